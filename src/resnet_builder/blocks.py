@@ -1,0 +1,162 @@
+"""The parts of a residual network, tensors in and tensors out, as the plan says them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from .config import ORIGINAL, ResnetConfig
+from .errors import positive_int
+from .layers import LayerMaker, Tensor
+from .plan import Block, Conv, Head, Pair, Stem, plan_block
+from .shapes import image_shape
+
+# Units: a convolution with its batch norm and activation ----------------------------------------
+
+
+def _bn_relu(x: Tensor, conv: Conv, make: LayerMaker) -> Tensor:
+    x = make.batch_norm(x, conv.companion("bn"))
+    return make.activation(x, conv.companion("act"))
+
+
+def _conv(x: Tensor, conv: Conv, make: LayerMaker) -> Tensor:
+    return make.conv2d(x, conv)
+
+
+def _conv_bn(x: Tensor, conv: Conv, make: LayerMaker) -> Tensor:
+    return make.batch_norm(make.conv2d(x, conv), conv.companion("bn"))
+
+
+def _conv_bn_relu(x: Tensor, conv: Conv, make: LayerMaker) -> Tensor:
+    return _bn_relu(make.conv2d(x, conv), conv, make)
+
+
+def _bn_relu_conv(x: Tensor, conv: Conv, make: LayerMaker) -> Tensor:
+    return make.conv2d(_bn_relu(x, conv, make), conv)
+
+
+UNITS = {
+    "conv": _conv,
+    "conv_bn": _conv_bn,
+    "conv_bn_relu": _conv_bn_relu,
+    "bn_relu_conv": _bn_relu_conv,
+}
+
+
+def _units(x: Tensor, convs: tuple[Conv, ...], make: LayerMaker) -> Tensor:
+    for conv in convs:
+        x = UNITS[conv.unit](x, conv, make)
+    return x
+
+
+# Blocks -----------------------------------------------------------------------------------------
+
+
+def residual_block(x: Tensor, block: Block, make: LayerMaker) -> Tensor:
+    """x + f(x), and an activation where the block ends in one."""
+    x = _shortcut(x, _units(x, block.residual, make), block, make)
+    return make.activation(x, f"{block.name}_out") if block.ends_in_activation else x
+
+
+def _shortcut(x: Tensor, residual: Tensor, block: Block, make: LayerMaker) -> Tensor:
+    shortcut = _units(x, (block.projection,), make) if block.projection else x
+    # The shortcut comes first: the order in which Keras 2 files list the weights depends on it.
+    return make.add([shortcut, residual], f"{block.name}_add")
+
+
+def basic_block(
+    filters: int, init_strides: Any = (1, 1), is_first_block_of_first_layer: bool = False
+) -> Callable[[Tensor], Tensor]:
+    """Two 3x3 convolutions and a shortcut: (h, w, c) -> (h/strides, w/strides, filters).
+
+    The article's block, with pre-activation (He et al. 2016, arXiv:1603.05027): usable in any
+    functional model, and as the `block_fn` of `ResnetBuilder.build`.
+
+    Args:
+        filters: filters of both convolutions.
+        init_strides: strides of the first convolution: (rows, columns), or one number for both.
+        is_first_block_of_first_layer: leave out the first batch norm and ReLU, because the stem
+            has just applied them.
+
+    Returns:
+        A function from a 4D tensor, in the order of `keras.config.image_data_format()`, to one.
+
+    Raises:
+        TypeError, ValueError: filters or strides that are not positive integers.
+
+    Example:
+        >>> import keras
+        >>> basic_block(64, init_strides=(2, 2))(keras.Input((56, 56, 32))).shape
+        (None, 28, 28, 64)
+    """
+    return _article_block("basic_block", filters, init_strides, is_first_block_of_first_layer)
+
+
+def bottleneck(
+    filters: int, init_strides: Any = (1, 1), is_first_block_of_first_layer: bool = False
+) -> Callable[[Tensor], Tensor]:
+    """1x1, 3x3 and 1x1 convolutions and a shortcut: (h, w, c) -> (h/strides, w/strides, 4*filters).
+
+    The article's block for networks of 50 layers and more, strided in its first convolution. See
+    `basic_block` for the arguments, the source and the errors.
+
+    Example:
+        >>> import keras
+        >>> bottleneck(64)(keras.Input((56, 56, 64))).shape
+        (None, 56, 56, 256)
+    """
+    return _article_block("bottleneck", filters, init_strides, is_first_block_of_first_layer)
+
+
+def _article_block(
+    kind: str, filters: int, init_strides: Any, opens_network: bool
+) -> Callable[[Tensor], Tensor]:
+    config = ResnetConfig(block=kind, repetitions=(1,), **ORIGINAL)
+    filters = positive_int(filters, "filters")
+    strides = _pair(init_strides)
+
+    def apply(x: Tensor) -> Tensor:
+        make = LayerMaker(config, keras.config.image_data_format())
+        shape = image_shape(tuple(x.shape[1:]), make.data_format)
+        block = plan_block(config, "", shape, filters, strides=strides, opens_network=opens_network)
+        return residual_block(x, block, make)
+
+    return apply
+
+
+def _pair(strides: Any) -> Pair:
+    try:
+        rows, columns = strides
+    except TypeError:
+        rows = columns = strides
+    except ValueError:
+        raise ValueError(
+            f"init_strides must be (rows, columns) or one number, got {strides!r}"
+        ) from None
+    return positive_int(rows, "init_strides"), positive_int(columns, "init_strides")
+
+
+# Stem and head ----------------------------------------------------------------------------------
+
+
+def stem_convs(x: Tensor, stem: Stem, make: LayerMaker) -> Tensor:
+    """The stem's convolutions, before its pool."""
+    return _units(x, stem.convs, make)
+
+
+def stem_pool(x: Tensor, stem: Stem, make: LayerMaker) -> Tensor:
+    """The stem's pool, where it has one."""
+    return make.max_pool(x, stem.pool) if stem.pool else x
+
+
+def classification_head(x: Tensor, head: Head, make: LayerMaker) -> Tensor:
+    """What follows the last stage: batch norm and activation, pooling, dropout, predictions."""
+    if head.bn_relu:
+        x = make.activation(make.batch_norm(x, "head_bn"), "head_act")
+    if head.pooling:
+        x = make.global_pool(x, head.pooling, "head_pool")
+    if head.dropout_rate:
+        x = make.dropout(x, head.dropout_rate, "head_dropout")
+    if head.classes:
+        x = make.classifier(x, head.classes, head.classifier_activation, "predictions")
+    return x

@@ -1,0 +1,337 @@
+"""ResnetBuilder: from a preset, a config or the article's arguments to a Keras model."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from inspect import signature
+from typing import Any
+
+import keras
+
+from . import blocks
+from .config import ORIGINAL, BlockFunction, ResnetConfig, repetition_list
+from .errors import positive_int, unknown
+from .layers import LayerMaker, Tensor
+from .plan import BLOCKS, Block, Plan, make_plan
+from .presets import find_config
+from .shapes import ORDERS, image_shape, in_order
+
+
+class ResnetBuilder:
+    """Residual networks as plain Keras functional models, made of core Keras layers alone.
+
+    `from_preset` builds any network of `list_presets()`; `build` and `build_resnet_18` to
+    `build_resnet_152` are the article's interface, and build the article's networks.
+    """
+
+    @staticmethod
+    def from_preset(
+        preset: str | ResnetConfig,
+        /,
+        input_shape: Sequence[int | None] | None = None,
+        classes: int | None = None,
+        *,
+        include_top: bool = True,
+        pooling: str | None = None,
+        classifier_activation: str | None = "softmax",
+        dropout_rate: float = 0.0,
+        data_format: str | None = None,
+        dtype: Any = None,
+        name: str | None = None,
+        layer_prefix: str = "",
+        features: Sequence[str] | None = None,
+        output_stride: int | None = None,
+        **changes: Any,
+    ) -> keras.Model:
+        """Build a network of the literature by its name.
+
+        Every layer divides a size by its stride and rounds up, so every size from 1x1 on works: a
+        side shorter than the network's total stride (32 for ImageNet's networks, 4 for CIFAR's)
+        ends as 1.
+
+        Args:
+            preset: one of `list_presets()`.
+            input_shape: (rows, columns, channels), or (channels, rows, columns) for
+                `data_format="channels_first"`; rows and columns may differ and may be None.
+                Default: the preset's own.
+            classes: units of the classifier. Default: the preset's own.
+            include_top: whether the classifier is there. Without it the output is the last
+                feature map, or what `pooling` makes of it.
+            pooling: `"avg"` (the default of a network with a classifier), `"max"`, or None.
+            classifier_activation: name of a Keras activation; None gives logits.
+            dropout_rate: share of the pooled features dropped before the classifier in training.
+            data_format: `"channels_last"` or `"channels_first"`. Default:
+                `keras.config.image_data_format()`.
+            dtype: dtype or dtype policy of every layer, such as `"mixed_bfloat16"`. Default: the
+                global policy. Under a mixed policy the classifier answers in full precision.
+            name: name of the model. Default: `layer_prefix` and the preset's name.
+            layer_prefix: what every layer's name begins with.
+            features: stages whose output is wanted, such as `("stage2", "stage4")`, or `"stem"`
+                for the map before the stem's pool. The model's output is then a dict of them and
+                there is no head.
+            output_stride: 8, 16 or 32 (any stride that the network reaches): later stages keep
+                their size and dilate their convolutions instead (arXiv:1606.00915).
+            **changes: fields of `ResnetConfig` to change.
+
+        Returns:
+            A functional model from (batch, *input_shape) to (batch, classes).
+
+        Raises:
+            TypeError: an unknown option or a value of the wrong kind.
+            ValueError: an unknown name, or a value that cannot be; the message says what can.
+
+        Example:
+            >>> model = ResnetBuilder.from_preset("resnet18", (None, None, 3), classes=10)
+            >>> model.output_shape
+            (None, 10)
+            >>> maps = ResnetBuilder.from_preset("resnet18", features=("stage2", "stage4"))
+            >>> {stage: tensor.shape for stage, tensor in maps.output.items()}
+            {'stage2': (None, 28, 28, 128), 'stage4': (None, 7, 7, 512)}
+        """
+        _check_option_names(changes)
+        config = find_config(preset).replace(**changes)
+        order = _data_format(data_format)
+        if input_shape is not None:
+            corrected_call = None if data_format else _explain_order
+            config = config.replace(input_shape=image_shape(input_shape, order, corrected_call))
+        if classes is not None:
+            config = config.replace(classes=classes)
+        plan = make_plan(
+            config,
+            include_top=include_top,
+            pooling=pooling,
+            classifier_activation=classifier_activation,
+            dropout_rate=dropout_rate,
+            output_stride=output_stride,
+        )
+        make = LayerMaker(config, order, dtype, _checked_prefix(layer_prefix))
+        default_name = preset if isinstance(preset, str) else "resnet"
+        return _assemble(plan, make, features, name or f"{layer_prefix}{default_name}")
+
+    @staticmethod
+    def from_config(config: ResnetConfig, /, *args: Any, **options: Any) -> keras.Model:
+        """Build the network of a `ResnetConfig`; arguments and errors as in `from_preset`.
+
+        Example:
+            >>> from resnet_builder import ResnetConfig
+            >>> config = ResnetConfig(block="basic_block", repetitions=(1, 1), filters=16)
+            >>> ResnetBuilder.from_config(config, (28, 28, 1), classes=10).output_shape
+            (None, 10)
+        """
+        if not isinstance(config, ResnetConfig):
+            raise TypeError(f"from_config takes a ResnetConfig, got {config!r}")
+        return ResnetBuilder.from_preset(config, *args, **options)
+
+    @staticmethod
+    def build(
+        input_shape: Sequence[int | None],
+        num_outputs: int,
+        block_fn: str | BlockFunction,
+        repetitions: Sequence[int],
+        **options: Any,
+    ) -> keras.Model:
+        """Build a network as the article does: with no options it is the article's, exactly.
+
+        Args:
+            input_shape: (channels, rows, columns), whatever the order of the model's own input;
+                rows and columns may be None.
+            num_outputs: units of the classifier.
+            block_fn: `"basic_block"`, `"bottleneck"`, or a function of your own that is called
+                `block_fn(filters=, init_strides=, is_first_block_of_first_layer=)` and returns a
+                function from tensor to tensor.
+            repetitions: blocks per stage, one stage or more; at every stage after the first the
+                filters double and the size halves.
+            **options: the keyword arguments of `from_preset`.
+
+        Returns:
+            A functional model that ends in a softmax.
+
+        Raises:
+            TypeError, ValueError: as `from_preset`; also an `input_shape` that looks like
+                (rows, columns, channels), with the corrected call in the message.
+
+        Example:
+            >>> model = ResnetBuilder.build((3, 32, 32), 10, "basic_block", [1, 1])
+            >>> model.count_params()
+            316810
+        """
+        config = ResnetConfig(
+            block=_named(block_fn), repetitions=repetition_list(repetitions), **ORIGINAL
+        )
+        return _article_network(config, input_shape, num_outputs, options, "build({}, {}, ...)")
+
+    @staticmethod
+    def build_resnet_18(
+        input_shape: Sequence[int | None], num_outputs: int, **options: Any
+    ) -> keras.Model:
+        """Build the article's ResNet-18; arguments and errors as in `build`.
+
+        Example:
+            >>> ResnetBuilder.build_resnet_18((3, 32, 32), 10).count_params()
+            11192458
+        """
+        return _article_preset(18, input_shape, num_outputs, options)
+
+    @staticmethod
+    def build_resnet_34(
+        input_shape: Sequence[int | None], num_outputs: int, **options: Any
+    ) -> keras.Model:
+        """Build the article's ResNet-34; arguments and errors as in `build`.
+
+        Example:
+            >>> ResnetBuilder.build_resnet_34((3, 32, 32), 10).count_params()
+            21311754
+        """
+        return _article_preset(34, input_shape, num_outputs, options)
+
+    @staticmethod
+    def build_resnet_50(
+        input_shape: Sequence[int | None], num_outputs: int, **options: Any
+    ) -> keras.Model:
+        """Build the article's ResNet-50; arguments and errors as in `build`.
+
+        Example:
+            >>> ResnetBuilder.build_resnet_50((3, 32, 32), 10).count_params()
+            23592842
+        """
+        return _article_preset(50, input_shape, num_outputs, options)
+
+    @staticmethod
+    def build_resnet_101(
+        input_shape: Sequence[int | None], num_outputs: int, **options: Any
+    ) -> keras.Model:
+        """Build the article's ResNet-101; arguments and errors as in `build`.
+
+        Example:
+            >>> ResnetBuilder.build_resnet_101((3, 32, 32), 10).count_params()
+            42663306
+        """
+        return _article_preset(101, input_shape, num_outputs, options)
+
+    @staticmethod
+    def build_resnet_152(
+        input_shape: Sequence[int | None], num_outputs: int, **options: Any
+    ) -> keras.Model:
+        """Build the article's ResNet-152; arguments and errors as in `build`.
+
+        Example:
+            >>> ResnetBuilder.build_resnet_152((3, 32, 32), 10).count_params()
+            58376074
+        """
+        return _article_preset(152, input_shape, num_outputs, options)
+
+
+# From a plan to a model -------------------------------------------------------------------------
+
+
+def _assemble(
+    plan: Plan, make: LayerMaker, features: Sequence[str] | None, name: str
+) -> keras.Model:
+    _check_features(plan, features)
+    inputs = make.input(plan.config.input_shape)
+    reached = {"stem": blocks.stem_convs(inputs, plan.stem, make)}
+    x = blocks.stem_pool(reached["stem"], plan.stem, make)
+    for stage in plan.stages:
+        if features and reached.keys() >= set(features):
+            break
+        for block in stage.blocks:
+            x = _block(x, block, make)
+        reached[stage.name] = x
+    if features:
+        outputs = {feature: reached[feature] for feature in features}
+    else:
+        outputs = blocks.classification_head(x, plan.head, make)
+    return keras.Model(inputs, outputs, name=name)
+
+
+def _block(x: Tensor, block: Block, make: LayerMaker) -> Tensor:
+    function = make.config.block
+    if callable(function):
+        x = function(
+            filters=block.filters,
+            init_strides=block.strides,
+            is_first_block_of_first_layer=block.opens_network,
+        )(x)
+    else:
+        x = blocks.residual_block(x, block, make)
+    return x if block.ends_in_activation else make.identity(x, f"{block.name}_out")
+
+
+# The article's arguments ------------------------------------------------------------------------
+
+
+def _article_preset(
+    depth: int, input_shape: Any, num_outputs: Any, options: dict[str, Any]
+) -> keras.Model:
+    call = f"build_resnet_{depth}({{}}, {{}})"
+    return _article_network(f"keras_resnet{depth}", input_shape, num_outputs, options, call)
+
+
+def _article_network(
+    preset: str | ResnetConfig,
+    input_shape: Any,
+    num_outputs: Any,
+    options: dict[str, Any],
+    call: str,
+) -> keras.Model:
+    num_outputs = positive_int(num_outputs, "num_outputs")
+    shape = image_shape(
+        input_shape,
+        "channels_first",
+        lambda corrected: f"ResnetBuilder.{call.format(corrected, num_outputs)}",
+    )
+    order = _data_format(options.get("data_format"))
+    options = options | {"data_format": order}
+    return ResnetBuilder.from_preset(preset, in_order(shape, order), num_outputs, **options)
+
+
+def _named(block_fn: str | BlockFunction) -> str | BlockFunction:
+    """The article passes its own blocks as functions; the plan knows them by name."""
+    for name in BLOCKS:
+        if block_fn is getattr(blocks, name):
+            return name
+    return block_fn
+
+
+# Checks -----------------------------------------------------------------------------------------
+
+
+def _check_option_names(names: Iterable[str]) -> None:
+    *options, _ = list(signature(ResnetBuilder.from_preset).parameters)[1:]
+    known = [*options, *(field.name for field in fields(ResnetConfig))]
+    for name in names:
+        if name not in known:
+            raise TypeError(unknown("option", name, known))
+
+
+def _data_format(given: Any) -> str:
+    if given is None:
+        return str(keras.config.image_data_format())
+    if given not in ORDERS:
+        raise ValueError(unknown("data_format", given, ORDERS))
+    return str(given)
+
+
+def _explain_order(corrected: tuple[int | None, ...]) -> str:
+    return f"input_shape={corrected}, or name the order you mean with data_format="
+
+
+def _checked_prefix(prefix: Any) -> str:
+    if not isinstance(prefix, str) or "/" in prefix:
+        raise ValueError(f"layer_prefix must be a string without '/', got {prefix!r}")
+    return prefix
+
+
+def _check_features(plan: Plan, features: Any) -> None:
+    if features is None:
+        return
+    known = ["stem", *(stage.name for stage in plan.stages)]
+    if isinstance(features, str) or not features:
+        raise TypeError(
+            f"features must be one or more of {', '.join(map(repr, known))} in a tuple or list, "
+            f"got {features!r}"
+        )
+    for feature in features:
+        if feature not in known:
+            raise ValueError(unknown("feature", feature, known))
+    if plan.head.dropout_rate:
+        raise ValueError("features leave out the head: dropout_rate has no meaning with them")

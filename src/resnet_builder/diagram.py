@@ -1,0 +1,92 @@
+"""A diagram: DOT text, and the PNG or SVG that Graphviz makes of it."""
+
+import os
+import shutil
+import tempfile
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+
+import pydot
+
+FORMATS = {".png": "png", ".svg": "svg", ".dot": "raw", ".gv": "raw"}
+
+
+class Diagram:
+    """A picture that shows itself in a notebook and saves itself as PNG, SVG or DOT."""
+
+    def __init__(self, graph: pydot.Dot) -> None:
+        self._graph = graph
+
+    @property
+    def dot(self) -> str:
+        """The diagram in Graphviz's DOT language."""
+        return str(self._graph.to_string())
+
+    def render(self, format: str = "png") -> bytes:
+        """The picture as bytes: `"png"` or `"svg"`, or `"raw"` for the DOT text.
+
+        Raises:
+            RuntimeError: Graphviz is not there, or failed.
+        """
+        if format == "raw":
+            return self.dot.encode()
+        program = graphviz_program()
+        try:
+            return bytes(self._graph.create(prog=program, format=format, encoding="utf-8"))
+        except (AssertionError, OSError) as error:
+            raise RuntimeError(
+                f"Graphviz ({program}) could not draw the diagram: {error}"
+            ) from error
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the picture, in the format of the path's ending: the whole file or nothing.
+
+        Raises:
+            ValueError: an ending other than .png, .svg, .dot and .gv.
+            FileNotFoundError: the folder does not exist.
+        """
+        path = Path(path)
+        format = output_format(path)
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
+        content = self.render(format)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            whole = Path(folder) / path.name
+            whole.write_bytes(content)
+            whole.replace(path)
+
+    def _repr_png_(self) -> bytes:
+        return self.render("png")
+
+
+def output_format(path: Path) -> str:
+    """Graphviz's name of the format that a path's ending asks for."""
+    try:
+        return FORMATS[path.suffix.lower()]
+    except KeyError:
+        raise ValueError(
+            f"cannot write {str(path)!r}: its ending must be one of {', '.join(FORMATS)}"
+        ) from None
+
+
+def graphviz_program() -> str:
+    """Graphviz's `dot` where it is installed, else the command of the package graphviz-pure.
+
+    Raises:
+        RuntimeError: neither is there.
+    """
+    return shutil.which("dot") or _graphviz_pure()
+
+
+def _graphviz_pure() -> str:
+    # Not by PATH: an environment's Python is often run without its folder of commands on it.
+    try:
+        for file in files("graphviz-pure") or ():
+            if file.stem == "graphviz-pure" and file.suffix in ("", ".exe"):
+                return str(Path(str(file.locate())).resolve())
+    except PackageNotFoundError:
+        pass
+    raise RuntimeError(
+        "no Graphviz to draw with: install Graphviz (its command dot), "
+        "or run: pip install graphviz-pure"
+    )

@@ -1,0 +1,40 @@
+"""Refusals at the door: what was given, what is allowed, how to mend it."""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from operator import index
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def unknown(kind: str, given: object, allowed: Iterable[str]) -> str:
+    """The sentence for a name that is not among the allowed ones, with the nearest of them."""
+    allowed = list(allowed)
+    near = get_close_matches(str(given), allowed, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    return f"unknown {kind} {given!r}: {hint}choose from {', '.join(map(repr, allowed))}"
+
+
+def look_up(table: Mapping[str, T], name: object, kind: str) -> T:
+    """`table[name]`, or a ValueError that lists what is in the table."""
+    if not isinstance(name, str):
+        raise TypeError(
+            f"{kind} must be one of the names {', '.join(map(repr, table))}, got {name!r}"
+        )
+    if name not in table:
+        raise ValueError(unknown(kind, name, table))
+    return table[name]
+
+
+def positive_int(value: Any, what: str) -> int:
+    """`value` as an int of at least 1; NumPy integers are welcome, floats and booleans are not."""
+    try:
+        number = index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise TypeError(f"{what} must be an integer, got {value!r}")
+    if number < 1:
+        raise ValueError(f"{what} must be 1 or more, got {value!r}")
+    return number

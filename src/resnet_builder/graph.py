@@ -1,0 +1,49 @@
+"""The layers of any Keras model and how they are connected, as plain data."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+
+@dataclass(frozen=True)
+class Node:
+    """One layer of a model; `inputs` are the positions of the layers that feed it."""
+
+    layer: Any
+    output_shape: Any
+    inputs: tuple[int, ...]
+
+
+def model_graph(model: keras.Model) -> list[Node]:
+    """The layers of a functional or sequential model, each behind the layers that feed it.
+
+    A layer that is called several times stands there several times.
+
+    Raises:
+        ValueError: a model whose layers are not known before it is called: a subclass of
+            `keras.Model` with a `call` of its own, or a sequential model not yet built.
+    """
+    # What keras.utils.model_to_dot reads: Keras has no public way to a model's graph.
+    function = getattr(model, "_functional", None) or model
+    by_depth = getattr(function, "_nodes_by_depth", None)
+    if not by_depth:
+        raise ValueError(
+            f"the layers of {model.name!r} ({type(model).__name__}) are not known before it is "
+            "called: give a functional model, or a sequential one that begins with keras.Input"
+        )
+    calls = [call for depth in sorted(by_depth, reverse=True) for call in by_depth[depth]]
+    position = {id(tensor): n for n, call in enumerate(calls) for tensor in call.output_tensors}
+    return [
+        Node(
+            layer=call.operation,
+            output_shape=_shape(call.output_tensors),
+            inputs=tuple(position[id(tensor)] for tensor in call.input_tensors),
+        )
+        for call in calls
+    ]
+
+
+def _shape(tensors: list[Any]) -> Any:
+    shapes = [tuple(tensor.shape) for tensor in tensors]
+    return shapes[0] if len(shapes) == 1 else shapes

@@ -1,0 +1,148 @@
+"""The Keras layers of a network: each kind is made here and nowhere else."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import layers
+
+from .config import ResnetConfig
+from .errors import unknown
+from .plan import Conv, Pool
+from .shapes import Shape, in_order
+
+Tensor = Any  # a symbolic tensor of Keras, which publishes no types
+
+# Initialisers that have no name in Keras. A new one is made for every layer: one shared by all
+# would give layers of the same shape the same values.
+INITIALIZERS = {
+    # torch.nn.init.kaiming_normal_(mode="fan_out"), which torchvision's ResNets start from.
+    "he_normal_fan_out": {"scale": 2, "mode": "fan_out", "distribution": "untruncated_normal"},
+    # What torch.nn.Linear draws its kernel from: uniform within 1 / sqrt(inputs).
+    "torch_linear": {"scale": 1 / 3, "mode": "fan_in", "distribution": "uniform"},
+}
+
+
+def _initializer(name: str) -> Any:
+    if name in INITIALIZERS:
+        return keras.initializers.VarianceScaling(**INITIALIZERS[name])
+    return _known(keras.initializers, name, "initializer", INITIALIZERS)
+
+
+def _activation(name: str | None) -> str | None:
+    return None if name is None else _known(keras.activations, name, "activation")
+
+
+def _known(registry: Any, name: Any, kind: str, also: Iterable[str] = ()) -> str:
+    """`name`, if one of Keras's registries knows it."""
+    try:
+        registry.get(name)
+    except (ValueError, TypeError):
+        aids = ("get", "serialize", "deserialize")
+        allowed = {*also, *(n for n in dir(registry) if n.islower() and n not in aids)}
+        raise ValueError(unknown(kind, name, sorted(allowed))) from None
+    return str(name)
+
+
+@dataclass(frozen=True)
+class LayerMaker:
+    """Applies layers with what they all share: a config's conventions, axis order, dtype, prefix.
+
+    Without a prefix the layers are named by Keras.
+    """
+
+    config: ResnetConfig
+    data_format: str
+    dtype: Any = None
+    prefix: str | None = None
+
+    def input(self, shape: Shape) -> Tensor:
+        """The image the network begins with."""
+        # Not the compute dtype: a mixed policy casts inside, and float64 must not lose digits here.
+        dtype = keras.dtype_policies.get(self.dtype).variable_dtype
+        name = f"{self.prefix or ''}input"
+        return keras.Input(in_order(shape, self.data_format), dtype=dtype, name=name)
+
+    def conv2d(self, x: Tensor, conv: Conv) -> Tensor:
+        """A convolution as the plan says it, padded as the config says."""
+        config = self.config
+        padding = "same"
+        # At stride 1 "same" is symmetric; a strided one it pads more at the bottom right.
+        if config.padding == "symmetric" and conv.strides != (1, 1) and conv.kernel_size > 1:
+            pad = layers.ZeroPadding2D(conv.kernel_size // 2, **self._spatial(f"{conv.name}_pad"))
+            x = pad(x)
+            padding = "valid"
+        return layers.Conv2D(
+            conv.filters,
+            conv.kernel_size,
+            strides=conv.strides,
+            dilation_rate=conv.dilation,
+            padding=padding,
+            use_bias=config.use_bias,
+            kernel_initializer=_initializer(config.kernel_initializer),
+            kernel_regularizer=keras.regularizers.L2(config.weight_decay)
+            if config.weight_decay
+            else None,
+            **self._spatial(conv.name),
+        )(x)
+
+    def batch_norm(self, x: Tensor, name: str) -> Tensor:
+        """Batch normalisation over the channels."""
+        return layers.BatchNormalization(
+            axis=1 if self.data_format == "channels_first" else -1,
+            epsilon=self.config.batch_norm_epsilon,
+            momentum=self.config.batch_norm_momentum,
+            **self._common(name),
+        )(x)
+
+    def activation(self, x: Tensor, name: str) -> Tensor:
+        """The config's activation."""
+        return layers.Activation(_activation(self.config.activation), **self._common(name))(x)
+
+    def identity(self, x: Tensor, name: str) -> Tensor:
+        """Nothing but a name for a tensor."""
+        return layers.Identity(**self._common(name))(x)
+
+    def add(self, tensors: list[Tensor], name: str) -> Tensor:
+        """The sum of tensors of one shape."""
+        return layers.Add(**self._common(name))(tensors)
+
+    def max_pool(self, x: Tensor, pool: Pool) -> Tensor:
+        """The max pool of a stem."""
+        if self.config.padding == "same":
+            return self._max_pool(x, pool.pool_size, pool.strides, pool.name)
+        # Even padding with minus infinity, whatever the activation before: Keras pads so at stride
+        # 1; the strides then pick the windows. It takes as long as padding with zeros beforehand.
+        x = self._max_pool(x, pool.pool_size, 1, pool.name)
+        return self._max_pool(x, 1, pool.strides, f"{pool.name}_strides")
+
+    def global_pool(self, x: Tensor, pooling: str, name: str) -> Tensor:
+        """A number per channel: the mean (`"avg"`) or the largest (`"max"`)."""
+        kinds = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
+        return kinds[pooling](**self._spatial(name))(x)
+
+    def dropout(self, x: Tensor, rate: float, name: str) -> Tensor:
+        """Dropout, which does nothing outside training."""
+        return layers.Dropout(rate, **self._common(name))(x)
+
+    def classifier(self, x: Tensor, classes: int, activation: str | None, name: str) -> Tensor:
+        """The dense layer that answers with a number per class."""
+        # Under a mixed policy the probabilities stay in full precision.
+        dtype = keras.dtype_policies.get(self.dtype).variable_dtype
+        return layers.Dense(
+            classes,
+            activation=_activation(activation),
+            kernel_initializer=_initializer(self.config.classifier_initializer),
+            **self._common(name) | {"dtype": dtype},
+        )(x)
+
+    def _max_pool(self, x: Tensor, pool_size: int, strides: Any, name: str) -> Tensor:
+        return layers.MaxPooling2D(pool_size, strides, padding="same", **self._spatial(name))(x)
+
+    def _common(self, name: str) -> dict[str, Any]:
+        named = None if self.prefix is None else f"{self.prefix}{name}"
+        return {"name": named, "dtype": self.dtype}
+
+    def _spatial(self, name: str) -> dict[str, Any]:
+        return {**self._common(name), "data_format": self.data_format}

@@ -1,0 +1,73 @@
+"""Image shapes: (rows, columns, channels) inside the package, either order at its doors."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .errors import positive_int
+
+# Rows and columns may be unknown until the model is called; the channels may not.
+Shape = tuple[int | None, int | None, int]
+
+ORDERS = {
+    "channels_last": "(rows, columns, channels)",
+    "channels_first": "(channels, rows, columns)",
+}
+
+
+def image_shape(
+    given: Any,
+    order: str = "channels_last",
+    corrected_call: Callable[[tuple[int | None, ...]], str] | None = None,
+) -> Shape:
+    """`given`, which is written in `order`, as (rows, columns, channels).
+
+    With `corrected_call`, a shape that looks written in the other order is refused, and the
+    message shows the call that `corrected_call` makes of the shape put right.
+    """
+    rule = f"input_shape is {ORDERS[order]}, for example {in_order((224, 224, 3), order)}"
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise TypeError(f"{rule}; got {given!r}")
+    if len(given) != 3:
+        raise ValueError(f"{rule}, without the batch; got {given!r}")
+    given = tuple(
+        None if size is None else positive_int(size, f"{rule}; got {tuple(given)}: every size")
+        for size in given
+    )
+    likely = _likely_order(given)
+    if corrected_call and likely not in (None, order):
+        corrected = in_order(_rows_columns_channels(given, str(likely)), order)
+        raise ValueError(
+            f"{rule}; got {given}, which looks like {ORDERS[str(likely)]}: "
+            f"write {corrected_call(corrected)}"
+        )
+    shape = _rows_columns_channels(given, order)
+    if shape[2] is None:
+        raise ValueError(f"{rule}; got {given}: rows and columns may be None, channels may not")
+    return shape
+
+
+def in_order(shape: Shape, order: str) -> tuple[int | None, ...]:
+    """(rows, columns, channels) as `order` writes it."""
+    rows, columns, channels = shape
+    return (channels, rows, columns) if order == "channels_first" else shape
+
+
+def _rows_columns_channels(given: tuple[Any, ...], order: str) -> Shape:
+    first, middle, last = given
+    return (middle, last, first) if order == "channels_first" else (first, middle, last)
+
+
+def _likely_order(given: tuple[int | None, ...]) -> str | None:
+    """The order `given` seems to be written in: 1 to 4 channels and two sides of an image."""
+    first, middle, last = given
+    few = range(1, 5)
+    if last in few and first not in few and _like_sides(first, middle):
+        return "channels_last"
+    if first in few and last not in few and _like_sides(middle, last):
+        return "channels_first"
+    return None
+
+
+def _like_sides(a: int | None, b: int | None) -> bool:
+    # Beyond 4:1 it is more likely a signal: 64 electrodes x 1000 samples x 1 is a fair input.
+    return a is None or b is None or max(a, b) <= 4 * min(a, b)
