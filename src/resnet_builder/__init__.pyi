@@ -3,6 +3,6 @@ from .blocks import basic_block as basic_block
 from .blocks import bottleneck as bottleneck
 from .builder import ResnetBuilder as ResnetBuilder
 from .config import ResnetConfig as ResnetConfig
-from .plot import plot as plot
+from .plotting import plot as plot
 from .presets import PRESETS as PRESETS
 from .presets import list_presets as list_presets

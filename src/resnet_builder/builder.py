@@ -62,7 +62,9 @@ class ResnetBuilder:
             data_format: `"channels_last"` or `"channels_first"`. Default:
                 `keras.config.image_data_format()`.
             dtype: dtype or dtype policy of every layer, such as `"mixed_bfloat16"`. Default: the
-                global policy. Under a mixed policy the classifier answers in full precision.
+                global policy. Under a mixed policy the classifier answers in full precision. To
+                train with weight decay in a pure dtype such as `"float64"`, set
+                `keras.config.set_floatx` to it: Keras adds loss and penalty without a cast.
             name: name of the model. Default: `layer_prefix` and the preset's name.
             layer_prefix: what every layer's name begins with.
             features: stages whose output is wanted, such as `("stage2", "stage4")`, or `"stem"`
@@ -103,6 +105,8 @@ class ResnetBuilder:
             dropout_rate=dropout_rate,
             output_stride=output_stride,
         )
+        if features is not None:
+            _check_features(features, plan, {"pooling": pooling, "dropout_rate": dropout_rate})
         make = LayerMaker(config, order, dtype, _checked_prefix(layer_prefix))
         default_name = preset if isinstance(preset, str) else "resnet"
         return _assemble(plan, make, features, name or f"{layer_prefix}{default_name}")
@@ -226,7 +230,6 @@ class ResnetBuilder:
 def _assemble(
     plan: Plan, make: LayerMaker, features: Sequence[str] | None, name: str
 ) -> keras.Model:
-    _check_features(plan, features)
     inputs = make.input(plan.config.input_shape)
     reached = {"stem": blocks.stem_convs(inputs, plan.stem, make)}
     x = blocks.stem_pool(reached["stem"], plan.stem, make)
@@ -297,7 +300,7 @@ def _named(block_fn: str | BlockFunction) -> str | BlockFunction:
 
 def _check_option_names(names: Iterable[str]) -> None:
     *options, _ = list(signature(ResnetBuilder.from_preset).parameters)[1:]
-    known = [*options, *(field.name for field in fields(ResnetConfig))]
+    known = dict.fromkeys([*options, *(field.name for field in fields(ResnetConfig))])
     for name in names:
         if name not in known:
             raise TypeError(unknown("option", name, known))
@@ -321,9 +324,7 @@ def _checked_prefix(prefix: Any) -> str:
     return prefix
 
 
-def _check_features(plan: Plan, features: Any) -> None:
-    if features is None:
-        return
+def _check_features(features: Any, plan: Plan, head_options: dict[str, Any]) -> None:
     known = ["stem", *(stage.name for stage in plan.stages)]
     if isinstance(features, str) or not features:
         raise TypeError(
@@ -333,5 +334,6 @@ def _check_features(plan: Plan, features: Any) -> None:
     for feature in features:
         if feature not in known:
             raise ValueError(unknown("feature", feature, known))
-    if plan.head.dropout_rate:
-        raise ValueError("features leave out the head: dropout_rate has no meaning with them")
+    for option, value in head_options.items():
+        if value:
+            raise ValueError(f"features leave out the head: {option}={value!r} has no meaning")

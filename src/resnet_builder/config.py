@@ -27,6 +27,9 @@ class ResnetConfig:
             size halves.
         block: `"basic_block"`, `"bottleneck"`, or a function with their signature.
         filters: filters of the first stage and of the stem.
+        groups: of a bottleneck's 3x3 convolution (ResNeXt, arXiv:1611.05431).
+        width_per_group: filters of each of these groups in the first stage (ResNeXt, and wide
+            networks, arXiv:1605.07146).
         stem: `"imagenet"` (7x7 convolution and max pool, together stride 4) or `"cifar"` (3x3
             convolution, stride 1).
         activation: name of a Keras activation.
@@ -60,6 +63,8 @@ class ResnetConfig:
     repetitions: tuple[int, ...]
     block: str | BlockFunction
     filters: int = 64
+    groups: int = 1
+    width_per_group: int = 64
     stem: str = "imagenet"
     activation: str = "relu"
     preactivation: bool = False
@@ -75,16 +80,18 @@ class ResnetConfig:
     classes: int = 1000
 
     def __post_init__(self) -> None:
+        if not (isinstance(self.block, str) or callable(self.block)):
+            raise TypeError(f"block must be a name or a function, got {self.block!r}")
         for field in dataclasses.fields(self):
             _check_kind(field.name, field.type, getattr(self, field.name))
         if self.padding not in PADDINGS:
             raise ValueError(unknown("padding", self.padding, PADDINGS))
-        normal = {
+        normal: dict[str, Any] = {
             "repetitions": repetition_list(self.repetitions),
-            "filters": positive_int(self.filters, "filters"),
             "input_shape": image_shape(self.input_shape),
-            "classes": positive_int(self.classes, "classes"),
         }
+        for name in ("filters", "groups", "width_per_group", "classes"):
+            normal[name] = positive_int(getattr(self, name), name)
         for name, value in normal.items():
             object.__setattr__(self, name, value)
 

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
+from typing import Any
 
 import pydot
 
@@ -32,11 +33,12 @@ class Diagram:
             return self.dot.encode()
         program = graphviz_program()
         try:
-            return bytes(self._graph.create(prog=program, format=format, encoding="utf-8"))
+            picture: Any = self._graph.create(prog=program, format=format, encoding="utf-8")
         except (AssertionError, OSError) as error:
             raise RuntimeError(
                 f"Graphviz ({program}) could not draw the diagram: {error}"
             ) from error
+        return bytes(picture)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the picture, in the format of the path's ending: the whole file or nothing.

@@ -39,8 +39,8 @@ def _known(registry: Any, name: Any, kind: str, also: Iterable[str] = ()) -> str
     try:
         registry.get(name)
     except (ValueError, TypeError):
-        aids = ("get", "serialize", "deserialize")
-        allowed = {*also, *(n for n in dir(registry) if n.islower() and n not in aids)}
+        functions = {n for n in dir(registry) if n.islower() and callable(getattr(registry, n))}
+        allowed = functions - {"get", "serialize", "deserialize"} | set(also)
         raise ValueError(unknown(kind, name, sorted(allowed))) from None
     return str(name)
 
@@ -78,6 +78,7 @@ class LayerMaker:
             conv.kernel_size,
             strides=conv.strides,
             dilation_rate=conv.dilation,
+            groups=conv.groups,
             padding=padding,
             use_bias=config.use_bias,
             kernel_initializer=_initializer(config.kernel_initializer),

@@ -30,6 +30,7 @@ class ConvSpec:
     filters: int
     kernel_size: int
     strides: Pair = (1, 1)
+    groups: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +81,7 @@ class Stem:
     @property
     def stride(self) -> int:
         """What the stem divides a side by."""
-        layers = [*self.convs, self.pool] if self.pool else self.convs
+        layers: list[Conv | Pool] = [*self.convs, self.pool] if self.pool else [*self.convs]
         return prod(layer.strides[0] for layer in layers)
 
     @property
@@ -156,6 +157,8 @@ def make_plan(
         raise ValueError(unknown("pooling", pooling, ("avg", "max")))
     if not 0 <= dropout_rate < 1:
         raise ValueError(f"dropout_rate must be at least 0 and less than 1, got {dropout_rate!r}")
+    if dropout_rate and not include_top:
+        raise ValueError("dropout_rate has no meaning where there is no classifier to drop before")
     head = Head(
         bn_relu=config.preactivation,
         pooling=pooling or ("avg" if include_top else None),
@@ -235,13 +238,22 @@ def _stage_dilations(
 
 def basic_block_convs(config: ResnetConfig, filters: int, strides: Pair) -> list[ConvSpec]:
     """3x3, 3x3 (He et al. 2015, Figure 5 left)."""
+    if (config.groups, config.width_per_group) != (1, 64):
+        raise ValueError(
+            "groups and width_per_group are of a bottleneck; a basic_block has neither"
+        )
     return [ConvSpec(filters, 3, strides), ConvSpec(filters, 3)]
 
 
 def bottleneck_convs(config: ResnetConfig, filters: int, strides: Pair) -> list[ConvSpec]:
     """1x1 reduce, 3x3, 1x1 expand to 4 x filters (He et al. 2015, Figure 5 right)."""
+    width = filters * config.width_per_group // 64 * config.groups
     first, second = ((1, 1), strides) if config.stride_in_3x3 else (strides, (1, 1))
-    return [ConvSpec(filters, 1, first), ConvSpec(filters, 3, second), ConvSpec(4 * filters, 1)]
+    return [
+        ConvSpec(width, 1, first),
+        ConvSpec(width, 3, second, config.groups),
+        ConvSpec(4 * filters, 1),
+    ]
 
 
 # name -> convolutions of the residual branch; names, order and shapes are added by `plan_block`.
@@ -309,6 +321,7 @@ def _chain(
             spec.filters,
             spec.kernel_size,
             (1, 1) if becomes_dilation else spec.strides,
+            spec.groups,
             name=f"{name}{number}" if len(specs) > 1 else name,
             unit=unit,
             dilation=dilation if spec.kernel_size > 1 else 1,

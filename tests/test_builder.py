@@ -1,0 +1,398 @@
+"""What the options of from_preset and build do to the Keras model."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from resnet_builder import ResnetBuilder, ResnetConfig
+
+from .conftest import image_batch
+
+GOLDEN_PRESETS = ["keras_resnet34", "keras_resnet50", "resnet18", "resnet34", "resnet50"]
+
+# Small networks that differ in their wiring; sizes and filters are all different.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "resnet18": {},
+    "resnet50": {},
+    "resnet50 grouped": {"groups": 4, "width_per_group": 64},
+    "resnet18 cifar": {"stem": "cifar"},
+    "keras_resnet18": {},
+    "keras_resnet50": {},
+}
+
+
+def small(variant: str, shape: Any = (33, 40, 3), **options: Any) -> keras.Model:
+    changes = {"repetitions": (1, 2), "filters": 8, "classes": 5}
+    return ResnetBuilder.from_preset(
+        variant.split()[0], shape, **changes | VARIANTS[variant] | options
+    )
+
+
+def randomised(model: keras.Model) -> keras.Model:
+    """The model with random weights throughout, batch-norm statistics included."""
+    rng = np.random.default_rng(0)
+    values = []
+    for weight in model.weights:
+        if weight.name == "kernel":
+            fan_in = np.prod(weight.shape[:-1])
+            values.append(rng.standard_normal(weight.shape) * fan_in**-0.5)
+        elif weight.name in ("gamma", "moving_variance"):
+            values.append(rng.uniform(0.5, 1.5, weight.shape))
+        else:
+            values.append(0.1 * rng.standard_normal(weight.shape))
+    model.set_weights(values)
+    return model
+
+
+def layer_names(model: keras.Model) -> list[str]:
+    return [layer.name for layer in model.layers]
+
+
+@pytest.mark.parametrize("preset", GOLDEN_PRESETS)
+def test_layer_names_and_shapes(preset: str, golden: Callable[[str, str], None]) -> None:
+    model = ResnetBuilder.from_preset(preset)
+    lines = [f"{layer.name} {type(layer).__name__} {layer.output.shape}" for layer in model.layers]
+    golden(f"{preset}.txt", "\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_block_ends_in_out(variant: str) -> None:
+    names = layer_names(small(variant))
+    for block in ("stage1_block1", "stage2_block1", "stage2_block2"):
+        assert f"{block}_add" in names
+        assert f"{block}_out" in names
+
+
+# Input ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4, 7])
+@pytest.mark.parametrize("variant", ["resnet18", "keras_resnet18"])
+def test_channels_and_odd_sizes(variant: str, channels: int) -> None:
+    model = small(variant, (33, 18, channels))
+    answer = model.predict(image_batch(2, 33, 18, channels), verbose=0)
+    assert answer.shape == (2, 5)
+    np.testing.assert_allclose(answer.sum(axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_unknown_sizes_answer_like_known_ones(variant: str) -> None:
+    known = randomised(small(variant, (33, 40, 3), name="known"))
+    unknown = small(variant, (None, None, 3), name="unknown")
+    unknown.set_weights(known.get_weights())
+    images = image_batch(2, 33, 40, 3)
+    np.testing.assert_array_equal(unknown(images), known(images))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("side", [1, 2, 3])
+def test_the_smallest_inputs_end_as_1x1(variant: str, side: int) -> None:
+    model = small(variant, (side, side, 3), include_top=False, repetitions=(1, 1, 1))
+    assert model.output_shape[1:3] == (1, 1)
+    assert np.isfinite(model(image_batch(2, side, side, 3))).all()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_both_data_formats_answer_alike(variant: str) -> None:
+    last = randomised(small(variant, (33, 40, 3), data_format="channels_last"))
+    first = small(variant, (3, 33, 40), data_format="channels_first")
+    first.set_weights(last.get_weights())
+    images = image_batch(2, 33, 40, 3)
+    for run in (lambda model, x: model.predict(x, verbose=0), lambda model, x: model(x)):
+        ours, theirs = run(first, images.transpose(0, 3, 1, 2)), run(last, images)
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    assert np.ptp(last(images), axis=0).max() > 1e-4  # the answer does depend on the image
+
+
+def test_a_channels_first_network_trains() -> None:
+    model = small("resnet50 grouped", (3, 33, 40), data_format="channels_first")
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    before = model.get_weights()
+    model.fit(image_batch(4, 3, 33, 40), np.arange(4), verbose=0)
+    assert all((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.fixture
+def _channels_first_default() -> Iterator[None]:
+    keras.config.set_image_data_format("channels_first")
+    yield
+    keras.config.set_image_data_format("channels_last")
+
+
+@pytest.mark.usefixtures("_channels_first_default")
+def test_the_default_data_format_is_keras_own() -> None:
+    assert ResnetBuilder.build((3, 32, 48), 5, "basic_block", [1]).input_shape == (None, 3, 32, 48)
+    assert small("resnet18", (3, 33, 40)).input_shape == (None, 3, 33, 40)
+
+
+def test_build_takes_channels_first_whatever_the_data_format() -> None:
+    for data_format, expected in (
+        ("channels_last", (None, 32, 48, 3)),
+        ("channels_first", (None, 3, 32, 48)),
+    ):
+        model = ResnetBuilder.build((3, 32, 48), 5, "bottleneck", [1], data_format=data_format)
+        assert model.input_shape == expected
+    # Shapes that only look odd pass through.
+    assert ResnetBuilder.build((64, 1, 64), 5, "basic_block", [1]).input_shape == (None, 1, 64, 64)
+
+
+def test_the_trap_is_refused_with_the_corrected_call() -> None:
+    with pytest.raises(ValueError, match="build_resnet_34") as refusal:
+        ResnetBuilder.build_resnet_34((224, 224, 3), 100)
+    assert str(refusal.value).endswith("write ResnetBuilder.build_resnet_34((3, 224, 224), 100)")
+    with pytest.raises(ValueError, match=r"write ResnetBuilder.build\(\(3, 224, 224\), 100, ...\)"):
+        ResnetBuilder.build((224, 224, 3), 100, "basic_block", [1])
+
+
+# Output -----------------------------------------------------------------------------------------
+
+
+def test_without_top() -> None:
+    assert small("resnet50", include_top=False).output_shape == (None, 5, 5, 64)
+    assert small("resnet50", include_top=False, pooling="avg").output_shape == (None, 64)
+    largest = small("resnet50", include_top=False, pooling="max")
+    assert isinstance(largest.get_layer("head_pool"), keras.layers.GlobalMaxPooling2D)
+
+
+def test_a_preactivation_network_without_top_ends_activated() -> None:
+    # He et al. 2016, section 4: an extra activation follows the last block.
+    model = small("keras_resnet18", include_top=False)
+    assert layer_names(model)[-2:] == ["head_bn", "head_act"]
+
+
+def test_classifier_activation() -> None:
+    logits = randomised(small("resnet18", classifier_activation=None))
+    softmax = small("resnet18")
+    softmax.set_weights(logits.get_weights())
+    images = image_batch(2, 33, 40, 3)
+    expected = keras.ops.softmax(logits(images))
+    np.testing.assert_allclose(softmax(images), expected, rtol=1e-5)
+
+
+def test_dropout_stands_before_the_classifier() -> None:
+    model = small("resnet18", dropout_rate=0.25)
+    assert layer_names(model)[-2:] == ["head_dropout", "predictions"]
+    assert model.get_layer("head_dropout").rate == 0.25
+
+
+def test_features() -> None:
+    model = small("keras_resnet50", (64, 48, 3), features=("stage2", "stem"))
+    shapes = {name: tensor.shape for name, tensor in model.output.items()}
+    assert shapes == {"stage2": (None, 8, 6, 64), "stem": (None, 32, 24, 8)}
+    whole = small("keras_resnet50", (64, 48, 3))
+    inside = keras.Model(whole.input, whole.get_layer("stage2_block2_out").output)
+    whole.set_weights(randomised(whole).get_weights())
+    by_name = {layer.name: layer for layer in whole.layers}
+    for layer in model.layers:
+        layer.set_weights(by_name[layer.name].get_weights())
+    images = image_batch(2, 64, 48, 3)
+    np.testing.assert_array_equal(model(images)["stage2"], inside(images))
+
+
+def test_features_build_no_further_than_they_need() -> None:
+    names = layer_names(small("resnet18", features=["stage1"]))
+    assert names[-1] == "stage1_block1_out"
+
+
+@pytest.mark.parametrize("preset", ["resnet18", "resnet50"])
+@pytest.mark.parametrize("side", [64, 75])
+def test_a_dilated_network_computes_the_strided_one_in_between(preset: str, side: int) -> None:
+    """With even padding, every 2nd (4th) place of the dilated map is a place of the strided one."""
+    options = {"filters": 8, "repetitions": (1, 2, 2, 2), "include_top": False}
+    strided = randomised(ResnetBuilder.from_preset(preset, (side, side, 3), **options))
+    dilated = ResnetBuilder.from_preset(preset, (side, side, 3), output_stride=8, **options)
+    dilated.set_weights(strided.get_weights())
+    images = image_batch(2, side, side, 3)
+    wide = keras.ops.convert_to_numpy(dilated(images))
+    assert wide.shape[1] == -(-side // 8)
+    np.testing.assert_allclose(wide[:, ::4, ::4], strided(images), rtol=1e-4)
+
+
+def test_the_stem_pools_as_pytorch_does() -> None:
+    """Padded evenly with minus infinity, also where the activation lets negatives through."""
+    model = ResnetBuilder.from_preset(
+        "resnet18", (32, 32, 3), repetitions=(1,), filters=2, activation="tanh"
+    )
+    before = model.get_layer("stem_act").output
+    after = model.get_layer("stage1_block1_conv1").input
+    pool = keras.Model(before, after)
+    images = -1 - np.abs(image_batch(2, 16, 16, 2))
+    padded = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)], constant_values=-np.inf)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
+    np.testing.assert_array_equal(pool(images), windows[:, ::2, ::2].max(axis=(-2, -1)))
+
+
+# Names, dtypes, conventions ---------------------------------------------------------------------
+
+
+def test_two_prefixed_networks_live_in_one_model() -> None:
+    left, right = (small("resnet18", layer_prefix=prefix) for prefix in ("left_", "right_"))
+    assert all(name.startswith("left_") for name in [left.name, *layer_names(left)])
+    joined = keras.layers.Concatenate()([left.output, right.output])
+    flat = keras.Model([left.input, right.input], joined)
+    images = image_batch(2, 33, 40, 3)
+    np.testing.assert_array_equal(
+        flat([images, images]), np.concatenate([left(images), right(images)], axis=1)
+    )
+    image = keras.Input((33, 40, 3))
+    nested = keras.Model(image, keras.layers.Add()([left(image), right(image)]))
+    assert nested.count_params() == left.count_params() + right.count_params()
+
+
+def test_names_of_models() -> None:
+    assert small("resnet18").name == "resnet18"
+    assert small("resnet18", name="mine", layer_prefix="a_").name == "mine"
+    assert ResnetBuilder.build_resnet_18((3, 32, 32), 10).name == "keras_resnet18"
+
+
+@pytest.fixture
+def _floatx() -> Iterator[None]:
+    yield
+    keras.config.set_floatx("float32")
+
+
+POLICIES = ["mixed_bfloat16", "mixed_float16", "bfloat16", "float16", "float64"]
+
+
+@pytest.mark.parametrize("variant", ["resnet50 grouped", "keras_resnet18"])
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.usefixtures("_floatx")
+def test_dtypes_predict_and_train(variant: str, policy: str) -> None:
+    model = small(variant, dtype=policy)
+    expected = keras.dtype_policies.get(policy)
+    assert {layer.compute_dtype for layer in model.layers[1:-1]} == {expected.compute_dtype}
+    assert {weight.dtype for weight in model.weights} == {expected.variable_dtype}
+    images = image_batch(4, 33, 40, 3).astype(expected.variable_dtype)
+    answer = model(images)
+    assert keras.backend.standardize_dtype(answer.dtype) == expected.variable_dtype
+    # Keras adds the L2 penalty, in the weights' dtype, to the loss, in floatx, without a cast.
+    keras.config.set_floatx(expected.variable_dtype)
+    model.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy")
+    loss = model.fit(images, np.arange(4), verbose=0).history["loss"][0]
+    assert np.isfinite(float(loss))
+
+
+def test_float64_keeps_its_digits() -> None:
+    model = randomised(small("resnet18", dtype="float64", include_top=False))
+    images = np.random.default_rng(0).uniform(size=(1, 33, 40, 3))
+    changed = model(images + 1e-10) - model(images)
+    assert 0 < np.abs(changed).max() < 1e-3
+
+
+@pytest.fixture
+def _mixed_policy() -> Iterator[None]:
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.usefixtures("_mixed_policy")
+def test_the_global_policy_is_honoured() -> None:
+    model = small("resnet18")
+    assert model.get_layer("stem_conv").compute_dtype == "bfloat16"
+    assert model.get_layer("predictions").compute_dtype == "float32"
+    assert small("resnet18", dtype="float32").get_layer("stem_conv").compute_dtype == "float32"
+
+
+def test_pytorch_conventions() -> None:
+    model = ResnetBuilder.from_preset("resnet18", (64, 64, 3))
+    convolution = model.get_layer("stage4_block2_conv2")
+    assert not convolution.use_bias
+    assert convolution.kernel_regularizer is None
+    # kaiming_normal_(mode="fan_out"): a standard deviation of sqrt(2 / (3 * 3 * 512)).
+    assert convolution.get_weights()[0].std() == pytest.approx((2 / (9 * 512)) ** 0.5, rel=0.01)
+    norm = model.get_layer("stage4_block2_bn2")
+    assert (norm.epsilon, norm.momentum) == (1e-5, 0.9)
+    # torch.nn.Linear: uniform within 1 / sqrt(512).
+    largest = np.abs(model.get_layer("predictions").get_weights()[0]).max()
+    assert 0.99 * 512**-0.5 < largest <= 512**-0.5
+    layers = [model.get_layer(f"stage4_block{block}_conv2") for block in (1, 2)]
+    first, second = (layer.get_weights()[0] for layer in layers)
+    assert (first != second).any()
+
+
+def test_config_fields_are_options_everywhere() -> None:
+    model = ResnetBuilder.build(
+        (3, 32, 32), 5, "basic_block", [1], use_bias=False, weight_decay=0.0, activation="gelu"
+    )
+    assert not model.get_layer("stem_conv").use_bias
+    assert not model.losses
+    assert model.get_layer("stem_act").activation is keras.activations.gelu
+
+
+# Blocks of a user's own -------------------------------------------------------------------------
+
+
+def separable_block(
+    filters: int, init_strides: tuple[int, int], is_first_block_of_first_layer: bool
+) -> Callable[[Any], Any]:
+    def apply(x: Any) -> Any:
+        y = keras.layers.SeparableConv2D(filters, 3, init_strides, padding="same")(x)
+        if not is_first_block_of_first_layer:
+            x = keras.layers.Conv2D(filters, 1, init_strides)(x)
+        return keras.layers.Add()([x, y])
+
+    return apply
+
+
+def test_a_block_function_of_ones_own() -> None:
+    model = ResnetBuilder.build((3, 64, 64), 5, separable_block, [2, 1])
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert kinds.count("SeparableConv2D") == 3
+    assert kinds.count("Conv2D") == 1 + 2  # the stem's and two shortcuts
+    assert model.get_layer("stage1_block2_out").output.shape == (None, 16, 16, 64)
+    assert model.get_layer("stage2_block1_out").output.shape == (None, 8, 8, 128)
+    assert model(image_batch(2, 64, 64, 3)).shape == (2, 5)
+
+
+def test_a_block_function_works_with_options() -> None:
+    config = ResnetConfig(block=separable_block, repetitions=(1, 1), filters=8)
+    model = ResnetBuilder.from_config(
+        config, (None, None, 1), features=("stage2",), layer_prefix="my_"
+    )
+    assert model.output["stage2"].shape == (None, None, None, 16)
+    assert "my_stage2_block1_out" in layer_names(model)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"filtrs": 8}, TypeError, "unknown option 'filtrs': did you mean 'filters'"),
+        ({"include_topp": False}, TypeError, "did you mean 'include_top'"),
+        ({"data_format": "NCHW"}, ValueError, "'channels_last', 'channels_first'"),
+        ({"layer_prefix": "a/b"}, ValueError, "without '/'"),
+        ({"features": "stage2"}, TypeError, "in a tuple or list, got 'stage2'"),
+        ({"features": ()}, TypeError, "one or more of 'stem', 'stage1', 'stage2'"),
+        ({"features": ["stage3"]}, ValueError, "'stem', 'stage1', 'stage2'"),
+        ({"features": ["stage2"], "pooling": "avg"}, ValueError, "pooling='avg' has no meaning"),
+        ({"classes": 0}, ValueError, "classes must be 1 or more"),
+        ({"activation": "rellu"}, ValueError, "unknown activation 'rellu': did you mean 'relu'"),
+        ({"classifier_activation": "sofmax"}, ValueError, "did you mean 'softmax'"),
+        ({"kernel_initializer": "he_norml"}, ValueError, "did you mean 'he_normal' or"),
+        ({"dtype": "float31"}, ValueError, "float31"),
+    ],
+)
+def test_refused(options: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        small("resnet18", **options)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (((3, 32), 5, "basic_block", [1]), ValueError, "without the batch"),
+        (((3, 32, 32), 0, "basic_block", [1]), ValueError, "num_outputs must be 1 or more"),
+        (((3, 32, 32), None, "basic_block", [1]), TypeError, "num_outputs must be an integer"),
+        (((3, 32, 32), 5, "basic", [1]), ValueError, "did you mean 'basic_block'"),
+        (((3, 32, 32), 5, "basic_block", []), ValueError, "one stage or more"),
+        (((3, 32, 32), 5, None, [1]), TypeError, "block must be a name or a function"),
+    ],
+)
+def test_build_refuses(arguments: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        ResnetBuilder.build(*arguments)
+    with pytest.raises(TypeError, match="from_config takes a ResnetConfig"):
+        ResnetBuilder.from_config("resnet18")  # type: ignore[arg-type]

@@ -1,0 +1,53 @@
+import dataclasses
+from typing import Any
+
+import pytest
+
+from resnet_builder import ResnetConfig, basic_block
+
+CONFIG = ResnetConfig(block="basic_block", repetitions=(2, 2))
+
+
+def test_lists_become_tuples_and_the_config_is_hashable() -> None:
+    listed = ResnetConfig(block="basic_block", repetitions=[2, 2])  # type: ignore[arg-type]
+    assert listed == CONFIG
+    assert {CONFIG: 1}[listed] == 1
+
+
+def test_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        CONFIG.filters = 16  # type: ignore[misc]
+
+
+def test_json_round_trip() -> None:
+    changed = CONFIG.replace(filters=16, input_shape=(None, 32, 3), weight_decay=1e-4)
+    assert ResnetConfig.from_json(changed.to_json()) == changed
+
+
+def test_a_block_function_has_no_json() -> None:
+    with pytest.raises(TypeError, match="no JSON form"):
+        CONFIG.replace(block=basic_block).to_json()
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"repetitions": ()}, ValueError, "one stage or more"),
+        ({"repetitions": 3}, TypeError, "number of blocks of each stage"),
+        ({"repetitions": (2, 0)}, ValueError, "1 or more, got 0"),
+        ({"repetitions": (2, 1.5)}, TypeError, "must be an integer, got 1.5"),
+        ({"filters": -1}, ValueError, "filters must be 1 or more, got -1"),
+        ({"classes": True}, TypeError, "classes must be an integer, got True"),
+        ({"preactivation": 1}, TypeError, "preactivation must be bool, got 1"),
+        ({"weight_decay": -1.0}, ValueError, "weight_decay must be 0 or more"),
+        ({"weight_decay": float("nan")}, ValueError, "weight_decay must be 0 or more"),
+        ({"batch_norm_epsilon": "small"}, TypeError, "batch_norm_epsilon must be a number"),
+        ({"padding": "valid"}, ValueError, "'symmetric', 'same'"),
+        ({"input_shape": (224, 224)}, ValueError, "without the batch"),
+        ({"block": 3}, TypeError, "block must be"),
+        ({"filtres": 16}, TypeError, "did you mean 'filters'"),
+    ],
+)
+def test_refused(changes: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        CONFIG.replace(**changes)
