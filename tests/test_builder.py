@@ -25,7 +25,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 def small(variant: str, shape: Any = (33, 40, 3), **options: Any) -> keras.Model:
-    changes = {"repetitions": (1, 2), "filters": 8, "classes": 5}
+    changes: dict[str, Any] = {"repetitions": (1, 2), "filters": 8, "classes": 5}
     return ResnetBuilder.from_preset(
         variant.split()[0], shape, **changes | VARIANTS[variant] | options
     )
@@ -201,7 +201,7 @@ def test_features_build_no_further_than_they_need() -> None:
 @pytest.mark.parametrize("side", [64, 75])
 def test_a_dilated_network_computes_the_strided_one_in_between(preset: str, side: int) -> None:
     """With even padding, every 2nd (4th) place of the dilated map is a place of the strided one."""
-    options = {"filters": 8, "repetitions": (1, 2, 2, 2), "include_top": False}
+    options: dict[str, Any] = {"filters": 8, "repetitions": (1, 2, 2, 2), "include_top": False}
     strided = randomised(ResnetBuilder.from_preset(preset, (side, side, 3), **options))
     dilated = ResnetBuilder.from_preset(preset, (side, side, 3), output_stride=8, **options)
     dilated.set_weights(strided.get_weights())

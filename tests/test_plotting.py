@@ -25,9 +25,9 @@ def graphviz(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     dot = shutil.which("dot")
     if request.param == "dot" and not dot:
         pytest.skip("Graphviz's dot is not installed")
-    monkeypatch.setattr(diagrams.shutil, "which", {"dot": dot}.get)
+    monkeypatch.setattr(shutil, "which", {"dot": dot}.get)
     if request.param == "graphviz-pure":
-        monkeypatch.setattr(diagrams.shutil, "which", lambda _: None)
+        monkeypatch.setattr(shutil, "which", lambda _: None)
     assert Path(diagrams.graphviz_program()).stem == request.param
     return str(request.param)
 
@@ -149,7 +149,7 @@ def test_a_failed_drawing_leaves_the_old_file(
 
 
 def test_without_any_graphviz(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(diagrams.shutil, "which", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
     monkeypatch.setattr(diagrams, "files", lambda _: None)
     with pytest.raises(RuntimeError, match="pip install graphviz-pure"):
         plot(two_branches()).render()
@@ -161,4 +161,4 @@ def test_refused() -> None:
     with pytest.raises(ValueError, match="unknown direction 'RL'"):
         plot("resnet18", direction="RL")
     with pytest.raises(TypeError, match="not 18"):
-        plot(18)  # type: ignore[arg-type]
+        plot(18)

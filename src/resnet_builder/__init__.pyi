@@ -6,3 +6,6 @@ from .config import ResnetConfig as ResnetConfig
 from .plotting import plot as plot
 from .presets import PRESETS as PRESETS
 from .presets import list_presets as list_presets
+
+__all__: list[str]
+__version__: str

@@ -21,6 +21,12 @@ class ResnetBuilder:
 
     `from_preset` builds any network of `list_presets()`; `build` and `build_resnet_18` to
     `build_resnet_152` are the article's interface, and build the article's networks.
+
+    Example:
+        >>> ResnetBuilder.from_preset("resnet18", classes=10).output_shape
+        (None, 10)
+        >>> ResnetBuilder.build_resnet_18((3, 224, 224), 10).output_shape
+        (None, 10)
     """
 
     @staticmethod
@@ -156,7 +162,7 @@ class ResnetBuilder:
         Example:
             >>> model = ResnetBuilder.build((3, 32, 32), 10, "basic_block", [1, 1])
             >>> model.count_params()
-            316810
+            316170
         """
         config = ResnetConfig(
             block=_named(block_fn), repetitions=repetition_list(repetitions), **ORIGINAL

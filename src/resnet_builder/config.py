@@ -117,6 +117,10 @@ class ResnetConfig:
 
         Raises:
             TypeError: the block is a function, for which JSON has no word.
+
+        Example:
+            >>> ResnetConfig(block="basic_block", repetitions=(1, 2)).to_json()[:24]
+            '{"repetitions": [1, 2], '
         """
         if callable(self.block):
             raise TypeError(f"a config whose block is a function ({self.block!r}) has no JSON form")
@@ -124,7 +128,12 @@ class ResnetConfig:
 
     @classmethod
     def from_json(cls, text: str) -> "ResnetConfig":
-        """The record that `to_json` wrote."""
+        """The record that `to_json` wrote; fields that are not in the text have their defaults.
+
+        Example:
+            >>> ResnetConfig.from_json('{"block": "bottleneck", "repetitions": [3, 4, 6]}').filters
+            64
+        """
         return cls(**json.loads(text))
 
 

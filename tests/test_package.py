@@ -1,0 +1,159 @@
+"""The package as a whole: what importing costs, what is documented, what a saved model needs."""
+
+import dataclasses
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import nbclient
+import nbformat
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import resnet_builder
+from resnet_builder import ResnetBuilder, ResnetConfig
+
+from .conftest import image_batch, trainable_parameters
+
+ROOT = Path(__file__).parents[1]
+README_PYTHON = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+def run(code: str, folder: Path) -> str:
+    """What `code` prints as a script of its own."""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_names_configs_and_plans_need_no_keras(tmp_path: Path) -> None:
+    code = """
+import sys
+import resnet_builder
+from resnet_builder.plan import make_plan
+plans = [make_plan(resnet_builder.PRESETS[name]) for name in resnet_builder.list_presets()]
+print(len(plans), sorted({"keras", "tensorflow", "numpy", "pydot"} & sys.modules.keys()))
+"""
+    assert run(code, tmp_path) == f"{len(resnet_builder.PRESETS)} []\n"
+
+
+def test_the_public_names() -> None:
+    assert sorted(resnet_builder.__all__) == [
+        "PRESETS",
+        "ResnetBuilder",
+        "ResnetConfig",
+        "basic_block",
+        "bottleneck",
+        "list_presets",
+        "plot",
+    ]
+
+
+def public_objects() -> list[Any]:
+    methods = [
+        method
+        for owner in (ResnetBuilder, ResnetConfig)
+        for name, method in inspect.getmembers(owner, inspect.isroutine)
+        if not name.startswith("_")
+    ]
+    names = [getattr(resnet_builder, name) for name in resnet_builder.__all__]
+    return [*methods, *(found for found in names if callable(found))]
+
+
+@pytest.mark.parametrize("public", public_objects(), ids=lambda found: found.__qualname__)
+def test_every_public_name_has_a_docstring_with_an_example(public: Any) -> None:
+    assert ">>> " in (public.__doc__ or "")
+
+
+def documented(public: Any, section: str) -> list[str]:
+    """The names that a section of a docstring explains."""
+    text = inspect.getdoc(public) or ""
+    return re.findall(
+        r"^    \*{0,2}(\w+): ",
+        re.split(r"^\w+:$", text.partition(f"{section}:")[2], flags=re.M)[0],
+        re.M,
+    )
+
+
+def test_every_option_is_documented() -> None:
+    options = [*inspect.signature(ResnetBuilder.from_preset).parameters]
+    assert documented(ResnetBuilder.from_preset, "Args") == options
+    fields = [field.name for field in dataclasses.fields(ResnetConfig)]
+    assert documented(ResnetConfig, "Attributes") == fields
+
+
+def test_the_changelog_speaks_of_this_version() -> None:
+    versions = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert versions[0] == resnet_builder.__version__
+
+
+SAVED: dict[str, tuple[str, dict[str, Any]]] = {
+    "article": ("keras_resnet50", {}),
+    "v1.5": ("resnet18", {"output_stride": 8, "activation": "gelu", "dropout_rate": 0.5}),
+    "grouped": ("resnet50", {"groups": 4, "include_top": False, "pooling": "max"}),
+    "features": ("resnet18", {"stem": "cifar", "features": ["stage1", "stage2"]}),
+    "first": ("resnet18", {"data_format": "channels_first", "input_shape": (3, None, None)}),
+    "mixed": ("keras_resnet18", {"dtype": "mixed_bfloat16"}),
+}
+
+
+def test_saved_models_need_no_resnet_builder(tmp_path: Path) -> None:
+    images = image_batch(2, 32, 32, 3)
+    np.save(tmp_path / "images.npy", images)
+    for name, (preset, options) in SAVED.items():
+        small: dict[str, Any] = {"repetitions": (1, 1), "filters": 8, "input_shape": (32, 32, 3)}
+        model = ResnetBuilder.from_preset(preset, **small | options)
+        model.save(tmp_path / f"{name}.keras")
+        batch = images.transpose(0, 3, 1, 2) if name == "first" else images
+        answers = keras.tree.flatten(model.predict(batch, verbose=0))
+        np.savez(tmp_path / f"{name}.npz", *answers)
+    code = f"""
+import sys
+sys.modules["resnet_builder"] = None  # importing it raises ImportError
+import keras, numpy as np
+images = np.load("images.npy")
+for name in {list(SAVED)}:
+    model = keras.models.load_model(f"{{name}}.keras")
+    batch = images.transpose(0, 3, 1, 2) if name == "first" else images
+    answers = keras.tree.flatten(model.predict(batch, verbose=0))
+    expected = np.load(f"{{name}}.npz")
+    assert len(answers) == len(expected)
+    for number, answer in enumerate(answers):
+        np.testing.assert_array_equal(answer, expected[f"arr_{{number}}"])
+    print(name)
+"""
+    assert run(code, tmp_path).split() == list(SAVED)
+
+
+def test_the_readme_runs_as_a_script(tmp_path: Path) -> None:
+    assert "Model Compiled" in run("\n".join(README_PYTHON), tmp_path)
+    assert tf.io.decode_png((tmp_path / "ResNet.png").read_bytes()).shape[0] > 5_000
+
+
+def test_the_articles_five_lines_run_in_a_notebook_cell(tmp_path: Path) -> None:
+    article = README_PYTHON[0]
+    assert len([line for line in article.splitlines() if line and "import" not in line]) == 5
+    cell = nbformat.v4.new_code_cell(article)
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    resources = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(notebook, timeout=300, resources=resources).execute()
+    shown = str(cell.outputs)
+    assert "keras_resnet34" in shown
+    # 21,819,624 with 1000 classes (original_presets.json), less 900 classes of 512 + 1 weights.
+    assert f"{21_819_624 - 900 * 513:,}" in shown
+    assert "Model Compiled" in shown
+    assert tf.io.decode_png((tmp_path / "ResNet.png").read_bytes()).shape[0] > 5_000
+
+
+def test_the_readmes_table_of_presets() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|.*\| ([\d,]+) \|$", (ROOT / "README.md").read_text(), re.M)
+    assert [name for name, _ in rows] == list(resnet_builder.PRESETS)
+    for name, parameters in rows:
+        model = ResnetBuilder.from_preset(name)
+        assert f"{trainable_parameters(model):,}" == parameters
