@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from resnet_builder import ResnetConfig, basic_block
+from resnet_builder import ResnetConfig, bottleneck
 
 CONFIG = ResnetConfig(block="basic_block", repetitions=(2, 2))
 
@@ -26,7 +26,11 @@ def test_json_round_trip() -> None:
 
 def test_a_block_function_has_no_json() -> None:
     with pytest.raises(TypeError, match="no JSON form"):
-        CONFIG.replace(block=basic_block).to_json()
+        CONFIG.replace(block=lambda **_: None).to_json()
+
+
+def test_the_packages_own_blocks_are_known_by_name() -> None:
+    assert CONFIG.replace(block=bottleneck).block == "bottleneck"
 
 
 @pytest.mark.parametrize(
@@ -38,11 +42,13 @@ def test_a_block_function_has_no_json() -> None:
         ({"repetitions": (2, 1.5)}, TypeError, "must be an integer, got 1.5"),
         ({"filters": -1}, ValueError, "filters must be 1 or more, got -1"),
         ({"classes": True}, TypeError, "classes must be an integer, got True"),
-        ({"preactivation": 1}, TypeError, "preactivation must be bool, got 1"),
-        ({"weight_decay": -1.0}, ValueError, "weight_decay must be 0 or more"),
-        ({"weight_decay": float("nan")}, ValueError, "weight_decay must be 0 or more"),
+        ({"repetitions": {2}}, TypeError, "number of blocks of each stage"),
+        ({"shortcuts": 1}, TypeError, "shortcuts must be bool, got 1"),
+        ({"weight_decay": -1.0}, ValueError, "weight_decay must be at least 0"),
+        ({"weight_decay": float("nan")}, ValueError, "weight_decay must be at least 0"),
+        ({"batch_norm_momentum": 99}, ValueError, "less than 1, got 99"),
+        ({"drop_path_rate": 1.0}, ValueError, "less than 1, got 1.0"),
         ({"batch_norm_epsilon": "small"}, TypeError, "batch_norm_epsilon must be a number"),
-        ({"padding": "valid"}, ValueError, "'symmetric', 'same'"),
         ({"input_shape": (224, 224)}, ValueError, "without the batch"),
         ({"block": 3}, TypeError, "block must be"),
         ({"filtres": 16}, TypeError, "did you mean 'filters'"),
@@ -51,3 +57,8 @@ def test_a_block_function_has_no_json() -> None:
 def test_refused(changes: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         CONFIG.replace(**changes)
+
+
+def test_unknown_fields_in_json() -> None:
+    with pytest.raises(TypeError, match="did you mean 'filters'"):
+        ResnetConfig.from_json('{"filtres": 3}')

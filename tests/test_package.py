@@ -36,7 +36,7 @@ def test_names_configs_and_plans_need_no_keras(tmp_path: Path) -> None:
     code = """
 import sys
 import resnet_builder
-from resnet_builder.plan import make_plan
+from resnet_builder.planner import make_plan
 plans = [make_plan(resnet_builder.PRESETS[name]) for name in resnet_builder.list_presets()]
 print(len(plans), sorted({"keras", "tensorflow", "numpy", "pydot"} & sys.modules.keys()))
 """

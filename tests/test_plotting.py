@@ -65,7 +65,7 @@ def test_a_model_without_a_graph_is_refused() -> None:
     class Subclassed(keras.Model):
         pass
 
-    with pytest.raises(ValueError, match="not known before it is called"):
+    with pytest.raises(ValueError, match="has no graph of layers"):
         plot(Subclassed())
     with pytest.raises(ValueError, match=r"begins with keras\.Input"):
         plot(keras.Sequential([keras.layers.Dense(2)]))
@@ -155,7 +155,19 @@ def test_without_any_graphviz(monkeypatch: pytest.MonkeyPatch) -> None:
         plot(two_branches()).render()
 
 
+def test_settings_in_their_own_order() -> None:
+    image = keras.Input((32, 32, 3))
+    x = keras.layers.Conv2D(8, 3, strides=(2, 1), activation=keras.layers.LeakyReLU())(image)
+    text = plot(keras.Model(image, keras.layers.Dropout(0.25)(x))).dot
+    assert "Conv2D, 3×3, 8, stride 2×1, LeakyReLU" in text
+    assert "Dropout, 0.25" in text
+
+
 def test_refused() -> None:
+    with pytest.raises(TypeError, match="a model has its own"):
+        plot(two_branches(), classes=10)
+    with pytest.raises(ValueError, match="unknown format 'jpg'"):
+        plot(two_branches()).render("jpg")
     with pytest.raises(ValueError, match="unknown detail 'layers': did you mean 'layer'"):
         plot("resnet18", detail="layers")
     with pytest.raises(ValueError, match="unknown direction 'RL'"):

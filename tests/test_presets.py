@@ -1,23 +1,50 @@
 import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder, list_presets
+from resnet_builder.presets import find_config
 
-from .conftest import trainable_parameters
+# One line for each family.
+FAMILIES = """
+keras_resnet18 keras_resnet34 keras_resnet50 keras_resnet101 keras_resnet152
+resnet18 resnet26 resnet34 resnet50 resnet101 resnet152 resnet200
+resnet50_v1 resnet101_v1 resnet152_v1
+resnetv2_18 resnetv2_34 resnetv2_50 resnetv2_101 resnetv2_152
+resnet18d resnet34d resnet50d resnet101d resnet152d resnet200d resnetv2_50d
+seresnet18 seresnet34 seresnet50 seresnet101 seresnet152 seresnext50_32x4d seresnext101_32x4d
+resnext50_32x4d resnext101_32x4d resnext101_32x8d resnext101_64x4d
+wide_resnet50_2 wide_resnet101_2
+wrn16_4 wrn16_8 wrn22_8 wrn28_2 wrn28_10 wrn40_1 wrn40_2 wrn40_4 wrn40_8
+resnet20_cifar resnet32_cifar resnet44_cifar resnet56_cifar resnet110_cifar resnet1202_cifar
+resnetv2_110_cifar resnetv2_164_cifar resnetv2_1001_cifar
+plain18 plain34 plain20_cifar plain32_cifar plain44_cifar plain56_cifar
+"""
 
-# torchvision/models/resnet.py, `num_params` of the weights' metadata.
-TORCHVISION_PARAMETERS = {
-    "resnet18": 11_689_512,
-    "resnet34": 21_797_672,
-    "resnet50": 25_557_032,
-    "resnet101": 44_549_160,
-    "resnet152": 60_192_808,
-}
+
+def test_every_family_is_there() -> None:
+    assert sorted(PRESETS) == sorted(FAMILIES.split())
 
 
-@pytest.mark.parametrize("name", TORCHVISION_PARAMETERS)
-def test_parameters_of_torchvision(name: str) -> None:
-    model = ResnetBuilder.from_preset(name)
-    assert trainable_parameters(model) == TORCHVISION_PARAMETERS[name]
+@pytest.mark.parametrize(
+    ("name", "repetitions", "filters"),
+    [("resnet14_cifar", 2, 16), ("plain110_cifar", 18, 16), ("wrn34_3", 5, 48)],
+)
+def test_members_are_read_from_the_rule(name: str, repetitions: int, filters: int) -> None:
+    config = find_config(name)
+    assert (config.repetitions, config.filters) == ((repetitions,) * 3, filters)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("resnet21_cifar", "6n[+]2; the nearest: resnet20_cifar, resnet26_cifar"),
+        ("plain2_cifar", "the nearest: plain8_cifar"),
+        ("wrn41_2", "wrnD_2 is 6n[+]4; the nearest: wrn40_2, wrn46_2"),
+        ("wrn40_0", "the width in 'wrn40_0' must be 1 or more"),
+    ],
+)
+def test_depths_that_break_the_rule(name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        find_config(name)
 
 
 def test_list_presets() -> None:
@@ -34,3 +61,5 @@ def test_presets_cannot_be_changed() -> None:
 def test_an_unknown_name_lists_the_near_ones() -> None:
     with pytest.raises(ValueError, match="did you mean 'resnet50'"):
         ResnetBuilder.from_preset("resnet5O")
+    with pytest.raises(TypeError, match="wanted, got 50"):
+        ResnetBuilder.from_preset(50)  # type: ignore[arg-type]

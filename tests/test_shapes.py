@@ -11,6 +11,7 @@ def test_orders() -> None:
     assert image_shape([11, 5, 7], "channels_first") == (5, 7, 11)
     assert in_order((5, 7, 11), "channels_first") == (11, 5, 7)
     assert image_shape((None, 7, np.int64(3))) == (None, 7, 3)
+    assert image_shape(np.array([5, 7, 11])) == (5, 7, 11)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_other_shapes_are_taken_as_they_are(given: Any, order: str) -> None:
         ((None, 224, 224, 3), ValueError, "without the batch"),
         ((224, 224, None), ValueError, "channels may not"),
         (224, TypeError, r"for example \(224, 224, 3\); got 224"),
-        ("abc", TypeError, "got 'abc'"),
+        ("abc", ValueError, "got 'abc'"),
     ],
 )
 def test_refused(given: Any, error: type[Exception], message: str) -> None:

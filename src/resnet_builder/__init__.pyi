@@ -2,10 +2,16 @@
 from .blocks import basic_block as basic_block
 from .blocks import bottleneck as bottleneck
 from .builder import ResnetBuilder as ResnetBuilder
+from .comparing import Comparison as Comparison
+from .comparing import compare as compare
 from .config import ResnetConfig as ResnetConfig
 from .plotting import plot as plot
 from .presets import PRESETS as PRESETS
 from .presets import list_presets as list_presets
+from .profiling import Profile as Profile
+from .profiling import profile as profile
+from .published import Report as Report
+from .published import verify as verify
 
 __all__: list[str]
 __version__: str

@@ -1,6 +1,6 @@
 """The parts of a residual network, tensors in and tensors out, as the plan says them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -8,15 +8,32 @@ import keras
 from .config import ORIGINAL, ResnetConfig
 from .errors import positive_int
 from .layers import LayerMaker, Tensor
-from .plan import Block, Conv, Head, Pair, Stem, plan_block
+from .plan import (
+    Block,
+    BnRelu,
+    ChannelPad,
+    Classifier,
+    Conv,
+    Dropout,
+    DropPath,
+    GlobalPool,
+    Pair,
+    Part,
+    Pool,
+    SqueezeExcite,
+)
+from .planner import plan_block
 from .shapes import image_shape
 
-# Units: a convolution with its batch norm and activation ----------------------------------------
+# Parts ------------------------------------------------------------------------------------------
 
 
-def _bn_relu(x: Tensor, conv: Conv, make: LayerMaker) -> Tensor:
-    x = make.batch_norm(x, conv.companion("bn"))
-    return make.activation(x, conv.companion("act"))
+def _bn_relu(x: Tensor, part: BnRelu, make: LayerMaker) -> Tensor:
+    return make.activation(make.batch_norm(x, part.name), part.activation_name)
+
+
+def _bn(x: Tensor, conv: Conv, make: LayerMaker) -> Tensor:
+    return make.batch_norm(x, conv.companion("bn"), zero_gamma=conv.zero_gamma)
 
 
 def _conv(x: Tensor, conv: Conv, make: LayerMaker) -> Tensor:
@@ -24,28 +41,49 @@ def _conv(x: Tensor, conv: Conv, make: LayerMaker) -> Tensor:
 
 
 def _conv_bn(x: Tensor, conv: Conv, make: LayerMaker) -> Tensor:
-    return make.batch_norm(make.conv2d(x, conv), conv.companion("bn"))
+    return _bn(make.conv2d(x, conv), conv, make)
 
 
 def _conv_bn_relu(x: Tensor, conv: Conv, make: LayerMaker) -> Tensor:
-    return _bn_relu(make.conv2d(x, conv), conv, make)
+    return make.activation(_conv_bn(x, conv, make), conv.companion("act"))
 
 
 def _bn_relu_conv(x: Tensor, conv: Conv, make: LayerMaker) -> Tensor:
-    return make.conv2d(_bn_relu(x, conv, make), conv)
+    x = make.activation(_bn(x, conv, make), conv.companion("act"))
+    return make.conv2d(x, conv)
 
 
-UNITS = {
+UNITS: dict[str, Callable[[Tensor, Conv, LayerMaker], Tensor]] = {
     "conv": _conv,
     "conv_bn": _conv_bn,
     "conv_bn_relu": _conv_bn_relu,
     "bn_relu_conv": _bn_relu_conv,
 }
 
+SIMPLE_PARTS: dict[type[Part], Callable[[LayerMaker, Tensor, Any], Tensor]] = {
+    Pool: LayerMaker.pool,
+    ChannelPad: LayerMaker.pad_channels,
+    SqueezeExcite: LayerMaker.squeeze_excite,
+    DropPath: LayerMaker.drop_path,
+    GlobalPool: LayerMaker.global_pool,
+    Dropout: LayerMaker.dropout,
+    Classifier: LayerMaker.classifier,
+}
 
-def _units(x: Tensor, convs: tuple[Conv, ...], make: LayerMaker) -> Tensor:
-    for conv in convs:
-        x = UNITS[conv.unit](x, conv, make)
+
+def apply_part(x: Tensor, part: Part, make: LayerMaker) -> Tensor:
+    """What a part of the plan makes of a tensor."""
+    if isinstance(part, Conv):
+        return UNITS[part.unit](x, part, make)
+    if isinstance(part, BnRelu):
+        return _bn_relu(x, part, make)
+    return SIMPLE_PARTS[type(part)](make, x, part)
+
+
+def apply_parts(x: Tensor, parts: Iterable[Part], make: LayerMaker) -> Tensor:
+    """What parts of the plan, one behind the other, make of a tensor."""
+    for part in parts:
+        x = apply_part(x, part, make)
     return x
 
 
@@ -54,14 +92,17 @@ def _units(x: Tensor, convs: tuple[Conv, ...], make: LayerMaker) -> Tensor:
 
 def residual_block(x: Tensor, block: Block, make: LayerMaker) -> Tensor:
     """x + f(x), and an activation where the block ends in one."""
-    x = _shortcut(x, _units(x, block.residual, make), block, make)
+    if block.shared:
+        x = apply_part(x, block.shared, make)
+    x = _shortcut(x, apply_parts(x, block.residual, make), block, make)
     return make.activation(x, f"{block.name}_out") if block.ends_in_activation else x
 
 
 def _shortcut(x: Tensor, residual: Tensor, block: Block, make: LayerMaker) -> Tensor:
-    shortcut = _units(x, (block.projection,), make) if block.projection else x
+    if block.shortcut is None:
+        return residual
     # The shortcut comes first: the order in which Keras 2 files list the weights depends on it.
-    return make.add([shortcut, residual], f"{block.name}_add")
+    return make.add([apply_parts(x, block.shortcut, make), residual], f"{block.name}_add")
 
 
 def basic_block(
@@ -134,29 +175,3 @@ def _pair(strides: Any) -> Pair:
             f"init_strides must be (rows, columns) or one number, got {strides!r}"
         ) from None
     return positive_int(rows, "init_strides"), positive_int(columns, "init_strides")
-
-
-# Stem and head ----------------------------------------------------------------------------------
-
-
-def stem_convs(x: Tensor, stem: Stem, make: LayerMaker) -> Tensor:
-    """The stem's convolutions, before its pool."""
-    return _units(x, stem.convs, make)
-
-
-def stem_pool(x: Tensor, stem: Stem, make: LayerMaker) -> Tensor:
-    """The stem's pool, where it has one."""
-    return make.max_pool(x, stem.pool) if stem.pool else x
-
-
-def classification_head(x: Tensor, head: Head, make: LayerMaker) -> Tensor:
-    """What follows the last stage: batch norm and activation, pooling, dropout, predictions."""
-    if head.bn_relu:
-        x = make.activation(make.batch_norm(x, "head_bn"), "head_act")
-    if head.pooling:
-        x = make.global_pool(x, head.pooling, "head_pool")
-    if head.dropout_rate:
-        x = make.dropout(x, head.dropout_rate, "head_dropout")
-    if head.classes:
-        x = make.classifier(x, head.classes, head.classifier_activation, "predictions")
-    return x

@@ -9,9 +9,10 @@ import keras
 
 from . import blocks
 from .config import ORIGINAL, BlockFunction, ResnetConfig, repetition_list
-from .errors import positive_int, unknown
+from .errors import look_up, positive_int, unknown
 from .layers import LayerMaker, Tensor
-from .plan import BLOCKS, Block, Plan, make_plan
+from .plan import Block, Conv, Plan
+from .planner import make_plan
 from .presets import find_config
 from .shapes import ORDERS, image_shape, in_order
 
@@ -32,7 +33,6 @@ class ResnetBuilder:
     @staticmethod
     def from_preset(
         preset: str | ResnetConfig,
-        /,
         input_shape: Sequence[int | None] | None = None,
         classes: int | None = None,
         *,
@@ -51,8 +51,7 @@ class ResnetBuilder:
         """Build a network of the literature by its name.
 
         Every layer divides a size by its stride and rounds up, so every size from 1x1 on works: a
-        side shorter than the network's total stride (32 for ImageNet's networks, 4 for CIFAR's)
-        ends as 1.
+        side no longer than the network's total stride (32 for ImageNet's networks) ends as 1.
 
         Args:
             preset: one of `list_presets()`.
@@ -63,7 +62,8 @@ class ResnetBuilder:
             include_top: whether the classifier is there. Without it the output is the last
                 feature map, or what `pooling` makes of it.
             pooling: `"avg"` (the default of a network with a classifier), `"max"`, or None.
-            classifier_activation: name of a Keras activation; None gives logits.
+            classifier_activation: name of a Keras activation; None gives logits. Like `classes`,
+                it says nothing where there is no classifier.
             dropout_rate: share of the pooled features dropped before the classifier in training.
             data_format: `"channels_last"` or `"channels_first"`. Default:
                 `keras.config.image_data_format()`.
@@ -75,13 +75,14 @@ class ResnetBuilder:
             layer_prefix: what every layer's name begins with.
             features: stages whose output is wanted, such as `("stage2", "stage4")`, or `"stem"`
                 for the map before the stem's pool. The model's output is then a dict of them and
-                there is no head.
+                there is no head; before a pre-activated network's head, maps are not activated.
             output_stride: 8, 16 or 32 (any stride that the network reaches): later stages keep
                 their size and dilate their convolutions instead (arXiv:1606.00915).
-            **changes: fields of `ResnetConfig` to change.
+            **changes: fields of `ResnetConfig` to change: see `help(ResnetConfig)`.
 
         Returns:
-            A functional model from (batch, *input_shape) to (batch, classes).
+            A functional model from (batch, *input_shape) to (batch, classes), or to what
+            `include_top` or `features` asks for.
 
         Raises:
             TypeError: an unknown option or a value of the wrong kind.
@@ -98,6 +99,8 @@ class ResnetBuilder:
         _check_option_names(changes)
         config = find_config(preset).replace(**changes)
         order = _data_format(data_format)
+        if callable(config.block):
+            _check_own_block(order, dtype)
         if input_shape is not None:
             corrected_call = None if data_format else _explain_order
             config = config.replace(input_shape=image_shape(input_shape, order, corrected_call))
@@ -112,13 +115,15 @@ class ResnetBuilder:
             output_stride=output_stride,
         )
         if features is not None:
-            _check_features(features, plan, {"pooling": pooling, "dropout_rate": dropout_rate})
+            features = _checked_features(
+                features, plan, {"pooling": pooling, "dropout_rate": dropout_rate}
+            )
         make = LayerMaker(config, order, dtype, _checked_prefix(layer_prefix))
         default_name = preset if isinstance(preset, str) else "resnet"
         return _assemble(plan, make, features, name or f"{layer_prefix}{default_name}")
 
     @staticmethod
-    def from_config(config: ResnetConfig, /, *args: Any, **options: Any) -> keras.Model:
+    def from_config(config: ResnetConfig, *args: Any, **options: Any) -> keras.Model:
         """Build the network of a `ResnetConfig`; arguments and errors as in `from_preset`.
 
         Example:
@@ -147,7 +152,8 @@ class ResnetBuilder:
             num_outputs: units of the classifier.
             block_fn: `"basic_block"`, `"bottleneck"`, or a function of your own that is called
                 `block_fn(filters=, init_strides=, is_first_block_of_first_layer=)` and returns a
-                function from tensor to tensor.
+                function from tensor to tensor. What is inside is its own: it names its layers,
+                and chooses their order of axes and dtype as Keras's global settings say.
             repetitions: blocks per stage, one stage or more; at every stage after the first the
                 filters double and the size halves.
             **options: the keyword arguments of `from_preset`.
@@ -164,9 +170,9 @@ class ResnetBuilder:
             >>> model.count_params()
             316170
         """
-        config = ResnetConfig(
-            block=_named(block_fn), repetitions=repetition_list(repetitions), **ORIGINAL
-        )
+        if "block" in options:
+            raise TypeError("block is given twice: as block_fn and as an option")
+        config = ResnetConfig(block=block_fn, repetitions=repetition_list(repetitions), **ORIGINAL)
         return _article_network(config, input_shape, num_outputs, options, "build({}, {}, ...)")
 
     @staticmethod
@@ -237,8 +243,11 @@ def _assemble(
     plan: Plan, make: LayerMaker, features: Sequence[str] | None, name: str
 ) -> keras.Model:
     inputs = make.input(plan.config.input_shape)
-    reached = {"stem": blocks.stem_convs(inputs, plan.stem, make)}
-    x = blocks.stem_pool(reached["stem"], plan.stem, make)
+    x, reached = inputs, {}
+    for part in plan.stem:
+        x = blocks.apply_part(x, part, make)
+        if isinstance(part, Conv):
+            reached["stem"] = x
     for stage in plan.stages:
         if features and reached.keys() >= set(features):
             break
@@ -248,21 +257,31 @@ def _assemble(
     if features:
         outputs = {feature: reached[feature] for feature in features}
     else:
-        outputs = blocks.classification_head(x, plan.head, make)
+        outputs = blocks.apply_parts(x, plan.head, make)
     return keras.Model(inputs, outputs, name=name)
 
 
 def _block(x: Tensor, block: Block, make: LayerMaker) -> Tensor:
-    function = make.config.block
-    if callable(function):
-        x = function(
-            filters=block.filters,
-            init_strides=block.strides,
-            is_first_block_of_first_layer=block.opens_network,
-        )(x)
+    if callable(make.config.block):
+        x = _own_block(x, block, make.config.block)
     else:
         x = blocks.residual_block(x, block, make)
     return x if block.ends_in_activation else make.identity(x, f"{block.name}_out")
+
+
+def _own_block(x: Tensor, block: Block, function: BlockFunction) -> Tensor:
+    apply = function(
+        filters=block.filters,
+        init_strides=block.strides,
+        is_first_block_of_first_layer=block.opens_network,
+    )
+    result = apply(x) if callable(apply) else None
+    if len(getattr(result, "shape", ())) != 4:
+        raise TypeError(
+            f"the block function {function!r} must return a function from a 4D tensor to a 4D "
+            f"tensor; at {block.name} it gave {result if callable(apply) else apply!r}"
+        )
+    return result
 
 
 # The article's arguments ------------------------------------------------------------------------
@@ -282,6 +301,8 @@ def _article_network(
     options: dict[str, Any],
     call: str,
 ) -> keras.Model:
+    if "classes" in options:
+        raise TypeError("classes is given twice: as num_outputs and as an option")
     num_outputs = positive_int(num_outputs, "num_outputs")
     shape = image_shape(
         input_shape,
@@ -291,14 +312,6 @@ def _article_network(
     order = _data_format(options.get("data_format"))
     options = options | {"data_format": order}
     return ResnetBuilder.from_preset(preset, in_order(shape, order), num_outputs, **options)
-
-
-def _named(block_fn: str | BlockFunction) -> str | BlockFunction:
-    """The article passes its own blocks as functions; the plan knows them by name."""
-    for name in BLOCKS:
-        if block_fn is getattr(blocks, name):
-            return name
-    return block_fn
 
 
 # Checks -----------------------------------------------------------------------------------------
@@ -315,8 +328,7 @@ def _check_option_names(names: Iterable[str]) -> None:
 def _data_format(given: Any) -> str:
     if given is None:
         return str(keras.config.image_data_format())
-    if given not in ORDERS:
-        raise ValueError(unknown("data_format", given, ORDERS))
+    look_up(ORDERS, given, "data_format")
     return str(given)
 
 
@@ -325,21 +337,41 @@ def _explain_order(corrected: tuple[int | None, ...]) -> str:
 
 
 def _checked_prefix(prefix: Any) -> str:
-    if not isinstance(prefix, str) or "/" in prefix:
+    if not isinstance(prefix, str):
+        raise TypeError(f"layer_prefix must be a string, got {prefix!r}")
+    if "/" in prefix:
         raise ValueError(f"layer_prefix must be a string without '/', got {prefix!r}")
     return prefix
 
 
-def _check_features(features: Any, plan: Plan, head_options: dict[str, Any]) -> None:
+def _check_own_block(order: str, dtype: Any) -> None:
+    if order != keras.config.image_data_format():
+        raise ValueError(
+            f"a block function of your own builds in Keras's own order of axes: call "
+            f"keras.config.set_image_data_format({order!r}) instead of giving data_format"
+        )
+    if dtype is not None:
+        raise ValueError(
+            "a block function of your own builds in Keras's own dtype policy: call "
+            "keras.config.set_dtype_policy instead of giving dtype"
+        )
+
+
+def _checked_features(features: Any, plan: Plan, head_options: dict[str, Any]) -> tuple[str, ...]:
     known = ["stem", *(stage.name for stage in plan.stages)]
-    if isinstance(features, str) or not features:
+    try:
+        wanted = () if isinstance(features, str) else tuple(features)
+    except TypeError:
+        wanted = ()
+    if not wanted:
         raise TypeError(
             f"features must be one or more of {', '.join(map(repr, known))} in a tuple or list, "
             f"got {features!r}"
         )
-    for feature in features:
+    for feature in wanted:
         if feature not in known:
             raise ValueError(unknown("feature", feature, known))
     for option, value in head_options.items():
         if value:
             raise ValueError(f"features leave out the head: {option}={value!r} has no meaning")
+    return wanted

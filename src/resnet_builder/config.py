@@ -2,41 +2,54 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import positive_int, unknown
+from .errors import fraction, positive_int, unknown
 from .shapes import Shape, image_shape
 
 # A block of a user's own: block(filters=, init_strides=, is_first_block_of_first_layer=)(tensor).
 BlockFunction = Callable[..., Callable[[Any], Any]]
 
-PADDINGS = ("symmetric", "same")
-
 
 @dataclass(frozen=True, kw_only=True)
 class ResnetConfig:
-    """One residual network, apart from the size of its input. Frozen, hashable, to and from JSON.
+    """What makes one residual network differ from another. Frozen, hashable, to and from JSON.
 
-    The defaults are PyTorch's conventions (torchvision `models/resnet.py`); `ORIGINAL` holds the
-    article's. Every field is also an option of `ResnetBuilder.from_preset`.
+    The defaults are PyTorch's conventions (torchvision `models/resnet.py`). Every field is also an
+    option of `ResnetBuilder.from_preset`.
 
     Attributes:
         repetitions: blocks per stage; at every stage after the first the filters double and the
             size halves.
-        block: `"basic_block"`, `"bottleneck"`, or a function with their signature.
-        filters: filters of the first stage and of the stem.
+        block: `"basic_block"`, `"bottleneck"`, or a function of your own with their signature:
+            the inside of such a block is its own, and no field reaches it.
+        filters: filters of the first stage.
         groups: of a bottleneck's 3x3 convolution (ResNeXt, arXiv:1611.05431).
-        width_per_group: filters of each of these groups in the first stage (ResNeXt, and wide
-            networks, arXiv:1605.07146).
-        stem: `"imagenet"` (7x7 convolution and max pool, together stride 4) or `"cifar"` (3x3
-            convolution, stride 1).
+        width_per_group: filters of each of these groups where `filters` is 64 (ResNeXt, and
+            torchvision's wide networks, after arXiv:1605.07146).
+        stem: `"imagenet"` (7x7 convolution and max pool, together stride 4), `"deep"` (three 3x3
+            convolutions in place of the 7x7, arXiv:1812.01187), or `"cifar"` (3x3 convolution,
+            stride 1).
+        stem_filters: filters of the stem's last convolution. Default: `filters`.
+        activation_order: `"post"`, batch norm and activation behind each convolution (He et al.
+            2015, arXiv:1512.03385); `"pre"`, before it (He et al. 2016, arXiv:1603.05027); or
+            `"pre_raw"`, before it as in the article's code, whose stem is activated already and
+            whose projections take a block's raw input.
         activation: name of a Keras activation.
-        preactivation: batch norm and activation before each convolution (He et al. 2016,
-            arXiv:1603.05027) instead of after it (He et al. 2015, arXiv:1512.03385).
+        shortcuts: whether there are any; without them the network is plain.
+        projection: what a shortcut does where the shape changes: `"conv"` (1x1 convolution),
+            `"avg_pool"` (average pool, then 1x1 convolution, arXiv:1812.01187), or `"pad"`
+            (subsample and pad with zero channels: option A of He et al. 2015, section 3.3).
         stride_in_3x3: where a bottleneck halves the size: in its 3x3 convolution ("v1.5"), or in
             its first 1x1 (the 2015 paper).
+        se_ratio: width of the squeeze-and-excitation at the end of every residual branch, as a
+            share of its channels (arXiv:1709.01507); 0 leaves it out.
+        drop_path_rate: probability that the last residual branch is dropped in training, rising
+            linearly from 0 at the first (stochastic depth, arXiv:1603.09382).
+        zero_init_last: whether the last batch norm of every residual branch begins with gamma 0
+            (arXiv:1706.02677, section 5.1).
         padding: of strided convolutions and pools: `"symmetric"` as in PyTorch, or Keras's
             `"same"`, which pads an even size more at the bottom right.
         use_bias: whether convolutions have a bias.
@@ -50,7 +63,8 @@ class ResnetConfig:
 
     Raises:
         TypeError: a field of the wrong kind.
-        ValueError: a field out of its range.
+        ValueError: a number out of its range. Names that stand for nothing, and combinations that
+            mean nothing, are refused when a network is planned.
 
     Example:
         >>> config = ResnetConfig(block="basic_block", repetitions=[2, 2, 2, 2])
@@ -66,9 +80,15 @@ class ResnetConfig:
     groups: int = 1
     width_per_group: int = 64
     stem: str = "imagenet"
+    stem_filters: int | None = None
+    activation_order: str = "post"
     activation: str = "relu"
-    preactivation: bool = False
+    shortcuts: bool = True
+    projection: str = "conv"
     stride_in_3x3: bool = True
+    se_ratio: float = 0.0
+    drop_path_rate: float = 0.0
+    zero_init_last: bool = False
     padding: str = "symmetric"
     use_bias: bool = False
     batch_norm_epsilon: float = 1e-5
@@ -80,17 +100,24 @@ class ResnetConfig:
     classes: int = 1000
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.block, str) or callable(self.block)):
-            raise TypeError(f"block must be a name or a function, got {self.block!r}")
         for field in dataclasses.fields(self):
-            _check_kind(field.name, field.type, getattr(self, field.name))
-        if self.padding not in PADDINGS:
-            raise ValueError(unknown("padding", self.padding, PADDINGS))
+            value = getattr(self, field.name)
+            if field.type in (bool, str) and not isinstance(value, field.type):
+                raise TypeError(f"{field.name} must be {field.type.__name__}, got {value!r}")
         normal: dict[str, Any] = {
             "repetitions": repetition_list(self.repetitions),
+            "block": _block_name(self.block),
             "input_shape": image_shape(self.input_shape),
+            "drop_path_rate": fraction(self.drop_path_rate, "drop_path_rate"),
+            "se_ratio": fraction(self.se_ratio, "se_ratio", 2),
+            "batch_norm_epsilon": fraction(self.batch_norm_epsilon, "batch_norm_epsilon"),
+            "batch_norm_momentum": fraction(self.batch_norm_momentum, "batch_norm_momentum"),
+            "weight_decay": fraction(self.weight_decay, "weight_decay"),
         }
-        for name in ("filters", "groups", "width_per_group", "classes"):
+        numbers = ["filters", "groups", "width_per_group", "classes"]
+        if self.stem_filters is not None:
+            numbers.append("stem_filters")
+        for name in numbers:
             normal[name] = positive_int(getattr(self, name), name)
         for name, value in normal.items():
             object.__setattr__(self, name, value)
@@ -106,10 +133,7 @@ class ResnetConfig:
             >>> narrow.filters
             16
         """
-        known = [field.name for field in dataclasses.fields(self)]
-        for name in changes:
-            if name not in known:
-                raise TypeError(unknown("field of ResnetConfig", name, known))
+        _check_names(changes)
         return dataclasses.replace(self, **changes)
 
     def to_json(self) -> str:
@@ -134,13 +158,15 @@ class ResnetConfig:
             >>> ResnetConfig.from_json('{"block": "bottleneck", "repetitions": [3, 4, 6]}').filters
             64
         """
-        return cls(**json.loads(text))
+        fields = json.loads(text)
+        _check_names(fields)
+        return cls(**fields)
 
 
 # How the article's code differs from PyTorch's conventions, and so from the defaults above
 # (raghakot/keras-resnet, resnet.py, under Keras 2; batch norm has Keras's own defaults).
 ORIGINAL: Mapping[str, Any] = {
-    "preactivation": True,
+    "activation_order": "pre_raw",
     "stride_in_3x3": False,
     "padding": "same",
     "use_bias": True,
@@ -154,13 +180,12 @@ ORIGINAL: Mapping[str, Any] = {
 
 def repetition_list(repetitions: Any) -> tuple[int, ...]:
     """The blocks of each stage, one stage or more, as a tuple."""
-    try:
-        blocks = tuple(repetitions)
-    except TypeError:
+    if isinstance(repetitions, str) or not isinstance(repetitions, Sequence):
         raise TypeError(
             "repetitions must be the number of blocks of each stage, "
             f"for example [2, 2, 2, 2]; got {repetitions!r}"
-        ) from None
+        )
+    blocks = tuple(repetitions)
     if not blocks:
         raise ValueError(
             "repetitions must name one stage or more, for example [2, 2, 2, 2]; got none"
@@ -168,12 +193,18 @@ def repetition_list(repetitions: Any) -> tuple[int, ...]:
     return tuple(positive_int(number, f"each of repetitions {blocks}") for number in blocks)
 
 
-def _check_kind(name: str, kind: Any, value: Any) -> None:
-    """The plain fields hold what their annotation says; a float is a number of 0 or more."""
-    if kind is float:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise TypeError(f"{name} must be a number, got {value!r}")
-        if not value >= 0:
-            raise ValueError(f"{name} must be 0 or more, got {value!r}")
-    elif kind in (bool, str) and not isinstance(value, kind):
-        raise TypeError(f"{name} must be {kind.__name__}, got {value!r}")
+def _block_name(block: Any) -> str | BlockFunction:
+    """The package's own blocks, given as functions, are known by their names."""
+    if getattr(block, "__module__", None) == f"{__package__}.blocks":
+        return str(block.__name__)
+    if not (isinstance(block, str) or callable(block)):
+        raise TypeError(f"block must be a name or a function, got {block!r}")
+    name_or_function: str | BlockFunction = block
+    return name_or_function
+
+
+def _check_names(names: Iterable[str]) -> None:
+    known = [field.name for field in dataclasses.fields(ResnetConfig)]
+    for name in names:
+        if name not in known:
+            raise TypeError(unknown("field of ResnetConfig", name, known))

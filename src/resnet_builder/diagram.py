@@ -9,6 +9,8 @@ from typing import Any
 
 import pydot
 
+from .errors import look_up
+
 FORMATS = {".png": "png", ".svg": "svg", ".dot": "raw", ".gv": "raw"}
 
 
@@ -27,8 +29,10 @@ class Diagram:
         """The picture as bytes: `"png"` or `"svg"`, or `"raw"` for the DOT text.
 
         Raises:
+            ValueError: another format.
             RuntimeError: Graphviz is not there, or failed.
         """
+        look_up(dict.fromkeys(FORMATS.values()), format, "format")
         if format == "raw":
             return self.dot.encode()
         program = graphviz_program()

@@ -2,18 +2,20 @@
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from numbers import Real
 from operator import index
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-def unknown(kind: str, given: object, allowed: Iterable[str]) -> str:
-    """The sentence for a name that is not among the allowed ones, with the nearest of them."""
+def unknown(kind: str, given: object, allowed: Iterable[str], where: str = "") -> str:
+    """The sentence for a name that is not allowed: the nearest that are, and all or `where`."""
     allowed = list(allowed)
-    near = get_close_matches(str(given), allowed, n=3, cutoff=0.5)
+    near = get_close_matches(str(given), allowed, n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
-    return f"unknown {kind} {given!r}: {hint}choose from {', '.join(map(repr, allowed))}"
+    choices = where or f"choose from {', '.join(map(repr, allowed))}"
+    return f"unknown {kind} {given!r}: {hint}{choices}"
 
 
 def look_up(table: Mapping[str, T], name: object, kind: str) -> T:
@@ -25,6 +27,16 @@ def look_up(table: Mapping[str, T], name: object, kind: str) -> T:
     if name not in table:
         raise ValueError(unknown(kind, name, table))
     return table[name]
+
+
+def fraction(value: Any, what: str, limit: float = 1) -> float:
+    """`value` as a number of at least 0 and less than `limit`."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{what} must be a number, got {value!r}")
+    number = float(value)
+    if not 0 <= number < limit:
+        raise ValueError(f"{what} must be at least 0 and less than {limit}, got {value!r}")
+    return number
 
 
 def positive_int(value: Any, what: str) -> int:

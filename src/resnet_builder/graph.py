@@ -11,6 +11,7 @@ class Node:
     """One layer of a model; `inputs` are the positions of the layers that feed it."""
 
     layer: Any
+    input_shapes: list[Any]
     output_shape: Any
     inputs: tuple[int, ...]
 
@@ -29,14 +30,16 @@ def model_graph(model: keras.Model) -> list[Node]:
     by_depth = getattr(function, "_nodes_by_depth", None)
     if not by_depth:
         raise ValueError(
-            f"the layers of {model.name!r} ({type(model).__name__}) are not known before it is "
-            "called: give a functional model, or a sequential one that begins with keras.Input"
+            f"{model.name!r} ({type(model).__name__}) has no graph of layers: give a functional "
+            "model, or a sequential one that begins with keras.Input; the layers of a subclass "
+            "of keras.Model are connected only while its own call method runs"
         )
     calls = [call for depth in sorted(by_depth, reverse=True) for call in by_depth[depth]]
     position = {id(tensor): n for n, call in enumerate(calls) for tensor in call.output_tensors}
     return [
         Node(
             layer=call.operation,
+            input_shapes=[tuple(tensor.shape) for tensor in call.input_tensors],
             output_shape=_shape(call.output_tensors),
             inputs=tuple(position[id(tensor)] for tensor in call.input_tensors),
         )

@@ -9,7 +9,7 @@ from keras import layers
 
 from .config import ResnetConfig
 from .errors import unknown
-from .plan import Conv, Pool
+from .plan import ChannelPad, Classifier, Conv, Dropout, DropPath, GlobalPool, Pool, SqueezeExcite
 from .shapes import Shape, in_order
 
 Tensor = Any  # a symbolic tensor of Keras, which publishes no types
@@ -37,6 +37,8 @@ def _activation(name: str | None) -> str | None:
 def _known(registry: Any, name: Any, kind: str, also: Iterable[str] = ()) -> str:
     """`name`, if one of Keras's registries knows it."""
     try:
+        if not isinstance(name, str):
+            raise TypeError
         registry.get(name)
     except (ValueError, TypeError):
         functions = {n for n in dir(registry) if n.islower() and callable(getattr(registry, n))}
@@ -73,27 +75,25 @@ class LayerMaker:
             pad = layers.ZeroPadding2D(conv.kernel_size // 2, **self._spatial(f"{conv.name}_pad"))
             x = pad(x)
             padding = "valid"
-        return layers.Conv2D(
-            conv.filters,
-            conv.kernel_size,
+        return self._conv2d(
+            x,
+            conv.name,
+            filters=conv.filters,
+            kernel_size=conv.kernel_size,
             strides=conv.strides,
             dilation_rate=conv.dilation,
             groups=conv.groups,
             padding=padding,
-            use_bias=config.use_bias,
-            kernel_initializer=_initializer(config.kernel_initializer),
-            kernel_regularizer=keras.regularizers.L2(config.weight_decay)
-            if config.weight_decay
-            else None,
-            **self._spatial(conv.name),
-        )(x)
+            use_bias=conv.use_bias,
+        )
 
-    def batch_norm(self, x: Tensor, name: str) -> Tensor:
+    def batch_norm(self, x: Tensor, name: str, *, zero_gamma: bool = False) -> Tensor:
         """Batch normalisation over the channels."""
         return layers.BatchNormalization(
             axis=1 if self.data_format == "channels_first" else -1,
             epsilon=self.config.batch_norm_epsilon,
             momentum=self.config.batch_norm_momentum,
+            gamma_initializer="zeros" if zero_gamma else "ones",
             **self._common(name),
         )(x)
 
@@ -109,33 +109,80 @@ class LayerMaker:
         """The sum of tensors of one shape."""
         return layers.Add(**self._common(name))(tensors)
 
-    def max_pool(self, x: Tensor, pool: Pool) -> Tensor:
-        """The max pool of a stem."""
+    def pool(self, x: Tensor, pool: Pool) -> Tensor:
+        """A pool over windows."""
+        if pool.kind == "avg":
+            # "same" here is PyTorch's ceil_mode=True, count_include_pad=False.
+            return layers.AveragePooling2D(
+                pool.pool_size, pool.strides, padding="same", **self._spatial(pool.name)
+            )(x)
         if self.config.padding == "same":
             return self._max_pool(x, pool.pool_size, pool.strides, pool.name)
-        # Even padding with minus infinity, whatever the activation before: Keras pads so at stride
-        # 1; the strides then pick the windows. It takes as long as padding with zeros beforehand.
+        # Even padding with minus infinity, whatever comes before: Keras pads so at stride 1; the
+        # strides then pick the windows. It takes as long as padding with zeros beforehand.
         x = self._max_pool(x, pool.pool_size, 1, pool.name)
         return self._max_pool(x, 1, pool.strides, f"{pool.name}_strides")
 
-    def global_pool(self, x: Tensor, pooling: str, name: str) -> Tensor:
+    def pad_channels(self, x: Tensor, pad: ChannelPad) -> Tensor:
+        """Subsampled, with zero channels on both sides."""
+        if pad.strides != (1, 1):
+            x = self._max_pool(x, 1, pad.strides, f"{pad.name}_strides")
+        missing = pad.filters - pad.input_shape[2]
+        zeros = (missing // 2, missing - missing // 2)
+        # Zero padding of an image whose axes are read in the other order pads its channels.
+        other = {
+            "channels_last": {"data_format": "channels_first", "padding": ((0, 0), zeros)},
+            "channels_first": {"data_format": "channels_last", "padding": (zeros, (0, 0))},
+        }
+        return layers.ZeroPadding2D(**other[self.data_format], **self._common(pad.name))(x)
+
+    def squeeze_excite(self, x: Tensor, excite: SqueezeExcite) -> Tensor:
+        """Channels weighed by what a small network makes of their means."""
+        name = excite.name
+        pool = layers.GlobalAveragePooling2D(keepdims=True, **self._spatial(f"{name}_pool"))
+        weights = self._conv2d(
+            pool(x), f"{name}_reduce", filters=excite.reduced, kernel_size=1, activation="relu"
+        )
+        weights = self._conv2d(
+            weights,
+            f"{name}_expand",
+            filters=excite.input_shape[2],
+            kernel_size=1,
+            activation="sigmoid",
+        )
+        return layers.Multiply(**self._common(f"{name}_scale"))([x, weights])
+
+    def drop_path(self, x: Tensor, drop: DropPath) -> Tensor:
+        """All or nothing of each image's tensor, in training."""
+        return layers.Dropout(drop.rate, noise_shape=(None, 1, 1, 1), **self._common(drop.name))(x)
+
+    def global_pool(self, x: Tensor, pool: GlobalPool) -> Tensor:
         """A number per channel: the mean (`"avg"`) or the largest (`"max"`)."""
         kinds = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
-        return kinds[pooling](**self._spatial(name))(x)
+        return kinds[pool.kind](**self._spatial(pool.name))(x)
 
-    def dropout(self, x: Tensor, rate: float, name: str) -> Tensor:
+    def dropout(self, x: Tensor, dropout: Dropout) -> Tensor:
         """Dropout, which does nothing outside training."""
-        return layers.Dropout(rate, **self._common(name))(x)
+        return layers.Dropout(dropout.rate, **self._common(dropout.name))(x)
 
-    def classifier(self, x: Tensor, classes: int, activation: str | None, name: str) -> Tensor:
+    def classifier(self, x: Tensor, classifier: Classifier) -> Tensor:
         """The dense layer that answers with a number per class."""
         # Under a mixed policy the probabilities stay in full precision.
         dtype = keras.dtype_policies.get(self.dtype).variable_dtype
         return layers.Dense(
-            classes,
-            activation=_activation(activation),
+            classifier.classes,
+            activation=_activation(classifier.activation),
             kernel_initializer=_initializer(self.config.classifier_initializer),
-            **self._common(name) | {"dtype": dtype},
+            **self._common(classifier.name) | {"dtype": dtype},
+        )(x)
+
+    def _conv2d(self, x: Tensor, name: str, **settings: Any) -> Tensor:
+        decay = self.config.weight_decay
+        return layers.Conv2D(
+            kernel_initializer=_initializer(self.config.kernel_initializer),
+            kernel_regularizer=keras.regularizers.L2(decay) if decay else None,
+            **settings,
+            **self._spatial(name),
         )(x)
 
     def _max_pool(self, x: Tensor, pool_size: int, strides: Any, name: str) -> Tensor:

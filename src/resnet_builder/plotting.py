@@ -21,6 +21,8 @@ DIRECTIONS = {"TB": "top to bottom", "LR": "left to right"}
 # https://personal.sron.nl/~pault/
 COLOURS = {
     "Conv2D": "#BBCCEE",
+    "DepthwiseConv2D": "#BBCCEE",
+    "SeparableConv2D": "#BBCCEE",
     "BatchNormalization": "#EEEEBB",
     "Activation": "#FFCCCC",
     "ReLU": "#FFCCCC",
@@ -74,6 +76,8 @@ def plot(
         output_format(Path(to_file))
     if isinstance(source, str | ResnetConfig):
         source = ResnetBuilder.from_preset(source, input_shape, classes)
+    elif input_shape is not None or classes is not None:
+        raise TypeError("input_shape and classes are of a preset or config; a model has its own")
     elif not isinstance(source, keras.Model):
         raise TypeError(
             f"plot draws a Keras model, a preset's name or a ResnetConfig, not {source!r}"
@@ -97,7 +101,7 @@ def layer_diagram(model: keras.Model, direction: str) -> pydot.Dot:
         fontname="Helvetica",
     )
     graph.set_node_defaults(
-        shape="box", style="filled", color="#777777", width="2.4", margin="0.1,0.05", **font
+        shape="box", style="filled", color="#777777", width="2.4", margin="0.05,0.02", **font
     )
     graph.set_edge_defaults(arrowsize="0.6", color="#444444")
     for number, node in enumerate(model_graph(model)):
@@ -114,7 +118,9 @@ DETAILS = {"layer": layer_diagram}
 def _label(node: Node) -> str:
     what = ", ".join([type(node.layer).__name__, *_settings(node.layer)])
     lines = [f"<B>{escape(what)}</B>", escape(node.layer.name), _size(node.output_shape)]
-    return f"<{'<BR/>'.join(lines)}>"
+    # Rows of a table keep their distance also where Graphviz has to do with another font.
+    rows = "".join(f"<TR><TD>{line}</TD></TR>" for line in lines)
+    return f'<<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="1">{rows}</TABLE>>'
 
 
 def _settings(layer: Any) -> list[str]:
@@ -132,12 +138,16 @@ def _settings(layer: Any) -> list[str]:
         ("groups", "groups"),
     ):
         value = getattr(layer, attribute, 1)
-        numbers = set(value) if isinstance(value, tuple) else {value}
-        if numbers != {1}:
-            settings.append(f"{word} {'×'.join(map(str, sorted(numbers)))}")
-    activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
-    if activation != "linear":
-        settings.append(activation)
+        numbers = value if isinstance(value, tuple) else (value,)
+        numbers = numbers[:1] if len(set(numbers)) == 1 else numbers
+        if numbers != (1,):
+            settings.append(f"{word} {'×'.join(map(str, numbers))}")
+    if hasattr(layer, "rate"):
+        settings.append(str(layer.rate))
+    activation = getattr(layer, "activation", None)
+    name = getattr(activation, "__name__", type(activation).__name__)
+    if activation is not None and name != "linear":
+        settings.append(name)
     return settings
 
 

@@ -1,51 +1,174 @@
-"""PRESETS: a preset's name -> its config, one line each. No Keras here."""
+"""PRESETS: a preset's name -> its config, one line each, and the rules of depth. No Keras here."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any
 
 from .config import ORIGINAL, ResnetConfig
-from .errors import look_up
+from .errors import positive_int, unknown
 
 
-def _basic(*repetitions: int) -> ResnetConfig:
-    return ResnetConfig(block="basic_block", repetitions=repetitions)
+def _basic(*repetitions: int, **changes: Any) -> ResnetConfig:
+    return ResnetConfig(block="basic_block", repetitions=repetitions, **changes)
 
 
-def _bottleneck(*repetitions: int) -> ResnetConfig:
-    return ResnetConfig(block="bottleneck", repetitions=repetitions)
+def _bottleneck(*repetitions: int, **changes: Any) -> ResnetConfig:
+    return ResnetConfig(block="bottleneck", repetitions=repetitions, **changes)
 
 
 # He et al. 2015, arXiv:1512.03385, Table 1, with PyTorch's conventions ("v1.5": the stride in the
-# 3x3 convolution), as in torchvision models/resnet.py and timm models/resnet.py.
+# 3x3 convolution), as in torchvision and timm models/resnet.py.
 _RESNETS = {
     "resnet18": _basic(2, 2, 2, 2),
+    "resnet26": _bottleneck(2, 2, 2, 2),  # timm
     "resnet34": _basic(3, 4, 6, 3),
     "resnet50": _bottleneck(3, 4, 6, 3),
     "resnet101": _bottleneck(3, 4, 23, 3),
     "resnet152": _bottleneck(3, 8, 36, 3),
+    "resnet200": _bottleneck(3, 24, 36, 3),  # He et al. 2016, arXiv:1603.05027, Table 5
 }
 
 
-def _family(pattern: str, names: str, **changes: Any) -> dict[str, ResnetConfig]:
-    """The networks of the paper called `names`, renamed by `pattern` and changed alike."""
-    return {pattern.format(name): _RESNETS[name].replace(**changes) for name in names.split()}
+def _family(pattern: str, depths: str, **changes: Any) -> dict[str, ResnetConfig]:
+    """The networks above of some depths, renamed by `pattern` and changed alike."""
+    return {
+        pattern.format(depth): _RESNETS[f"resnet{depth}"].replace(**changes)
+        for depth in depths.split()
+    }
+
+
+# Bag of Tricks, arXiv:1812.01187, Figure 2, variants C and D.
+_D = {"stem": "deep", "projection": "avg_pool"}
+_SE = {"se_ratio": 1 / 16}  # Hu et al. 2017, arXiv:1709.01507, section 6.4
+
+_IMAGENET = (
+    _RESNETS
+    # The article's own networks (raghakot/keras-resnet, resnet.py).
+    | _family("keras_resnet{}", "18 34 50 101 152", **ORIGINAL)
+    # To the letter of the 2015 paper; also keras.applications' ResNet50, 101 and 152.
+    | _family("resnet{}_v1", "50 101 152", stride_in_3x3=False)
+    # He et al. 2016, arXiv:1603.05027; timm models/resnetv2.py.
+    | _family("resnetv2_{}", "18 34 50 101 152", activation_order="pre")
+    | _family("resnet{}d", "18 34 50 101 152 200", **_D)
+    | _family("resnetv2_{}d", "50", activation_order="pre", **_D)
+    | _family("seresnet{}", "18 34 50 101 152", **_SE)
+    # Xie et al. 2016, arXiv:1611.05431; torchvision and timm models/resnet.py.
+    | _family("resnext{}_32x4d", "50 101", groups=32, width_per_group=4)
+    | _family("resnext{}_32x8d", "101", groups=32, width_per_group=8)
+    | _family("resnext{}_64x4d", "101", groups=64, width_per_group=4)
+    | _family("seresnext{}_32x4d", "50 101", groups=32, width_per_group=4, **_SE)
+    # Zagoruyko and Komodakis 2016, arXiv:1605.07146; torchvision models/resnet.py.
+    | _family("wide_resnet{}_2", "50 101", width_per_group=128)
+    # The paper's plain networks, Table 1 without the shortcuts.
+    | _family("plain{}", "18 34", shortcuts=False)
+)
+
+# He et al. 2015, section 4.2: three stages of 16, 32 and 64 filters for images of 32x32.
+_CIFAR: dict[str, Any] = {
+    "stem": "cifar",
+    "filters": 16,
+    "input_shape": (32, 32, 3),
+    "classes": 10,
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A family whose depth is `blocks` times n, plus `others`, with n blocks in each stage."""
+
+    pattern: str
+    blocks: int
+    others: int
+    config: Callable[..., ResnetConfig]
+    listed: tuple[str, ...]
+
+    def names(self) -> list[str]:
+        """Names of the members that `list_presets` shows."""
+        return [self.pattern.format(*member.split("_")) for member in self.listed]
+
+    def find(self, name: str) -> ResnetConfig | None:
+        """The member of that name; None where the name is not of this family."""
+        match = re.fullmatch(self.pattern.replace("{}", r"(\d+)"), name)
+        if not match:
+            return None
+        depth, *widths = map(int, match.groups())
+        for width in widths:
+            positive_int(width, f"the width in {name!r}")
+        n, rest = divmod(depth - self.others, self.blocks)
+        if rest or n < 1:
+            nearest = {self.blocks * max(1, near) + self.others for near in (n, n + 1)}
+            near_names = [self.pattern.format(near, *widths) for near in sorted(nearest)]
+            raise ValueError(
+                f"unknown preset {name!r}: the depth of {self.pattern.format('D', *widths)} is "
+                f"{self.blocks}n+{self.others}; the nearest: {', '.join(near_names)}"
+            )
+        return self.config(n, *widths)
+
+
+RULES = (
+    # Option A shortcuts, without parameters (He et al. 2015, section 4.2).
+    Rule(
+        "resnet{}_cifar",
+        6,
+        2,
+        lambda n: _basic(n, n, n, projection="pad", **_CIFAR),
+        ("20", "32", "44", "56", "110", "1202"),
+    ),
+    Rule(
+        "plain{}_cifar",
+        6,
+        2,
+        lambda n: _basic(n, n, n, shortcuts=False, **_CIFAR),
+        ("20", "32", "44", "56"),
+    ),
+    # Zagoruyko and Komodakis 2016, arXiv:1605.07146, Table 1: the stem keeps its 16 filters.
+    Rule(
+        "wrn{}_{}",
+        6,
+        4,
+        lambda n, k: _basic(
+            n, n, n, activation_order="pre", stem_filters=16, **_CIFAR | {"filters": 16 * k}
+        ),
+        ("16_4", "16_8", "22_8", "28_2", "28_10", "40_1", "40_2", "40_4", "40_8"),
+    ),
+)
+
+# He et al. 2016, arXiv:1603.05027, Table 4 and appendix; their depths follow no one rule. The
+# bottlenecks stride in their first 1x1 convolution (KaimingHe/resnet-1k-layers).
+_PREACTIVATION_CIFAR = {
+    "resnetv2_110_cifar": _basic(18, 18, 18, activation_order="pre", **_CIFAR),
+} | {
+    f"resnetv2_{9 * n + 2}_cifar": _bottleneck(
+        n, n, n, activation_order="pre", stride_in_3x3=False, **_CIFAR
+    )
+    for n in (18, 111)
+}
+
+
+def _member(name: str) -> ResnetConfig | None:
+    """The network that a rule reads from a name."""
+    return next((found for rule in RULES if (found := rule.find(name))), None)
 
 
 PRESETS: Mapping[str, ResnetConfig] = MappingProxyType(
-    _RESNETS
-    # The article's own networks (raghakot/keras-resnet, resnet.py).
-    | _family("keras_{}", "resnet18 resnet34 resnet50 resnet101 resnet152", **ORIGINAL)
+    _IMAGENET
+    | {name: found for rule in RULES for name in rule.names() if (found := rule.find(name))}
+    | _PREACTIVATION_CIFAR
 )
 
 
 def list_presets(pattern: str = "*") -> list[str]:
     """Names of the presets that match a shell pattern, in the order of the table.
 
+    Names that follow a family's rule, such as `resnet74_cifar` (6n+2) or `wrn34_5` (6n+4), can be
+    built as well, though they are not listed.
+
     Example:
-        >>> list_presets("*50")
-        ['resnet50', 'keras_resnet50']
+        >>> list_presets("resnet50*")
+        ['resnet50', 'resnet50_v1', 'resnet50d']
     """
     return [name for name in PRESETS if fnmatchcase(name, pattern)]
 
@@ -55,6 +178,13 @@ def find_config(source: str | ResnetConfig) -> ResnetConfig:
 
     Raises:
         TypeError: neither a name nor a config.
-        ValueError: a name that is not in `PRESETS`; the message lists the near ones.
+        ValueError: a name that is not a preset's; the message lists the near ones.
     """
-    return source if isinstance(source, ResnetConfig) else look_up(PRESETS, source, "preset")
+    if isinstance(source, ResnetConfig):
+        return source
+    if not isinstance(source, str):
+        raise TypeError(f"a preset's name or a ResnetConfig is wanted, got {source!r}")
+    found = PRESETS.get(source) or _member(source)
+    if not found:
+        raise ValueError(unknown("preset", source, PRESETS, "list_presets() names them all"))
+    return found

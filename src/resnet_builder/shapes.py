@@ -1,12 +1,15 @@
 """Image shapes: (rows, columns, channels) inside the package, either order at its doors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from .errors import positive_int
 
 # Rows and columns may be unknown until the model is called; the channels may not.
 Shape = tuple[int | None, int | None, int]
+
+# What lies behind a block function of a user's own, whose inside is unknown.
+UNKNOWN: Shape = (None, None, 0)
 
 ORDERS = {
     "channels_last": "(rows, columns, channels)",
@@ -25,13 +28,15 @@ def image_shape(
     message shows the call that `corrected_call` makes of the shape put right.
     """
     rule = f"input_shape is {ORDERS[order]}, for example {in_order((224, 224, 3), order)}"
-    if isinstance(given, str) or not isinstance(given, Sequence):
-        raise TypeError(f"{rule}; got {given!r}")
-    if len(given) != 3:
+    try:
+        sizes = () if isinstance(given, str) else tuple(given)
+    except TypeError:
+        raise TypeError(f"{rule}; got {given!r}") from None
+    if len(sizes) != 3:
         raise ValueError(f"{rule}, without the batch; got {given!r}")
     given = tuple(
-        None if size is None else positive_int(size, f"{rule}; got {tuple(given)}: every size")
-        for size in given
+        None if size is None else positive_int(size, f"{rule}; got {sizes}: every size")
+        for size in sizes
     )
     likely = _likely_order(given)
     if corrected_call and likely not in (None, order):

@@ -1,0 +1,119 @@
+"""The command `resnet-builder`: list, show, compare, verify. No Keras here."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+from . import __version__
+from .comparing import compare
+from .presets import list_presets
+from .profiling import profile
+from .published import verify
+from .tables import Cell, Table, cell_text
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command. Its status: 2 for an error, 1 where it found nothing or cannot explain."""
+    options = _parser().parse_args(arguments)
+    try:
+        answer: Answer = options.run(options)
+    except (TypeError, ValueError) as error:
+        print(f"resnet-builder: {error}", file=sys.stderr)
+        return 2
+    if options.json:
+        print(json.dumps(answer.data, indent=2))
+    else:
+        _print(answer.table)
+    return answer.status
+
+
+class Answer(NamedTuple):
+    """What a command found: to look at, to read by a program, and the exit status."""
+
+    table: Table
+    data: Any
+    status: int = 0
+
+
+def _list(options: argparse.Namespace) -> Answer:
+    names = list_presets(options.pattern)
+    counts = [profile(name) for name in names]
+    rows = [(c.name, c.parameters, c.macs) for c in counts]
+    data = [{"name": c.name, "parameters": c.parameters, "macs": c.macs} for c in counts]
+    header = ("preset", "parameters", "multiply-adds")
+    note = "" if names else f"no preset matches {options.pattern!r}"
+    return Answer(Table(header=header, rows=tuple(rows), note=note), data, int(not names))
+
+
+def _show(options: argparse.Namespace) -> Answer:
+    counts = profile(options.name, options.input_shape, options.classes)
+    return Answer(counts.table(), asdict(counts))
+
+
+def _compare(options: argparse.Namespace) -> Answer:
+    comparison = compare(options.first, options.second)
+    return Answer(comparison.table(), asdict(comparison))
+
+
+def _verify(options: argparse.Namespace) -> Answer:
+    report = verify(options.pattern)
+    status = int(bool(report.unexplained))
+    return Answer(report.table(), [asdict(row) for row in report.rows], status)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="resnet-builder", description="Residual networks.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(run: Callable[[argparse.Namespace], Answer], help: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(run.__name__.strip("_"), help=help, description=help)
+        added.add_argument("--json", action="store_true", help="print JSON instead of a table")
+        added.set_defaults(run=run)
+        return added
+
+    def takes_pattern(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("pattern", nargs="?", default="*", help="such as '*50*'")
+
+    takes_pattern(command(_list, "list the presets"))
+    show = command(_show, "show a network as Table 1 of the paper does")
+    show.add_argument("name", metavar="NAME")
+    show.add_argument("--input-shape", nargs=3, type=int, metavar=("ROWS", "COLUMNS", "CHANNELS"))
+    show.add_argument("--classes", type=int)
+    difference = command(_compare, "say how two networks differ, and what it costs")
+    difference.add_argument("first", metavar="A")
+    difference.add_argument("second", metavar="B")
+    takes_pattern(command(_verify, "compare the presets with published numbers"))
+    return parser
+
+
+def _print(table: Table) -> None:
+    """The table, in colour where the output is a terminal."""
+    if not sys.stdout.isatty():
+        print(table.to_text())
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as RichTable
+
+    shown = RichTable(title=table.title, title_justify="left", box=box.SIMPLE_HEAD)
+    for name, numeric in zip(table.header, table.numeric, strict=True):
+        shown.add_column(name, justify="right" if numeric else "left", no_wrap=numeric)
+    for row in table.rows:
+        shown.add_row(*map(cell_text, row), style=_style(row))
+    console = Console(highlight=False, markup=False)
+    console.print(shown)
+    console.print(table.note, style="dim")
+
+
+def _style(row: tuple[Cell, ...]) -> str:
+    styles = {"total": "bold", "equal": "green", "differs": "yellow"}
+    words = [str(cell).split(" ")[0] for cell in row]
+    return next((styles[word] for word in words if word in styles), "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

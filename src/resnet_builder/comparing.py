@@ -1,0 +1,158 @@
+"""compare: how two networks differ, and what each difference costs. No Keras here."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+from .config import ResnetConfig
+from .presets import find_config
+from .profiling import Profile, profile
+from .tables import Cell, Table
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One field in which two networks differ.
+
+    Attributes:
+        field: of `ResnetConfig`.
+        first: its value in the first network.
+        second: its value in the second.
+        parameters: what parameters change by when the first network takes the second's value,
+            after the differences above it; None where the network between means nothing.
+        macs: what multiply-adds change by, likewise.
+    """
+
+    field: str
+    first: Any
+    second: Any
+    parameters: int | None
+    macs: int | None
+
+    @property
+    def in_words(self) -> str:
+        """The difference as a person would say it."""
+        words = WORDS.get(self.field)
+        if words is None:
+            return f"{self.field} {self.second}, not {self.first}"
+        return f"{words[self.second]}, not {words[self.first]}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two networks and their differences; prints as a table."""
+
+    first: Profile
+    second: Profile
+    differences: tuple[Difference, ...]
+
+    def table(self) -> Table:
+        """From the first network's costs, difference by difference, to the second's."""
+        rows: list[tuple[Cell, ...]] = [(self.first.name, self.first.parameters, self.first.macs)]
+        free = []
+        for difference in self.differences:
+            if difference.parameters == difference.macs == 0:
+                free.append(difference.in_words)
+            else:
+                cost = _signed(difference.parameters), _signed(difference.macs)
+                rows.append((f"- {difference.in_words}", *cost))
+        rows.append((self.second.name, self.second.parameters, self.second.macs))
+        note = "" if self.differences else "The two networks are the same."
+        if free:
+            note = "\n".join(["At no cost:", *(f"- {words}" for words in free)])
+        header = ("network", "parameters", "multiply-adds")
+        return Table(header=header, rows=tuple(rows), note=note, wrap=60)
+
+    def __str__(self) -> str:
+        return self.table().to_text()
+
+    def _repr_html_(self) -> str:
+        return self.table().to_html()
+
+
+def compare(first: str | ResnetConfig, second: str | ResnetConfig) -> Comparison:
+    """Say how two networks differ, field by field, and what each difference costs.
+
+    The differences are made one after the other, in the order of `ResnetConfig`'s fields, so that
+    their costs add up to the whole. Each network has its own input size and number of classes.
+
+    Args:
+        first: a preset's name or a `ResnetConfig`.
+        second: another.
+
+    Raises:
+        TypeError: something else.
+        ValueError: an unknown name.
+
+    Example:
+        >>> for difference in compare("resnet50_v1", "resnet50").differences:
+        ...     print(difference.field, difference.first, difference.second, difference.macs)
+        stride_in_3x3 False True 231211008
+        >>> print(compare("plain18", "resnet18"))
+        network                  parameters    multiply-adds
+        ---------------------  ------------  ---------------
+        plain18                  11,515,688    1,794,805,760
+        - shortcuts, not none      +173,824      +19,267,584
+        resnet18                 11,689,512    1,814,073,344
+    """
+    differences = tuple(_differences(find_config(first), find_config(second)))
+    return Comparison(profile(first), profile(second), differences)
+
+
+def _differences(first: ResnetConfig, second: ResnetConfig) -> Iterator[Difference]:
+    before = _costs(first)
+    between = first
+    for field in fields(ResnetConfig):
+        ours, theirs = getattr(first, field.name), getattr(second, field.name)
+        if ours == theirs:
+            continue
+        between = between.replace(**{field.name: theirs})
+        after = _costs(between)
+        changes = [
+            None if old is None or new is None else new - old
+            for old, new in zip(before, after, strict=True)
+        ]
+        yield Difference(field.name, ours, theirs, *changes)
+        before = after
+
+
+def _costs(config: ResnetConfig) -> tuple[int | None, int | None]:
+    try:
+        counts = profile(config)
+    except ValueError:
+        return None, None
+    return counts.parameters, counts.macs
+
+
+def _signed(change: int | None) -> str:
+    return "?" if change is None else f"{change:+,}"
+
+
+# What a value of a field means; a field that is not here says it by its name.
+WORDS: dict[str, dict[Any, str]] = {
+    "stem": {
+        "imagenet": "a stem of one 7x7 convolution and a pool",
+        "deep": "a stem of three 3x3 convolutions and a pool",
+        "cifar": "a stem of one 3x3 convolution",
+    },
+    "activation_order": {
+        "post": "batch norm and activation behind each convolution",
+        "pre": "batch norm and activation before each convolution",
+        "pre_raw": "before it, with projections of the raw input",
+    },
+    "shortcuts": {True: "shortcuts", False: "none"},
+    "projection": {
+        "conv": "projections by 1x1 convolution",
+        "avg_pool": "projections by average pool and 1x1 convolution",
+        "pad": "projections by padding with zero channels",
+    },
+    "stride_in_3x3": {
+        True: "bottlenecks that stride in their 3x3 convolution",
+        False: "in their first 1x1 convolution",
+    },
+    "padding": {
+        "symmetric": "the same padding on both sides, as PyTorch pads",
+        "same": "more at the bottom right, as Keras pads",
+    },
+    "use_bias": {True: "convolutions with biases", False: "convolutions without biases"},
+}

@@ -1,0 +1,229 @@
+"""profile: parameters, multiply-adds and Table 1 of a network. No Keras until given a model."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .config import ResnetConfig
+from .plan import Block, Classifier, Conv, GlobalPool, Part, Plan, Pool, SqueezeExcite
+from .planner import make_plan
+from .presets import find_config
+from .shapes import Shape, image_shape
+from .tables import Stack, Table
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class StageProfile:
+    """One row of Table 1.
+
+    Attributes:
+        name: such as `"stage2"`.
+        output_size: (rows, columns) behind it; None where unknown or not an image.
+        block: what it is made of, a line each.
+        repeats: how often that is repeated.
+        parameters: trained weights.
+        macs: multiply-adds for one image.
+    """
+
+    name: str
+    output_size: tuple[int | None, int | None] | None
+    block: tuple[str, ...]
+    repeats: int
+    parameters: int
+    macs: int | None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a network costs, in all and by stages; prints as the paper's Table 1.
+
+    Attributes:
+        name: of the preset or model.
+        input_shape: (rows, columns, channels), or a model's own.
+        parameters: trained weights, as PyTorch counts them.
+        total_parameters: with batch norm's moving statistics: `model.count_params()`.
+        macs: multiply-adds of convolutions and dense layers for one image: what papers call FLOPs.
+            None where the size of the image is unknown.
+        stages: the rows.
+        uncounted: layers of a Keras model that hold matrices and whose multiply-adds are unknown
+            here, and so not counted.
+    """
+
+    name: str
+    input_shape: tuple[int | None, ...]
+    parameters: int
+    total_parameters: int
+    macs: int | None
+    stages: tuple[StageProfile, ...]
+    uncounted: tuple[str, ...] = ()
+
+    def table(self) -> Table:
+        """The rows of Table 1 and their sum."""
+        rows = [
+            (
+                row.name,
+                _size(row.output_size),
+                Stack(row.block, row.repeats),
+                row.parameters,
+                row.macs,
+            )
+            for row in self.stages
+        ]
+        total = ("total", "", "", self.parameters, self.macs)
+        shape = "x".join("?" if size is None else str(size) for size in self.input_shape)
+        note = f"{self.total_parameters:,} parameters with batch norm's moving statistics"
+        if self.uncounted:
+            note += f"; multiply-adds not counted: {', '.join(self.uncounted)}"
+        return Table(
+            title=f"{self.name}, {shape}",
+            header=("stage", "output", "layers", "parameters", "multiply-adds"),
+            rows=(*rows, total),
+            note=note,
+        )
+
+    def __str__(self) -> str:
+        return self.table().to_text()
+
+    def to_markdown(self) -> str:
+        """The table in Markdown."""
+        return self.table().to_markdown()
+
+    def to_latex(self) -> str:
+        r"""The table in LaTeX, as a `tabular` with `\hline`s."""
+        return self.table().to_latex()
+
+    def _repr_html_(self) -> str:
+        return self.table().to_html()
+
+
+def profile(
+    source: "str | ResnetConfig | keras.Model",
+    input_shape: Any = None,
+    classes: int | None = None,
+) -> Profile:
+    """Count a network's parameters and multiply-adds, stage by stage.
+
+    Names and configs are counted from their plan, without Keras. Of any functional or sequential
+    Keras model, convolutions of every kind, dense and einsum-dense layers and attention are
+    counted.
+
+    Args:
+        source: a preset's name, a `ResnetConfig`, or a Keras model.
+        input_shape: (rows, columns, channels), or a model's own order. Default: the source's own.
+        classes: of a preset or config. Default: its own.
+
+    Raises:
+        TypeError: a source of another kind; `classes` with a model.
+        ValueError: an unknown name; a model without a graph.
+
+    Example:
+        >>> counts = profile("resnet50")
+        >>> counts.parameters, counts.macs
+        (25557032, 4089184256)
+        >>> print(profile("resnet20_cifar"))
+        resnet20_cifar, 32x32x3
+        stage    output    layers              parameters    multiply-adds
+        -------  --------  ----------------  ------------  ---------------
+        stem     32x32     3x3, 16                    464          442,368
+        stage1   32x32     ⎡3x3, 16⎤ x 3           14,016       14,155,776
+                           ⎣3x3, 16⎦
+        stage2   16x16     ⎡3x3, 32⎤ x 3           51,072       12,976,128
+                           ⎣3x3, 32⎦
+        stage3   8x8       ⎡3x3, 64⎤ x 3          203,520       12,976,128
+                           ⎣3x3, 64⎦
+        head     1x1       average pool               650              640
+                           10-d fc, softmax
+        total                                     269,722       40,551,040
+        271,098 parameters with batch norm's moving statistics
+    """
+    if not isinstance(source, str | ResnetConfig):
+        from .model_costs import profile_model
+
+        return profile_model(source, input_shape, classes)
+    config = find_config(source)
+    if input_shape is not None:
+        config = config.replace(input_shape=image_shape(input_shape))
+    if classes is not None:
+        config = config.replace(classes=classes)
+    if callable(config.block):
+        from .builder import ResnetBuilder
+        from .model_costs import profile_model
+
+        return profile_model(ResnetBuilder.from_config(config))
+    return profile_plan(make_plan(config), source if isinstance(source, str) else "resnet")
+
+
+def profile_plan(plan: Plan, name: str) -> Profile:
+    """The counts of a plan, under a name."""
+    stages = [_row("stem", plan.stem, map(_words, plan.stem))]
+    for stage in plan.stages:
+        block = stage.blocks[-1]
+        stages.append(_row(stage.name, stage.parts, _block_words(block), len(stage.blocks)))
+    stages.append(_row("head", plan.head, map(_words, plan.head)))
+    parameters = sum(row.parameters for row in stages)
+    return Profile(
+        name=name,
+        input_shape=plan.config.input_shape,
+        parameters=parameters,
+        total_parameters=parameters + sum(part.statistics for part in plan.parts),
+        macs=_sum(row.macs for row in stages),
+        stages=tuple(stages),
+    )
+
+
+def _row(name: str, parts: Iterable[Part], words: Iterable[str], repeats: int = 1) -> StageProfile:
+    parts = list(parts)
+    shape: Shape = parts[-1].output_shape if parts else (None, None, 0)
+    return StageProfile(
+        name=name,
+        output_size=shape[:2],
+        block=tuple(word for word in words if word),
+        repeats=repeats,
+        parameters=sum(part.parameters for part in parts),
+        macs=_sum(part.macs for part in parts),
+    )
+
+
+def _size(size: tuple[int | None, int | None] | None) -> str:
+    return "x".join("?" if side is None else str(side) for side in size or ())
+
+
+def _sum(numbers: Iterable[int | None]) -> int | None:
+    known = list(numbers)
+    return None if None in known else sum(number for number in known if number is not None)
+
+
+# The words of Table 1 ---------------------------------------------------------------------------
+
+
+def _block_words(block: Block) -> Iterable[str]:
+    return map(_words, block.residual) if block.residual else ("a block function of your own",)
+
+
+def _words(part: Part) -> str:
+    match part:
+        case Conv():
+            words = [f"{part.kernel_size}x{part.kernel_size}", str(part.filters)]
+            if part.groups > 1:
+                words.append(f"{part.groups} groups")
+            if part.dilation > 1:
+                words.append(f"dilation {part.dilation}")
+            return ", ".join(words + _stride_words(part))
+        case Pool():
+            size = f"{part.pool_size}x{part.pool_size} {part.kind} pool"
+            return ", ".join([size, *_stride_words(part)])
+        case SqueezeExcite():
+            return f"SE, {part.reduced}"
+        case GlobalPool():
+            return {"avg": "average pool", "max": "max pool"}[part.kind]
+        case Classifier():
+            return ", ".join(filter(None, [f"{part.classes}-d fc", part.activation]))
+        case _:
+            return ""
+
+
+def _stride_words(part: Part) -> list[str]:
+    return [f"stride {part.strides[0]}"] if part.strides[0] > 1 else []

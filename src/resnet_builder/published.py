@@ -1,0 +1,250 @@
+"""Published numbers of the presets, with their sources, and verify(). No Keras here."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from .errors import unknown
+from .presets import PRESETS
+from .profiling import profile
+from .tables import Table
+
+TORCHVISION = "torchvision: models/resnet.py, weights metadata"
+TIMM = "timm: results/benchmark-infer-amp-nchw-pt113-cu117-rtx3090.csv"
+OSMR = "imgclsmob: osmr/imgclsmob, chainer_/README.md"
+KERAS_HUB = "keras-hub: models/resnet/resnet_presets.py"
+ORIGINAL_CODE = "the article: its code, run under Keras 2"
+AKAMASTER = "akamaster: pytorch_resnet_cifar10, what resnet.py prints"
+HE_2015 = "He et al. 2015: arXiv:1512.03385, Tables 1 and 6"
+HE_2016 = "He et al. 2016: arXiv:1603.05027, Table 4"
+WRN_2016 = "Zagoruyko 2016: arXiv:1605.07146, Table 4"
+
+# Why a published number differs from ours, where it does.
+OPTION_A = (
+    "the paper counts shortcuts without parameters; our projections are 0.02 G, and plain34, "
+    "without them, comes to 3.6 G"
+)
+CUT_OFF = "3.858 G, which the paper cuts off instead of rounding"
+COUNTS_BATCH_NORM = "counts the multiply-adds of batch norm as well, two for each of its outputs"
+EXTRA_BATCH_NORM = "has one batch norm of 64 channels more, behind its stem: 128 parameters"
+
+# (source, quantity) -> preset -> the number as published, and why ours differs where it does.
+_NUMBERS: dict[tuple[str, str], dict[str, str | tuple[str, str]]] = {
+    (TORCHVISION, "parameters"): {
+        "resnet18": "11,689,512",
+        "resnet34": "21,797,672",
+        "resnet50": "25,557,032",
+        "resnet101": "44,549,160",
+        "resnet152": "60,192,808",
+        "resnext50_32x4d": "25,028,904",
+        "resnext101_32x8d": "88,791,336",
+        "resnext101_64x4d": "83,455,272",
+        "wide_resnet50_2": "68,883,240",
+        "wide_resnet101_2": "126,886,696",
+    },
+    (TORCHVISION, "macs"): {
+        "resnet18": "1.814 G",
+        "resnet34": "3.664 G",
+        "resnet50": "4.089 G",
+        "resnet101": "7.801 G",
+        "resnet152": "11.514 G",
+        "resnext50_32x4d": "4.230 G",
+        "resnext101_32x8d": "16.414 G",
+        "resnext101_64x4d": "15.460 G",
+        "wide_resnet50_2": "11.398 G",
+        "wide_resnet101_2": "22.753 G",
+    },
+    (TIMM, "parameters"): {
+        "resnet26": "16.00 M",
+        "resnet200": "64.67 M",
+        "resnet18d": "11.71 M",
+        "resnet34d": "21.82 M",
+        "resnet50d": "25.58 M",
+        "resnetv2_50": "25.55 M",
+        "resnetv2_50d": "25.57 M",
+        "resnetv2_101": "44.54 M",
+        "seresnet18": "11.78 M",
+        "seresnet34": "21.96 M",
+    },
+    (TIMM, "macs"): {
+        "resnet50": ("4.11 G", COUNTS_BATCH_NORM),
+        "resnet50d": ("4.35 G", COUNTS_BATCH_NORM),
+    },
+    (OSMR, "parameters"): {
+        "resnet50_v1": "25,557,032",
+        "resnet101_v1": "44,549,160",
+        "resnet152_v1": "60,192,808",
+        "resnetv2_18": ("11,687,848", EXTRA_BATCH_NORM),
+        "resnetv2_34": ("21,796,008", EXTRA_BATCH_NORM),
+        "resnetv2_50": ("25,549,480", EXTRA_BATCH_NORM),
+        "resnetv2_101": ("44,541,608", EXTRA_BATCH_NORM),
+        "resnetv2_152": ("60,185,256", EXTRA_BATCH_NORM),
+        "resnext101_32x4d": "44,177,704",
+        "seresnet50": "28,088,024",
+        "seresnet101": "49,326,872",
+        "seresnet152": "66,821,848",
+        "seresnext50_32x4d": "27,559,896",
+        "seresnext101_32x4d": "48,955,416",
+        "resnetv2_110_cifar": "1,730,522",
+        "resnetv2_164_cifar": "1,703,258",
+        "resnetv2_1001_cifar": "10,327,706",
+        "wrn28_10": "36,479,194",
+        "wrn40_2": "2,243,546",
+    },
+    (KERAS_HUB, "total_parameters"): {
+        "resnet50d": "25,629,512",
+        "resnet101d": "44,673,864",
+        "resnet152d": "60,363,592",
+    },
+    (ORIGINAL_CODE, "parameters"): {
+        "keras_resnet18": "11,692,520",
+        "keras_resnet34": "21,804,392",
+        "keras_resnet50": "25,575,912",
+        "keras_resnet101": "44,594,152",
+        "keras_resnet152": "60,260,840",
+    },
+    (ORIGINAL_CODE, "total_parameters"): {
+        "keras_resnet18": "11,700,328",
+        "keras_resnet34": "21,819,624",
+        "keras_resnet50": "25,621,352",
+        "keras_resnet101": "44,691,816",
+        "keras_resnet152": "60,404,584",
+    },
+    (AKAMASTER, "parameters"): {
+        "resnet20_cifar": "269,722",
+        "resnet32_cifar": "464,154",
+        "resnet44_cifar": "658,586",
+    },
+    (HE_2015, "parameters"): {
+        "resnet20_cifar": "0.27 M",
+        "resnet32_cifar": "0.46 M",
+        "resnet44_cifar": "0.66 M",
+        "resnet56_cifar": "0.85 M",
+        "resnet110_cifar": "1.7 M",
+        "resnet1202_cifar": "19.4 M",
+    },
+    (HE_2015, "macs"): {
+        "resnet18": "1.8 G",
+        "plain34": "3.6 G",
+        "resnet34": ("3.6 G", OPTION_A),
+        "resnet50_v1": ("3.8 G", CUT_OFF),
+        "resnet101_v1": "7.6 G",
+        "resnet152_v1": "11.3 G",
+    },
+    (HE_2016, "parameters"): {
+        "resnetv2_164_cifar": "1.7 M",
+        "resnetv2_1001_cifar": (
+            "10.2 M",
+            "10.33 M; the same layers come to 10,327,706 in imgclsmob as well",
+        ),
+    },
+    (WRN_2016, "parameters"): {
+        "wrn16_8": "11.0 M",
+        "wrn22_8": "17.2 M",
+        "wrn28_10": "36.5 M",
+        "wrn40_1": "0.6 M",
+        "wrn40_2": "2.2 M",
+        "wrn40_4": "8.9 M",
+        "wrn40_8": "35.7 M",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published number beside ours.
+
+    Attributes:
+        preset: its name.
+        quantity: `"parameters"`, `"total_parameters"` or `"macs"`, as in `Profile`.
+        ours: what `profile` counts.
+        theirs: the number as published: with its unit and its digits.
+        source: where it is published.
+        equal: whether ours is theirs, rounded to their digits.
+        note: why it is not, where it is not.
+    """
+
+    preset: str
+    quantity: str
+    ours: int
+    theirs: str
+    source: str
+    equal: bool
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """The published numbers beside ours; prints as a table."""
+
+    rows: tuple[Published, ...]
+
+    @property
+    def unexplained(self) -> tuple[Published, ...]:
+        """The rows that differ and do not say why."""
+        return tuple(row for row in self.rows if not row.equal and not row.note)
+
+    def table(self) -> Table:
+        """A row for every number, then why those differ that do."""
+        notes = list(dict.fromkeys(row.note for row in self.rows if row.note))
+        sources = sorted({row.source for row in self.rows}, key=str.lower)
+        rows = []
+        for row in self.rows:
+            verdict = "equal" if row.equal else f"differs [{notes.index(row.note) + 1}]"
+            quantity = row.quantity.replace("_", " ")
+            source = row.source.partition(":")[0]
+            rows.append((row.preset, quantity, row.ours, row.theirs, verdict, source))
+        equal = sum(row.equal for row in self.rows)
+        explained = [f"[{number}] {note}" for number, note in enumerate(notes, start=1)]
+        count = f"{equal} of {len(self.rows)} published numbers are equal to ours"
+        return Table(
+            header=("preset", "quantity", "ours", "published", "verdict", "source"),
+            rows=tuple(rows),
+            note="\n".join([*explained, "", *sources, "", count]),
+        )
+
+    def __str__(self) -> str:
+        return self.table().to_text()
+
+    def _repr_html_(self) -> str:
+        return self.table().to_html()
+
+
+def verify(pattern: str = "*") -> Report:
+    """Compare the presets with every number published of them.
+
+    Args:
+        pattern: a shell pattern of presets' names.
+
+    Raises:
+        ValueError: no preset's name matches.
+
+    Example:
+        >>> report = verify("resnext50*")
+        >>> [(row.theirs, row.equal) for row in report.rows]
+        [('25,028,904', True), ('4.230 G', True)]
+        >>> verify().unexplained
+        ()
+    """
+    if not any(fnmatchcase(name, pattern) for name in PRESETS):
+        raise ValueError(unknown("preset", pattern, PRESETS, "list_presets() names them all"))
+    order = list(PRESETS)
+    rows = sorted(_rows(pattern), key=lambda row: order.index(row.preset))
+    return Report(tuple(rows))
+
+
+def _rows(pattern: str) -> Iterator[Published]:
+    for (source, quantity), numbers in _NUMBERS.items():
+        for preset, published in numbers.items():
+            if fnmatchcase(preset, pattern):
+                theirs, note = published if isinstance(published, tuple) else (published, "")
+                ours = getattr(profile(preset), quantity)
+                equal = _rounded_alike(ours, theirs)
+                yield Published(preset, quantity, ours, theirs, source, equal, note)
+
+
+def _rounded_alike(ours: int, theirs: str) -> bool:
+    """Whether ours, written with their unit and their digits, reads as theirs."""
+    number, _, unit = theirs.partition(" ")
+    digits = len(number.partition(".")[2])
+    return f"{ours / {'': 1, 'M': 10**6, 'G': 10**9}[unit]:,.{digits}f}" == number

@@ -1,0 +1,121 @@
+from typing import Any
+
+import pytest
+
+from resnet_builder import PRESETS, ResnetConfig
+from resnet_builder.plan import Block, Conv, DropPath, SqueezeExcite
+from resnet_builder.planner import make_plan
+
+SMALL = ResnetConfig(
+    block="basic_block", repetitions=(1, 1, 1), filters=8, stem="cifar", input_shape=(33, 20, 3)
+)
+
+
+def convs(block: Block) -> list[Conv]:
+    return [part for part in block.residual if isinstance(part, Conv)]
+
+
+def test_sizes_are_halved_and_rounded_up() -> None:
+    plan = make_plan(SMALL)
+    outputs = [stage.blocks[-1].output_shape for stage in plan.stages]
+    assert outputs == [(33, 20, 8), (17, 10, 16), (9, 5, 32)]
+
+
+def test_unknown_sizes_stay_unknown() -> None:
+    plan = make_plan(SMALL.replace(input_shape=(None, 20, 3)))
+    assert plan.stages[2].blocks[0].output_shape == (None, 5, 32)
+
+
+def test_projections_stand_only_where_the_shape_changes() -> None:
+    # He et al. 2015, Table 1: ResNet-34's first stage keeps the stem's 64 channels, ResNet-50's
+    # widens them to 256.
+    def projections(name: str) -> list[str]:
+        blocks = [block for stage in make_plan(PRESETS[name]).stages for block in stage.blocks]
+        return [block.name for block in blocks if block.shortcut]
+
+    assert projections("resnet34") == ["stage2_block1", "stage3_block1", "stage4_block1"]
+    assert projections("resnet50") == [f"stage{n}_block1" for n in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("v15", [True, False])
+def test_where_a_bottleneck_strides(v15: bool) -> None:
+    plan = make_plan(PRESETS["resnet50"].replace(stride_in_3x3=v15))
+    strides = [part.strides[0] for part in plan.stages[1].blocks[0].residual]
+    assert strides == ([1, 2, 1] if v15 else [2, 1, 1])
+
+
+def test_dilation_begins_behind_the_convolution_that_would_stride() -> None:
+    plan = make_plan(PRESETS["resnet34"], output_stride=8)
+    dilations = [
+        [[conv.dilation for conv in convs(block)] for block in stage.blocks[:2]]
+        for stage in plan.stages
+    ]
+    assert dilations == [
+        [[1, 1], [1, 1]],
+        [[1, 1], [1, 1]],
+        [[1, 2], [2, 2]],
+        [[2, 4], [4, 4]],
+    ]
+    assert plan.stages[3].blocks[-1].output_shape == (28, 28, 512)
+
+
+def test_widths_of_resnext_and_wide_networks() -> None:
+    # torchvision: width = int(planes * (base_width / 64.0)) * groups
+    def widths(**changes: Any) -> list[tuple[int, int]]:
+        block = make_plan(PRESETS["resnet50"].replace(**changes)).stages[0].blocks[0]
+        return [(conv.filters, conv.groups) for conv in convs(block)]
+
+    assert widths(groups=32, width_per_group=4) == [(128, 1), (128, 32), (256, 1)]
+    assert widths(width_per_group=128) == [(128, 1), (128, 1), (256, 1)]
+
+
+def test_stochastic_depth_rises_linearly() -> None:
+    # Huang et al. 2016, equation 4, from 0 at the first block, as timm counts.
+    plan = make_plan(SMALL.replace(repetitions=(2, 2, 1), drop_path_rate=0.2))
+    rates = [part.rate for part in plan.parts if isinstance(part, DropPath)]
+    assert rates == pytest.approx([0.05, 0.1, 0.15, 0.2])
+
+
+def test_squeeze_excitation_is_at_least_8_wide_and_a_multiple_of_8() -> None:
+    # timm layers/squeeze_excite.py: make_divisible(channels / 16, 8).
+    plan = make_plan(PRESETS["seresnet18"])
+    widths = [part.reduced for part in plan.parts if isinstance(part, SqueezeExcite)]
+    assert widths == [8, 8, 8, 8, 16, 16, 32, 32]
+
+
+def test_preactivated_projections_share_the_activation() -> None:
+    blocks = make_plan(PRESETS["resnetv2_50"]).stages[1].blocks
+    assert blocks[0].shared is not None
+    assert blocks[0].shared.name == "stage2_block1_bn1"
+    assert [conv.unit for conv in convs(blocks[0])] == ["conv", "bn_relu_conv", "bn_relu_conv"]
+    assert blocks[1].shared is None
+    assert convs(blocks[1])[0].unit == "bn_relu_conv"
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "message"),
+    [
+        ({"stem": "vgg"}, {}, "unknown stem 'vgg': choose from 'imagenet', 'deep', 'cifar'"),
+        ({"padding": "valid"}, {}, "choose from 'symmetric', 'same'"),
+        ({"activation_order": "prior"}, {}, "choose from 'post', 'pre', 'pre_raw'"),
+        ({"projection": "avgpool"}, {}, "did you mean 'avg_pool'"),
+        ({"shortcuts": False, "projection": "pad"}, {}, "there are no shortcuts"),
+        ({"shortcuts": False, "drop_path_rate": 0.1}, {}, "no other path"),
+        ({"shortcuts": False, "zero_init_last": True}, {}, "would answer 0"),
+        ({"activation_order": "pre", "zero_init_last": True}, {}, "does not end in a batch norm"),
+        ({"projection": "pad", "stem_filters": 32}, {}, "only adds channels"),
+        ({"block": "bottleneck", "width_per_group": 4}, {}, "comes to no filters"),
+        ({"block": lambda **_: None, "se_ratio": 0.1}, {}, "the block is your own"),
+        ({"block": "basicblock"}, {}, "did you mean 'basic_block'"),
+        ({"groups": 2}, {}, "not a basic_block's"),
+        ({}, {"pooling": "mean"}, "choose from 'avg', 'max'"),
+        ({}, {"dropout_rate": 1.0}, "less than 1, got 1.0"),
+        ({}, {"dropout_rate": "0.5"}, "must be a number"),
+        ({}, {"dropout_rate": 0.5, "include_top": False}, "no classifier"),
+        ({}, {"output_stride": 8}, "must be one of 1, 2, 4 for this network, got 8"),
+        ({"block": lambda **_: None}, {"output_stride": 2}, "block function of your own"),
+    ],
+)
+def test_refused(changes: dict[str, Any], options: dict[str, Any], message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        make_plan(SMALL.replace(**changes), **options)
