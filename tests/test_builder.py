@@ -1,6 +1,8 @@
 """What the options of from_preset and build do to the Keras model."""
 
+import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -329,6 +331,98 @@ def test_config_fields_are_options_everywhere() -> None:
     assert not model.get_layer("stem_conv").use_bias
     assert not model.losses
     assert model.get_layer("stem_act").activation is keras.activations.gelu
+
+
+def test_stochastic_depth_drops_whole_branches_in_training() -> None:
+    model = small("resnet18", repetitions=(1, 1), drop_path_rate=0.5, activation="linear")
+    drop = keras.Model(
+        model.get_layer("stage2_block1_drop_path").input,
+        model.get_layer("stage2_block1_drop_path").output,
+    )
+    shape = drop.input_shape[1:]
+    ones = np.ones((64, *shape), "float32")
+    dropped = keras.ops.convert_to_numpy(drop(ones, training=True)).reshape(64, -1)
+    assert (dropped.min(axis=1) == dropped.max(axis=1)).all()
+    assert sorted(set(dropped[:, 0])) == [0, 2]  # kept branches are scaled by 1 / (1 - rate)
+    np.testing.assert_array_equal(drop(ones), ones)
+    assert "stage1_block1_drop_path" not in layer_names(model)
+
+
+def test_zero_initialised_blocks_begin_as_their_shortcuts() -> None:
+    model = small("resnet18", repetitions=(2,), zero_init_last=True)
+    gammas = {
+        layer.name: layer.gamma.numpy().max()
+        for layer in model.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    }
+    zero = {name for name, gamma in gammas.items() if gamma == 0}
+    assert zero == {"stage1_block1_bn2", "stage1_block2_bn2"}
+
+
+def test_option_a_subsamples_and_pads_with_zeros() -> None:
+    model = small("resnet18 pad", (64, 64, 3), repetitions=(1, 1))
+    shortcut = keras.Model(
+        model.get_layer("stage1_block1_out").output,
+        model.get_layer("stage2_block1_shortcut_pad").output,
+    )
+    assert not shortcut.weights
+    images = image_batch(2, 16, 16, 8)
+    expected = np.pad(images[:, ::2, ::2], [(0, 0), (0, 0), (0, 0), (4, 4)])
+    np.testing.assert_array_equal(shortcut(images), expected)
+
+
+def test_the_deep_stem() -> None:
+    model = ResnetBuilder.from_preset("resnet50d")
+    stem = [model.get_layer(f"stem_conv{number}") for number in (1, 2, 3)]
+    assert [(layer.filters, layer.strides[0]) for layer in stem] == [(32, 2), (32, 1), (64, 1)]
+
+
+COMBINATIONS = list(
+    itertools.product(
+        ["post", "pre", "pre_raw"],
+        ["imagenet", "deep", "cifar"],
+        ["conv", "avg_pool", "pad", "plain"],
+        ["basic_block", "bottleneck"],
+        ["channels_last", "channels_first"],
+    )
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("combination", COMBINATIONS, ids="-".join)
+def test_every_combination_builds_saves_loads_and_trains(
+    combination: tuple[str, ...], tmp_path: Path
+) -> None:
+    order, stem, projection, block, data_format = combination
+    options: dict[str, Any] = (
+        {"shortcuts": False}
+        if projection == "plain"
+        else {
+            "projection": projection,
+            "drop_path_rate": 0.2,
+            "zero_init_last": order == "post",
+        }
+    )
+    config = ResnetConfig(
+        block=block,
+        repetitions=(1, 2),
+        filters=16,
+        stem=stem,
+        activation_order=order,
+        groups=4 if block == "bottleneck" else 1,
+        se_ratio=0.25,
+        weight_decay=1e-4,
+        activation="gelu",
+        **options,
+    )
+    shape = (3, 33, 40) if data_format == "channels_first" else (33, 40, 3)
+    model = ResnetBuilder.from_config(config, shape, 5, data_format=data_format)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    images = image_batch(4, *shape)
+    model.fit(images, np.arange(4), verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(images), model(images))
 
 
 # Blocks of a user's own -------------------------------------------------------------------------

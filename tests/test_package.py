@@ -17,8 +17,9 @@ import tensorflow as tf
 
 import resnet_builder
 from resnet_builder import ResnetBuilder, ResnetConfig
+from resnet_builder.cli import main
 
-from .conftest import image_batch, trainable_parameters
+from .conftest import image_batch
 
 ROOT = Path(__file__).parents[1]
 README_PYTHON = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
@@ -45,13 +46,19 @@ print(len(plans), sorted({"keras", "tensorflow", "numpy", "pydot"} & sys.modules
 
 def test_the_public_names() -> None:
     assert sorted(resnet_builder.__all__) == [
+        "Comparison",
         "PRESETS",
+        "Profile",
+        "Report",
         "ResnetBuilder",
         "ResnetConfig",
         "basic_block",
         "bottleneck",
+        "compare",
         "list_presets",
         "plot",
+        "profile",
+        "verify",
     ]
 
 
@@ -99,6 +106,13 @@ SAVED: dict[str, tuple[str, dict[str, Any]]] = {
     "grouped": ("resnet50", {"groups": 4, "include_top": False, "pooling": "max"}),
     "features": ("resnet18", {"stem": "cifar", "features": ["stage1", "stage2"]}),
     "first": ("resnet18", {"data_format": "channels_first", "input_shape": (3, None, None)}),
+    "option A": ("resnet20_cifar", {"drop_path_rate": 0.2, "activation_order": "pre"}),
+    "first option A": (
+        "resnet18",
+        {"data_format": "channels_first", "projection": "pad", "input_shape": (3, 32, 32)},
+    ),
+    "everything": ("resnetv2_50d", {"se_ratio": 0.25, "drop_path_rate": 0.1, "groups": 4}),
+    "plain": ("plain18", {"stem": "deep"}),
     "mixed": ("keras_resnet18", {"dtype": "mixed_bfloat16"}),
 }
 
@@ -110,7 +124,7 @@ def test_saved_models_need_no_resnet_builder(tmp_path: Path) -> None:
         small: dict[str, Any] = {"repetitions": (1, 1), "filters": 8, "input_shape": (32, 32, 3)}
         model = ResnetBuilder.from_preset(preset, **small | options)
         model.save(tmp_path / f"{name}.keras")
-        batch = images.transpose(0, 3, 1, 2) if name == "first" else images
+        batch = images.transpose(0, 3, 1, 2) if "first" in name else images
         answers = keras.tree.flatten(model.predict(batch, verbose=0))
         np.savez(tmp_path / f"{name}.npz", *answers)
     code = f"""
@@ -120,7 +134,7 @@ import keras, numpy as np
 images = np.load("images.npy")
 for name in {list(SAVED)}:
     model = keras.models.load_model(f"{{name}}.keras")
-    batch = images.transpose(0, 3, 1, 2) if name == "first" else images
+    batch = images.transpose(0, 3, 1, 2) if "first" in name else images
     answers = keras.tree.flatten(model.predict(batch, verbose=0))
     expected = np.load(f"{{name}}.npz")
     assert len(answers) == len(expected)
@@ -128,7 +142,7 @@ for name in {list(SAVED)}:
         np.testing.assert_array_equal(answer, expected[f"arr_{{number}}"])
     print(name)
 """
-    assert run(code, tmp_path).split() == list(SAVED)
+    assert run(code, tmp_path).splitlines() == list(SAVED)
 
 
 def test_the_readme_runs_as_a_script(tmp_path: Path) -> None:
@@ -152,8 +166,20 @@ def test_the_articles_five_lines_run_in_a_notebook_cell(tmp_path: Path) -> None:
 
 
 def test_the_readmes_table_of_presets() -> None:
-    rows = re.findall(r"^\| `(\w+)` \|.*\| ([\d,]+) \|$", (ROOT / "README.md").read_text(), re.M)
-    assert [name for name, _ in rows] == list(resnet_builder.PRESETS)
-    for name, parameters in rows:
-        model = ResnetBuilder.from_preset(name)
-        assert f"{trainable_parameters(model):,}" == parameters
+    table = (ROOT / "README.md").read_text().partition("## Presets")[2].partition("\n## ")[0]
+    rows = [row for row in table.splitlines() if row.startswith("| ")][1:]
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[2])]
+    assert sorted(named) == sorted(resnet_builder.PRESETS)
+
+
+README_COMMANDS = re.findall(
+    r"```console\n\$ resnet-builder (.*)\n((?:.*\n)*?)```", (ROOT / "README.md").read_text()
+)
+
+
+@pytest.mark.parametrize(("arguments", "output"), README_COMMANDS)
+def test_the_readmes_commands_print_what_it_shows(
+    arguments: str, output: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(arguments.split())
+    assert capsys.readouterr().out.rstrip() == output.rstrip()

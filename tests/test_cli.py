@@ -1,0 +1,76 @@
+"""The command line."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from resnet_builder.cli import main
+
+
+def test_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "wide*"]) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "wide_resnet50_2     68,883,240   11,398,021,120",
+        "wide_resnet101_2   126,886,696   22,753,050,624",
+    ]
+    assert main(["list", "vgg*"]) == 1
+    assert "no preset matches 'vgg*'" in capsys.readouterr().out
+
+
+def test_show(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        main(["show", "keras_resnet18", "--input-shape", "32", "32", "3", "--classes", "10"]) == 0
+    )
+    assert "11,184,650" in capsys.readouterr().out
+    assert main(["show", "resnet50", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["macs"] == 4_089_184_256
+
+
+def test_compare(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "plain34", "resnet34"]) == 0
+    assert "shortcuts, not none" in capsys.readouterr().out
+    assert main(["compare", "plain34", "resnet34", "--json"]) == 0
+    [difference] = json.loads(capsys.readouterr().out)["differences"]
+    assert difference["field"] == "shortcuts"
+
+
+def test_verify(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify"]) == 0
+    assert "differs [1]" in capsys.readouterr().out
+    assert main(["verify", "resnet18", "--json"]) == 0
+    assert all(row["equal"] for row in json.loads(capsys.readouterr().out))
+
+
+def test_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "resnet5O"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("resnet-builder: unknown preset 'resnet5O': did you mean")
+    assert printed.err.count("\n") == 1
+
+
+def test_in_colour_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    assert main(["verify", "resnet50"]) == 0
+    printed = capsys.readouterr().out
+    assert "\x1b[32m" in printed  # equal: green
+    assert "\x1b[33m" in printed  # differs: yellow
+    assert "4,089,184,256" in printed
+
+
+@pytest.mark.parametrize("command", [["list"], ["show", "resnet50"], ["verify"]])
+def test_no_command_loads_keras(command: list[str]) -> None:
+    code = (
+        "import sys; from resnet_builder.cli import main; "
+        f"main({command}); print(sorted({{'keras', 'tensorflow', 'numpy'}} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8"
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

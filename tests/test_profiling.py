@@ -1,0 +1,196 @@
+"""Counts: against published numbers, against the built models, and of other people's models."""
+
+from typing import Any
+
+import keras
+import pytest
+
+from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, profile
+from resnet_builder.presets import find_config
+
+from .conftest import trainable_parameters
+from .reference_numbers import REFERENCE, REFERENCE_MEGA_MACS, REFERENCE_WITHOUT_TOP, Row
+
+DEEP = ["resnet1202_cifar", "resnetv2_1001_cifar"]
+
+
+@pytest.mark.parametrize("row", REFERENCE, ids=lambda row: "-".join([row[0], *map(str, row[1])]))
+def test_reference_numbers(row: Row) -> None:
+    name, changes, trainable, total, macs, _ = row
+    counts = profile(find_config(name).replace(**changes))
+    assert counts.parameters == trainable
+    assert total in (None, counts.total_parameters)
+    assert macs in (None, counts.macs)
+
+
+@pytest.mark.parametrize("name", REFERENCE_MEGA_MACS)
+def test_multiply_adds_in_millions(name: str) -> None:
+    macs = profile(name).macs
+    assert macs is not None
+    assert f"{macs / 1e6:.2f}" == REFERENCE_MEGA_MACS[name]
+
+
+@pytest.mark.parametrize("name", REFERENCE_WITHOUT_TOP)
+def test_without_the_classifier(name: str) -> None:
+    *stages, head = profile(name).stages
+    assert sum(stage.parameters for stage in stages) == REFERENCE_WITHOUT_TOP[name]
+    assert head.name == "head"
+
+
+def counted(name: str) -> Any:
+    return pytest.param(name, marks=pytest.mark.slow) if name in DEEP else name
+
+
+@pytest.mark.parametrize("name", [counted(name) for name in PRESETS])
+def test_the_plan_counts_what_the_model_has(name: str) -> None:
+    counts = profile(name)
+    model = ResnetBuilder.from_preset(name)
+    assert counts.total_parameters == model.count_params()
+    assert counts.parameters == trainable_parameters(model)
+    of_model = profile(model)
+    assert of_model.macs == counts.macs
+    by_stage = [(row.name, row.parameters, row.macs) for row in counts.stages]
+    assert [(row.name, row.parameters, row.macs) for row in of_model.stages] == by_stage
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_options_of_a_profile(direct: bool) -> None:
+    counts = profile("keras_resnet18", (32, 32, 3), 10)
+    if not direct:
+        model = ResnetBuilder.from_preset("keras_resnet18", (None, None, 3), 10)
+        assert profile(model).macs is None
+        counts = profile(model, (32, 32, 3))
+        assert model.input_shape == (None, None, None, 3)  # the model itself stays as it is
+    # original_presets.json
+    assert (counts.parameters, counts.total_parameters) == (11_184_650, 11_192_458)
+    assert counts.stages[-2].output_size == (1, 1)
+    # The original code's network, by hand: 37.0 M.
+    assert counts.macs is not None
+    assert f"{counts.macs / 1e6:.1f}" == "37.0"
+
+
+# Totals: published summaries of keras.applications. Trained parameters of MobileNetV2,
+# EfficientNetB0 and ConvNeXt-T, and multiply-adds in G: torchvision's weights metadata
+# (num_params, _ops) for the same networks; of the ResNets: arithmetic.
+APPLICATIONS = {
+    "ResNet50": (25_583_592, 25_636_712, "3.858"),
+    "ResNet50V2": (25_568_360, 25_613_800, "3.482"),
+    "MobileNetV2": (3_504_872, 3_538_984, "0.301"),
+    "EfficientNetB0": (5_288_548, 5_330_571, "0.386"),
+    "ConvNeXtTiny": (28_589_128, 28_589_128, "4.456"),
+}
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_keras_applications(name: str) -> None:
+    counts = profile(getattr(keras.applications, name)(weights=None))
+    assert counts.macs is not None
+    found = (counts.parameters, counts.total_parameters, f"{counts.macs / 1e9:.3f}")
+    assert found == APPLICATIONS[name]
+    assert not counts.uncounted
+
+
+LAYERS: dict[str, tuple[tuple[int, ...], Any, int]] = {
+    # kernel x places, at every place of the output
+    "conv1d": ((10, 3), keras.layers.Conv1D(4, 3, padding="same"), 3 * 3 * 4 * 10),
+    "conv2d": ((8, 6, 3), keras.layers.Conv2D(5, 3, strides=2, padding="same"), 27 * 5 * 4 * 3),
+    "conv3d": ((4, 4, 4, 2), keras.layers.Conv3D(3, 2), 8 * 2 * 3 * 27),
+    "grouped": ((8, 6, 4), keras.layers.Conv2D(6, 3, groups=2), 9 * 2 * 6 * 6 * 4),
+    "first": ((3, 8, 6), keras.layers.Conv2D(5, 1, data_format="channels_first"), 3 * 5 * 8 * 6),
+    "depthwise": ((8, 6, 3), keras.layers.DepthwiseConv2D(3, depth_multiplier=2), 9 * 3 * 2 * 24),
+    "depthwise1d": ((9, 3), keras.layers.DepthwiseConv1D(3), 3 * 3 * 7),
+    # depthwise 3x3, then 1x1
+    "separable": ((8, 6, 3), keras.layers.SeparableConv2D(5, 3), (9 * 3 + 3 * 5) * 6 * 4),
+    # at every place of the input
+    "transposed": ((8, 6, 3), keras.layers.Conv2DTranspose(5, 3, strides=2), 9 * 3 * 5 * 8 * 6),
+    "dense": ((7,), keras.layers.Dense(4), 28),
+    "dense on a sequence": ((10, 7), keras.layers.Dense(4), 280),
+    "einsum": ((10, 8), keras.layers.EinsumDense("abc,cde->abde", (None, 2, 3)), 10 * 8 * 2 * 3),
+    "einsum ...": ((5, 10, 8), keras.layers.EinsumDense("...x,xy->...y", 3), 5 * 10 * 8 * 3),
+    "time": ((5, 8, 6, 3), keras.layers.TimeDistributed(keras.layers.Conv2D(2, 1)), 5 * 48 * 6),
+    "nested": (
+        (8, 6, 3),
+        keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(2, 1)]),
+        8 * 6 * 6,
+    ),
+    "batch norm": ((8, 6, 3), keras.layers.BatchNormalization(), 0),
+    "prelu": ((8, 6, 3), keras.layers.PReLU(), 0),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_multiply_adds_of_a_layer(name: str) -> None:
+    shape, layer, macs = LAYERS[name]
+    image = keras.Input(shape)
+    counts = profile(keras.Model(image, layer(image)))
+    assert counts.macs == macs
+    assert not counts.uncounted
+
+
+def test_multiply_adds_of_attention() -> None:
+    query, value = keras.Input((5, 12)), keras.Input((7, 10))
+    layer = keras.layers.MultiHeadAttention(num_heads=3, key_dim=4, value_dim=6)
+    counts = profile(keras.Model([query, value], layer(query, value)))
+    # Query, key, value and output projections; then queries with keys, and weights with values.
+    projections = 5 * 12 * 3 * 4 + 7 * 10 * 3 * 4 + 7 * 10 * 3 * 6 + 5 * 3 * 6 * 12
+    assert counts.macs == projections + 3 * 5 * 7 * (4 + 6)
+
+
+def test_multiply_adds_of_grouped_attention() -> None:
+    query, value = keras.Input((5, 12)), keras.Input((7, 12))
+    layer = keras.layers.GroupQueryAttention(head_dim=4, num_query_heads=6, num_key_value_heads=3)
+    counts = profile(keras.Model([query, value], layer(query, value)))
+    projections = 5 * 12 * 6 * 4 + 2 * 7 * 12 * 3 * 4 + 5 * 6 * 4 * 12
+    assert counts.macs == projections + 6 * 5 * 7 * (4 + 4)
+
+
+def test_what_cannot_be_counted_is_named() -> None:
+    image = keras.Input((5, 3))
+    counts = profile(keras.Model(image, keras.layers.LSTM(4, name="memory")(image)))
+    assert counts.uncounted == ("memory",)
+    assert "not counted: memory" in str(counts)
+
+
+def test_a_shared_layer_is_stored_once_and_computed_twice() -> None:
+    shared = keras.layers.Dense(4)
+    left, right = keras.Input((3,)), keras.Input((3,))
+    both = keras.layers.Add()([shared(left), shared(right)])
+    counts = profile(keras.Model([left, right], both))
+    assert (counts.parameters, counts.macs) == (16, 24)
+
+
+def test_a_config_with_a_block_of_ones_own_is_counted_from_its_model() -> None:
+    def block(filters: int, **_: Any) -> Any:
+        return keras.layers.Conv2D(filters, 1, use_bias=False)
+
+    config = ResnetConfig(block=block, repetitions=(1, 1), filters=8, input_shape=(32, 32, 3))
+    counts = profile(config, classes=5)
+    assert counts.parameters == (7 * 7 * 3 * 8 + 16) + 8 * 8 + 8 * 16 + 17 * 5
+
+
+def test_tables() -> None:
+    counts = profile("resnet50")
+    assert max(map(len, str(counts).splitlines())) <= 100
+    assert "⎢3x3, 256 ⎥ x 6" in str(counts)
+    markdown = counts.to_markdown()
+    assert "| [1x1, 256<br>3x3, 256<br>1x1, 1024] x 6 " in markdown
+    latex = counts.to_latex()
+    assert r"\text{3x3, 256}" in latex
+    assert r"\right] \times 6$" in latex
+    assert "[1x1, 256<br>3x3, 256<br>1x1, 1024] x 6" in counts._repr_html_()
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_table_fits_a_terminal_of_100_columns(name: str) -> None:
+    lines = str(profile(name)).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert lines[-2].split()[0] == "total"
+
+
+def test_refused() -> None:
+    with pytest.raises(TypeError, match="not 50"):
+        profile(50)
+    with pytest.raises(TypeError, match="a model has its own"):
+        profile(ResnetBuilder.from_preset("resnet18"), classes=10)
+    with pytest.raises(ValueError, match="did you mean 'resnet50'"):
+        profile("resnet5O")

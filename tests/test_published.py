@@ -1,0 +1,66 @@
+"""verify and compare: what they say, and that they say it of every published number."""
+
+import pytest
+
+from resnet_builder import PRESETS, compare, verify
+
+
+def test_every_number_is_ours_or_says_why_not() -> None:
+    report = verify()
+    assert report.unexplained == ()
+    for row in report.rows:
+        assert row.equal != bool(row.note), row
+
+
+def test_verdicts() -> None:
+    rows = {(row.quantity, row.theirs): row.equal for row in verify("resnet50").rows}
+    assert rows[("parameters", "25,557,032")]
+    assert rows[("macs", "4.089 G")]
+    assert not rows[("macs", "4.11 G")]
+
+
+def test_the_report() -> None:
+    text = str(verify("resnetv2_*"))
+    assert "resnetv2_18          parameters  11,687,720  11,687,848   differs [1]" in text
+    assert "[1] has one batch norm of 64 channels more" in text
+    assert "published numbers are equal to ours" in text
+    assert "<table>" in verify("resnet50")._repr_html_()
+
+
+def test_no_such_preset() -> None:
+    with pytest.raises(ValueError, match="unknown preset 'vgg"):
+        verify("vgg*")
+
+
+def test_differences_add_up() -> None:
+    comparison = compare("keras_resnet50", "resnet50")
+    changed = {difference.field: difference for difference in comparison.differences}
+    # The 3x3 convolutions of stages 2 to 4 work at the size before the stride, three times the
+    # 56x56x128, 28x28x256, 14x14x512 inputs less; the first 1x1 does as well.
+    assert changed["stride_in_3x3"].macs == 4_089_184_256 - 3_857_973_248
+    assert changed["use_bias"].parameters == -26_560  # one for each of torchvision's BN channels
+    for quantity in ("parameters", "macs"):
+        steps = sum(getattr(difference, quantity) for difference in comparison.differences)
+        first, second = (getattr(end, quantity) for end in (comparison.first, comparison.second))
+        assert first + steps == second
+
+
+def test_in_words() -> None:
+    text = str(compare("keras_resnet50", "resnet50"))
+    assert max(map(len, text.splitlines())) <= 100
+    assert "convolutions without biases, not convolutions with biases" in text.replace("\n", " ")
+    assert "- batch_norm_epsilon 1e-05, not 0.001" in text
+    assert "the same" in str(compare("resnet50", "resnet50"))
+
+
+def test_a_step_without_meaning_has_no_cost() -> None:
+    # On the way from bottlenecks to basic blocks stands a basic block with groups.
+    costs = {d.field: d.macs for d in compare("resnext50_32x4d", "resnet18").differences}
+    assert costs["block"] is None
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if name != "resnet50"])
+def test_every_preset_compares_with_resnet50(name: str) -> None:
+    comparison = compare("resnet50", name)
+    assert comparison.differences
+    assert name in str(comparison)
