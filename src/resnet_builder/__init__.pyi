@@ -8,7 +8,7 @@ from .config import ResnetConfig as ResnetConfig
 from .plotting import plot as plot
 from .presets import PRESETS as PRESETS
 from .presets import list_presets as list_presets
-from .profiling import Profile as Profile
+from .profiles import Profile as Profile
 from .profiling import profile as profile
 from .published import Report as Report
 from .published import verify as verify

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from .block_planner import plan_block
 from .config import ORIGINAL, ResnetConfig
 from .errors import positive_int
 from .layers import LayerMaker, Tensor
@@ -22,7 +23,6 @@ from .plan import (
     Pool,
     SqueezeExcite,
 )
-from .planner import plan_block
 from .shapes import image_shape
 
 # Parts ------------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ from typing import Any
 
 from .config import ResnetConfig
 from .presets import find_config
-from .profiling import Profile, profile
+from .profiles import Profile
+from .profiling import profile
 from .tables import Cell, Table
 
 

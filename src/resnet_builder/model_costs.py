@@ -10,7 +10,7 @@ import keras
 from keras import layers
 
 from .graph import Node, model_graph
-from .profiling import Profile, StageProfile
+from .profiles import Profile, StageProfile, known_sum
 
 # A shape with its batch; None where a size is unknown.
 Shape = tuple[int | None, ...]
@@ -37,7 +37,7 @@ def profile_model(model: Any, input_shape: Any = None, classes: int | None = Non
         input_shape=tuple(model.inputs[0].shape[1:]),
         parameters=sum(prod(weight.shape) for weight in model.trainable_weights),
         total_parameters=model.count_params(),
-        macs=_total(row.macs for row in rows),
+        macs=known_sum(row.macs for row in rows),
         stages=rows,
         uncounted=tuple(dict.fromkeys(unknown)),
     )
@@ -80,7 +80,7 @@ def _row(name: str, nodes: list[Node], macs: list[int | None]) -> StageProfile:
         parameters=sum(
             prod(weight.shape) for layer in weighted for weight in layer.trainable_weights
         ),
-        macs=_total(macs),
+        macs=known_sum(macs),
     )
 
 
@@ -102,11 +102,6 @@ def _size(node: Node) -> tuple[int | None, int | None] | None:
         return None
     rows, columns = _places(node.layer, shape)
     return rows, columns
-
-
-def _total(macs: Any) -> int | None:
-    known = list(macs)
-    return None if None in known else sum(known)
 
 
 # Multiply-adds ----------------------------------------------------------------------------------
@@ -175,17 +170,15 @@ def _attention(layer: Any, inputs: list[Shape], output: Shape) -> int | None:
     axes = config.get("attention_axes") or range(1, len(query) - 1)
     attended = [_product(*(shape[axis] for axis in axes)) for shape in (query, value)]
     beside = [query[axis] for axis in range(1, len(query) - 1) if axis not in tuple(axes)]
-    return _total_or_none(
-        _product(*query[1:], heads, key_dim),
-        _product(*key[1:], pairs, key_dim),
-        _product(*value[1:], pairs, value_dim),
-        _product(*query[1:-1], heads, value_dim, out_dim),
-        _product(*attended, *beside, heads, key_dim + value_dim),
+    return known_sum(
+        [
+            _product(*query[1:], heads, key_dim),
+            _product(*key[1:], pairs, key_dim),
+            _product(*value[1:], pairs, value_dim),
+            _product(*query[1:-1], heads, value_dim, out_dim),
+            _product(*attended, *beside, heads, key_dim + value_dim),
+        ]
     )
-
-
-def _total_or_none(*macs: int | None) -> int | None:
-    return _total(macs)
 
 
 def _time_distributed(layer: Any, inputs: list[Shape], output: Shape) -> Any:
