@@ -1,6 +1,7 @@
 """What the options of from_preset and build do to the Keras model."""
 
 import itertools
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -423,6 +424,19 @@ def test_every_combination_builds_saves_loads_and_trains(
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded(images), model(images))
+
+
+@pytest.mark.slow
+def test_the_deepest_network_saves_and_loads(tmp_path: Path) -> None:
+    model = ResnetBuilder.from_preset("resnet1202_cifar")
+    limit = sys.getrecursionlimit()
+    model.save(tmp_path / "deep.keras")
+    sys.setrecursionlimit(5000)
+    try:
+        loaded = keras.models.load_model(tmp_path / "deep.keras")
+    finally:
+        sys.setrecursionlimit(limit)
+    assert loaded.count_params() == model.count_params()
 
 
 # Blocks of a user's own -------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from .layers import LayerMaker, Tensor
 from .plan import Block, Conv, Plan
 from .planner import make_plan
 from .presets import find_config
+from .recursion import room_for
 from .shapes import ORDERS, image_shape, in_order
 
 
@@ -52,6 +53,9 @@ class ResnetBuilder:
 
         Every layer divides a size by its stride and rounds up, so every size from 1x1 on works: a
         side no longer than the network's total stride (32 for ImageNet's networks) ends as 1.
+
+        A saved network of more than some three hundred blocks, such as `resnet1202_cifar`, loads
+        after `sys.setrecursionlimit(5000)`: Keras finds its layers by recursion.
 
         Args:
             preset: one of `list_presets()`.
@@ -258,7 +262,8 @@ def _assemble(
         outputs = {feature: reached[feature] for feature in features}
     else:
         outputs = blocks.apply_parts(x, plan.head, make)
-    return keras.Model(inputs, outputs, name=name)
+    with room_for(layers=sum(1 for _ in plan.parts)):
+        return keras.Model(inputs, outputs, name=name)
 
 
 def _block(x: Tensor, block: Block, make: LayerMaker) -> Tensor:

@@ -11,6 +11,7 @@ from keras import layers
 
 from .graph import Node, model_graph
 from .profiles import Profile, StageProfile, known_sum
+from .recursion import room_for
 
 # A shape with its batch; None where a size is unknown.
 Shape = tuple[int | None, ...]
@@ -46,7 +47,8 @@ def profile_model(model: Any, input_shape: Any = None, classes: int | None = Non
 def _resized(model: keras.Model, input_shape: Shape) -> keras.Model:
     """The same layers at another input size; a clone, so that the model itself stays as it is."""
     image = keras.Input(input_shape, dtype=model.inputs[0].dtype)
-    resized = keras.models.clone_model(model, input_tensors=image)
+    with room_for(len(model.layers)):
+        resized = keras.models.clone_model(model, input_tensors=image)
     resized.name = model.name
     return resized
 
