@@ -140,12 +140,14 @@ REFERENCE: list[Row] = [
         "1,727,482 10,476,922",
         source="trainable: osmr; total: by hand",
     ),
+    *_rows("wrn40_8", "35,748,314", source="osmr"),
+    *_rows("resnetv2_50d", "25,568,584", source="by hand (timm 25.57 M)"),
     *_rows("wrn28_10", "36,479,194", "36,497,146", source="trainable: osmr; total: by hand"),
     *_rows("wrn28_10", "36,536,884", source="osmr, for 100 classes", classes=100),
     *_rows(
         "wrn40_4 wrn16_4 wrn16_8 wrn28_2 wrn40_2",
         "8,949,210 2,748,890 10,961,370 1,467,610 2,243,546",
-        source="40_2: osmr; the rest: by hand (arXiv:1605.07146, Table 4: 8.9, 11.0 M)",
+        source="by hand (arXiv:1605.07146, Table 4: 8.9, 11.0, 2.2 M)",
     ),
     *_rows(
         "resnet18 resnet34 resnet50 resnet101 resnet152",

@@ -1,6 +1,7 @@
 """The command line."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -30,7 +31,7 @@ def test_show(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_compare(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "plain34", "resnet34"]) == 0
-    assert "shortcuts, not none" in capsys.readouterr().out
+    assert "- shortcuts instead of no shortcuts" in capsys.readouterr().out
     assert main(["compare", "plain34", "resnet34", "--json"]) == 0
     [difference] = json.loads(capsys.readouterr().out)["differences"]
     assert difference["field"] == "shortcuts"
@@ -62,6 +63,21 @@ def test_in_colour_on_a_terminal(
     assert "\x1b[32m" in printed  # equal: green
     assert "\x1b[33m" in printed  # differs: yellow
     assert "4,089,184,256" in printed
+    assert main(["list", "vgg*"]) == 1
+
+
+def test_a_reader_that_has_seen_enough() -> None:
+    command = f"{sys.executable} -m resnet_builder.cli list | head -3"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == 3
+    assert done.stderr == ""
+
+
+def test_an_output_without_unicode() -> None:
+    command = [sys.executable, "-m", "resnet_builder.cli", "show", "resnet18"]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert "11,689,512" in done.stdout
 
 
 @pytest.mark.parametrize("command", [["list"], ["show", "resnet50"], ["verify"]])

@@ -83,6 +83,34 @@ def test_squeeze_excitation_is_at_least_8_wide_and_a_multiple_of_8() -> None:
     assert widths == [8, 8, 8, 8, 16, 16, 32, 32]
 
 
+def test_squeeze_excitation_of_narrow_networks() -> None:
+    plan = make_plan(SMALL.replace(se_ratio=1 / 16))
+    widths = [part.reduced for part in plan.parts if isinstance(part, SqueezeExcite)]
+    assert widths == [8, 8, 8]
+
+
+@pytest.mark.parametrize("output_stride", [32, 16, 8])
+def test_average_pooled_projections(output_stride: int) -> None:
+    # timm models/resnet.py, downsample_avg: the pool strides; dilated, it stays with stride 1.
+    plan = make_plan(PRESETS["resnet50d"], output_stride=output_stride)
+    shortcuts = [stage.blocks[0].shortcut for stage in plan.stages]
+    assert [[type(part).__name__ for part in parts or ()] for parts in shortcuts] == [
+        ["Conv"],
+        *[["Pool", "Conv"]] * 3,
+    ]
+    pools = [parts[0] for parts in shortcuts[1:] if parts]
+    assert [pool.strides[0] for pool in pools] == {32: [2, 2, 2], 16: [2, 2, 1], 8: [2, 1, 1]}[
+        output_stride
+    ]
+
+
+def test_units_of_a_preactivated_deep_stem() -> None:
+    units = [
+        part.unit for part in make_plan(PRESETS["resnetv2_50d"]).stem if isinstance(part, Conv)
+    ]
+    assert units == ["conv_bn_relu", "conv_bn_relu", "conv"]
+
+
 def test_preactivated_projections_share_the_activation() -> None:
     blocks = make_plan(PRESETS["resnetv2_50"]).stages[1].blocks
     assert blocks[0].shared is not None

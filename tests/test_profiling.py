@@ -51,6 +51,8 @@ def test_the_plan_counts_what_the_model_has(name: str) -> None:
     assert of_model.macs == counts.macs
     by_stage = [(row.name, row.parameters, row.macs) for row in counts.stages]
     assert [(row.name, row.parameters, row.macs) for row in of_model.stages] == by_stage
+    sizes = [row.output_size for row in counts.stages[1:-1]]
+    assert [row.output_size for row in of_model.stages[1:-1]] == sizes
 
 
 @pytest.mark.parametrize("direct", [True, False])
@@ -136,6 +138,19 @@ def test_multiply_adds_of_attention() -> None:
     assert counts.macs == projections + 3 * 5 * 7 * (4 + 6)
 
 
+def test_attention_with_a_mask_scores_and_axes() -> None:
+    query, value, mask = keras.Input((5, 12)), keras.Input((7, 10)), keras.Input((5, 7))
+    layer = keras.layers.MultiHeadAttention(3, 4, value_dim=6, output_shape=(3, 4))
+    outputs = layer(query, value, attention_mask=mask, return_attention_scores=True)
+    projections = 5 * 12 * 3 * 4 + 7 * 10 * 3 * 4 + 7 * 10 * 3 * 6 + 5 * 3 * 6 * (3 * 4)
+    counts = profile(keras.Model([query, value, mask], outputs))
+    assert counts.macs == projections + 3 * 5 * 7 * (4 + 6)
+    image = keras.Input((6, 5, 8))
+    rows = keras.layers.MultiHeadAttention(2, 4, attention_axes=(2,))
+    counts = profile(keras.Model(image, rows(image, image)))
+    assert counts.macs == 4 * 30 * 8 * 8 + 6 * 2 * 5 * 5 * (4 + 4)
+
+
 def test_multiply_adds_of_grouped_attention() -> None:
     query, value = keras.Input((5, 12)), keras.Input((7, 12))
     layer = keras.layers.GroupQueryAttention(head_dim=4, num_query_heads=6, num_key_value_heads=3)
@@ -149,6 +164,53 @@ def test_what_cannot_be_counted_is_named() -> None:
     counts = profile(keras.Model(image, keras.layers.LSTM(4, name="memory")(image)))
     assert counts.uncounted == ("memory",)
     assert "not counted: memory" in str(counts)
+
+
+def test_what_cannot_be_counted_is_named_in_nested_models_too() -> None:
+    steps = keras.Input((5, 3))
+    inner = keras.Model(steps, keras.layers.LSTM(4, name="memory")(steps))
+
+    class Subclassed(keras.Model):
+        def call(self, x: Any) -> Any:
+            return x
+
+    outer = keras.Input((5, 3))
+    x = keras.ops.matmul(outer, keras.ops.transpose(outer, (0, 2, 1)))
+    joined = keras.layers.Concatenate()([inner(outer), keras.layers.Flatten()(x)])
+    model = keras.Model(outer, Subclassed(name="hidden")(joined))
+    assert set(profile(model).uncounted) == {"memory", "matmul", "hidden"}
+
+
+def test_nested_models_at_their_own_and_at_another_size() -> None:
+    inner_image = keras.Input((16, 16, 3))
+    custom = keras.layers.Lambda(lambda x: x * 2)(inner_image)
+    inner = keras.Model(inner_image, keras.layers.Conv2D(2, 1)(custom))
+    image = keras.Input((16, 16, 3))
+    assert profile(keras.Model(image, inner(image))).macs == 16 * 16 * 6
+
+
+def test_frozen_layers() -> None:
+    model = ResnetBuilder.from_preset("resnet20_cifar")
+    model.trainable = False
+    counts = profile(model)
+    assert (counts.parameters, counts.total_parameters) == (0, 271_098)
+    assert "271,098 parameters in all; 271,098 are not trained" in str(counts)
+
+
+def test_rows_of_a_channels_first_model() -> None:
+    counts = profile(
+        ResnetBuilder.from_preset("resnet20_cifar", (3, 32, 32), data_format="channels_first")
+    )
+    assert [row.output_size for row in counts.stages[1:-1]] == [(32, 32), (16, 16), (8, 8)]
+
+
+def test_a_layer_at_two_sizes_is_stored_in_one_row() -> None:
+    layer = keras.layers.Conv2D(4, 3, padding="same")
+    image = keras.Input((16, 16, 4))
+    small = layer(keras.layers.MaxPooling2D()(layer(image)))
+    counts = profile(keras.Model(image, small))
+    assert [row.parameters for row in counts.stages] == [148, 0]
+    assert counts.macs == 144 * (256 + 64)
 
 
 def test_a_shared_layer_is_stored_once_and_computed_twice() -> None:
@@ -188,6 +250,12 @@ def test_every_table_fits_a_terminal_of_100_columns(name: str) -> None:
 
 
 def test_refused() -> None:
+    with pytest.raises(ValueError, match=r"write input_shape=\(224, 224, 3\)"):
+        profile("resnet18", (3, 224, 224))
+    both = [keras.Input((3,)), keras.Input((3,))]
+    model = keras.Model(both, keras.layers.Add()(both))
+    with pytest.raises(ValueError, match="has 2 inputs"):
+        profile(model, (4,))
     with pytest.raises(TypeError, match="not 50"):
         profile(50)
     with pytest.raises(TypeError, match="a model has its own"):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from resnet_builder import PRESETS, compare, verify
+from resnet_builder import PRESETS, compare, published, verify
+from resnet_builder.cli import main
 
 
 def test_every_number_is_ours_or_says_why_not() -> None:
@@ -47,9 +48,9 @@ def test_differences_add_up() -> None:
 
 def test_in_words() -> None:
     text = str(compare("keras_resnet50", "resnet50"))
-    assert max(map(len, text.splitlines())) <= 100
-    assert "convolutions without biases, not convolutions with biases" in text.replace("\n", " ")
-    assert "- batch_norm_epsilon 1e-05, not 0.001" in text
+    assert "- convolutions without biases instead of" in text
+    assert "- batch_norm_epsilon 1e-05 instead of 0.001" in text
+    assert "no shortcuts instead of shortcuts" in str(compare("resnet18", "plain18"))
     assert "the same" in str(compare("resnet50", "resnet50"))
 
 
@@ -60,7 +61,22 @@ def test_a_step_without_meaning_has_no_cost() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if name != "resnet50"])
-def test_every_preset_compares_with_resnet50(name: str) -> None:
-    comparison = compare("resnet50", name)
-    assert comparison.differences
-    assert name in str(comparison)
+def test_every_preset_compares_with_resnet50_both_ways(name: str) -> None:
+    for pair in (("resnet50", name), (name, "resnet50")):
+        text = str(compare(*pair))
+        assert text.splitlines()[2].startswith(pair[0])
+        assert f"\n{pair[1]} " in text
+        assert max(map(len, text.splitlines())) <= 100
+
+
+def test_a_reason_explains_no_other_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {(published.HE_2015, "macs"): {"resnet34": ("9.9 G", "3.5 G", published.OPTION_A)}}
+    monkeypatch.setattr(published, "_NUMBERS", wrong)
+    [row] = verify().unexplained
+    assert (row.theirs, row.note) == ("9.9 G", "")
+    assert "differs" in str(verify())
+    assert main(["verify"]) == 1
+
+
+def test_presets_without_published_numbers() -> None:
+    assert "no published number is known" in str(verify("plain18"))

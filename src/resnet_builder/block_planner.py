@@ -29,7 +29,9 @@ class Order:
 ORDERS = {
     # He et al. 2015, Figure 2.
     "post": Order("conv_bn_relu", "conv_bn", "conv_bn_relu", "conv_bn_relu", "conv_bn"),
-    # He et al. 2016, Figure 4(e); a projection takes the activated input (timm, resnetv2.py).
+    # He et al. 2016, Figure 4(e). A projection takes the activated input and an identity the raw
+    # one, in the first block too (timm models/resnetv2.py; the paper's appendix activates before
+    # its first block splits).
     "pre": Order("bn_relu_conv", "bn_relu_conv", "bn_relu_conv", "conv", "conv", True),
     # The article's code: the stem has just activated what the first block gets.
     "pre_raw": Order("bn_relu_conv", "bn_relu_conv", "conv", "conv_bn_relu", "conv"),

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -23,10 +24,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (TypeError, ValueError) as error:
         print(f"resnet-builder: {error}", file=sys.stderr)
         return 2
-    if options.json:
-        print(json.dumps(answer.data, indent=2))
-    else:
-        _print(answer.table)
+    try:
+        if options.json:
+            print(json.dumps(answer.data, indent=2))
+        else:
+            _print(answer.table)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has seen enough, as in `resnet-builder list | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return answer.status
 
 
@@ -60,7 +66,7 @@ def _compare(options: argparse.Namespace) -> Answer:
 
 def _verify(options: argparse.Namespace) -> Answer:
     report = verify(options.pattern)
-    status = int(bool(report.unexplained))
+    status = int(bool(report.unexplained) or not report.rows)
     return Answer(report.table(), [asdict(row) for row in report.rows], status)
 
 
@@ -69,8 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(run: Callable[[argparse.Namespace], Answer], help: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(run.__name__.strip("_"), help=help, description=help)
+    def command(
+        name: str, run: Callable[[argparse.Namespace], Answer], help: str
+    ) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help, description=help)
         added.add_argument("--json", action="store_true", help="print JSON instead of a table")
         added.set_defaults(run=run)
         return added
@@ -78,22 +86,23 @@ def _parser() -> argparse.ArgumentParser:
     def takes_pattern(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("pattern", nargs="?", default="*", help="such as '*50*'")
 
-    takes_pattern(command(_list, "list the presets"))
-    show = command(_show, "show a network as Table 1 of the paper does")
+    takes_pattern(command("list", _list, "list the presets"))
+    show = command("show", _show, "show a network as Table 1 of the paper does")
     show.add_argument("name", metavar="NAME")
     show.add_argument("--input-shape", nargs=3, type=int, metavar=("ROWS", "COLUMNS", "CHANNELS"))
     show.add_argument("--classes", type=int)
-    difference = command(_compare, "say how two networks differ, and what it costs")
+    difference = command("compare", _compare, "say how two networks differ, and what it costs")
     difference.add_argument("first", metavar="A")
     difference.add_argument("second", metavar="B")
-    takes_pattern(command(_verify, "compare the presets with published numbers"))
+    takes_pattern(command("verify", _verify, "compare the presets with published numbers"))
     return parser
 
 
 def _print(table: Table) -> None:
     """The table, in colour where the output is a terminal."""
     if not sys.stdout.isatty():
-        print(table.to_text())
+        encoding = sys.stdout.encoding or "utf-8"
+        print(table.to_text().encode(encoding, errors="replace").decode(encoding))
         return
     from rich import box
     from rich.console import Console
@@ -106,7 +115,8 @@ def _print(table: Table) -> None:
         shown.add_row(*map(cell_text, row), style=_style(row))
     console = Console(highlight=False, markup=False)
     console.print(shown)
-    console.print(table.note, style="dim")
+    if table.note:
+        console.print(table.note, style="dim")
 
 
 def _style(row: tuple[Cell, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from textwrap import fill
 from typing import Any
 
 from .config import ResnetConfig
@@ -35,13 +36,23 @@ class Difference:
         """The difference as a person would say it."""
         words = WORDS.get(self.field)
         if words is None:
-            return f"{self.field} {self.second}, not {self.first}"
-        return f"{words[self.second]}, not {words[self.first]}"
+            return f"{self.field} {_named(self.second)} instead of {_named(self.first)}"
+        return f"{words[self.second]} instead of {words[self.first]}"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two networks and their differences; prints as a table."""
+    """Two networks and their differences; prints as a table.
+
+    Attributes:
+        first: what the first network costs.
+        second: what the second costs.
+        differences: in the order of `ResnetConfig`'s fields.
+
+    Example:
+        >>> [difference.field for difference in compare("resnet50", "seresnet50").differences]
+        ['se_ratio']
+    """
 
     first: Profile
     second: Profile
@@ -60,7 +71,8 @@ class Comparison:
         rows.append((self.second.name, self.second.parameters, self.second.macs))
         note = "" if self.differences else "The two networks are the same."
         if free:
-            note = "\n".join(["At no cost:", *(f"- {words}" for words in free)])
+            lines = [fill(f"- {words}", 96, subsequent_indent="  ") for words in free]
+            note = "\n".join(["At no cost:", *lines])
         header = ("network", "parameters", "multiply-adds")
         return Table(header=header, rows=tuple(rows), note=note, wrap=60)
 
@@ -75,7 +87,8 @@ def compare(first: str | ResnetConfig, second: str | ResnetConfig) -> Comparison
     """Say how two networks differ, field by field, and what each difference costs.
 
     The differences are made one after the other, in the order of `ResnetConfig`'s fields, so that
-    their costs add up to the whole. Each network has its own input size and number of classes.
+    their costs add up to the whole where every network between means something. Each network has
+    its own input size and number of classes.
 
     Args:
         first: a preset's name or a `ResnetConfig`.
@@ -90,11 +103,11 @@ def compare(first: str | ResnetConfig, second: str | ResnetConfig) -> Comparison
         ...     print(difference.field, difference.first, difference.second, difference.macs)
         stride_in_3x3 False True 231211008
         >>> print(compare("plain18", "resnet18"))
-        network                  parameters    multiply-adds
-        ---------------------  ------------  ---------------
-        plain18                  11,515,688    1,794,805,760
-        - shortcuts, not none      +173,824      +19,267,584
-        resnet18                 11,689,512    1,814,073,344
+        network                                parameters    multiply-adds
+        -----------------------------------  ------------  ---------------
+        plain18                                11,515,688    1,794,805,760
+        - shortcuts instead of no shortcuts      +173,824      +19,267,584
+        resnet18                               11,689,512    1,814,073,344
     """
     differences = tuple(_differences(find_config(first), find_config(second)))
     return Comparison(profile(first), profile(second), differences)
@@ -125,6 +138,10 @@ def _costs(config: ResnetConfig) -> tuple[int | None, int | None]:
     return counts.parameters, counts.macs
 
 
+def _named(value: Any) -> str:
+    return str(getattr(value, "__name__", value))
+
+
 def _signed(change: int | None) -> str:
     return "?" if change is None else f"{change:+,}"
 
@@ -139,21 +156,21 @@ WORDS: dict[str, dict[Any, str]] = {
     "activation_order": {
         "post": "batch norm and activation behind each convolution",
         "pre": "batch norm and activation before each convolution",
-        "pre_raw": "before it, with projections of the raw input",
+        "pre_raw": "batch norm and activation before each convolution but projections",
     },
-    "shortcuts": {True: "shortcuts", False: "none"},
+    "shortcuts": {True: "shortcuts", False: "no shortcuts"},
     "projection": {
         "conv": "projections by 1x1 convolution",
         "avg_pool": "projections by average pool and 1x1 convolution",
         "pad": "projections by padding with zero channels",
     },
     "stride_in_3x3": {
-        True: "bottlenecks that stride in their 3x3 convolution",
-        False: "in their first 1x1 convolution",
+        True: "stride in the bottlenecks' 3x3 convolution",
+        False: "stride in the bottlenecks' first 1x1 convolution",
     },
     "padding": {
-        "symmetric": "the same padding on both sides, as PyTorch pads",
-        "same": "more at the bottom right, as Keras pads",
+        "symmetric": "padding alike on both sides, as PyTorch",
+        "same": "padding more at the bottom right, as Keras",
     },
     "use_bias": {True: "convolutions with biases", False: "convolutions without biases"},
 }

@@ -64,7 +64,7 @@ class ResnetConfig:
     Raises:
         TypeError: a field of the wrong kind.
         ValueError: a number out of its range. Names that stand for nothing, and combinations that
-            mean nothing, are refused when a network is planned.
+            mean nothing, are refused when the network is built.
 
     Example:
         >>> config = ResnetConfig(block="basic_block", repetitions=[2, 2, 2, 2])
@@ -159,6 +159,8 @@ class ResnetConfig:
             64
         """
         fields = json.loads(text)
+        if not isinstance(fields, dict):
+            raise TypeError(f"a ResnetConfig's JSON is an object of its fields, got {text!r}")
         _check_names(fields)
         return cls(**fields)
 

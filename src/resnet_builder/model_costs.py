@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -17,6 +18,14 @@ from .recursion import room_for
 Shape = tuple[int | None, ...]
 
 
+@dataclass(frozen=True)
+class Cost:
+    """Multiply-adds for one image, None at an unknown size, and the layers that are not in them."""
+
+    macs: int | None = 0
+    uncounted: tuple[str, ...] = ()
+
+
 def profile_model(model: Any, input_shape: Any = None, classes: int | None = None) -> Profile:
     """What `profile` answers for a Keras model."""
     if not isinstance(model, keras.Model):
@@ -26,13 +35,10 @@ def profile_model(model: Any, input_shape: Any = None, classes: int | None = Non
     if classes is not None:
         raise TypeError("classes are of a preset or config; a model has its own")
     if input_shape is not None:
-        model = _resized(model, tuple(input_shape))
+        model = _resized(model, input_shape)
     graph = model_graph(model)
-    counts = [_macs(node.layer, node.input_shapes, node.output_shape) for node in graph]
-    unknown = [
-        node.layer.name for node, macs in zip(graph, counts, strict=True) if macs is UNCOUNTED
-    ]
-    rows = _rows(graph, [0 if macs is UNCOUNTED else macs for macs in counts])
+    costs = [_cost(node.layer, node.input_shapes, node.output_shape) for node in graph]
+    rows = _rows(graph, [cost.macs for cost in costs])
     return Profile(
         name=model.name,
         input_shape=tuple(model.inputs[0].shape[1:]),
@@ -40,13 +46,18 @@ def profile_model(model: Any, input_shape: Any = None, classes: int | None = Non
         total_parameters=model.count_params(),
         macs=known_sum(row.macs for row in rows),
         stages=rows,
-        uncounted=tuple(dict.fromkeys(unknown)),
+        uncounted=tuple(dict.fromkeys(name for cost in costs for name in cost.uncounted)),
     )
 
 
-def _resized(model: keras.Model, input_shape: Shape) -> keras.Model:
+def _resized(model: keras.Model, input_shape: Any) -> keras.Model:
     """The same layers at another input size; a clone, so that the model itself stays as it is."""
-    image = keras.Input(input_shape, dtype=model.inputs[0].dtype)
+    if len(model.inputs) != 1:
+        raise ValueError(f"{model.name!r} has {len(model.inputs)} inputs: input_shape is of one")
+    given, own = tuple(input_shape), tuple(model.inputs[0].shape[1:])
+    if given == own:
+        return model
+    image = keras.Input(given, dtype=model.inputs[0].dtype)
     with room_for(len(model.layers)):
         resized = keras.models.clone_model(model, input_tensors=image)
     resized.name = model.name
@@ -59,30 +70,38 @@ def _resized(model: keras.Model, input_shape: Shape) -> keras.Model:
 def _rows(graph: list[Node], macs: list[int | None]) -> tuple[StageProfile, ...]:
     """Stages by name where the layers are named as this package does, else by size."""
     of_ours = any(re.search(r"stage\d+_block\d+_", node.layer.name) for node in graph)
-    key = _stage_name if of_ours else _size_name
+    orders = {getattr(node.layer, "data_format", None) for node in graph}
+    sizes = [_size(node.output_shape, "channels_first" in orders) for node in graph]
     groups: dict[str, list[int]] = {}
     for position, node in enumerate(graph):
-        groups.setdefault(key(node), []).append(position)
-    rows = [
-        _row(name, [graph[n] for n in positions], [macs[n] for n in positions])
-        for name, positions in groups.items()
-    ]
-    return tuple(row for row in rows if row.parameters or row.macs != 0)
+        name = _stage_name(node) if of_ours else _size_name(sizes[position])
+        groups.setdefault(name, []).append(position)
+    seen: set[int] = set()  # a layer's weights are stored once, wherever it is called
+    rows = []
+    for name, positions in groups.items():
+        layers = {
+            id(graph[n].layer): graph[n].layer for n in positions if id(graph[n].layer) not in seen
+        }
+        seen |= layers.keys()
+        row_macs = known_sum(macs[n] for n in positions)
+        rows.append(_row(name, list(layers.values()), sizes[positions[-1]], row_macs))
+    return tuple(row for row in rows if row.block or row.macs != 0)
 
 
-def _row(name: str, nodes: list[Node], macs: list[int | None]) -> StageProfile:
-    distinct = {id(node.layer): node.layer for node in nodes}.values()
+def _row(
+    name: str, distinct: list[Any], size: tuple[int | None, int | None] | None, macs: int | None
+) -> StageProfile:
     weighted = [layer for layer in distinct if getattr(layer, "weights", None)]
     kinds = Counter(type(layer).__name__ for layer in weighted)
     return StageProfile(
         name=name,
-        output_size=_size(nodes[-1]),
+        output_size=size,
         block=tuple(f"{count} {kind}" for kind, count in kinds.items()),
         repeats=1,
         parameters=sum(
             prod(weight.shape) for layer in weighted for weight in layer.trainable_weights
         ),
-        macs=known_sum(macs),
+        macs=macs,
     )
 
 
@@ -93,31 +112,44 @@ def _stage_name(node: Node) -> str:
     return "head" if node.inputs else "stem"
 
 
-def _size_name(node: Node) -> str:
-    size = _size(node)
+def _size_name(size: tuple[int | None, int | None] | None) -> str:
     return "x".join("?" if side is None else str(side) for side in size) if size else "vectors"
 
 
-def _size(node: Node) -> tuple[int | None, int | None] | None:
-    shape = node.output_shape
+def _size(shape: Any, channels_first: bool) -> tuple[int | None, int | None] | None:
     if isinstance(shape, list) or len(shape) != 4:
         return None
-    rows, columns = _places(node.layer, shape)
+    rows, columns = shape[2:] if channels_first else shape[1:3]
     return rows, columns
 
 
 # Multiply-adds ----------------------------------------------------------------------------------
 
-UNCOUNTED = object()
 
-
-def _macs(layer: Any, inputs: list[Shape], output: Any) -> Any:
-    """Multiply-adds of one call for one image; None at an unknown size, or UNCOUNTED."""
+def _cost(layer: Any, inputs: list[Shape], output: Any) -> Cost:
+    """What one call of a layer costs."""
+    if isinstance(layer, keras.Model):
+        return _nested_cost(layer, inputs)
+    if isinstance(layer, layers.TimeDistributed):
+        inner = [(shape[0], *shape[2:]) for shape in inputs]
+        cost = _cost(layer.layer, inner, (output[0], *output[2:]))
+        return Cost(_product(cost.macs, inputs[0][1]), cost.uncounted)
     for kinds, count in COUNTERS.items():
         if isinstance(layer, kinds):
-            return count(layer, inputs, output)
-    matrices = [weight for weight in getattr(layer, "weights", ()) if len(weight.shape) > 1]
-    return UNCOUNTED if matrices else 0
+            return Cost(count(layer, inputs, output))
+    multiplies = any(len(weight.shape) > 1 for weight in getattr(layer, "weights", ()))
+    if multiplies or type(layer).__name__ in PRODUCTS:
+        return Cost(uncounted=(layer.name,))
+    return Cost()
+
+
+def _nested_cost(model: keras.Model, inputs: list[Shape]) -> Cost:
+    try:
+        counts = profile_model(model, inputs[0][1:] if len(inputs) == 1 else None)
+    except (TypeError, ValueError, AttributeError):
+        # No graph, or layers that cannot be made anew at this size.
+        return Cost(uncounted=(model.name,))
+    return Cost(counts.macs, counts.uncounted)
 
 
 def _places(layer: Any, shape: Shape) -> Shape:
@@ -156,45 +188,34 @@ def _einsum_dense(layer: Any, inputs: list[Shape], output: Shape) -> int | None:
     return _product(*(size for index, size in sizes.items() if index != batch), *hidden)
 
 
-def _attention(layer: Any, inputs: list[Shape], output: Shape) -> int | None:
+def _attention(layer: Any, inputs: list[Shape], output: Any) -> int | None:
     """Projections of query, key, value and output, and the two products between them."""
     config = layer.get_config()
-    query, value = inputs[0], inputs[1]
-    key = inputs[2] if len(inputs) > 2 else value
-    if "num_query_heads" in config:
-        heads, pairs = config["num_query_heads"], config["num_key_value_heads"]
-        key_dim = value_dim = config["head_dim"]
-    else:
-        heads = pairs = config["num_heads"]
-        key_dim = config["key_dim"]
-        value_dim = config["value_dim"] or key_dim
-    out_dim = output[-1]
-    axes = config.get("attention_axes") or range(1, len(query) - 1)
+    query, value = inputs[:2]
+    kernels = {
+        weight.path.split("/")[-2]: prod(weight.shape)
+        for weight in layer.weights
+        if weight.name == "kernel"
+    }
+    heads = config.get("num_heads") or config["num_query_heads"]
+    key_dim = config.get("key_dim") or config["head_dim"]
+    value_dim = config.get("value_dim") or key_dim
+    axes = tuple(config.get("attention_axes") or range(1, len(query) - 1))
     attended = [_product(*(shape[axis] for axis in axes)) for shape in (query, value)]
-    beside = [query[axis] for axis in range(1, len(query) - 1) if axis not in tuple(axes)]
+    beside = [query[axis] for axis in range(1, len(query) - 1) if axis not in axes]
     return known_sum(
         [
-            _product(*query[1:], heads, key_dim),
-            _product(*key[1:], pairs, key_dim),
-            _product(*value[1:], pairs, value_dim),
-            _product(*query[1:-1], heads, value_dim, out_dim),
+            _product(*query[1:-1], kernels["query"] + kernels["attention_output"]),
+            _product(*value[1:-1], kernels["key"] + kernels["value"]),
             _product(*attended, *beside, heads, key_dim + value_dim),
         ]
     )
 
 
-def _time_distributed(layer: Any, inputs: list[Shape], output: Shape) -> Any:
-    inner = [(shape[0], *shape[2:]) for shape in inputs]
-    macs = _macs(layer.layer, inner, (output[0], *output[2:]))
-    return macs if macs is UNCOUNTED else _product(macs, inputs[0][1])
+# Layers and operations of Keras that multiply without a kernel of their own.
+PRODUCTS = {"Attention", "AdditiveAttention", "Dot", "Einsum", "Matmul", "Tensordot", "Inner"}
 
-
-def _nested(layer: Any, inputs: list[Shape], output: Any) -> int | None:
-    return profile_model(layer, inputs[0][1:] if len(inputs) == 1 else None).macs
-
-
-COUNTERS: dict[Any, Callable[[Any, list[Shape], Any], Any]] = {
-    keras.Model: _nested,
+COUNTERS: dict[Any, Callable[[Any, list[Shape], Any], int | None]] = {
     (
         layers.Conv1D,
         layers.Conv2D,
@@ -208,7 +229,11 @@ COUNTERS: dict[Any, Callable[[Any, list[Shape], Any], Any]] = {
     layers.Dense: _at_every_output,
     layers.EinsumDense: _einsum_dense,
     (layers.MultiHeadAttention, layers.GroupQueryAttention): _attention,
-    layers.TimeDistributed: _time_distributed,
     # Weights that are looked up or multiplied place by place.
-    (layers.Embedding, layers.PReLU, layers.Normalization): lambda layer, inputs, output: 0,
+    (
+        layers.Embedding,
+        layers.PReLU,
+        layers.Normalization,
+        layers.LayerNormalization,
+    ): lambda layer, inputs, output: 0,
 }

@@ -42,7 +42,7 @@ def _family(pattern: str, depths: str, **changes: Any) -> dict[str, ResnetConfig
 
 # Bag of Tricks, arXiv:1812.01187, Figure 2, variants C and D.
 _D = {"stem": "deep", "projection": "avg_pool"}
-_SE = {"se_ratio": 1 / 16}  # Hu et al. 2017, arXiv:1709.01507, section 6.4
+_SE = {"se_ratio": 1 / 16}  # Hu et al. 2017, arXiv:1709.01507: the reduction ratio 16
 
 _IMAGENET = (
     _RESNETS
@@ -91,7 +91,7 @@ class Rule:
 
     def find(self, name: str) -> ResnetConfig | None:
         """The member of that name; None where the name is not of this family."""
-        match = re.fullmatch(self.pattern.replace("{}", r"(\d+)"), name)
+        match = re.fullmatch(self.pattern.replace("{}", r"([1-9]\d*)"), name)
         if not match:
             return None
         depth, *widths = map(int, match.groups())
@@ -137,7 +137,8 @@ RULES = (
 )
 
 # He et al. 2016, arXiv:1603.05027, Table 4 and appendix; their depths follow no one rule. The
-# bottlenecks stride in their first 1x1 convolution (KaimingHe/resnet-1k-layers).
+# bottlenecks stride in their first 1x1 convolution (KaimingHe/resnet-1k-layers); the 110 layers of
+# basic blocks have projections, as osmr/imgclsmob's PreResNet-110.
 _PREACTIVATION_CIFAR = {
     "resnetv2_110_cifar": _basic(18, 18, 18, activation_order="pre", **_CIFAR),
 } | {

@@ -35,12 +35,18 @@ class Profile:
         name: of the preset or model.
         input_shape: (rows, columns, channels), or a model's own.
         parameters: trained weights, as PyTorch counts them.
-        total_parameters: with batch norm's moving statistics: `model.count_params()`.
+        total_parameters: with batch norm's moving statistics and whatever else is not trained:
+            `model.count_params()`.
         macs: multiply-adds of convolutions and dense layers for one image: what papers call FLOPs.
             None where the size of the image is unknown.
         stages: the rows.
         uncounted: layers of a Keras model that hold matrices and whose multiply-adds are unknown
             here, and so not counted.
+
+    Example:
+        >>> from resnet_builder import profile
+        >>> [(row.name, row.repeats) for row in profile("resnet34").stages[1:-1]]
+        [('stage1', 3), ('stage2', 4), ('stage3', 6), ('stage4', 3)]
     """
 
     name: str
@@ -65,14 +71,17 @@ class Profile:
         ]
         total = ("total", "", "", self.parameters, self.macs)
         shape = "x".join("?" if size is None else str(size) for size in self.input_shape)
-        note = f"{self.total_parameters:,} parameters with batch norm's moving statistics"
+        notes = []
+        if self.total_parameters != self.parameters:
+            fixed = self.total_parameters - self.parameters
+            notes.append(f"{self.total_parameters:,} parameters in all; {fixed:,} are not trained")
         if self.uncounted:
-            note += f"; multiply-adds not counted: {', '.join(self.uncounted)}"
+            notes.append(f"multiply-adds not counted: {', '.join(self.uncounted)}")
         return Table(
             title=f"{self.name}, {shape}",
             header=("stage", "output", "layers", "parameters", "multiply-adds"),
             rows=(*rows, total),
-            note=note,
+            note="\n".join(notes),
         )
 
     def __str__(self) -> str:

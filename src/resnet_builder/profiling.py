@@ -22,8 +22,8 @@ def profile(
     """Count a network's parameters and multiply-adds, stage by stage.
 
     Names and configs are counted from their plan, without Keras. Of any functional or sequential
-    Keras model, convolutions of every kind, dense and einsum-dense layers and attention are
-    counted.
+    Keras model, convolutions of every kind, dense and einsum-dense layers and multi-head attention
+    are counted; what is not is named in `uncounted`.
 
     Args:
         source: a preset's name, a `ResnetConfig`, or a Keras model.
@@ -52,7 +52,7 @@ def profile(
         head     1x1       average pool               650              640
                            10-d fc, softmax
         total                                     269,722       40,551,040
-        271,098 parameters with batch norm's moving statistics
+        271,098 parameters in all; 1,376 are not trained
     """
     if not isinstance(source, str | ResnetConfig):
         from .model_costs import profile_model
@@ -60,7 +60,8 @@ def profile(
         return profile_model(source, input_shape, classes)
     config = find_config(source)
     if input_shape is not None:
-        config = config.replace(input_shape=image_shape(input_shape))
+        shape = image_shape(input_shape, corrected_call=lambda right: f"input_shape={right}")
+        config = config.replace(input_shape=shape)
     if classes is not None:
         config = config.replace(classes=classes)
     if callable(config.block):

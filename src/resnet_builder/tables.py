@@ -43,14 +43,15 @@ class Table:
     def to_html(self) -> str:
         """For a notebook."""
         table = self._render("unsafehtml", _html)
-        return f"<b>{escape(self.title)}</b>{table}<small>{escape(self.note)}</small>"
+        note = escape(self.note).replace("\n", "<br>")
+        return f"<b>{escape(self.title)}</b>{table}<small>{note}</small>"
 
     @property
     def numeric(self) -> list[bool]:
         """Which columns hold numbers."""
         return [
-            any(isinstance(cell, int | float) for cell in column)
-            for column in zip(*self.rows, strict=True)
+            any(isinstance(row[column], int | float) for row in self.rows)
+            for column in range(len(self.header))
         ]
 
     def _render(self, style: str, write: Callable[[Cell], str]) -> str:
