@@ -14,7 +14,7 @@ from .plan import Block, BnRelu, ChannelPad, Conv, DropPath, Pair, Part, Pool, S
 from .shapes import Shape
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Order:
     """The units (see `plan.Conv`) by which an activation order is told from another."""
 
@@ -28,13 +28,32 @@ class Order:
 
 ORDERS = {
     # He et al. 2015, Figure 2.
-    "post": Order("conv_bn_relu", "conv_bn", "conv_bn_relu", "conv_bn_relu", "conv_bn"),
+    "post": Order(
+        residual="conv_bn_relu",
+        last_of_residual="conv_bn",
+        first_of_network="conv_bn_relu",
+        last_of_stem="conv_bn_relu",
+        projection="conv_bn",
+    ),
     # He et al. 2016, Figure 4(e). A projection takes the activated input and an identity the raw
     # one, in the first block too (timm models/resnetv2.py; the paper's appendix activates before
     # its first block splits).
-    "pre": Order("bn_relu_conv", "bn_relu_conv", "bn_relu_conv", "conv", "conv", True),
+    "pre": Order(
+        residual="bn_relu_conv",
+        last_of_residual="bn_relu_conv",
+        first_of_network="bn_relu_conv",
+        last_of_stem="conv",
+        projection="conv",
+        shares_activation=True,
+    ),
     # The article's code: the stem has just activated what the first block gets.
-    "pre_raw": Order("bn_relu_conv", "bn_relu_conv", "conv", "conv_bn_relu", "conv"),
+    "pre_raw": Order(
+        residual="bn_relu_conv",
+        last_of_residual="bn_relu_conv",
+        first_of_network="conv",
+        last_of_stem="conv_bn_relu",
+        projection="conv",
+    ),
 }
 
 
