@@ -39,7 +39,8 @@ def test_members_are_read_from_the_rule(name: str, repetitions: int, filters: in
         ("resnet21_cifar", "6n[+]2; the nearest: resnet20_cifar, resnet26_cifar"),
         ("plain2_cifar", "the nearest: plain8_cifar"),
         ("wrn41_2", "wrnD_2 is 6n[+]4; the nearest: wrn40_2, wrn46_2"),
-        ("wrn40_0", "the width in 'wrn40_0' must be 1 or more"),
+        ("wrn40_0", "unknown preset 'wrn40_0': did you mean 'wrn40_"),
+        ("resnet020_cifar", "did you mean 'resnet20_cifar'"),
     ],
 )
 def test_depths_that_break_the_rule(name: str, message: str) -> None:

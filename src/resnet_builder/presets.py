@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from .config import ORIGINAL, ResnetConfig
-from .errors import positive_int, unknown
+from .errors import unknown
 
 
 def _basic(*repetitions: int, **changes: Any) -> ResnetConfig:
@@ -95,8 +95,6 @@ class Rule:
         if not match:
             return None
         depth, *widths = map(int, match.groups())
-        for width in widths:
-            positive_int(width, f"the width in {name!r}")
         n, rest = divmod(depth - self.others, self.blocks)
         if rest or n < 1:
             nearest = {self.blocks * max(1, near) + self.others for near in (n, n + 1)}
