@@ -70,7 +70,8 @@ def _resized(model: keras.Model, input_shape: Any) -> keras.Model:
 def _rows(graph: list[Node], macs: list[int | None]) -> tuple[StageProfile, ...]:
     """Stages by name where the layers are named as this package does, else by size."""
     of_ours = any(re.search(r"stage\d+_block\d+_", node.layer.name) for node in graph)
-    orders = {getattr(node.layer, "data_format", None) for node in graph}
+    # Most layers do not know the order of their axes; the convolutions do.
+    orders = {node.layer.data_format for node in graph if hasattr(node.layer, "kernel_size")}
     sizes = [_size(node.output_shape, "channels_first" in orders) for node in graph]
     groups: dict[str, list[int]] = {}
     for position, node in enumerate(graph):
