@@ -63,7 +63,8 @@ class Table:
             rows,
             self.header,
             tablefmt=style,
-            colalign=["right" if numeric else "left" for numeric in self.numeric],
+            # tabulate 0.9 cannot align the columns of no rows.
+            colalign=["right" if numeric else "left" for numeric in self.numeric] if rows else None,
             disable_numparse=True,
             maxcolwidths=[self.wrap] if self.wrap and write is cell_text else None,
         )
