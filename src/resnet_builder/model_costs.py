@@ -13,6 +13,7 @@ from keras import layers
 from .graph import Node, model_graph
 from .profiles import Profile, StageProfile, known_sum
 from .recursion import room_for
+from .shapes import known_product
 
 # A shape with its batch; None where a size is unknown.
 Shape = tuple[int | None, ...]
@@ -134,7 +135,7 @@ def _cost(layer: Any, inputs: list[Shape], output: Any) -> Cost:
     if isinstance(layer, layers.TimeDistributed):
         inner = [(shape[0], *shape[2:]) for shape in inputs]
         cost = _cost(layer.layer, inner, (output[0], *output[2:]))
-        return Cost(_product(cost.macs, inputs[0][1]), cost.uncounted)
+        return Cost(known_product(cost.macs, inputs[0][1]), cost.uncounted)
     for kinds, count in COUNTERS.items():
         if isinstance(layer, kinds):
             return Cost(count(layer, inputs, output))
@@ -159,20 +160,16 @@ def _places(layer: Any, shape: Shape) -> Shape:
     return shape[2:] if first else shape[1:-1]
 
 
-def _product(*sizes: int | None) -> int | None:
-    return None if None in sizes else prod(size for size in sizes if size is not None)
-
-
 def _kernels(layer: Any) -> int:
     return sum(prod(weight.shape) for weight in layer.weights if len(weight.shape) > 1)
 
 
 def _at_every_output(layer: Any, inputs: list[Shape], output: Shape) -> int | None:
-    return _product(_kernels(layer), *_places(layer, output))
+    return known_product(_kernels(layer), *_places(layer, output))
 
 
 def _at_every_input(layer: Any, inputs: list[Shape], output: Shape) -> int | None:
-    return _product(_kernels(layer), *_places(layer, inputs[0]))
+    return known_product(_kernels(layer), *_places(layer, inputs[0]))
 
 
 def _einsum_dense(layer: Any, inputs: list[Shape], output: Shape) -> int | None:
@@ -186,7 +183,7 @@ def _einsum_dense(layer: Any, inputs: list[Shape], output: Shape) -> int | None:
         sizes |= zip(after, shape[-len(after) :], strict=True)
     batch = before[0] if before else ""
     hidden = shape[len(before) or 1 : len(shape) - len(after)] if ellipsis else ()
-    return _product(*(size for index, size in sizes.items() if index != batch), *hidden)
+    return known_product(*(size for index, size in sizes.items() if index != batch), *hidden)
 
 
 def _attention(layer: Any, inputs: list[Shape], output: Any) -> int | None:
@@ -202,13 +199,13 @@ def _attention(layer: Any, inputs: list[Shape], output: Any) -> int | None:
     key_dim = config.get("key_dim") or config["head_dim"]
     value_dim = config.get("value_dim") or key_dim
     axes = tuple(config.get("attention_axes") or range(1, len(query) - 1))
-    attended = [_product(*(shape[axis] for axis in axes)) for shape in (query, value)]
+    attended = [known_product(*(shape[axis] for axis in axes)) for shape in (query, value)]
     beside = [query[axis] for axis in range(1, len(query) - 1) if axis not in axes]
     return known_sum(
         [
-            _product(*query[1:-1], kernels["query"] + kernels["attention_output"]),
-            _product(*value[1:-1], kernels["key"] + kernels["value"]),
-            _product(*attended, *beside, heads, key_dim + value_dim),
+            known_product(*query[1:-1], kernels["query"] + kernels["attention_output"]),
+            known_product(*value[1:-1], kernels["key"] + kernels["value"]),
+            known_product(*attended, *beside, heads, key_dim + value_dim),
         ]
     )
 

@@ -10,10 +10,9 @@ image (None where the size of the image is unknown).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
 
 from .config import ResnetConfig
-from .shapes import UNKNOWN, Shape
+from .shapes import UNKNOWN, Shape, known_product
 
 Pair = tuple[int, int]
 
@@ -111,7 +110,7 @@ class Conv(Part):
     @property
     def macs(self) -> int | None:
         """Multiply-adds for one image."""
-        return _times(self._kernel, *self.output_shape[:2])
+        return known_product(self._kernel, *self.output_shape[:2])
 
     def companion(self, kind: str) -> str:
         """Name of the layer of another kind that goes with this one: block1_conv2 -> block1_bn2."""
@@ -268,8 +267,3 @@ class Plan:
         for stage in self.stages:
             yield from stage.parts
         yield from self.head
-
-
-def _times(number: int, *sizes: int | None) -> int | None:
-    known = [size for size in sizes if size is not None]
-    return number * prod(known) if len(known) == len(sizes) else None

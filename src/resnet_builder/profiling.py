@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from .config import ResnetConfig
-from .plan import Block, Classifier, Conv, GlobalPool, Part, Plan, Pool, SqueezeExcite
+from .plan import Classifier, Conv, GlobalPool, Part, Plan, Pool, SqueezeExcite
 from .planner import make_plan
 from .presets import find_config
 from .profiles import Profile, StageProfile, known_sum
@@ -77,7 +77,7 @@ def profile_plan(plan: Plan, name: str) -> Profile:
     stages = [_row("stem", plan.stem, map(_words, plan.stem))]
     for stage in plan.stages:
         block = stage.blocks[-1]
-        stages.append(_row(stage.name, stage.parts, _block_words(block), len(stage.blocks)))
+        stages.append(_row(stage.name, stage.parts, map(_words, block.residual), len(stage.blocks)))
     stages.append(_row("head", plan.head, map(_words, plan.head)))
     parameters = sum(row.parameters for row in stages)
     return Profile(
@@ -104,10 +104,6 @@ def _row(name: str, parts: Iterable[Part], words: Iterable[str], repeats: int = 
 
 
 # The words of Table 1 ---------------------------------------------------------------------------
-
-
-def _block_words(block: Block) -> Iterable[str]:
-    return map(_words, block.residual) if block.residual else ("a block function of your own",)
 
 
 def _words(part: Part) -> str:

@@ -1,6 +1,7 @@
 """Image shapes: (rows, columns, channels) inside the package, either order at its doors."""
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 from .errors import positive_int
@@ -55,6 +56,11 @@ def in_order(shape: Shape, order: str) -> tuple[int | None, ...]:
     """(rows, columns, channels) as `order` writes it."""
     rows, columns, channels = shape
     return (channels, rows, columns) if order == "channels_first" else shape
+
+
+def known_product(*sizes: int | None) -> int | None:
+    """Their product, or None where one of them is unknown."""
+    return None if None in sizes else prod(size for size in sizes if size is not None)
 
 
 def _rows_columns_channels(given: tuple[Any, ...], order: str) -> Shape:
