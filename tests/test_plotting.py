@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 from resnet_builder import ResnetBuilder, plot
-from resnet_builder import diagram as diagrams
 from resnet_builder.graph import model_graph
+from resnet_builder.pictures import diagram as diagrams
 
 
 @pytest.fixture

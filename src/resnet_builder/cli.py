@@ -1,4 +1,4 @@
-"""The command `resnet-builder`: list, show, compare, verify. No Keras here."""
+"""The command `resnet-builder`: list, show, plot, compare, verify. No Keras here."""
 
 import argparse
 import json
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from . import __version__
 from .comparing import compare
+from .plotting import plot
 from .presets import list_presets
 from .profiling import profile
 from .published import verify
@@ -21,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         answer: Answer = options.run(options)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OSError, RuntimeError) as error:
         print(f"resnet-builder: {error}", file=sys.stderr)
         return 2
     try:
@@ -59,9 +60,29 @@ def _show(options: argparse.Namespace) -> Answer:
     return Answer(counts.table(), asdict(counts))
 
 
+def _plot(options: argparse.Namespace) -> Answer:
+    plot(
+        options.name,
+        options.file,
+        detail=options.detail,
+        input_shape=options.input_shape,
+        classes=options.classes,
+        direction=options.direction,
+        fold=options.fold,
+    )
+    return Answer(Table(title=f"wrote {options.file}"), {"file": options.file})
+
+
 def _compare(options: argparse.Namespace) -> Answer:
     comparison = compare(options.first, options.second)
-    return Answer(comparison.table(), asdict(comparison))
+    if options.plot:
+        comparison.plot(options.plot)
+    data = {
+        "first": asdict(comparison.first),
+        "second": asdict(comparison.second),
+        "differences": [asdict(difference) for difference in comparison.differences],
+    }
+    return Answer(comparison.table(), data)
 
 
 def _verify(options: argparse.Namespace) -> Answer:
@@ -86,14 +107,26 @@ def _parser() -> argparse.ArgumentParser:
     def takes_pattern(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("pattern", nargs="?", default="*", help="such as '*50*'")
 
+    def takes_network(parser: argparse.ArgumentParser) -> None:
+        sides = ("ROWS", "COLUMNS", "CHANNELS")
+        parser.add_argument("name", metavar="NAME")
+        parser.add_argument("--input-shape", nargs=3, type=int, metavar=sides)
+        parser.add_argument("--classes", type=int)
+
     takes_pattern(command("list", _list, "list the presets"))
-    show = command("show", _show, "show a network as Table 1 of the paper does")
-    show.add_argument("name", metavar="NAME")
-    show.add_argument("--input-shape", nargs=3, type=int, metavar=("ROWS", "COLUMNS", "CHANNELS"))
-    show.add_argument("--classes", type=int)
+    takes_network(command("show", _show, "show a network as Table 1 of the paper does"))
+    picture = command("plot", _plot, "draw a network on one page")
+    takes_network(picture)
+    picture.add_argument("file", metavar="FILE", help="ends in .png, .svg, .dot or .gv")
+    picture.add_argument("--detail", default="block", help="stage, block (default) or layer")
+    picture.add_argument("--direction", help="TB, top to bottom, or LR, left to right")
+    picture.add_argument(
+        "--no-fold", dest="fold", action="store_false", help="draw every block on its own"
+    )
     difference = command("compare", _compare, "say how two networks differ, and what it costs")
     difference.add_argument("first", metavar="A")
     difference.add_argument("second", metavar="B")
+    difference.add_argument("--plot", metavar="FILE", help="draw them side by side")
     takes_pattern(command("verify", _verify, "compare the presets with published numbers"))
     return parser
 

@@ -1,15 +1,19 @@
 """compare: how two networks differ, and what each difference costs. No Keras here."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from textwrap import fill
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .config import ResnetConfig
 from .presets import find_config
 from .profiles import Profile
 from .profiling import profile
 from .tables import Cell, Table
+
+if TYPE_CHECKING:
+    from .pictures.diagram import Diagram
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class Comparison:
         first: what the first network costs.
         second: what the second costs.
         differences: in the order of `ResnetConfig`'s fields.
+        configs: of both.
 
     Example:
         >>> [difference.field for difference in compare("resnet50", "seresnet50").differences]
@@ -57,6 +62,31 @@ class Comparison:
     first: Profile
     second: Profile
     differences: tuple[Difference, ...]
+    configs: tuple[ResnetConfig, ResnetConfig]
+
+    def plot(
+        self, to_file: str | os.PathLike[str] | None = None, *, fold: bool = True
+    ) -> "Diagram":
+        """Draw the two networks side by side, with what differs in thick frames.
+
+        Args:
+            to_file: where to save the picture, as in `plot`.
+            fold: False draws every block on its own.
+
+        Raises:
+            ValueError: another ending.
+            OSError: `to_file` cannot be written.
+            RuntimeError: no Graphviz is there.
+
+        Example:
+            >>> "squeeze-excite" in compare("resnet50", "seresnet50").plot().dot
+            True
+        """
+        # Here, because printing a comparison needs nothing that draws.
+        from .plotting import plot_side_by_side
+
+        names = self.first.name, self.second.name
+        return plot_side_by_side(list(zip(names, self.configs, strict=True)), to_file, fold=fold)
 
     def table(self) -> Table:
         """From the first network's costs, difference by difference, to the second's."""
@@ -110,7 +140,8 @@ def compare(first: str | ResnetConfig, second: str | ResnetConfig) -> Comparison
         resnet18                               11,689,512    1,814,073,344
     """
     differences = tuple(_differences(find_config(first), find_config(second)))
-    return Comparison(profile(first), profile(second), differences)
+    configs = find_config(first), find_config(second)
+    return Comparison(profile(first), profile(second), differences, configs)
 
 
 def _differences(first: ResnetConfig, second: ResnetConfig) -> Iterator[Difference]:

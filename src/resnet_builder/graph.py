@@ -8,12 +8,16 @@ import keras
 
 @dataclass(frozen=True)
 class Node:
-    """One layer of a model; `inputs` are the positions of the layers that feed it."""
+    """One call of a layer; `inputs` are the positions of those that feed it.
+
+    `is_output` where a model answers with it, among others or on the way to another.
+    """
 
     layer: Any
     input_shapes: list[Any]
     output_shape: Any
     inputs: tuple[int, ...]
+    is_output: bool
 
 
 def model_graph(model: keras.Model) -> list[Node]:
@@ -35,6 +39,7 @@ def model_graph(model: keras.Model) -> list[Node]:
             "of keras.Model are connected only while its own call method runs"
         )
     calls = [call for depth in sorted(by_depth, reverse=True) for call in by_depth[depth]]
+    outputs = {id(tensor) for tensor in function.outputs}
     position = {id(tensor): n for n, call in enumerate(calls) for tensor in call.output_tensors}
     return [
         Node(
@@ -42,6 +47,7 @@ def model_graph(model: keras.Model) -> list[Node]:
             input_shapes=[tuple(tensor.shape) for tensor in call.input_tensors],
             output_shape=_shape(call.output_tensors),
             inputs=tuple(position[id(tensor)] for tensor in call.input_tensors),
+            is_output=any(id(tensor) in outputs for tensor in call.output_tensors),
         )
         for call in calls
     ]

@@ -38,8 +38,8 @@ def profile_model(model: Any, input_shape: Any = None, classes: int | None = Non
     if input_shape is not None:
         model = _resized(model, input_shape)
     graph = model_graph(model)
-    costs = [_cost(node.layer, node.input_shapes, node.output_shape) for node in graph]
-    rows = _rows(graph, [cost.macs for cost in costs])
+    costs = node_costs(graph)
+    rows = _rows(graph, costs)
     return Profile(
         name=model.name,
         input_shape=tuple(model.inputs[0].shape[1:]),
@@ -68,43 +68,43 @@ def _resized(model: keras.Model, input_shape: Any) -> keras.Model:
 # Rows -------------------------------------------------------------------------------------------
 
 
-def _rows(graph: list[Node], macs: list[int | None]) -> tuple[StageProfile, ...]:
-    """Stages by name where the layers are named as this package does, else by size."""
-    of_ours = any(re.search(r"stage\d+_block\d+_", node.layer.name) for node in graph)
-    # Most layers do not know the order of their axes; the convolutions do.
-    orders = {node.layer.data_format for node in graph if hasattr(node.layer, "kernel_size")}
-    sizes = [_size(node.output_shape, "channels_first" in orders) for node in graph]
-    groups: dict[str, list[int]] = {}
-    for position, node in enumerate(graph):
-        name = _stage_name(node) if of_ours else _size_name(sizes[position])
-        groups.setdefault(name, []).append(position)
-    seen: set[int] = set()  # a layer's weights are stored once, wherever it is called
+def _rows(graph: list[Node], costs: "list[NodeCost]") -> tuple[StageProfile, ...]:
+    names = section_names(graph)
+    sizes = spatial_sizes(graph)
+    sections: dict[str, list[int]] = {}
+    for position, name in enumerate(names):
+        sections.setdefault(name, []).append(position)
+    seen: set[int] = set()
     rows = []
-    for name, positions in groups.items():
-        layers = {
-            id(graph[n].layer): graph[n].layer for n in positions if id(graph[n].layer) not in seen
+    for name, positions in sections.items():
+        layers = [graph[n].layer for n in positions]
+        weighted = {
+            id(layer): layer
+            for layer in layers
+            if getattr(layer, "weights", None) and id(layer) not in seen
         }
-        seen |= layers.keys()
-        row_macs = known_sum(macs[n] for n in positions)
-        rows.append(_row(name, list(layers.values()), sizes[positions[-1]], row_macs))
+        seen |= weighted.keys()
+        kinds = Counter(type(layer).__name__ for layer in weighted.values())
+        row = StageProfile(
+            name=name,
+            output_size=sizes[positions[-1]],
+            block=tuple(f"{count} {kind}" for kind, count in kinds.items()),
+            repeats=1,
+            parameters=sum(costs[n].parameters for n in positions),
+            macs=known_sum(costs[n].macs for n in positions),
+        )
+        rows.append(row)
     return tuple(row for row in rows if row.block or row.macs != 0)
 
 
-def _row(
-    name: str, distinct: list[Any], size: tuple[int | None, int | None] | None, macs: int | None
-) -> StageProfile:
-    weighted = [layer for layer in distinct if getattr(layer, "weights", None)]
-    kinds = Counter(type(layer).__name__ for layer in weighted)
-    return StageProfile(
-        name=name,
-        output_size=size,
-        block=tuple(f"{count} {kind}" for kind, count in kinds.items()),
-        repeats=1,
-        parameters=sum(
-            prod(weight.shape) for layer in weighted for weight in layer.trainable_weights
-        ),
-        macs=macs,
-    )
+def section_names(graph: list[Node]) -> list[str]:
+    """Of every node: the stage where layers are named as this package does, else the size."""
+    if any(re.search(r"stage\d+_block\d+_", node.layer.name) for node in graph):
+        return [_stage_name(node) for node in graph]
+    return [
+        "x".join("?" if side is None else str(side) for side in size) if size else "vectors"
+        for size in spatial_sizes(graph)
+    ]
 
 
 def _stage_name(node: Node) -> str:
@@ -114,8 +114,11 @@ def _stage_name(node: Node) -> str:
     return "head" if node.inputs else "stem"
 
 
-def _size_name(size: tuple[int | None, int | None] | None) -> str:
-    return "x".join("?" if side is None else str(side) for side in size) if size else "vectors"
+def spatial_sizes(graph: list[Node]) -> list[tuple[int | None, int | None] | None]:
+    """(rows, columns) of every node's output; None where it is not an image."""
+    # Most layers do not know the order of their axes; the convolutions do.
+    orders = {node.layer.data_format for node in graph if hasattr(node.layer, "kernel_size")}
+    return [_size(node.output_shape, "channels_first" in orders) for node in graph]
 
 
 def _size(shape: Any, channels_first: bool) -> tuple[int | None, int | None] | None:
@@ -123,6 +126,28 @@ def _size(shape: Any, channels_first: bool) -> tuple[int | None, int | None] | N
         return None
     rows, columns = shape[2:] if channels_first else shape[1:3]
     return rows, columns
+
+
+@dataclass(frozen=True)
+class NodeCost:
+    """What one call of a layer adds to a model: a shared layer's weights belong to its first."""
+
+    parameters: int
+    macs: int | None
+    uncounted: tuple[str, ...]
+
+
+def node_costs(graph: list[Node]) -> list[NodeCost]:
+    """What every node costs."""
+    seen: set[int] = set()
+    costs = []
+    for node in graph:
+        cost = _cost(node.layer, node.input_shapes, node.output_shape)
+        weights = [] if id(node.layer) in seen else getattr(node.layer, "trainable_weights", [])
+        seen.add(id(node.layer))
+        parameters = sum(prod(weight.shape) for weight in weights)
+        costs.append(NodeCost(parameters, cost.macs, cost.uncounted))
+    return costs
 
 
 # Multiply-adds ----------------------------------------------------------------------------------

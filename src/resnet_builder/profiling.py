@@ -58,18 +58,24 @@ def profile(
         from .model_costs import profile_model
 
         return profile_model(source, input_shape, classes)
-    config = find_config(source)
-    if input_shape is not None:
-        shape = image_shape(input_shape, corrected_call=lambda right: f"input_shape={right}")
-        config = config.replace(input_shape=shape)
-    if classes is not None:
-        config = config.replace(classes=classes)
+    config = configured(source, input_shape, classes)
     if callable(config.block):
         from .builder import ResnetBuilder
         from .model_costs import profile_model
 
         return profile_model(ResnetBuilder.from_config(config))
     return profile_plan(make_plan(config), source if isinstance(source, str) else "resnet")
+
+
+def configured(
+    source: str | ResnetConfig, input_shape: Any = None, classes: int | None = None
+) -> ResnetConfig:
+    """A preset's config, or the one that is given, at that input shape and number of classes."""
+    config = find_config(source)
+    if input_shape is not None:
+        shape = image_shape(input_shape, corrected_call=lambda right: f"input_shape={right}")
+        config = config.replace(input_shape=shape)
+    return config if classes is None else config.replace(classes=classes)
 
 
 def profile_plan(plan: Plan, name: str) -> Profile:

@@ -20,8 +20,8 @@ Cell = str | int | float | None | Stack
 class Table:
     """A title, a header, rows and a note below them; `wrap` is the first column's most."""
 
-    header: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    header: tuple[str, ...] = ()
+    rows: tuple[tuple[Cell, ...], ...] = ()
     title: str = ""
     note: str = ""
     wrap: int | None = None

@@ -2,16 +2,21 @@
 
 import os
 import shutil
+import struct
 import tempfile
+import warnings
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Any
 
 import pydot
 
-from .errors import look_up
+from ..errors import look_up
 
 FORMATS = {".png": "png", ".svg": "svg", ".dot": "raw", ".gv": "raw"}
+
+# The largest texture of common graphics processors, in which many viewers hold a picture.
+MOST_PIXELS = 16_384
 
 
 class Diagram:
@@ -42,6 +47,8 @@ class Diagram:
             raise RuntimeError(
                 f"Graphviz ({program}) could not draw the diagram: {error}"
             ) from error
+        if format == "png":
+            _warn_of_size(bytes(picture))
         return bytes(picture)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -49,30 +56,43 @@ class Diagram:
 
         Raises:
             ValueError: an ending other than .png, .svg, .dot and .gv.
-            FileNotFoundError: the folder does not exist.
+            OSError: the folder does not exist, or nothing can be written there.
         """
         path = Path(path)
-        format = output_format(path)
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
-        content = self.render(format)
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            whole = Path(folder) / path.name
-            whole.write_bytes(content)
-            whole.replace(path)
+        check_path(path)
+        content = self.render(FORMATS[path.suffix.lower()])
+        try:
+            with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+                whole = Path(folder) / path.name
+                whole.write_bytes(content)
+                whole.replace(path)
+        except OSError as error:
+            raise type(error)(f"cannot write {path}: {error.strerror}") from error
 
     def _repr_png_(self) -> bytes:
         return self.render("png")
 
 
-def output_format(path: Path) -> str:
-    """Graphviz's name of the format that a path's ending asks for."""
-    try:
-        return FORMATS[path.suffix.lower()]
-    except KeyError:
+def check_path(path: Path) -> None:
+    """Refuse what no picture can be written to, before it is drawn."""
+    if path.suffix.lower() not in FORMATS:
         raise ValueError(
             f"cannot write {str(path)!r}: its ending must be one of {', '.join(FORMATS)}"
-        ) from None
+        )
+    if path.is_dir():
+        raise IsADirectoryError(f"cannot write {path}: it is a folder")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
+
+
+def _warn_of_size(png: bytes) -> None:
+    width, height = struct.unpack(">II", png[16:24])
+    if max(width, height) > MOST_PIXELS:
+        warnings.warn(
+            f"the picture has {width:,} x {height:,} pixels, more than many viewers open: "
+            'detail="block" draws any depth on one page, and a .svg can be zoomed',
+            stacklevel=4,
+        )
 
 
 def graphviz_program() -> str:

@@ -1,0 +1,59 @@
+"""Every layer of a Keras model as a box, laid out by Graphviz."""
+
+from html import escape
+from typing import Any
+
+import keras
+import pydot
+
+from .. import words
+from ..graph import Node, model_graph
+from .layer_words import activation_words, kind, settings, window
+from .page_drawing import COLOURS, FONT
+
+
+def draw_layers(model: keras.Model, direction: str) -> pydot.Dot:
+    """A box for every layer: what it does, its name and the shape of its output."""
+    font = {"fontname": FONT, "fontsize": "11"}
+    graph = pydot.Dot(
+        "network",
+        rankdir=direction,
+        ranksep="0.2",
+        nodesep="0.3",
+        label=f"<<B>{escape(model.name)}</B>>",
+        labelloc="t",
+        fontname=FONT,
+    )
+    graph.set_node_defaults(
+        shape="box", style="filled", color="#777777", width="2.4", margin="0.05,0.02", **font
+    )
+    graph.set_edge_defaults(arrowsize="0.6", color="#444444")
+    for number, node in enumerate(model_graph(model)):
+        colour = COLOURS[kind(node.layer)]
+        graph.add_node(pydot.Node(f"n{number}", label=_label(node), fillcolor=colour))
+        for source in node.inputs:
+            graph.add_edge(pydot.Edge(f"n{source}", f"n{number}"))
+    return graph
+
+
+def _label(node: Node) -> str:
+    layer = node.layer
+    size = words.by(window(layer))
+    activation = activation_words(layer) if hasattr(layer, "activation") else ""
+    what = [type(layer).__name__, size, *settings(layer), activation]
+    lines = [
+        f"<B>{escape(', '.join(filter(None, what)))}</B>",
+        escape(layer.name),
+        _size(node.output_shape),
+        *["<B>output</B>"] * node.is_output,
+    ]
+    # Rows of a table keep their distance also where Graphviz has to do with another font.
+    rows = "".join(f"<TR><TD>{line}</TD></TR>" for line in lines)
+    return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{rows}</TABLE>>'
+
+
+def _size(shape: Any) -> str:
+    """A shape without its batch; of several tensors, one after the other."""
+    if isinstance(shape, list):
+        return ", ".join(map(_size, shape))
+    return words.by(shape[1:])

@@ -1,0 +1,157 @@
+"""Any Keras model as a sketch for a picture: boxes gathered into units and sections."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import groupby, takewhile
+
+import keras
+
+from .. import words
+from ..graph import model_graph
+from ..model_costs import node_costs, profile_model, section_names
+from ..profiles import known_sum
+from .boxes import LayerBox, gather
+from .sketch import ENTRY, Edge, Section, Sketch, Unit, UnitMaker, join
+
+OURS = "stem", "stage", "head"
+BLOCK = re.compile(r"(?:^|_)(stage\d+)_(block\d+)_")
+
+
+def sketch_model(model: keras.Model) -> Sketch:
+    """What a picture of a model shows: sections by size, or by this package's names of layers."""
+    graph = model_graph(model)
+    boxes = gather(graph)
+    names, costs = section_names(graph), node_costs(graph)
+    layers = [node.layer.name for node in graph]
+
+    def section(segment: range) -> str:
+        return names[boxes[segment[-1]].nodes[-1]]
+
+    sections = []
+    start = 0  # of the section, in nodes
+    for name, segments in groupby(_segments(boxes), section):
+        of_section = list(segments)
+        end = boxes[of_section[-1][-1]].nodes[-1] + 1
+        shape = graph[end - 1].output_shape
+        sections.append(
+            Section(
+                name=name if name.startswith(OURS) else "",
+                size="" if isinstance(shape, list) else words.by(shape[1:]),
+                parameters=sum(cost.parameters for cost in costs[start:end]),
+                macs=known_sum(cost.macs for cost in costs[start:end]),
+                units=tuple(_units(of_section, boxes, layers)),
+            )
+        )
+        start = end
+    counts = profile_model(model)
+    size = ", ".join(words.by(tensor.shape[1:]) for tensor in model.inputs)
+    return Sketch(model.name, size, counts.parameters, counts.macs, _with_input(sections))
+
+
+def _with_input(sections: list[Section]) -> tuple[Section, ...]:
+    """An input alone is no section."""
+    first, *rest = sections
+    if not rest or first.parameters or first.macs or len(first.units) > 1:
+        return tuple(sections)
+    return replace(rest[0], units=(*first.units, *rest[0].units)), *rest[1:]
+
+
+# Segments ---------------------------------------------------------------------------------------
+
+
+def _segments(boxes: list[LayerBox]) -> Iterator[range]:
+    """Runs of boxes, each of which ends in a box that every way through the model passes."""
+    reach = [number + 1 for number in range(len(boxes))]  # the last box that each one feeds
+    fed = {source for box in boxes for source in box.inputs}
+    for number, box in enumerate(boxes):
+        for source in box.inputs:
+            reach[source] = max(reach[source], number)
+        if number not in fed:
+            reach[number] = len(boxes)
+    last_source = max(number for number, box in enumerate(boxes) if not box.inputs)
+    furthest = last_source
+    start = 0
+    for number in range(len(boxes)):
+        if furthest <= number or number == len(boxes) - 1:
+            yield range(start, number + 1)
+            start = number + 1
+        furthest = max(furthest, reach[number])
+
+
+# Units ------------------------------------------------------------------------------------------
+
+
+def _units(segments: list[range], boxes: list[LayerBox], names: list[str]) -> Iterator[Unit]:
+    """A unit for every block, or for whatever else may be repeated."""
+
+    def names_of(segment: range) -> list[str]:
+        return [names[node] for number in segment for node in boxes[number].nodes]
+
+    def block(segment: range) -> str:
+        found = (BLOCK.search(name) for name in names_of(segment))
+        return next((match[2] for match in found if match), "")
+
+    for name, of_block in groupby(segments, block):
+        group = list(of_block)
+        if name:
+            yield join([_unit(segment, boxes, name) for segment in group])
+            continue
+        shared: list[Unit] = []
+        for segment in group:
+            unit = _unit(segment, boxes, _common_name(names_of(segment)))
+            shared.append(unit)
+            if len(segment) > 1 or not _prepares(unit):
+                yield replace(join(shared), names=unit.names)
+                shared = []
+        if shared:
+            yield join(shared)
+
+
+def _prepares(unit: Unit) -> bool:
+    """Whether a unit is batch norm and activation in front of a block that shares them."""
+    return {cell.kind for box in unit.boxes for cell in box} <= {"norm", "activation"}
+
+
+def _common_name(names: Iterable[str]) -> str:
+    """What the names of a block's layers begin with, if that is a name: conv2_block1."""
+    names = list(names)
+    alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    prefix = "".join(letters[0] for letters in alike) if len(names) > 1 else ""
+    found = re.match(r"(.*[A-Za-z].*\d.*)[_/.]", prefix)
+    return found[1] if found else ""
+
+
+def _unit(segment: range, boxes: list[LayerBox], name: str) -> Unit:
+    maker = UnitMaker()
+    for number in segment:
+        sources = [max(source - segment[0], ENTRY) for source in boxes[number].inputs]
+        maker.box(boxes[number].cells, sources)
+    return _with_shortcuts(maker.unit(name))
+
+
+def _with_shortcuts(unit: Unit) -> Unit:
+    """The unit with the shorter of two ways to a sum marked as what it is."""
+    into: dict[int, list[Edge]] = {}
+    out_of: dict[int, list[Edge]] = {}
+    for edge in unit.edges:
+        into.setdefault(edge.target, []).append(edge)
+        out_of.setdefault(edge.source, []).append(edge)
+
+    def way_to(edge: Edge) -> list[Edge]:
+        """The edges of the chain that ends in one."""
+        way = [edge]
+        while len(out_of[way[0].source]) == 1 and len(into.get(way[0].source, ())) == 1:
+            way.insert(0, into[way[0].source][0])
+        return way
+
+    roles: dict[Edge, str] = {}
+    for box, edges in into.items():
+        if unit.boxes[box][0].words != "+" or len(edges) != 2:
+            continue
+        short, long = sorted(map(way_to, edges), key=len)
+        if len(short) < len(long):
+            role = "identity" if len(short) == 1 else "projection"
+            roles |= dict.fromkeys(short, role)
+    marked = (replace(edge, role=roles.get(edge, "")) for edge in unit.edges)
+    return replace(unit, edges=tuple(marked))

@@ -1,0 +1,97 @@
+"""A sketch as a figure for a slide: a card for every section."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from html import escape
+from itertools import groupby
+
+import pydot
+
+from .page_drawing import FONT
+from .sketch import Section, Sketch, Unit
+
+MOST_LINES = 9  # of a card
+
+
+def draw_stages(sketch: Sketch, direction: str) -> pydot.Dot:
+    """A card for every section: its size, what it is made of, what it costs."""
+    totals = escape(sketch.totals).replace("   ", "&#160;" * 3)
+    title = f'<B>{escape(sketch.name)}</B>&#160; <FONT POINT-SIZE="12">{totals}</FONT>'
+    graph = pydot.Dot(
+        "network",
+        rankdir=direction,
+        ranksep="0.3",
+        pad="0.15",
+        label=f"<{title}>",
+        labelloc="t",
+        fontname=FONT,
+        fontsize="16",
+        bgcolor="white",
+    )
+    graph.set_node_defaults(
+        shape="box",
+        style="rounded,filled",
+        fillcolor="#F4F4F4",
+        color="#999999",
+        fontname=FONT,
+        fontsize="12",
+        margin="0.08",
+    )
+    graph.set_edge_defaults(arrowsize="0.8", color="#444444", penwidth="1.5")
+    for number, section in enumerate(sketch.sections):
+        graph.add_node(pydot.Node(f"s{number}", label=f"<{_card(section)}>"))
+        if number:
+            graph.add_edge(pydot.Edge(f"s{number - 1}", f"s{number}"))
+    return graph
+
+
+def _card(section: Section) -> str:
+    title, *size, parameters, macs = section.lines.values()
+    made_of = list(_made_of(section.units))
+    if len(made_of) > MOST_LINES:
+        made_of[MOST_LINES - 1 :] = ["…"]
+    lines = [
+        f'<FONT POINT-SIZE="15"><B>{escape(title)}</B></FONT>',
+        *map(escape, size),
+        "",
+        *made_of,
+        "",
+        _small(parameters),
+        _small(macs),
+    ]
+    rows = "".join(f"<TR><TD>{line or ' '}</TD></TR>" for line in lines)
+    return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{rows}</TABLE>'
+
+
+def _made_of(units: Iterable[Unit]) -> Iterator[str]:
+    """Lines for layers with weights; blocks that differ in strides and shortcuts as one kind."""
+    for lines, group in groupby(units, _main_words):
+        alike = list(group)
+        yield from map(escape, lines)
+        count = sum(unit.repeats for unit in alike)
+        if count > 1:
+            yield f"<B>× {count}</B>"
+        roles = Counter(
+            role for unit in alike for role in _roles(unit) for _ in range(unit.repeats)
+        )
+        if roles:
+            yield _small(", ".join(f"{times} {role}" for role, times in roles.items()))
+
+
+def _main_words(unit: Unit) -> list[str]:
+    beside = {edge.target for edge in unit.edges if edge.role} - {len(unit.boxes) - 1}
+    return [
+        cell.words.partition(", stride")[0] if unit.title else cell.words
+        for number, box in enumerate(unit.boxes)
+        if number not in beside
+        for cell in box
+        if cell.kind not in ("norm", "activation", "merge")
+    ]
+
+
+def _roles(unit: Unit) -> set[str]:
+    return {edge.role for edge in unit.edges if edge.role}
+
+
+def _small(text: str) -> str:
+    return f'<FONT POINT-SIZE="10">{text}</FONT>'
