@@ -10,8 +10,8 @@ from .config import ResnetConfig
 from .errors import look_up
 from .pictures.diagram import Diagram, check_path
 from .pictures.differences import mark_differences
-from .pictures.page import lay_out_page, lay_out_side_by_side
 from .pictures.page_drawing import draw_page
+from .pictures.page_layout import lay_out_page, lay_out_side_by_side
 from .pictures.plan_sketch import sketch_plan
 from .pictures.sketch import Sketch
 from .pictures.stage_drawing import draw_stages

@@ -6,6 +6,7 @@ ACTIVATIONS = {
     "relu": "ReLU",
     "relu6": "ReLU6",
     "leaky_relu": "leaky ReLU",
+    "prelu": "PReLU",
     "elu": "ELU",
     "selu": "SELU",
     "gelu": "GELU",

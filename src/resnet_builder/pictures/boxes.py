@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ..graph import Node
-from .layer_words import cells, kind, settings, window
+from .layer_words import activation_words, cells, kind, settings, window
 from .sketch import Cell
 
 
@@ -163,13 +163,15 @@ class _Gathering:
 def _is_silent(node: Node) -> bool:
     """Whether a layer does nothing, or only pads an image for what follows."""
     name = type(node.layer).__name__
-    padded = name.startswith("ZeroPadding") and len(node.output_shape) == 4
-    channels_stay = (
-        [node.input_shapes[0][axis] == node.output_shape[axis] for axis in (1, -1)]
-        if padded
-        else []
-    )
-    return name in ("Identity", "Dropout0") or any(channels_stay)
+    if name == "Identity" or (
+        kind(node.layer) == "activation" and not activation_words(node.layer)
+    ):
+        return True
+    if not name.startswith("ZeroPadding2D"):
+        return False
+    before, after = node.input_shapes[0], node.output_shape
+    # Padding that adds channels is a shortcut: it pads an image whose axes are read otherwise.
+    return bool(before[1] == after[1]) or bool(before[-1] == after[-1])
 
 
 def _only_strides(node: Node) -> bool:

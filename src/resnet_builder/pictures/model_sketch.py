@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby, takewhile
+from typing import Any
 
 import keras
 
@@ -37,7 +38,7 @@ def sketch_model(model: keras.Model) -> Sketch:
         sections.append(
             Section(
                 name=name if name.startswith(OURS) else "",
-                size="" if isinstance(shape, list) else words.by(shape[1:]),
+                size=_size(shape),
                 parameters=sum(cost.parameters for cost in costs[start:end]),
                 macs=known_sum(cost.macs for cost in costs[start:end]),
                 units=tuple(_units(of_section, boxes, layers)),
@@ -47,6 +48,12 @@ def sketch_model(model: keras.Model) -> Sketch:
     counts = profile_model(model)
     size = ", ".join(words.by(tensor.shape[1:]) for tensor in model.inputs)
     return Sketch(model.name, size, counts.parameters, counts.macs, _with_input(sections))
+
+
+def _size(shape: Any) -> str:
+    if isinstance(shape, list):
+        return ""
+    return f"{words.by(shape[1:])} values" if len(shape) == 2 else words.by(shape[1:])
 
 
 def _with_input(sections: list[Section]) -> tuple[Section, ...]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pydot
 
-from .page import Frame, Line, Page, PlacedBox, Point, Run, Text
-from .unit_layout import FONT_SIZE, ROW, cell_width, reach, text_width
+from .page import Frame, Line, Page, PlacedBox, Run, Text
+from .unit_layout import FONT_SIZE, ROW, Point, cell_width, reach, text_width
 
 FONT = "Arial"
 CORNER = 6  # radius

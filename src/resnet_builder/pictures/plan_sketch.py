@@ -44,7 +44,7 @@ def sketch_plan(plan: Plan, name: str) -> Sketch:
 
 def _head_size(last: Part) -> str:
     rows, columns, channels = last.output_shape
-    return str(channels) if (rows, columns) == (1, 1) else words.by(last.output_shape)
+    return f"{channels} values" if (rows, columns) == (1, 1) else words.by(last.output_shape)
 
 
 def _stem(plan: Plan, activation: Cell) -> Unit:

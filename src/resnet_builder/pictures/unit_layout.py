@@ -16,6 +16,7 @@ BETWEEN_COLUMNS = 16
 NARROW, WIDE = set("iljtfrI.,:;|!'()[] –-×"), set("mwMW%@")
 
 Box = tuple[Cell, ...]
+Point = tuple[float, float]
 
 
 def text_width(text: str, size: float = FONT_SIZE) -> float:
@@ -41,7 +42,8 @@ class UnitLayout:
     """A unit's boxes and edges with their places.
 
     `entry` is the height at which its edges begin; `columns` and `heights` are those of the boxes,
-    and `channels` are the columns that the edges run in.
+    and `channels` are the columns that the edges run in. In a `tangled` unit branches have branches
+    of their own.
     """
 
     unit: Unit
@@ -50,6 +52,7 @@ class UnitLayout:
     columns: tuple[int, ...]
     heights: tuple[float, ...]
     channels: dict[Edge, int]
+    tangled: bool
 
     def column(self, box: int) -> int:
         """Of a box, or of the entry."""
@@ -62,7 +65,35 @@ class UnitLayout:
         reaches = [(0.0, 0.0)] * number
         for column, box in zip(self.columns, self.unit.boxes, strict=True):
             reaches[column] = widest([reaches[column], reach(box)])
+        for edge, channel in self.channels.items():
+            if edge.role and edge.source != ENTRY and channel:
+                reaches[channel] = widest([reaches[channel], (0, text_width(edge.role, 9))])
         return reaches
+
+    def way(self, edge: Edge, axes: list[float]) -> list[Point]:
+        """The corners of an edge's line, for columns with those axes."""
+        channel = self.channels[edge]
+        axis = axes[channel]
+        points = []
+        if edge.source == ENTRY:
+            points.append((axes[0], self.entry))
+        else:
+            source, bottom = self.column(edge.source), self.heights[edge.source] + ROW / 2
+            points.append((axes[source], bottom))
+            if source != channel:
+                points.append((axes[source], bottom + GAP / 2))
+        points.append((axis, points[-1][1]))
+        height, target = self.heights[edge.target], self.column(edge.target)
+        left, _ = reach(self.unit.boxes[edge.target])
+        if target == channel:
+            points.append((axis, height - ROW / 2))
+        elif self.tangled:
+            # Between the rows, where no box stands; then from above.
+            above = height - ROW / 2 - GAP / 2
+            points += [(axis, above), (axes[target], above), (axes[target], height - ROW / 2)]
+        else:
+            points += [(axis, height), (axes[target] - left, height)]
+        return points
 
 
 def widest(reaches: list[tuple[float, float]]) -> tuple[float, float]:
@@ -84,12 +115,14 @@ def lay_out(unit: Unit, *, in_a_frame: bool = True) -> UnitLayout:
     columns: dict[int, int] = {}
     channels: dict[Edge, int] = {}
     taken: list[list[tuple[float, float]]] = []
-    for branch in _branches(unit):
+    main, *others = _branches(unit)
+    tangled = not all(branch.is_a_chain(unit) and branch.is_beside(main) for branch in others)
+    for branch in (main, *others):
         span = branch.span(heights) if taken else (0.0, bottom)  # the main one takes all
         column = _first_free(taken, span)
         columns |= dict.fromkeys(branch.boxes, column)
         channels |= dict.fromkeys(branch.edges, column)
-        if column and branch.is_a_chain(unit):
+        if column and not tangled:
             step = (span[1] - span[0]) / (len(branch.boxes) + 1)
             heights |= {box: span[0] + n * step for n, box in enumerate(branch.boxes, start=1)}
     boxes = range(len(unit.boxes))
@@ -100,6 +133,7 @@ def lay_out(unit: Unit, *, in_a_frame: bool = True) -> UnitLayout:
         columns=tuple(columns[box] for box in boxes),
         heights=tuple(heights[box] for box in boxes),
         channels=channels,
+        tangled=tangled,
     )
 
 
@@ -127,7 +161,12 @@ class Branch:
     def is_a_chain(self, unit: Unit) -> bool:
         """Whether it leaves one box and joins another with nothing else on its boxes."""
         touching = [e for e in unit.edges if {e.source, e.target} & set(self.boxes)]
-        return len(self.edges) == len(touching) == len(self.boxes) + 1
+        return len(self.edges) == len(self.boxes) + 1 and set(touching) <= set(self.edges)
+
+    def is_beside(self, main: "Branch") -> bool:
+        """Whether it leaves the main branch and joins it again."""
+        ends = {self.edges[0].source, self.edges[-1].target} if self.edges else set()
+        return bool(ends) and ends <= {ENTRY, *main.boxes}
 
 
 def _branches(unit: Unit) -> Iterator[Branch]:
