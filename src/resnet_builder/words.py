@@ -2,25 +2,25 @@
 
 from collections.abc import Sequence
 
+# By their names in Keras, of functions and of classes, without case and underscores.
 ACTIVATIONS = {
     "relu": "ReLU",
     "relu6": "ReLU6",
-    "leaky_relu": "leaky ReLU",
+    "leakyrelu": "leaky ReLU",
     "prelu": "PReLU",
     "elu": "ELU",
     "selu": "SELU",
     "gelu": "GELU",
     "silu": "SiLU",
     "swish": "SiLU",
-    "hard_silu": "hard SiLU",
-    "hard_swish": "hard SiLU",
-    "tanh": "tanh",
+    "hardsilu": "hard SiLU",
+    "hardswish": "hard SiLU",
 }
 
 
 def activation(name: str) -> str:
     """An activation as papers write it: ReLU."""
-    return ACTIVATIONS.get(name, name.replace("_", " "))
+    return ACTIVATIONS.get(name.replace("_", "").lower(), name.replace("_", " ").lower())
 
 
 def settings(
@@ -45,6 +45,6 @@ def short(number: int | None) -> str:
         return "?"
     for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
         if number >= size * 0.9995:
-            value = number / size
-            return f"{value:.{max(0, 3 - len(str(int(value + 0.0005))))}f} {unit}"
+            value = float(f"{number / size:.3g}")
+            return f"{value:.{3 - len(str(int(value)))}f} {unit}"
     return str(number)

@@ -21,14 +21,15 @@ class LayerBox:
     cells: tuple[Cell, ...]
 
 
-def gather(graph: list[Node]) -> list[LayerBox]:
-    """The boxes of a model, each behind those that feed it."""
-    return _Gathering(graph).boxes()
+def gather(graph: list[Node], blocks: list[str]) -> list[LayerBox]:
+    """The boxes of a model, each behind those that feed it, and none across two blocks."""
+    return _Gathering(graph, blocks).boxes()
 
 
 class _Gathering:
-    def __init__(self, graph: list[Node]) -> None:
+    def __init__(self, graph: list[Node], blocks: list[str]) -> None:
         self.graph = graph
+        self.blocks = blocks
         self.outputs = sum(node.is_output for node in graph)
         self.inputs = self._without_silent_nodes()
         self.consumers: dict[int, list[int]] = {node: [] for node in self.inputs}
@@ -118,7 +119,7 @@ class _Gathering:
         return list(chains.values())
 
     def _may_share(self, before: list[int], node: int) -> bool:
-        if self.graph[before[-1]].is_output:
+        if self.graph[before[-1]].is_output or self.blocks[before[-1]] != self.blocks[node]:
             return False
         last, this = self.kind(before[-1]), self.kind(node)
         if last == this == "pool":

@@ -74,7 +74,7 @@ def activation_words(layer: Any) -> str:
     name = getattr(function, "__name__", type(function).__name__)
     if function is not None:
         return "" if name == "linear" else words.activation(name)
-    return words.activation(re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", type(layer).__name__).lower())
+    return words.activation(type(layer).__name__)
 
 
 def drops_paths(layer: Any) -> bool:

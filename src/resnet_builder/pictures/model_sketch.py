@@ -16,15 +16,14 @@ from .boxes import LayerBox, gather
 from .sketch import ENTRY, Edge, Section, Sketch, Unit, UnitMaker, join
 
 OURS = "stem", "stage", "head"
-BLOCK = re.compile(r"(?:^|_)(stage\d+)_(block\d+)_")
 
 
 def sketch_model(model: keras.Model) -> Sketch:
     """What a picture of a model shows: sections by size, or by this package's names of layers."""
     graph = model_graph(model)
-    boxes = gather(graph)
-    names, costs = section_names(graph), node_costs(graph)
     layers = [node.layer.name for node in graph]
+    boxes = gather(graph, list(map(_block, layers)))
+    names, costs = section_names(graph), node_costs(graph)
 
     def section(segment: range) -> str:
         return names[boxes[segment[-1]].nodes[-1]]
@@ -96,27 +95,35 @@ def _units(segments: list[range], boxes: list[LayerBox], names: list[str]) -> It
         return [names[node] for number in segment for node in boxes[number].nodes]
 
     def block(segment: range) -> str:
-        found = (BLOCK.search(name) for name in names_of(segment))
-        return next((match[2] for match in found if match), "")
+        blocks = map(_block, names_of(segment))
+        return next(filter(None, blocks), "").rpartition("_")[2]
 
     for name, of_block in groupby(segments, block):
         group = list(of_block)
         if name:
             yield join([_unit(segment, boxes, name) for segment in group])
             continue
-        shared: list[Unit] = []
+        shared: list[Unit] = []  # batch norm and activation that a block may begin with
         for segment in group:
             unit = _unit(segment, boxes, _common_name(names_of(segment)))
-            shared.append(unit)
-            if len(segment) > 1 or not _prepares(unit):
-                yield replace(join(shared), names=unit.names)
-                shared = []
-        if shared:
-            yield join(shared)
+            if shared and len(segment) > 1:
+                unit = replace(join([*shared, unit]), names=unit.names)
+            else:
+                yield from shared
+            shared = [unit] if _prepares(unit) else []
+            if not shared:
+                yield unit
+        yield from shared
+
+
+def _block(layer: str) -> str:
+    """The block that a layer of this package belongs to: stage1_block2."""
+    found = re.search(r"(?:^|_)(stage\d+_block\d+)_", layer)
+    return found[1] if found else ""
 
 
 def _prepares(unit: Unit) -> bool:
-    """Whether a unit is batch norm and activation in front of a block that shares them."""
+    """Whether a unit is nothing but batch norm and activation."""
     return {cell.kind for box in unit.boxes for cell in box} <= {"norm", "activation"}
 
 

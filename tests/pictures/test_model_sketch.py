@@ -1,0 +1,191 @@
+"""Any Keras model as a sketch: what is one box, one block, one section, and what is folded."""
+
+from collections import Counter
+from typing import Any
+
+import keras
+import pytest
+
+from resnet_builder import PRESETS, ResnetBuilder, profile
+from resnet_builder.graph import model_graph
+from resnet_builder.pictures.boxes import gather
+from resnet_builder.pictures.model_sketch import sketch_model
+from resnet_builder.pictures.plan_sketch import sketch_plan
+from resnet_builder.pictures.sketch import ENTRY, Sketch, Unit
+from resnet_builder.planner import make_plan
+from resnet_builder.presets import find_config
+
+from ..test_plotting import two_branches
+
+layers = keras.layers
+
+
+def said(unit: Unit, box: int) -> str:
+    return "entry" if box == ENTRY else " | ".join(cell.words for cell in unit.boxes[box])
+
+
+def read(sketch: Sketch) -> list[Any]:
+    """A sketch without the order in which boxes are listed."""
+    return [sketch.input_size, sketch.parameters, sketch.macs] + [
+        (
+            section.name,
+            section.size,
+            section.parameters,
+            section.macs,
+            [
+                (
+                    unit.title,
+                    unit.repeats,
+                    Counter(
+                        (said(unit, edge.source), said(unit, edge.target), edge.role)
+                        for edge in unit.edges
+                    ),
+                )
+                for unit in section.units
+            ],
+        )
+        for section in sketch.sections
+    ]
+
+
+# Others differ in how they say the same: option A's shortcuts are two layers, a stride and a
+# padding; a deep stem without a last batch norm may be read from either end.
+@pytest.mark.parametrize(
+    "name",
+    [
+        "keras_resnet34",
+        "resnet18",
+        "resnet50",
+        "resnet50_v1",
+        "resnetv2_18",
+        "resnetv2_50",
+        "resnet50d",
+        "seresnext50_32x4d",
+        "wrn16_4",
+        "plain18",
+        "resnetv2_110_cifar",
+    ],
+)
+def test_a_plan_and_its_model_make_the_same_picture(name: str) -> None:
+    model = ResnetBuilder.from_preset(name)
+    plan = make_plan(find_config(name))
+    assert read(sketch_model(model).folded()) == read(sketch_plan(plan, name).folded())
+
+
+def test_so_do_options() -> None:
+    options: dict[str, Any] = {"drop_path_rate": 0.1, "se_ratio": 0.25, "activation": "silu"}
+    model = ResnetBuilder.from_preset("resnet18", (64, 48, 3), 7, **options)
+    config = PRESETS["resnet18"].replace(input_shape=(64, 48, 3), classes=7, **options)
+    sketch = sketch_plan(make_plan(config), "resnet18").folded()
+    assert read(sketch_model(model).folded()) == read(sketch)
+    # Rising rates of stochastic depth do not make every block another one.
+    assert [unit.repeats for unit in sketch.sections[1].units] == [1, 1]
+    assert len(sketch.sections[3].units) == 2
+
+
+def blocks(model: keras.Model) -> list[tuple[str, int]]:
+    sections = sketch_model(model).folded().sections
+    return [(u.title, u.repeats) for section in sections for u in section.units if u.title]
+
+
+def test_resnet50_of_keras_applications() -> None:
+    model = keras.applications.ResNet50(weights=None)
+    # 3, 4, 6 and 3 blocks, of which the first has a projection: He et al. 2015, Table 1.
+    assert blocks(model)[1:] == [
+        ("conv2_block2 – conv2_block3", 2),
+        ("conv3_block1", 1),
+        ("conv3_block2 – conv3_block4", 3),
+        ("conv4_block1", 1),
+        ("conv4_block2 – conv4_block6", 5),
+        ("conv5_block1", 1),
+        ("conv5_block2 – conv5_block3", 2),
+    ]
+    sketch = sketch_model(model)
+    assert sum(section.parameters for section in sketch.sections) == profile(model).parameters
+    assert sum(section.macs or 0 for section in sketch.sections) == profile(model).macs
+    [first] = [u for section in sketch.sections for u in section.units if u.title == "conv2_block1"]
+    assert [edge.role for edge in first.edges if edge.source == ENTRY] == ["", "projection"]
+
+
+def test_mobilenet_v2() -> None:
+    # Sandler et al. 2018 (arXiv:1801.04381), Table 2: 2, 3, 4, 3, 3 blocks of stages 2 to 6, the
+    # first of each without a shortcut.
+    model = keras.applications.MobileNetV2(weights=None)
+    assert blocks(model) == [
+        ("block_2", 1),
+        ("block_4 – block_5", 2),
+        ("block_7 – block_9", 3),
+        ("block_11 – block_12", 2),
+        ("block_14 – block_15", 2),
+    ]
+
+
+def test_densely_connected_blocks_are_folded() -> None:
+    # Huang et al. 2016 (arXiv:1608.06993), Table 1: 6, 12, 24 and 16.
+    model = keras.applications.DenseNet121(weights=None)
+    assert [repeats for _, repeats in blocks(model)] == [6, 12, 24, 16]
+
+
+def boxes(model: keras.Model) -> list[str]:
+    graph = model_graph(model)
+    gathered = gather(graph, [""] * len(graph))
+    return [" | ".join(cell.words for cell in box.cells) for box in gathered]
+
+
+def test_batch_norm_behind_or_before_the_convolution() -> None:
+    image = keras.Input((8, 8, 3))
+    behind = before = image
+    for filters in (4, 5):
+        behind = layers.Conv2D(filters, 3)(behind)
+        behind = layers.ReLU()(layers.BatchNormalization()(behind))
+        before = layers.ReLU()(layers.BatchNormalization()(before))
+        before = layers.Conv2D(filters, 3)(before)
+    assert boxes(keras.Model(image, behind))[1:] == [
+        "3×3 conv, 4 | BN | ReLU",
+        "3×3 conv, 5 | BN | ReLU",
+    ]
+    assert boxes(keras.Model(image, before))[1:] == [
+        "BN | ReLU | 3×3 conv, 4",
+        "BN | ReLU | 3×3 conv, 5",
+    ]
+
+
+def test_what_does_nothing_is_not_drawn() -> None:
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, strides=2)(layers.ZeroPadding2D()(image))
+    x = layers.Identity()(layers.Activation("linear")(x))
+    assert boxes(keras.Model(image, x)) == ["input 8×8×3", "3×3 conv, 4, stride 2"]
+
+
+def test_squeeze_and_excitation_is_one_box() -> None:
+    image = keras.Input((8, 8, 16))
+    weights = layers.GlobalAveragePooling2D(keepdims=True)(image)
+    weights = layers.Conv2D(4, 1, activation="relu")(weights)
+    weights = layers.Conv2D(16, 1, activation="sigmoid")(weights)
+    scaled = layers.Multiply()([image, weights])
+    assert boxes(keras.Model(image, scaled)) == ["input 8×8×16", "squeeze-excite, 4"]
+    # A product of two branches, one of which does not begin with a pool, is no excitation.
+    gate = layers.Conv2D(16, 1, activation="sigmoid")(image)
+    assert boxes(keras.Model(image, layers.Multiply()([image, gate])))[1:] == [
+        "1×1 conv, 16 | sigmoid",
+        "×",
+    ]
+
+
+def test_several_inputs_and_outputs() -> None:
+    assert sorted(boxes(two_branches())) == [
+        "ReLU | output",
+        "concatenate | output",
+        "dense, 3",
+        "dense, 3",
+        "dense, 8 | ReLU",
+        "input 4",
+        "input 8",
+    ]
+
+
+def test_a_sum_of_equal_branches_has_no_shortcut() -> None:
+    image = keras.Input((8, 8, 3))
+    sides = [layers.Conv2D(4, 3)(image) for _ in range(2)]
+    [section] = sketch_model(keras.Model(image, layers.Add()(sides))).sections
+    assert {edge.role for unit in section.units for edge in unit.edges} == {""}

@@ -1,0 +1,122 @@
+"""Pages: everything has room, and no line runs through a box that it has nothing to do with."""
+
+from collections.abc import Callable, Iterator
+from itertools import combinations, pairwise
+
+import keras
+import pytest
+
+from resnet_builder import PRESETS, ResnetBuilder
+from resnet_builder.pictures.differences import mark_differences
+from resnet_builder.pictures.model_sketch import sketch_model
+from resnet_builder.pictures.page import Page
+from resnet_builder.pictures.page_layout import lay_out_page, lay_out_side_by_side
+from resnet_builder.pictures.plan_sketch import sketch_plan
+from resnet_builder.pictures.sketch import Sketch
+from resnet_builder.pictures.unit_layout import ROW, cell_width
+from resnet_builder.planner import make_plan
+from resnet_builder.presets import find_config
+
+from ..test_plotting import two_branches
+
+Area = tuple[float, float, float, float]
+
+
+def planned(name: str) -> Sketch:
+    return sketch_plan(make_plan(find_config(name)), name)
+
+
+def tangled() -> keras.Model:
+    """Branches of branches, as in the last blocks of Inception v3."""
+    image = keras.Input((8, 8, 4))
+    conv = keras.layers.Conv2D
+    left, right = conv(8, 1)(image), conv(8, 3, padding="same")(conv(4, 1)(image))
+    splits = [conv(4, size, padding="same")(side) for side in (left, right) for size in (1, 3, 5)]
+    joined = keras.layers.Concatenate()(splits[:3])
+    return keras.Model(image, keras.layers.Concatenate()([joined, *splits[3:], image]))
+
+
+PAGES: dict[str, Callable[[], Page]] = {
+    **{name: lambda name=name: lay_out_page(planned(name).folded()) for name in PRESETS},
+    "left to right": lambda: lay_out_page(planned("resnet50d").folded(), "LR"),
+    "unfolded": lambda: lay_out_page(planned("resnet34"), in_one_column=True),
+    "pre-activated, unfolded": lambda: lay_out_page(planned("resnetv2_50"), in_one_column=True),
+    "tangled": lambda: lay_out_page(sketch_model(tangled()).folded()),
+    "two branches": lambda: lay_out_page(sketch_model(two_branches()).folded()),
+    "features": lambda: lay_out_page(
+        sketch_model(ResnetBuilder.from_preset("resnet18", features=("stage1", "stage3"))).folded()
+    ),
+    "side by side": lambda: lay_out_side_by_side(
+        mark_differences(planned("resnet20_cifar").folded(), planned("resnetv2_50").folded()),
+        in_one_column=False,
+        note="note",
+    ),
+}
+
+
+def box_areas(page: Page) -> dict[str, Area]:
+    return {
+        placed.name: (
+            placed.x,
+            placed.y - ROW / 2,
+            placed.x + sum(map(cell_width, placed.box)),
+            placed.y + ROW / 2,
+        )
+        for placed in page.boxes
+    }
+
+
+def overlap(one: Area, other: Area) -> bool:
+    return (
+        one[0] < other[2] - 0.5
+        and other[0] < one[2] - 0.5
+        and one[1] < other[3] - 0.5
+        and other[1] < one[3] - 0.5
+    )
+
+
+def pieces(page: Page) -> Iterator[tuple[set[str], Area]]:
+    """The straight pieces of every line, with the names of its ends."""
+    for line in page.lines:
+        for (x, y), (next_x, next_y) in pairwise(line.points):
+            area = min(x, next_x), min(y, next_y), max(x, next_x), max(y, next_y)
+            assert area[0] == area[2] or area[1] == area[3]
+            yield {line.source, line.target}, area
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_everything_has_room(name: str) -> None:
+    page = PAGES[name]()
+    boxes = box_areas(page)
+    assert len(boxes) == len(page.boxes)
+    for (one, area), (other, other_area) in combinations(boxes.items(), 2):
+        assert not overlap(area, other_area), (one, other)
+    for left, top, right, bottom in boxes.values():
+        assert any(
+            lane.x <= left and right <= lane.right and lane.y <= top and bottom <= lane.bottom
+            for lane in page.lanes
+        )
+    for ends, (left, top, right, bottom) in pieces(page):
+        assert left >= 0
+        assert right <= page.width
+        assert top >= 0
+        assert bottom <= page.height
+        # Thick enough for the half point that `overlap` forgives.
+        thick = (left - 1, top - 1, right + 1, bottom + 1)
+        crossed = {box for box, area in boxes.items() if overlap(thick, area)}
+        assert crossed <= ends, ends
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_fits_on_a_page(name: str) -> None:
+    page = PAGES[name]()
+    # At most 1600 x 2400 pixels of 3/4 point, with 0.15 inches around.
+    assert page.width * 4 / 3 + 2 * 0.15 * 96 <= 1600
+    assert page.height * 4 / 3 + 2 * 0.15 * 96 <= 2400
+
+
+def test_sections_side_by_side_stand_at_the_same_heights() -> None:
+    lanes = PAGES["side by side"]().lanes
+    tops = [sorted(lane.y for lane in lanes if (lane.x == 0) is first) for first in (True, False)]
+    assert tops[0] == tops[1][: len(tops[0])]
+    assert len(tops[1]) == 6

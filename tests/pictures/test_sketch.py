@@ -1,0 +1,64 @@
+"""Folding and joining units."""
+
+import pytest
+
+from resnet_builder.pictures.sketch import ENTRY, Cell, Edge, Unit, UnitMaker, fold, in_rows, join
+
+
+def unit(words: str, name: str = "") -> Unit:
+    """A unit of one box for every letter, one behind the other."""
+    maker = UnitMaker()
+    end = ENTRY
+    for letter in words:
+        end = maker.box([Cell("conv", letter)], [end])
+    return maker.unit(name)
+
+
+def read(units: tuple[Unit, ...]) -> list[str]:
+    """Each unit as its letters and its count."""
+    return ["".join(cell.words for [cell] in u.boxes) + f" x {u.repeats}" for u in units]
+
+
+@pytest.mark.parametrize(
+    ("units", "folded"),
+    [
+        ("", []),
+        ("ab c", ["ab x 1", "c x 1"]),
+        ("ab ab ab", ["ab x 3"]),
+        ("c ab ab d", ["c x 1", "ab x 2", "d x 1"]),
+        ("a b a b a b", ["ab x 3"]),
+        # Longer runs of short units beat fewer runs of long ones.
+        ("a a a a", ["a x 4"]),
+        ("a a b a a b c", ["aab x 2", "c x 1"]),
+    ],
+)
+def test_fold(units: str, folded: list[str]) -> None:
+    assert read(fold(unit(words) for words in units.split())) == folded
+
+
+def test_a_folded_unit_has_the_names_of_its_first_and_last() -> None:
+    [folded] = fold([unit("ab", "block2"), unit("ab", "block3"), unit("ab", "block4")])
+    assert folded.title == "block2 – block4"
+    assert unit("ab", "block1").title == "block1"
+
+
+def test_units_with_other_edges_are_not_folded() -> None:
+    with_shortcut = UnitMaker()
+    first = with_shortcut.box([Cell("conv", "a")], [ENTRY])
+    with_shortcut.box([Cell("conv", "b")], [first])
+    with_shortcut.connect(ENTRY, 1, "identity")
+    assert len(fold([unit("ab"), with_shortcut.unit()])) == 2
+    assert with_shortcut.unit().forks
+    assert not unit("ab").forks
+
+
+def test_join() -> None:
+    joined = join([unit("ab", "first"), unit("c", "last")])
+    assert joined.edges == (Edge(ENTRY, 0), Edge(0, 1), Edge(1, 2))
+    assert joined.title == "first – last"
+
+
+def test_single_boxes_stand_in_one_row() -> None:
+    units = [unit("a", "x"), unit("b"), unit("cd"), *fold([unit("e"), unit("e")]), unit("f")]
+    assert read(in_rows(units)) == ["ab x 1", "cd x 1", "e x 2", "f x 1"]
+    assert in_rows(units)[0].title == ""

@@ -1,0 +1,69 @@
+"""What numbers, layers and activations are called."""
+
+import keras
+import pytest
+
+from resnet_builder import words
+from resnet_builder.pictures.layer_words import cells, kind
+
+layers = keras.layers
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (None, "?"),
+        (0, "0"),
+        (999, "999"),
+        (1000, "1.00 k"),
+        (9_536, "9.54 k"),
+        (99_960, "100 k"),
+        (999_499, "999 k"),
+        (999_500, "1.00 M"),
+        (25_557_032, "25.6 M"),
+        (4_089_184_256, "4.09 G"),
+    ],
+)
+def test_short(number: int | None, text: str) -> None:
+    assert words.short(number) == text
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: layers.Conv2D(8, 3, strides=2, groups=2), "3×3 conv, 8, 2 groups, stride 2"),
+        (lambda: layers.Conv2D(8, (1, 7), strides=(2, 1)), "1×7 conv, 8, stride 2×1"),
+        (lambda: layers.Conv2D(8, 3, dilation_rate=2), "3×3 conv, 8, dilation 2"),
+        (lambda: layers.Conv2D(8, 1, activation="gelu"), "1×1 conv, 8 | GELU"),
+        (lambda: layers.DepthwiseConv2D(3), "3×3 depthwise conv"),
+        (lambda: layers.SeparableConv2D(8, 3), "3×3 separable conv, 8"),
+        (lambda: layers.Conv2DTranspose(8, 2, 2), "2×2 transposed conv, 8, stride 2"),
+        (lambda: layers.BatchNormalization(), "BN"),
+        (lambda: layers.Activation("relu"), "ReLU"),
+        (lambda: layers.ReLU(), "ReLU"),
+        (lambda: layers.ReLU(max_value=6), "ReLU6"),
+        (lambda: layers.LeakyReLU(), "leaky ReLU"),
+        (lambda: layers.PReLU(), "PReLU"),
+        (lambda: layers.Softmax(), "softmax"),
+        (lambda: layers.Activation(lambda x: x * 2), "<lambda>"),
+        (lambda: layers.MaxPooling2D(), "2×2 max pool, stride 2"),
+        (lambda: layers.GlobalAveragePooling2D(), "global avg pool"),
+        (lambda: layers.Dropout(0.25), "dropout, 0.25"),
+        (lambda: layers.Dropout(0.25, noise_shape=(None, 1, 1, 1)), "drop path"),
+        (lambda: layers.Dense(3, activation="softmax"), "dense, 3 | softmax"),
+        (lambda: layers.Flatten(), "flatten"),
+        (lambda: layers.Rescaling(2.0), "rescaling"),
+    ],
+)
+def test_layers(make: type[keras.Layer], said: str) -> None:
+    layer = make()
+    image = keras.Input((8, 8, 4))
+    shape = tuple(layer(image).shape)
+    assert " | ".join(cell.words for cell in cells(layer, shape)) == said
+
+
+def test_operations_are_known_by_the_layers_names() -> None:
+    left, right = keras.Input((4,)), keras.Input((4,))
+    model = keras.Model([left, right], keras.ops.relu(left + right))
+    kinds = {type(operation).__name__: kind(operation) for operation in model.operations}
+    assert kinds == {"InputLayer": "other", "Add": "merge", "Relu": "activation"}
