@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,19 @@ def test_compare(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "plain34", "resnet34", "--json"]) == 0
     [difference] = json.loads(capsys.readouterr().out)["differences"]
     assert difference["field"] == "shortcuts"
+
+
+def test_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture, slide, both = (str(tmp_path / name) for name in ("net.dot", "net.svg", "both.png"))
+    assert main(["plot", "resnet34", picture, "--classes", "7", "--no-fold"]) == 0
+    assert capsys.readouterr().out == f"wrote {picture}\n"
+    assert "dense, 7" in Path(picture).read_text(encoding="utf-8")
+    assert main(["plot", "resnet34", slide, "--detail", "stage", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"file": slide}
+    assert main(["compare", "plain34", "resnet34", "--plot", both]) == 0
+    assert Path(both).read_bytes()[:4] == b"\x89PNG"
+    assert main(["plot", "resnet34", str(tmp_path / "nowhere" / "net.png")]) == 2
+    assert "there is no folder" in capsys.readouterr().err
 
 
 def test_verify(capsys: pytest.CaptureFixture[str]) -> None:

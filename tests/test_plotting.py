@@ -1,15 +1,19 @@
 """Pictures: what is drawn, and that the file is a whole one of its kind."""
 
+import errno
+import re
 import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
 import pytest
 import tensorflow as tf
 
-from resnet_builder import ResnetBuilder, plot
+from resnet_builder import ResnetBuilder, ResnetConfig, compare, plot
 from resnet_builder.graph import model_graph
 from resnet_builder.pictures import diagram as diagrams
 
@@ -71,21 +75,117 @@ def test_a_model_without_a_graph_is_refused() -> None:
         plot(keras.Sequential([keras.layers.Dense(2)]))
 
 
-@pytest.mark.parametrize("make", [two_branches, lambda: ResnetBuilder.from_preset("resnet18")])
-def test_dot_text(make: Callable[[], keras.Model], golden: Callable[[str, str], None]) -> None:
-    model = make()
-    golden(f"plot_{model.name}.dot", plot(model, direction="LR").dot)
+def small_pre_activation() -> keras.Model:
+    return ResnetBuilder.from_preset(
+        "resnetv2_50d", (32, 32, 3), 10, repetitions=(1, 3), filters=8, name="small"
+    )
 
 
-def test_the_same_network_gives_the_same_text() -> None:
-    assert plot("resnet18").dot == plot(ResnetBuilder.from_preset("resnet18")).dot
+SOURCES: dict[str, Callable[[], Any]] = {
+    "resnet50": lambda: "resnet50",
+    "two": two_branches,
+    "small": small_pre_activation,
+}
+
+
+@pytest.mark.parametrize("detail", ["stage", "block", "layer"])
+@pytest.mark.parametrize("name", SOURCES)
+def test_dot_text(name: str, detail: str, golden: Callable[[str, str], None]) -> None:
+    if (name, detail) != ("resnet50", "layer"):  # which is long
+        golden(f"plot_{name}_{detail}.dot", plot(SOURCES[name](), detail=detail).dot)
+
+
+def test_a_comparison(golden: Callable[[str, str], None]) -> None:
+    comparison = compare("plain20_cifar", "resnet20_cifar")
+    golden("plot_plain20_resnet20.dot", comparison.plot().dot)
+
+
+def marked(first: str, second: str) -> list[str]:
+    """The words in thick frames and the underlined ones, without repeats."""
+    text = compare(first, second).plot().dot
+    found = re.findall(r'BORDER="3"[^>]*>([^<]*)<|<U>(.*?)</U>', text)
+    return list(dict.fromkeys("".join(words) for words in found))
+
+
+def test_what_a_comparison_marks() -> None:
+    assert marked("resnet18", "resnet18") == []
+    excitations = {f"squeeze-excite, {n}" for n in (16, 32, 64, 128)}
+    assert {words for words in marked("resnet50", "seresnet50") if "," in words} == excitations
+    # Stage 3 has 6 blocks and 23 (He et al. 2015, Table 1), of which the first is another.
+    assert {"<B>× 5</B>", "<B>× 22</B>"} <= set(marked("resnet50", "resnet101"))
+    assert "<B>× 2</B>" not in marked("resnet50", "resnet101")
+
+
+def test_the_same_network_gives_the_same_bytes() -> None:
+    assert plot("resnet18").dot == plot("resnet18").dot
+    assert plot("resnet18").render() == plot("resnet18").render()
+    layers = plot("resnet18", detail="layer").dot
+    assert layers == plot(ResnetBuilder.from_preset("resnet18"), detail="layer").dot
+
+
+def test_options_of_the_network() -> None:
+    text = plot("resnet18", input_shape=(64, 32, 1), classes=7).dot
+    assert "input 64×32×1" in text
+    assert "dense, 7" in text
+
+
+def test_directions() -> None:
+    assert "rankdir=LR" in plot("resnet18", detail="stage").dot
+    assert "rankdir=TB" in plot("resnet18", detail="stage", direction="TB").dot
+    assert "rankdir=LR" in plot(two_branches(), detail="layer", direction="LR").dot
+    (width, height), (tall, high) = (
+        size(plot("resnet50", direction=direction).render()) for direction in ("LR", "TB")
+    )
+    assert width > 2 * height
+    assert high > tall
+
+
+def test_every_block_on_its_own() -> None:
+    # 3 + 4 + 6 + 3 blocks of ResNet-34, of which the first of three stages have projections.
+    text = plot("resnet34", fold=False).dot
+    assert text.count(">identity<") == 13
+    assert text.count(">projection<") == 3
+    assert "×&#160;" not in text
+
+
+def test_a_block_of_ones_own() -> None:
+    def block(filters: int, init_strides: Any, is_first_block_of_first_layer: bool) -> Any:
+        return keras.layers.Conv2D(filters, 3, strides=init_strides, padding="same")
+
+    config = ResnetConfig(block=block, repetitions=(3, 2), input_shape=(32, 32, 3))
+    assert "3×3 conv, 128, stride 2" in plot(config).dot
+
+
+def size(png: bytes) -> tuple[int, int]:
+    """(width, height) in pixels of a PNG that can be decoded."""
+    height, width, _ = tf.io.decode_png(png).shape
+    return width, height
+
+
+@pytest.mark.usefixtures("graphviz")
+@pytest.mark.parametrize(
+    "name",
+    ["keras_resnet34", "seresnext101_32x4d", "resnet200d", "resnetv2_1001_cifar", "plain34"],
+)
+def test_one_page(name: str) -> None:
+    width, height = size(plot(name).render())
+    assert 600 < width <= 1600
+    assert 600 < height <= 2400
+
+
+@pytest.mark.usefixtures("graphviz")
+@pytest.mark.parametrize("name", ["resnet152", "resnet1202_cifar"])
+def test_a_slide(name: str) -> None:
+    width, height = size(plot(name, detail="stage").render())
+    assert 600 < width <= 1600
+    assert 200 < height <= 900
 
 
 @pytest.mark.usefixtures("graphviz")
 def test_png(small: keras.Model, tmp_path: Path) -> None:
     path = tmp_path / "ResNet.png"
     diagram = plot(small, path, detail="layer")
-    height, width, _ = tf.io.decode_png(path.read_bytes()).shape
+    width, height = size(path.read_bytes())
     assert height > 20 * len(small.layers)
     assert 200 < width < 800
     assert diagram._repr_png_() == path.read_bytes()
@@ -93,19 +193,19 @@ def test_png(small: keras.Model, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("graphviz")
-def test_a_deep_network(tmp_path: Path) -> None:
-    path = tmp_path / "deep.png"
+def test_a_picture_that_few_viewers_open() -> None:
     model = ResnetBuilder.from_preset("resnet152", (32, 32, 3))
-    plot(model, path)
-    assert tf.io.decode_png(path.read_bytes()).shape[0] > 20_000
+    with pytest.warns(UserWarning, match='detail="block" draws any depth on one page, and a .svg'):
+        png = plot(model, detail="layer").render()
+    assert size(png)[1] > 20_000
 
 
 @pytest.mark.usefixtures("graphviz")
 def test_svg(tmp_path: Path) -> None:
     path = tmp_path / "two.SVG"
-    plot(two_branches(), str(path))
+    plot(two_branches(), str(path), detail="layer")
     words = "".join(ET.parse(path).getroot().itertext())
-    for word in ("shared", "<b>&amp;", "Dense, 8, relu"):
+    for word in ("shared", "<b>&amp;", "Dense, 8, ReLU"):
         assert word in words
 
 
@@ -117,7 +217,7 @@ def test_dot_file(tmp_path: Path) -> None:
 
 def test_never_the_splines_that_crash_graphviz() -> None:
     # https://github.com/keras-team/keras/issues/21815
-    assert "ortho" not in plot("resnet18").dot
+    assert "ortho" not in plot("resnet18", detail="layer").dot
 
 
 @pytest.mark.parametrize(
@@ -126,13 +226,26 @@ def test_never_the_splines_that_crash_graphviz() -> None:
         ("net.bmp", ValueError, r"one of \.png, \.svg, \.dot, \.gv"),
         ("net", ValueError, r"one of \.png"),
         ("nowhere/net.png", FileNotFoundError, "there is no folder"),
+        ("folder.png", IsADirectoryError, "it is a folder"),
     ],
 )
 def test_files_that_cannot_be(
     name: str, error: type[Exception], message: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(error, match=message):
-        plot(two_branches(), tmp_path / name)
+    (tmp_path / "folder.png").mkdir()
+    for draw in (partial(plot, "resnet18"), compare("resnet18", "resnet34").plot):
+        with pytest.raises(error, match=message):
+            draw(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.png"]
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match=r"cannot write .*net\.png: No space left on device"):
+        plot("resnet18", tmp_path / "net.png")
     assert not list(tmp_path.iterdir())
 
 
@@ -153,14 +266,6 @@ def test_without_any_graphviz(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diagrams, "files", lambda _: None)
     with pytest.raises(RuntimeError, match="pip install graphviz-pure"):
         plot(two_branches()).render()
-
-
-def test_settings_in_their_own_order() -> None:
-    image = keras.Input((32, 32, 3))
-    x = keras.layers.Conv2D(8, 3, strides=(2, 1), activation=keras.layers.LeakyReLU())(image)
-    text = plot(keras.Model(image, keras.layers.Dropout(0.25)(x))).dot
-    assert "Conv2D, 3×3, 8, stride 2×1, LeakyReLU" in text
-    assert "Dropout, 0.25" in text
 
 
 def test_refused() -> None:

@@ -99,7 +99,7 @@ def plot_side_by_side(
     page = lay_out_side_by_side(
         mark_differences(*sketches),
         in_one_column=not fold,
-        note="Thick frames and underlined numbers: what the other network does not have.",
+        note="Thick frames and underlined numbers: not so in the other network.",
     )
     return _saved(Diagram(draw_page(page)), to_file)
 

@@ -1,6 +1,7 @@
 """Pages: everything has room, and no line runs through a box that it has nothing to do with."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import combinations, pairwise
 
 import keras
@@ -26,6 +27,10 @@ def planned(name: str) -> Sketch:
     return sketch_plan(make_plan(find_config(name)), name)
 
 
+def of_preset(name: str) -> Page:
+    return lay_out_page(planned(name).folded())
+
+
 def tangled() -> keras.Model:
     """Branches of branches, as in the last blocks of Inception v3."""
     image = keras.Input((8, 8, 4))
@@ -37,7 +42,7 @@ def tangled() -> keras.Model:
 
 
 PAGES: dict[str, Callable[[], Page]] = {
-    **{name: lambda name=name: lay_out_page(planned(name).folded()) for name in PRESETS},
+    **{name: partial(of_preset, name) for name in PRESETS},
     "left to right": lambda: lay_out_page(planned("resnet50d").folded(), "LR"),
     "unfolded": lambda: lay_out_page(planned("resnet34"), in_one_column=True),
     "pre-activated, unfolded": lambda: lay_out_page(planned("resnetv2_50"), in_one_column=True),

@@ -35,7 +35,7 @@ def test_short(number: int | None, text: str) -> None:
         (lambda: layers.Conv2D(8, (1, 7), strides=(2, 1)), "1×7 conv, 8, stride 2×1"),
         (lambda: layers.Conv2D(8, 3, dilation_rate=2), "3×3 conv, 8, dilation 2"),
         (lambda: layers.Conv2D(8, 1, activation="gelu"), "1×1 conv, 8 | GELU"),
-        (lambda: layers.DepthwiseConv2D(3), "3×3 depthwise conv"),
+        (lambda: layers.DepthwiseConv2D(3), "3×3 depthwise conv, 4"),
         (lambda: layers.SeparableConv2D(8, 3), "3×3 separable conv, 8"),
         (lambda: layers.Conv2DTranspose(8, 2, 2), "2×2 transposed conv, 8, stride 2"),
         (lambda: layers.BatchNormalization(), "BN"),

@@ -15,7 +15,7 @@ def mark_differences(first: Sketch, second: Sketch) -> tuple[Sketch, Sketch]:
 def _marked(sketch: Sketch, other: Sketch) -> Sketch:
     others = {section.name: section for section in other.sections}
     sections = (_section(section, others.get(section.name)) for section in sketch.sections)
-    return replace(sketch, sections=tuple(sections))
+    return replace(sketch, sections=tuple(sections), marked=sketch.totals != other.totals)
 
 
 def _section(section: Section, other: Section | None) -> Section:

@@ -40,7 +40,10 @@ def kind(layer: Any) -> str:
 
 def cells(layer: Any, shape: Any) -> list[Cell]:
     """What a box says of a layer with that output: 3×3 conv, 64, stride 2, and its activation."""
-    return [Cell(kind(layer), ", ".join([_noun(layer, shape), *settings(layer)])), *_last(layer)]
+    written = [_noun(layer, shape), *settings(layer)]
+    if type(layer).__name__.startswith("Depthwise"):  # whose filters are not given but come out
+        written.insert(1, str(shape[1 if layer.data_format == "channels_first" else -1]))
+    return [Cell(kind(layer), ", ".join(written)), *_last(layer)]
 
 
 def settings(layer: Any) -> list[str]:

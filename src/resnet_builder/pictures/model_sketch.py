@@ -13,7 +13,7 @@ from ..graph import model_graph
 from ..model_costs import node_costs, profile_model, section_names
 from ..profiles import known_sum
 from .boxes import LayerBox, gather
-from .sketch import ENTRY, Edge, Section, Sketch, Unit, UnitMaker, join
+from .sketch import ENTRY, Edge, Section, Sketch, Unit, UnitMaker, join, shortcut_role
 
 OURS = "stem", "stage", "head"
 
@@ -165,7 +165,7 @@ def _with_shortcuts(unit: Unit) -> Unit:
             continue
         short, long = sorted(map(way_to, edges), key=len)
         if len(short) < len(long):
-            role = "identity" if len(short) == 1 else "projection"
+            role = shortcut_role(unit.boxes[edge.target] for edge in short[:-1])
             roles |= dict.fromkeys(short, role)
     marked = (replace(edge, role=roles.get(edge, "")) for edge in unit.edges)
     return replace(unit, edges=tuple(marked))

@@ -23,7 +23,7 @@ COLOURS = {
     "activation": "#FFCCCC",
     "pool": "#CCEEFF",
     "merge": "#CCDDAA",
-    "scale": "#CCDDAA",
+    "scale": "#E0D0EC",
     "dense": "#DDDDDD",
     "other": "#FFFFFF",
     "output": "#FFFFFF",
@@ -31,6 +31,7 @@ COLOURS = {
 ROLES = {
     "": {"color": "#444444"},
     "identity": {"color": "#0077BB", "penwidth": "1.8"},
+    "resized identity": {"color": "#0077BB", "penwidth": "1.4", "style": "dashed"},
     "projection": {"color": "#CC3311", "penwidth": "1.4", "style": "dashed"},
 }
 MARKED = ' BORDER="3" COLOR="#000000"'

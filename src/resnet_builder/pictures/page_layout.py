@@ -19,7 +19,7 @@ from .unit_layout import (
 )
 
 MARGIN = 14  # inside a lane
-UNIT_GAP, LANE_GAP = 22, 18
+UNIT_GAP, ROW_GAP, LANE_GAP = 22, 36, 18
 HEADING = (122, 66)
 TITLE_HEIGHT = 30
 WIDEST = 1150  # a lane beyond it goes on below
@@ -81,7 +81,7 @@ def lay_out_page(
     right, it is a column of units. Those in one column have no frames. `lane_heights` are the
     least ones.
     """
-    painter = Painter(lane_heights, 0 if in_one_column else UNIT_GAP)
+    painter = Painter(lane_heights, framed=not in_one_column)
     units = [
         [lay_out(unit, in_a_frame=not in_one_column) for unit in section.units]
         for section in sketch.sections
@@ -111,7 +111,7 @@ def lay_out_side_by_side(sketches: Sequence[Sketch], *, in_one_column: bool, not
     for sketch in sketches:
         page = lay_out_page(sketch, in_one_column=in_one_column, lane_heights=heights)
         joined.add(page, joined.width + 2 * LANE_GAP if joined.width else 0)
-    joined.texts.append(Text(0, joined.height + GAP, ((Run(note),),)))
+    joined.texts.append(Text(0, joined.height + GAP, ((Run(note, 13),),)))
     joined.height += 3 * GAP
     return joined
 
@@ -136,15 +136,16 @@ def _grid(lanes: list[list[UnitLayout]], columns: int) -> tuple[list[Rows], list
 class Painter:
     """Places sections one after the other, and joins each unit to the one before it."""
 
-    def __init__(self, lane_heights: Sequence[float], unit_gap: float) -> None:
+    def __init__(self, lane_heights: Sequence[float], *, framed: bool) -> None:
         self.page = Page()
         self.end: End | None = None
         self.lane_heights = lane_heights
-        self.unit_gap = unit_gap
+        self.framed = framed
 
     def finished(self, sketch: Sketch) -> Page:
         """The page with its title, as large as what stands on it."""
-        title = Run(sketch.name, 16, bold=True), Run(f"   {sketch.totals}", 13)
+        totals = Run(sketch.totals, 13, marked=sketch.marked)
+        title = Run(f"{sketch.name}   ", 16, bold=True), totals
         self.page.texts.append(Text(0, 0, (title,)))
         widths = [text_width(run.words, run.size) for run in title]
         self.page.width = max(sum(widths), *(frame.right for frame in self.page.frames))
@@ -164,7 +165,8 @@ class Painter:
         """A section, with its heading in the room `left` of its units or `above` them."""
         least = self.lane_heights[len(self.page.lanes) :][:1]
         heights = [max(unit.height for unit in row) for row in rows]
-        inside = above + sum(heights) + self.unit_gap * (len(rows) - 1)
+        gap = ROW_GAP if self.framed else 0
+        inside = above + sum(heights) + gap * (len(rows) - 1)
         lane = Frame(
             "lane",
             x,
@@ -174,7 +176,7 @@ class Painter:
         )
         self.page.frames.append(lane)
         self.page.texts.append(Text(x + MARGIN, y + MARGIN, _heading(section)))
-        tops = accumulate((height + self.unit_gap for height in heights), initial=0.0)
+        tops = accumulate((height + gap for height in heights), initial=0.0)
         for row, top in zip(rows, tops, strict=False):
             for unit, slot in zip(row, slots, strict=False):
                 place = replace(slot, x=x + MARGIN + left + slot.x)
@@ -185,7 +187,7 @@ class Painter:
         """A unit in its place."""
         unit, axes = layout.unit, slot.axes
         frame = Frame("unit", slot.x, y, slot.width, layout.height)
-        if self.unit_gap:
+        if self.framed:
             self._frame(unit, frame)
         start = len(self.page.boxes)
         for box, column, height in zip(unit.boxes, layout.columns, layout.heights, strict=True):
@@ -228,14 +230,14 @@ class Painter:
         """From the last unit to the entry of the next, around the frames."""
         assert self.end is not None
         (x, y), entry_x = self.end.point, entry[0]
-        old, new, gap = self.end.lane, lane, LANE_GAP
+        old, new, between, below = self.end.lane, lane, LANE_GAP, LANE_GAP
         if old == new:
-            old, new, gap = self.end.frame, frame, UNIT_GAP
+            old, new, between, below = self.end.frame, frame, UNIT_GAP, ROW_GAP
         if new.y >= old.bottom:
-            middle = new.y - gap / 2
+            middle = new.y - below / 2
             return (x, y), (x, middle), (entry_x, middle), entry
-        low, high, between = self.end.frame.bottom + 9, frame.y - 6, new.x - gap / 2 + CARD
-        return (x, y), (x, low), (between, low), (between, high), (entry_x, high), entry
+        low, high, side = self.end.frame.bottom + 9, frame.y - 6, new.x - between / 2 + CARD
+        return (x, y), (x, low), (side, low), (side, high), (entry_x, high), entry
 
     def _edges(self, layout: UnitLayout, axes: list[float], y: float, start: int) -> None:
         for edge in layout.unit.edges:
@@ -245,6 +247,8 @@ class Painter:
             source = self.entry if edge.source == ENTRY else f"b{start + edge.source}"
             self.page.lines.append(Line(source, f"b{start + edge.target}", points, edge.role))
             channel = layout.channels[edge]
+            if edge.source != ENTRY and layout.column(edge.source) != channel:
+                self.page.forks[f"y{start + edge.source}"] = points[0]
             if edge.role and layout.column(edge.source) != channel:
                 label = Run(edge.role, 9, role=edge.role)
                 corner = next(height for x, height in points if x == axes[channel])

@@ -18,7 +18,7 @@ from ..plan import (
     SqueezeExcite,
 )
 from ..profiling import profile_plan
-from .sketch import ENTRY, Cell, Section, Sketch, Unit, UnitMaker, join
+from .sketch import ENTRY, Cell, Section, Sketch, Unit, UnitMaker, join, shortcut_role
 
 BN = Cell("norm", "BN")
 
@@ -76,9 +76,10 @@ def _block(block: Block, activation: Cell) -> Unit:
         maker.box([*_cells(last, activation), *at_the_end], [end])
         return maker.unit(name)
     end = maker.box(_cells(last, activation), [end])
-    role = "projection" if block.shortcut else "identity"
-    for part in block.shortcut:
-        shortcut = maker.box(_cells(part, activation), [shortcut], role)
+    beside = [tuple(_cells(part, activation)) for part in block.shortcut]
+    role = shortcut_role(beside)
+    for cells in beside:
+        shortcut = maker.box(cells, [shortcut], role)
     total = maker.box([Cell("merge", "+"), *at_the_end], [end])
     maker.connect(shortcut, total, role)
     return maker.unit(name)

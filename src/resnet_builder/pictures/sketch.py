@@ -24,7 +24,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Edge:
-    """From a box of a unit, or its entry, to a box: `role` is a shortcut's, or empty."""
+    """From a box of a unit, or its entry, to a box.
+
+    `role` is a shortcut's: `"identity"`, `"resized identity"` (strided or padded, without weights)
+    or `"projection"`; or empty.
+    """
 
     source: int
     target: int
@@ -84,13 +88,14 @@ class Section:
 
 @dataclass(frozen=True)
 class Sketch:
-    """A whole network; `input_size` is in words."""
+    """A whole network; `input_size` is in words. It is marked where another's totals differ."""
 
     name: str
     input_size: str
     parameters: int
     macs: int | None
     sections: tuple[Section, ...]
+    marked: bool = False
 
     @property
     def totals(self) -> str:
@@ -104,6 +109,13 @@ class Sketch:
             replace(section, units=in_rows(fold(section.units))) for section in self.sections
         ]
         return replace(self, sections=tuple(sections))
+
+
+def shortcut_role(boxes: Iterable[tuple[Cell, ...]]) -> str:
+    """What a shortcut by way of those boxes is called."""
+    boxes = list(boxes)
+    weighted = any(cell.kind in ("conv", "dense") for box in boxes for cell in box)
+    return "projection" if weighted else "resized identity" if boxes else "identity"
 
 
 class UnitMaker:

@@ -1,5 +1,6 @@
 """A sketch as a figure for a slide: a card for every section."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from html import escape
@@ -10,7 +11,7 @@ import pydot
 from .page_drawing import FONT
 from .sketch import Section, Sketch, Unit
 
-MOST_LINES = 9  # of a card
+MOST_LINES = 10  # of a card
 
 
 def draw_stages(sketch: Sketch, direction: str) -> pydot.Dot:
@@ -65,7 +66,7 @@ def _card(section: Section) -> str:
 
 def _made_of(units: Iterable[Unit]) -> Iterator[str]:
     """Lines for layers with weights; blocks that differ in strides and shortcuts as one kind."""
-    for lines, group in groupby(units, _main_words):
+    for lines, group in groupby(units, _without_strides):
         alike = list(group)
         yield from map(escape, lines)
         count = sum(unit.repeats for unit in alike)
@@ -74,14 +75,23 @@ def _made_of(units: Iterable[Unit]) -> Iterator[str]:
         roles = Counter(
             role for unit in alike for role in _roles(unit) for _ in range(unit.repeats)
         )
+        strides = re.findall(r"stride [\d×]+", " ".join(_main_words(alike[0])))
+        if count > 1 and strides:
+            yield _small(f"{strides[0]} in the first")
         if roles:
             yield _small(", ".join(f"{times} {role}" for role, times in roles.items()))
+
+
+def _without_strides(unit: Unit) -> list[str]:
+    in_a_block = bool(unit.title)
+    words = _main_words(unit)
+    return [line.partition(", stride")[0] for line in words] if in_a_block else words
 
 
 def _main_words(unit: Unit) -> list[str]:
     beside = {edge.target for edge in unit.edges if edge.role} - {len(unit.boxes) - 1}
     return [
-        cell.words.partition(", stride")[0] if unit.title else cell.words
+        cell.words
         for number, box in enumerate(unit.boxes)
         if number not in beside
         for cell in box

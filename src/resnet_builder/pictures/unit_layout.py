@@ -79,9 +79,8 @@ class UnitLayout:
             points.append((axes[0], self.entry))
         else:
             source, bottom = self.column(edge.source), self.heights[edge.source] + ROW / 2
-            points.append((axes[source], bottom))
-            if source != channel:
-                points.append((axes[source], bottom + GAP / 2))
+            # A branch begins below its box, on the line that goes on.
+            points.append((axes[source], bottom + (GAP / 2 if source != channel else 0)))
         points.append((axis, points[-1][1]))
         height, target = self.heights[edge.target], self.column(edge.target)
         left, _ = reach(self.unit.boxes[edge.target])
@@ -90,7 +89,8 @@ class UnitLayout:
         elif self.tangled:
             # Between the rows, where no box stands; then from above.
             above = height - ROW / 2 - GAP / 2
-            points += [(axis, above), (axes[target], above), (axes[target], height - ROW / 2)]
+            side = axes[target] - left / 2
+            points += [(axis, above), (side, above), (side, height - ROW / 2)]
         else:
             points += [(axis, height), (axes[target] - left, height)]
         return points
