@@ -1,11 +1,10 @@
-"""Draw the picture at the top of the README: a ResNet of two blocks, layer by layer.
+"""Draw the picture at the top of the README: ResNet-34 beside its plain counterpart.
 
-Run it from the top of the repository with: python examples/readme_picture.py
+As in Figure 3 of the paper (arXiv:1512.03385), every block is drawn. Run it from the top of the
+repository with: python examples/readme_picture.py
 """
 
-from resnet_builder import ResnetBuilder, plot
+from resnet_builder import compare, plot
 
-model = ResnetBuilder.from_preset(
-    "resnet18", (32, 32, 3), classes=10, stem="cifar", repetitions=(1, 1), name="two blocks"
-)
-plot(model, "docs/two_blocks.png", detail="layer")
+compare("plain34", "resnet34").plot("docs/resnet34.png", fold=False)
+plot("resnet50", "docs/resnet50.png")

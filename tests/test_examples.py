@@ -27,7 +27,7 @@ def test_quickstart(tmp_path: Path) -> None:
     assert float(accuracy) >= 97
     predicted, labels = re.findall(r"\[(\d(?: \d)+)\]", printed)
     assert predicted == labels
-    assert tf.io.decode_png((first / "ResNet.png").read_bytes()).shape[0] > 5_000
+    assert 600 < tf.io.decode_png((first / "ResNet.png").read_bytes()).shape[0] <= 2400
     # The same result on every run.
     run_quickstart(second)
     weights = [

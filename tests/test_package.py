@@ -179,7 +179,12 @@ README_COMMANDS = re.findall(
 
 @pytest.mark.parametrize(("arguments", "output"), README_COMMANDS)
 def test_the_readmes_commands_print_what_it_shows(
-    arguments: str, output: str, capsys: pytest.CaptureFixture[str]
+    arguments: str,
+    output: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     main(arguments.split())
     assert capsys.readouterr().out.rstrip() == output.rstrip()

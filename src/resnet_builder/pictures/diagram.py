@@ -69,6 +69,11 @@ class Diagram:
         except OSError as error:
             raise type(error)(f"cannot write {path}: {error.strerror}") from error
 
+    def __repr__(self) -> str:
+        return (
+            f"<Diagram of {len(self._graph.get_node_list())} nodes: .save(path), .render(), .dot>"
+        )
+
     def _repr_png_(self) -> bytes:
         return self.render("png")
 
