@@ -12,6 +12,8 @@ from .profiles import Profile as Profile
 from .profiling import profile as profile
 from .published import Report as Report
 from .published import verify as verify
+from .weights.loading import WeightsReport as WeightsReport
+from .weights.loading import load_weights as load_weights
 
 __all__: list[str]
 __version__: str

@@ -16,6 +16,8 @@ from .planner import make_plan
 from .presets import find_config
 from .recursion import room_for
 from .shapes import ORDERS, image_shape, in_order
+from .weights.loading import load
+from .weights.matching import weights_of
 
 
 class ResnetBuilder:
@@ -40,6 +42,8 @@ class ResnetBuilder:
         include_top: bool = True,
         pooling: str | None = None,
         classifier_activation: str | None = "softmax",
+        weights: Any = None,
+        adapt_weights: bool = False,
         dropout_rate: float = 0.0,
         data_format: str | None = None,
         dtype: Any = None,
@@ -68,6 +72,11 @@ class ResnetBuilder:
             pooling: `"avg"` (the default of a network with a classifier), `"max"`, or None.
             classifier_activation: name of a Keras activation; None gives logits. Like `classes`,
                 it says nothing where there is no classifier.
+            weights: a checkpoint, as in `load_weights`; what the network has no use for, such as
+                the classifier of a network without one, is left. Default: random weights.
+            adapt_weights: let the checkpoint differ in the number of classes (the classifier is
+                then random) and of input channels (the stem's kernel is summed, or repeated and
+                rescaled): `adapt` of `load_weights`.
             dropout_rate: share of the pooled features dropped before the classifier in training.
             data_format: `"channels_last"` or `"channels_first"`. Default:
                 `keras.config.image_data_format()`.
@@ -91,6 +100,7 @@ class ResnetBuilder:
         Raises:
             TypeError: an unknown option or a value of the wrong kind.
             ValueError: an unknown name, or a value that cannot be; the message says what can.
+            OSError, ImportError: of the checkpoint, as `load_weights`.
 
         Example:
             >>> model = ResnetBuilder.from_preset("resnet18", (None, None, 3), classes=10)
@@ -122,9 +132,18 @@ class ResnetBuilder:
             features = _checked_features(
                 features, plan, {"pooling": pooling, "dropout_rate": dropout_rate}
             )
-        make = LayerMaker(config, order, dtype, _checked_prefix(layer_prefix))
+        if adapt_weights and weights is None:
+            raise ValueError("adapt_weights has no meaning without weights")
+        blank = weights is not None
+        make = LayerMaker(config, order, dtype, _checked_prefix(layer_prefix), blank)
         default_name = preset if isinstance(preset, str) else "resnet"
-        return _assemble(plan, make, features, name or f"{layer_prefix}{default_name}")
+        model = _assemble(plan, make, features, name or f"{layer_prefix}{default_name}")
+        if blank:
+            whole = make_plan(config)
+            report = load(model, weights, adapt=adapt_weights, known=weights_of(whole))
+            random = {f"{layer_prefix}{name.partition('/')[0]}" for name in report.left_random}
+            make.restore_initializers(model, random)
+        return model
 
     @staticmethod
     def from_config(config: ResnetConfig, *args: Any, **options: Any) -> keras.Model:

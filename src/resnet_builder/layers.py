@@ -51,13 +51,15 @@ def _known(registry: Any, name: Any, kind: str, also: Iterable[str] = ()) -> str
 class LayerMaker:
     """Applies layers with what they all share: a config's conventions, axis order, dtype, prefix.
 
-    Without a prefix the layers are named by Keras.
+    Without a prefix the layers are named by Keras. A `blank` one draws no random numbers: its
+    kernels are zeros until `restore_initializers` has been called and weights were loaded.
     """
 
     config: ResnetConfig
     data_format: str
     dtype: Any = None
     prefix: str | None = None
+    blank: bool = False
 
     def input(self, shape: Shape) -> Tensor:
         """The image the network begins with."""
@@ -172,18 +174,36 @@ class LayerMaker:
         return layers.Dense(
             classifier.classes,
             activation=_activation(classifier.activation),
-            kernel_initializer=_initializer(self.config.classifier_initializer),
+            kernel_initializer=self._initializer(self.config.classifier_initializer),
             **self._common(classifier.name) | {"dtype": dtype},
         )(x)
 
     def _conv2d(self, x: Tensor, name: str, **settings: Any) -> Tensor:
         decay = self.config.weight_decay
         return layers.Conv2D(
-            kernel_initializer=_initializer(self.config.kernel_initializer),
+            kernel_initializer=self._initializer(self.config.kernel_initializer),
             kernel_regularizer=keras.regularizers.L2(decay) if decay else None,
             **settings,
             **self._spatial(name),
         )(x)
+
+    def restore_initializers(self, model: keras.Model, random: Iterable[str]) -> None:
+        """Give a blank model's layers their initialisers, and random values to those named."""
+        names = {
+            layers.Conv2D: self.config.kernel_initializer,
+            layers.Dense: self.config.classifier_initializer,
+        }
+        random = set(random)
+        for layer in model.layers:
+            if type(layer) in names:
+                layer.kernel_initializer = _initializer(names[type(layer)])
+                if layer.name in random:
+                    kernel = layer.kernel
+                    kernel.assign(layer.kernel_initializer(kernel.shape, kernel.dtype))
+
+    def _initializer(self, name: str) -> Any:
+        real = _initializer(name)
+        return "zeros" if self.blank else real
 
     def _max_pool(self, x: Tensor, pool_size: int, strides: Any, name: str) -> Tensor:
         return layers.MaxPooling2D(pool_size, strides, padding="same", **self._spatial(name))(x)

@@ -1,0 +1,217 @@
+"""Checkpoints as names and tensors, whatever they are stored in. Nothing in them is executed."""
+
+import io
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The tensors of a checkpoint: their shapes at once, and each of them when it is read."""
+
+    name: str
+    shapes: Mapping[str, tuple[int, ...]]
+    read: Callable[[str], Array]
+
+
+@contextmanager
+def opened(source: Any) -> Iterator[Checkpoint]:
+    """The checkpoint in a file, or the one that a dict of arrays is.
+
+    Raises:
+        TypeError: neither a path nor a dict.
+        ValueError: a file that is broken, or not what its ending says.
+        OSError: a file that cannot be read.
+        ImportError: a package that reads such files is not installed.
+    """
+    if isinstance(source, Mapping):
+        yield _from_arrays("the dict", source)
+        return
+    if not isinstance(source, str | os.PathLike):
+        raise TypeError(f"weights come from a file or a dict of arrays, not from {source!r}")
+    path = Path(source)
+    reader = _reader(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"cannot load {path}: it is a folder; name a file in it")
+    if not path.exists():
+        raise FileNotFoundError(f"cannot load {path}: there is no such file")
+    with path.open("rb") as file:  # unreadable files say so here
+        if not file.read(1):
+            raise ValueError(f"cannot load {path}: the file is empty")
+    with reader(path) as checkpoint:
+        yield checkpoint
+
+
+def _reader(path: Path) -> Any:
+    for ending, reader in READERS.items():
+        if path.name.lower().endswith(ending):
+            return reader
+    raise ValueError(f"cannot load {str(path)!r}: its ending must be one of {', '.join(READERS)}")
+
+
+def _from_arrays(name: str, arrays: Mapping[str, Any]) -> Checkpoint:
+    tensors = {key: value for key, value in arrays.items() if hasattr(value, "shape")}
+    shapes = {key: tuple(value.shape) for key, value in tensors.items()}
+    return Checkpoint(name, shapes, lambda key: _as_array(tensors[key]))
+
+
+def _as_array(tensor: Any) -> Array:
+    """A NumPy array of a tensor of NumPy, Keras or PyTorch."""
+    if hasattr(tensor, "detach"):
+        tensor = tensor.detach()
+        if str(tensor.dtype) == "torch.bfloat16":  # which NumPy does not know
+            tensor = tensor.float()
+    return np.asarray(tensor)
+
+
+# safetensors ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _safetensors(path: Path) -> Iterator[Checkpoint]:
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError as error:
+        raise ImportError(
+            "reading .safetensors needs a package: pip install 'resnet-builder[weights]'"
+        ) from error
+    file: Any
+    try:
+        file = safe_open(path, "numpy")
+    except SafetensorError as error:
+        raise _broken(path, "safetensors", error) from error
+    with file:
+        shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+        yield Checkpoint(str(path), shapes, file.get_tensor)
+
+
+# PyTorch ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _pytorch(path: Path) -> Iterator[Checkpoint]:
+    try:
+        import torch
+    except ImportError as error:
+        raise ImportError(
+            f"reading {path.suffix} needs PyTorch: install it, or save the checkpoint as "
+            ".safetensors where it is installed"
+        ) from error
+    try:
+        # Only tensors and plain containers are unpickled: nothing in the file runs.
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # PyTorch raises what the broken part of a pickle happens to raise
+        raise _broken(path, "PyTorch checkpoint of tensors alone", error) from error
+    if not isinstance(loaded, Mapping):
+        raise ValueError(f"cannot load {path}: it holds {type(loaded).__name__}, not tensors")
+    for key in ("state_dict", "model", "model_state_dict"):
+        if isinstance(loaded.get(key), Mapping):
+            loaded = loaded[key]
+    yield _from_arrays(str(path), {key.removeprefix("module."): loaded[key] for key in loaded})
+
+
+# Keras ------------------------------------------------------------------------------------------
+
+# A layer's variables in the order in which Keras 3 numbers them, by how many there are.
+_VARIABLES = {
+    1: ("kernel",),
+    2: ("kernel", "bias"),
+    4: ("gamma", "beta", "moving_mean", "moving_variance"),
+}
+
+
+@contextmanager
+def _hdf5(path: Path) -> Iterator[Checkpoint]:
+    with _hdf5_file(path, path) as checkpoint:
+        yield checkpoint
+
+
+@contextmanager
+def _keras_archive(path: Path) -> Iterator[Checkpoint]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            content = archive.read("model.weights.h5")
+    except (zipfile.BadZipFile, KeyError, EOFError, OSError) as error:
+        raise _broken(path, "Keras model", error) from error
+    with _hdf5_file(path, io.BytesIO(content)) as checkpoint:
+        yield checkpoint
+
+
+@contextmanager
+def _hdf5_file(path: Path, file: Any) -> Iterator[Checkpoint]:
+    import h5py
+
+    try:
+        opened_file = h5py.File(file, "r")
+    except OSError as error:
+        raise _broken(path, "HDF5 file", error) from error
+    with opened_file as root:
+        try:
+            tensors = _legacy(root) if _legacy_root(root) is not None else _numbered(root)
+        except (OSError, KeyError, RuntimeError, ValueError) as error:
+            raise _broken(path, "HDF5 file of Keras", error) from error
+        yield Checkpoint(
+            str(path),
+            {key: tuple(dataset.shape) for key, dataset in tensors.items()},
+            lambda key: np.asarray(tensors[key]),
+        )
+
+
+def _legacy_root(root: Any) -> Any:
+    """Where the layers of a file of Keras 2, or of a whole model in HDF5, are listed."""
+    groups = (root, root.get("model_weights", {}))
+    return next((group for group in groups if "layer_names" in getattr(group, "attrs", {})), None)
+
+
+def _legacy(root: Any) -> dict[str, Any]:
+    group = _legacy_root(root)
+    tensors = {}
+    for layer in map(_text, group.attrs["layer_names"]):
+        for weight in map(_text, group[layer].attrs["weight_names"]):
+            variable = weight.rpartition("/")[2].partition(":")[0]
+            tensors[f"{layer}/{variable}"] = group[layer][weight]
+    return tensors
+
+
+def _numbered(root: Any) -> dict[str, Any]:
+    """The variables of a .weights.h5 of Keras 3, under the names of their layers."""
+    tensors = {}
+
+    def visit(_: str, group: Any) -> None:
+        layer = group.attrs.get("name")
+        if group.name.endswith("/vars") and layer is not None and len(group):
+            names = _VARIABLES.get(len(group), tuple(map(str, range(len(group)))))
+            for number, variable in enumerate(names):
+                tensors[f"{_text(layer)}/{variable}"] = group[str(number)]
+
+    root.visititems(visit)
+    return tensors
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _broken(path: Path, kind: str, error: BaseException) -> ValueError:
+    return ValueError(f"cannot load {path}: it is not a whole {kind} ({error})")
+
+
+# ending -> what reads it; the first that fits.
+READERS = {
+    ".safetensors": _safetensors,
+    ".pth": _pytorch,
+    ".pt": _pytorch,
+    ".bin": _pytorch,
+    ".h5": _hdf5,
+    ".keras": _keras_archive,
+}

@@ -1,0 +1,93 @@
+"""A network with another library's weights answers what that library answered."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from resnet_builder import ResnetBuilder, load_weights
+
+from .checkpoint_recipe import (
+    NETWORKS,
+    checkpoint,
+    images,
+    logits,
+    preset_of,
+    relative_error,
+)
+
+# float32 alone gives 1e-6 to 1e-5.
+TOLERANCE = 1e-5
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_torchvision_and_timm(network: str) -> None:
+    x = images(network)
+    model = ResnetBuilder.from_preset(
+        preset_of(network), x.shape[1:], classifier_activation=None, weights=checkpoint(network)
+    )
+    assert relative_error(model.predict(x, verbose=0), logits(network)) <= TOLERANCE
+
+
+def randomise(model: keras.Model) -> None:
+    """Random weights, and batch-norm statistics unlike those of a new model."""
+    rng = np.random.Generator(np.random.PCG64(1))
+    for layer in model.layers:
+        for variable in layer.weights:
+            shape = tuple(variable.shape)
+            if variable.name in ("gamma", "moving_variance"):
+                variable.assign(rng.uniform(0.5, 1.5, shape))
+            elif len(shape) == 1:
+                variable.assign(0.1 * rng.standard_normal(shape))
+            else:
+                variable.assign(rng.standard_normal(shape) / np.sqrt(np.prod(shape[:-1])))
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("ResNet50", "resnet50_v1"),
+        pytest.param("ResNet101", "resnet101_v1", marks=pytest.mark.slow),
+        pytest.param("ResNet152", "resnet152_v1", marks=pytest.mark.slow),
+    ],
+)
+def test_keras_applications(theirs: str, ours: str, tmp_path: Path) -> None:
+    original = getattr(keras.applications, theirs)(
+        weights=None, input_shape=(64, 64, 3), classifier_activation=None
+    )
+    randomise(original)
+    path = tmp_path / "theirs.weights.h5"
+    original.save_weights(path)
+    model = ResnetBuilder.from_preset(ours, (64, 64, 3), classifier_activation=None)
+    report = load_weights(model, path)
+    x = np.random.Generator(np.random.PCG64(0)).standard_normal((2, 64, 64, 3)).astype("float32")
+    expected = original.predict(x, verbose=0)
+    assert relative_error(model.predict(x, verbose=0), expected) <= TOLERANCE
+    # Every convolution there has a bias: as many as ResNet has, less the classifier.
+    convolutions = sum(isinstance(layer, keras.layers.Conv2D) for layer in original.layers)
+    assert report.adapted == (f"{convolutions} biases of convolutions into batch norm",)
+    assert report.tensors == len(original.weights)
+
+
+def test_without_its_head_and_in_another_order() -> None:
+    network = "torchvision_resnet18"
+    x = images(network)
+    whole = ResnetBuilder.from_preset("resnet18", x.shape[1:], weights=checkpoint(network))
+    maps = ResnetBuilder.from_preset(
+        "resnet18", x.shape[1:], features=("stage2",), weights=checkpoint(network)
+    )
+    expected = keras.Model(whole.input, whole.get_layer("stage2_block2_out").output)
+    np.testing.assert_array_equal(
+        maps.predict(x, verbose=0)["stage2"], expected.predict(x, verbose=0)
+    )
+    first = ResnetBuilder.from_preset(
+        "resnet18",
+        (3, *x.shape[1:3]),
+        data_format="channels_first",
+        classifier_activation=None,
+        layer_prefix="left_",
+        weights=checkpoint(network),
+    )
+    answer = first.predict(x.transpose(0, 3, 1, 2), verbose=0)
+    assert relative_error(answer, logits(network)) <= TOLERANCE
