@@ -1,4 +1,4 @@
-"""The command `resnet-builder`: list, show, plot, compare, verify. No Keras here."""
+"""The command `resnet-builder`. No Keras but in `convert`."""
 
 import argparse
 import json
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         answer: Answer = options.run(options)
-    except (TypeError, ValueError, OSError, RuntimeError) as error:
+    except (TypeError, ValueError, OSError, RuntimeError, ImportError) as error:
         print(f"resnet-builder: {error}", file=sys.stderr)
         return 2
     try:
@@ -91,6 +91,14 @@ def _verify(options: argparse.Namespace) -> Answer:
     return Answer(report.table(), [asdict(row) for row in report.rows], status)
 
 
+def _convert(options: argparse.Namespace) -> Answer:
+    from .weights.converting import convert
+
+    report = convert(options.checkpoint, options.name, options.file)
+    data = {"file": options.file, **asdict(report)}
+    return Answer(Table(title=f"{report}\nwrote {options.file}"), data)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="resnet-builder", description="Residual networks.")
     parser.add_argument("--version", action="version", version=__version__)
@@ -128,6 +136,10 @@ def _parser() -> argparse.ArgumentParser:
     difference.add_argument("second", metavar="B")
     difference.add_argument("--plot", metavar="FILE", help="draw them side by side")
     takes_pattern(command("verify", _verify, "compare the presets with published numbers"))
+    converted = command("convert", _convert, "write a checkpoint as a file of Keras")
+    converted.add_argument("checkpoint", metavar="CHECKPOINT")
+    converted.add_argument("name", metavar="NAME", help="the preset that it is of")
+    converted.add_argument("file", metavar="FILE", help="ends in .keras or .weights.h5")
     return parser
 
 

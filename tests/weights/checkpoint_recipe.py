@@ -34,7 +34,8 @@ def checkpoint(network: str) -> dict[str, Array]:
     return {name: tensor(name, tuple(shape)) for name, shape in shapes.items()}
 
 
-def tensor(name: str, shape: tuple[int, ...]) -> Array:
+def tensor(name: str, shape: tuple[int, ...]) -> Any:
+    values: Array
     rng = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
     last = name.rpartition(".")[2]
     if last == "num_batches_tracked":
@@ -47,8 +48,7 @@ def tensor(name: str, shape: tuple[int, ...]) -> Array:
         values = rng.uniform(0.5, 1.5, shape)
     else:
         values = rng.standard_normal(shape) * np.sqrt(1 / prod(shape[1:]))
-    drawn: Array = values.astype(np.float32)
-    return drawn
+    return np.asarray(values, np.float32)
 
 
 def images(network: str) -> Array:

@@ -1,0 +1,54 @@
+"""The command convert."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from resnet_builder import ResnetBuilder
+from resnet_builder.cli import main
+
+from .checkpoint_recipe import checkpoint, images, logits, relative_error
+
+
+@pytest.fixture
+def safetensors(tmp_path: Path) -> str:
+    path = tmp_path / "model.safetensors"
+    save_file(checkpoint("torchvision_resnet18"), path)
+    return str(path)
+
+
+def test_convert(safetensors: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = str(tmp_path / "net.keras")
+    assert main(["convert", safetensors, "resnet18", file]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"102 tensors from {safetensors}, named as in torchvision's or timm's ResNet",
+        f"wrote {file}",
+    ]
+    weights = str(tmp_path / "net.weights.h5")
+    assert main(["convert", file, "resnet18", weights, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["origin"] == "resnet_builder"
+    expected = logits("torchvision_resnet18")
+    x = images("torchvision_resnet18")
+    model = ResnetBuilder.from_preset("resnet18", x.shape[1:], weights=weights)
+    # A softmax forgets what all logits have in common.
+    answered = np.log(model.predict(x, verbose=0))
+    centred = expected - expected.mean(axis=1, keepdims=True)
+    assert relative_error(answered - answered.mean(axis=1, keepdims=True), centred) <= 1e-5
+    assert keras.models.load_model(file).count_params() == model.count_params()
+
+
+def test_errors(safetensors: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(tmp_path.iterdir())
+    for arguments, message in (
+        ((safetensors, "resnet34", tmp_path / "net.keras"), "It fits resnet18."),
+        ((safetensors, "resnet18", tmp_path / "net.onnx"), "its ending must be one of .keras"),
+        ((safetensors, "resnet18", tmp_path / "no" / "net.keras"), "there is no folder"),
+        (("none.keras", "resnet18", tmp_path / "net.keras"), "there is no such file"),
+    ):
+        assert main(["convert", *map(str, arguments)]) == 2
+        assert message in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before
