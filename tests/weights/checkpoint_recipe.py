@@ -35,7 +35,6 @@ def checkpoint(network: str) -> dict[str, Array]:
 
 
 def tensor(name: str, shape: tuple[int, ...]) -> Any:
-    values: Array
     rng = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
     last = name.rpartition(".")[2]
     if last == "num_batches_tracked":
@@ -51,7 +50,7 @@ def tensor(name: str, shape: tuple[int, ...]) -> Any:
     return np.asarray(values, np.float32)
 
 
-def images(network: str) -> Array:
+def images(network: str) -> Any:
     shape = description(network)["input_shape_nhwc"]
     numbers = np.random.Generator(np.random.PCG64(0)).standard_normal(shape)
     return numbers.astype(np.float32)

@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
+MAPPED = 32 * 2**20  # bytes
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -89,10 +91,20 @@ def _safetensors(path: Path) -> Iterator[Checkpoint]:
     try:
         file = safe_open(path, "numpy")
     except SafetensorError as error:
-        raise _broken(path, "safetensors", error) from error
-    with file:
-        shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-        yield Checkpoint(str(path), shapes, file.get_tensor)
+        raise _broken(path, "safetensors file", error) from error
+    shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+    left = MAPPED
+
+    def read(key: str) -> Array:
+        # What was read of the mapped file counts as memory in use until it is closed.
+        nonlocal file, left
+        array: Array = file.get_tensor(key)
+        left -= array.nbytes
+        if left < 0:
+            file, left = safe_open(path, "numpy"), MAPPED
+        return array
+
+    yield Checkpoint(str(path), shapes, read)
 
 
 # PyTorch ----------------------------------------------------------------------------------------
