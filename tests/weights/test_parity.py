@@ -82,6 +82,20 @@ def test_keras_applications(theirs: str, ours: str) -> None:
     assert keras_applications_error(theirs, ours) <= TOLERANCE
 
 
+def test_the_epsilon_of_keras_applications(tmp_path: Path) -> None:
+    # 1.001e-5 there and 1e-5 here, which shows where a variance is small.
+    original = keras.applications.ResNet50(weights=None, input_shape=(32, 32, 3))
+    original.get_layer("conv1_bn").moving_variance.assign(np.full(64, 1e-6))
+    original.save_weights(tmp_path / "theirs.weights.h5")
+    model = ResnetBuilder.from_preset(
+        "resnet50_v1", (32, 32, 3), weights=tmp_path / "theirs.weights.h5"
+    )
+    batch_norm = model.get_layer("stem_bn")
+    total = batch_norm.moving_variance.numpy() + batch_norm.epsilon
+    np.testing.assert_allclose(total, 1e-6 + 1.001e-5, rtol=1e-5)
+    assert batch_norm.epsilon == 1e-5
+
+
 def test_without_its_head_and_in_another_order() -> None:
     network = "torchvision_resnet18"
     x = images(network)

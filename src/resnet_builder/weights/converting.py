@@ -8,6 +8,7 @@ import numpy as np
 
 from ..builder import ResnetBuilder
 from .checkpoints import opened
+from .hub import download, is_repository
 from .loading import WeightsReport, load_weights
 from .matching import HEAD
 from .origins import find_origin
@@ -48,7 +49,8 @@ def convert(checkpoint: str, preset: str, file: str) -> WeightsReport:
 
 def _classes(checkpoint: str) -> int | None:
     """How many classes a checkpoint knows; None where it cannot be told."""
-    with opened(checkpoint) as found:
+    source = download(checkpoint) if is_repository(checkpoint) else checkpoint
+    with opened(source) as found:
         origin = find_origin(found.shapes)
         shape = found.shapes.get(origin.tensor((HEAD, "bias"))) if origin else None
     return shape[0] if shape else None

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from .checkpoints import Checkpoint, opened
+from .hub import download, is_repository
 from .matching import HEAD, Match, Matching, fitting_presets, match, value
 from .origins import ORIGINS, Origin, WeightName, find_origin
 
@@ -56,7 +57,8 @@ def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> Wei
     Args:
         model: a model of `ResnetBuilder`.
         source: a path that ends in .safetensors, .pth, .pt, .bin (PyTorch wanted), .weights.h5,
-            .h5 or .keras, or a dict of arrays. Nothing in a file is executed.
+            .h5 or .keras; a repository of the Hugging Face Hub such as `"timm/resnet18.tv_in1k"`,
+            perhaps with `@` and a revision; or a dict of arrays. Nothing in a file is executed.
         adapt: let the checkpoint differ in the number of classes (the classifier then stays as it
             is) and of input channels (one: summed; others: repeated and rescaled, as timm does).
 
@@ -68,7 +70,7 @@ def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> Wei
         ValueError: a broken file, values that are not finite, or a checkpoint that does not fit:
             the message lists every missing, unexpected and misshapen tensor and names the presets
             that would fit. The model is then as it was.
-        OSError: a file that is not there or cannot be read.
+        OSError: a file or repository that is not there or cannot be read or reached.
         ImportError: a package that reads such files is not installed.
 
     Example:
@@ -93,7 +95,7 @@ def load(
 ) -> WeightsReport:
     """`load_weights`, where a checkpoint may also have what is `known` and not in the model."""
     weights = _weights(model)
-    with opened(source) as checkpoint:
+    with opened(download(source) if is_repository(source) else source) as checkpoint:
         origin = find_origin(checkpoint.shapes)
         if origin is None:
             raise ValueError(_no_origin(checkpoint))

@@ -1,0 +1,76 @@
+"""Checkpoints from the Hugging Face Hub, through huggingface_hub: its cache and progress bar."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+from .checkpoints import READERS
+
+# owner/name, with a revision behind an @ where one is wanted.
+REPOSITORY = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
+
+# In the order in which they are looked for.
+FILES = ("model.safetensors", "pytorch_model.bin")
+
+
+def is_repository(source: Any) -> bool:
+    """Whether a source reads as a repository's name and not as a path."""
+    if not isinstance(source, str) or not REPOSITORY.fullmatch(source):
+        return False
+    reads_as_a_path = source.startswith(".") or source.endswith(tuple(READERS))
+    return not reads_as_a_path and not Path(source).parent.is_dir()
+
+
+def download(repository: str) -> Path:
+    """The checkpoint of a repository such as `timm/resnet18.tv_in1k`, from the cache or the hub.
+
+    Raises:
+        ImportError: huggingface_hub is not installed.
+        FileNotFoundError: there is no such repository, or no checkpoint in it.
+        ConnectionError: it is not in the cache and the hub cannot be reached.
+        ValueError: what arrived is not what the hub said it would be.
+    """
+    try:
+        from huggingface_hub import errors, hf_hub_download
+    except ImportError as error:
+        raise ImportError(
+            f"loading {repository!r} from the Hugging Face Hub needs a package: "
+            "pip install 'resnet-builder[weights]'"
+        ) from error
+    found = REPOSITORY.fullmatch(repository)
+    assert found is not None
+    name, revision = found.groups()
+    for file in FILES:
+        try:
+            path = Path(hf_hub_download(name, file, revision=revision))
+        except errors.RemoteEntryNotFoundError:
+            continue
+        except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
+            raise FileNotFoundError(
+                f"there is no repository {repository!r} on the Hugging Face Hub, or it is private"
+            ) from error
+        except (errors.LocalEntryNotFoundError, OSError) as error:
+            raise ConnectionError(
+                f"{repository!r} is not in the cache and the Hugging Face Hub cannot be reached: "
+                f"where it can, download {file} from https://huggingface.co/{name}, and give its "
+                "path as weights"
+            ) from error
+        _check(path, repository)
+        return path
+    raise FileNotFoundError(f"{repository!r} has none of {', '.join(FILES)}")
+
+
+def _check(path: Path, repository: str) -> None:
+    """Compare a file with its SHA-256, by which the hub's cache names large files."""
+    blob = path.resolve()
+    if not re.fullmatch(r"[0-9a-f]{64}", blob.name):
+        return
+    with blob.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != blob.name:
+        blob.unlink()
+        raise ValueError(
+            f"{repository!r} arrived broken: its SHA-256 is {digest}, not {blob.name}. "
+            "What arrived was deleted; try again"
+        )

@@ -1,0 +1,168 @@
+"""Downloads, from a server on this machine that speaks the hub's protocol."""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.numpy import save
+
+from resnet_builder.weights.hub import is_repository
+
+from .checkpoint_recipe import checkpoint
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+CONTENT = save(checkpoint("torchvision_resnet18"))
+
+
+class Hub(ThreadingHTTPServer):
+    """One repository with one file; `faults` are how often a download breaks off in the middle."""
+
+    faults = 0
+    content = CONTENT
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.asked: list[str] = []
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Answer(BaseHTTPRequestHandler):
+    server: Hub
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        self.answer(body=False)
+
+    def do_GET(self) -> None:
+        self.answer(body=True)
+
+    def answer(self, *, body: bool) -> None:
+        self.server.asked.append(f"{self.command} {self.headers.get('Range', '')}".strip())
+        if not re.fullmatch(r"/timm/resnet18/resolve/[^/]+/model.safetensors", self.path):
+            other_file = self.path.startswith("/timm/resnet18/")
+            self.send_response(404)
+            self.send_header("X-Error-Code", "EntryNotFound" if other_file else "RepoNotFound")
+            self.send_header("X-Repo-Commit", COMMIT)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        start = 0
+        if body and (found := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))):
+            start = int(found[1])
+        content = self.server.content[start:]
+        self.send_response(206 if start else 200)
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("ETag", f'"{hashlib.sha256(CONTENT).hexdigest()}"')
+        self.send_header("Content-Length", str(len(content)))
+        if start:
+            whole = len(self.server.content)
+            self.send_header("Content-Range", f"bytes {start}-{whole - 1}/{whole}")
+        self.end_headers()
+        if not body:
+            return
+        if self.server.faults:
+            self.server.faults -= 1
+            self.wfile.write(content[: len(content) // 2])
+            self.wfile.flush()
+            self.connection.close()
+        else:
+            self.wfile.write(content)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    server = Hub()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def download(hub: Hub | None, cache: Path, source: str = "timm/resnet18") -> str:
+    """What a new process prints, for huggingface_hub reads its settings when it is imported."""
+    code = f"""
+from resnet_builder.weights.hub import download
+try:
+    print(download({source!r}).stat().st_size, "bytes")
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    environment = os.environ | {
+        "HF_ENDPOINT": hub.endpoint if hub else "http://127.0.0.1:9",
+        "HF_HOME": str(cache),
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+    }
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def blobs(cache: Path) -> list[Path]:
+    return [path for path in cache.rglob("blobs/*") if path.is_file()]
+
+
+def test_first_download_then_from_the_cache(hub: Hub, tmp_path: Path) -> None:
+    whole = f"{len(CONTENT)} bytes"
+    assert download(hub, tmp_path) == whole
+    assert "GET" in hub.asked
+    assert download(None, tmp_path) == whole  # nobody answers at that address
+    hub.asked.clear()
+    assert download(hub, tmp_path, f"timm/resnet18@{COMMIT}") == whole
+    assert "GET" not in hub.asked
+
+
+def test_an_interrupted_download_is_resumed(hub: Hub, tmp_path: Path) -> None:
+    hub.faults = 1
+    assert download(hub, tmp_path) == f"{len(CONTENT)} bytes"
+    ranges = [asked for asked in hub.asked if asked.startswith("GET bytes=")]
+    assert len(ranges) == 1
+    assert ranges != ["GET bytes=0-"]
+
+
+def test_a_wrong_checksum_is_refused(hub: Hub, tmp_path: Path) -> None:
+    flipped = bytearray(CONTENT)
+    flipped[-1] ^= 1
+    hub.content = bytes(flipped)
+    assert download(hub, tmp_path).startswith(
+        "ValueError 'timm/resnet18' arrived broken: its SHA-256"
+    )
+    assert not blobs(tmp_path)
+    hub.content = CONTENT
+    assert download(hub, tmp_path) == f"{len(CONTENT)} bytes"
+
+
+def test_offline(tmp_path: Path) -> None:
+    message = download(None, tmp_path)
+    assert message.startswith("ConnectionError 'timm/resnet18' is not in the cache and")
+    assert "download model.safetensors from https://huggingface.co/timm/resnet18" in message
+
+
+def test_what_is_not_there(hub: Hub, tmp_path: Path) -> None:
+    message = download(hub, tmp_path, "nobody/nothing")
+    assert message.startswith("FileNotFoundError there is no repository 'nobody/nothing'")
+
+
+def test_what_reads_as_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert is_repository("timm/resnet18.tv_in1k")
+    assert is_repository("timm/resnet18.tv_in1k@v1.0")
+    for path in ("model.safetensors", "./timm/resnet18", "a/b/c.keras", Path("timm/resnet18"), {}):
+        assert not is_repository(path)
+    (tmp_path / "timm").mkdir()
+    assert not is_repository("timm/resnet18.keras")
