@@ -162,7 +162,7 @@ def test_what_reads_as_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     assert is_repository("timm/resnet18.tv_in1k")
     assert is_repository("timm/resnet18.tv_in1k@v1.0")
-    for path in ("model.safetensors", "./timm/resnet18", "a/b/c.keras", Path("timm/resnet18"), {}):
-        assert not is_repository(path)
+    paths = ["model.safetensors", "./timm/resnet18", "nowhere/net.keras", "a/b/c", Path("timm/net")]
+    assert not any(map(is_repository, paths))
     (tmp_path / "timm").mkdir()
-    assert not is_repository("timm/resnet18.keras")
+    assert not is_repository("timm/resnet18")
