@@ -15,6 +15,7 @@ from .origins import Origin, WeightName
 
 Shape = tuple[int, ...]
 HEAD = "predictions"
+FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def value(checkpoint: Checkpoint, found: Matching, match: Match, origin: Origin)
 
 def _finite(checkpoint: Checkpoint, name: str) -> Array:
     array = checkpoint.read(name)
-    if array.dtype.kind not in "fV" and array.dtype.name != "bfloat16":
+    if array.dtype.name not in FLOATS:
         raise ValueError(f"cannot load {checkpoint.name}: {name} is {array.dtype}, not floats")
     if array.dtype.itemsize < 4:
         array = array.astype(np.float32)
