@@ -16,6 +16,7 @@ from .planner import make_plan
 from .presets import find_config
 from .recursion import room_for
 from .shapes import ORDERS, image_shape, in_order
+from .weights.imagenet import recommended
 from .weights.loading import load
 from .weights.matching import weights_of
 
@@ -72,8 +73,9 @@ class ResnetBuilder:
             pooling: `"avg"` (the default of a network with a classifier), `"max"`, or None.
             classifier_activation: name of a Keras activation; None gives logits. Like `classes`,
                 it says nothing where there is no classifier.
-            weights: a checkpoint, as in `load_weights`; what the network has no use for, such as
-                the classifier of a network without one, is left. Default: random weights.
+            weights: a checkpoint, as in `load_weights`, or `"imagenet"`, the one recommended for the
+                preset; what the network has no use for, such as the classifier of a network
+                without one, is left. Default: random weights.
             adapt_weights: let the checkpoint differ in the number of classes (the classifier is
                 then random) and of input channels (the stem's kernel is summed, or repeated and
                 rescaled): `adapt` of `load_weights`.
@@ -139,6 +141,8 @@ class ResnetBuilder:
         default_name = preset if isinstance(preset, str) else "resnet"
         model = _assemble(plan, make, features, name or f"{layer_prefix}{default_name}")
         if blank:
+            if isinstance(weights, str) and weights == "imagenet":
+                weights = recommended(preset).repository
             whole = make_plan(config)
             report = load(model, weights, adapt=adapt_weights, known=weights_of(whole))
             random = {f"{layer_prefix}{name.partition('/')[0]}" for name in report.left_random}

@@ -94,6 +94,10 @@ def load(
     known: Iterable[WeightName] = ((HEAD, "kernel"), (HEAD, "bias")),
 ) -> WeightsReport:
     """`load_weights`, where a checkpoint may also have what is `known` and not in the model."""
+    if isinstance(source, str) and source == "imagenet":
+        raise ValueError(
+            'weights="imagenet" are of a preset: ResnetBuilder.from_preset(..., weights="imagenet")'
+        )
     weights = _weights(model)
     with opened(download(source) if is_repository(source) else source) as checkpoint:
         origin = find_origin(checkpoint.shapes)
