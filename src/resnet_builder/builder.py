@@ -73,7 +73,7 @@ class ResnetBuilder:
             pooling: `"avg"` (the default of a network with a classifier), `"max"`, or None.
             classifier_activation: name of a Keras activation; None gives logits. Like `classes`,
                 it says nothing where there is no classifier.
-            weights: a checkpoint, as in `load_weights`, or `"imagenet"`, the one recommended for the
+            weights: a checkpoint, as in `load_weights`, or `"imagenet"`, the one for the
                 preset; what the network has no use for, such as the classifier of a network
                 without one, is left. Default: random weights.
             adapt_weights: let the checkpoint differ in the number of classes (the classifier is
