@@ -184,6 +184,20 @@ def test_several_inputs_and_outputs() -> None:
     ]
 
 
+def test_outputs_behind_a_layer_that_does_nothing() -> None:
+    # The feature maps of a pre-activated network are named by identities.
+    options: dict[str, Any] = {"repetitions": (1, 1), "filters": 8}
+    model = ResnetBuilder.from_preset("resnetv2_18", features=("stage1", "stage2"), **options)
+    assert boxes(model).count("+ | output") == 2
+
+
+def test_shortcuts_that_pad_channels() -> None:
+    model = ResnetBuilder.from_preset("resnet20_cifar")
+    [block] = [unit for unit in sketch_model(model).sections[2].units if unit.title == "block1"]
+    beside = [said(block, edge.target) for edge in block.edges if edge.role == "resized identity"]
+    assert beside == ["1×1 max pool, stride 2", "zeros up to 16×16×32", "+ | ReLU"]
+
+
 def test_a_sum_of_equal_branches_has_no_shortcut() -> None:
     image = keras.Input((8, 8, 3))
     sides = [layers.Conv2D(4, 3)(image) for _ in range(2)]

@@ -30,7 +30,7 @@ class _Gathering:
     def __init__(self, graph: list[Node], blocks: list[str]) -> None:
         self.graph = graph
         self.blocks = blocks
-        self.outputs = sum(node.is_output for node in graph)
+        self.answers: set[int] = set()
         self.inputs = self._without_silent_nodes()
         self.consumers: dict[int, list[int]] = {node: [] for node in self.inputs}
         for node, inputs in self.inputs.items():
@@ -71,6 +71,8 @@ class _Gathering:
                 stands_for[position] = sources[0]
             else:
                 inputs[position] = sources
+            if node.is_output:
+                self.answers.add(stands_for[position])
         return inputs
 
     def _is_chained(self, node: int) -> bool:
@@ -119,7 +121,7 @@ class _Gathering:
         return list(chains.values())
 
     def _may_share(self, before: list[int], node: int) -> bool:
-        if self.graph[before[-1]].is_output or self.blocks[before[-1]] != self.blocks[node]:
+        if before[-1] in self.answers or self.blocks[before[-1]] != self.blocks[node]:
             return False
         last, this = self.kind(before[-1]), self.kind(node)
         if last == this == "pool":
@@ -156,7 +158,7 @@ class _Gathering:
             strides = settings(nodes[1].layer)
             of_nodes = [[Cell("pool", ", ".join([of_nodes[0][0].words, *strides]))]]
         written = [cell for of_node in of_nodes for cell in of_node]
-        if nodes[-1].is_output and (self.outputs > 1 or self.consumers[group[-1]]):
+        if group[-1] in self.answers and (len(self.answers) > 1 or self.consumers[group[-1]]):
             written.append(Cell("output", "output"))
         return written
 
@@ -168,11 +170,8 @@ def _is_silent(node: Node) -> bool:
         kind(node.layer) == "activation" and not activation_words(node.layer)
     ):
         return True
-    if not name.startswith("ZeroPadding2D"):
-        return False
-    before, after = node.input_shapes[0], node.output_shape
-    # Padding that adds channels is a shortcut: it pads an image whose axes are read otherwise.
-    return bool(before[1] == after[1]) or bool(before[-1] == after[-1])
+    # Padding along one axis alone may add channels to a shortcut.
+    return name == "ZeroPadding2D" and all(map(any, node.layer.padding))
 
 
 def _only_strides(node: Node) -> bool:

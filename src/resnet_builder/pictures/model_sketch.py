@@ -159,12 +159,17 @@ def _with_shortcuts(unit: Unit) -> Unit:
             way.insert(0, into[way[0].source][0])
         return way
 
+    def effort(way: list[Edge]) -> tuple[int, int]:
+        """Convolutions first, then anything."""
+        kinds = [cell.kind for edge in way[:-1] for cell in unit.boxes[edge.target]]
+        return kinds.count("conv"), len(way)
+
     roles: dict[Edge, str] = {}
     for box, edges in into.items():
         if unit.boxes[box][0].words != "+" or len(edges) != 2:
             continue
-        short, long = sorted(map(way_to, edges), key=len)
-        if len(short) < len(long):
+        short, long = sorted(map(way_to, edges), key=effort)
+        if effort(short) < effort(long):
             role = shortcut_role(unit.boxes[edge.target] for edge in short[:-1])
             roles |= dict.fromkeys(short, role)
     marked = (replace(edge, role=roles.get(edge, "")) for edge in unit.edges)
