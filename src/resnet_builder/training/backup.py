@@ -1,6 +1,5 @@
 """A training run's state in one file, so that a run that was killed goes on as if it had not been."""
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +36,12 @@ class EpochBackup(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Write the state after `epoch` + 1 epochs in place of the one before."""
-        with tempfile.TemporaryDirectory(dir=self.path.parent) as folder:
-            whole = Path(folder, self.path.name)
-            self.model.save_weights(whole)
-            with h5py.File(whole, "a") as file:
-                file.attrs[FINISHED] = epoch + 1
-                file.attrs[SEEDS] = _seeds(self.model)
-            whole.replace(self.path)
+        unfinished = self.path.with_name(f"unfinished_{self.path.name}")
+        self.model.save_weights(unfinished)
+        with h5py.File(unfinished, "a") as file:
+            file.attrs[FINISHED] = epoch + 1
+            file.attrs[SEEDS] = _seeds(self.model)
+        unfinished.replace(self.path)
 
 
 def restore(model: keras.Model, path: str | Path) -> int:
