@@ -56,9 +56,11 @@ def test_the_public_names() -> None:
         "basic_block",
         "bottleneck",
         "compare",
+        "decode",
         "list_presets",
         "load_weights",
         "plot",
+        "preprocessing",
         "profile",
         "verify",
     ]
