@@ -1,6 +1,7 @@
 """The command convert."""
 
 import json
+import sys
 from pathlib import Path
 
 import keras
@@ -55,6 +56,18 @@ def test_other_classes_and_channels(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     )
     for ours, theirs in zip(again.weights, grey.weights, strict=True):
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
+def test_a_terminal_sees_the_progress(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = str(tmp_path / "small.keras")
+    ResnetBuilder.from_preset("resnet20_cifar").save(small)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main(["convert", small, "resnet20_cifar", str(tmp_path / "out.weights.h5")]) == 0
+    shown = capsys.readouterr().err
+    assert "reading back" in shown
+    assert "100%" in shown
 
 
 def test_errors(safetensors: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
