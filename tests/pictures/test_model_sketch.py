@@ -172,6 +172,35 @@ def test_squeeze_and_excitation_is_one_box() -> None:
     ]
 
 
+def gated(image: Any, **names: str) -> tuple[Any, Any]:
+    """A squeeze-and-excitation: its gate and its output."""
+    gate = layers.GlobalAveragePooling2D(keepdims=True)(image)
+    gate = layers.Conv2D(4, 1, activation="relu")(gate)
+    gate = layers.Conv2D(16, 1, activation="sigmoid", **names)(gate)
+    return gate, layers.Multiply()([image, gate])
+
+
+def test_a_gate_that_is_an_output_has_a_box_of_its_own() -> None:
+    image = keras.Input((8, 8, 16))
+    gate, scaled = gated(image)
+    assert boxes(keras.Model(image, [scaled, gate]))[1:] == [
+        "global avg pool",
+        "1×1 conv, 4 | ReLU",
+        "1×1 conv, 16 | sigmoid | output",
+        "× | output",
+    ]
+
+
+def test_no_box_is_in_two_blocks() -> None:
+    image = keras.Input((8, 8, 16))
+    _, scaled = gated(image, name="gate")
+    graph = model_graph(keras.Model(image, scaled))
+    blocks = ["stage1_block1" if node.layer.name == "gate" else "" for node in graph]
+    gathered = gather(graph, blocks)
+    assert len(gathered) == 5
+    assert all(len({blocks[node] for node in box.nodes}) == 1 for box in gathered)
+
+
 def test_several_inputs_and_outputs() -> None:
     assert sorted(boxes(two_branches())) == [
         "ReLU | output",
