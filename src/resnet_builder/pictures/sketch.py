@@ -64,7 +64,7 @@ class Unit:
 class Section:
     """Units of one size, with what they cost; `size` is in words.
 
-    `marks` are the lines in which another network differs.
+    `marks` are the details in which another network differs.
     """
 
     name: str
@@ -75,15 +75,18 @@ class Section:
     marks: frozenset[str] = frozenset()
 
     @property
-    def lines(self) -> dict[str, str]:
-        """What is said of it, by field; the first is its title."""
-        lines = {
-            "name": self.name,
-            "size": self.size,
+    def title(self) -> str:
+        """Its name, else its size; empty where it has neither."""
+        return self.name or self.size
+
+    @property
+    def details(self) -> dict[str, str]:
+        """What is said below its title, by field; the size where the title does not say it."""
+        return {
+            "size": self.size if self.name else "",
             "parameters": f"{words.short(self.parameters)} parameters",
             "macs": f"{words.short(self.macs)} multiply-adds",
         }
-        return {field: line for field, line in lines.items() if line}
 
 
 @dataclass(frozen=True)
