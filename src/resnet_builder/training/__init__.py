@@ -1,0 +1,1 @@
+"""Recipes to train by, and freezing."""
