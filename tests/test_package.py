@@ -49,6 +49,7 @@ def test_the_public_names() -> None:
         "Comparison",
         "PRESETS",
         "Profile",
+        "RECIPES",
         "Report",
         "ResnetBuilder",
         "ResnetConfig",
@@ -56,10 +57,15 @@ def test_the_public_names() -> None:
         "basic_block",
         "bottleneck",
         "compare",
+        "compile_recipe",
+        "decode",
+        "freeze",
         "list_presets",
         "load_weights",
         "plot",
+        "preprocessing",
         "profile",
+        "unfreeze",
         "verify",
     ]
 

@@ -3,9 +3,11 @@
 import errno
 import re
 import shutil
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import tensorflow as tf
 from resnet_builder import ResnetBuilder, ResnetConfig, compare, plot
 from resnet_builder.graph import model_graph
 from resnet_builder.pictures import diagram as diagrams
+from resnet_builder.plotting import DETAILS
 
 
 @pytest.fixture
@@ -88,11 +91,12 @@ SOURCES: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("detail", ["stage", "block", "layer"])
-@pytest.mark.parametrize("name", SOURCES)
+# Every layer of ResNet-50 would be long.
+@pytest.mark.parametrize(
+    ("name", "detail"), sorted({*product(SOURCES, DETAILS)} - {("resnet50", "layer")})
+)
 def test_dot_text(name: str, detail: str, golden: Callable[[str, str], None]) -> None:
-    if (name, detail) != ("resnet50", "layer"):  # which is long
-        golden(f"plot_{name}_{detail}.dot", plot(SOURCES[name](), detail=detail).dot)
+    golden(f"plot_{name}_{detail}.dot", plot(SOURCES[name](), detail=detail).dot)
 
 
 def test_a_comparison(golden: Callable[[str, str], None]) -> None:
@@ -140,12 +144,16 @@ def test_directions() -> None:
     assert high > tall
 
 
+FOLDED = r"<B>× \d+</B>"
+
+
 def test_every_block_on_its_own() -> None:
     # 3 + 4 + 6 + 3 blocks of ResNet-34, of which the first of three stages have projections.
     text = plot("resnet34", fold=False).dot
     assert text.count(">identity<") == 13
     assert text.count(">projection<") == 3
-    assert "×&#160;" not in text
+    assert not re.search(FOLDED, text)
+    assert len(re.findall(FOLDED, plot("resnet34").dot)) == 4
 
 
 def test_a_block_of_ones_own() -> None:
@@ -193,11 +201,16 @@ def test_png(small: keras.Model, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("graphviz")
-def test_a_picture_that_few_viewers_open() -> None:
-    model = ResnetBuilder.from_preset("resnet152", (32, 32, 3))
-    with pytest.warns(UserWarning, match='detail="block" draws any depth on one page, and a .svg'):
-        png = plot(model, detail="layer").render()
-    assert size(png)[1] > 20_000
+def test_a_picture_that_few_viewers_open(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((4,)), *(keras.layers.ReLU() for _ in range(400))])
+    path = tmp_path / "layers.png"
+    diagram = plot(model, detail="layer")
+    plot_layers = partial(plot, model, path, detail="layer")
+    for draw in (plot_layers, partial(diagram.save, path), diagram.render):
+        with pytest.warns(UserWarning, match='"block" draws any depth .*, and a .svg') as warned:
+            draw()
+        assert [warning.filename for warning in warned] == [__file__]
+    assert size(path.read_bytes())[1] > diagrams.MOST_PIXELS
 
 
 @pytest.mark.usefixtures("graphviz")
@@ -207,6 +220,48 @@ def test_svg(tmp_path: Path) -> None:
     words = "".join(ET.parse(path).getroot().itertext())
     for word in ("shared", "<b>&amp;", "Dense, 8, ReLU"):
         assert word in words
+
+
+def returning_states() -> keras.Model:
+    """Its last layer has three outputs."""
+    words = keras.Input((5, 3))
+    return keras.Model(words, keras.layers.LSTM(4, return_state=True)(words), name="states")
+
+
+def splitting() -> keras.Model:
+    image = keras.Input((4, 4, 6))
+    left, right = keras.ops.split(image, 2, axis=-1)
+    return keras.Model(image, left + right)
+
+
+def doubling() -> keras.Model:
+    number = keras.Input(())
+    return keras.Model(number, number * 2.0)
+
+
+@pytest.mark.usefixtures("graphviz")
+@pytest.mark.parametrize("detail", DETAILS)
+@pytest.mark.parametrize("make", [returning_states, splitting, doubling])
+def test_sections_without_a_size(make: Callable[[], keras.Model], detail: str) -> None:
+    ET.fromstring(plot(make(), detail=detail).render("svg"))
+
+
+def test_parameters_are_no_heading() -> None:
+    # LSTM: 4 gates of 4 units, each with 3 inputs, 4 states and a bias.
+    parameters = f"{4 * 4 * (3 + 4 + 1)} parameters"
+    text = plot(returning_states()).dot
+    heading = re.search(rf"<FONT [^>]*>(<B>)?{parameters}", text)
+    assert heading
+    assert heading[1] is None
+
+
+@pytest.mark.usefixtures("graphviz")
+@pytest.mark.parametrize("detail", DETAILS)
+def test_names_with_control_characters(detail: str) -> None:
+    image = keras.Input((4,))
+    hidden = keras.layers.Dense(3, name="a\x01_1_a")(image)
+    model = keras.Model(image, keras.layers.Dense(3, name="a\x01_1_b")(hidden), name="m\x0bz")
+    ET.fromstring(plot(model, detail=detail).render("svg"))
 
 
 def test_dot_file(tmp_path: Path) -> None:
@@ -244,8 +299,9 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match=r"cannot write .*net\.png: No space left on device"):
+    with pytest.raises(OSError, match=r"cannot write .*net\.png: No space left") as refusal:
         plot("resnet18", tmp_path / "net.png")
+    assert refusal.value.errno == errno.ENOSPC
     assert not list(tmp_path.iterdir())
 
 
@@ -259,6 +315,16 @@ def test_a_failed_drawing_leaves_the_old_file(
         plot(two_branches(), path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failure_says_what_graphviz_says(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # Python as a program that does not know Graphviz's options.
+    monkeypatch.setattr(diagrams, "graphviz_program", lambda: sys.executable)
+    with pytest.raises(RuntimeError, match=r"could not draw the diagram: [Uu]nknown option"):
+        plot("resnet18").render()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_without_any_graphviz(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,5 +343,19 @@ def test_refused() -> None:
         plot("resnet18", detail="layers")
     with pytest.raises(ValueError, match="unknown direction 'RL'"):
         plot("resnet18", direction="RL")
+    with pytest.raises(ValueError, match="unknown direction ''"):
+        plot("resnet18", direction="")
+    with pytest.raises(TypeError, match="direction must be one of the names"):
+        plot("resnet18", direction=0)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="not 18"):
         plot(18)
+
+
+@pytest.mark.parametrize("draw", [partial(plot, "resnet18"), compare("plain18", "resnet18").plot])
+def test_fold_is_true_or_false(draw: Callable[..., Any]) -> None:
+    with pytest.raises(TypeError, match="fold must be True or False, got 'no'"):
+        draw(fold="no")
+
+
+def test_repr() -> None:
+    assert repr(plot("resnet18")) == "<Diagram: .save(path), .render(), .dot>"

@@ -12,8 +12,14 @@ from .profiles import Profile as Profile
 from .profiling import profile as profile
 from .published import Report as Report
 from .published import verify as verify
+from .training.freezing import freeze as freeze
+from .training.freezing import unfreeze as unfreeze
+from .training.recipes import RECIPES as RECIPES
+from .training.recipes import compile_recipe as compile_recipe
+from .weights.decoding import decode as decode
 from .weights.loading import WeightsReport as WeightsReport
 from .weights.loading import load_weights as load_weights
+from .weights.preprocessing import preprocessing as preprocessing
 
 __all__: list[str]
 __version__: str

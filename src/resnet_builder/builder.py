@@ -17,8 +17,7 @@ from .presets import find_config
 from .recursion import room_for
 from .shapes import ORDERS, image_shape, in_order
 from .weights.imagenet import recommended
-from .weights.loading import load
-from .weights.matching import weights_of
+from .weights.loading import load_weights
 
 
 class ResnetBuilder:
@@ -116,7 +115,7 @@ class ResnetBuilder:
         config = find_config(preset).replace(**changes)
         order = _data_format(data_format)
         if callable(config.block):
-            _check_own_block(order, dtype)
+            _check_own_block(order, dtype, weights)
         if input_shape is not None:
             corrected_call = None if data_format else _explain_order
             config = config.replace(input_shape=image_shape(input_shape, order, corrected_call))
@@ -136,15 +135,14 @@ class ResnetBuilder:
             )
         if adapt_weights and weights is None:
             raise ValueError("adapt_weights has no meaning without weights")
+        if isinstance(weights, str) and weights == "imagenet":
+            weights = recommended(preset).repository
         blank = weights is not None
         make = LayerMaker(config, order, dtype, _checked_prefix(layer_prefix), blank)
         default_name = preset if isinstance(preset, str) else "resnet"
         model = _assemble(plan, make, features, name or f"{layer_prefix}{default_name}")
         if blank:
-            if isinstance(weights, str) and weights == "imagenet":
-                weights = recommended(preset).repository
-            whole = make_plan(config)
-            report = load(model, weights, adapt=adapt_weights, known=weights_of(whole))
+            report = load_weights(model, weights, adapt=adapt_weights)
             random = {f"{layer_prefix}{name.partition('/')[0]}" for name in report.left_random}
             make.restore_initializers(model, random)
         return model
@@ -372,7 +370,12 @@ def _checked_prefix(prefix: Any) -> str:
     return prefix
 
 
-def _check_own_block(order: str, dtype: Any) -> None:
+def _check_own_block(order: str, dtype: Any, weights: Any) -> None:
+    if weights is not None:
+        raise ValueError(
+            "the layers of a block function of your own have names of its own: build without "
+            "weights, and load a file that the same network wrote with model.load_weights(file)"
+        )
     if order != keras.config.image_data_format():
         raise ValueError(
             f"a block function of your own builds in Keras's own order of axes: call "

@@ -92,9 +92,22 @@ def _verify(options: argparse.Namespace) -> Answer:
 
 
 def _convert(options: argparse.Namespace) -> Answer:
-    from .weights.converting import convert
+    from rich.console import Console
+    from rich.progress import Progress
 
-    report = convert(options.checkpoint, options.name, options.file)
+    from .weights.converting import STEPS, convert
+
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("", total=len(STEPS))
+        report = convert(
+            options.checkpoint,
+            options.name,
+            options.file,
+            begins=lambda step: progress.update(
+                task, description=step, completed=STEPS.index(step)
+            ),
+        )
+        progress.update(task, completed=len(STEPS))
     data = {"file": options.file, **asdict(report)}
     return Answer(Table(title=f"{report}\nwrote {options.file}"), data)
 

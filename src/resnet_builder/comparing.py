@@ -74,9 +74,10 @@ class Comparison:
             fold: False draws every block on its own.
 
         Raises:
+            TypeError: a `fold` that is no bool.
             ValueError: another ending.
             OSError: `to_file` cannot be written.
-            RuntimeError: no Graphviz is there.
+            RuntimeError: no Graphviz is there, or it failed.
 
         Example:
             >>> "squeeze-excite" in compare("resnet50", "seresnet50").plot().dot

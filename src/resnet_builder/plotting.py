@@ -49,16 +49,21 @@ def plot(
         classes: of a preset or config.
         direction: `"TB"`, top to bottom, or `"LR"`, left to right. Default: left to right for
             `"stage"`, top to bottom for the others.
-        fold: False draws every block on its own, in one column.
+        fold: False draws every block on its own, in one column. With `"layer"`, which folds
+            nothing, it changes nothing.
 
     Returns:
         The diagram, which shows itself as the last line of a notebook cell.
 
     Raises:
-        TypeError: a source of another kind.
+        TypeError: a source of another kind, `input_shape` or `classes` with a model, which has its
+            own, or a `fold` that is no bool.
         ValueError: an unknown name or ending, or a model whose layers cannot be known.
         OSError: `to_file` cannot be written.
-        RuntimeError: no Graphviz is there.
+        RuntimeError: no Graphviz is there, or it failed.
+
+    Warns:
+        UserWarning: a PNG with more pixels on a side than many viewers open.
 
     Example:
         >>> diagram = plot("resnet18")
@@ -66,10 +71,10 @@ def plot(
         True
     """
     look_up(DETAILS, detail, "detail")
-    direction = direction or {"stage": "LR"}.get(detail, "TB")
+    if direction is None:
+        direction = "LR" if detail == "stage" else "TB"
     look_up(DIRECTIONS, direction, "direction")
-    if to_file is not None:
-        check_path(Path(to_file))
+    _check(to_file, fold)
     if detail == "layer":
         from .pictures.layer_drawing import draw_layers
 
@@ -91,8 +96,7 @@ def plot_side_by_side(
     fold: bool,
 ) -> Diagram:
     """Draw two networks under their names, with what differs in thick frames."""
-    if to_file is not None:
-        check_path(Path(to_file))
+    _check(to_file, fold)
     sketches = [replace(_sketch(config), name=name) for name, config in networks]
     if fold:
         sketches = [sketch.folded() for sketch in sketches]
@@ -102,6 +106,13 @@ def plot_side_by_side(
         note="Thick frames and underlined numbers: not so in the other network.",
     )
     return _saved(Diagram(draw_page(page)), to_file)
+
+
+def _check(to_file: str | os.PathLike[str] | None, fold: bool) -> None:
+    if not isinstance(fold, bool):
+        raise TypeError(f"fold must be True or False, got {fold!r}")
+    if to_file is not None:
+        check_path(Path(to_file))
 
 
 def _saved(diagram: Diagram, to_file: str | os.PathLike[str] | None) -> Diagram:

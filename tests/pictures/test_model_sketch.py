@@ -172,6 +172,48 @@ def test_squeeze_and_excitation_is_one_box() -> None:
     ]
 
 
+def gated(image: Any, **names: str) -> tuple[Any, Any]:
+    """A squeeze-and-excitation: its gate and its output."""
+    gate = layers.GlobalAveragePooling2D(keepdims=True)(image)
+    gate = layers.Conv2D(4, 1, activation="relu")(gate)
+    gate = layers.Conv2D(16, 1, activation="sigmoid", **names)(gate)
+    return gate, layers.Multiply()([image, gate])
+
+
+def test_a_gate_that_is_an_output_has_a_box_of_its_own() -> None:
+    image = keras.Input((8, 8, 16))
+    gate, scaled = gated(image)
+    assert boxes(keras.Model(image, [scaled, gate]))[1:] == [
+        "global avg pool",
+        "1×1 conv, 4 | ReLU",
+        "1×1 conv, 16 | sigmoid | output",
+        "× | output",
+    ]
+
+
+def test_no_box_is_in_two_blocks() -> None:
+    image = keras.Input((8, 8, 16))
+    _, scaled = gated(image, name="gate")
+    graph = model_graph(keras.Model(image, scaled))
+    blocks = ["stage1_block1" if node.layer.name == "gate" else "" for node in graph]
+    gathered = gather(graph, blocks)
+    assert len(gathered) == 5
+    assert all(len({blocks[node] for node in box.nodes}) == 1 for box in gathered)
+
+
+def test_a_section_costs_what_its_own_layers_cost() -> None:
+    # Keras lists the layers of long and short branches in turn, and what is not drawn among them.
+    image = keras.Input((8, 8, 16))
+    _, scaled = gated(image)
+    beside = layers.Conv2D(16, 1)(layers.Identity()(layers.Conv2D(16, 1)(image)))
+    half = layers.Conv2D(4, 3, strides=2)(layers.ZeroPadding2D()(layers.Add()([scaled, beside])))
+    whole, halved = sketch_model(keras.Model(image, half)).sections
+    assert whole.parameters == (16 * 4 + 4) + (4 * 16 + 16) + 2 * (16 * 16 + 16)
+    assert halved.parameters == 3 * 3 * 16 * 4 + 4
+    assert whole.macs == 16 * 4 + 4 * 16 + 2 * 8 * 8 * 16 * 16
+    assert halved.macs == 4 * 4 * (halved.parameters - 4)
+
+
 def test_several_inputs_and_outputs() -> None:
     assert sorted(boxes(two_branches())) == [
         "ReLU | output",

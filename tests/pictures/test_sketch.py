@@ -1,11 +1,14 @@
 """Folding and joining units."""
 
+from collections.abc import Iterable
+from time import process_time
+
 import pytest
 
 from resnet_builder.pictures.sketch import ENTRY, Cell, Edge, Unit, UnitMaker, fold, in_rows, join
 
 
-def unit(words: str, name: str = "") -> Unit:
+def unit(words: Iterable[str], name: str = "") -> Unit:
     """A unit of one box for every letter, one behind the other."""
     maker = UnitMaker()
     end = ENTRY
@@ -30,10 +33,18 @@ def read(units: tuple[Unit, ...]) -> list[str]:
         # Longer runs of short units beat fewer runs of long ones.
         ("a a a a", ["a x 4"]),
         ("a a b a a b c", ["aab x 2", "c x 1"]),
+        ("a b a b a", ["ab x 2", "a x 1"]),
     ],
 )
 def test_fold(units: str, folded: list[str]) -> None:
     assert read(fold(unit(words) for words in units.split())) == folded
+
+
+def test_folding_is_fast_where_nothing_folds() -> None:
+    units = [unit([str(number)]) for number in range(2000)]
+    start = process_time()
+    assert len(fold(units)) == 2000
+    assert process_time() - start < 4  # seconds; the cube of their number took ten
 
 
 def test_a_folded_unit_has_the_names_of_its_first_and_last() -> None:

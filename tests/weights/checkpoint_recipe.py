@@ -4,6 +4,7 @@ Every tensor is drawn from its name and shape alone, as tests/data/README.md say
 """
 
 import json
+import re
 import zlib
 from math import prod
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-PARITY = Path(__file__).parents[1] / "data" / "parity"
+DATA = Path(__file__).parents[1] / "data"
+PARITY = DATA / "parity"
+KERAS_HUB = DATA / "keras_hub"
 NETWORKS = sorted(path.stem for path in PARITY.glob("*.json"))
 
 Array = npt.NDArray[Any]
@@ -35,25 +38,30 @@ def checkpoint(network: str) -> dict[str, Array]:
 
 
 def tensor(name: str, shape: tuple[int, ...]) -> Any:
+    """Of PyTorch, `layer.weight` and (out, in, rows, columns), or of Keras, `layer/kernel`."""
     rng = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
-    last = name.rpartition(".")[2]
+    last = re.split("[./]", name)[-1]
+    inputs = shape[:-1] if last == "kernel" else shape[1:]
     if last == "num_batches_tracked":
         return np.zeros(shape, np.int64)
-    if last == "running_var":
+    if last in ("running_var", "moving_variance"):
         values = rng.uniform(0.5, 1.5, shape)
-    elif last in ("running_mean", "bias"):
+    elif last in ("running_mean", "moving_mean", "bias", "beta"):
         values = 0.1 * rng.standard_normal(shape)
     elif len(shape) == 1:
         values = rng.uniform(0.5, 1.5, shape)
     else:
-        values = rng.standard_normal(shape) * np.sqrt(1 / prod(shape[1:]))
+        values = rng.standard_normal(shape) * np.sqrt(1 / prod(inputs))
     return np.asarray(values, np.float32)
 
 
 def images(network: str) -> Any:
-    shape = description(network)["input_shape_nhwc"]
-    numbers = np.random.Generator(np.random.PCG64(0)).standard_normal(shape)
-    return numbers.astype(np.float32)
+    return image_of(description(network)["input_shape_nhwc"])
+
+
+def image_of(shape: tuple[int, ...]) -> Any:
+    """Random images, the same at every call."""
+    return np.random.Generator(np.random.PCG64(0)).standard_normal(shape).astype(np.float32)
 
 
 def logits(network: str) -> Array:

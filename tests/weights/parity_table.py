@@ -6,7 +6,7 @@ Run it from the top of the repository with: python -m tests.weights.parity_table
 from resnet_builder.tables import Table
 
 from .checkpoint_recipe import NETWORKS
-from .test_parity import error_of, keras_applications_error
+from .test_parity import HUB_NETWORKS, error_of, keras_applications_error, keras_hub_error
 
 KERAS_APPLICATIONS = {
     "ResNet50": "resnet50_v1",
@@ -23,6 +23,9 @@ def main() -> None:
     for theirs, ours in KERAS_APPLICATIONS.items():
         error = keras_applications_error(theirs, ours)
         rows.append(("keras.applications", f"{theirs} into {ours}", f"{error:.1e}"))
+    for preset in HUB_NETWORKS:
+        row = ("keras-hub", f"{preset}, two stages", f"{keras_hub_error(preset):.1e}")
+        rows.append(row)
     print(Table(header=("origin", "network", "relative error"), rows=tuple(rows)).to_markdown())
 
 

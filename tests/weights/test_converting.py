@@ -1,6 +1,7 @@
 """The command convert."""
 
 import json
+import sys
 from pathlib import Path
 
 import keras
@@ -10,6 +11,7 @@ from safetensors.numpy import save_file
 
 from resnet_builder import ResnetBuilder
 from resnet_builder.cli import main
+from resnet_builder.weights.converting import STEPS, convert
 
 from .checkpoint_recipe import checkpoint, images, logits, relative_error
 
@@ -34,19 +36,48 @@ def test_convert(safetensors: str, tmp_path: Path, capsys: pytest.CaptureFixture
     expected = logits("torchvision_resnet18")
     x = images("torchvision_resnet18")
     model = ResnetBuilder.from_preset("resnet18", x.shape[1:], weights=weights)
+    for saved, loaded in zip(keras.models.load_model(file).weights, model.weights, strict=True):
+        np.testing.assert_array_equal(saved.numpy(), loaded.numpy())
     # A softmax forgets what all logits have in common.
     answered = np.log(model.predict(x, verbose=0))
     centred = expected - expected.mean(axis=1, keepdims=True)
     assert relative_error(answered - answered.mean(axis=1, keepdims=True), centred) <= 1e-5
-    assert keras.models.load_model(file).count_params() == model.count_params()
+
+
+def test_other_classes_and_channels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    grey = ResnetBuilder.from_preset("resnet20_cifar", (28, 28, 1), classes=7)
+    grey.save("grey.keras")
+    begun: list[str] = []
+    convert("grey.keras", "resnet20_cifar", "out.weights.h5", begins=begun.append)
+    assert begun == list(STEPS)
+    again = ResnetBuilder.from_preset(
+        "resnet20_cifar", (28, 28, 1), classes=7, weights="out.weights.h5"
+    )
+    for ours, theirs in zip(again.weights, grey.weights, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
+def test_a_terminal_sees_the_progress(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = str(tmp_path / "small.keras")
+    ResnetBuilder.from_preset("resnet20_cifar").save(small)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main(["convert", small, "resnet20_cifar", str(tmp_path / "out.weights.h5")]) == 0
+    shown = capsys.readouterr().err
+    assert "reading back" in shown
+    assert "100%" in shown
 
 
 def test_errors(safetensors: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "folder.keras").mkdir()
     before = sorted(tmp_path.iterdir())
     for arguments, message in (
         ((safetensors, "resnet34", tmp_path / "net.keras"), "It fits resnet18."),
         ((safetensors, "resnet18", tmp_path / "net.onnx"), "its ending must be one of .keras"),
         ((safetensors, "resnet18", tmp_path / "no" / "net.keras"), "there is no folder"),
+        ((safetensors, "resnet18", tmp_path / "folder.keras"), "it is a folder"),
         (("none.keras", "resnet18", tmp_path / "net.keras"), "there is no such file"),
     ):
         assert main(["convert", *map(str, arguments)]) == 2

@@ -1,6 +1,7 @@
 """Downloads, from a server on this machine that speaks the hub's protocol."""
 
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -19,18 +20,32 @@ from resnet_builder.weights.hub import is_repository
 from .checkpoint_recipe import checkpoint
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+# As timm/resnet18.tv_in1k has it, in part.
+SMALL = json.dumps(
+    {
+        "architecture": "resnet18",
+        "pretrained_cfg": {
+            "input_size": [3, 224, 224],
+            "interpolation": "bilinear",
+            "crop_pct": 0.875,
+            "mean": [0.485, 0.456, 0.406],
+            "std": [0.229, 0.224, 0.225],
+        },
+    }
+).encode()
 CONTENT = save(checkpoint("torchvision_resnet18"))
 
 
 class Hub(ThreadingHTTPServer):
-    """One repository with one file; `faults` are how often a download breaks off in the middle."""
+    """One repository; `faults` are how often a download breaks off in the middle."""
 
     faults = 0
-    content = CONTENT
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
         self.asked: list[str] = []
+        self.files = {"model.safetensors": CONTENT}
+        self.sha256 = hashlib.sha256(CONTENT).hexdigest()
 
     @property
     def endpoint(self) -> str:
@@ -49,25 +64,30 @@ class Answer(BaseHTTPRequestHandler):
 
     def answer(self, *, body: bool) -> None:
         self.server.asked.append(f"{self.command} {self.headers.get('Range', '')}".strip())
-        if not re.fullmatch(r"/timm/resnet18/resolve/[^/]+/model.safetensors", self.path):
+        found = re.fullmatch(r"/timm/resnet18/resolve/([^/]+)/(.+)", self.path)
+        if not found or found[2] not in self.server.files or found[1] == "nowhere":
             other_file = self.path.startswith("/timm/resnet18/")
             self.send_response(404)
-            self.send_header("X-Error-Code", "EntryNotFound" if other_file else "RepoNotFound")
+            error = "EntryNotFound" if other_file else "RepoNotFound"
+            error = "RevisionNotFound" if found and found[1] == "nowhere" else error
+            self.send_header("X-Error-Code", error)
             self.send_header("X-Repo-Commit", COMMIT)
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
+        whole = self.server.files[found[2]]
         start = 0
-        if body and (found := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))):
-            start = int(found[1])
-        content = self.server.content[start:]
+        if body and (asked := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))):
+            start = int(asked[1])
+        content = whole[start:]
         self.send_response(206 if start else 200)
         self.send_header("X-Repo-Commit", COMMIT)
-        self.send_header("ETag", f'"{hashlib.sha256(CONTENT).hexdigest()}"')
+        etag = self.server.sha256 if whole is not SMALL else hashlib.sha1(SMALL).hexdigest()
+        self.send_header("ETag", f'"{etag}"')
         self.send_header("Content-Length", str(len(content)))
         if start:
-            whole = len(self.server.content)
-            self.send_header("Content-Range", f"bytes {start}-{whole - 1}/{whole}")
+            size = len(whole)
+            self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
         self.end_headers()
         if not body:
             return
@@ -93,11 +113,20 @@ def hub() -> Iterator[Hub]:
 
 
 def download(hub: Hub | None, cache: Path, source: str = "timm/resnet18") -> str:
-    """What a new process prints, for huggingface_hub reads its settings when it is imported."""
+    return in_a_new_process(
+        hub,
+        cache,
+        "from resnet_builder.weights.hub import download",
+        f'print(download({source!r}).stat().st_size, "bytes")',
+    )
+
+
+def in_a_new_process(hub: Hub | None, cache: Path, imports: str, code: str) -> str:
+    """What it prints, for huggingface_hub reads its settings when it is imported."""
     code = f"""
-from resnet_builder.weights.hub import download
+{imports}
 try:
-    print(download({source!r}).stat().st_size, "bytes")
+    {code}
 except Exception as error:
     print(type(error).__name__, error)
 """
@@ -138,12 +167,12 @@ def test_an_interrupted_download_is_resumed(hub: Hub, tmp_path: Path) -> None:
 def test_a_wrong_checksum_is_refused(hub: Hub, tmp_path: Path) -> None:
     flipped = bytearray(CONTENT)
     flipped[-1] ^= 1
-    hub.content = bytes(flipped)
+    hub.files["model.safetensors"] = bytes(flipped)
     assert download(hub, tmp_path).startswith(
         "ValueError 'timm/resnet18' arrived broken: its SHA-256"
     )
     assert not blobs(tmp_path)
-    hub.content = CONTENT
+    hub.files["model.safetensors"] = CONTENT
     assert download(hub, tmp_path) == f"{len(CONTENT)} bytes"
 
 
@@ -155,14 +184,57 @@ def test_offline(tmp_path: Path) -> None:
 
 def test_what_is_not_there(hub: Hub, tmp_path: Path) -> None:
     message = download(hub, tmp_path, "nobody/nothing")
-    assert message.startswith("FileNotFoundError there is no repository 'nobody/nothing'")
+    assert message.startswith("FileNotFoundError there is no file 'nobody/nothing' here, and no")
+    message = download(hub, tmp_path, "timm/resnet18@nowhere")
+    assert message.startswith("FileNotFoundError there is no file 'timm/resnet18@nowhere' here")
+    hub.files.clear()
+    message = download(hub, tmp_path / "new")
+    assert message == (
+        "FileNotFoundError 'timm/resnet18' has none of model.safetensors, pytorch_model.bin"
+    )
+
+
+def test_an_older_repository(hub: Hub, tmp_path: Path) -> None:
+    hub.files = {"pytorch_model.bin": CONTENT}
+    whole = f"{len(CONTENT)} bytes"
+    assert download(hub, tmp_path) == whole
+    assert download(None, tmp_path) == whole
+
+
+def test_a_cache_that_cannot_be_made(hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    message = download(hub, tmp_path / "file")
+    assert "Not a directory" in message
+    assert "cannot be reached" not in message
+
+
+def test_preprocessing_is_read_from_the_repository(hub: Hub, tmp_path: Path) -> None:
+    imports = """
+import numpy as np
+from resnet_builder import preprocessing
+image = np.full((1, 300, 400, 3), 255.0)
+"""
+    code = 'print(preprocessing("timm/resnet18")(image)[0, 5, 7].numpy().round(4).tolist())'
+    message = in_a_new_process(hub, tmp_path, imports, code)
+    assert message.startswith("FileNotFoundError 'timm/resnet18' has none of config.json")
+    hub.files["config.json"] = SMALL
+    expected = [round((1 - m) / s, 4) for m, s in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))]
+    answered = in_a_new_process(hub, tmp_path, imports, code)
+    assert json.loads(answered) == pytest.approx(expected, abs=1e-3)
 
 
 def test_what_reads_as_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert is_repository("timm/resnet18.tv_in1k")
     assert is_repository("timm/resnet18.tv_in1k@v1.0")
-    paths = ["model.safetensors", "./timm/resnet18", "nowhere/net.keras", "a/b/c", Path("timm/net")]
+    paths = [
+        "model.safetensors",
+        "nowhere/net.PTH",
+        "./timm/resnet18",
+        "nowhere/net.keras",
+        "a/b/c",
+        Path("timm/net"),
+    ]
     assert not any(map(is_repository, paths))
     (tmp_path / "timm").mkdir()
     assert not is_repository("timm/resnet18")

@@ -1,5 +1,6 @@
 """Files of all kinds and states: a correct load, or a clear error and an untouched model."""
 
+import json
 import os
 import pickle
 import zipfile
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import ml_dtypes
 import numpy as np
@@ -16,12 +18,13 @@ from safetensors.numpy import save_file
 from resnet_builder import ResnetBuilder, load_weights
 from resnet_builder.planner import make_plan
 from resnet_builder.presets import PRESETS, find_config
-from resnet_builder.weights.matching import weights_of
+from resnet_builder.weights.networks import network_of
 from resnet_builder.weights.origins import ORIGINS
 
-from .checkpoint_recipe import Array, tensor
+from .checkpoint_recipe import DATA, Array, tensor
 
 SMALL: dict[str, Any] = {"repetitions": (1, 1), "filters": 8, "input_shape": (16, 16, 3)}
+ORIGINAL = DATA / "original"
 TORCH = next(origin for origin in ORIGINS if origin.mark == "layer1.0.conv1.weight")
 
 
@@ -33,7 +36,7 @@ def torch_names() -> dict[str, Array]:
     """A checkpoint of the small network as torchvision would have it."""
     config = find_config("resnet18").replace(**SMALL, classes=5)
     arrays = {}
-    for name, shape in weights_of(make_plan(config)).items():
+    for name, shape in network_of(make_plan(config)).weights.items():
         if name == ("predictions", "kernel"):
             shape = shape[::-1]
         elif name[1] == "kernel":
@@ -41,6 +44,12 @@ def torch_names() -> dict[str, Array]:
         arrays[TORCH.tensor(name)] = tensor(TORCH.tensor(name), shape)
     arrays["bn1.num_batches_tracked"] = np.zeros((), np.int64)
     return arrays
+
+
+def loaded(source: Any, **options: Any) -> keras.Model:
+    model = small(**options)
+    load_weights(model, source)
+    return model
 
 
 def values(model: keras.Model) -> list[Array]:
@@ -66,7 +75,7 @@ def test_names_and_shapes_of_a_plan_are_those_of_its_model() -> None:
     for name in ("seresnext50_32x4d", "resnetv2_50d", "keras_resnet18", "wrn16_4", "plain18"):
         model = ResnetBuilder.from_preset(name)
         built = {(w.path.split("/")[0], w.name): tuple(w.shape) for w in model.weights}
-        assert weights_of(make_plan(find_config(name))) == built
+        assert network_of(make_plan(find_config(name))).weights == built
 
 
 def saved_safetensors(arrays: dict[str, Array], folder: Path) -> Path:
@@ -81,32 +90,69 @@ def test_safetensors_of_every_float(dtype: str, tmp_path: Path) -> None:
     arrays = {k: v.astype(number) if v.dtype.kind == "f" else v for k, v in torch_names().items()}
     model = small()
     report = load_weights(model, saved_safetensors(arrays, tmp_path))
+    wide = {name: array.astype("float32") for name, array in arrays.items()}
+    assert_same(values(model), values(loaded(wide)))
     kernel = model.get_layer("stage1_block1_conv1").kernel.numpy()
-    expected = arrays["layer1.0.conv1.weight"].transpose(2, 3, 1, 0).astype("float32")
-    np.testing.assert_array_equal(kernel, expected)
+    np.testing.assert_array_equal(kernel, wide["layer1.0.conv1.weight"].transpose(2, 3, 1, 0))
     assert report.tensors == len(arrays) - 1
     assert str(report).startswith(f"{report.tensors} tensors from")
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("ending", ["net.weights.h5", "net.h5", "net.keras"])
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
-def test_files_of_keras(ending: str, tmp_path: Path) -> None:
+def test_files_of_keras(ending: str, optimizer: str, tmp_path: Path) -> None:
     trained, model = small(), small()
+    trained.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    trained.fit(np.ones((2, 16, 16, 3)), np.zeros(2), verbose=0)
     path = tmp_path / ending
     (trained.save_weights if "weights" in ending else trained.save)(path)
     assert load_weights(model, path).origin == "resnet_builder"
     assert_same(values(model), values(trained))
 
 
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_a_list_of_layers_that_hdf5_cuts_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = small()
+    monkeypatch.setattr("keras.src.legacy.saving.legacy_h5_format.HDF5_OBJECT_HEADER_LIMIT", 200)
+    trained.save(tmp_path / "net.h5")
+    with h5py.File(tmp_path / "net.h5") as file:
+        assert "layer_names1" in file["model_weights"].attrs
+    assert_same(values(loaded(tmp_path / "net.h5")), values(trained))
+
+
+@pytest.mark.parametrize("name", ["basic_1_1", "bottleneck_1_1"])
+def test_the_originals_files_of_keras_2(name: str, tmp_path: Path) -> None:
+    original = json.loads((ORIGINAL / f"original_{name}.json").read_text())
+    path = ORIGINAL / f"original_{name}.weights_keras2.h5"
+
+    def build() -> keras.Model:
+        return ResnetBuilder.build(
+            original["input_shape_channels_rows_cols"],
+            original["num_outputs"],
+            original["block_fn"],
+            original["repetitions"],
+        )
+
+    by_keras, model = build(), build()
+    by_keras.load_weights(path)
+    assert "keras-resnet" in load_weights(model, path).origin
+    assert_same(values(model), values(by_keras))
+    assert_refused(path, ValueError, "layers have weights there, and 13 here")
+
+
 def test_pytorch(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     tensors = {f"module.{k}": torch.from_numpy(np.array(v)) for k, v in torch_names().items()}
-    from_file, from_dict = small(), small()
+    expected = values(loaded(torch_names()))
     for path, content in (("net.pth", tensors), ("net.pt", {"state_dict": tensors, "epoch": 3})):
         torch.save(content, tmp_path / path)
-        load_weights(from_file, tmp_path / path)
-        load_weights(from_dict, torch_names())
-        assert_same(values(from_file), values(from_dict))
+        assert_same(values(loaded(tmp_path / path)), expected)
+    assert_same(values(loaded(tensors)), expected)
+    torch.save([1, 2], tmp_path / "list.pth")
+    assert_refused(tmp_path / "list.pth", ValueError, "it holds list, not tensors")
 
 
 class Malicious:
@@ -143,11 +189,16 @@ def flip_the_header(path: Path) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("harm", [cut, flip_the_header])
-@pytest.mark.parametrize("ending", ["safetensors", "weights.h5", "keras"])
+@pytest.mark.parametrize(
+    ("ending", "harm"),
+    [
+        ("safetensors", cut),
+        ("safetensors", flip_the_header),
+        ("weights.h5", cut),
+        ("keras", cut),
+    ],
+)
 def test_broken_files(ending: str, harm: Callable[[Path], None], tmp_path: Path) -> None:
-    if (ending, harm) == ("weights.h5", flip_the_header) or (ending == "keras" and harm is not cut):
-        pytest.skip("these bytes mean nothing in such a file")
     path = tmp_path / f"net.{ending}"
     if ending == "safetensors":
         save_file(torch_names(), path)
@@ -157,6 +208,18 @@ def test_broken_files(ending: str, harm: Callable[[Path], None], tmp_path: Path)
         small().save_weights(path)
     harm(path)
     assert_refused(path, ValueError, "it is not a whole ")
+
+
+def test_damaged_inside_a_zip(tmp_path: Path) -> None:
+    path = tmp_path / "net.keras"
+    small().save_weights(tmp_path / "model.weights.h5")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(tmp_path / "model.weights.h5", "model.weights.h5")
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 50] = bytes(50)
+    path.write_bytes(content)
+    assert_refused(path, ValueError, "it is not a whole Keras model")
 
 
 @pytest.mark.parametrize("ending", ["safetensors", "h5", "keras"])
@@ -170,7 +233,7 @@ def test_another_format_under_the_ending(ending: str, tmp_path: Path) -> None:
 
 def test_paths(tmp_path: Path) -> None:
     assert_refused(tmp_path / "no.keras", FileNotFoundError, "there is no such file")
-    assert_refused(tmp_path / "net.onnx", ValueError, r"its ending must be one of \.safetensors")
+    assert_refused(tmp_path / "net.onnx", ValueError, r"a file that ends in \.safetensors")
     (tmp_path / "folder.keras").mkdir()
     assert_refused(tmp_path / "folder.keras", IsADirectoryError, "it is a folder")
     assert_refused(3, TypeError, "not from 3")
@@ -217,14 +280,13 @@ def test_one_error_lists_all_that_does_not_fit() -> None:
         "(7, 7, 3, 8)",
         "missing: bn1.weight, for stem_bn/gamma (8,)",
         "unexpected: bn9.weight (5,)",
-        "Another number of classes or input channels is taken with adapt=True.",
     ]
 
 
 def test_it_names_the_preset_that_would_fit() -> None:
     config = PRESETS["resnet34"]
     arrays = {}
-    for name, shape in weights_of(make_plan(config)).items():
+    for name, shape in network_of(make_plan(config)).weights.items():
         shape = shape if len(shape) == 1 else shape[::-1]
         shape = (*shape[:2], *shape[:1:-1]) if len(shape) == 4 else shape
         arrays[TORCH.tensor(name)] = np.broadcast_to(np.float32(1), shape)
@@ -234,6 +296,101 @@ def test_it_names_the_preset_that_would_fit() -> None:
 def test_nobodys_names() -> None:
     arrays = {"block1.weight": np.zeros(3, np.float32)}
     assert_refused(arrays, ValueError, "nothing in it tells whose network it is")
+    assert_refused({}, ValueError, "it holds no arrays by name")
+    assert_refused({"fc.bias": [1.0, 2.0]}, ValueError, "it holds no arrays by name")
+    assert_refused({3: np.zeros(3)}, ValueError, "its tensors have names such as 3")
+
+
+@pytest.mark.parametrize("prefix", ["module.", "model.", "_orig_mod.module."])
+def test_names_with_something_before_them(prefix: str) -> None:
+    arrays = {prefix + name: array for name, array in torch_names().items()}
+    assert_same(values(loaded(arrays)), values(loaded(torch_names())))
+    both = arrays | {f"ema.{name}": array for name, array in torch_names().items()}
+    assert_refused(both, ValueError, f"names begin with {prefix}, ema.: load a dict of one")
+
+
+def test_tensors_that_cannot_be_read() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    tensors: dict[str, Any] = {k: torch.from_numpy(np.array(v)) for k, v in torch_names().items()}
+    tensors["fc.bias"] = tensors["fc.bias"].to(torch.float8_e4m3fn)
+    assert_refused(tensors, ValueError, "fc.bias cannot be read")
+    assert_refused(
+        torch_names() | {"fc.weight": np.float32(1)}, ValueError, r"fc.weight \(\) is \(\) here"
+    )
+
+
+def test_numbers_too_large_for_the_weights() -> None:
+    arrays = torch_names()
+    arrays["fc.bias"] = np.full(5, 1e300)
+    assert_refused(arrays, ValueError, "fc.bias has values that are not finite in float32")
+    arrays["fc.bias"] = np.full(5, 1e30)
+    assert_refused(arrays, ValueError, "not finite in float16", dtype="float16")
+
+
+# Models of several kinds ------------------------------------------------------------------------
+
+
+def test_a_prefixed_network_reads_its_own_files(tmp_path: Path) -> None:
+    left = small(layer_prefix="left_")
+    left.save(tmp_path / "left.keras")
+    for prefix in ("left_", "", "right_"):
+        model = loaded(tmp_path / "left.keras", layer_prefix=prefix)
+        assert_same(values(model), values(left))
+
+
+def test_joined_networks_are_loaded_before() -> None:
+    left, right = small(layer_prefix="left_"), small(layer_prefix="right_")
+    both = keras.Model([left.input, right.input], [left.output, right.output])
+    with pytest.raises(ValueError, match="holds 2 networks, with the prefixes 'left_', 'right_'"):
+        load_weights(both, torch_names())
+    inside = keras.Sequential([keras.Input((16, 16, 3)), small()])
+    with pytest.raises(ValueError, match=r"that is model.get_layer\(NAME\)"):
+        load_weights(inside, torch_names())
+
+
+def test_layers_of_the_users_are_not_the_networks() -> None:
+    body = small(include_top=False, pooling="avg")
+    answer = keras.layers.Dense(5, name="my_predictions")(body.output)
+    model = keras.Model(body.input, answer)
+    with pytest.raises(ValueError, match=r"missing: my_predictions\.weight"):
+        load_weights(model, torch_names())
+    load_weights(body, torch_names())
+    assert_same(values(body), values(loaded(torch_names()))[: len(body.weights)])
+
+
+@pytest.mark.parametrize("preset", ["resnet18", "resnetv2_18"])
+def test_what_lies_behind_the_model_is_left(preset: str) -> None:
+    whole = ResnetBuilder.from_preset(preset, (32, 32, 3))
+    arrays = {weight.path: weight.numpy() for weight in whole.weights}
+    maps = ResnetBuilder.from_preset(preset, (32, 32, 3), features=("stage2",))
+    load_weights(maps, arrays)
+    same = keras.Model(whole.input, whole.get_layer("stage2_block2_out").output)
+    assert_same(values(maps), values(same))
+    arrays["stage2_block3_conv1/kernel"] = arrays["stage2_block2_conv1/kernel"]
+    with pytest.raises(ValueError, match="unexpected: stage2_block3_conv1/kernel"):
+        load_weights(maps, arrays)
+
+
+def test_strides_that_no_shape_tells() -> None:
+    theirs = keras.applications.ResNet50(weights=None, input_shape=(32, 32, 3))
+    arrays = {weight.path: weight.numpy() for weight in theirs.weights}
+    model = ResnetBuilder.from_preset("resnet50", (32, 32, 3))
+    with pytest.raises(ValueError, match=r"stride in their 3x3(.|\n)*fits resnet50_v1\."):
+        load_weights(model, arrays)
+    [line, _] = sorted(load_weights(model, arrays, adapt=True).adapted, reverse=True)
+    assert line.startswith("bottlenecks stride in their 3x3 convolution, and in keras.app")
+
+
+def test_biases_that_do_not_fit_their_batch_norm() -> None:
+    theirs = keras.applications.ResNet50(weights=None, input_shape=(32, 32, 3))
+    arrays = {weight.path: weight.numpy() for weight in theirs.weights}
+    model = ResnetBuilder.from_preset("resnet50_v1", (32, 32, 3))
+    before = values(model)
+    for shape in ((1,), (3,), (256, 1)):
+        bias = {"conv2_block1_3_conv/bias": np.zeros(shape, np.float32)}
+        with pytest.raises(ValueError, match="unexpected: conv2_block1_3_conv/bias"):
+            load_weights(model, arrays | bias)
+    assert_same(values(model), before)
 
 
 # Adapting ---------------------------------------------------------------------------------------
@@ -251,6 +408,21 @@ def test_another_number_of_classes() -> None:
     np.testing.assert_array_equal(
         model.get_layer("stem_conv").kernel.numpy(), arrays["conv1.weight"].transpose(2, 3, 1, 0)
     )
+
+
+def test_a_checkpoint_without_a_classifier() -> None:
+    arrays = {name: array for name, array in torch_names().items() if not name.startswith("fc.")}
+    assert_refused(arrays, ValueError, "missing: fc.weight")
+    report = load_weights(small(), arrays, adapt=True)
+    assert report.adapted == ("the classifier is left as it was: the checkpoint has none",)
+
+
+@pytest.mark.parametrize("part", [{"fc.bias": (7,)}, {"fc.weight": (7, 99), "fc.bias": (7,)}])
+def test_a_classifier_that_is_none(part: dict[str, tuple[int, ...]]) -> None:
+    arrays = torch_names() | {name: np.zeros(shape) for name, shape in part.items()}
+    model = small()
+    with pytest.raises(ValueError, match=r"shape: fc\.bias"):
+        load_weights(model, arrays, adapt=True)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 4, 7])
@@ -274,10 +446,18 @@ def test_another_number_of_input_channels(channels: int) -> None:
 # from_preset ------------------------------------------------------------------------------------
 
 
-def test_a_model_with_weights_begins_no_random_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+def own_block(**_: Any) -> Any:
+    raise AssertionError("it is not built")
+
+
+def test_options_that_have_no_meaning() -> None:
     with pytest.raises(ValueError, match="adapt_weights has no meaning"):
         small(adapt_weights=True)
+    with pytest.raises(ValueError, match="build without weights, and load a file"):
+        ResnetBuilder.build((3, 32, 32), 5, own_block, [1], weights=torch_names())
 
+
+def test_a_model_with_weights_begins_no_random_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     def draw(*_: Any, **__: Any) -> None:
         raise AssertionError("random numbers were drawn")
 

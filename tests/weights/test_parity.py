@@ -1,5 +1,6 @@
 """A network with another library's weights answers what that library answered."""
 
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,16 +11,20 @@ import pytest
 from resnet_builder import ResnetBuilder, load_weights
 
 from .checkpoint_recipe import (
+    KERAS_HUB,
     NETWORKS,
     checkpoint,
+    image_of,
     images,
     logits,
     preset_of,
     relative_error,
+    tensor,
 )
 
 # float32 alone gives 1e-6 to 1e-5.
 TOLERANCE = 1e-5
+HUB_NETWORKS = sorted(path.stem for path in KERAS_HUB.glob("*.json"))
 
 
 def error_of(network: str) -> float:
@@ -80,6 +85,26 @@ def keras_applications_error(theirs: str, ours: str) -> float:
 )
 def test_keras_applications(theirs: str, ours: str) -> None:
     assert keras_applications_error(theirs, ours) <= TOLERANCE
+
+
+def keras_hub_error(preset: str) -> float:
+    """Of a network of keras-hub with two stages."""
+    shapes = json.loads((KERAS_HUB / f"{preset}.json").read_text(encoding="utf-8"))
+    model = ResnetBuilder.from_preset(
+        preset,
+        (32, 48, 3),
+        classes=5,
+        repetitions=(2, 2),
+        classifier_activation=None,
+        weights={name: tensor(name, tuple(shape)) for name, shape in shapes.items()},
+    )
+    answer = model.predict(image_of((2, 32, 48, 3)), verbose=0)
+    return relative_error(answer, np.load(KERAS_HUB / f"{preset}.logits.npy"))
+
+
+@pytest.mark.parametrize("preset", HUB_NETWORKS)
+def test_keras_hub(preset: str) -> None:
+    assert keras_hub_error(preset) <= TOLERANCE
 
 
 def test_the_epsilon_of_keras_applications(tmp_path: Path) -> None:

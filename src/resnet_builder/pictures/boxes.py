@@ -4,8 +4,10 @@ A convolution, its batch norm and its activation make one box, and so do a sum a
 behind it, and a squeeze-and-excitation; padding and layers that do nothing are not drawn.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from ..graph import Node
 from .layer_words import activation_words, cells, kind, settings, window
@@ -26,11 +28,19 @@ def gather(graph: list[Node], blocks: list[str]) -> list[LayerBox]:
     return _Gathering(graph, blocks).boxes()
 
 
+@dataclass(frozen=True)
+class _Group:
+    """Nodes in a row that make one box: a `"chain"` or an `"excitation"`."""
+
+    kind: str
+    nodes: list[int]
+
+
 class _Gathering:
     def __init__(self, graph: list[Node], blocks: list[str]) -> None:
         self.graph = graph
         self.blocks = blocks
-        self.answers: set[int] = set()
+        self.outputs: set[int] = set()
         self.inputs = self._without_silent_nodes()
         self.consumers: dict[int, list[int]] = {node: [] for node in self.inputs}
         for node, inputs in self.inputs.items():
@@ -38,27 +48,24 @@ class _Gathering:
                 self.consumers[source].append(node)
 
     def boxes(self) -> list[LayerBox]:
-        groups = self._excitations()
-        inside = {node for group in groups for node in group}
-        for chain in self._chains(inside):
-            groups += self._split(chain)
-        groups.sort(key=lambda group: group[-1])
-        box_of = {node: number for number, group in enumerate(groups) for node in group}
+        groups = sorted(self._groups(), key=lambda group: group.nodes[-1])
+        box_of = {node: number for number, group in enumerate(groups) for node in group.nodes}
+
+        def inputs(number: int, group: _Group) -> tuple[int, ...]:
+            sources = (source for node in group.nodes for source in self.inputs[node])
+            return tuple(dict.fromkeys(box_of[s] for s in sources if box_of[s] != number))
+
         return [
-            LayerBox(
-                nodes=tuple(group),
-                inputs=tuple(
-                    dict.fromkeys(
-                        box_of[source]
-                        for node in group
-                        for source in self.inputs[node]
-                        if source not in group
-                    )
-                ),
-                cells=tuple(self._cells(group)),
-            )
-            for group in groups
+            LayerBox(tuple(group.nodes), inputs(number, group), tuple(self._cells(group)))
+            for number, group in enumerate(groups)
         ]
+
+    def _groups(self) -> Iterator[_Group]:
+        excitations = self._excitations()
+        yield from (_Group("excitation", nodes) for nodes in excitations)
+        inside = {node for nodes in excitations for node in nodes}
+        for chain in self._chains(inside):
+            yield from (_Group("chain", nodes) for nodes in self._split(chain))
 
     def _without_silent_nodes(self) -> dict[int, tuple[int, ...]]:
         """What feeds each node that is drawn."""
@@ -72,7 +79,7 @@ class _Gathering:
             else:
                 inputs[position] = sources
             if node.is_output:
-                self.answers.add(stands_for[position])
+                self.outputs.add(stands_for[position])
         return inputs
 
     def _is_chained(self, node: int) -> bool:
@@ -95,10 +102,15 @@ class _Gathering:
         return found
 
     def _back_to(self, start: int, end: int) -> list[int]:
-        """The nodes of a chain between a node and the last of the chain; empty if it is none."""
+        """The nodes of a chain between a node and the last of the chain; empty if it is none.
+
+        All that they compute stays in the chain, and they are of the block of what they feed.
+        """
         chain: list[int] = []
         while end != start:
-            if len(self.consumers[end]) != 1 or len(self.inputs[end]) != 1:
+            if end in self.outputs or len(self.consumers[end]) != 1 or len(self.inputs[end]) != 1:
+                return []
+            if self.blocks[end] != self.blocks[self.consumers[end][0]]:
                 return []
             chain.insert(0, end)
             end = self.inputs[end][0]
@@ -121,7 +133,7 @@ class _Gathering:
         return list(chains.values())
 
     def _may_share(self, before: list[int], node: int) -> bool:
-        if before[-1] in self.answers or self.blocks[before[-1]] != self.blocks[node]:
+        if before[-1] in self.outputs or self.blocks[before[-1]] != self.blocks[node]:
             return False
         last, this = self.kind(before[-1]), self.kind(node)
         if last == this == "pool":
@@ -146,21 +158,32 @@ class _Gathering:
 
     # Words ----------------------------------------------------------------------------------
 
-    def _cells(self, group: list[int]) -> list[Cell]:
-        nodes = [self.graph[node] for node in group]
-        of_nodes = [cells(node.layer, node.output_shape) for node in nodes]
-        kinds = [kind(node.layer) for node in nodes]
-        if kinds[-1] == "merge" and len(nodes) > 1:
-            sizes = [getattr(n.layer, "filters", getattr(n.layer, "units", None)) for n in nodes]
-            reduced = next((str(size) for size in sizes if size), "")
-            of_nodes = [[Cell("scale", ", ".join(filter(None, ["squeeze-excite", reduced])))]]
-        elif kinds == ["pool", "pool"]:
-            strides = settings(nodes[1].layer)
-            of_nodes = [[Cell("pool", ", ".join([of_nodes[0][0].words, *strides]))]]
-        written = [cell for of_node in of_nodes for cell in of_node]
-        if group[-1] in self.answers and (len(self.answers) > 1 or self.consumers[group[-1]]):
+    def _cells(self, group: _Group) -> list[Cell]:
+        layers = [self.graph[node].layer for node in group.nodes]
+        if group.kind == "excitation":
+            written = [_excitation(layers)]
+        elif [kind(layer) for layer in layers] == ["pool", "pool"]:
+            written = [self._strided_pool(*group.nodes)]
+        else:
+            written = [cell for node in group.nodes for cell in self._cells_of(node)]
+        last = group.nodes[-1]
+        if last in self.outputs and (len(self.outputs) > 1 or self.consumers[last]):
             written.append(Cell("output", "output"))
         return written
+
+    def _cells_of(self, node: int) -> list[Cell]:
+        return cells(self.graph[node].layer, self.graph[node].output_shape)
+
+    def _strided_pool(self, pool: int, strides: int) -> Cell:
+        [cell] = self._cells_of(pool)
+        return Cell("pool", ", ".join([cell.words, *settings(self.graph[strides].layer)]))
+
+
+def _excitation(layers: list[Any]) -> Cell:
+    """Its words, with the number of channels that it squeezes to."""
+    sizes = (getattr(layer, "filters", getattr(layer, "units", None)) for layer in layers)
+    squeezed = next((str(size) for size in sizes if size), "")
+    return Cell("scale", ", ".join(filter(None, ["squeeze-excite", squeezed])))
 
 
 def _is_silent(node: Node) -> bool:

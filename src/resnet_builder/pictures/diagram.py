@@ -1,13 +1,15 @@
 """A diagram: DOT text, and the PNG or SVG that Graphviz makes of it."""
 
+import inspect
 import os
 import shutil
 import struct
+import subprocess
 import tempfile
 import warnings
 from importlib.metadata import PackageNotFoundError, files
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 import pydot
 
@@ -36,20 +38,17 @@ class Diagram:
         Raises:
             ValueError: another format.
             RuntimeError: Graphviz is not there, or failed.
+
+        Warns:
+            UserWarning: a PNG with more pixels on a side than many viewers open.
         """
         look_up(dict.fromkeys(FORMATS.values()), format, "format")
         if format == "raw":
             return self.dot.encode()
-        program = graphviz_program()
-        try:
-            picture: Any = self._graph.create(prog=program, format=format, encoding="utf-8")
-        except (AssertionError, OSError) as error:
-            raise RuntimeError(
-                f"Graphviz ({program}) could not draw the diagram: {error}"
-            ) from error
+        picture = _draw(self.dot, format)
         if format == "png":
-            _warn_of_size(bytes(picture))
-        return bytes(picture)
+            _warn_of_size(picture)
+        return picture
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the picture, in the format of the path's ending: the whole file or nothing.
@@ -57,6 +56,10 @@ class Diagram:
         Raises:
             ValueError: an ending other than .png, .svg, .dot and .gv.
             OSError: the folder does not exist, or nothing can be written there.
+            RuntimeError: Graphviz is not there, or failed.
+
+        Warns:
+            UserWarning: a PNG with more pixels on a side than many viewers open.
         """
         path = Path(path)
         check_path(path)
@@ -67,12 +70,11 @@ class Diagram:
                 whole.write_bytes(content)
                 whole.replace(path)
         except OSError as error:
-            raise type(error)(f"cannot write {path}: {error.strerror}") from error
+            message = f"cannot write {path}: {error.strerror}"
+            raise OSError(error.errno, message) from error  # of the subclass of its number
 
     def __repr__(self) -> str:
-        return (
-            f"<Diagram of {len(self._graph.get_node_list())} nodes: .save(path), .render(), .dot>"
-        )
+        return "<Diagram: .save(path), .render(), .dot>"
 
     def _repr_png_(self) -> bytes:
         return self.render("png")
@@ -90,14 +92,41 @@ def check_path(path: Path) -> None:
         raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
 
 
+def _draw(dot: str, format: str) -> bytes:
+    """What Graphviz makes of a text. Not by pydot, which tells a failure by an assertion."""
+    program = graphviz_program()
+    try:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            file = Path(folder) / "network.dot"
+            file.write_text(dot, encoding="utf-8")
+            drawn = subprocess.run(
+                [program, f"-T{format}", file],
+                capture_output=True,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows alone has it
+            )
+    except OSError as error:
+        raise RuntimeError(f"Graphviz ({program}) could not draw the diagram: {error}") from error
+    if drawn.returncode:
+        said = drawn.stderr.decode(errors="replace").strip() or f"status {drawn.returncode}"
+        raise RuntimeError(f"Graphviz ({program}) could not draw the diagram: {said}")
+    return drawn.stdout
+
+
 def _warn_of_size(png: bytes) -> None:
     width, height = struct.unpack(">II", png[16:24])
     if max(width, height) > MOST_PIXELS:
         warnings.warn(
             f"the picture has {width:,} x {height:,} pixels, more than many viewers open: "
             'detail="block" draws any depth on one page, and a .svg can be zoomed',
-            stacklevel=4,
+            stacklevel=_level_of_the_caller(),
         )
+
+
+def _level_of_the_caller() -> int:
+    """The `stacklevel` of the first line outside this package, for a warning of who asks it."""
+    package = Path(__file__).parents[1]
+    frames = inspect.stack(context=0)
+    return len(list(takewhile(lambda f: Path(f.filename).is_relative_to(package), frames)))
 
 
 def graphviz_program() -> str:

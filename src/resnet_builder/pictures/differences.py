@@ -19,8 +19,8 @@ def _marked(sketch: Sketch, other: Sketch) -> Sketch:
 
 
 def _section(section: Section, other: Section | None) -> Section:
-    theirs = other.lines if other else {}
-    marks = {field for field, line in section.lines.items() if line != theirs.get(field)}
+    theirs = other.details if other else {}
+    marks = {field for field, line in section.details.items() if line != theirs.get(field)}
     units = [
         _unit(unit, other.units[min(number, len(other.units) - 1)] if other else None)
         for number, unit in enumerate(section.units)

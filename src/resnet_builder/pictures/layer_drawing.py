@@ -1,6 +1,5 @@
 """Every layer of a Keras model as a box, laid out by Graphviz."""
 
-from html import escape
 from typing import Any
 
 import keras
@@ -9,6 +8,7 @@ import pydot
 from .. import words
 from ..graph import Node, model_graph
 from .layer_words import activation_words, kind, settings, window
+from .markup import escape
 from .page_drawing import COLOURS, FONT
 
 

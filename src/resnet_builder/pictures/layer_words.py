@@ -71,13 +71,21 @@ def window(layer: Any) -> tuple[int, ...]:
 
 def activation_words(layer: Any) -> str:
     """The activation that a layer applies, as papers write it; empty for none."""
-    if type(layer).__name__ == "ReLU" and layer.max_value:
-        return f"ReLU{layer.max_value:g}"
+    if type(layer).__name__ == "ReLU":
+        return _relu(layer)
     function = getattr(layer, "activation", None)
-    name = getattr(function, "__name__", type(function).__name__)
-    if function is not None:
-        return "" if name == "linear" else words.activation(name)
-    return words.activation(type(layer).__name__)
+    if function is None:
+        return words.activation(type(layer).__name__)
+    if not hasattr(function, "__name__"):  # a layer, as in Activation(ReLU(6))
+        return activation_words(function)
+    return "" if function.__name__ == "linear" else words.activation(function.__name__)
+
+
+def _relu(layer: Any) -> str:
+    name = "leaky ReLU" if layer.negative_slope else "ReLU"
+    limit = "" if layer.max_value is None else f"{layer.max_value:g}"
+    threshold = f", threshold {layer.threshold:g}" if layer.threshold else ""
+    return f"{name}{limit}{threshold}"
 
 
 def drops_paths(layer: Any) -> bool:

@@ -1,6 +1,7 @@
 """Any Keras model as a sketch for a picture: boxes gathered into units and sections."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby, takewhile
@@ -9,7 +10,7 @@ from typing import Any
 import keras
 
 from .. import words
-from ..graph import model_graph
+from ..graph import Node, model_graph
 from ..model_costs import node_costs, profile_model, section_names
 from ..profiles import known_sum
 from .boxes import LayerBox, gather
@@ -20,33 +21,31 @@ OURS = "stem", "stage", "head"
 
 def sketch_model(model: keras.Model) -> Sketch:
     """What a picture of a model shows: sections by size, or by this package's names of layers."""
-    graph = model_graph(model)
+    sections = _with_input(list(_sections(model_graph(model))))
+    counts = profile_model(model)
+    size = ", ".join(words.by(tensor.shape[1:]) for tensor in model.inputs)
+    return Sketch(model.name, size, counts.parameters, counts.macs, sections)
+
+
+def _sections(graph: list[Node]) -> Iterator[Section]:
+    """Segments in a row of one size, or of one name; layers that are not drawn cost nothing."""
     layers = [node.layer.name for node in graph]
     boxes = gather(graph, list(map(_block, layers)))
     names, costs = section_names(graph), node_costs(graph)
 
-    def section(segment: range) -> str:
+    def name_of(segment: range) -> str:
         return names[boxes[segment[-1]].nodes[-1]]
 
-    sections = []
-    start = 0  # of the section, in nodes
-    for name, segments in groupby(_segments(boxes), section):
-        of_section = list(segments)
-        end = boxes[of_section[-1][-1]].nodes[-1] + 1
-        shape = graph[end - 1].output_shape
-        sections.append(
-            Section(
-                name=name if name.startswith(OURS) else "",
-                size=_size(shape),
-                parameters=sum(cost.parameters for cost in costs[start:end]),
-                macs=known_sum(cost.macs for cost in costs[start:end]),
-                units=tuple(_units(of_section, boxes, layers)),
-            )
+    for name, group in groupby(_segments(boxes), name_of):
+        segments = list(group)
+        nodes = [node for segment in segments for box in segment for node in boxes[box].nodes]
+        yield Section(
+            name=name if name.startswith(OURS) else "",
+            size=_size(graph[nodes[-1]].output_shape),
+            parameters=sum(costs[node].parameters for node in nodes),
+            macs=known_sum(costs[node].macs for node in nodes),
+            units=tuple(_units(segments, boxes, layers)),
         )
-        start = end
-    counts = profile_model(model)
-    size = ", ".join(words.by(tensor.shape[1:]) for tensor in model.inputs)
-    return Sketch(model.name, size, counts.parameters, counts.macs, _with_input(sections))
 
 
 def _size(shape: Any) -> str:
@@ -146,18 +145,6 @@ def _unit(segment: range, boxes: list[LayerBox], name: str) -> Unit:
 
 def _with_shortcuts(unit: Unit) -> Unit:
     """The unit with the shorter of two ways to a sum marked as what it is."""
-    into: dict[int, list[Edge]] = {}
-    out_of: dict[int, list[Edge]] = {}
-    for edge in unit.edges:
-        into.setdefault(edge.target, []).append(edge)
-        out_of.setdefault(edge.source, []).append(edge)
-
-    def way_to(edge: Edge) -> list[Edge]:
-        """The edges of the chain that ends in one."""
-        way = [edge]
-        while len(out_of[way[0].source]) == 1 and len(into.get(way[0].source, ())) == 1:
-            way.insert(0, into[way[0].source][0])
-        return way
 
     def effort(way: list[Edge]) -> tuple[int, int]:
         """Convolutions first, then anything."""
@@ -165,12 +152,29 @@ def _with_shortcuts(unit: Unit) -> Unit:
         return kinds.count("conv"), len(way)
 
     roles: dict[Edge, str] = {}
-    for box, edges in into.items():
-        if unit.boxes[box][0].words != "+" or len(edges) != 2:
-            continue
-        short, long = sorted(map(way_to, edges), key=effort)
+    for ways in _ways_to_sums(unit):
+        short, long = sorted(ways, key=effort)
         if effort(short) < effort(long):
             role = shortcut_role(unit.boxes[edge.target] for edge in short[:-1])
             roles |= dict.fromkeys(short, role)
     marked = (replace(edge, role=roles.get(edge, "")) for edge in unit.edges)
     return replace(unit, edges=tuple(marked))
+
+
+def _ways_to_sums(unit: Unit) -> Iterator[list[list[Edge]]]:
+    """For every sum of two the chains of edges that end in it."""
+    into: defaultdict[int, list[Edge]] = defaultdict(list)
+    out_of: defaultdict[int, list[Edge]] = defaultdict(list)
+    for edge in unit.edges:
+        into[edge.target].append(edge)
+        out_of[edge.source].append(edge)
+
+    def way_to(edge: Edge) -> list[Edge]:
+        way = [edge]
+        while len(out_of[way[0].source]) == len(into[way[0].source]) == 1:
+            way.insert(0, into[way[0].source][0])
+        return way
+
+    for box, (first, *_) in enumerate(unit.boxes):
+        if first.words == "+" and len(into[box]) == 2:
+            yield [way_to(edge) for edge in into[box]]

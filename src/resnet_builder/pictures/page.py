@@ -72,7 +72,11 @@ class Line:
 
 @dataclass
 class Page:
-    """Everything that is drawn."""
+    """Everything that is drawn, with names that lines refer to.
+
+    `b7` is the box at place 7 in `boxes`. A fork is a point in which lines part: `x7` before the
+    unit whose first box is `b7`, and `y7` behind `b7`.
+    """
 
     width: float = 0
     height: float = 0
@@ -92,7 +96,8 @@ class Page:
         first = len(self.boxes)
 
         def renamed(name: str) -> str:
-            return f"{name[0]}{int(name[1:]) + first}"
+            kind, number = name[0], int(name[1:])
+            return f"{kind}{number + first}"
 
         def moved(point: Point) -> Point:
             return point[0] + x, point[1]

@@ -1,13 +1,13 @@
 """A page as a DOT graph in which every place is given: all versions of Graphviz draw the same."""
 
 from collections.abc import Iterator, Sequence
-from html import escape
 from itertools import pairwise
 from math import dist
 from typing import Any
 
 import pydot
 
+from .markup import escape
 from .page import Frame, Line, Page, PlacedBox, Run, Text
 from .unit_layout import FONT_SIZE, ROW, Point, cell_width, reach, text_width
 

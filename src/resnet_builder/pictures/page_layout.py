@@ -139,6 +139,7 @@ class Painter:
     def __init__(self, lane_heights: Sequence[float], *, framed: bool) -> None:
         self.page = Page()
         self.end: End | None = None
+        self.entry = ""  # what the edges from the entry of the unit in hand begin at
         self.lane_heights = lane_heights
         self.framed = framed
 
@@ -256,6 +257,6 @@ class Painter:
 
 
 def _heading(section: Section) -> tuple[tuple[Run, ...], ...]:
-    (_, name), *others = section.lines.items()
-    runs = [Run(line, marked=field in section.marks) for field, line in others]
-    return tuple((run,) for run in [Run(name, 13, bold=True), *runs])
+    runs = [Run(section.title, 13, bold=True)]
+    runs += [Run(line, marked=field in section.marks) for field, line in section.details.items()]
+    return tuple((run,) for run in runs if run.words)

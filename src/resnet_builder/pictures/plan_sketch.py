@@ -93,12 +93,10 @@ def _cells(part: Part, activation: Cell) -> list[Cell]:
         case BnRelu():
             return [BN, activation]
         case Pool():
-            size = words.by((part.pool_size,) * 2)
-            settings = words.settings(strides=part.strides)
-            return [Cell("pool", ", ".join([f"{size} {part.kind} pool", *settings]))]
+            noun = f"{words.by((part.pool_size,) * 2)} {part.kind} pool"
+            return [Cell("pool", _with_strides(noun, part.strides))]
         case ChannelPad():
-            strides = words.settings(strides=part.strides)
-            return [Cell("pool", ", ".join(["zeros up to " + str(part.filters), *strides]))]
+            return [Cell("pool", _with_strides(f"zeros up to {part.filters}", part.strides))]
         case SqueezeExcite():
             return [Cell("scale", f"squeeze-excite, {part.reduced}")]
         case DropPath():
@@ -108,10 +106,19 @@ def _cells(part: Part, activation: Cell) -> list[Cell]:
         case Dropout():
             return [Cell("other", f"dropout, {part.rate}")]
         case Classifier():
-            dense = Cell("dense", f"dense, {part.classes}")
-            last = part.activation and Cell("activation", words.activation(part.activation))
-            return [dense, last] if last else [dense]
+            return _classifier(part)
     raise TypeError(f"no words for {part!r}")
+
+
+def _with_strides(noun: str, strides: tuple[int, int]) -> str:
+    return ", ".join([noun, *words.settings(strides=strides)])
+
+
+def _classifier(part: Classifier) -> list[Cell]:
+    dense = Cell("dense", f"dense, {part.classes}")
+    if not part.activation:
+        return [dense]
+    return [dense, Cell("activation", words.activation(part.activation))]
 
 
 def conv_words(conv: Conv) -> str:

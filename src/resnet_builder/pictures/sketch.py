@@ -64,7 +64,7 @@ class Unit:
 class Section:
     """Units of one size, with what they cost; `size` is in words.
 
-    `marks` are the lines in which another network differs.
+    `marks` are the details in which another network differs.
     """
 
     name: str
@@ -75,15 +75,18 @@ class Section:
     marks: frozenset[str] = frozenset()
 
     @property
-    def lines(self) -> dict[str, str]:
-        """What is said of it, by field; the first is its title."""
-        lines = {
-            "name": self.name,
-            "size": self.size,
+    def title(self) -> str:
+        """Its name, else its size; empty where it has neither."""
+        return self.name or self.size
+
+    @property
+    def details(self) -> dict[str, str]:
+        """What is said below its title, by field; the size where the title does not say it."""
+        return {
+            "size": self.size if self.name else "",
             "parameters": f"{words.short(self.parameters)} parameters",
             "macs": f"{words.short(self.macs)} multiply-adds",
         }
-        return {field: line for field, line in lines.items() if line}
 
 
 @dataclass(frozen=True)
@@ -144,34 +147,44 @@ class UnitMaker:
 # Folding ----------------------------------------------------------------------------------------
 
 
+Drawn = tuple[tuple[tuple[Cell, ...], ...], tuple[Edge, ...]]  # a unit's boxes and edges
+
+
 def fold(units: Iterable[Unit]) -> tuple[Unit, ...]:
     """Equal units in a row as one with its count; also where several units repeat in turn."""
     units = list(units)
+    drawn = [(unit.boxes, unit.edges) for unit in units]
     folded: list[Unit] = []
-    position = 0
-    while position < len(units):
-        period, repeats = _best_fold(units[position:])
-        period_units = units[position : position + period]
-        last = units[position + period * (repeats - 1) : position + period * repeats]
-        unit = join(period_units)
-        names = unit.names[0], last[-1].names[1]
+    start = 0
+    while start < len(units):
+        period, repeats = _best_fold(drawn, start)
+        end = start + period * repeats
+        unit = join(units[start : start + period])
+        names = unit.names[0], units[end - 1].names[1]
         folded.append(replace(unit, names=names, repeats=repeats))
-        position += period * repeats
+        start = end
     return tuple(folded)
 
 
-def _best_fold(units: list[Unit]) -> tuple[int, int]:
-    """How many of the first units repeat, and how often: what leaves fewest boxes to draw."""
-    drawn = [(unit.boxes, unit.edges) for unit in units]
+def _best_fold(drawn: list[Drawn], start: int) -> tuple[int, int]:
+    """How many units from `start` on repeat, and how often: what leaves fewest boxes to draw."""
     best, saved = (1, 1), 0
-    for period in range(1, len(units) // 2 + 1):
-        repeats = 1
-        while drawn[:period] == drawn[period * repeats : period * (repeats + 1)]:
-            repeats += 1
-        saves = (repeats - 1) * sum(len(unit.boxes) for unit in units[:period])
+    boxes = 0  # of a period
+    for period in range(1, (len(drawn) - start) // 2 + 1):
+        boxes += len(drawn[start + period - 1][0])
+        repeats = _repeats(drawn, start, period)
+        saves = (repeats - 1) * boxes
         if saves > saved:
             best, saved = (period, repeats), saves
     return best
+
+
+def _repeats(drawn: list[Drawn], start: int, period: int) -> int:
+    """How often in a row the period that begins at `start` is there."""
+    end = start + period
+    while end < len(drawn) and drawn[end] == drawn[end - period]:
+        end += 1
+    return (end - start) // period
 
 
 def in_rows(units: Iterable[Unit]) -> tuple[Unit, ...]:

@@ -3,11 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from html import escape
 from itertools import groupby
 
 import pydot
 
+from .markup import escape
 from .page_drawing import FONT
 from .sketch import Section, Sketch, Unit
 
@@ -16,8 +16,20 @@ MOST_LINES = 10  # of a card
 
 def draw_stages(sketch: Sketch, direction: str) -> pydot.Dot:
     """A card for every section: its size, what it is made of, what it costs."""
+    graph = _empty_graph(_title(sketch), direction)
+    for number, section in enumerate(sketch.sections):
+        graph.add_node(pydot.Node(f"s{number}", label=f"<{_card(section)}>"))
+        if number:
+            graph.add_edge(pydot.Edge(f"s{number - 1}", f"s{number}"))
+    return graph
+
+
+def _title(sketch: Sketch) -> str:
     totals = escape(sketch.totals).replace("   ", "&#160;" * 3)
-    title = f'<B>{escape(sketch.name)}</B>&#160; <FONT POINT-SIZE="12">{totals}</FONT>'
+    return f'<B>{escape(sketch.name)}</B>&#160; <FONT POINT-SIZE="12">{totals}</FONT>'
+
+
+def _empty_graph(title: str, direction: str) -> pydot.Dot:
     graph = pydot.Dot(
         "network",
         rankdir=direction,
@@ -39,29 +51,25 @@ def draw_stages(sketch: Sketch, direction: str) -> pydot.Dot:
         margin="0.08",
     )
     graph.set_edge_defaults(arrowsize="0.8", color="#444444", penwidth="1.5")
-    for number, section in enumerate(sketch.sections):
-        graph.add_node(pydot.Node(f"s{number}", label=f"<{_card(section)}>"))
-        if number:
-            graph.add_edge(pydot.Edge(f"s{number - 1}", f"s{number}"))
     return graph
 
 
 def _card(section: Section) -> str:
-    title, *size, parameters, macs = section.lines.values()
     made_of = list(_made_of(section.units))
     if len(made_of) > MOST_LINES:
         made_of[MOST_LINES - 1 :] = ["…"]
-    lines = [
-        f'<FONT POINT-SIZE="15"><B>{escape(title)}</B></FONT>',
-        *map(escape, size),
-        "",
-        *made_of,
-        "",
-        _small(parameters),
-        _small(macs),
-    ]
-    rows = "".join(f"<TR><TD>{line or ' '}</TD></TR>" for line in lines)
+    costs = [_small(section.details[field]) for field in ("parameters", "macs")]
+    lines = [*_headings(section), *made_of, " ", *costs]
+    rows = "".join(f"<TR><TD>{line}</TD></TR>" for line in lines)
     return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{rows}</TABLE>'
+
+
+def _headings(section: Section) -> list[str]:
+    """Its title and its size, with an empty line below; nothing where it has neither."""
+    if not section.title:
+        return []
+    title = f'<FONT POINT-SIZE="15"><B>{escape(section.title)}</B></FONT>'
+    return [line for line in (title, escape(section.details["size"]), " ") if line]
 
 
 def _made_of(units: Iterable[Unit]) -> Iterator[str]:

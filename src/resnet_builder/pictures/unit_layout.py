@@ -4,8 +4,9 @@ Lengths are in points. Heights grow downwards from the top of the unit; columns 
 the main one, 0, to the left.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import count
 
 from .sketch import ENTRY, Cell, Edge, Unit
 
@@ -103,28 +104,20 @@ def widest(reaches: list[tuple[float, float]]) -> tuple[float, float]:
 
 def lay_out(unit: Unit, *, in_a_frame: bool = True) -> UnitLayout:
     """The places of a unit's boxes: rows by the longest way to them, columns by branches."""
-    entry = 0.0
-    if in_a_frame:
-        entry = (TITLE if unit.title or unit.repeats > 1 else 0) + GAP
-    elif not unit.forks:
-        entry = GAP
-    first = entry + (GAP if unit.forks else 0) + ROW / 2
-    heights = {box: first + rank * (ROW + GAP) for box, rank in enumerate(_ranks(unit))}
+    entry = _entry(unit, in_a_frame)
+    heights = _rows(unit, entry)
     bottom = max(heights.values()) + ROW / 2
-    heights[ENTRY] = entry
-    columns: dict[int, int] = {}
-    channels: dict[Edge, int] = {}
-    taken: list[list[tuple[float, float]]] = []
     main, *others = _branches(unit)
     tangled = not all(branch.is_a_chain(unit) and branch.is_beside(main) for branch in others)
-    for branch in (main, *others):
-        span = branch.span(heights) if taken else (0.0, bottom)  # the main one takes all
-        column = _first_free(taken, span)
+    spans = [(0.0, bottom), *(branch.span(heights) for branch in others)]  # the main one takes all
+    columns: dict[int, int] = {}
+    channels: dict[Edge, int] = {}
+    for branch, column in zip((main, *others), _columns(spans), strict=True):
         columns |= dict.fromkeys(branch.boxes, column)
         channels |= dict.fromkeys(branch.edges, column)
-        if column and not tangled:
-            step = (span[1] - span[0]) / (len(branch.boxes) + 1)
-            heights |= {box: span[0] + n * step for n, box in enumerate(branch.boxes, start=1)}
+    if not tangled:
+        for branch, span in zip(others, spans[1:], strict=True):
+            heights |= branch.spread_over(span)
     boxes = range(len(unit.boxes))
     return UnitLayout(
         unit=unit,
@@ -135,6 +128,20 @@ def lay_out(unit: Unit, *, in_a_frame: bool = True) -> UnitLayout:
         channels=channels,
         tangled=tangled,
     )
+
+
+def _entry(unit: Unit, in_a_frame: bool) -> float:
+    """The height at which the edges from a unit's entry begin."""
+    if in_a_frame:
+        return (TITLE if unit.title or unit.repeats > 1 else 0) + GAP
+    return 0 if unit.forks else GAP
+
+
+def _rows(unit: Unit, entry: float) -> dict[int, float]:
+    """The heights of the entry and of the boxes, in rows below it."""
+    first = entry + (GAP if unit.forks else 0) + ROW / 2
+    rows = {box: first + rank * (ROW + GAP) for box, rank in enumerate(_ranks(unit))}
+    return {ENTRY: entry, **rows}
 
 
 def _ranks(unit: Unit) -> list[int]:
@@ -157,6 +164,12 @@ class Branch:
         """From what it leaves, or begins with, to what it joins, or ends with."""
         ends = [*self.boxes, *(end for edge in self.edges for end in (edge.source, edge.target))]
         return min(heights[end] for end in ends), max(heights[end] for end in ends)
+
+    def spread_over(self, span: tuple[float, float]) -> dict[int, float]:
+        """The heights of its boxes, at equal distances in a span."""
+        top, low = span
+        step = (low - top) / (len(self.boxes) + 1)
+        return {box: top + n * step for n, box in enumerate(self.boxes, start=1)}
 
     def is_a_chain(self, unit: Unit) -> bool:
         """Whether it leaves one box and joins another with nothing else on its boxes."""
@@ -209,12 +222,12 @@ def _main_branch(unit: Unit) -> Branch:
     return main
 
 
-def _first_free(taken: list[list[tuple[float, float]]], span: tuple[float, float]) -> int:
-    """The first column, but the main one, that nothing takes in a span; which it takes then."""
-    top, low = span
-    for column, spans in enumerate(taken):
-        if all(low <= other_top or other_low <= top for other_top, other_low in spans):
-            spans.append(span)
-            return column
-    taken.append([span])
-    return len(taken) - 1
+def _columns(spans: Iterable[tuple[float, float]]) -> list[int]:
+    """For each span the first column in which none before it stands at its heights."""
+    columns: list[int] = []
+    placed: list[tuple[int, float, float]] = []
+    for top, low in spans:
+        taken = {column for column, above, below in placed if above < low and top < below}
+        columns.append(next(column for column in count() if column not in taken))
+        placed.append((columns[-1], top, low))
+    return columns

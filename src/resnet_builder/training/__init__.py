@@ -1,1 +1,1 @@
-"""Training: recipes of papers, runs that survive a kill, more than one device and machine."""
+"""Recipes to train by, freezing, runs that survive a kill, more than one device and machine."""

@@ -1,10 +1,12 @@
 """Checkpoints as names and tensors, whatever they are stored in. Nothing in them is executed."""
 
 import io
+import itertools
 import os
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,16 +16,32 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-MAPPED = 32 * 2**20  # bytes
+# What was read of a mapped file counts as memory in use until the file is closed: it is opened anew
+# after so much.
+MOST_MAPPED_BYTES = 32 * 2**20
+
+# Where checkpoints that hold more than tensors keep them.
+STATE_DICTS = ("state_dict", "model", "model_state_dict")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The tensors of a checkpoint: their shapes at once, and each of them when it is read."""
+    """The tensors of a checkpoint: their shapes at once, and each of them when it is read.
+
+    `read` gives an array in the checkpoint's own dtype and order of axes; what it raises for a
+    tensor that NumPy cannot hold is up to the format. Of some formats `in_order` is known: that the
+    names stand in the order of the network's layers.
+    """
 
     name: str
     shapes: Mapping[str, tuple[int, ...]]
     read: Callable[[str], Array]
+    in_order: bool = False
+
+    def renamed(self, names: Mapping[str, str]) -> "Checkpoint":
+        """The same tensors; `names` are the old by the new."""
+        shapes = {new: self.shapes[old] for new, old in names.items()}
+        return Checkpoint(self.name, shapes, lambda new: self.read(names[new]), self.in_order)
 
 
 @contextmanager
@@ -32,7 +50,7 @@ def opened(source: Any) -> Iterator[Checkpoint]:
 
     Raises:
         TypeError: neither a path nor a dict.
-        ValueError: a file that is broken, or not what its ending says.
+        ValueError: a file that is broken, or not what its ending says; names that are not strings.
         OSError: a file that cannot be read.
         ImportError: a package that reads such files is not installed.
     """
@@ -54,15 +72,24 @@ def opened(source: Any) -> Iterator[Checkpoint]:
         yield checkpoint
 
 
-def _reader(path: Path) -> Any:
+def _reader(path: Path) -> Callable[[Path], AbstractContextManager[Checkpoint]]:
     for ending, reader in READERS.items():
         if path.name.lower().endswith(ending):
             return reader
-    raise ValueError(f"cannot load {str(path)!r}: its ending must be one of {', '.join(READERS)}")
+    raise ValueError(
+        f'cannot load {str(path)!r}: weights are "imagenet", a repository as owner/name, a dict of '
+        f"arrays, or a file that ends in {', '.join(READERS)}"
+    )
 
 
-def _from_arrays(name: str, arrays: Mapping[str, Any]) -> Checkpoint:
+def _from_arrays(name: str, arrays: Mapping[Any, Any]) -> Checkpoint:
+    arrays = next((arrays[k] for k in STATE_DICTS if isinstance(arrays.get(k), Mapping)), arrays)
     tensors = {key: value for key, value in arrays.items() if hasattr(value, "shape")}
+    unnamed = [key for key in tensors if not isinstance(key, str)]
+    if unnamed:
+        raise ValueError(f"cannot load {name}: its tensors have names such as {unnamed[0]!r}")
+    if not tensors:
+        raise ValueError(f"cannot load {name}: it holds no arrays by name")
     shapes = {key: tuple(value.shape) for key, value in tensors.items()}
     return Checkpoint(name, shapes, lambda key: _as_array(tensors[key]))
 
@@ -93,15 +120,14 @@ def _safetensors(path: Path) -> Iterator[Checkpoint]:
     except SafetensorError as error:
         raise _broken(path, "safetensors file", error) from error
     shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-    left = MAPPED
+    left = MOST_MAPPED_BYTES
 
     def read(key: str) -> Array:
-        # What was read of the mapped file counts as memory in use until it is closed.
         nonlocal file, left
         array: Array = file.get_tensor(key)
         left -= array.nbytes
         if left < 0:
-            file, left = safe_open(path, "numpy"), MAPPED
+            file, left = safe_open(path, "numpy"), MOST_MAPPED_BYTES
         return array
 
     yield Checkpoint(str(path), shapes, read)
@@ -126,15 +152,13 @@ def _pytorch(path: Path) -> Iterator[Checkpoint]:
         raise _broken(path, "PyTorch checkpoint of tensors alone", error) from error
     if not isinstance(loaded, Mapping):
         raise ValueError(f"cannot load {path}: it holds {type(loaded).__name__}, not tensors")
-    for key in ("state_dict", "model", "model_state_dict"):
-        if isinstance(loaded.get(key), Mapping):
-            loaded = loaded[key]
-    yield _from_arrays(str(path), {key.removeprefix("module."): loaded[key] for key in loaded})
+    yield _from_arrays(str(path), loaded)
 
 
 # Keras ------------------------------------------------------------------------------------------
 
-# A layer's variables in the order in which Keras 3 numbers them, by how many there are.
+# A layer's variables in the order in which Keras 3 numbers them, by how many there are: right for
+# convolutions, dense layers and batch norm, which are all that residual networks have.
 _VARIABLES = {
     1: ("kernel",),
     2: ("kernel", "bias"),
@@ -153,7 +177,10 @@ def _keras_archive(path: Path) -> Iterator[Checkpoint]:
     try:
         with zipfile.ZipFile(path) as archive:
             content = archive.read("model.weights.h5")
-    except (zipfile.BadZipFile, KeyError, EOFError, OSError) as error:
+    except (
+        *(zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError),
+        *(NotImplementedError, RuntimeError),  # a compression, or a password, of others
+    ) as error:
         raise _broken(path, "Keras model", error) from error
     with _hdf5_file(path, io.BytesIO(content)) as checkpoint:
         yield checkpoint
@@ -169,30 +196,38 @@ def _hdf5_file(path: Path, file: Any) -> Iterator[Checkpoint]:
         raise _broken(path, "HDF5 file", error) from error
     with opened_file as root:
         try:
-            tensors = _legacy(root) if _legacy_root(root) is not None else _numbered(root)
-        except (OSError, KeyError, RuntimeError, ValueError) as error:
+            layers = _legacy_layers(root)
+            tensors = _numbered(root) if layers is None else _legacy(layers)
+            shapes = {key: tuple(dataset.shape) for key, dataset in tensors.items()}
+        except (OSError, KeyError, RuntimeError, ValueError, AttributeError, TypeError) as error:
             raise _broken(path, "HDF5 file of Keras", error) from error
-        yield Checkpoint(
-            str(path),
-            {key: tuple(dataset.shape) for key, dataset in tensors.items()},
-            lambda key: np.asarray(tensors[key]),
-        )
+        in_order = layers is not None
+        yield Checkpoint(str(path), shapes, lambda key: np.asarray(tensors[key]), in_order)
 
 
-def _legacy_root(root: Any) -> Any:
+def _legacy_layers(root: Any) -> Any:
     """Where the layers of a file of Keras 2, or of a whole model in HDF5, are listed."""
-    groups = (root, root.get("model_weights", {}))
-    return next((group for group in groups if "layer_names" in getattr(group, "attrs", {})), None)
+    group = root.get("model_weights", root)
+    return group if {"layer_names", "layer_names0"} & set(group.attrs) else None
 
 
-def _legacy(root: Any) -> dict[str, Any]:
-    group = _legacy_root(root)
+def _legacy(layers: Any) -> dict[str, Any]:
     tensors = {}
-    for layer in map(_text, group.attrs["layer_names"]):
-        for weight in map(_text, group[layer].attrs["weight_names"]):
+    for layer in _listed(layers, "layer_names"):
+        for weight in _listed(layers[layer], "weight_names"):
             variable = weight.rpartition("/")[2].partition(":")[0]
-            tensors[f"{layer}/{variable}"] = group[layer][weight]
+            tensors[f"{layer}/{variable}"] = layers[layer][weight]
     return tensors
+
+
+def _listed(group: Any, attribute: str) -> list[str]:
+    """A list, which Keras cuts into attribute0, attribute1, ... where it is long."""
+    attributes = group.attrs
+    if attribute in attributes:
+        return list(map(_text, attributes[attribute]))
+    parts = (f"{attribute}{number}" for number in itertools.count())
+    present = itertools.takewhile(attributes.__contains__, parts)
+    return [_text(name) for part in present for name in attributes[part]]
 
 
 def _numbered(root: Any) -> dict[str, Any]:
@@ -201,7 +236,8 @@ def _numbered(root: Any) -> dict[str, Any]:
 
     def visit(_: str, group: Any) -> None:
         layer = group.attrs.get("name")
-        if group.name.endswith("/vars") and layer is not None and len(group):
+        of_layer = "layers" in group.name.split("/")  # and not of the optimizer
+        if of_layer and group.name.endswith("/vars") and layer is not None and len(group):
             names = _VARIABLES.get(len(group), tuple(map(str, range(len(group)))))
             for number, variable in enumerate(names):
                 tensors[f"{_text(layer)}/{variable}"] = group[str(number)]

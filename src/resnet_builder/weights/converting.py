@@ -1,27 +1,44 @@
 """A checkpoint of somebody else as a file of Keras."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from ..builder import ResnetBuilder
-from .checkpoints import opened
+from ..presets import find_config
+from ..recursion import room_for
+from .checkpoints import Checkpoint, opened
 from .hub import download, is_repository
 from .loading import WeightsReport, load_weights
-from .matching import HEAD
+from .matching import HEAD, STEMS, as_here
+from .networks import Shape
 from .origins import find_origin
 
 ENDINGS = (".keras", ".weights.h5")
+STEPS = ("building", "loading", "writing", "reading back")
 
 
-def convert(checkpoint: str, preset: str, file: str) -> WeightsReport:
-    """Load a checkpoint into a preset, with as many classes as it has, and save it; checked.
+def convert(
+    checkpoint: str, preset: str, file: str, *, begins: Callable[[str], None] = lambda step: None
+) -> WeightsReport:
+    """Load a checkpoint into a preset, with its classes and channels, and save it; checked.
+
+    Args:
+        checkpoint: a file or a repository, as in `load_weights`.
+        preset: the name of the network that it is of.
+        file: ends in .keras or .weights.h5; replaced where it exists.
+        begins: called with each of `STEPS`.
+
+    Returns:
+        What was loaded.
 
     Raises:
         ValueError: another ending; a checkpoint that does not fit.
         OSError: a file that cannot be read or written.
+        ImportError: as `load_weights`.
         RuntimeError: what was written does not give the same weights when it is read back.
     """
     path = Path(file)
@@ -29,28 +46,56 @@ def convert(checkpoint: str, preset: str, file: str) -> WeightsReport:
         raise ValueError(f"cannot write {file!r}: its ending must be one of {', '.join(ENDINGS)}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
-    model = ResnetBuilder.from_preset(preset, classes=_classes(checkpoint))
-    report = load_weights(model, checkpoint)
+    if path.is_dir():
+        raise IsADirectoryError(f"cannot write {path}: it is a folder")
+    begins("building")
+    source = download(checkpoint) if is_repository(checkpoint) else Path(checkpoint)
+    model = _network_for(source, preset)
+    begins("loading")
+    report = load_weights(model, source)
+    begins("writing")
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         whole = Path(folder) / path.name
-        if path.suffix == ".keras":
-            model.save(whole)
-            written = keras.models.load_model(whole)
-        else:
-            model.save_weights(whole)
-            written = keras.models.clone_model(model)
-            written.load_weights(whole)
-        for ours, theirs in zip(model.weights, written.weights, strict=True):
-            if not np.array_equal(ours.numpy(), theirs.numpy()):
-                raise RuntimeError(f"{ours.path} is not what was written: the disk may be at fault")
+        (model.save if path.suffix == ".keras" else model.save_weights)(whole)
+        begins("reading back")
+        _check(model, whole)
         whole.replace(path)
     return report
 
 
-def _classes(checkpoint: str) -> int | None:
-    """How many classes a checkpoint knows; None where it cannot be told."""
-    source = download(checkpoint) if is_repository(checkpoint) else checkpoint
-    with opened(source) as found:
-        origin = find_origin(found.shapes)
-        shape = found.shapes.get(origin.tensor((HEAD, "bias"))) if origin else None
-    return shape[0] if shape else None
+def _network_for(source: Path, preset: str) -> keras.Model:
+    """The preset with as many input channels and classes as the checkpoint has."""
+    rows, columns, channels = find_config(preset).input_shape
+    with opened(source) as checkpoint:
+        kernels = _kernels(checkpoint)
+    channels = next((kernels[stem][2] for stem in STEMS if stem in kernels), channels)
+    classes = kernels[HEAD][-1] if HEAD in kernels else None
+    return ResnetBuilder.from_preset(
+        preset, (rows, columns, channels), classes, data_format="channels_last"
+    )
+
+
+def _kernels(checkpoint: Checkpoint) -> dict[str, Shape]:
+    """The shapes of what a checkpoint has for the first convolution and for the classifier."""
+    found = find_origin(checkpoint.shapes)
+    if found is None:
+        return {}
+    origin, prefix = found
+    names = {layer: prefix + origin.tensor((layer, "kernel")) for layer in (*STEMS, HEAD)}
+    return {
+        layer: as_here(checkpoint.shapes[name], (layer, "kernel"), origin)
+        for layer, name in names.items()
+        if name in checkpoint.shapes
+    }
+
+
+def _check(model: keras.Model, file: Path) -> None:
+    with room_for(len(model.layers)):
+        if file.suffix == ".keras":
+            written = keras.models.load_model(file)
+        else:
+            written = keras.models.clone_model(model)
+            written.load_weights(file)
+    for ours, theirs in zip(model.weights, written.weights, strict=True):
+        if not np.array_equal(ours.numpy(), theirs.numpy()):
+            raise RuntimeError(f"{ours.path} is not what was written: the disk may be at fault")

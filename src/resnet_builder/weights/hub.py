@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +12,28 @@ from .checkpoints import READERS
 REPOSITORY = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 
 # In the order in which they are looked for.
-FILES = ("model.safetensors", "pytorch_model.bin")
+CHECKPOINTS = ("model.safetensors", "pytorch_model.bin")
 
 
 def is_repository(source: Any) -> bool:
     """Whether a source reads as a repository's name and not as a path."""
     if not isinstance(source, str) or not REPOSITORY.fullmatch(source):
         return False
-    reads_as_a_path = source.startswith(".") or source.endswith(tuple(READERS))
+    reads_as_a_path = source.startswith(".") or source.lower().endswith(tuple(READERS))
     return not reads_as_a_path and not Path(source).parent.is_dir()
 
 
-def download(repository: str) -> Path:
-    """The checkpoint of a repository such as `timm/resnet18.tv_in1k`, from the cache or the hub.
+def download(repository: str, files: Sequence[str] = CHECKPOINTS) -> Path:
+    """The first of some files that a repository has, from the cache or the hub.
+
+    Args:
+        repository: such as `timm/resnet18.tv_in1k`, perhaps with `@` and a revision.
 
     Raises:
         ImportError: huggingface_hub is not installed.
-        FileNotFoundError: there is no such repository, or no checkpoint in it.
-        ConnectionError: it is not in the cache and the hub cannot be reached.
+        FileNotFoundError: there is no such repository, or none of the files in it.
+        ConnectionError: none is in the cache and the hub cannot be reached.
+        OSError: the cache cannot be written.
         ValueError: what arrived is not what the hub said it would be.
     """
     try:
@@ -38,27 +43,29 @@ def download(repository: str) -> Path:
             f"loading {repository!r} from the Hugging Face Hub needs a package: "
             "pip install 'resnet-builder[weights]'"
         ) from error
-    found = REPOSITORY.fullmatch(repository)
-    assert found is not None
-    name, revision = found.groups()
-    for file in FILES:
+    name, _, revision = repository.partition("@")
+    unreachable = None
+    for file in files:
         try:
-            path = Path(hf_hub_download(name, file, revision=revision))
+            path = Path(hf_hub_download(name, file, revision=revision or None))
+        except errors.LocalEntryNotFoundError as error:
+            unreachable = error
+            continue
         except errors.RemoteEntryNotFoundError:
             continue
         except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
             raise FileNotFoundError(
-                f"there is no repository {repository!r} on the Hugging Face Hub, or it is private"
-            ) from error
-        except (errors.LocalEntryNotFoundError, OSError) as error:
-            raise ConnectionError(
-                f"{repository!r} is not in the cache and the Hugging Face Hub cannot be reached: "
-                f"where it can, download {file} from https://huggingface.co/{name}, and give its "
-                "path as weights"
+                f"there is no file {repository!r} here, and no repository of that name on the "
+                "Hugging Face Hub, or it is private"
             ) from error
         _check(path, repository)
         return path
-    raise FileNotFoundError(f"{repository!r} has none of {', '.join(FILES)}")
+    if unreachable:
+        raise ConnectionError(
+            f"{repository!r} is not in the cache and the Hugging Face Hub cannot be reached: where "
+            f"it can, download {files[0]} from https://huggingface.co/{name}, and give its path"
+        ) from unreachable
+    raise FileNotFoundError(f"{repository!r} has none of {', '.join(files)}")
 
 
 def _check(path: Path, repository: str) -> None:

@@ -1,18 +1,21 @@
 """load_weights: a checkpoint into a model, all of it or nothing."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
+from .by_order import ARTICLE, is_by_order, named_by_order
 from .checkpoints import Checkpoint, opened
 from .hub import download, is_repository
-from .matching import HEAD, Match, Matching, fitting_presets, match, value
+from .matching import Matching, fitting_presets
+from .networks import Network, stride_in_3x3
 from .origins import ORIGINS, Origin, WeightName, find_origin
+from .values import value
 
-OUR_LAYER = re.compile(r"(?:.*?)((?:stem|stage\d+_block\d+|head)_.*|predictions)")
+OUR_LAYER = re.compile(r"(?:stem|stage\d+_block\d+|head)_.*|predictions")
+FIRST_LAYER = re.compile(r"(.*)stem_conv1?")
 
 
 @dataclass(frozen=True)
@@ -51,16 +54,20 @@ def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> Wei
 
     The origin is recognised by the names in the checkpoint: torchvision, timm (ResNet, D, SE,
     ResNeXt, wide, ResNetV2), keras.applications' ResNet50, 101 and 152 (into `resnet50_v1` and its
-    like: the biases of its convolutions go into batch norm's means, which is exact), keras-hub, or
-    this package.
+    like: the biases of its convolutions go into batch norm's means, which is exact), keras-hub,
+    this package, or, by the order of the layers, the article's original under Keras 2.
 
     Args:
-        model: a model of `ResnetBuilder`.
+        model: a model of `ResnetBuilder`, whole or with `include_top=False` or `features=`, for
+            which the checkpoint may go on behind the model's last stage. A network that is joined
+            with others is loaded before.
         source: a path that ends in .safetensors, .pth, .pt, .bin (PyTorch wanted), .weights.h5,
             .h5 or .keras; a repository of the Hugging Face Hub such as `"timm/resnet18.tv_in1k"`,
-            perhaps with `@` and a revision; or a dict of arrays. Nothing in a file is executed.
-        adapt: let the checkpoint differ in the number of classes (the classifier then stays as it
-            is) and of input channels (one: summed; others: repeated and rescaled, as timm does).
+            perhaps with `@` and a revision; or a dict of arrays, of NumPy, Keras or PyTorch, under
+            the names of any of these. Nothing in a file is executed.
+        adapt: let the checkpoint differ in the number of classes or have no classifier (it then
+            stays as it is here), in the number of input channels (one: summed; others: repeated
+            and rescaled, as timm does), and in where bottlenecks have their strides.
 
     Returns:
         What was loaded and what was adapted.
@@ -83,83 +90,104 @@ def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> Wei
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"load_weights loads into a Keras model, not {model!r}")
-    return load(model, source, adapt=adapt)
-
-
-def load(
-    model: keras.Model,
-    source: Any,
-    *,
-    adapt: bool,
-    known: Iterable[WeightName] = ((HEAD, "kernel"), (HEAD, "bias")),
-) -> WeightsReport:
-    """`load_weights`, where a checkpoint may also have what is `known` and not in the model."""
     if isinstance(source, str) and source == "imagenet":
         raise ValueError(
             'weights="imagenet" are of a preset: ResnetBuilder.from_preset(..., weights="imagenet")'
         )
     weights = _weights(model)
-    with opened(download(source) if is_repository(source) else source) as checkpoint:
-        origin = find_origin(checkpoint.shapes)
-        if origin is None:
-            raise ValueError(_no_origin(checkpoint))
-        shapes = {name: tuple(variable.shape) for name, (variable, _) in weights.items()}
-        unused = {origin.tensor(name) for name in known} - {origin.tensor(name) for name in shapes}
-        wanted = {n: shape for n, shape in checkpoint.shapes.items() if n not in unused}
-        found = match(origin, shapes, wanted, adapt=adapt)
-        if found.problems:
-            raise ValueError(_does_not_fit(found, checkpoint, origin, model, adapt))
-        # Everything is read once before anything is changed.
-        for one in found.matches:
-            value(checkpoint, found, one, origin)
-        for one in found.matches:
-            variable, layer = weights[one.weight]
-            array = value(checkpoint, found, one, origin)
-            variable.assign(_with_epsilon(array, one, layer, origin))
-        return WeightsReport(
-            source=checkpoint.name,
-            origin=origin.name,
-            tensors=len(found.matches) + len(found.biases),
-            adapted=tuple(found.adapted),
-            left_random=tuple("/".join(name) for name in found.left_random),
+    network = Network(
+        {name: tuple(variable.shape) for name, (variable, _) in weights.items()},
+        stride_in_3x3({name: layer.strides for name, layer in _convolutions(weights).items()}),
+    )
+    with opened(download(source) if is_repository(source) else source) as found:
+        checkpoint, origin = _recognised(found, network)
+        matching = Matching(origin, network, checkpoint.shapes, adapt)
+        if matching.problems:
+            raise ValueError(_does_not_fit(matching, checkpoint, model))
+        _assign(weights, checkpoint, matching)
+    return WeightsReport(
+        source=checkpoint.name,
+        origin=origin.name,
+        tensors=sum(1 + bool(pair.bias) for pair in matching.pairs),
+        adapted=tuple(matching.adapted),
+        left_random=tuple("/".join(name) for name in matching.left_random),
+    )
+
+
+# Variables and their layers by name, without what `layer_prefix` put before it.
+Weights = dict[WeightName, tuple[Any, Any]]
+
+
+def _weights(model: keras.Model) -> Weights:
+    firsts = [FIRST_LAYER.fullmatch(layer.name) for layer in model.layers]
+    prefixes = [first[1] for first in firsts if first]
+    if not prefixes:
+        raise ValueError(
+            f"{model.name!r} has no layers that were named here, such as stem_conv: give the "
+            "network itself; where it is inside of another model, that is model.get_layer(NAME)"
         )
-
-
-def _with_epsilon(array: Any, match: Match, layer: Any, origin: Origin) -> Any:
-    """A variance that with our epsilon gives what it gives with the origin's."""
-    if match.weight[1] != "moving_variance" or origin.epsilon is None:
-        return array
-    return array + (origin.epsilon - layer.epsilon)
-
-
-def _weights(model: keras.Model) -> dict[WeightName, tuple[Any, Any]]:
-    """Variables and layers by name, without what `layer_prefix` put before it."""
+    if len(prefixes) > 1:
+        raise ValueError(
+            f"{model.name!r} holds {len(prefixes)} networks, with the prefixes "
+            f"{', '.join(map(repr, prefixes))}: load into each before they are joined"
+        )
     weights = {}
     for layer in model.layers:
-        found = OUR_LAYER.fullmatch(layer.name)
+        ours = layer.name.removeprefix(prefixes[0])
+        name = ours if OUR_LAYER.fullmatch(ours) else layer.name
         for variable in layer.weights:
-            name = found[1] if found else layer.name
             weights[name, variable.name] = variable, layer
     return weights
 
 
+def _convolutions(weights: Weights) -> dict[str, Any]:
+    return {name: layer for (name, _), (_, layer) in weights.items() if hasattr(layer, "strides")}
+
+
+def _recognised(found: Checkpoint, network: Network) -> tuple[Checkpoint, Origin]:
+    """The checkpoint under its origin's own names, and that origin."""
+    if is_by_order(found):
+        return named_by_order(found, network.weights), ARTICLE
+    try:
+        recognised = find_origin(found.shapes)
+    except ValueError as error:
+        raise ValueError(f"cannot load {found.name}: {error}") from error
+    if recognised is None:
+        raise ValueError(_no_origin(found))
+    origin, prefix = recognised
+    return found.renamed({name.removeprefix(prefix): name for name in found.shapes}), origin
+
+
+def _assign(weights: Weights, checkpoint: Checkpoint, matching: Matching) -> None:
+    # Everything is read and checked once before anything is changed.
+    for change in (False, True):
+        for pair in matching.pairs:
+            variable, layer = weights[pair.weight]
+            epsilon = getattr(layer, "epsilon", 0)
+            array = value(checkpoint, pair, matching.origin, dtype=variable.dtype, epsilon=epsilon)
+            if change:
+                variable.assign(array)
+
+
 def _no_origin(checkpoint: Checkpoint) -> str:
-    names = ", ".join(list(checkpoint.shapes)[:5]) or "nothing"
-    known = "; ".join(origin.name for origin in ORIGINS)
+    names = ", ".join(list(checkpoint.shapes)[:5])
+    known = "; ".join(origin.name for origin in (*ORIGINS, ARTICLE))
     return (
         f"cannot load {checkpoint.name}: nothing in it tells whose network it is. It has {names}, "
         f"...; known are the names of: {known}"
     )
 
 
-def _does_not_fit(
-    found: Matching, checkpoint: Checkpoint, origin: Origin, model: keras.Model, adapt: bool
-) -> str:
+def _does_not_fit(matching: Matching, checkpoint: Checkpoint, model: keras.Model) -> str:
+    origin, shapes = matching.origin, checkpoint.shapes
     lines = [f"cannot load {checkpoint.name} (named as in {origin.name}) into {model.name!r}:"]
-    lines += found.problems
-    presets = fitting_presets(origin, checkpoint.shapes)
+    lines += matching.problems
+    adapted = Matching(origin, matching.network, shapes, adapt=True)
+    presets = fitting_presets(origin, shapes, adapt=False)
     if presets:
         lines.append(f"It fits {' or '.join(presets)}.")
-    if not adapt:
-        lines.append("Another number of classes or input channels is taken with adapt=True.")
+    if not adapted.problems:
+        lines.append(f"With adapt=True it goes in: {', '.join(adapted.adapted)}.")
+    elif not presets and (presets := fitting_presets(origin, shapes, adapt=True)):
+        lines.append(f"With adapt=True it fits {' or '.join(presets)}.")
     return "\n".join(lines)

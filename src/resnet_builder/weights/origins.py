@@ -32,7 +32,9 @@ class Origin:
         ignored: names of tensors that mean nothing here.
         is_torch: whether names are `layer.weight` and kernels (out, in, rows, columns), as in
             PyTorch; otherwise `layer/kernel` and (rows, columns, in, out), as in Keras.
-        epsilon: of its batch norm, where it differs from what its networks have here.
+        epsilon: of its batch norm; None where it is whatever the network has here.
+        folds_biases: whether its convolutions have biases that belong into the batch norms.
+        stride_in_3x3: where its bottlenecks halve the size; None where it is as here.
     """
 
     name: str
@@ -41,7 +43,9 @@ class Origin:
     layers: Mapping[str, str]
     ignored: str = ""
     is_torch: bool = False
-    epsilon: float | None = None
+    epsilon: float | None = 1e-5
+    folds_biases: bool = False
+    stride_in_3x3: bool | None = True
 
     def layer(self, name: str) -> str:
         """What a layer of ours is called there."""
@@ -61,6 +65,17 @@ class Origin:
             return f"{self.layer(layer)}.{TORCH_VARIABLES.get(variable, variable)}"
         return f"{self.layer(layer)}/{variable}"
 
+    def follows(self, tensor: str, stage: int) -> bool:
+        """Whether a tensor of theirs belongs behind a stage of ours: to a later one or the head."""
+        layer = tensor.rpartition("." if self.is_torch else "/")[0]
+        stage_of = self.block.partition("{block")[0]
+        later = [
+            stage_of.format(stage0=number - 1, stage=number, stage2=number + 1)
+            for number in range(stage + 1, 10)
+        ]
+        heads = (self.layer("head_bn"), self.layer("predictions"))
+        return layer in heads or tensor.startswith(tuple(later))
+
 
 _TORCH = {
     "stem_conv": "conv1",
@@ -75,6 +90,7 @@ _NUMBERED = {f"{kind}{n}": f"{n}_{kind}" for kind in ("conv", "bn") for n in (1,
 _KERAS = {
     "stem_conv": "conv1_conv",
     "stem_bn": "conv1_bn",
+    **{f"stem_{kind}{n}": f"conv{n}_{kind}" for kind in ("conv", "bn") for n in (1, 2, 3)},
     "shortcut_conv": "0_conv",
     "shortcut_bn": "0_bn",
 }
@@ -134,9 +150,10 @@ ORIGINS = (
         block="conv{stage2}_block{block}_",
         layers=_KERAS | _NUMBERED,
         epsilon=1.001e-5,
+        folds_biases=True,
+        stride_in_3x3=False,
     ),
-    # keras-hub: keras_hub/src/models/resnet/resnet_backbone.py, as its own converter of timm's
-    # checkpoints names them (keras_hub/src/utils/timm/convert_resnet.py).
+    # keras-hub 0.32: keras_hub/src/models/resnet/resnet_backbone.py.
     Origin(
         name="keras-hub's ResNetV2",
         mark="stack0_block0_pre_activation_bn/gamma",
@@ -158,11 +175,31 @@ ORIGINS = (
         mark="stage1_block1_conv1/kernel",
         block="stage{stage}_block{block}_",
         layers={},
+        epsilon=None,
+        stride_in_3x3=None,
     ),
 )
 
+# What may stand before all names of a checkpoint: `layer_prefix`, or the attribute that a network
+# is of a module around it, as "module.".
+PREFIX_ENDS = ("", ".", "_", "/")
 
-def find_origin(names: Iterable[str]) -> Origin | None:
-    """The origin of a checkpoint with tensors of those names."""
-    names = set(names)
-    return next((origin for origin in ORIGINS if origin.mark in names), None)
+
+def find_origin(names: Iterable[str]) -> tuple[Origin, str] | None:
+    """The origin of a checkpoint with tensors of those names, and what stands before them.
+
+    Raises:
+        ValueError: there are several networks in it.
+    """
+    names = list(names)
+    for origin in ORIGINS:
+        before = [name.removesuffix(origin.mark) for name in names if name.endswith(origin.mark)]
+        prefixes = [prefix for prefix in before if prefix[-1:] in PREFIX_ENDS]
+        if len(prefixes) > 1:
+            raise ValueError(
+                f"it holds several networks, whose names begin with {', '.join(prefixes)}: load a "
+                "dict of one network's arrays"
+            )
+        if prefixes:
+            return origin, prefixes[0]
+    return None

@@ -1,0 +1,219 @@
+"""The published recipes, as one table, and `compile_recipe`, which makes a model follow one."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import keras
+
+from ..errors import look_up
+from ..graph import model_graph
+from .freezing import all_layers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a network is trained. The times are shares of the whole training.
+
+    Attributes:
+        source: paper and section.
+        learning_rate: at its highest, for batches of `batch_size`; in proportion for others
+            (arXiv:1706.02677, 2.1).
+        batch_size: images in a step.
+        drops: when the learning rate is multiplied by `drop`; none: it falls along a cosine.
+        warm_up: for how long the learning rate is less: a tenth of it before `drops`, and a ramp
+            from zero before a cosine.
+        momentum: of stochastic gradient descent.
+        nesterov: whether it is Nesterov's.
+        weight_decay: the factor of a weight in its own gradient, before momentum.
+        decays: the names of the variables that decay; none: all.
+        label_smoothing: what the wrong classes share.
+    """
+
+    source: str
+    learning_rate: float = 0.1
+    batch_size: int = 256
+    drops: tuple[float, ...] = ()
+    drop: float = 0.1
+    warm_up: float = 0.0
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 1e-4
+    decays: tuple[str, ...] = ()
+    label_smoothing: float = 0.0
+
+
+RECIPES = {
+    # The paper drops the rate "when the error plateaus"; the epochs are those of its authors'
+    # successor, facebook/fb.resnet.torch (train.lua), as is that everything decays.
+    "he2015": Recipe(source="arXiv:1512.03385, 3.4", drops=(30 / 90, 60 / 90)),
+    # 400, 32,000 and 48,000 of 64,000 iterations. The paper warms up the 110-layer network alone.
+    "he2015_cifar": Recipe(
+        source="arXiv:1512.03385, 4.2", batch_size=128, warm_up=400 / 64_000, drops=(0.5, 0.75)
+    ),
+    "wrn2016": Recipe(
+        source="arXiv:1605.07146, 3",
+        batch_size=128,
+        drops=(60 / 200, 120 / 200, 160 / 200),
+        drop=0.2,
+        nesterov=True,
+        weight_decay=5e-4,
+    ),
+    "bag_of_tricks": Recipe(
+        source="arXiv:1812.01187, 2.1, 3.1, 5.1 and 5.2",
+        warm_up=5 / 120,
+        nesterov=True,
+        decays=("kernel",),
+        label_smoothing=0.1,
+    ),
+    "fine_tune": Recipe(
+        source="arXiv:1912.11370 (BiT-HyperRule), 3.3",
+        learning_rate=0.003,
+        batch_size=512,
+        drops=(0.3, 0.6, 0.9),
+        weight_decay=0.0,
+    ),
+}
+
+
+def compile_recipe(
+    model: keras.Model,
+    recipe: str = "he2015",
+    *,
+    epochs: int,
+    steps_per_epoch: int,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    labels: Literal["integer", "one_hot"] | None = None,
+    metrics: Iterable[Any] = ("accuracy",),
+    jit_compile: bool | Literal["auto"] = "auto",
+) -> keras.Model:
+    """Compile a classifier with the optimizer, schedule, weight decay and loss of a recipe.
+
+    The optimizer and the metrics are built at once, so that the first training step is traced once
+    instead of twice.
+    Weight decay is an L2 penalty, whose gradient goes through the momentum as in the papers; that
+    of Keras's own `SGD(weight_decay=)` does not, and decays ten times less. It replaces the
+    regularizers that the layers have, and is saved with the model. Freeze layers before.
+
+    Args:
+        model: a network with one output, of probabilities (softmax) or logits (no activation).
+        recipe: a name in `RECIPES`.
+        epochs: of the whole training, over which the schedule is stretched.
+        steps_per_epoch: batches in an epoch.
+        batch_size: images in a batch, with which the learning rate grows. Default: the recipe's.
+        learning_rate: the highest; default: the recipe's for that batch size.
+        labels: `"integer"` (batch,) or `"one_hot"` (batch, classes). Default: one-hot for a recipe
+            that smooths labels, which Keras does for these alone, and else integers.
+        metrics: as in `compile`.
+        jit_compile: as in `compile`.
+
+    Returns:
+        The model.
+
+    Raises:
+        TypeError: not a Keras model, or numbers of another kind.
+        ValueError: an unknown recipe, numbers that are not positive, integers where labels are to
+            be smoothed, or a model whose output is neither probabilities nor logits.
+
+    Example:
+        >>> from resnet_builder import ResnetBuilder, compile_recipe
+        >>> model = ResnetBuilder.from_preset("resnet20_cifar")
+        >>> model = compile_recipe(model, "he2015_cifar", epochs=164, steps_per_epoch=391)
+        >>> print(f"{float(model.optimizer.learning_rate):.2f} at first, while it warms up")
+        0.01 at first, while it warms up
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"compile_recipe compiles a Keras model, not {model!r}")
+    found = look_up(RECIPES, recipe, "recipe")
+    steps = _positive(epochs, "epochs") * _positive(steps_per_epoch, "steps_per_epoch")
+    if learning_rate is None:
+        images = found.batch_size if batch_size is None else _positive(batch_size, "batch_size")
+        learning_rate = found.learning_rate * images / found.batch_size
+    elif not learning_rate > 0:
+        raise ValueError(f"learning_rate must be more than 0, got {learning_rate!r}")
+    loss = _loss(found, recipe, labels, from_logits=_gives_logits(model))
+    _decay(model, found)
+    model.compile(
+        keras.optimizers.SGD(
+            schedule(found, learning_rate, steps), found.momentum, nesterov=found.nesterov
+        ),
+        loss,
+        metrics=list(metrics),
+        jit_compile=jit_compile,
+    )
+    _make_variables(model, one_hot=isinstance(loss, keras.losses.CategoricalCrossentropy))
+    return model
+
+
+def _make_variables(model: keras.Model, *, one_hot: bool) -> None:
+    """The variables of the optimizer and of the metrics, which Keras makes in the first step."""
+    model.optimizer.build(model.trainable_variables)
+    predictions = keras.ops.zeros((1, model.output_shape[-1]))
+    labels = predictions if one_hot else keras.ops.zeros((1,), "int32")
+    model.compute_metrics(None, labels, predictions)
+    model.reset_metrics()
+
+
+def _positive(number: Any, what: str) -> int:
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise TypeError(f"{what} must be an int, got {number!r}")
+    if number < 1:
+        raise ValueError(f"{what} must be at least 1, got {number}")
+    return number
+
+
+def schedule(
+    recipe: Recipe, learning_rate: float, steps: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """The learning rate of every step of a training, in Keras's own classes."""
+    warm_up = round(recipe.warm_up * steps)
+    if not recipe.drops:
+        return keras.optimizers.schedules.CosineDecay(
+            0.0, steps - warm_up, warmup_target=learning_rate, warmup_steps=warm_up
+        )
+    ends = [round(share * steps) for share in recipe.drops]
+    rates = [learning_rate * recipe.drop**number for number in range(len(ends) + 1)]
+    if warm_up:
+        ends, rates = [warm_up, *ends], [learning_rate / 10, *rates]
+    # A boundary is the last step with the rate before it.
+    return keras.optimizers.schedules.PiecewiseConstantDecay([end - 1 for end in ends], rates)
+
+
+def _gives_logits(model: keras.Model) -> bool:
+    outputs = [node.layer for node in model_graph(model) if node.is_output]
+    activations = [getattr(layer, "activation", None) for layer in outputs]
+    if activations == [keras.activations.softmax]:
+        return False
+    if activations == [keras.activations.linear]:
+        return True
+    raise ValueError(
+        "a recipe is for a model with one output, of a layer with the activation softmax or none; "
+        f"{model.name!r} ends in {', '.join(f'{layer.name!r}' for layer in outputs)}"
+    )
+
+
+def _loss(recipe: Recipe, name: str, labels: str | None, *, from_logits: bool) -> keras.Loss:
+    smoothing = recipe.label_smoothing
+    labels = labels or ("one_hot" if smoothing else "integer")
+    look_up({"integer": 1, "one_hot": 1}, labels, "kind of labels")
+    if labels == "one_hot":
+        return keras.losses.CategoricalCrossentropy(from_logits, label_smoothing=smoothing)
+    if smoothing:
+        raise ValueError(
+            f'{name!r} smooths labels, and Keras smooths one-hot ones alone: give labels="one_hot" '
+            "and keras.utils.to_categorical(labels)"
+        )
+    return keras.losses.SparseCategoricalCrossentropy(from_logits)
+
+
+def _decay(model: keras.Model, recipe: Recipe) -> None:
+    # Keras's L2 is factor * w^2, whose gradient is 2 * factor * w.
+    penalty = keras.regularizers.L2(recipe.weight_decay / 2) if recipe.weight_decay else None
+    for layer in all_layers(model):
+        for variable in layer.trainable_variables:
+            decays = not recipe.decays or variable.name in recipe.decays
+            variable.regularizer = penalty if decays else None
+            attribute = f"{variable.name}_regularizer"  # which is what a saved model keeps
+            if hasattr(layer, attribute):
+                setattr(layer, attribute, variable.regularizer)

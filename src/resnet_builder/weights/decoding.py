@@ -1,0 +1,63 @@
+"""decode: what a network has seen, in words. No Keras."""
+
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any, NamedTuple
+
+import numpy as np
+
+# WordNet's number and first word for each of ILSVRC 2012's classes, in the order of the classes:
+# timm/data/_info/imagenet_synsets.txt and imagenet_synset_to_lemma.txt, commit aa4b5850.
+IMAGENET_CLASSES = "imagenet_classes.txt"
+
+
+class Guess(NamedTuple):
+    """A class, and what a network gave for it: a probability or a logit."""
+
+    name: str
+    score: float
+
+
+def decode(
+    predictions: Any, *, top: int = 5, class_names: Sequence[str] | None = None
+) -> list[list[Guess]]:
+    """The best classes of every image by name, the best first.
+
+    Args:
+        predictions: (batch, classes), or (classes,) of one image; probabilities or logits.
+        top: how many classes of each image.
+        class_names: in the order of the predictions. Default: ImageNet's 1000, of which some
+            words name two: a crane is a bird and a machine.
+
+    Returns:
+        For each image its classes with their scores.
+
+    Raises:
+        ValueError: predictions of another shape, or another number of names.
+
+    Example:
+        >>> import numpy as np
+        >>> from resnet_builder import decode
+        >>> decode(np.array([[0.2, 0.7, 0.1]]), top=2, class_names=["cat", "dog", "eel"])
+        [[Guess(name='dog', score=0.7), Guess(name='cat', score=0.2)]]
+    """
+    scores = np.atleast_2d(np.asarray(predictions))
+    names = _imagenet_classes() if class_names is None else list(class_names)
+    if scores.ndim != 2 or scores.shape[1] != len(names):
+        own = "" if class_names else "; for classes of your own give class_names"
+        raise ValueError(
+            f"predictions must be (batch, {len(names)}) for {len(names)} names, got "
+            f"{np.shape(predictions)}{own}"
+        )
+    if top < 1:
+        raise ValueError(f"top must be at least 1, got {top}")
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
+    return [
+        [Guess(names[number], float(score[number])) for number in numbers]
+        for score, numbers in zip(scores, best, strict=True)
+    ]
+
+
+def _imagenet_classes() -> list[str]:
+    text = resources.files(__package__).joinpath(IMAGENET_CLASSES).read_text(encoding="utf-8")
+    return [line.partition(" ")[2] for line in text.splitlines()]

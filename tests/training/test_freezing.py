@@ -1,0 +1,80 @@
+"""What is frozen does not move, to the bit; the rest does."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from resnet_builder import ResnetBuilder, compile_recipe, freeze, unfreeze
+
+SMALL: dict[str, Any] = {
+    "input_shape": (16, 16, 3),
+    "classes": 4,
+    "repetitions": (1, 1, 1),
+    "filters": 4,
+}
+
+
+def train(model: keras.Model) -> None:
+    compile_recipe(model, "he2015", epochs=1, steps_per_epoch=3)
+    rng = np.random.Generator(np.random.PCG64(0))
+    model.fit(rng.standard_normal((12, 16, 16, 3)), np.arange(12) % 4, batch_size=4, verbose=0)
+
+
+def moved_by_training(model: keras.Model) -> set[str]:
+    """The parts of the network, of which every variable moved; none may have moved in part."""
+    before = {v.path: v.numpy() for v in model.weights}
+    train(model)
+    moved: dict[str, set[bool]] = {}
+    for variable in model.weights:
+        part = variable.path.removeprefix("left_").partition("_")[0]
+        moves = bool(np.any(variable.numpy() != before[variable.path]))
+        moved.setdefault(part, set()).add(moves)
+    assert {True, False} not in moved.values()
+    return {part for part, found in moved.items() if found == {True}}
+
+
+@pytest.mark.parametrize("preset", ["resnet18", "resnetv2_50", "seresnet50"])
+@pytest.mark.parametrize("prefix", ["", "left_"])
+def test_until_a_stage(preset: str, prefix: str) -> None:
+    model = ResnetBuilder.from_preset(preset, layer_prefix=prefix, **SMALL)
+    last = {"stage3", "predictions/kernel", "predictions/bias"}
+    head = {"head"} if preset == "resnetv2_50" else set()
+    freeze(model, until="stage2")
+    assert moved_by_training(model) == last | head
+    unfreeze(model)
+    freeze(model, until="stem")
+    assert moved_by_training(model) == {"stage1", "stage2"} | last | head
+    unfreeze(model)
+    assert moved_by_training(model) == {"stem", "stage1", "stage2"} | last | head
+
+
+def test_a_model_that_goes_on_behind_the_network() -> None:
+    body = ResnetBuilder.from_preset("resnet18", **SMALL | {"classes": None}, include_top=False)
+    pooled = keras.layers.GlobalAveragePooling2D()(body.output)
+    model = keras.Model(body.input, keras.layers.Dense(4, name="own")(pooled))
+    freeze(model)
+    assert moved_by_training(model) == {"own/kernel", "own/bias"}
+
+
+def test_a_compiled_model_has_to_be_compiled_again() -> None:
+    model = ResnetBuilder.from_preset("resnet18", **SMALL)
+    for change in (freeze, unfreeze):
+        train(model)
+        change(model)
+        with pytest.raises(ValueError, match="compile"):
+            model.fit(np.zeros((4, 16, 16, 3)), np.zeros(4), verbose=0)
+
+
+def test_refusals() -> None:
+    model = ResnetBuilder.from_preset("resnet18", **SMALL)
+    message = "'stage4': did you mean .*choose from 'stem', 'stage1', 'stage2', 'stage3'"
+    with pytest.raises(ValueError, match=message):
+        freeze(model, until="stage4")
+    with pytest.raises(ValueError, match=r"that is inside|model.get_layer\(NAME\)"):
+        freeze(keras.Sequential([keras.Input((16, 16, 3)), model]))
+    for function in (freeze, unfreeze):
+        with pytest.raises(TypeError, match="takes a Keras model, not 'resnet18'"):
+            function("resnet18")
+    assert all(layer.trainable for layer in model.layers)
