@@ -67,9 +67,7 @@ class Run:
 def compile_model(model: keras.Model, experiment: Experiment, steps: int) -> None:
     """The same for every network."""
     if experiment.data == "cifar10":
-        compile_recipe(
-            model, "he2015_cifar", epochs=experiment.epochs, steps_per_epoch=steps
-        )
+        compile_recipe(model, "he2015_cifar", epochs=experiment.epochs, steps_per_epoch=steps)
         return
     # So short a training has to be gentle: at the paper's rate of 0.1 the loss of resnet110_cifar
     # leaps up when the warm-up ends, and at 0.01 to 0.1 the plain networks are behind all the same.
@@ -187,7 +185,9 @@ def draw(runs: list[Run], experiment: Experiment, file: Path) -> None:
                 axes.plot(run.iterations, run.training_errors, color=colour, alpha=0.3, linewidth=1)
             curves = zip(*(run.training_errors for run in found), strict=True)
             means = [mean(errors) for errors in curves]
-            axes.plot(found[0].iterations, means, color=colour, linewidth=2, label=f"{depth} layers")
+            axes.plot(
+                found[0].iterations, means, color=colour, linewidth=2, label=f"{depth} layers"
+            )
         axes.set(title=title, xlabel="iteration", xlim=(0, None), ylim=(-2, 100))
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)

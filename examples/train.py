@@ -22,11 +22,10 @@ import tensorflow as tf
 from run_folder import RunFolder
 from training_data import Data, load_data, steps_per_epoch, training_batches, validation_batches
 
-from resnet_builder import ResnetBuilder
+from resnet_builder import ResnetBuilder, compile_recipe
 from resnet_builder.presets import find_config
 from resnet_builder.training import distributed
 from resnet_builder.training.backup import EpochBackup
-from resnet_builder.training.recipes import compile_recipe
 
 # What is trained, and how, where the command does not say.
 CIFAR = {"preset": "resnet20_cifar", "recipe": "he2015_cifar", "epochs": 164, "batch_size": 128}
@@ -80,7 +79,9 @@ def argument_parser() -> argparse.ArgumentParser:
         help="compute in 16 bits (bfloat16), with weights in float32",
     )
     add("--seed", type=int, default=0)
-    add("--out", type=Path, default=Path("run"), help="folder for all that is written (%(default)s)")
+    add(
+        "--out", type=Path, default=Path("run"), help="folder for all that is written (%(default)s)"
+    )
     add("--resume", action="store_true", help="go on from the last finished epoch, if there is one")
     add(
         "--strategy",
@@ -173,6 +174,7 @@ def build(options: argparse.Namespace, data: Data, steps: int) -> keras.Model:
         epochs=options.epochs,
         steps_per_epoch=steps,
         batch_size=options.batch_size,
+        labels="one_hot",
     )
     return model
 

@@ -220,7 +220,7 @@ def _normal(image: Tensor) -> Tensor:
 def training_batches(
     data: Data, batch_size: int, seed: int, epochs: range
 ) -> Callable[[Any], tf.data.Dataset]:
-    """From a `tf.distribute.InputContext` to a worker's batches of some epochs.
+    """From a `tf.distribute.InputContext` to a worker's batches of some epochs; labels are one-hot.
 
     Every epoch has a shuffled order of its own; the images that do not fill a batch are left out.
     """
@@ -235,13 +235,16 @@ def training_batches(
                 tf.range(len(examples), dtype="int64"), [seed, epoch]
             )
             # A batch is split into as many parts as there are workers; one of them is ours.
-            parts = tf.reshape(order[: steps * batch_size], [steps, context.num_input_pipelines, -1])
+            parts = tf.reshape(
+                order[: steps * batch_size], [steps, context.num_input_pipelines, -1]
+            )
             mine = tf.reshape(parts[:, context.input_pipeline_id], [-1])
             return tf.data.Dataset.from_tensor_slices(mine).map(lambda index: (epoch, index))
 
         def example(epoch: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
             image_seed = [seed, epoch * len(examples) + index]
-            return data.augment(tf.gather(images, index), image_seed), tf.gather(labels, index)
+            image = data.augment(tf.gather(images, index), image_seed)
+            return image, tf.one_hot(tf.gather(labels, index), data.classes)
 
         return (
             tf.data.Dataset.range(epochs.start, epochs.stop)
@@ -291,7 +294,8 @@ def validation_batches(data: Data, batch_size: int) -> Callable[[Any], tf.data.D
             return part.batch(bounds[1] - bounds[0])
 
         def example(index: Tensor) -> tuple[Tensor, Tensor]:
-            return data.show(tf.gather(images, index)), tf.gather(labels, index)
+            image = data.show(tf.gather(images, index))
+            return image, tf.one_hot(tf.gather(labels, index), data.classes)
 
         batches = tf.data.Dataset.from_tensor_slices(mine).flat_map(batch)
         return batches.apply(tf.data.experimental.assert_cardinality(len(mine))).prefetch(2)

@@ -1,0 +1,113 @@
+"""A run that is restored from its backup ends as the run that was never interrupted."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from resnet_builder import ResnetBuilder, compile_recipe
+from resnet_builder.training.backup import EpochBackup, restore
+
+EPOCHS = 4
+
+
+def make_model(filters: int = 4) -> keras.Model:
+    """A network that draws random numbers in training, under an optimizer with a state."""
+    keras.utils.set_random_seed(0)
+    model = ResnetBuilder.from_preset(
+        "resnet18",
+        (4, 4, 1),
+        classes=3,
+        stem="cifar",
+        repetitions=(2,),
+        filters=filters,
+        drop_path_rate=0.5,
+        dropout_rate=0.5,
+    )
+    return compile_recipe(model, "wrn2016", epochs=EPOCHS, steps_per_epoch=2, batch_size=16)
+
+
+def train(model: keras.Model, first: int, last: int, *callbacks: Any) -> None:
+    """The epochs from `first` to before `last`, each with images of its own."""
+
+    def images(epoch: Any) -> Any:
+        return (
+            tf.random.stateless_normal([2, 16, 4, 4, 1], [0, epoch]),
+            tf.random.stateless_uniform([2, 16], [1, epoch], 0, 3, "int32"),
+        )
+
+    batches = tf.data.Dataset.range(first, last).map(images).unbatch()
+    model.fit(
+        batches,
+        epochs=last,
+        initial_epoch=first,
+        steps_per_epoch=2,
+        callbacks=list(callbacks),
+        shuffle=False,
+        verbose=0,
+    )
+
+
+def test_a_restored_run_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
+    path = tmp_path / "run.weights.h5"
+    whole = make_model()
+    train(whole, 0, EPOCHS)
+    first = make_model()
+    train(first, 0, 2, EpochBackup(path))
+    second = make_model()
+    assert restore(second, path) == 2
+    train(second, 2, EPOCHS)
+    pairs = [*zip(whole.variables, second.variables, strict=True)]
+    pairs += zip(whole.optimizer.variables, second.optimizer.variables, strict=True)
+    for ours, theirs in pairs:
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_kill_while_the_backup_is_written_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.weights.h5"
+    model = make_model()
+    train(model, 0, 1, EpochBackup(path))
+    written = path.read_bytes()
+
+    def half(unfinished: Path) -> None:
+        unfinished.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(model, "save_weights", half)
+    with pytest.raises(KeyboardInterrupt):
+        train(model, 1, 2, EpochBackup(path))
+    assert path.read_bytes() == written
+    assert restore(make_model(), path) == 1
+
+
+def test_a_backup_is_a_keras_weights_file(tmp_path: Path) -> None:
+    path = tmp_path / "run.weights.h5"
+    model = make_model()
+    train(model, 0, 1, EpochBackup(path))
+    other = make_model()
+    other.load_weights(path)
+    for ours, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_no_backup_is_no_epoch(tmp_path: Path) -> None:
+    assert restore(make_model(), tmp_path / "none.weights.h5") == 0
+
+
+# Keras warns of parts that it leaves before it refuses the file.
+@pytest.mark.filterwarnings("ignore:Skipping nested container")
+def test_files_that_are_no_backup_of_this_run(tmp_path: Path) -> None:
+    path = tmp_path / "run.weights.h5"
+    make_model().save_weights(path)
+    with pytest.raises(ValueError, match="is not a backup of a training run"):
+        restore(make_model(), path)
+    train(make_model(filters=8), 0, 1, EpochBackup(path))
+    with pytest.raises(ValueError, match="shape"):
+        restore(make_model(), path)
+    with pytest.raises(ValueError, match=r"must end in \.weights\.h5, got run\.h5"):
+        EpochBackup("run.h5")
