@@ -20,7 +20,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 from run_folder import RunFolder
-from training_data import Data, load_data, steps_per_epoch, training_batches, validation_batches
+from training_batches import steps_per_epoch, training_batches, validation_batches
+from training_data import Data, load_data
 
 from resnet_builder import ResnetBuilder, compile_recipe
 from resnet_builder.presets import find_config
@@ -46,9 +47,11 @@ def main() -> None:
             setattr(options, name, value)
     try:
         check(options)
-        train(options)
+        data, model, folder = prepare(options)
     except (ValueError, OSError) as error:
         parser.error(str(error))
+    try:
+        train(options, data, model, folder)
     except tf.errors.OpError as error:
         if options.strategy != "multiworker":
             raise
@@ -116,29 +119,33 @@ def check(options: argparse.Namespace) -> None:
         )
 
 
-def train(options: argparse.Namespace) -> None:
-    """Load, build, compile, restore, fit, save."""
+def prepare(options: argparse.Namespace) -> tuple[Data, keras.Model, RunFolder]:
+    """The images, the network compiled by the recipe, and the folder of the run."""
     # TensorFlow wants to know of the cluster before anything else is done.
     strategy = STRATEGIES[options.strategy]()
     make_repeatable(options)
     data = load_data(options.data, find_config(options.preset).input_shape)
-    steps = steps_per_epoch(data, options.batch_size)
     with strategy.scope():
-        model = build(options, data, steps)
-    folder, is_chief = RunFolder(options.out), distributed.is_chief(strategy)
-    if is_chief:
+        model = build(options, data)
+    folder = RunFolder(options.out)
+    if distributed.is_chief(strategy):
         folder.open(settings(options), resume=options.resume)
+    return data, model, folder
+
+
+def train(options: argparse.Namespace, data: Data, model: keras.Model, folder: RunFolder) -> None:
+    """Go on where the run is, until its end."""
+    is_chief = distributed.is_chief(model.distribute_strategy)
     finished = distributed.restore(model, folder.state)
     if is_chief:
         print(f"{folder.path}: {finished} of {options.epochs} epochs are done")
         folder.trim_log(finished)
     fit = fit_on_one_device if options.strategy == "none" else distributed.fit
-    epochs = range(finished, options.epochs)
     fit(
         model,
-        training_batches(data, options.batch_size, options.seed, epochs),
+        training_batches(data, options.batch_size, options.seed, range(finished, options.epochs)),
         epochs=options.epochs,
-        steps_per_epoch=steps,
+        steps_per_epoch=steps_per_epoch(data, options.batch_size),
         initial_epoch=finished,
         validation_batches=validation_batches(data, options.batch_size),
         callbacks=recorders(folder, options) if is_chief else [],
@@ -163,7 +170,7 @@ def make_repeatable(options: argparse.Namespace) -> None:
         keras.config.set_dtype_policy(f"mixed_{options.mixed_precision}")
 
 
-def build(options: argparse.Namespace, data: Data, steps: int) -> keras.Model:
+def build(options: argparse.Namespace, data: Data) -> keras.Model:
     """The preset for these images, compiled by the recipe."""
     model = ResnetBuilder.from_preset(options.preset, data.shape, data.classes)
     if options.strategy != "none":
@@ -172,7 +179,7 @@ def build(options: argparse.Namespace, data: Data, steps: int) -> keras.Model:
         model,
         options.recipe,
         epochs=options.epochs,
-        steps_per_epoch=steps,
+        steps_per_epoch=steps_per_epoch(data, options.batch_size),
         batch_size=options.batch_size,
         labels="one_hot",
     )
@@ -181,7 +188,7 @@ def build(options: argparse.Namespace, data: Data, steps: int) -> keras.Model:
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:
     """What a run cannot change on its way."""
-    names = "preset data recipe epochs batch_size mixed_precision seed".split()
+    names = ["preset", "data", "recipe", "epochs", "batch_size", "mixed_precision", "seed"]
     return {name: getattr(options, name) for name in names}
 
 

@@ -1,7 +1,7 @@
 """One process of a training run under tf.distribute, for the tests: none, mirrored, multiworker.
 
-python replica.py STRATEGY FOLDER EPOCHS: 5 steps of 16 images an epoch, then validation. Weights and
-history go to FOLDER/STRATEGY_TASK.npz.
+python replica.py STRATEGY FOLDER EPOCHS: 5 steps of 16 images an epoch, then validation.
+Weights and history go to FOLDER/STRATEGY_TASK.npz.
 """
 
 import json
@@ -80,8 +80,8 @@ def main(name: str, folder: Path, epochs: int) -> None:
         verbose=0,
     )
     task = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {}).get("index", 0)
-    history_of_all = {key: np.array(values) for key, values in history.history.items()}
-    np.savez(folder / f"{name}_{task}.npz", *model.get_weights(), **history_of_all)
+    arrays = {weight.path: weight.numpy() for weight in model.weights} | history.history
+    np.savez(folder / f"{name}_{task}.npz", allow_pickle=False, **arrays)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""examples/training_data.py: what a network is shown, in which order, and by which process."""
+"""The data of examples/train.py: what a network is shown, in which order, and by which process."""
 
 from pathlib import Path
 from typing import Any
@@ -7,16 +7,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from training_data import (
-    Data,
-    cifar,
-    class_folders,
-    digits,
-    load_data,
-    steps_per_epoch,
-    training_batches,
-    validation_batches,
-)
+from training_batches import steps_per_epoch, training_batches, validation_batches
+from training_data import Data, cifar, class_folders, digits, load_data
 
 BATCH = 64
 
@@ -116,7 +108,11 @@ def test_cifar_is_shifted_by_four_and_mirrored(monkeypatch: pytest.MonkeyPatch) 
     loaded = ((pixels, labels), (pixels, labels))
     monkeypatch.setattr(keras.datasets.cifar100, "load_data", lambda: loaded)
     data = cifar("cifar100")
-    assert (data.shape, data.classes, data.train.labels.tolist()) == ((32, 32, 3), 100, [0, 1, 2, 3])
+    assert (data.shape, data.classes, data.train.labels.tolist()) == (
+        (32, 32, 3),
+        100,
+        [0, 1, 2, 3],
+    )
     padded = np.pad(data.show(pixels[0]), [[4, 4], [4, 4], [0, 0]])
     crops = [padded[i : i + 32, j : j + 32] for i in range(9) for j in range(9)]
     allowed = {crop.tobytes() for crop in crops}
@@ -178,7 +174,7 @@ def test_folders_of_train_and_val(tmp_path: Path) -> None:
 def test_folders_that_will_not_do(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no folder nowhere; --data is digits, cifar10"):
         load_data("nowhere", (32, 32, 3))
-    with pytest.raises(ValueError, match="a folder of images for each class.*it has none"):
+    with pytest.raises(ValueError, match=r"a folder of images for each class.*it has none"):
         class_folders(tmp_path, (32, 32, 3))
     write_images(tmp_path / "cats", 3, grey=0, sides=(8, 8))
     (tmp_path / "dogs").mkdir()
