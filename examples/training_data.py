@@ -17,7 +17,6 @@ import tensorflow as tf
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from resnet_builder.shapes import Shape
 
 Tensor = Any  # of TensorFlow, which publishes no types
 FILES = {".jpg", ".jpeg", ".png", ".bmp", ".gif"}
@@ -51,13 +50,13 @@ class Data:
 
     train: Examples
     validation: Examples
-    shape: Shape
+    shape: tuple[int, int, int]
     classes: int
     show: Callable[[Tensor], Tensor]
     augment: Callable[[Tensor, Tensor], Tensor]
 
 
-def load_data(name: str, image_shape: Shape) -> Data:
+def load_data(name: str, image_shape: tuple[int, int, int]) -> Data:
     """The digits, CIFAR, or a directory's images, which are cut to `image_shape`."""
     if name == "digits":
         return digits()
@@ -88,7 +87,7 @@ def cifar(name: str) -> Data:
     return _arrays(train, test, int(name.removeprefix("cifar")), padding=4, flip=True)
 
 
-def class_folders(folder: Path, shape: Shape) -> Data:
+def class_folders(folder: Path, shape: tuple[int, int, int]) -> Data:
     """A folder with a folder of images for each class, or two such folders `train` and `val`.
 
     Without `val` every tenth image is for validation.
@@ -235,7 +234,9 @@ def training_batches(
                 tf.range(len(examples), dtype="int64"), [seed, epoch]
             )
             # A batch is split into as many parts as there are workers; one of them is ours.
-            parts = tf.reshape(order[: steps * batch_size], [steps, context.num_input_pipelines, -1])
+            parts = tf.reshape(
+                order[: steps * batch_size], [steps, context.num_input_pipelines, -1]
+            )
             mine = tf.reshape(parts[:, context.input_pipeline_id], [-1])
             return tf.data.Dataset.from_tensor_slices(mine).map(lambda index: (epoch, index))
 

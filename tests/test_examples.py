@@ -1,5 +1,6 @@
 """The examples, run as a new user runs them."""
 
+import csv
 import re
 import subprocess
 import sys
@@ -7,14 +8,16 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def run_quickstart(folder: Path) -> str:
-    folder.mkdir()
-    command = [sys.executable, str(EXAMPLES / "quickstart.py")]
+def run(example: str, folder: Path, *arguments: str) -> str:
+    """What an example prints, run in a new folder."""
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, str(EXAMPLES / example), *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -22,16 +25,44 @@ def run_quickstart(folder: Path) -> str:
 
 def test_quickstart(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    printed = run_quickstart(first)
+    printed = run("quickstart.py", first)
     [accuracy] = re.findall(r"Test accuracy: ([\d.]+)%", printed)
     assert float(accuracy) >= 97
     predicted, labels = re.findall(r"\[(\d(?: \d)+)\]", printed)
     assert predicted == labels
     assert 600 < tf.io.decode_png((first / "ResNet.png").read_bytes()).shape[0] <= 2400
     # The same result on every run.
-    run_quickstart(second)
+    run("quickstart.py", second)
     weights = [
         keras.models.load_model(run / "digits.keras").get_weights() for run in (first, second)
     ]
     for ours, theirs in zip(*weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_fine_tune(tmp_path: Path) -> None:
+    printed = run("fine_tune.py", tmp_path)
+    learnt, fine_tuned, random = (float(share) for share in re.findall(r"([\d.]+)% right", printed))
+    assert learnt > 95
+    assert fine_tuned > max(random, 75)
+    assert "the classifier is left as it was: other classes" in printed
+    assert (tmp_path / "digits_0_to_6.keras").exists()
+
+
+def test_degradation(tmp_path: Path) -> None:
+    printed = run(
+        "degradation.py", tmp_path, "--depths", "8", "14", "--epochs", "2", "--seeds", "2"
+    )
+    with (tmp_path / "degradation" / "degradation.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 8
+    plain = [row for row in rows if (row["kind"], row["depth"]) == ("plain", "8")]
+    first, second = (float(row["training_errors"].split()[-1]) for row in plain)
+    # 1,437 digits make 22 batches of 64.
+    assert {row["iterations"] for row in rows} == {"22 44"}
+    [cells] = re.findall(r"\| plain8_cifar +\| (\S+) \((\S+) to (\S+)\)", printed)
+    expected = [(first + second) / 2, min(first, second), max(first, second)]
+    assert [float(cell) for cell in cells] == pytest.approx(expected, abs=0.011)
+    assert printed.count("degradation, ") == 2
+    picture = (tmp_path / "degradation" / "degradation.png").read_bytes()
+    assert tf.io.decode_png(picture).shape[1] == 1350
