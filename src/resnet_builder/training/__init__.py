@@ -1,1 +1,1 @@
-"""Recipes to train by, and freezing."""
+"""Recipes to train by, freezing, backups, and training on several devices."""
