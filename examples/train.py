@@ -20,13 +20,20 @@ from typing import Any
 import keras
 import tensorflow as tf
 from run_folder import RunFolder
-from training_data import Data, load_data, steps_per_epoch, training_batches, validation_batches
+from training_data import (
+    Data,
+    load_data,
+    one_hot,
+    steps_per_epoch,
+    training_batches,
+    validation_batches,
+)
 
-from resnet_builder import ResnetBuilder
+from resnet_builder import RECIPES, ResnetBuilder, compile_recipe
+from resnet_builder.errors import look_up
 from resnet_builder.presets import find_config
 from resnet_builder.training import distributed
 from resnet_builder.training.backup import EpochBackup
-from resnet_builder.training.recipes import compile_recipe
 
 # What is trained, and how, where the command does not say.
 CIFAR = {"preset": "resnet20_cifar", "recipe": "he2015_cifar", "epochs": 164, "batch_size": 128}
@@ -69,7 +76,7 @@ def argument_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--preset", help="network: one of `resnet-builder list`")
     add("--data", default="digits", help="digits, cifar10, cifar100 or a folder (%(default)s)")
-    add("--recipe", help="he2015, he2015_cifar, wrn2016, bag_of_tricks or fine_tune")
+    add("--recipe", help=", ".join(RECIPES))
     add("--epochs", type=positive)
     add("--batch-size", type=positive, help="images per step, on all devices together")
     add(
@@ -80,7 +87,9 @@ def argument_parser() -> argparse.ArgumentParser:
         help="compute in 16 bits (bfloat16), with weights in float32",
     )
     add("--seed", type=int, default=0)
-    add("--out", type=Path, default=Path("run"), help="folder for all that is written (%(default)s)")
+    add(
+        "--out", type=Path, default=Path("run"), help="folder for all that is written (%(default)s)"
+    )
     add("--resume", action="store_true", help="go on from the last finished epoch, if there is one")
     add(
         "--strategy",
@@ -103,6 +112,7 @@ def positive(text: str) -> int:
 def check(options: argparse.Namespace) -> None:
     """Refuse what can be known to fail before TensorFlow has begun."""
     find_config(options.preset)
+    look_up(RECIPES, options.recipe, "recipe")
     if options.tensorboard and not find_spec("tensorboard"):
         raise ValueError("--tensorboard needs: pip install tensorboard")
     if options.strategy == "multiworker" and "cluster" not in json.loads(
@@ -121,6 +131,8 @@ def train(options: argparse.Namespace) -> None:
     strategy = STRATEGIES[options.strategy]()
     make_repeatable(options)
     data = load_data(options.data, find_config(options.preset).input_shape)
+    if RECIPES[options.recipe].label_smoothing:
+        data = one_hot(data)
     steps = steps_per_epoch(data, options.batch_size)
     with strategy.scope():
         model = build(options, data, steps)
@@ -179,7 +191,7 @@ def build(options: argparse.Namespace, data: Data, steps: int) -> keras.Model:
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:
     """What a run cannot change on its way."""
-    names = "preset data recipe epochs batch_size mixed_precision seed".split()
+    names = ["preset", "data", "recipe", "epochs", "batch_size", "mixed_precision", "seed"]
     return {name: getattr(options, name) for name in names}
 
 

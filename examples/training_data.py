@@ -6,7 +6,7 @@ of the same batches.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ import numpy as np
 import tensorflow as tf
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+
+from resnet_builder.shapes import Shape
 
 Tensor = Any  # of TensorFlow, which publishes no types
 FILES = {".jpg", ".jpeg", ".png", ".bmp", ".gif"}
@@ -49,19 +51,28 @@ class Data:
 
     train: Examples
     validation: Examples
-    shape: tuple[int, int, int]
+    shape: Shape
     classes: int
     show: Callable[[Tensor], Tensor]
     augment: Callable[[Tensor, Tensor], Tensor]
 
 
-def load_data(name: str, image_shape: tuple[int, int, int]) -> Data:
+def load_data(name: str, image_shape: Shape) -> Data:
     """The digits, CIFAR, or a directory's images, which are cut to `image_shape`."""
     if name == "digits":
         return digits()
     if name in ("cifar10", "cifar100"):
         return cifar(name)
     return class_folders(Path(name), image_shape)
+
+
+def one_hot(data: Data) -> Data:
+    """The same with labels as (classes,) of zeros and a one."""
+
+    def hot(examples: Examples) -> Examples:
+        return replace(examples, labels=keras.utils.to_categorical(examples.labels, data.classes))
+
+    return replace(data, train=hot(data.train), validation=hot(data.validation))
 
 
 # The data sets ----------------------------------------------------------------------------------
@@ -86,7 +97,7 @@ def cifar(name: str) -> Data:
     return _arrays(train, test, int(name.removeprefix("cifar")), padding=4, flip=True)
 
 
-def class_folders(folder: Path, shape: tuple[int, int, int]) -> Data:
+def class_folders(folder: Path, shape: Shape) -> Data:
     """A folder with a folder of images for each class, or two such folders `train` and `val`.
 
     Without `val` every tenth image is for validation.
@@ -106,13 +117,13 @@ def class_folders(folder: Path, shape: tuple[int, int, int]) -> Data:
         )
     if not len(validation):
         raise ValueError(f"{folder} has too few images: every tenth is for validation")
-    show = partial(_central_crop, size=shape[:2])
-    augment = partial(_random_crop, size=shape[:2])
-    shape = (*shape[:2], 3)
+    size = (shape[0] or 224, shape[1] or 224)
+    show = partial(_central_crop, size=size)
+    augment = partial(_random_crop, size=size)
     return Data(
         train=train,
         validation=validation,
-        shape=shape,
+        shape=(*size, 3),
         classes=len(classes),
         show=show,
         augment=augment,

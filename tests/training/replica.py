@@ -77,16 +77,20 @@ def main(name: str, folder: Path, epochs: int, pause: float) -> None:
         steps_per_epoch=STEPS,
         initial_epoch=finished,
         # 38 images: batches of 8, 8 and 3 for each of two replicas.
-        validation_batches=lambda context: share(dataset.take(38), context, 16)
-        if context.num_replicas_in_sync == 1
-        else share(dataset.take(32), context, 16).concatenate(
-            share(dataset.skip(32).take(6), context, 6)
+        validation_batches=lambda context: (
+            share(dataset.take(38), context, 16)
+            if context.num_replicas_in_sync == 1
+            else share(dataset.take(32), context, 16).concatenate(
+                share(dataset.skip(32).take(6), context, 6)
+            )
         ),
         callbacks=[*writers, wait],
         verbose=0,
     )
     task = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {}).get("index", 0)
-    history_of_all = {key: np.array(values) for key, values in history.history.items()}
+    history_of_all: dict[str, Any] = {
+        key: np.array(values) for key, values in history.history.items()
+    }
     np.savez(folder / f"{name}_{task}.npz", *model.get_weights(), **history_of_all)
 
 

@@ -184,8 +184,5 @@ def _of_the_chief(strategy: Any, values: list[Any]) -> list[Any]:
         own = tf.where(is_first, own, tf.zeros_like(own))
         return context.all_reduce(tf.distribute.ReduceOp.SUM, own)
 
-    @tf.function
-    def broadcast() -> Any:
-        return strategy.run(lambda: [add_zeros(value) for value in values])
-
+    broadcast = tf.function(lambda: strategy.run(lambda: [add_zeros(value) for value in values]))
     return [strategy.experimental_local_results(value)[0] for value in broadcast()]
