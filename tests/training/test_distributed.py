@@ -54,7 +54,7 @@ def started(
     finally:
         for process in processes:
             process.kill()
-            process.wait()
+            process.communicate()
 
 
 def ended(process: subprocess.Popen[str], status: int = 0) -> str:
