@@ -66,3 +66,20 @@ def test_degradation(tmp_path: Path) -> None:
     assert printed.count("degradation, ") == 2
     picture = (tmp_path / "degradation" / "degradation.png").read_bytes()
     assert tf.io.decode_png(picture).shape[1] == 1350
+
+
+@pytest.mark.slow
+def test_lesion_study(tmp_path: Path) -> None:
+    printed = run("lesion_study.py", tmp_path, "--quick")
+    rows = dict(re.findall(r"\| (resnet32_cifar|plain32_cifar) +\| ([\d.]+)% ", printed))
+    assert max(map(float, rows.values())) < 10
+    means = dict(re.findall(r"\| (\S+32_cifar) +\| [\d.]+% +\| ([\d.]+)% ", printed))
+    # Section 4.1 of the paper: residual networks do without a block, plain ones do not.
+    assert float(means["resnet32_cifar"]) < 25
+    assert float(means["plain32_cifar"]) > 60
+    # The binomial distribution of 15 blocks; the gradient comes along shorter paths.
+    assert "At least 95% of the paths: lengths 4 to 11 of 15 blocks" in printed
+    [longest] = re.findall(r"95% of the gradient: lengths \d+ to (\d+) of", printed)
+    assert int(longest) < 11
+    names = ["blocks_removed.png", "blocks_shuffled.png", "one_block_removed.png", "paths.png"]
+    assert sorted(path.name for path in (tmp_path / "lesions").iterdir()) == names
