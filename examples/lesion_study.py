@@ -170,14 +170,12 @@ def report(
     """Print the errors."""
     rows = []
     for name in NETWORKS:
-        errors = list(each[name].values())
-        inner = [each[name][block] for block in INNER]
-        rows.append(
-            (name, f"{whole[name]:.1f}%", f"{np.mean(inner):.1f}%", f"{np.max(errors):.1f}%")
-        )
-    header = ("network", "test error", "without one block, mean", "at most")
-    print("\n" + tabulate(rows, header, tablefmt="github"))
-    print("(the mean is of the blocks that do not open a stage; chance is 90%)")
+        parts = [INNER, *STAGES]
+        means = [np.mean([each[name][block] for block in part]) for part in parts]
+        rows.append((name, *(f"{value:.1f}%" for value in (whole[name], *means))))
+    header = ("network", "whole", "without one block", "of stage1", "of stage2", "of stage3")
+    print("\nMean test error (chance is 90%), without one of the blocks that do not open a stage:")
+    print(tabulate(rows, header, tablefmt="github"))
     columns = ("blocks removed", *NETWORKS)
     rows_by_number = [
         (number, *(quartiles(several[name][number]) for name in NETWORKS))
