@@ -1,4 +1,4 @@
-"""Deeper plain networks train worse, and shortcuts cure it: Figure 6 of He et al. 2015, on your CPU.
+"""Deeper plain networks train worse, and shortcuts cure it, as in Figure 6 of He et al. 2015.
 
 Plain and residual networks of growing depth are trained alike on handwritten digits (or CIFAR-10),
 from several seeds. Written to --out: degradation.png, and every run's figures in degradation.csv.
@@ -20,7 +20,7 @@ import tensorflow as tf
 from tabulate import tabulate
 from training_data import Data, load_data, steps_per_epoch, training_batches
 
-from resnet_builder import ResnetBuilder
+from resnet_builder import ResnetBuilder, compile_recipe
 
 KINDS = {"plain": "plain networks", "resnet": "residual networks"}
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
@@ -71,7 +71,7 @@ def compile_model(model: keras.Model, experiment: Experiment, steps: int) -> Non
         return
     # So short a training has to be gentle: at the paper's rate of 0.1 the loss of resnet110_cifar
     # leaps up when the warm-up ends, and at 0.01 to 0.1 the plain networks are behind all the same.
-    warm_up = 3 * steps
+    warm_up = 3 * experiment.epochs * steps // 20
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, experiment.epochs * steps - warm_up, warmup_target=0.02, warmup_steps=warm_up
     )
@@ -191,7 +191,7 @@ def draw(runs: list[Run], experiment: Experiment, file: Path) -> None:
         axes.set(title=title, xlabel="iteration", xlim=(0, None), ylim=(-2, 100))
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False)
+    both[1].legend(frameon=False)
     both[0].set_ylabel("training error, %")
     figure.savefig(file, dpi=150)
     plt.close(figure)

@@ -20,10 +20,17 @@ from typing import Any
 import keras
 import tensorflow as tf
 from run_folder import RunFolder
-from training_batches import steps_per_epoch, training_batches, validation_batches
-from training_data import Data, load_data
+from training_data import (
+    Data,
+    load_data,
+    one_hot,
+    steps_per_epoch,
+    training_batches,
+    validation_batches,
+)
 
-from resnet_builder import ResnetBuilder, compile_recipe
+from resnet_builder import RECIPES, ResnetBuilder, compile_recipe
+from resnet_builder.errors import look_up
 from resnet_builder.presets import find_config
 from resnet_builder.training import distributed
 from resnet_builder.training.backup import EpochBackup
@@ -71,7 +78,7 @@ def argument_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--preset", help="network: one of `resnet-builder list`")
     add("--data", default="digits", help="digits, cifar10, cifar100 or a folder (%(default)s)")
-    add("--recipe", help="he2015, he2015_cifar, wrn2016, bag_of_tricks or fine_tune")
+    add("--recipe", help=", ".join(RECIPES))
     add("--epochs", type=positive)
     add("--batch-size", type=positive, help="images per step, on all devices together")
     add(
@@ -107,6 +114,7 @@ def positive(text: str) -> int:
 def check(options: argparse.Namespace) -> None:
     """Refuse what can be known to fail before TensorFlow has begun."""
     find_config(options.preset)
+    look_up(RECIPES, options.recipe, "recipe")
     if options.tensorboard and not find_spec("tensorboard"):
         raise ValueError("--tensorboard needs: pip install tensorboard")
     if options.strategy == "multiworker" and "cluster" not in json.loads(
@@ -125,8 +133,11 @@ def prepare(options: argparse.Namespace) -> tuple[Data, keras.Model, RunFolder]:
     strategy = STRATEGIES[options.strategy]()
     make_repeatable(options)
     data = load_data(options.data, find_config(options.preset).input_shape)
+    if RECIPES[options.recipe].label_smoothing:
+        data = one_hot(data)
+    steps = steps_per_epoch(data, options.batch_size)
     with strategy.scope():
-        model = build(options, data)
+        model = build(options, data, steps)
     folder = RunFolder(options.out)
     if distributed.is_chief(strategy):
         folder.open(settings(options), resume=options.resume)
@@ -134,16 +145,17 @@ def prepare(options: argparse.Namespace) -> tuple[Data, keras.Model, RunFolder]:
 
 
 def train(options: argparse.Namespace, data: Data, model: keras.Model, folder: RunFolder) -> None:
-    """Go on where the run is, until its end."""
+    """Go on from where the run is, to its end."""
     is_chief = distributed.is_chief(model.distribute_strategy)
     finished = distributed.restore(model, folder.state)
     if is_chief:
         print(f"{folder.path}: {finished} of {options.epochs} epochs are done")
         folder.trim_log(finished)
     fit = fit_on_one_device if options.strategy == "none" else distributed.fit
+    epochs = range(finished, options.epochs)
     fit(
         model,
-        training_batches(data, options.batch_size, options.seed, range(finished, options.epochs)),
+        training_batches(data, options.batch_size, options.seed, epochs),
         epochs=options.epochs,
         steps_per_epoch=steps_per_epoch(data, options.batch_size),
         initial_epoch=finished,
@@ -170,7 +182,7 @@ def make_repeatable(options: argparse.Namespace) -> None:
         keras.config.set_dtype_policy(f"mixed_{options.mixed_precision}")
 
 
-def build(options: argparse.Namespace, data: Data) -> keras.Model:
+def build(options: argparse.Namespace, data: Data, steps: int) -> keras.Model:
     """The preset for these images, compiled by the recipe."""
     model = ResnetBuilder.from_preset(options.preset, data.shape, data.classes)
     if options.strategy != "none":
@@ -179,9 +191,8 @@ def build(options: argparse.Namespace, data: Data) -> keras.Model:
         model,
         options.recipe,
         epochs=options.epochs,
-        steps_per_epoch=steps_per_epoch(data, options.batch_size),
+        steps_per_epoch=steps,
         batch_size=options.batch_size,
-        labels="one_hot",
     )
     return model
 

@@ -1,7 +1,12 @@
-"""Images to train on: the handwritten digits, CIFAR, or a folder with a folder for each class."""
+"""Images to train on: the handwritten digits, CIFAR, or a folder with a folder for each class.
+
+What a batch holds depends on the seed and the number of the epoch alone, so a run that is resumed
+sees the images that the uninterrupted run would have seen, and every process of a cluster its share
+of the same batches.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,8 +17,9 @@ import tensorflow as tf
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
+from resnet_builder.shapes import Shape
+
 Tensor = Any  # of TensorFlow, which publishes no types
-Shape = tuple[int, ...]
 FILES = {".jpg", ".jpeg", ".png", ".bmp", ".gif"}
 # The channels' mean and standard deviation over ImageNet, of pixels from 0 to 1 (torchvision).
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -60,6 +66,15 @@ def load_data(name: str, image_shape: Shape) -> Data:
     return class_folders(Path(name), image_shape)
 
 
+def one_hot(data: Data) -> Data:
+    """The same with labels as (classes,) of zeros and a one."""
+
+    def hot(examples: Examples) -> Examples:
+        return replace(examples, labels=keras.utils.to_categorical(examples.labels, data.classes))
+
+    return replace(data, train=hot(data.train), validation=hot(data.validation))
+
+
 # The data sets ----------------------------------------------------------------------------------
 
 
@@ -102,13 +117,16 @@ def class_folders(folder: Path, shape: Shape) -> Data:
         )
     if not len(validation):
         raise ValueError(f"{folder} has too few images: every tenth is for validation")
+    size = (shape[0] or 224, shape[1] or 224)
+    show = partial(_central_crop, size=size)
+    augment = partial(_random_crop, size=size)
     return Data(
         train=train,
         validation=validation,
-        shape=(*shape[:2], 3),
+        shape=(*size, 3),
         classes=len(classes),
-        show=partial(_central_crop, size=shape[:2]),
-        augment=partial(_random_crop, size=shape[:2]),
+        show=show,
+        augment=augment,
     )
 
 
@@ -170,7 +188,7 @@ def _shifted(image: Tensor, seed: Tensor, padding: int, *, flip: bool) -> Tensor
     return tf.image.stateless_random_flip_left_right(image, mirror) if flip else image
 
 
-def _random_crop(file: Tensor, seed: Tensor, size: Shape) -> Tensor:
+def _random_crop(file: Tensor, seed: Tensor, size: tuple[int, int]) -> Tensor:
     """From 8% to all of the image, 3:4 to 4:3, resized; mirrored or not (arXiv:1409.4842, 6)."""
     crop, mirror = tf.unstack(tf.random.split(seed, 2))
     image = _decode(file)
@@ -187,7 +205,7 @@ def _random_crop(file: Tensor, seed: Tensor, size: Shape) -> Tensor:
     return _normal(tf.image.stateless_random_flip_left_right(image, mirror))
 
 
-def _central_crop(file: Tensor, size: Shape) -> Tensor:
+def _central_crop(file: Tensor, size: tuple[int, int]) -> Tensor:
     """Resized so that 7/8 of its shorter side is the crop, as 256 to 224; the crop."""
     image = _decode(file)
     rows, columns = size
@@ -203,3 +221,90 @@ def _decode(file: Tensor) -> Tensor:
 
 def _normal(image: Tensor) -> Tensor:
     return (image / 255 - IMAGENET_MEAN) / IMAGENET_STD
+
+
+# Batches ----------------------------------------------------------------------------------------
+
+
+def training_batches(
+    data: Data, batch_size: int, seed: int, epochs: range
+) -> Callable[[Any], tf.data.Dataset]:
+    """From a `tf.distribute.InputContext` to a worker's batches of some epochs.
+
+    Every epoch has a shuffled order of its own; the images that do not fill a batch are left out.
+    """
+    examples = data.train
+    steps = steps_per_epoch(data, batch_size)
+
+    def batches(context: Any) -> tf.data.Dataset:
+        images, labels = tf.constant(examples.images), tf.constant(examples.labels)
+
+        def shares(epoch: Tensor) -> tf.data.Dataset:
+            order = tf.random.experimental.stateless_shuffle(
+                tf.range(len(examples), dtype="int64"), [seed, epoch]
+            )
+            # A batch is split into as many parts as there are workers; one of them is ours.
+            parts = tf.reshape(
+                order[: steps * batch_size], [steps, context.num_input_pipelines, -1]
+            )
+            mine = tf.reshape(parts[:, context.input_pipeline_id], [-1])
+            return tf.data.Dataset.from_tensor_slices(mine).map(lambda index: (epoch, index))
+
+        def example(epoch: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+            image_seed = [seed, epoch * len(examples) + index]
+            return data.augment(tf.gather(images, index), image_seed), tf.gather(labels, index)
+
+        return (
+            tf.data.Dataset.range(epochs.start, epochs.stop)
+            .flat_map(shares)
+            .map(example, tf.data.AUTOTUNE, deterministic=True)
+            .batch(context.get_per_replica_batch_size(batch_size), drop_remainder=True)
+            .prefetch(tf.data.AUTOTUNE)
+        )
+
+    return batches
+
+
+def steps_per_epoch(data: Data, batch_size: int) -> int:
+    """How many whole batches the training images make."""
+    steps = len(data.train) // batch_size
+    if not steps:
+        raise ValueError(
+            f"a batch of {batch_size} is more than the {len(data.train)} images to train on"
+        )
+    return steps
+
+
+def validation_batches(data: Data, batch_size: int) -> Callable[[Any], tf.data.Dataset]:
+    """From a `tf.distribute.InputContext` to a worker's batches of all validation images.
+
+    Every replica has the same number of batches, as they take their steps together; so the
+    batches' sizes differ by one where the images cannot be shared out evenly.
+    """
+    examples = data.validation
+
+    def batches(context: Any) -> tf.data.Dataset:
+        images, labels = tf.constant(examples.images), tf.constant(examples.labels)
+        replicas = context.num_replicas_in_sync
+        steps = min(-(-len(examples) // batch_size), len(examples) // replicas)
+        if not steps:
+            raise ValueError(
+                f"{len(examples)} images are too few to validate with on {replicas} devices"
+            )
+        bounds = np.linspace(0, len(examples), steps * replicas + 1).astype("int64")
+        pairs = np.stack([bounds[:-1], bounds[1:]], axis=1).reshape(
+            steps, context.num_input_pipelines, -1, 2
+        )
+        mine = pairs[:, context.input_pipeline_id].reshape(-1, 2)
+
+        def batch(bounds: Tensor) -> tf.data.Dataset:
+            part = tf.data.Dataset.range(bounds[0], bounds[1]).map(example, tf.data.AUTOTUNE)
+            return part.batch(bounds[1] - bounds[0])
+
+        def example(index: Tensor) -> tuple[Tensor, Tensor]:
+            return data.show(tf.gather(images, index)), tf.gather(labels, index)
+
+        batches = tf.data.Dataset.from_tensor_slices(mine).flat_map(batch)
+        return batches.apply(tf.data.experimental.assert_cardinality(len(mine))).prefetch(2)
+
+    return batches

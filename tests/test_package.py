@@ -54,6 +54,7 @@ def test_the_public_names() -> None:
         "ResnetBuilder",
         "ResnetConfig",
         "WeightsReport",
+        "along_paths",
         "basic_block",
         "bottleneck",
         "compare",
@@ -62,11 +63,14 @@ def test_the_public_names() -> None:
         "freeze",
         "list_presets",
         "load_weights",
+        "path_lengths",
         "plot",
         "preprocessing",
         "profile",
+        "reordered",
         "unfreeze",
         "verify",
+        "without_blocks",
     ]
 
 

@@ -5,6 +5,10 @@ from .builder import ResnetBuilder as ResnetBuilder
 from .comparing import Comparison as Comparison
 from .comparing import compare as compare
 from .config import ResnetConfig as ResnetConfig
+from .lesions import along_paths as along_paths
+from .lesions import reordered as reordered
+from .lesions import without_blocks as without_blocks
+from .paths import path_lengths as path_lengths
 from .plotting import plot as plot
 from .presets import PRESETS as PRESETS
 from .presets import list_presets as list_presets

@@ -1,12 +1,13 @@
 """One process of a training run under tf.distribute, for the tests: none, mirrored, multiworker.
 
-python replica.py STRATEGY FOLDER EPOCHS: 5 steps of 16 images an epoch, then validation.
-Weights and history go to FOLDER/STRATEGY_TASK.npz.
+python replica.py STRATEGY FOLDER EPOCHS [--slow]: 5 steps an epoch on 16 images, from
+FOLDER/run.weights.h5 where that is; the weights after it go to FOLDER/STRATEGY_TASK.npz.
 """
 
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import tensorflow as tf
 
 from resnet_builder import ResnetBuilder
 from resnet_builder.training import distributed
+from resnet_builder.training.backup import EpochBackup
 
 STEPS, BATCH = 5, 16
 
@@ -58,31 +60,39 @@ def share(dataset: Any, context: Any, batch: int) -> Any:
     return batches.shard(context.num_input_pipelines, context.input_pipeline_id)
 
 
-def validation(context: Any) -> Any:
-    """38 images: batches of 8, 8 and 3 for each of two replicas, of 16, 16 and 6 for one."""
-    dataset = tf.data.Dataset.from_tensor_slices(images(38))
-    whole, rest = share(dataset.take(32), context, 16), share(dataset.skip(32), context, 6)
-    return whole.concatenate(rest)
-
-
-def main(name: str, folder: Path, epochs: int) -> None:
+def main(name: str, folder: Path, epochs: int, pause: float) -> None:
     strategy = make_strategy(name)
     keras.utils.set_random_seed(0)
     with strategy.scope():
         model = make_model()
+    finished = distributed.restore(model, folder / "run.weights.h5")
     dataset = tf.data.Dataset.from_tensor_slices(images(epochs * STEPS * BATCH))
+    remaining = dataset.skip(finished * STEPS * BATCH)
+    wait = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: time.sleep(pause))
+    writers = [EpochBackup(folder / "run.weights.h5")] if distributed.is_chief(strategy) else []
     history = distributed.fit(
         model,
-        lambda context: share(dataset, context, BATCH),
+        lambda context: share(remaining, context, BATCH),
         epochs=epochs,
         steps_per_epoch=STEPS,
-        validation_batches=validation,
+        initial_epoch=finished,
+        # 38 images: batches of 8, 8 and 3 for each of two replicas.
+        validation_batches=lambda context: (
+            share(dataset.take(38), context, 16)
+            if context.num_replicas_in_sync == 1
+            else share(dataset.take(32), context, 16).concatenate(
+                share(dataset.skip(32).take(6), context, 6)
+            )
+        ),
+        callbacks=[*writers, wait],
         verbose=0,
     )
     task = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {}).get("index", 0)
-    arrays = {weight.path: weight.numpy() for weight in model.weights} | history.history
-    np.savez(folder / f"{name}_{task}.npz", allow_pickle=False, **arrays)
+    history_of_all: dict[str, Any] = {
+        key: np.array(values) for key, values in history.history.items()
+    }
+    np.savez(folder / f"{name}_{task}.npz", *model.get_weights(), **history_of_all)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))

@@ -1,5 +1,14 @@
-"""Two replicas, in one process and in two, against one process with the same batches."""
+"""Two replicas, on one machine or as two processes, train as one does with all the images."""
 
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,61 +19,124 @@ import tensorflow as tf
 
 from resnet_builder.training.distributed import is_chief
 
-from .processes import cluster, finish, running
-
 REPLICA = Path(__file__).parent / "replica.py"
-EPOCHS = 4  # of 5 steps
+SECONDS = 240  # after which a process is taken to hang
 
 
-def run(name: str, folder: Path, environments: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """What the processes of one training have written: weights and history."""
-    calls = [(environment, [name, folder, EPOCHS]) for environment in environments]
-    with running(REPLICA, *calls) as processes:
+def two_free_ports() -> list[int]:
+    sockets = [socket.create_server(("localhost", 0)) for _ in range(2)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+@contextmanager
+def started(
+    command: list[str], folder: Path, workers: int
+) -> Iterator[list[subprocess.Popen[str]]]:
+    """The processes of a cluster, of which none outlives the test."""
+    cluster = {"worker": [f"localhost:{port}" for port in two_free_ports()]}
+    processes = []
+    for index in range(workers):
+        task = {"cluster": cluster, "task": {"type": "worker", "index": index}}
+        environment = {**os.environ, "TF_NUM_INTEROP_THREADS": "1"}
+        if workers > 1:
+            environment["TF_CONFIG"] = json.dumps(task)
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, *command],
+                cwd=folder,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+    try:
+        yield processes
+    finally:
         for process in processes:
-            finish(process)
-    return [dict(np.load(folder / f"{name}_{task}.npz")) for task in range(len(environments))]
+            process.kill()
+            process.communicate()
 
 
-@pytest.fixture(scope="module")
-def one_process(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    [result] = run("none", tmp_path_factory.mktemp("one"), [{}])
-    return result
+def ended(process: subprocess.Popen[str], status: int = 0) -> str:
+    """What a process printed, after it ended as expected."""
+    printed, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == status, printed
+    return printed
 
 
-@pytest.mark.parametrize("name", ["mirrored", "multiworker"])
-def test_two_replicas_train_as_one(name: str, one_process: dict[str, Any], tmp_path: Path) -> None:
-    results = run(name, tmp_path, [{}] if name == "mirrored" else cluster(2))
-    assert one_process.keys() >= {
-        "loss",
-        "accuracy",
-        "val_loss",
-        "val_accuracy",
-        "stem_conv/kernel",
-    }
-    for result in results:
-        assert result.keys() == one_process.keys()
-        for key, expected in one_process.items():
-            # Measured: 5e-7. Without synchronised batch norm it is 0.1.
-            np.testing.assert_allclose(result[key], expected, rtol=0, atol=1e-5, err_msg=key)
-            # Weights and moving statistics are the same in every process, to the bit.
-            np.testing.assert_array_equal(result[key], results[0][key], err_msg=key)
+def run(strategy: str, folder: Path, epochs: int) -> list[dict[str, Any]]:
+    """The weights and the history that each process ended with."""
+    workers = 2 if strategy == "multiworker" else 1
+    command = [str(REPLICA), strategy, str(folder), str(epochs), "0"]
+    with started(command, folder, workers) as processes:
+        for process in processes:
+            ended(process)
+    return [dict(np.load(folder / f"{strategy}_{task}.npz")) for task in range(workers)]
+
+
+def assert_close(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        np.testing.assert_allclose(ours[name], theirs[name], atol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("strategy", ["mirrored", "multiworker"])
+def test_as_one_process_with_the_same_batches(strategy: str, tmp_path: Path) -> None:
+    # Four epochs of five steps.
+    folders = [tmp_path / "one", tmp_path / "more"]
+    for folder in folders:
+        folder.mkdir()
+    [one] = run("none", folders[0], 4)
+    more = run(strategy, folders[1], 4)
+    assert {"loss", "accuracy", "val_loss", "val_accuracy"} < one.keys()
+    for replica in more:
+        assert_close(replica, one)
+    # All processes of a cluster have the same weights, to the bit.
+    for name in more[0]:
+        np.testing.assert_array_equal(more[0][name], more[-1][name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_worker_is_killed_and_all_are_started_again(victim: int, tmp_path: Path) -> None:
+    folders = [tmp_path / "whole", tmp_path / "killed"]
+    for folder in folders:
+        folder.mkdir()
+    whole = run("multiworker", folders[0], 4)
+    command = [str(REPLICA), "multiworker", str(folders[1]), "4", "1"]
+    with started(command, folders[1], 2) as processes:
+        backup = folders[1] / "run.weights.h5"
+        deadline = time.monotonic() + SECONDS
+        while not backup.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        processes[victim].send_signal(signal.SIGKILL)
+        # The other one does not wait for ever, and does not go on alone.
+        processes[1 - victim].communicate(timeout=SECONDS)
+        assert processes[1 - victim].returncode != 0
+    assert not (folders[1] / "multiworker_0.npz").exists()
+    again = run("multiworker", folders[1], 4)
+    names = [name for name in again[0] if name.startswith("arr_")]
+    for name in names:
+        np.testing.assert_array_equal(again[0][name], whole[0][name])
 
 
 @pytest.mark.parametrize(
-    ("task", "workers_beside_a_chief", "expected"),
+    ("task", "jobs", "expected"),
     [
-        (("worker", 0), False, True),
-        (("worker", 1), False, False),
-        (("worker", 0), True, False),
-        (("chief", 0), True, True),
-        ((None, None), False, True),
+        (("worker", 0), ["worker"], True),
+        (("worker", 1), ["worker"], False),
+        (("worker", 0), ["chief", "worker"], False),
+        (("chief", 0), ["chief", "worker"], True),
+        ((None, None), [], True),
     ],
 )
-def test_the_chief(task: tuple[Any, Any], workers_beside_a_chief: bool, expected: bool) -> None:
-    jobs = {"worker": ["a:1", "b:1"]} | ({"chief": ["c:1"]} if workers_beside_a_chief else {})
-    resolver = SimpleNamespace(
-        task_type=task[0], task_id=task[1], cluster_spec=lambda: tf.train.ClusterSpec(jobs)
-    )
+def test_the_chief(task: tuple[Any, Any], jobs: list[str], expected: bool) -> None:
+    addresses = tf.train.ClusterSpec({job: ["one:1", "two:1"] for job in jobs})
+    resolver = SimpleNamespace(task_type=task[0], task_id=task[1], cluster_spec=lambda: addresses)
     assert is_chief(SimpleNamespace(cluster_resolver=resolver)) is expected
 
 

@@ -1,1 +1,1 @@
-"""Recipes to train by, freezing, runs that survive a kill, more than one device and machine."""
+"""Recipes to train by, freezing, backups, and training on several devices."""

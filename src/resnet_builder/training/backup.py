@@ -1,4 +1,4 @@
-"""A run's state in one file: a run that was killed goes on as if it had not been."""
+"""A training run's state in one file, from which a run that was killed goes on."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 FINISHED, SEEDS = "finished_epochs", "seed_states"
 
 
-class EpochBackup(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+class EpochBackup(keras.callbacks.Callback):  # type: ignore[misc]
     """Saves what training needs to go on, after every epoch, in one file.
 
     The file has the weights, the optimiser's state and the seeds of dropout and stochastic depth;

@@ -7,8 +7,17 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from training_batches import steps_per_epoch, training_batches, validation_batches
-from training_data import Data, cifar, class_folders, digits, load_data
+from training_data import (
+    Data,
+    cifar,
+    class_folders,
+    digits,
+    load_data,
+    one_hot,
+    steps_per_epoch,
+    training_batches,
+    validation_batches,
+)
 
 BATCH = 64
 
@@ -74,8 +83,16 @@ def test_validation_is_of_every_image_once(workers: int, replicas: int) -> None:
     np.testing.assert_array_equal(
         np.concatenate([images for images, _ in batches]), data.show(data.validation.images)
     )
-    labels = np.concatenate([labels for _, labels in batches]).argmax(axis=1)
+    labels = np.concatenate([labels for _, labels in batches])
     np.testing.assert_array_equal(labels, data.validation.labels)
+
+
+def test_one_hot_labels() -> None:
+    data = digits()
+    hot = one_hot(data)
+    assert hot.train.labels.shape == (1437, 10)
+    np.testing.assert_array_equal(hot.train.labels.argmax(axis=1), data.train.labels)
+    np.testing.assert_array_equal(hot.validation.labels.sum(axis=1), 1)
 
 
 def test_few_images_for_many_replicas() -> None:
@@ -144,7 +161,7 @@ def test_a_folder_of_class_folders(tmp_path: Path) -> None:
         for images, labels in shown(batches(context)):
             assert images.shape[1:] == (32, 24, 3)
             # White is (1 - 0.485) / 0.229 in red, and black is -0.485 / 0.229.
-            red = np.where(labels.argmax(axis=1) == 1, 2.2489, -2.1179)
+            red = np.where(labels == 1, 2.2489, -2.1179)
             np.testing.assert_allclose(images[:, 5, 5, 0], red, atol=1e-3)
 
 

@@ -1,0 +1,32 @@
+"""How many paths there are, against the binomial coefficients."""
+
+from math import comb
+
+import pytest
+
+from resnet_builder import PRESETS, path_lengths
+
+
+@pytest.mark.parametrize(
+    ("preset", "blocks"),
+    # Of repetitions such as [3, 4, 6, 3], and of n = (110 - 2) / 6 three times.
+    [("resnet34", 16), ("resnet50", 16), ("resnetv2_152", 50), ("resnet110_cifar", 54)],
+)
+def test_binomial(preset: str, blocks: int) -> None:
+    expected = {length: comb(blocks, length) for length in range(blocks + 1)}
+    assert path_lengths(preset) == expected
+    assert list(path_lengths(preset)) == sorted(expected)
+
+
+def test_exact_however_many() -> None:
+    assert sum(path_lengths("resnet1202_cifar").values()) == 2**600
+
+
+def test_plain_networks_have_one_path() -> None:
+    assert path_lengths("plain34") == {16: 1}
+
+
+def test_blocks_of_your_own() -> None:
+    own = PRESETS["resnet18"].replace(block=lambda **_: lambda x: x)
+    with pytest.raises(ValueError, match="the paths inside a block of your own are unknown"):
+        path_lengths(own)
