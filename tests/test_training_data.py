@@ -1,5 +1,6 @@
 """The data of examples/train.py: what a network is shown, in which order, and by which process."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,14 @@ def test_an_epoch_depends_on_its_number_and_the_seed_alone() -> None:
     assert_equal(resumed, run[44:])
     other = shown(training_batches(data, BATCH, seed=1, epochs=range(2, 3))(context))
     for different in (run[:22], run[22:44], other):
-        assert (different[0][0] != resumed[0][0]).any()
+        assert (different[0][1] != resumed[0][1]).any()
+
+
+def test_no_image_is_augmented_twice_alike() -> None:
+    data = replace(digits(), augment=lambda image, seed: tf.stack(seed))
+    batches = training_batches(data, BATCH, seed=5, epochs=range(2))(tf.distribute.InputContext())
+    seeds = np.concatenate([seeds for seeds, _ in shown(batches)])
+    assert len(np.unique(seeds, axis=0)) == len(seeds) == 2 * 22 * BATCH
 
 
 @pytest.mark.parametrize(("workers", "replicas"), [(1, 1), (2, 2), (2, 4)])
