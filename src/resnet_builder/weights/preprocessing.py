@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from .hub import download, is_repository
 from .imagenet import recommended
@@ -54,6 +55,12 @@ def _layers(settings: Mapping[str, Any], data_format: str) -> keras.Sequential:
     _, *size = settings["input_size"]
     scaled = [int(side / settings["crop_pct"]) for side in size]
     order: Any = {"data_format": data_format}
+    first = data_format == "channels_first"
+    # Keras 3.12 does not bring three numbers into the shape of an axis that is not the last.
+    channels = (1, 3, 1, 1) if first else (3,)
+    # Keras takes the variance, and not the standard deviation.
+    variance = np.reshape(np.square(settings["std"]), channels)
+    mean = np.reshape(settings["mean"], channels)
     return keras.Sequential(
         [
             keras.layers.Resizing(
@@ -65,12 +72,7 @@ def _layers(settings: Mapping[str, Any], data_format: str) -> keras.Sequential:
             ),
             keras.layers.CenterCrop(*size, **order),
             keras.layers.Rescaling(1 / 255),
-            keras.layers.Normalization(
-                1 if data_format == "channels_first" else -1,
-                mean=settings["mean"],
-                # Keras takes the variance, and not the standard deviation.
-                variance=[deviation**2 for deviation in settings["std"]],
-            ),
+            keras.layers.Normalization(1 if first else -1, mean.tolist(), variance.tolist()),
         ],
         name="preprocessing",
     )
