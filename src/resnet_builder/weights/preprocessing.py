@@ -55,12 +55,10 @@ def _layers(settings: Mapping[str, Any], data_format: str) -> keras.Sequential:
     _, *size = settings["input_size"]
     scaled = [int(side / settings["crop_pct"]) for side in size]
     order: Any = {"data_format": data_format}
-    first = data_format == "channels_first"
-    # Keras 3.12 does not bring three numbers into the shape of an axis that is not the last.
-    channels = (1, 3, 1, 1) if first else (3,)
-    # Keras takes the variance, and not the standard deviation.
-    variance = np.reshape(np.square(settings["std"]), channels)
-    mean = np.reshape(settings["mean"], channels)
+    # Keras's Normalization takes the variance, and before 3.13 no axis but the last: this is the
+    # same in one multiplication and one addition.
+    channels = (3, 1, 1) if data_format == "channels_first" else (1, 1, 3)
+    mean, deviation = (np.reshape(settings[name], channels) for name in ("mean", "std"))
     return keras.Sequential(
         [
             keras.layers.Resizing(
@@ -71,8 +69,9 @@ def _layers(settings: Mapping[str, Any], data_format: str) -> keras.Sequential:
                 **order,
             ),
             keras.layers.CenterCrop(*size, **order),
-            keras.layers.Rescaling(1 / 255),
-            keras.layers.Normalization(1 if first else -1, mean.tolist(), variance.tolist()),
+            keras.layers.Rescaling(
+                scale=(1 / 255 / deviation).tolist(), offset=(-mean / deviation).tolist()
+            ),
         ],
         name="preprocessing",
     )
