@@ -47,9 +47,14 @@ def download(repository: str, files: Sequence[str] = CHECKPOINTS) -> Path:
     unreachable = None
     for file in files:
         try:
-            path = Path(hf_hub_download(name, file, revision=revision or None))
+            # Once the hub was out of reach, asking it for the other files would only take time.
+            path = Path(
+                hf_hub_download(
+                    name, file, revision=revision or None, local_files_only=unreachable is not None
+                )
+            )
         except errors.LocalEntryNotFoundError as error:
-            unreachable = error
+            unreachable = unreachable or error
             continue
         except errors.RemoteEntryNotFoundError:
             continue
