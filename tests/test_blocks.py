@@ -4,9 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 
 from resnet_builder import basic_block, bottleneck
+
+from .conftest import image_batch
+from .test_builder import randomised
 
 
 @pytest.mark.parametrize(("block", "channels"), [(basic_block, 16), (bottleneck, 64)])
@@ -15,6 +19,22 @@ def test_shapes(block: Callable[..., Any], channels: int, strides: Any) -> None:
     rows, columns = (strides, strides) if isinstance(strides, int) else strides
     x = block(16, init_strides=strides)(keras.Input((12, 20, 5)))
     assert x.shape == (None, 12 // rows, 20 // columns, channels)
+
+
+@pytest.mark.parametrize("block", [basic_block, bottleneck])
+def test_both_data_formats_agree(block: Callable[..., Any]) -> None:
+    images = image_batch(2, 8, 8, 5)
+    last = keras.Input((8, 8, 5))
+    expected = randomised(keras.Model(last, block(8, init_strides=(1, 2))(last)))
+    keras.config.set_image_data_format("channels_first")
+    try:
+        first = keras.Input((5, 8, 8))
+        model = keras.Model(first, block(8, init_strides=(1, 2))(first))
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    model.set_weights(expected.get_weights())
+    answer = keras.ops.transpose(model(images.transpose(0, 3, 1, 2)), (0, 2, 3, 1))
+    np.testing.assert_allclose(answer, expected(images), atol=1e-5)
 
 
 def test_unknown_sizes_and_two_blocks_in_one_model() -> None:

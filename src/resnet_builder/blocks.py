@@ -160,7 +160,7 @@ def _article_block(
         make = LayerMaker(config, keras.config.image_data_format())
         shape = image_shape(tuple(x.shape[1:]), make.data_format)
         block = plan_block(config, "", shape, filters, strides=strides, opens_network=opens_network)
-        return residual_block(x, block, make)
+        return make.leave(residual_block(make.enter(x, ""), block, make), "")
 
     return apply
 

@@ -268,7 +268,7 @@ def _assemble(
     plan: Plan, make: LayerMaker, features: Sequence[str] | None, name: str
 ) -> keras.Model:
     inputs = make.input(plan.config.input_shape)
-    x, reached = inputs, {}
+    x, reached = make.enter(inputs, "input_permute"), {}
     for part in plan.stem:
         x = blocks.apply_part(x, part, make)
         if isinstance(part, Conv):
@@ -280,16 +280,17 @@ def _assemble(
             x = _block(x, block, make)
         reached[stage.name] = x
     if features:
-        outputs = {feature: reached[feature] for feature in features}
+        outputs = {name: make.leave(reached[name], f"{name}_permute") for name in features}
     else:
-        outputs = blocks.apply_parts(x, plan.head, make)
+        outputs = make.leave(blocks.apply_parts(x, plan.head, make), "head_permute")
     with room_for(layers=sum(1 for _ in plan.parts)):
         return keras.Model(inputs, outputs, name=name)
 
 
 def _block(x: Tensor, block: Block, make: LayerMaker) -> Tensor:
     if callable(make.config.block):
-        x = _own_block(x, block, make.config.block)
+        x = make.leave(x, f"{block.name}_leave")
+        x = make.enter(_own_block(x, block, make.config.block), f"{block.name}_enter")
     else:
         x = blocks.residual_block(x, block, make)
     return x if block.ends_in_activation else make.identity(x, f"{block.name}_out")

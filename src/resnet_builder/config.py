@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import fraction, positive_int, unknown
+from .keras_names import Initializer
 from .shapes import Shape, image_shape
 
 # A block of a user's own: block(filters=, init_strides=, is_first_block_of_first_layer=)(tensor).
@@ -55,8 +56,9 @@ class ResnetConfig:
         use_bias: whether convolutions have a bias.
         batch_norm_epsilon: added to the variance.
         batch_norm_momentum: of the moving statistics, in Keras's sense (0.9 is PyTorch's 0.1).
-        kernel_initializer: of the convolutions: a name of Keras, or `"he_normal_fan_out"`.
-        classifier_initializer: of the dense layer: a name of Keras, or `"torch_linear"`.
+        kernel_initializer: of the convolutions: a name of Keras such as `"he_normal"`, PyTorch's
+            `"he_normal_fan_out"`, or an object of `keras.initializers`, which is kept as data.
+        classifier_initializer: of the dense layer: likewise, or PyTorch's `"torch_linear"`.
         weight_decay: factor of the L2 penalty (`keras.regularizers.L2`) on convolution kernels.
         input_shape: (rows, columns, channels) the network was made for: the default of a build.
         classes: number of classes it was made for: the default of a build.
@@ -93,8 +95,8 @@ class ResnetConfig:
     use_bias: bool = False
     batch_norm_epsilon: float = 1e-5
     batch_norm_momentum: float = 0.9
-    kernel_initializer: str = "he_normal_fan_out"
-    classifier_initializer: str = "torch_linear"
+    kernel_initializer: str | Initializer = "he_normal_fan_out"
+    classifier_initializer: str | Initializer = "torch_linear"
     weight_decay: float = 0.0
     input_shape: Shape = (224, 224, 3)
     classes: int = 1000
@@ -114,6 +116,8 @@ class ResnetConfig:
             "batch_norm_momentum": fraction(self.batch_norm_momentum, "batch_norm_momentum"),
             "weight_decay": fraction(self.weight_decay, "weight_decay"),
         }
+        for name in ("kernel_initializer", "classifier_initializer"):
+            normal[name] = Initializer.of(getattr(self, name), name)
         numbers = ["filters", "groups", "width_per_group", "classes"]
         if self.stem_filters is not None:
             numbers.append("stem_filters")

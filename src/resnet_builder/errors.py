@@ -18,15 +18,33 @@ def unknown(kind: str, given: object, allowed: Iterable[str], where: str = "") -
     return f"unknown {kind} {given!r}: {hint}{choices}"
 
 
-def look_up(table: Mapping[str, T], name: object, kind: str) -> T:
-    """`table[name]`, or a ValueError that lists what is in the table."""
+def choice(name: object, allowed: Iterable[str], kind: str) -> str:
+    """`name`, if it is one of the allowed names.
+
+    Raises:
+        TypeError: it is not a string.
+        ValueError: it is not allowed; the message lists what is.
+    """
+    allowed = list(allowed)
     if not isinstance(name, str):
         raise TypeError(
-            f"{kind} must be one of the names {', '.join(map(repr, table))}, got {name!r}"
+            f"{kind} must be one of the names {', '.join(map(repr, allowed))}, got {name!r}"
         )
-    if name not in table:
-        raise ValueError(unknown(kind, name, table))
-    return table[name]
+    if name not in allowed:
+        raise ValueError(unknown(kind, name, allowed))
+    return name
+
+
+def look_up(table: Mapping[str, T], name: object, kind: str) -> T:
+    """`table[name]`; the errors are those of `choice`."""
+    return table[choice(name, table, kind)]
+
+
+def boolean(value: object, what: str) -> bool:
+    """`value`, if it is True or False: an array or a number is neither."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{what} must be True or False, got {value!r}")
+    return value
 
 
 def fraction(value: Any, what: str, limit: float = 1) -> float:

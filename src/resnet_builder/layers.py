@@ -8,51 +8,32 @@ import keras
 from keras import layers
 
 from .config import ResnetConfig
-from .errors import unknown
+from .keras_names import INITIALIZERS, Initializer
 from .plan import ChannelPad, Classifier, Conv, Dropout, DropPath, GlobalPool, Pool, SqueezeExcite
 from .shapes import Shape, in_order
 
 Tensor = Any  # a symbolic tensor of Keras, which publishes no types
 
-# Initialisers that have no name in Keras. A new one is made for every layer: one shared by all
-# would give layers of the same shape the same values.
-INITIALIZERS = {
-    # torch.nn.init.kaiming_normal_(mode="fan_out"), which torchvision's ResNets start from.
-    "he_normal_fan_out": {"scale": 2, "mode": "fan_out", "distribution": "untruncated_normal"},
-    # What torch.nn.Linear draws its kernel from: uniform within 1 / sqrt(inputs).
-    "torch_linear": {"scale": 1 / 3, "mode": "fan_in", "distribution": "uniform"},
-}
+# The order of axes inside every network, whatever the order of its input. Without oneDNN,
+# TensorFlow's convolutions on a CPU know no other; and where a map is as wide as it has channels,
+# keras.ops.add on TensorFlow (Keras 3.15) adds a bias of shape (1, channels, 1, 1) to the columns.
+INSIDE = "channels_last"
 
 
-def _initializer(name: str) -> Any:
-    if name in INITIALIZERS:
-        return keras.initializers.VarianceScaling(**INITIALIZERS[name])
-    return _known(keras.initializers, name, "initializer", INITIALIZERS)
-
-
-def _activation(name: str | None) -> str | None:
-    return None if name is None else _known(keras.activations, name, "activation")
-
-
-def _known(registry: Any, name: Any, kind: str, also: Iterable[str] = ()) -> str:
-    """`name`, if one of Keras's registries knows it."""
-    try:
-        if not isinstance(name, str):
-            raise TypeError
-        registry.get(name)
-    except (ValueError, TypeError):
-        functions = {n for n in dir(registry) if n.islower() and callable(getattr(registry, n))}
-        allowed = functions - {"get", "serialize", "deserialize"} | set(also)
-        raise ValueError(unknown(kind, name, sorted(allowed))) from None
-    return str(name)
+def _initializer(chosen: str | Initializer) -> Any:
+    """A new object for every layer: one for all would give equal shapes equal values."""
+    record = INITIALIZERS[chosen] if isinstance(chosen, str) else chosen
+    return getattr(keras.initializers, record.class_name)(**dict(record.config))
 
 
 @dataclass(frozen=True)
 class LayerMaker:
-    """Applies layers with what they all share: a config's conventions, axis order, dtype, prefix.
+    """Applies layers with what they all share: a config's conventions, dtype and prefix.
 
-    Without a prefix the layers are named by Keras. A `blank` one draws no random numbers: its
-    kernels are zeros until `restore_initializers` has been called and weights were loaded.
+    `data_format` is the order of axes of the network's input and feature maps; `enter` and `leave`
+    convert it to the order inside. Without a prefix the layers are named by Keras. A `blank` one
+    draws no random numbers: its kernels are zeros until `restore_initializers` has been called and
+    weights were loaded.
     """
 
     config: ResnetConfig
@@ -67,6 +48,19 @@ class LayerMaker:
         dtype = keras.dtype_policies.get(self.dtype).variable_dtype
         name = f"{self.prefix or ''}input"
         return keras.Input(in_order(shape, self.data_format), dtype=dtype, name=name)
+
+    def enter(self, x: Tensor, name: str) -> Tensor:
+        """An image or feature map in the order of axes that is used inside."""
+        return self._permuted(x, (2, 3, 1), name)
+
+    def leave(self, x: Tensor, name: str) -> Tensor:
+        """A feature map in the order of axes that is used outside; a vector is returned as is."""
+        return self._permuted(x, (3, 1, 2), name) if len(x.shape) == 4 else x
+
+    def _permuted(self, x: Tensor, axes: tuple[int, ...], name: str) -> Tensor:
+        if self.data_format == INSIDE:
+            return x
+        return layers.Permute(axes, **self._common(name))(x)
 
     def conv2d(self, x: Tensor, conv: Conv) -> Tensor:
         """A convolution as the plan says it, padded as the config says."""
@@ -92,7 +86,6 @@ class LayerMaker:
     def batch_norm(self, x: Tensor, name: str, *, zero_gamma: bool = False) -> Tensor:
         """Batch normalisation over the channels."""
         return layers.BatchNormalization(
-            axis=1 if self.data_format == "channels_first" else -1,
             epsilon=self.config.batch_norm_epsilon,
             momentum=self.config.batch_norm_momentum,
             gamma_initializer="zeros" if zero_gamma else "ones",
@@ -101,7 +94,7 @@ class LayerMaker:
 
     def activation(self, x: Tensor, name: str) -> Tensor:
         """The config's activation."""
-        return layers.Activation(_activation(self.config.activation), **self._common(name))(x)
+        return layers.Activation(self.config.activation, **self._common(name))(x)
 
     def identity(self, x: Tensor, name: str) -> Tensor:
         """Nothing but a name for a tensor."""
@@ -131,12 +124,10 @@ class LayerMaker:
             x = self._max_pool(x, 1, pad.strides, f"{pad.name}_strides")
         missing = pad.filters - pad.input_shape[2]
         zeros = (missing // 2, missing - missing // 2)
-        # Zero padding of an image whose axes are read in the other order pads its channels.
-        other = {
-            "channels_last": {"data_format": "channels_first", "padding": ((0, 0), zeros)},
-            "channels_first": {"data_format": "channels_last", "padding": (zeros, (0, 0))},
-        }
-        return layers.ZeroPadding2D(**other[self.data_format], **self._common(pad.name))(x)
+        # Zero padding that reads the axes in the other order pads the channels.
+        return layers.ZeroPadding2D(
+            ((0, 0), zeros), data_format="channels_first", **self._common(pad.name)
+        )(x)
 
     def squeeze_excite(self, x: Tensor, excite: SqueezeExcite) -> Tensor:
         """Channels weighed by what a small network makes of their means."""
@@ -173,7 +164,7 @@ class LayerMaker:
         dtype = keras.dtype_policies.get(self.dtype).variable_dtype
         return layers.Dense(
             classifier.classes,
-            activation=_activation(classifier.activation),
+            activation=classifier.activation,
             kernel_initializer=self._initializer(self.config.classifier_initializer),
             **self._common(classifier.name) | {"dtype": dtype},
         )(x)
@@ -201,9 +192,8 @@ class LayerMaker:
                     kernel = layer.kernel
                     kernel.assign(layer.kernel_initializer(kernel.shape, kernel.dtype))
 
-    def _initializer(self, name: str) -> Any:
-        real = _initializer(name)
-        return "zeros" if self.blank else real
+    def _initializer(self, chosen: str | Initializer) -> Any:
+        return "zeros" if self.blank else _initializer(chosen)
 
     def _max_pool(self, x: Tensor, pool_size: int, strides: Any, name: str) -> Tensor:
         return layers.MaxPooling2D(pool_size, strides, padding="same", **self._spatial(name))(x)
@@ -213,4 +203,4 @@ class LayerMaker:
         return {"name": named, "dtype": self.dtype}
 
     def _spatial(self, name: str) -> dict[str, Any]:
-        return {**self._common(name), "data_format": self.data_format}
+        return {**self._common(name), "data_format": INSIDE}

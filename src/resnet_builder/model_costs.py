@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from .graph import Node, model_graph
+from .graph import PERMUTED, Node, model_graph
 from .profiles import Profile, StageProfile, known_sum
 from .recursion import room_for
 from .shapes import known_product
@@ -108,17 +108,30 @@ def section_names(graph: list[Node]) -> list[str]:
 
 
 def _stage_name(node: Node) -> str:
-    found = re.search(r"(?:^|_)(stem|stage\d+|head)_", node.layer.name)
+    found = re.search(r"(?:^|_)(stem|stage\d+|head|input)_", node.layer.name)
     if found:
-        return found[1]
+        return found[1].replace("input", "stem")
     return "head" if node.inputs else "stem"
 
 
 def spatial_sizes(graph: list[Node]) -> list[tuple[int | None, int | None] | None]:
     """(rows, columns) of every node's output; None where it is not an image."""
-    # Most layers do not know the order of their axes; the convolutions do.
-    orders = {node.layer.data_format for node in graph if hasattr(node.layer, "kernel_size")}
-    return [_size(node.output_shape, "channels_first" in orders) for node in graph]
+    orders = _axis_orders(graph)
+    return [
+        _size(node.output_shape, order == "channels_first")
+        for node, order in zip(graph, orders, strict=True)
+    ]
+
+
+def _axis_orders(graph: list[Node]) -> list[str]:
+    """The order of axes of every node's output: most layers do not know it, convolutions do."""
+    known = {node.layer.data_format for node in graph if hasattr(node.layer, "kernel_size")}
+    orders = ["channels_first" if "channels_first" in known else "channels_last"] * len(graph)
+    for position, node in enumerate(graph):
+        if converts := PERMUTED.get(getattr(node.layer, "dims", ())):
+            [source] = node.inputs
+            orders[source], orders[position] = converts
+    return orders
 
 
 def _size(shape: Any, channels_first: bool) -> tuple[int | None, int | None] | None:

@@ -11,7 +11,8 @@ from operator import mul
 
 from .block_planner import ORDERS, PROJECTIONS, ConvSpec, bn_relu, chain, plan_block
 from .config import ResnetConfig
-from .errors import fraction, look_up, positive_int
+from .errors import boolean, choice, fraction, look_up, positive_int
+from .keras_names import ACTIVATIONS, INITIALIZERS
 from .plan import Classifier, Dropout, GlobalPool, Part, Plan, Pool, Stage
 from .shapes import Shape
 
@@ -26,7 +27,13 @@ def make_plan(
     output_stride: int | None = None,
 ) -> Plan:
     """The plan of a config; the options are those of `ResnetBuilder.from_preset`."""
+    _refuse_unknown_names(config)
     _refuse_the_meaningless(config)
+    boolean(include_top, "include_top")
+    if pooling is not None:
+        choice(pooling, POOLINGS, "pooling")
+    if classifier_activation is not None:
+        choice(classifier_activation, ACTIVATIONS, "classifier_activation")
     stem = _stem(config)
     stages = tuple(_stages(config, stem, output_stride))
     head = _head(
@@ -146,8 +153,6 @@ def _head(
     classifier_activation: str | None,
     dropout_rate: float,
 ) -> Iterator[Part]:
-    if pooling is not None:
-        look_up(POOLINGS, pooling, "pooling")
     if fraction(dropout_rate, "dropout_rate") and not include_top:
         raise ValueError("dropout_rate has no meaning where there is no classifier to drop before")
     if config.activation_order != "post":
@@ -169,8 +174,8 @@ def _head(
 
 # Checks -----------------------------------------------------------------------------------------
 
-PADDINGS = {"symmetric": "as PyTorch", "same": "as Keras"}
-POOLINGS = {"avg": "the mean", "max": "the largest"}
+PADDINGS = ("symmetric", "same")
+POOLINGS = ("avg", "max")
 
 _INSIDE_A_BLOCK = (
     "groups",
@@ -183,10 +188,18 @@ _INSIDE_A_BLOCK = (
 )
 
 
+def _refuse_unknown_names(config: ResnetConfig) -> None:
+    choice(config.activation_order, ORDERS, "activation_order")
+    choice(config.projection, PROJECTIONS, "projection")
+    choice(config.padding, PADDINGS, "padding")
+    choice(config.activation, ACTIVATIONS, "activation")
+    for field in ("kernel_initializer", "classifier_initializer"):
+        chosen = getattr(config, field)
+        if isinstance(chosen, str):
+            choice(chosen, INITIALIZERS, field)
+
+
 def _refuse_the_meaningless(config: ResnetConfig) -> None:
-    look_up(ORDERS, config.activation_order, "activation_order")
-    look_up(PROJECTIONS, config.projection, "projection")
-    look_up(PADDINGS, config.padding, "padding")
     plain = not config.shortcuts
     meaningless = {
         "zero_init_last: a pre-activated residual branch does not end in a batch norm": (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from ..graph import Node
+from ..graph import PERMUTED, Node
 from .layer_words import activation_words, cells, kind, settings, window
 from .sketch import Cell
 
@@ -192,6 +192,8 @@ def _is_silent(node: Node) -> bool:
     if name == "Identity" or (
         kind(node.layer) == "activation" and not activation_words(node.layer)
     ):
+        return True
+    if getattr(node.layer, "dims", ()) in PERMUTED:
         return True
     # Padding along one axis alone may add channels to a shortcut.
     return name == "ZeroPadding2D" and all(map(any, node.layer.padding))
