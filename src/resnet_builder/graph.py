@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 # What a Permute layer converts: the order of axes before it and after it.
-PERMUTED = {
+PERMUTED: dict[Any, tuple[str, str]] = {
     (2, 3, 1): ("channels_first", "channels_last"),
     (3, 1, 2): ("channels_last", "channels_first"),
 }

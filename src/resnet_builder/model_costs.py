@@ -128,7 +128,7 @@ def _axis_orders(graph: list[Node]) -> list[str]:
     known = {node.layer.data_format for node in graph if hasattr(node.layer, "kernel_size")}
     orders = ["channels_first" if "channels_first" in known else "channels_last"] * len(graph)
     for position, node in enumerate(graph):
-        if converts := PERMUTED.get(getattr(node.layer, "dims", ())):
+        if converts := PERMUTED.get(getattr(node.layer, "dims", None)):
             [source] = node.inputs
             orders[source], orders[position] = converts
     return orders

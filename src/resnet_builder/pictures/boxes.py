@@ -193,7 +193,7 @@ def _is_silent(node: Node) -> bool:
         kind(node.layer) == "activation" and not activation_words(node.layer)
     ):
         return True
-    if getattr(node.layer, "dims", ()) in PERMUTED:
+    if getattr(node.layer, "dims", None) in PERMUTED:
         return True
     # Padding along one axis alone may add channels to a shortcut.
     return name == "ZeroPadding2D" and all(map(any, node.layer.padding))
