@@ -17,7 +17,7 @@ import tensorflow as tf
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from resnet_builder.shapes import Shape
+from resnet_builder.common.shapes import Shape
 
 Tensor = Any  # of TensorFlow, which publishes no types
 FILES = {".jpg", ".jpeg", ".png", ".bmp", ".gif"}

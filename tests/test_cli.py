@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet_builder.cli import main
+from resnet_builder.cli.main import main
 
 
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,14 +81,14 @@ def test_in_colour_on_a_terminal(
 
 
 def test_a_reader_that_has_seen_enough() -> None:
-    command = f"{sys.executable} -m resnet_builder.cli list | head -3"
+    command = f"{sys.executable} -m resnet_builder.cli.main list | head -3"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
     assert len(done.stdout.splitlines()) == 3
     assert done.stderr == ""
 
 
 def test_an_output_without_unicode() -> None:
-    command = [sys.executable, "-m", "resnet_builder.cli", "show", "resnet18"]
+    command = [sys.executable, "-m", "resnet_builder.cli.main", "show", "resnet18"]
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert "11,689,512" in done.stdout
@@ -97,7 +97,7 @@ def test_an_output_without_unicode() -> None:
 @pytest.mark.parametrize("command", [["list"], ["show", "resnet50"], ["verify"]])
 def test_no_command_loads_keras(command: list[str]) -> None:
     code = (
-        "import sys; from resnet_builder.cli import main; "
+        "import sys; from resnet_builder.cli.main import main; "
         f"main({command}); print(sorted({{'keras', 'tensorflow', 'numpy'}} & sys.modules.keys()))"
     )
     done = subprocess.run(

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from resnet_builder import ResnetBuilder, ResnetConfig, plot, profile
-from resnet_builder.keras_names import ACTIVATIONS, CLASSES, INITIALIZERS, Initializer
-from resnet_builder.planner import make_plan
+from resnet_builder.common.keras_names import ACTIVATIONS, CLASSES, INITIALIZERS, Initializer
+from resnet_builder.plan.network import make_plan
 
 SMALL: dict[str, Any] = {
     "block": "basic_block",

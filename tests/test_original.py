@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from resnet_builder import ResnetBuilder, basic_block, bottleneck
-from resnet_builder.graph import model_graph
+from resnet_builder.model.graph import model_graph
 
 from .conftest import image_batch, trainable_parameters
 

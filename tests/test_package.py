@@ -17,7 +17,7 @@ import tensorflow as tf
 
 import resnet_builder
 from resnet_builder import ResnetBuilder, ResnetConfig
-from resnet_builder.cli import main
+from resnet_builder.cli.main import main
 
 from .conftest import image_batch
 
@@ -37,7 +37,7 @@ def test_names_configs_and_plans_need_no_keras(tmp_path: Path) -> None:
     code = """
 import sys
 import resnet_builder
-from resnet_builder.planner import make_plan
+from resnet_builder.plan.network import make_plan
 plans = [make_plan(resnet_builder.PRESETS[name]) for name in resnet_builder.list_presets()]
 print(len(plans), sorted({"keras", "tensorflow", "numpy", "pydot"} & sys.modules.keys()))
 """

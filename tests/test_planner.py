@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from resnet_builder import PRESETS, ResnetConfig
-from resnet_builder.plan import Block, Conv, DropPath, SqueezeExcite
-from resnet_builder.planner import make_plan
+from resnet_builder.plan.layers import Block, Conv, DropPath, SqueezeExcite
+from resnet_builder.plan.network import make_plan
 
 SMALL = ResnetConfig(
     block="basic_block", repetitions=(1, 1, 1), filters=8, stem="cifar", input_shape=(33, 20, 3)

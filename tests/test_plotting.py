@@ -16,9 +16,9 @@ import pytest
 import tensorflow as tf
 
 from resnet_builder import ResnetBuilder, ResnetConfig, compare, plot
-from resnet_builder.graph import model_graph
+from resnet_builder.model.graph import model_graph
 from resnet_builder.pictures import diagram as diagrams
-from resnet_builder.plotting import DETAILS
+from resnet_builder.pictures.plot import DETAILS
 
 
 @pytest.fixture

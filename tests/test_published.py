@@ -3,7 +3,7 @@
 import pytest
 
 from resnet_builder import PRESETS, compare, published, verify
-from resnet_builder.cli import main
+from resnet_builder.cli.main import main
 
 
 def test_every_number_is_ours_or_says_why_not() -> None:

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from resnet_builder.shapes import image_shape, in_order
+from resnet_builder.common.shapes import image_shape, in_order
 
 
 def test_orders() -> None:

@@ -7,15 +7,15 @@ from typing import Any
 
 import keras
 
-from . import blocks
+from .common.checks import look_up, positive_int, unknown
+from .common.recursion import room_for
+from .common.shapes import ORDERS, image_shape, in_order
 from .config import ORIGINAL, BlockFunction, ResnetConfig, repetition_list
-from .errors import look_up, positive_int, unknown
-from .layers import LayerMaker, Tensor
-from .plan import Block, Conv, Plan
-from .planner import make_plan
+from .model import article as blocks
+from .model.layers import LayerMaker, Tensor
+from .plan.layers import Block, Conv, Plan
+from .plan.network import make_plan
 from .presets import find_config
-from .recursion import room_for
-from .shapes import ORDERS, image_shape, in_order
 from .weights.imagenet import recommended
 from .weights.loading import load_weights
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import fraction, positive_int, unknown
-from .keras_names import Initializer
-from .shapes import Shape, image_shape
+from .common.checks import fraction, positive_int, unknown
+from .common.keras_names import Initializer
+from .common.shapes import Shape, image_shape
 
 # A block of a user's own: block(filters=, init_strides=, is_first_block_of_first_layer=)(tensor).
 BlockFunction = Callable[..., Callable[[Any], Any]]
@@ -201,7 +201,7 @@ def repetition_list(repetitions: Any) -> tuple[int, ...]:
 
 def _block_name(block: Any) -> str | BlockFunction:
     """The package's own blocks, given as functions, are known by their names."""
-    if getattr(block, "__module__", None) == f"{__package__}.blocks":
+    if getattr(block, "__module__", None) == f"{__package__}.model.article":
         return str(block.__name__)
     if not (isinstance(block, str) or callable(block)):
         raise TypeError(f"block must be a name or a function, got {block!r}")

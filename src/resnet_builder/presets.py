@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any
 
+from .common.checks import unknown
 from .config import ORIGINAL, ResnetConfig
-from .errors import unknown
 
 
 def _basic(*repetitions: int, **changes: Any) -> ResnetConfig:

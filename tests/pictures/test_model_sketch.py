@@ -7,12 +7,12 @@ import keras
 import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder, profile
-from resnet_builder.graph import model_graph
+from resnet_builder.model.graph import model_graph
 from resnet_builder.pictures.boxes import gather
 from resnet_builder.pictures.model_sketch import sketch_model
 from resnet_builder.pictures.plan_sketch import sketch_plan
 from resnet_builder.pictures.sketch import ENTRY, Sketch, Unit
-from resnet_builder.planner import make_plan
+from resnet_builder.plan.network import make_plan
 from resnet_builder.presets import find_config
 
 from ..test_plotting import two_branches

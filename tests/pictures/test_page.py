@@ -15,7 +15,7 @@ from resnet_builder.pictures.page_layout import lay_out_page, lay_out_side_by_si
 from resnet_builder.pictures.plan_sketch import sketch_plan
 from resnet_builder.pictures.sketch import Sketch
 from resnet_builder.pictures.unit_layout import ROW, cell_width
-from resnet_builder.planner import make_plan
+from resnet_builder.plan.network import make_plan
 from resnet_builder.presets import find_config
 
 from ..test_plotting import two_branches

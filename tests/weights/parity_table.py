@@ -3,7 +3,7 @@
 Run it from the top of the repository with: python -m tests.weights.parity_table
 """
 
-from resnet_builder.tables import Table
+from resnet_builder.common.tables import Table
 
 from .checkpoint_recipe import NETWORKS
 from .test_parity import HUB_NETWORKS, error_of, keras_applications_error, keras_hub_error

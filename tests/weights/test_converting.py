@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from resnet_builder import ResnetBuilder
-from resnet_builder.cli import main
+from resnet_builder.cli.main import main
 from resnet_builder.weights.converting import STEPS, convert
 
 from .checkpoint_recipe import checkpoint, images, logits, relative_error

@@ -16,7 +16,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from resnet_builder import ResnetBuilder, load_weights
-from resnet_builder.planner import make_plan
+from resnet_builder.plan.network import make_plan
 from resnet_builder.presets import PRESETS, find_config
 from resnet_builder.weights.networks import network_of
 from resnet_builder.weights.origins import ORIGINS

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from ..graph import PERMUTED, Node
+from ..model.graph import PERMUTED, Node
 from .layer_words import activation_words, cells, kind, settings, window
 from .sketch import Cell
 

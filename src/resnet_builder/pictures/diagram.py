@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pydot
 
-from ..errors import look_up
+from ..common.checks import look_up
 
 FORMATS = {".png": "png", ".svg": "svg", ".dot": "raw", ".gv": "raw"}
 

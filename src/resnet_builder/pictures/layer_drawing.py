@@ -5,8 +5,8 @@ from typing import Any
 import keras
 import pydot
 
-from .. import words
-from ..graph import Node, model_graph
+from ..common import words
+from ..model.graph import Node, model_graph
 from .layer_words import activation_words, kind, settings, window
 from .markup import escape
 from .page_drawing import COLOURS, FONT

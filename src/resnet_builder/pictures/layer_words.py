@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from .. import words
+from ..common import words
 from .sketch import Cell
 
 # By class: operations such as `a + b` have classes of the same names.

@@ -9,10 +9,10 @@ from typing import Any
 
 import keras
 
-from .. import words
-from ..graph import Node, model_graph
-from ..model_costs import node_costs, profile_model, section_names
-from ..profiles import known_sum
+from ..common import words
+from ..costs.models import node_costs, profile_model, section_names
+from ..costs.report import known_sum
+from ..model.graph import Node, model_graph
 from .boxes import LayerBox, gather
 from .sketch import ENTRY, Edge, Section, Sketch, Unit, UnitMaker, join, shortcut_role
 

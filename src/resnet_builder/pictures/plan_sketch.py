@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
-from .. import words
-from ..plan import (
+from ..common import words
+from ..costs.profile import profile_plan
+from ..plan.layers import (
     Block,
     BnRelu,
     ChannelPad,
@@ -17,7 +18,6 @@ from ..plan import (
     Pool,
     SqueezeExcite,
 )
-from ..profiling import profile_plan
 from .sketch import ENTRY, Cell, Section, Sketch, Unit, UnitMaker, join, shortcut_role
 
 BN = Cell("norm", "BN")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from .. import words
+from ..common import words
 
 ENTRY = -1  # where a unit begins: the box that the unit before it ends in
 

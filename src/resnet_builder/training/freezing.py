@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import keras
 
-from ..errors import look_up
+from ..common.checks import look_up
 
 # The part that a layer is of, behind the prefix of the network.
 PART = re.compile(r"(?:.*_)?(stem|stage\d+)_.+")

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import keras
 
-from ..errors import look_up
-from ..graph import model_graph
+from ..common.checks import look_up
+from ..model.graph import model_graph
 from .freezing import all_layers
 
 

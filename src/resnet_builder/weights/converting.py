@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from ..builder import ResnetBuilder
+from ..common.recursion import room_for
 from ..presets import find_config
-from ..recursion import room_for
 from .checkpoints import Checkpoint, opened
 from .hub import download, is_repository
 from .loading import WeightsReport, load_weights

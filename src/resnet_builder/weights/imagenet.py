@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..errors import unknown
+from ..common.checks import unknown
 from ..presets import PRESETS
 
 

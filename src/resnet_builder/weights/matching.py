@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 
-from ..planner import make_plan
+from ..plan.network import make_plan
 from ..presets import PRESETS
 from .networks import Network, Shape, network_of
 from .origins import Origin, WeightName

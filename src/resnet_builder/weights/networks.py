@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..plan import BnRelu, Classifier, Conv, Part, Plan, SqueezeExcite
+from ..plan.layers import BnRelu, Classifier, Conv, Part, Plan, SqueezeExcite
 from .origins import WeightName
 
 Shape = tuple[int, ...]

@@ -6,17 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .config import ResnetConfig
-from .errors import look_up
-from .pictures.diagram import Diagram, check_path
-from .pictures.differences import mark_differences
-from .pictures.page_drawing import draw_page
-from .pictures.page_layout import lay_out_page, lay_out_side_by_side
-from .pictures.plan_sketch import sketch_plan
-from .pictures.sketch import Sketch
-from .pictures.stage_drawing import draw_stages
-from .planner import make_plan
-from .profiling import configured
+from ..common.checks import look_up
+from ..config import ResnetConfig
+from ..costs.profile import configured
+from ..plan.network import make_plan
+from .diagram import Diagram, check_path
+from .differences import mark_differences
+from .page_drawing import draw_page
+from .page_layout import lay_out_page, lay_out_side_by_side
+from .plan_sketch import sketch_plan
+from .sketch import Sketch
+from .stage_drawing import draw_stages
 
 if TYPE_CHECKING:
     import keras
@@ -76,7 +76,7 @@ def plot(
     look_up(DIRECTIONS, direction, "direction")
     _check(to_file, fold)
     if detail == "layer":
-        from .pictures.layer_drawing import draw_layers
+        from .layer_drawing import draw_layers
 
         graph = draw_layers(_model(source, input_shape, classes), direction)
     else:
@@ -127,7 +127,7 @@ def _sketch(source: Any, input_shape: Any = None, classes: int | None = None) ->
         if not callable(config.block):
             name = source if isinstance(source, str) else "resnet"
             return sketch_plan(make_plan(config), name)
-    from .pictures.model_sketch import sketch_model
+    from .model_sketch import sketch_model
 
     return sketch_model(_model(source, input_shape, classes))
 
@@ -135,7 +135,7 @@ def _sketch(source: Any, input_shape: Any = None, classes: int | None = None) ->
 def _model(source: Any, input_shape: Any, classes: int | None) -> "keras.Model":
     import keras
 
-    from .builder import ResnetBuilder
+    from ..builder import ResnetBuilder
 
     if isinstance(source, str | ResnetConfig):
         return ResnetBuilder.from_preset(source, input_shape, classes)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .tables import Stack, Table
+from ..common.tables import Stack, Table
 
 
 @dataclass(frozen=True)

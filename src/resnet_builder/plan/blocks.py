@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import prod
 
-from .config import ResnetConfig
-from .errors import look_up
-from .plan import Block, BnRelu, ChannelPad, Conv, DropPath, Pair, Part, Pool, SqueezeExcite
-from .shapes import Shape
+from ..common.checks import look_up
+from ..common.shapes import Shape
+from ..config import ResnetConfig
+from .layers import Block, BnRelu, ChannelPad, Conv, DropPath, Pair, Part, Pool, SqueezeExcite
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ image (None where the size of the image is unknown).
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .config import ResnetConfig
-from .shapes import UNKNOWN, Shape, known_product
+from ..common.shapes import UNKNOWN, Shape, known_product
+from ..config import ResnetConfig
 
 Pair = tuple[int, int]
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from .config import ResnetConfig
-from .plan import Classifier, Conv, GlobalPool, Part, Plan, Pool, SqueezeExcite
-from .planner import make_plan
-from .presets import find_config
-from .profiles import Profile, StageProfile, known_sum
-from .shapes import Shape, image_shape
+from ..common.shapes import Shape, image_shape
+from ..config import ResnetConfig
+from ..plan.layers import Classifier, Conv, GlobalPool, Part, Plan, Pool, SqueezeExcite
+from ..plan.network import make_plan
+from ..presets import find_config
+from .report import Profile, StageProfile, known_sum
 
 if TYPE_CHECKING:
     import keras
@@ -55,13 +55,13 @@ def profile(
         271,098 parameters in all; 1,376 are not trained
     """
     if not isinstance(source, str | ResnetConfig):
-        from .model_costs import profile_model
+        from .models import profile_model
 
         return profile_model(source, input_shape, classes)
     config = configured(source, input_shape, classes)
     if callable(config.block):
-        from .builder import ResnetBuilder
-        from .model_costs import profile_model
+        from ..builder import ResnetBuilder
+        from .models import profile_model
 
         return profile_model(ResnetBuilder.from_config(config))
     return profile_plan(make_plan(config), source if isinstance(source, str) else "resnet")

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from .errors import unknown
-from .presets import PRESETS
-from .profiling import profile
-from .tables import Table
+from ..common.checks import unknown
+from ..common.tables import Table
+from ..presets import PRESETS
+from .profile import profile
 
 TORCHVISION = "torchvision: models/resnet.py, weights metadata"
 TIMM = "timm: results/benchmark-infer-amp-nchw-pt113-cu117-rtx3090.csv"

@@ -9,12 +9,12 @@ from itertools import accumulate
 from math import prod
 from operator import mul
 
-from .block_planner import ORDERS, PROJECTIONS, ConvSpec, bn_relu, chain, plan_block
-from .config import ResnetConfig
-from .errors import boolean, choice, fraction, look_up, positive_int
-from .keras_names import ACTIVATIONS, INITIALIZERS
-from .plan import Classifier, Dropout, GlobalPool, Part, Plan, Pool, Stage
-from .shapes import Shape
+from ..common.checks import boolean, choice, fraction, look_up, positive_int
+from ..common.keras_names import ACTIVATIONS, INITIALIZERS
+from ..common.shapes import Shape
+from ..config import ResnetConfig
+from .blocks import ORDERS, PROJECTIONS, ConvSpec, bn_relu, chain, plan_block
+from .layers import Classifier, Dropout, GlobalPool, Part, Plan, Pool, Stage
 
 
 def make_plan(

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from . import __version__
-from .comparing import compare
-from .plotting import plot
-from .presets import list_presets
-from .profiling import profile
-from .published import verify
-from .tables import Cell, Table, cell_text
+from .. import __version__
+from ..common.tables import Cell, Table, cell_text
+from ..comparison import compare
+from ..costs.profile import profile
+from ..costs.published import verify
+from ..pictures.plot import plot
+from ..presets import list_presets
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -95,7 +95,7 @@ def _convert(options: argparse.Namespace) -> Answer:
     from rich.console import Console
     from rich.progress import Progress
 
-    from .weights.converting import STEPS, convert
+    from ..weights.converting import STEPS, convert
 
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("", total=len(STEPS))

@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from .config import ResnetConfig
-from .planner import make_plan
-from .presets import find_config
+from ..config import ResnetConfig
+from ..plan.network import make_plan
+from ..presets import find_config
 
 
 def path_lengths(source: str | ResnetConfig) -> dict[int, int]:

@@ -11,9 +11,9 @@ from typing import Any
 
 import keras
 
-from .errors import look_up
-from .layers import Tensor
-from .recursion import room_for
+from ..common.checks import look_up
+from ..common.recursion import room_for
+from ..model.layers import Tensor
 
 # The block that a layer is of, with the prefix of the network, and what the layer is in it.
 IN_A_BLOCK = re.compile(r"((?:.*_)?stage\d+_block\d+)_(.+)")

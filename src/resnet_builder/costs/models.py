@@ -10,10 +10,10 @@ from typing import Any
 import keras
 from keras import layers
 
-from .graph import PERMUTED, Node, model_graph
-from .profiles import Profile, StageProfile, known_sum
-from .recursion import room_for
-from .shapes import known_product
+from ..common.recursion import room_for
+from ..common.shapes import known_product
+from ..model.graph import PERMUTED, Node, model_graph
+from .report import Profile, StageProfile, known_sum
 
 # A shape with its batch; None where a size is unknown.
 Shape = tuple[int | None, ...]

@@ -5,11 +5,11 @@ from typing import Any
 
 import keras
 
-from .block_planner import plan_block
-from .config import ORIGINAL, ResnetConfig
-from .errors import positive_int
-from .layers import LayerMaker, Tensor
-from .plan import (
+from ..common.checks import positive_int
+from ..common.shapes import image_shape
+from ..config import ORIGINAL, ResnetConfig
+from ..plan.blocks import plan_block
+from ..plan.layers import (
     Block,
     BnRelu,
     ChannelPad,
@@ -23,7 +23,7 @@ from .plan import (
     Pool,
     SqueezeExcite,
 )
-from .shapes import image_shape
+from .layers import LayerMaker, Tensor
 
 # Parts ------------------------------------------------------------------------------------------
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, fields
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
+from .common.tables import Cell, Table
 from .config import ResnetConfig
+from .costs.profile import profile
+from .costs.report import Profile
 from .presets import find_config
-from .profiles import Profile
-from .profiling import profile
-from .tables import Cell, Table
 
 if TYPE_CHECKING:
     from .pictures.diagram import Diagram
@@ -84,7 +84,7 @@ class Comparison:
             True
         """
         # Here, because printing a comparison needs nothing that draws.
-        from .plotting import plot_side_by_side
+        from .pictures.plot import plot_side_by_side
 
         names = self.first.name, self.second.name
         return plot_side_by_side(list(zip(names, self.configs, strict=True)), to_file, fold=fold)

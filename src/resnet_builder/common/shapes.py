@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
-from .errors import positive_int
+from .checks import positive_int
 
 # Rows and columns may be unknown until the model is called; the channels may not.
 Shape = tuple[int | None, int | None, int]

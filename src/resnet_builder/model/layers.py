@@ -7,10 +7,19 @@ from typing import Any
 import keras
 from keras import layers
 
-from .config import ResnetConfig
-from .keras_names import INITIALIZERS, Initializer
-from .plan import ChannelPad, Classifier, Conv, Dropout, DropPath, GlobalPool, Pool, SqueezeExcite
-from .shapes import Shape, in_order
+from ..common.keras_names import INITIALIZERS, Initializer
+from ..common.shapes import Shape, in_order
+from ..config import ResnetConfig
+from ..plan.layers import (
+    ChannelPad,
+    Classifier,
+    Conv,
+    Dropout,
+    DropPath,
+    GlobalPool,
+    Pool,
+    SqueezeExcite,
+)
 
 Tensor = Any  # a symbolic tensor of Keras, which publishes no types
 

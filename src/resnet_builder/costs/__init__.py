@@ -1,0 +1,1 @@
+"""Parameters, multiply-adds and published numbers. Other code uses `profile` and `report`."""

@@ -1,0 +1,1 @@
+"""The plan in Keras, and Keras models read back."""
