@@ -4,14 +4,22 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypedDict, Unpack, get_origin
 
 from .common.checks import fraction, positive_int, unknown
 from .common.keras_names import Initializer
-from .common.shapes import Shape, image_shape
+from .common.shapes import ImageShape, image_shape
 
 # A block of a user's own: block(filters=, init_strides=, is_first_block_of_first_layer=)(tensor).
 BlockFunction = Callable[..., Callable[[Any], Any]]
+
+# The names that stand for something: for editors and type checkers. At run time the tables of
+# `plan` are asked, and a test compares the two.
+Block = Literal["basic_block", "bottleneck"]
+Stem = Literal["imagenet", "deep", "cifar"]
+ActivationOrder = Literal["post", "pre", "pre_raw"]
+Projection = Literal["conv", "avg_pool", "pad"]
+Padding = Literal["symmetric", "same"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +55,8 @@ class ResnetConfig:
             its first 1x1 (the 2015 paper).
         se_ratio: width of the squeeze-and-excitation at the end of every residual branch, as a
             share of its channels (arXiv:1709.01507); 0 leaves it out.
+        eca: whether every residual branch ends in efficient channel attention, a 1D convolution
+            along the channels' means (arXiv:1910.03151).
         drop_path_rate: probability that the last residual branch is dropped in training, rising
             linearly from 0 at the first (stochastic depth, arXiv:1603.09382).
         zero_init_last: whether the last batch norm of every residual branch begins with gamma 0
@@ -77,35 +87,37 @@ class ResnetConfig:
     """
 
     repetitions: tuple[int, ...]
-    block: str | BlockFunction
+    block: Block | BlockFunction
     filters: int = 64
     groups: int = 1
     width_per_group: int = 64
-    stem: str = "imagenet"
+    stem: Stem = "imagenet"
     stem_filters: int | None = None
-    activation_order: str = "post"
+    activation_order: ActivationOrder = "post"
     activation: str = "relu"
     shortcuts: bool = True
-    projection: str = "conv"
+    projection: Projection = "conv"
     stride_in_3x3: bool = True
     se_ratio: float = 0.0
+    eca: bool = False
     drop_path_rate: float = 0.0
     zero_init_last: bool = False
-    padding: str = "symmetric"
+    padding: Padding = "symmetric"
     use_bias: bool = False
     batch_norm_epsilon: float = 1e-5
     batch_norm_momentum: float = 0.9
     kernel_initializer: str | Initializer = "he_normal_fan_out"
     classifier_initializer: str | Initializer = "torch_linear"
     weight_decay: float = 0.0
-    input_shape: Shape = (224, 224, 3)
+    input_shape: ImageShape = (224, 224, 3)
     classes: int = 1000
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if field.type in (bool, str) and not isinstance(value, field.type):
-                raise TypeError(f"{field.name} must be {field.type.__name__}, got {value!r}")
+            kind = str if get_origin(field.type) is Literal else field.type
+            if kind in (bool, str) and not isinstance(value, kind):
+                raise TypeError(f"{field.name} must be {kind.__name__}, got {value!r}")
         normal: dict[str, Any] = {
             "repetitions": repetition_list(self.repetitions),
             "block": _block_name(self.block),
@@ -126,7 +138,7 @@ class ResnetConfig:
         for name, value in normal.items():
             object.__setattr__(self, name, value)
 
-    def replace(self, **changes: Any) -> "ResnetConfig":
+    def replace(self, **changes: Unpack["ConfigChanges"]) -> "ResnetConfig":
         """The same network with some fields changed.
 
         Raises:
@@ -169,9 +181,39 @@ class ResnetConfig:
         return cls(**fields)
 
 
+class ConfigChanges(TypedDict, total=False):
+    """The fields of `ResnetConfig` as keyword arguments, for editors and type checkers."""
+
+    repetitions: Sequence[int]
+    block: Block | BlockFunction
+    filters: int
+    groups: int
+    width_per_group: int
+    stem: Stem
+    stem_filters: int | None
+    activation_order: ActivationOrder
+    activation: str
+    shortcuts: bool
+    projection: Projection
+    stride_in_3x3: bool
+    se_ratio: float
+    eca: bool
+    drop_path_rate: float
+    zero_init_last: bool
+    padding: Padding
+    use_bias: bool
+    batch_norm_epsilon: float
+    batch_norm_momentum: float
+    kernel_initializer: Any
+    classifier_initializer: Any
+    weight_decay: float
+    input_shape: Sequence[int | None]
+    classes: int
+
+
 # How the article's code differs from PyTorch's conventions, and so from the defaults above
 # (raghakot/keras-resnet, resnet.py, under Keras 2; batch norm has Keras's own defaults).
-ORIGINAL: Mapping[str, Any] = {
+ORIGINAL: ConfigChanges = {
     "activation_order": "pre_raw",
     "stride_in_3x3": False,
     "padding": "same",

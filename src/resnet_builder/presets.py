@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from .common.checks import unknown
+from .common.shapes import image_shape
 from .config import ORIGINAL, ResnetConfig
 
 
@@ -172,17 +173,51 @@ def list_presets(pattern: str = "*") -> list[str]:
     return [name for name in PRESETS if fnmatchcase(name, pattern)]
 
 
-def find_config(source: str | ResnetConfig) -> ResnetConfig:
-    """The config that a preset's name stands for; a config stands for itself.
+@dataclass(frozen=True)
+class Named:
+    """A config with the name that its model, table or picture has."""
+
+    name: str
+    config: ResnetConfig
+
+
+def resolve(
+    source: str | ResnetConfig,
+    input_shape: Any = None,
+    classes: int | None = None,
+    *,
+    data_format: str = "channels_last",
+    corrected_call: Callable[[tuple[int | None, ...]], str] | None = "input_shape={}".format,
+    **changes: Any,
+) -> Named:
+    """The config of a preset's name, or the one that is given, with what is changed in it.
+
+    Args:
+        source: a preset's name or a config.
+        input_shape: in the order of `data_format`. Default: the config's own.
+        classes: default: the config's own.
+        corrected_call: writes the right call for a shape that looks written in the other order,
+            for the message; None accepts such a shape.
+        **changes: fields of `ResnetConfig`.
 
     Raises:
-        TypeError: neither a name nor a config.
+        TypeError: a source of another kind, or an unknown field.
         ValueError: a name that is not a preset's; the message lists the near ones.
     """
+    config = _find(source)
+    if input_shape is not None:
+        changes["input_shape"] = image_shape(input_shape, data_format, corrected_call)
+    if classes is not None:
+        changes["classes"] = classes
+    name = source if isinstance(source, str) else "resnet"
+    return Named(name, config.replace(**changes) if changes else config)
+
+
+def _find(source: str | ResnetConfig) -> ResnetConfig:
     if isinstance(source, ResnetConfig):
         return source
     if not isinstance(source, str):
-        raise TypeError(f"a preset's name or a ResnetConfig is wanted, got {source!r}")
+        raise TypeError(f"source must be a preset's name or a ResnetConfig, got {source!r}")
     found = PRESETS.get(source) or _member(source)
     if not found:
         raise ValueError(unknown("preset", source, PRESETS, "list_presets() names them all"))

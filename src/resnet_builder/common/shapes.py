@@ -1,4 +1,4 @@
-"""Image shapes: (rows, columns, channels) inside the package, either order at its doors."""
+"""Shapes of images: (rows, columns, channels) internally, converted at the public interface."""
 
 from collections.abc import Callable
 from math import prod
@@ -7,12 +7,12 @@ from typing import Any
 from .checks import positive_int
 
 # Rows and columns may be unknown until the model is called; the channels may not.
-Shape = tuple[int | None, int | None, int]
+ImageShape = tuple[int | None, int | None, int]
 
-# What lies behind a block function of a user's own, whose inside is unknown.
-UNKNOWN: Shape = (None, None, 0)
+# Of any tensor, for one image.
+Shape = tuple[int | None, ...]
 
-ORDERS = {
+AXIS_ORDERS = {
     "channels_last": "(rows, columns, channels)",
     "channels_first": "(channels, rows, columns)",
 }
@@ -22,13 +22,13 @@ def image_shape(
     given: Any,
     order: str = "channels_last",
     corrected_call: Callable[[tuple[int | None, ...]], str] | None = None,
-) -> Shape:
+) -> ImageShape:
     """`given`, which is written in `order`, as (rows, columns, channels).
 
     With `corrected_call`, a shape that looks written in the other order is refused, and the
     message shows the call that `corrected_call` makes of the shape put right.
     """
-    rule = f"input_shape is {ORDERS[order]}, for example {in_order((224, 224, 3), order)}"
+    rule = f"input_shape is {AXIS_ORDERS[order]}, for example {in_order((224, 224, 3), order)}"
     try:
         sizes = () if isinstance(given, str) else tuple(given)
     except TypeError:
@@ -43,7 +43,7 @@ def image_shape(
     if corrected_call and likely not in (None, order):
         corrected = in_order(_rows_columns_channels(given, str(likely)), order)
         raise ValueError(
-            f"{rule}; got {given}, which looks like {ORDERS[str(likely)]}: "
+            f"{rule}; got {given}, which looks like {AXIS_ORDERS[str(likely)]}: "
             f"write {corrected_call(corrected)}"
         )
     shape = _rows_columns_channels(given, order)
@@ -52,18 +52,18 @@ def image_shape(
     return shape
 
 
-def in_order(shape: Shape, order: str) -> tuple[int | None, ...]:
+def in_order(shape: ImageShape, order: str) -> tuple[int | None, ...]:
     """(rows, columns, channels) as `order` writes it."""
     rows, columns, channels = shape
     return (channels, rows, columns) if order == "channels_first" else shape
 
 
 def known_product(*sizes: int | None) -> int | None:
-    """Their product, or None where one of them is unknown."""
+    """The product, or None if any factor is unknown."""
     return None if None in sizes else prod(size for size in sizes if size is not None)
 
 
-def _rows_columns_channels(given: tuple[Any, ...], order: str) -> Shape:
+def _rows_columns_channels(given: tuple[Any, ...], order: str) -> ImageShape:
     first, middle, last = given
     return (middle, last, first) if order == "channels_first" else (first, middle, last)
 

@@ -1,13 +1,16 @@
 """profile: parameters, multiply-adds and Table 1 of a network. No Keras until given a model."""
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from ..common.shapes import Shape, image_shape
+from ..common.shapes import Shape
 from ..config import ResnetConfig
-from ..plan.layers import Classifier, Conv, GlobalPool, Part, Plan, Pool, SqueezeExcite
-from ..plan.network import make_plan
-from ..presets import find_config
+from ..plan.draft import Unit
+from ..plan.layers import Layer
+from ..plan.network import Plan, make_plan
+from ..plan.words import describe
+from ..presets import resolve
 from .report import Profile, StageProfile, known_sum
 
 if TYPE_CHECKING:
@@ -58,81 +61,46 @@ def profile(
         from .models import profile_model
 
         return profile_model(source, input_shape, classes)
-    config = configured(source, input_shape, classes)
-    if callable(config.block):
+    named = resolve(source, input_shape, classes)
+    plan = make_plan(named.config)
+    if not plan.is_known:
         from ..builder import ResnetBuilder
         from .models import profile_model
 
-        return profile_model(ResnetBuilder.from_config(config))
-    return profile_plan(make_plan(config), source if isinstance(source, str) else "resnet")
-
-
-def configured(
-    source: str | ResnetConfig, input_shape: Any = None, classes: int | None = None
-) -> ResnetConfig:
-    """A preset's config, or the one that is given, at that input shape and number of classes."""
-    config = find_config(source)
-    if input_shape is not None:
-        shape = image_shape(input_shape, corrected_call=lambda right: f"input_shape={right}")
-        config = config.replace(input_shape=shape)
-    return config if classes is None else config.replace(classes=classes)
+        return profile_model(ResnetBuilder.from_config(named.config))
+    return profile_plan(plan, named.name)
 
 
 def profile_plan(plan: Plan, name: str) -> Profile:
     """The counts of a plan, under a name."""
-    stages = [_row("stem", plan.stem, map(_words, plan.stem))]
+    rows = [_row("stem", chain.from_iterable(plan.stem), plan.stem)]
     for stage in plan.stages:
-        block = stage.blocks[-1]
-        stages.append(_row(stage.name, stage.parts, map(_words, block.residual), len(stage.blocks)))
-    stages.append(_row("head", plan.head, map(_words, plan.head)))
-    parameters = sum(row.parameters for row in stages)
+        units = stage.blocks[-1].residual
+        rows.append(_row(stage.name, stage.layers, units, len(stage.blocks)))
+    rows.append(_row("head", chain.from_iterable(plan.head), plan.head))
+    parameters = sum(row.parameters for row in rows)
     return Profile(
         name=name,
         input_shape=plan.config.input_shape,
         parameters=parameters,
-        total_parameters=parameters + sum(part.statistics for part in plan.parts),
-        macs=known_sum(row.macs for row in stages),
-        stages=tuple(stages),
+        total_parameters=parameters + sum(layer.statistics for layer in plan.layers),
+        macs=known_sum(row.macs for row in rows),
+        stages=tuple(rows),
     )
 
 
-def _row(name: str, parts: Iterable[Part], words: Iterable[str], repeats: int = 1) -> StageProfile:
-    parts = list(parts)
-    shape: Shape = parts[-1].output_shape if parts else (None, None, 0)
+def _row(name: str, layers: Iterable[Layer], units: Iterable[Unit], repeats: int = 1) -> StageProfile:
+    layers = list(layers)
+    lines = (described.row for unit in units for described in describe(unit) if described.in_table)
     return StageProfile(
         name=name,
-        output_size=shape[:2],
-        block=tuple(word for word in words if word),
+        output_size=_size(layers[-1].output_shape) if layers else (None, None),
+        block=tuple(lines),
         repeats=repeats,
-        parameters=sum(part.parameters for part in parts),
-        macs=known_sum(part.macs for part in parts),
+        parameters=sum(layer.parameters for layer in layers),
+        macs=known_sum(layer.macs for layer in layers),
     )
 
 
-# The words of Table 1 ---------------------------------------------------------------------------
-
-
-def _words(part: Part) -> str:
-    match part:
-        case Conv():
-            words = [f"{part.kernel_size}x{part.kernel_size}", str(part.filters)]
-            if part.groups > 1:
-                words.append(f"{part.groups} groups")
-            if part.dilation > 1:
-                words.append(f"dilation {part.dilation}")
-            return ", ".join(words + _stride_words(part))
-        case Pool():
-            size = f"{part.pool_size}x{part.pool_size} {part.kind} pool"
-            return ", ".join([size, *_stride_words(part)])
-        case SqueezeExcite():
-            return f"SE, {part.reduced}"
-        case GlobalPool():
-            return {"avg": "average pool", "max": "max pool"}[part.kind]
-        case Classifier():
-            return ", ".join(filter(None, [f"{part.classes}-d fc", part.activation]))
-        case _:
-            return ""
-
-
-def _stride_words(part: Part) -> list[str]:
-    return [f"stride {part.strides[0]}"] if part.strides[0] > 1 else []
+def _size(shape: Shape) -> tuple[int | None, int | None]:
+    return (shape[0], shape[1]) if len(shape) == 3 else (1, 1)

@@ -5,12 +5,13 @@ behind it, and a squeeze-and-excitation; padding and layers that do nothing are 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 from ..model.graph import PERMUTED, Node
-from .layer_words import activation_words, cells, kind, settings, window
+from ..common.words import Description
+from .layer_words import activation_words, cells, kind, numbers, window
 from .sketch import Cell
 
 
@@ -168,7 +169,7 @@ class _Gathering:
             written = [cell for node in group.nodes for cell in self._cells_of(node)]
         last = group.nodes[-1]
         if last in self.outputs and (len(self.outputs) > 1 or self.consumers[last]):
-            written.append(Cell("output", "output"))
+            written.append(Cell(Description("output", "output")))
         return written
 
     def _cells_of(self, node: int) -> list[Cell]:
@@ -176,14 +177,15 @@ class _Gathering:
 
     def _strided_pool(self, pool: int, strides: int) -> Cell:
         [cell] = self._cells_of(pool)
-        return Cell("pool", ", ".join([cell.words, *settings(self.graph[strides].layer)]))
+        strides_of_window = numbers(self.graph[strides].layer.strides)
+        return Cell(replace(cell.description, strides=strides_of_window))
 
 
 def _excitation(layers: list[Any]) -> Cell:
     """Its words, with the number of channels that it squeezes to."""
     sizes = (getattr(layer, "filters", getattr(layer, "units", None)) for layer in layers)
     squeezed = next((str(size) for size in sizes if size), "")
-    return Cell("scale", ", ".join(filter(None, ["squeeze-excite", squeezed])))
+    return Cell(Description("scale", "squeeze-excite", count=squeezed))
 
 
 def _is_silent(node: Node) -> bool:

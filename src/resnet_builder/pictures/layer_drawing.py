@@ -7,7 +7,7 @@ import pydot
 
 from ..common import words
 from ..model.graph import Node, model_graph
-from .layer_words import activation_words, kind, settings, window
+from .layer_words import activation_words, description, kind, window
 from .markup import escape
 from .page_drawing import COLOURS, FONT
 
@@ -38,9 +38,9 @@ def draw_layers(model: keras.Model, direction: str) -> pydot.Dot:
 
 def _label(node: Node) -> str:
     layer = node.layer
-    size = words.by(window(layer))
+    described = description(layer)
     activation = activation_words(layer) if hasattr(layer, "activation") else ""
-    what = [type(layer).__name__, size, *settings(layer), activation]
+    what = [described.noun, words.by(window(layer)), *described.settings, activation]
     lines = [
         f"<B>{escape(', '.join(filter(None, what)))}</B>",
         escape(layer.name),

@@ -1,9 +1,11 @@
 """What a Keras layer is called in a picture, and its kind."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from ..common import words
+from ..common.words import Description
 from .sketch import Cell
 
 # By class: operations such as `a + b` have classes of the same names.
@@ -39,34 +41,45 @@ def kind(layer: Any) -> str:
 
 
 def cells(layer: Any, shape: Any) -> list[Cell]:
-    """What a box says of a layer with that output: 3×3 conv, 64, stride 2, and its activation."""
-    written = [_noun(layer, shape), *settings(layer)]
-    if type(layer).__name__.startswith("Depthwise"):  # whose filters are not given but come out
-        written.insert(1, str(shape[1 if layer.data_format == "channels_first" else -1]))
-    return [Cell(kind(layer), ", ".join(written)), *_last(layer)]
+    """The text of a layer with that output, and its activation: 3×3 conv, 64, stride 2."""
+    what = Description(kind(layer), _noun(layer, shape), window=_shown_window(layer))
+    if what.kind != "norm":
+        what = replace(what, **_settings(layer, shape))
+    return [Cell(what), *_last(layer)]
 
 
-def settings(layer: Any) -> list[str]:
-    """What tells a layer from others of its kind: 64, 32 groups, stride 2."""
-    counts = [getattr(layer, name, None) for name in ("filters", "units")]
+def description(layer: Any) -> Description:
+    """A layer as it is called in Keras: Conv2D, 3×3, 64, stride 2."""
+    name = type(layer).__name__
     if kind(layer) == "norm":
-        return []
-    settings = [str(count) for count in counts if count is not None]
-    settings += words.settings(
-        groups=getattr(layer, "groups", None) or 1,
-        dilation=_numbers(getattr(layer, "dilation_rate", 1)),
-        strides=_numbers(getattr(layer, "strides", 1)),
-    )
-    rate = getattr(layer, "rate", None)
-    if rate is not None and not drops_paths(layer):
-        settings.append(str(rate))
-    return settings
+        return Description("norm", name)
+    return Description(kind(layer), name, **_settings(layer, None))
+
+
+def _settings(layer: Any, shape: Any) -> dict[str, Any]:
+    """What tells a layer from others of its kind."""
+    counts = [getattr(layer, name, None) for name in ("filters", "units")]
+    if not drops_paths(layer):
+        counts.append(getattr(layer, "rate", None))
+    if shape is not None and type(layer).__name__.startswith("Depthwise"):
+        # Its filters are not given but come out.
+        counts.insert(0, shape[1 if layer.data_format == "channels_first" else -1])
+    return {
+        "count": ", ".join(str(count) for count in counts if count is not None),
+        "groups": getattr(layer, "groups", None) or 1,
+        "dilation": numbers(getattr(layer, "dilation_rate", 1)),
+        "strides": numbers(getattr(layer, "strides", 1)),
+    }
+
+
+def _shown_window(layer: Any) -> tuple[int, ...]:
+    return window(layer) if kind(layer) in ("conv", "pool") else ()
 
 
 def window(layer: Any) -> tuple[int, ...]:
     """The kernel or the pool's window, if there is one."""
     size = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
-    return _numbers(size) if size else ()
+    return numbers(size) if size else ()
 
 
 def activation_words(layer: Any) -> str:
@@ -96,7 +109,6 @@ def drops_paths(layer: Any) -> bool:
 
 def _noun(layer: Any, shape: Any) -> str:
     name = type(layer).__name__
-    size = words.by(window(layer))
     if name in SHORT:
         return SHORT[name]
     if name == "InputLayer":
@@ -109,10 +121,9 @@ def _noun(layer: Any, shape: Any) -> str:
         return activation_words(layer)
     if kind(layer) == "conv":
         special = _spaced(layer).replace("conv", "").strip().replace("transpose", "transposed")
-        return " ".join(filter(None, [size, special, "conv"]))
+        return f"{special} conv".strip()
     if kind(layer) == "pool":
-        words_of_pool = _spaced(layer).replace("average", "avg").replace("pooling", "pool")
-        return " ".join(filter(None, [size, words_of_pool]))
+        return _spaced(layer).replace("average", "avg").replace("pooling", "pool")
     return _spaced(layer)
 
 
@@ -120,7 +131,7 @@ def _last(layer: Any) -> list[Cell]:
     """The activation that belongs to a convolution or a dense layer."""
     if kind(layer) not in ("conv", "dense") or not activation_words(layer):
         return []
-    return [Cell("activation", activation_words(layer))]
+    return [Cell(Description("activation", activation_words(layer)))]
 
 
 def _spaced(layer: Any) -> str:
@@ -129,5 +140,6 @@ def _spaced(layer: Any) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 
-def _numbers(value: Any) -> tuple[int, ...]:
+def numbers(value: Any) -> tuple[int, ...]:
+    """A number, or several, as a tuple."""
     return tuple(value) if isinstance(value, tuple | list) else (value,)

@@ -176,5 +176,5 @@ def _ways_to_sums(unit: Unit) -> Iterator[list[list[Edge]]]:
         return way
 
     for box, (first, *_) in enumerate(unit.boxes):
-        if first.words == "+" and len(into[box]) == 2:
+        if (first.kind, first.description.noun) == ("merge", "+") and len(into[box]) == 2:
             yield [way_to(edge) for edge in into[box]]

@@ -9,17 +9,27 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from ..common import words
+from ..common.words import Description
 
 ENTRY = -1  # where a unit begins: the box that the unit before it ends in
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A part of a box; `kind` gives its colour. A marked one is not in the other network."""
+    """A part of a box. A marked one is not in the other network."""
 
-    kind: str
-    words: str
+    description: Description
     marked: bool = False
+
+    @property
+    def kind(self) -> str:
+        """Its colour."""
+        return self.description.kind
+
+    @property
+    def words(self) -> str:
+        """Its text."""
+        return self.description.words
 
 
 @dataclass(frozen=True)

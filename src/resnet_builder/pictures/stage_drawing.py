@@ -1,12 +1,12 @@
 """A sketch as a figure for a slide: a card for every section."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 import pydot
 
+from ..common.words import Description, by
 from .markup import escape
 from .page_drawing import FONT
 from .sketch import Section, Sketch, Unit
@@ -83,23 +83,28 @@ def _made_of(units: Iterable[Unit]) -> Iterator[str]:
         roles = Counter(
             role for unit in alike for role in _roles(unit) for _ in range(unit.repeats)
         )
-        strides = re.findall(r"stride [\d×]+", " ".join(_main_words(alike[0])))
-        if count > 1 and strides:
-            yield _small(f"{strides[0]} in the first")
+        if count > 1 and (strides := _strides(alike[0])):
+            yield _small(f"stride {strides} in the first")
         if roles:
             yield _small(", ".join(f"{times} {role}" for role, times in roles.items()))
 
 
 def _without_strides(unit: Unit) -> list[str]:
     in_a_block = bool(unit.title)
-    words = _main_words(unit)
-    return [line.partition(", stride")[0] for line in words] if in_a_block else words
+    return [layer.text_with(strides=not in_a_block) for layer in _main_layers(unit)]
 
 
-def _main_words(unit: Unit) -> list[str]:
+def _strides(unit: Unit) -> str:
+    """The strides of the first layer that strides, in words; empty if none does."""
+    strided = (layer.strides for layer in _main_layers(unit) if set(layer.strides) - {1})
+    strides = next(strided, ())
+    return by(strides[:1] if len(set(strides)) == 1 else strides)
+
+
+def _main_layers(unit: Unit) -> list[Description]:
     beside = {edge.target for edge in unit.edges if edge.role} - {len(unit.boxes) - 1}
     return [
-        cell.words
+        cell.description
         for number, box in enumerate(unit.boxes)
         if number not in beside
         for cell in box

@@ -1,7 +1,7 @@
-"""From a config to the plan of one block: its convolutions, their order, its shortcut. No Keras.
+"""Residual blocks: the residual branch, the shortcut, and how they are joined. No Keras.
 
-To add a kind of block, write a function that lists its convolutions and enter it in `BLOCKS`; for a
-projection, do the same in `PROJECTIONS`.
+To add a kind of block, write a function that lists its convolutions, and add a row to `BLOCKS`; for
+a projection, do the same with `PROJECTIONS`.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,71 +9,86 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from ..common.checks import look_up
-from ..common.shapes import Shape
 from ..config import ResnetConfig
-from .layers import Block, BnRelu, ChannelPad, Conv, DropPath, Pair, Part, Pool, SqueezeExcite
+from .attention import plan_attention
+from .draft import ConvSpec, Draft, Unit
+from .layers import (
+    Activation,
+    Add,
+    AvgPool,
+    ChannelPad,
+    DropPath,
+    Identity,
+    Layer,
+    OwnBlock,
+    Pair,
+    Subsample,
+)
+from .orders import BN_RELU, CONV, ORDERS, Steps
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
-    """The units (see `plan.Conv`) by which an activation order is told from another."""
+class Block:
+    """x + f(x), after an activation of x that both may share.
 
-    residual: str
-    last_of_residual: str
-    first_of_network: str
-    last_of_stem: str
-    projection: str
-    shares_activation: bool = False
+    Attributes:
+        name: such as `"stage1_block1"`.
+        residual: units of f, in a row.
+        shortcut: units beside it; empty for the identity, None in a plain network.
+        end: the sum, and the activation or the identity that is the block's output.
+        shared: before both; may be empty.
+    """
 
+    name: str
+    residual: tuple[Unit, ...]
+    shortcut: tuple[Unit, ...] | None
+    end: Unit
+    shared: Unit = ()
 
-ORDERS = {
-    # He et al. 2015, Figure 2.
-    "post": Order(
-        residual="conv_bn_relu",
-        last_of_residual="conv_bn",
-        first_of_network="conv_bn_relu",
-        last_of_stem="conv_bn_relu",
-        projection="conv_bn",
-    ),
-    # He et al. 2016, Figure 4(e). A projection takes the activated input and an identity the raw
-    # one, in the first block too (timm models/resnetv2.py; the paper's appendix activates before
-    # its first block splits).
-    "pre": Order(
-        residual="bn_relu_conv",
-        last_of_residual="bn_relu_conv",
-        first_of_network="bn_relu_conv",
-        last_of_stem="conv",
-        projection="conv",
-        shares_activation=True,
-    ),
-    # The article's code: the stem has just activated what the first block gets.
-    "pre_raw": Order(
-        residual="bn_relu_conv",
-        last_of_residual="bn_relu_conv",
-        first_of_network="conv",
-        last_of_stem="conv_bn_relu",
-        projection="conv",
-    ),
-}
+    @property
+    def layers(self) -> Iterator[Layer]:
+        """All layers, in the order in which they are made."""
+        yield from self.shared
+        for unit in self.residual:
+            yield from unit
+        for unit in self.shortcut or ():
+            yield from unit
+        yield from self.end
+
+    @property
+    def in_stage(self) -> str:
+        """Its name within the stage: `"block1"`."""
+        return self.name.rpartition("_")[2]
+
+    @property
+    def output(self) -> Layer:
+        """The layer with the block's output."""
+        return self.end[-1]
 
 
-@dataclass(frozen=True)
-class ConvSpec:
-    """What a kind of block or stem says of one of its convolutions."""
+@dataclass(frozen=True, kw_only=True)
+class BlockSpec:
+    """What tells a block from the others of its network.
 
+    Attributes:
+        name: such as `"stage1_block1"`.
+        filters: of the block; a bottleneck's output has four times as many.
+        strides: of the block.
+        opens_network: whether it is the first block.
+        dilations: in front of and after the convolution that strides. If they differ, the block
+            dilates instead of striding.
+        drop_path_rate: of its stochastic depth.
+    """
+
+    name: str
     filters: int
-    kernel_size: int
     strides: Pair = (1, 1)
-    groups: int = 1
-
-    def __post_init__(self) -> None:
-        if self.filters < 1:
-            raise ValueError(
-                "a convolution comes to no filters: widen filters, stem_filters or width_per_group"
-            )
+    opens_network: bool = False
+    dilations: Pair = (1, 1)
+    drop_path_rate: float = 0.0
 
 
-# Blocks -----------------------------------------------------------------------------------------
+# Kinds of block ---------------------------------------------------------------------------------
 
 
 def basic_block(config: ResnetConfig, filters: int, strides: Pair) -> list[ConvSpec]:
@@ -93,165 +108,191 @@ def bottleneck(config: ResnetConfig, filters: int, strides: Pair) -> list[ConvSp
     ]
 
 
-# name -> convolutions of the residual branch; names, order and shapes are added by `plan_block`.
+# name -> convolutions of the residual branch; their norm, activation and names come from the order.
 BLOCKS: dict[str, Callable[[ResnetConfig, int, Pair], list[ConvSpec]]] = {
     "basic_block": basic_block,
     "bottleneck": bottleneck,
 }
 
 
-def plan_block(
-    config: ResnetConfig,
-    name: str,
-    input_shape: Shape,
-    filters: int,
-    *,
-    strides: Pair = (1, 1),
-    opens_network: bool = False,
-    dilations: tuple[int, ...] = (1, 1),
-    drop_path_rate: float = 0.0,
-) -> Block:
-    """One block. Where the two `dilations` differ, the block widens them instead of striding."""
-    block = Block(name=name, filters=filters, strides=strides, opens_network=opens_network)
+def plan_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
+    """Add a block after `x`."""
+    config = draft.config
     if callable(config.block):
-        return block
+        return _own_block(draft, x, spec)
     order = ORDERS[config.activation_order]
-    specs = look_up(BLOCKS, config.block, "block")(config, filters, strides)
-    units = [order.residual] * (len(specs) - 1) + [order.last_of_residual]
-    if opens_network:
-        units[0] = order.first_of_network
-    residual = chain(config, specs, f"{name}_conv", units, input_shape, dilations)
-    shortcut = _shortcut(config, name, residual, strides)
-    shared = None
-    if order.shares_activation and any(isinstance(part, Conv) for part in shortcut or ()):
-        shared = bn_relu(residual[0].companion("bn"), input_shape)
-        residual = (replace(residual[0], unit="conv"), *residual[1:])
-    if config.zero_init_last:
-        residual = (*residual[:-1], replace(residual[-1], zero_gamma=True))
-    return replace(
-        block,
+    convs = _convs(config, spec)
+    change = _change(config, x, convs, spec)
+    steps = [order.residual] * (len(convs) - 1) + [order.last_of_residual]
+    if spec.opens_network:
+        steps[0] = order.first_of_network
+    shared: Unit = ()
+    if order.shares_activation and change and change.projection.is_weighted:
+        shared = draft.unit(x, f"{spec.name}_{{}}1", BN_RELU)
+        x, steps[0] = shared[-1], CONV
+    residual = _residual(draft, x, spec, convs, steps)
+    shortcut = change.projection.plan(draft, x, change) if change else ()
+    end = _end(draft, x, residual, shortcut, spec.name)
+    return Block(
+        name=spec.name,
         shared=shared,
-        residual=(*residual, *_behind_convs(config, name, residual, drop_path_rate)),
-        shortcut=shortcut,
-        ends_in_activation=config.activation_order == "post",
+        residual=residual,
+        shortcut=shortcut if config.shortcuts else None,
+        end=end,
     )
 
 
-def _behind_convs(
-    config: ResnetConfig, name: str, convs: tuple[Conv, ...], drop_path_rate: float
-) -> Iterator[Part]:
-    shape = convs[-1].output_shape
-    if config.se_ratio:
-        # Rounded to a multiple of 8, as timm does (layers/squeeze_excite.py).
-        reduced = max(8, int(shape[2] * config.se_ratio + 4) // 8 * 8)
-        yield SqueezeExcite(name=f"{name}_se", input_shape=shape, reduced=reduced)
-    if drop_path_rate:
-        yield DropPath(name=f"{name}_drop_path", input_shape=shape, rate=drop_path_rate)
+def _own_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
+    block = draft.add(
+        OwnBlock,
+        spec.name,
+        x,
+        function=draft.config.block,
+        filters=spec.filters,
+        strides=spec.strides,
+        opens_network=spec.opens_network,
+    )
+    out = draft.add(Identity, f"{spec.name}_out", block)
+    return Block(name=spec.name, residual=((block,),), shortcut=None, end=(out,))
+
+
+def _convs(config: ResnetConfig, spec: BlockSpec) -> list[ConvSpec]:
+    """The convolutions of the residual branch, dilated if the block dilates."""
+    dilation, wider = spec.dilations
+    convs = []
+    for conv in look_up(BLOCKS, config.block, "block")(config, spec.filters, spec.strides):
+        becomes_dilation = conv.strides != (1, 1) and wider != dilation
+        convs.append(
+            replace(
+                conv,
+                strides=(1, 1) if becomes_dilation else conv.strides,
+                dilation=dilation if conv.kernel_size > 1 else 1,
+            )
+        )
+        dilation = wider if becomes_dilation else dilation
+    convs[-1] = replace(convs[-1], zero_gamma=config.zero_init_last)
+    return convs
+
+
+def _residual(
+    draft: Draft, x: Layer, spec: BlockSpec, convs: list[ConvSpec], steps: list[Steps]
+) -> tuple[Unit, ...]:
+    units = []
+    for number, (conv, order) in enumerate(zip(convs, steps, strict=True), start=1):
+        units.append(draft.unit(x, f"{spec.name}_{{}}{number}", order, conv))
+        x = units[-1][-1]
+    if attention := plan_attention(draft, x, spec.name):
+        units.append(attention)
+        x = attention[-1]
+    if spec.drop_path_rate:
+        name = f"{spec.name}_drop_path"
+        units.append((draft.add(DropPath, name, x, rate=spec.drop_path_rate),))
+    return tuple(units)
+
+
+def _end(
+    draft: Draft, x: Layer, residual: tuple[Unit, ...], shortcut: tuple[Unit, ...], block: str
+) -> Unit:
+    """The sum, and the activation or the identity that is the block's output."""
+    start = len(draft.layers)
+    y = residual[-1][-1]
+    if draft.config.shortcuts:
+        # The shortcut comes first: the order in which Keras 2 files list weights depends on it.
+        y = draft.add(Add, f"{block}_add", shortcut[-1][-1] if shortcut else x, y)
+    if ORDERS[draft.config.activation_order].ends_in_activation:
+        draft.add(Activation, f"{block}_out", y, function=draft.config.activation)
+    else:
+        draft.add(Identity, f"{block}_out", y)
+    return draft.since(start)
 
 
 # Shortcuts --------------------------------------------------------------------------------------
 
 
-def conv_projection(conv: Conv, wanted_strides: Pair) -> tuple[Part, ...]:
+@dataclass(frozen=True)
+class Change:
+    """What a shortcut has to do to its input, and how.
+
+    Attributes:
+        names: of its layers, with {} for what each is.
+        filters: channels of its output.
+        strides: of the residual branch.
+        wanted_strides: what they were before they became dilation.
+    """
+
+    projection: "Projection"
+    names: str
+    filters: int
+    strides: Pair
+    wanted_strides: Pair
+
+
+def conv_projection(draft: Draft, x: Layer, change: Change) -> tuple[Unit, ...]:
     """A 1x1 convolution (option B of He et al. 2015, section 3.3)."""
-    return (conv,)
+    spec = ConvSpec(change.filters, 1, change.strides)
+    steps = ORDERS[draft.config.activation_order].projection
+    return (draft.unit(x, change.names, steps, spec),)
 
 
-def avg_pool_projection(conv: Conv, wanted_strides: Pair) -> tuple[Part, ...]:
+def avg_pool_projection(draft: Draft, x: Layer, change: Change) -> tuple[Unit, ...]:
     """An average pool that strides, then the 1x1 convolution (arXiv:1812.01187, section 4.2)."""
-    if wanted_strides == (1, 1):
-        return (conv,)
-    # Where the stride has become dilation, the pool stays and does not stride (timm, resnet.py).
-    pool = Pool(
-        name=conv.companion("pool"),
-        input_shape=conv.input_shape,
-        strides=conv.strides,
-        kind="avg",
-        pool_size=2,
-    )
-    return (pool, replace(conv, input_shape=pool.output_shape, strides=(1, 1)))
+    if change.wanted_strides == (1, 1):
+        return conv_projection(draft, x, change)
+    # If the stride has become dilation, the pool stays and does not stride (timm, resnet.py).
+    name = change.names.format("pool")
+    pool = draft.add(AvgPool, name, x, pool_size=2, strides=change.strides)
+    return ((pool,), *conv_projection(draft, pool, replace(change, strides=(1, 1))))
 
 
-def pad_projection(conv: Conv, wanted_strides: Pair) -> tuple[Part, ...]:
+def pad_projection(draft: Draft, x: Layer, change: Change) -> tuple[Unit, ...]:
     """Subsample and pad with zero channels (option A of He et al. 2015, section 3.3)."""
-    if conv.filters < conv.input_shape[2]:
+    if change.filters < x.output_channels:
         raise ValueError(
-            f"projection='pad' only adds channels; it cannot make {conv.filters} "
-            f"of {conv.input_shape[2]}: widen filters or narrow stem_filters"
+            f"projection='pad' only adds channels; it cannot make {change.filters} "
+            f"of {x.output_channels}: widen filters or narrow stem_filters"
         )
-    name = conv.companion("pad")
-    pad = ChannelPad(
-        name=name, input_shape=conv.input_shape, strides=conv.strides, filters=conv.filters
-    )
-    return (pad,)
+    start, name = len(draft.layers), change.names.format("pad")
+    if change.strides != (1, 1):
+        x = draft.add(Subsample, f"{name}_strides", x, strides=change.strides)
+    draft.add(ChannelPad, name, x, filters=change.filters)
+    return (draft.since(start),)
 
 
-# name -> what stands for the identity where the shape changes, made of the 1x1 convolution.
-PROJECTIONS: dict[str, Callable[[Conv, Pair], tuple[Part, ...]]] = {
-    "conv": conv_projection,
-    "avg_pool": avg_pool_projection,
-    "pad": pad_projection,
+@dataclass(frozen=True)
+class Projection:
+    """A kind of shortcut where the shape changes.
+
+    Attributes:
+        plan: adds its layers.
+        is_weighted: whether they have weights.
+        in_words: what it is, for `compare`.
+    """
+
+    plan: Callable[[Draft, Layer, Change], tuple[Unit, ...]]
+    is_weighted: bool
+    in_words: str
+
+
+PROJECTIONS = {
+    "conv": Projection(conv_projection, True, "projections by 1x1 convolution"),
+    "avg_pool": Projection(
+        avg_pool_projection, True, "projections by average pool and 1x1 convolution"
+    ),
+    "pad": Projection(pad_projection, False, "projections by padding with zero channels"),
 }
 
 
-def _shortcut(
-    config: ResnetConfig, name: str, residual: tuple[Conv, ...], wanted_strides: Pair
-) -> tuple[Part, ...] | None:
-    if not config.shortcuts:
+def _change(
+    config: ResnetConfig, x: Layer, convs: list[ConvSpec], spec: BlockSpec
+) -> Change | None:
+    """What the shortcut has to do; None if it is the identity, or if there is none."""
+    filters = convs[-1].filters
+    if not config.shortcuts or (filters, spec.strides) == (x.output_channels, (1, 1)):
         return None
-    first, last = residual[0], residual[-1]
-    if last.output_shape == first.input_shape and wanted_strides == (1, 1):
-        return ()
-    strides = (prod(conv.strides[0] for conv in residual), prod(c.strides[1] for c in residual))
-    conv = Conv(
-        name=f"{name}_shortcut_conv",
-        input_shape=first.input_shape,
-        filters=last.filters,
-        kernel_size=1,
-        strides=strides,
-        unit=ORDERS[config.activation_order].projection,
-        use_bias=config.use_bias,
+    return Change(
+        projection=PROJECTIONS[config.projection],
+        names=f"{spec.name}_shortcut_{{}}",
+        filters=filters,
+        strides=(prod(conv.strides[0] for conv in convs), prod(c.strides[1] for c in convs)),
+        wanted_strides=spec.strides,
     )
-    return look_up(PROJECTIONS, config.projection, "projection")(conv, wanted_strides)
-
-
-# Convolutions in a row ---------------------------------------------------------------------------
-
-
-def chain(
-    config: ResnetConfig,
-    specs: list[ConvSpec],
-    name: str,
-    units: list[str],
-    shape: Shape,
-    dilations: tuple[int, ...] = (1, 1),
-) -> tuple[Conv, ...]:
-    """Convolutions one after the other, numbered where there are several.
-
-    Where the two `dilations` differ, the convolution that strides no longer does; those behind it
-    have the second dilation.
-    """
-    convs = []
-    dilation, wider = dilations
-    for number, (spec, unit) in enumerate(zip(specs, units, strict=True), start=1):
-        becomes_dilation = spec.strides != (1, 1) and wider != dilation
-        conv = Conv(
-            name=f"{name}{number}" if len(specs) > 1 else name,
-            input_shape=shape,
-            filters=spec.filters,
-            kernel_size=spec.kernel_size,
-            strides=(1, 1) if becomes_dilation else spec.strides,
-            groups=spec.groups,
-            dilation=dilation if spec.kernel_size > 1 else 1,
-            unit=unit,
-            use_bias=config.use_bias,
-        )
-        convs.append(conv)
-        shape = conv.output_shape
-        dilation = wider if becomes_dilation else dilation
-    return tuple(convs)
-
-
-def bn_relu(name: str, shape: Shape) -> BnRelu:
-    """Batch norm and activation of a tensor of that shape."""
-    return BnRelu(name=name, input_shape=shape, activation_name=name.replace("bn", "act"))

@@ -1,269 +1,322 @@
-"""A network as plain data: its stages, blocks and convolutions with names, shapes and costs.
+"""The layers of a network as plain data, a class for each kind. No Keras.
 
-The plan is the one description of a network: `planner` makes it from a config, and the Keras model,
-the counts and the pictures are readings of it. No Keras here.
-
-Every part knows what it costs: `parameters` are trained; `statistics` are the moving means and
-variances of batch norm; `macs` are the multiply-adds of convolutions and dense layers, for one
-image (None where the size of the image is unknown).
+A layer knows the layers that feed it, its shapes, its weights and its multiply-adds. To add a kind,
+write a class here, and add a row to `KERAS_LAYERS` (model/layers.py) and to `WORDS` (plan/words.py).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
+from typing import Any
 
-from ..common.shapes import UNKNOWN, Shape, known_product
-from ..config import ResnetConfig
+from ..common.keras_names import Initializer
+from ..common.shapes import Shape, known_product
 
 Pair = tuple[int, int]
+WeightShape = tuple[int, ...]
+
+# Weights that are not trained but measured.
+STATISTICS = ("moving_mean", "moving_variance")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """One step on the way from the image to the answer."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layer:
+    """One layer.
+
+    Attributes:
+        name: without the network's `layer_prefix`.
+        inputs: names of the layers that feed it.
+        input_shape: of its first input, for one image: (rows, columns, channels) or (features,).
+    """
 
     name: str
+    inputs: tuple[str, ...]
     input_shape: Shape
-    strides: Pair = (1, 1)
+
+    @property
+    def channels(self) -> int:
+        """Channels of its input; 0 after a block of a user's own."""
+        return self.input_shape[-1] or 0
 
     @property
     def output_shape(self) -> Shape:
-        """(rows, columns, channels) behind it: sizes are divided by the strides and rounded up."""
-        rows, columns = (
-            None if size is None else -(-size // stride)
-            for size, stride in zip(self.input_shape[:2], self.strides, strict=True)
-        )
-        return rows, columns, self.output_channels
+        """Shape of the output for one image."""
+        return self.input_shape
 
     @property
     def output_channels(self) -> int:
-        """Channels behind it."""
-        return self.input_shape[2]
+        """Channels of its output."""
+        return self.output_shape[-1] or 0
+
+    @property
+    def weights(self) -> dict[str, WeightShape]:
+        """Shapes of the weights by their names in Keras, in Keras's order."""
+        return {}
 
     @property
     def parameters(self) -> int:
-        """Weights that are trained."""
-        return 0
+        """Number of weights that are trained."""
+        return sum(prod(shape) for name, shape in self.weights.items() if name not in STATISTICS)
 
     @property
     def statistics(self) -> int:
-        """Moving means and variances."""
-        return 0
+        """Number of weights that are not trained."""
+        return sum(prod(shape) for name, shape in self.weights.items() if name in STATISTICS)
 
     @property
     def macs(self) -> int | None:
-        """Multiply-adds for one image."""
+        """Multiply-adds of convolutions and dense layers for one image; None if unknown."""
         return 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class BnRelu(Part):
-    """Batch norm and activation."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Input(Layer):
+    """The image."""
 
-    activation_name: str
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ZeroPad(Layer):
+    """`size` rows and columns of zeros on each side."""
+
+    size: int
 
     @property
-    def parameters(self) -> int:
-        """Gamma and beta."""
-        return 2 * self.input_shape[2]
+    def output_shape(self) -> Shape:
+        """(rows + 2 size, columns + 2 size, channels)."""
+        rows, columns, channels = self.input_shape
+        both = 2 * self.size
+        return (
+            None if rows is None else rows + both,
+            None if columns is None else columns + both,
+            channels,
+        )
+
+
+def _divided(shape: Shape, strides: Pair, margin: int = 0) -> Shape:
+    """Rows and columns without a margin, divided by the strides and rounded up."""
+    return tuple(
+        None if size is None else -(-(size - margin) // stride)
+        for size, stride in zip(shape[:2], strides, strict=True)
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Strided(Layer):
+    """A layer that divides the size by its strides and rounds up: "same" padding."""
+
+    strides: Pair = (1, 1)
 
     @property
-    def statistics(self) -> int:
-        """Moving mean and variance."""
-        return 2 * self.input_shape[2]
+    def output_channels(self) -> int:
+        """Channels of the output."""
+        return self.channels
+
+    @property
+    def output_shape(self) -> Shape:
+        """(rows / strides, columns / strides, channels)."""
+        return (*_divided(self.input_shape, self.strides), self.output_channels)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Conv(Part):
-    """A convolution with the batch norm and the activation that go with it.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conv(Strided):
+    """A convolution.
 
-    `unit` is their order: `"conv"`, `"conv_bn"`, `"conv_bn_relu"` or `"bn_relu_conv"`.
+    Attributes:
+        padding: `"same"`, or `"valid"` after a `ZeroPad` that is as large as the kernel needs.
+        activation: applied by the layer itself; None for none.
+        weight_decay: factor of the L2 penalty on the kernel.
     """
 
     filters: int
     kernel_size: int
-    unit: str
+    initializer: str | Initializer
     groups: int = 1
     dilation: int = 1
+    padding: str = "same"
     use_bias: bool = False
-    zero_gamma: bool = False
+    activation: str | None = None
+    weight_decay: float = 0.0
 
     @property
     def output_channels(self) -> int:
-        """Channels behind it."""
+        """Filters."""
         return self.filters
 
     @property
-    def _kernel(self) -> int:
-        return self.kernel_size**2 * self.input_shape[2] // self.groups * self.filters
+    def output_shape(self) -> Shape:
+        """(rows / strides, columns / strides, filters), the size without what is padded."""
+        margin = 0 if self.padding == "same" else (self.kernel_size - 1) * self.dilation
+        return (*_divided(self.input_shape, self.strides, margin), self.filters)
 
     @property
-    def parameters(self) -> int:
-        """Kernel, bias, gamma and beta."""
-        return self._kernel + self.use_bias * self.filters + self.statistics
-
-    @property
-    def statistics(self) -> int:
-        """Moving mean and variance of its batch norm, which are as many as gamma and beta."""
-        normalised = {"conv": 0, "bn_relu_conv": self.input_shape[2]}
-        return 2 * normalised.get(self.unit, self.filters)
+    def weights(self) -> dict[str, WeightShape]:
+        """Kernel (rows, columns, in, out), and bias."""
+        kernel = (self.kernel_size, self.kernel_size, self.channels // self.groups, self.filters)
+        return {"kernel": kernel} | ({"bias": (self.filters,)} if self.use_bias else {})
 
     @property
     def macs(self) -> int | None:
-        """Multiply-adds for one image."""
-        return known_product(self._kernel, *self.output_shape[:2])
-
-    def companion(self, kind: str) -> str:
-        """Name of the layer of another kind that goes with this one: block1_conv2 -> block1_bn2."""
-        before, _, number = self.name.rpartition("conv")
-        return f"{before}{kind}{number}"
+        """The kernel at every place of the output."""
+        return known_product(prod(self.weights["kernel"]), *self.output_shape[:2])
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pool(Part):
-    """A pool over windows: `kind` is `"max"` or `"avg"`."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChannelConv(Layer):
+    """A 1D convolution along (positions, 1), without bias."""
 
-    kind: str
+    kernel_size: int
+    initializer: str | Initializer
+
+    @property
+    def weights(self) -> dict[str, WeightShape]:
+        """Kernel (positions, in, out)."""
+        return {"kernel": (self.kernel_size, 1, 1)}
+
+    @property
+    def macs(self) -> int | None:
+        """The kernel at every position."""
+        return known_product(self.kernel_size, self.input_shape[0])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchNorm(Layer):
+    """Batch normalisation over the channels; gamma begins as 0 if `zero_gamma`."""
+
+    epsilon: float
+    momentum: float
+    zero_gamma: bool = False
+
+    @property
+    def weights(self) -> dict[str, WeightShape]:
+        """Gamma, beta, and the moving statistics."""
+        return dict.fromkeys(("gamma", "beta", *STATISTICS), (self.channels,))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Activation(Layer):
+    """An activation by its name in Keras."""
+
+    function: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MaxPool(Strided):
+    """The largest number of every window."""
+
     pool_size: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChannelPad(Part):
-    """Every `strides`-th place, with zero channels on both sides up to `filters`."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AvgPool(Strided):
+    """The mean of every window, without what is padded."""
+
+    pool_size: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subsample(Strided):
+    """Every `strides`-th row and column."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChannelPad(Layer):
+    """Zero channels on both sides, up to `filters`."""
 
     filters: int
 
     @property
-    def output_channels(self) -> int:
-        """Channels behind it."""
-        return self.filters
+    def output_shape(self) -> Shape:
+        """(rows, columns, filters)."""
+        return (*self.input_shape[:2], self.filters)
 
 
-@dataclass(frozen=True, kw_only=True)
-class SqueezeExcite(Part):
-    """Channels weighed by what two 1x1 convolutions with biases make of their means."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GlobalPool(Layer):
+    """A number per channel: the mean (`kind="avg"`) or the largest (`"max"`)."""
 
-    reduced: int
-
-    @property
-    def parameters(self) -> int:
-        """Two kernels and two biases."""
-        return 2 * self.input_shape[2] * self.reduced + self.reduced + self.input_shape[2]
+    kind: str = "avg"
+    keeps_axes: bool = False
 
     @property
-    def macs(self) -> int | None:
-        """Multiply-adds for one image."""
-        return 2 * self.input_shape[2] * self.reduced
+    def output_shape(self) -> Shape:
+        """(channels,), or (1, 1, channels)."""
+        return (1, 1, self.channels) if self.keeps_axes else (self.channels,)
 
 
-@dataclass(frozen=True, kw_only=True)
-class DropPath(Part):
-    """In training, all of the tensor is dropped with probability `rate`."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reshape(Layer):
+    """The same numbers in another shape."""
+
+    shape: tuple[int, ...]
+
+    @property
+    def output_shape(self) -> Shape:
+        """The new shape."""
+        return self.shape
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Add(Layer):
+    """The sum of its inputs."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Multiply(Layer):
+    """The product of its inputs; the second may have one row and column."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity(Layer):
+    """A name for a tensor."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DropPath(Layer):
+    """In training, each image's tensor is dropped with probability `rate`."""
 
     rate: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class GlobalPool(Part):
-    """A number per channel: `kind` is `"max"` or `"avg"`."""
-
-    kind: str
-
-    @property
-    def output_shape(self) -> Shape:
-        """One place."""
-        return (1, 1, self.input_shape[2])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dropout(Part):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dropout(Layer):
     """In training, features are dropped with probability `rate`."""
 
     rate: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Classifier(Part):
-    """The dense layer that answers with a number per class."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dense(Layer):
+    """A dense layer with bias; its output is in full precision under a mixed policy."""
 
-    classes: int
+    units: int
     activation: str | None
-
-    @property
-    def output_channels(self) -> int:
-        """Units."""
-        return self.classes
-
-    @property
-    def parameters(self) -> int:
-        """Kernel and bias."""
-        return (self.input_shape[2] + 1) * self.classes
-
-    @property
-    def macs(self) -> int | None:
-        """Multiply-adds for one image."""
-        return self.input_shape[2] * self.classes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Block:
-    """x + f(x): a residual branch and a shortcut, over an activation of x that both may share.
-
-    `shortcut` is empty for the identity, and None in a plain network. The inside of a block
-    function of a user's own is unknown: `residual` is empty.
-    """
-
-    name: str
-    filters: int
-    strides: Pair
-    opens_network: bool
-    shared: BnRelu | None = None
-    residual: tuple[Part, ...] = ()
-    shortcut: tuple[Part, ...] | None = None
-    ends_in_activation: bool = False
-
-    @property
-    def parts(self) -> Iterator[Part]:
-        """Everything in it."""
-        yield from (self.shared,) if self.shared else ()
-        yield from self.residual
-        yield from self.shortcut or ()
+    initializer: str | Initializer
 
     @property
     def output_shape(self) -> Shape:
-        """(rows, columns, channels) behind it."""
-        return self.residual[-1].output_shape if self.residual else UNKNOWN
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Blocks of one size."""
-
-    name: str
-    blocks: tuple[Block, ...]
+        """(units,)."""
+        return (self.units,)
 
     @property
-    def parts(self) -> Iterator[Part]:
-        """Everything in it."""
-        for block in self.blocks:
-            yield from block.parts
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A whole network at the input shape and number of classes of its config.
-
-    `stem` are convolutions and perhaps a pool behind them; `head` is what follows the last stage.
-    """
-
-    config: ResnetConfig
-    stem: tuple[Part, ...]
-    stages: tuple[Stage, ...]
-    head: tuple[Part, ...]
+    def weights(self) -> dict[str, WeightShape]:
+        """Kernel (features, units) and bias."""
+        return {"kernel": (self.channels, self.units), "bias": (self.units,)}
 
     @property
-    def parts(self) -> Iterator[Part]:
-        """Everything in it."""
-        yield from self.stem
-        for stage in self.stages:
-            yield from stage.parts
-        yield from self.head
+    def macs(self) -> int | None:
+        """The kernel, once."""
+        return self.channels * self.units
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OwnBlock(Layer):
+    """A block function of a user's own; the shape of its output is unknown."""
+
+    function: Any
+    filters: int
+    strides: Pair
+    opens_network: bool
+
+    @property
+    def output_shape(self) -> Shape:
+        """Unknown."""
+        return (None, None, 0)

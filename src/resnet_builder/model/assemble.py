@@ -1,0 +1,42 @@
+"""From a plan to a Keras model."""
+
+from collections.abc import Iterable, Sequence
+
+import keras
+
+from ..common.recursion import room_for
+from ..plan.layers import Layer
+from ..plan.network import Plan
+from .layers import Style, Tensor, apply
+
+
+def assemble(
+    plan: Plan, style: Style, name: str, features: Sequence[str] | None = None
+) -> keras.Model:
+    """The model of a plan.
+
+    Args:
+        features: of `plan.features`; the output is then a dict of them, and layers that none of
+            them needs are not made.
+    """
+    layers = list(plan.layers)
+    wanted = {feature: plan.features[feature].name for feature in features or ()}
+    if wanted:
+        names = [layer.name for layer in layers]
+        layers = layers[: 1 + max(map(names.index, wanted.values()))]
+    image = style.input(plan.image.input_shape, plan.image.name)
+    tensors = {plan.image.name: style.enter(image, f"{plan.image.name}_permute")}
+    apply_layers(layers[1:], tensors, style)
+    outputs = {
+        feature: style.leave(tensors[layer], f"{feature}_permute")
+        for feature, layer in wanted.items()
+    } or style.leave(tensors[layers[-1].name], "head_permute")
+    with room_for(layers=len(layers)):
+        return keras.Model(image, outputs, name=name)
+
+
+def apply_layers(layers: Iterable[Layer], tensors: dict[str, Tensor], style: Style) -> None:
+    """Make the Keras layers of a plan's layers, and add their outputs to `tensors` by name."""
+    for layer in layers:
+        inputs = [tensors[name] for name in layer.inputs]
+        tensors[layer.name] = apply(layer, inputs, style)

@@ -1,0 +1,126 @@
+"""What the layers of a plan are called in tables and pictures. No Keras."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+from ..common.words import Description, activation
+from .draft import Unit
+from .layers import (
+    Activation,
+    Add,
+    AvgPool,
+    BatchNorm,
+    ChannelConv,
+    ChannelPad,
+    Conv,
+    Dense,
+    Dropout,
+    DropPath,
+    GlobalPool,
+    Identity,
+    Input,
+    Layer,
+    MaxPool,
+    Multiply,
+    OwnBlock,
+    Pair,
+    Reshape,
+    Strided,
+    Subsample,
+    ZeroPad,
+)
+
+
+def describe(unit: Unit) -> list[Description]:
+    """The layers of a unit that are shown, as one box of a picture or one line of a table."""
+    if isinstance(unit[-1], Multiply):
+        return [_attention(unit)]
+    strides = _strides(unit)
+    return [
+        replace(described, strides=strides) if isinstance(layer, Strided | ChannelPad) else described
+        for layer in unit
+        for described in WORDS[type(layer)](layer)
+    ]
+
+
+def _strides(unit: Unit) -> Pair:
+    """The strides of all its layers: a pool may stride in a layer of its own."""
+    strided = [layer.strides for layer in unit if isinstance(layer, Strided)]
+    return prod(rows for rows, _ in strided), prod(columns for _, columns in strided)
+
+
+def _attention(unit: Unit) -> Description:
+    weighted = next(layer for layer in unit if layer.weights)
+    if isinstance(weighted, Conv):
+        count = str(weighted.filters)
+        return Description("scale", "squeeze-excite", count=count, in_table="SE, {1}")
+    assert isinstance(weighted, ChannelConv)
+    count = str(weighted.kernel_size)
+    return Description("scale", "channel attention", count=count, in_table="ECA, {1}")
+
+
+def _nothing(layer: Layer) -> list[Description]:
+    return []
+
+
+def _conv(layer: Conv) -> list[Description]:
+    conv = Description(
+        "conv",
+        "conv",
+        window=(layer.kernel_size,) * 2,
+        count=str(layer.filters),
+        groups=layer.groups,
+        dilation=(layer.dilation,),
+        in_table="{0}, {1}",
+    )
+    return [conv]
+
+
+def _pool(kind: str) -> Callable[[Any], list[Description]]:
+    def words(layer: Any) -> list[Description]:
+        window = (layer.pool_size,) * 2
+        return [Description("pool", f"{kind} pool", window=window, in_table=f"{{0}} {kind} pool")]
+
+    return words
+
+
+def _global_pool(layer: GlobalPool) -> list[Description]:
+    in_table = {"avg": "average pool", "max": "max pool"}[layer.kind]
+    return [Description("pool", f"global {layer.kind} pool", in_table=in_table)]
+
+
+def _dense(layer: Dense) -> list[Description]:
+    in_table = ", ".join(filter(None, ["{1}-d fc", layer.activation]))
+    dense = Description("dense", "dense", count=str(layer.units), in_table=in_table)
+    return [dense, *(_activation(layer.activation) if layer.activation else [])]
+
+
+def _activation(function: str) -> list[Description]:
+    words = activation(function)
+    return [Description("activation", words)] if function != "linear" else []
+
+
+# Layer -> what is said of it; layers that only pad, name or reshape a tensor are not shown.
+WORDS: dict[type[Layer], Callable[[Any], list[Description]]] = {
+    Input: _nothing,
+    ZeroPad: _nothing,
+    Conv: _conv,
+    ChannelConv: _nothing,  # part of an attention
+    BatchNorm: lambda layer: [Description("norm", "BN")],
+    Activation: lambda layer: _activation(layer.function),
+    MaxPool: _pool("max"),
+    AvgPool: _pool("avg"),
+    Subsample: _nothing,
+    ChannelPad: lambda layer: [Description("pool", f"zeros up to {layer.filters}")],
+    GlobalPool: _global_pool,
+    Reshape: _nothing,
+    Add: lambda layer: [Description("merge", "+")],
+    Multiply: _nothing,  # part of an attention
+    Identity: _nothing,
+    DropPath: lambda layer: [Description("other", "drop path")],
+    Dropout: lambda layer: [Description("other", f"dropout, {layer.rate}")],
+    Dense: _dense,
+    OwnBlock: _nothing,
+}
