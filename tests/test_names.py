@@ -51,7 +51,8 @@ def test_a_name(name: str, place: Place, role: str, prefix: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "stem", "stem_", "conv1", "input_1", "stage0_block1_out", "stage1_block01_out"]
+    "name",
+    ["", "stem_", "conv1", "input_1", "stem_input", "stage0_block1_out", "stage1_block01_out"],
 )
 def test_no_name(name: str) -> None:
     assert LayerName.parse(name) is None

@@ -180,9 +180,9 @@ class _Block:
         """The layers that return their first input if the block is removed; none: it stays."""
         if self.has_shortcut:
             return [self.layers[ADD].name]
-        first, *_, last = [*self.layers.values()] * 2
-        same = first.input.shape == last.output.shape
-        return [layer.name for layer in self.layers.values()] if same else []
+        layers = list(self.layers.values())
+        same = layers[0].input.shape == layers[-1].output.shape
+        return [layer.name for layer in layers] if same else []
 
     @property
     def weights(self) -> dict[str, list[tuple[int, ...]]]:
@@ -204,7 +204,7 @@ def _blocks_of(model: keras.Model) -> dict[str, _Block]:
             name = full_name if len(networks) > 1 else str(place)
             blocks[name] = _Block(name, full_name, layers)
     if not blocks:
-        raise ValueError(f"{model.name!r} has no blocks")
+        raise ValueError(f"{model.name!r} has no blocks, such as stage1_block1")
     return blocks
 
 

@@ -84,16 +84,19 @@ class LayerName:
 
     @classmethod
     def parse(cls, name: str, prefix: str = "") -> Self | None:
-        """The name as read; None if no layer of a network with that prefix is called so."""
+        """The name as read; None if it is not one that `str` writes with that prefix."""
         own = name.removeprefix(prefix)
-        found = NAME.fullmatch(own)
-        if not name.startswith(prefix) or not found:
-            return None
         if own in ENDS:
-            return cls(ENDS[own], own, prefix)
-        if found["end"]:
-            return cls(Place(found["end"]), found["role"], prefix)
-        return cls(Place("stage", int(found["stage"]), int(found["block"])), found["role"], prefix)
+            place, role = ENDS[own], own
+        elif found := NAME.fullmatch(own):
+            place = Place(
+                found["end"] or "stage", int(found["stage"] or 0), int(found["block"] or 0)
+            )
+            role = found["role"]
+        else:
+            return None
+        read = cls(place, role, prefix)
+        return read if str(read) == name else None
 
     @property
     def without_prefix(self) -> Self:
@@ -107,8 +110,7 @@ class LayerName:
 
 NUMBER = "[1-9][0-9]*"
 NAME = re.compile(
-    rf"input|predictions|(?:(?P<end>stem|head)|stage(?P<stage>{NUMBER})_block(?P<block>{NUMBER}))_"
-    r"(?P<role>.+)",
+    rf"(?:(?P<end>stem|head)|stage(?P<stage>{NUMBER})_block(?P<block>{NUMBER}))_(?P<role>.+)",
     re.DOTALL,
 )
 KIND = re.compile("[a-z]+(?=[0-9]*$)")

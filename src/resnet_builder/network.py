@@ -55,10 +55,11 @@ def networks_of(model: Any) -> list[NetworkLayers]:
             "or stage1_block1_out: give the network itself; if it is inside another model, that "
             "is model.get_layer(NAME)"
         )
-    networks: dict[str, NetworkLayers] = {}
+    # The model's order is that of model.layers; parallel branches have another one in its graph.
+    prefixes = dict.fromkeys(names[of.name].prefix for of in model.layers if of.name in names)
+    networks = {prefix: NetworkLayers(prefix) for prefix in prefixes}
     for layer, name in _inside(model_graph(model), names):
-        network = networks.setdefault(name.prefix, NetworkLayers(name.prefix))
-        layers = network.places.setdefault(name.place, {})
+        layers = networks[name.prefix].places.setdefault(name.place, {})
         layers[name.role if layer.name in names else str(len(layers))] = layer
     return list(networks.values())
 

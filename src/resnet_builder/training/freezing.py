@@ -35,13 +35,18 @@ def freeze(model: keras.Model, until: str = "stage3") -> None:
         >>> [variable.path for variable in model.trainable_variables]
         ['predictions/kernel', 'predictions/bias']
     """
-    places = [pair for network in networks_of(model) for pair in network.places.items()]
-    places = [(place, layers) for place, layers in places if place != HEAD]
-    stages = sorted((place.stage, place.part) for place, _ in places)
-    last = look_up({part: stage for stage, part in stages}, until, "part of the network")
+    places = [
+        (place, list(layers.values()))
+        for network in networks_of(model)
+        for place, layers in network.places.items()
+        if place != HEAD
+    ]
+    parts = sorted((place.stage, place.part) for place, _ in places)
+    last = look_up({part: stage for stage, part in parts}, until, "part of the network")
     for place, layers in places:
-        for layer in layers.values() if place.stage <= last else ():
-            layer.trainable = False
+        if place.stage <= last:
+            for layer in layers:
+                layer.trainable = False
     model.compiled = False
 
 
