@@ -1,11 +1,12 @@
 """load_weights: a checkpoint into a model, all of it or nothing."""
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
+from ..names import LayerName
+from ..network import networks_of
 from .by_order import ARTICLE, is_by_order, named_by_order
 from .checkpoints import Checkpoint, opened
 from .hub import download, is_repository
@@ -13,9 +14,6 @@ from .matching import Matching, fitting_presets
 from .networks import Network, stride_in_3x3
 from .origins import ORIGINS, Origin, WeightName, find_origin
 from .values import value
-
-OUR_LAYER = re.compile(r"(?:stem|stage\d+_block\d+|head)_.*|predictions")
-FIRST_LAYER = re.compile(r"(.*)stem_conv1?")
 
 
 @dataclass(frozen=True)
@@ -119,22 +117,17 @@ Weights = dict[WeightName, tuple[Any, Any]]
 
 
 def _weights(model: keras.Model) -> Weights:
-    firsts = [FIRST_LAYER.fullmatch(layer.name) for layer in model.layers]
-    prefixes = [first[1] for first in firsts if first]
-    if not prefixes:
+    networks = networks_of(model)
+    if len(networks) > 1:
+        prefixes = ", ".join(repr(network.prefix) for network in networks)
         raise ValueError(
-            f"{model.name!r} has no layers that were named here, such as stem_conv: give the "
-            "network itself; where it is inside of another model, that is model.get_layer(NAME)"
-        )
-    if len(prefixes) > 1:
-        raise ValueError(
-            f"{model.name!r} holds {len(prefixes)} networks, with the prefixes "
-            f"{', '.join(map(repr, prefixes))}: load into each before they are joined"
+            f"{model.name!r} holds {len(networks)} networks, with the prefixes {prefixes}: load "
+            "into each before they are joined"
         )
     weights = {}
     for layer in model.layers:
-        ours = layer.name.removeprefix(prefixes[0])
-        name = ours if OUR_LAYER.fullmatch(ours) else layer.name
+        own = LayerName.parse(layer.name, networks[0].prefix)
+        name = str(own.without_prefix) if own else layer.name
         for variable in layer.weights:
             weights[name, variable.name] = variable, layer
     return weights
