@@ -31,7 +31,7 @@ from training_data import (
 
 from resnet_builder import RECIPES, ResnetBuilder, compile_recipe
 from resnet_builder.common.checks import look_up
-from resnet_builder.presets import find_config
+from resnet_builder.presets import resolve
 from resnet_builder.training import distributed
 from resnet_builder.training.backup import EpochBackup
 
@@ -113,7 +113,7 @@ def positive(text: str) -> int:
 
 def check(options: argparse.Namespace) -> None:
     """Refuse what can be known to fail before TensorFlow has begun."""
-    find_config(options.preset)
+    resolve(options.preset)
     look_up(RECIPES, options.recipe, "recipe")
     if options.tensorboard and not find_spec("tensorboard"):
         raise ValueError("--tensorboard needs: pip install tensorboard")
@@ -132,7 +132,7 @@ def prepare(options: argparse.Namespace) -> tuple[Data, keras.Model, RunFolder]:
     # TensorFlow wants to know of the cluster before anything else is done.
     strategy = STRATEGIES[options.strategy]()
     make_repeatable(options)
-    data = load_data(options.data, find_config(options.preset).input_shape)
+    data = load_data(options.data, resolve(options.preset).config.input_shape)
     if RECIPES[options.recipe].label_smoothing:
         data = one_hot(data)
     steps = steps_per_epoch(data, options.batch_size)

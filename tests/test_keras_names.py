@@ -9,7 +9,7 @@ import pytest
 
 from resnet_builder import ResnetBuilder, ResnetConfig, plot, profile
 from resnet_builder.common.keras_names import ACTIVATIONS, CLASSES, INITIALIZERS, Initializer
-from resnet_builder.plan.network import make_plan
+from resnet_builder.plan.network import Head, make_plan
 
 SMALL: dict[str, Any] = {
     "block": "basic_block",
@@ -136,7 +136,7 @@ def test_the_plan_checks_the_options_of_the_head(
     options: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        make_plan(ResnetConfig(**SMALL), **options)
+        make_plan(ResnetConfig(**SMALL), Head(**options))
 
 
 def test_an_initialiser_in_words() -> None:

@@ -1,10 +1,12 @@
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
 from resnet_builder import PRESETS, ResnetConfig
-from resnet_builder.plan.layers import Block, Conv, DropPath, SqueezeExcite
-from resnet_builder.plan.network import make_plan
+from resnet_builder.plan.blocks import Block
+from resnet_builder.plan.layers import Conv, DropPath, Layer, Strided
+from resnet_builder.plan.network import Head, make_plan
 
 SMALL = ResnetConfig(
     block="basic_block", repetitions=(1, 1, 1), filters=8, stem="cifar", input_shape=(33, 20, 3)
@@ -12,18 +14,22 @@ SMALL = ResnetConfig(
 
 
 def convs(block: Block) -> list[Conv]:
-    return [part for part in block.residual if isinstance(part, Conv)]
+    return [layer for unit in block.residual for layer in unit if isinstance(layer, Conv)]
+
+
+def kinds(layers: Iterable[Layer]) -> list[str]:
+    return [type(layer).__name__ for layer in layers]
 
 
 def test_sizes_are_halved_and_rounded_up() -> None:
     plan = make_plan(SMALL)
-    outputs = [stage.blocks[-1].output_shape for stage in plan.stages]
+    outputs = [stage.blocks[-1].output.output_shape for stage in plan.stages]
     assert outputs == [(33, 20, 8), (17, 10, 16), (9, 5, 32)]
 
 
 def test_unknown_sizes_stay_unknown() -> None:
     plan = make_plan(SMALL.replace(input_shape=(None, 20, 3)))
-    assert plan.stages[2].blocks[0].output_shape == (None, 5, 32)
+    assert plan.stages[2].blocks[0].output.output_shape == (None, 5, 32)
 
 
 def test_projections_stand_only_where_the_shape_changes() -> None:
@@ -40,7 +46,7 @@ def test_projections_stand_only_where_the_shape_changes() -> None:
 @pytest.mark.parametrize("v15", [True, False])
 def test_where_a_bottleneck_strides(v15: bool) -> None:
     plan = make_plan(PRESETS["resnet50"].replace(stride_in_3x3=v15))
-    strides = [part.strides[0] for part in plan.stages[1].blocks[0].residual]
+    strides = [conv.strides[0] for conv in convs(plan.stages[1].blocks[0])]
     assert strides == ([1, 2, 1] if v15 else [2, 1, 1])
 
 
@@ -56,7 +62,7 @@ def test_dilation_begins_behind_the_convolution_that_would_stride() -> None:
         [[1, 2], [2, 2]],
         [[2, 4], [4, 4]],
     ]
-    assert plan.stages[3].blocks[-1].output_shape == (28, 28, 512)
+    assert plan.stages[3].blocks[-1].output.output_shape == (28, 28, 512)
 
 
 def test_widths_of_resnext_and_wide_networks() -> None:
@@ -72,20 +78,28 @@ def test_widths_of_resnext_and_wide_networks() -> None:
 def test_stochastic_depth_rises_linearly() -> None:
     # Huang et al. 2016, equation 4, from 0 at the first block, as timm counts.
     plan = make_plan(SMALL.replace(repetitions=(2, 2, 1), drop_path_rate=0.2))
-    rates = [part.rate for part in plan.parts if isinstance(part, DropPath)]
+    rates = [layer.rate for layer in plan.layers if isinstance(layer, DropPath)]
     assert rates == pytest.approx([0.05, 0.1, 0.15, 0.2])
 
 
 def test_squeeze_excitation_is_at_least_8_wide_and_a_multiple_of_8() -> None:
     # timm layers/squeeze_excite.py: make_divisible(channels / 16, 8).
     plan = make_plan(PRESETS["seresnet18"])
-    widths = [part.reduced for part in plan.parts if isinstance(part, SqueezeExcite)]
+    widths = [
+        layer.filters
+        for layer in plan.layers
+        if layer.name.endswith("se_reduce") and isinstance(layer, Conv)
+    ]
     assert widths == [8, 8, 8, 8, 16, 16, 32, 32]
 
 
 def test_squeeze_excitation_of_narrow_networks() -> None:
     plan = make_plan(SMALL.replace(se_ratio=1 / 16))
-    widths = [part.reduced for part in plan.parts if isinstance(part, SqueezeExcite)]
+    widths = [
+        layer.filters
+        for layer in plan.layers
+        if layer.name.endswith("se_reduce") and isinstance(layer, Conv)
+    ]
     assert widths == [8, 8, 8]
 
 
@@ -94,30 +108,38 @@ def test_average_pooled_projections(output_stride: int) -> None:
     # timm models/resnet.py, downsample_avg: the pool strides; dilated, it stays with stride 1.
     plan = make_plan(PRESETS["resnet50d"], output_stride=output_stride)
     shortcuts = [stage.blocks[0].shortcut for stage in plan.stages]
-    assert [[type(part).__name__ for part in parts or ()] for parts in shortcuts] == [
+    assert [kinds(unit[0] for unit in units or ()) for units in shortcuts] == [
         ["Conv"],
-        *[["Pool", "Conv"]] * 3,
+        *[["AvgPool", "Conv"]] * 3,
     ]
-    pools = [parts[0] for parts in shortcuts[1:] if parts]
-    assert [pool.strides[0] for pool in pools] == {32: [2, 2, 2], 16: [2, 2, 1], 8: [2, 1, 1]}[
-        output_stride
-    ]
+    pools = [units[0][0] for units in shortcuts[1:] if units]
+    assert [pool.strides[0] for pool in pools if isinstance(pool, Strided)] == {
+        32: [2, 2, 2],
+        16: [2, 2, 1],
+        8: [2, 1, 1],
+    }[output_stride]
 
 
 def test_units_of_a_preactivated_deep_stem() -> None:
-    units = [
-        part.unit for part in make_plan(PRESETS["resnetv2_50d"]).stem if isinstance(part, Conv)
+    *units, pool = make_plan(PRESETS["resnetv2_50d"]).stem
+    assert [kinds(unit) for unit in units] == [
+        ["ZeroPad", "Conv", "BatchNorm", "Activation"],
+        ["Conv", "BatchNorm", "Activation"],
+        ["Conv"],
     ]
-    assert units == ["conv_bn_relu", "conv_bn_relu", "conv"]
+    assert kinds(pool) == ["MaxPool", "Subsample"]
 
 
 def test_preactivated_projections_share_the_activation() -> None:
     blocks = make_plan(PRESETS["resnetv2_50"]).stages[1].blocks
-    assert blocks[0].shared is not None
-    assert blocks[0].shared.name == "stage2_block1_bn1"
-    assert [conv.unit for conv in convs(blocks[0])] == ["conv", "bn_relu_conv", "bn_relu_conv"]
-    assert blocks[1].shared is None
-    assert convs(blocks[1])[0].unit == "bn_relu_conv"
+    assert [layer.name for layer in blocks[0].shared] == ["stage2_block1_bn1", "stage2_block1_act1"]
+    assert [kinds(unit) for unit in blocks[0].residual] == [
+        ["Conv"],
+        ["BatchNorm", "Activation", "ZeroPad", "Conv"],
+        ["BatchNorm", "Activation", "Conv"],
+    ]
+    assert blocks[1].shared == ()
+    assert kinds(blocks[1].residual[0]) == ["BatchNorm", "Activation", "Conv"]
 
 
 @pytest.mark.parametrize(
@@ -129,17 +151,13 @@ def test_preactivated_projections_share_the_activation() -> None:
         ({"projection": "avgpool"}, {}, "did you mean 'avg_pool'"),
         ({"shortcuts": False, "projection": "pad"}, {}, "there are no shortcuts"),
         ({"shortcuts": False, "drop_path_rate": 0.1}, {}, "no other path"),
-        ({"shortcuts": False, "zero_init_last": True}, {}, "would answer 0"),
+        ({"shortcuts": False, "zero_init_last": True}, {}, "without shortcuts would be 0"),
         ({"activation_order": "pre", "zero_init_last": True}, {}, "does not end in a batch norm"),
         ({"projection": "pad", "stem_filters": 32}, {}, "only adds channels"),
         ({"block": "bottleneck", "width_per_group": 4}, {}, "comes to no filters"),
         ({"block": lambda **_: None, "se_ratio": 0.1}, {}, "the block is your own"),
         ({"block": "basicblock"}, {}, "did you mean 'basic_block'"),
         ({"groups": 2}, {}, "not a basic_block's"),
-        ({}, {"pooling": "mean"}, "choose from 'avg', 'max'"),
-        ({}, {"dropout_rate": 1.0}, "less than 1, got 1.0"),
-        ({}, {"dropout_rate": "0.5"}, "must be a number"),
-        ({}, {"dropout_rate": 0.5, "include_top": False}, "no classifier"),
         ({}, {"output_stride": 8}, "must be one of 1, 2, 4 for this network, got 8"),
         ({"block": lambda **_: None}, {"output_stride": 2}, "block function of your own"),
     ],
@@ -147,3 +165,17 @@ def test_preactivated_projections_share_the_activation() -> None:
 def test_refused(changes: dict[str, Any], options: dict[str, Any], message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         make_plan(SMALL.replace(**changes), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pooling": "mean"}, "choose from 'avg', 'max'"),
+        ({"dropout_rate": 1.0}, "less than 1, got 1.0"),
+        ({"dropout_rate": "0.5"}, "must be a number"),
+        ({"dropout_rate": 0.5, "include_top": False}, "without a classifier"),
+    ],
+)
+def test_refused_heads(options: dict[str, Any], message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        Head(**options)

@@ -6,7 +6,7 @@ import keras
 import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, profile
-from resnet_builder.presets import find_config
+from resnet_builder.presets import resolve
 
 from .conftest import trainable_parameters
 from .reference_numbers import REFERENCE, REFERENCE_MEGA_MACS, REFERENCE_WITHOUT_TOP, Row
@@ -17,7 +17,7 @@ DEEP = ["resnet1202_cifar", "resnetv2_1001_cifar"]
 @pytest.mark.parametrize("row", REFERENCE, ids=lambda row: "-".join([row[0], *map(str, row[1])]))
 def test_reference_numbers(row: Row) -> None:
     name, changes, trainable, total, macs, _ = row
-    counts = profile(find_config(name).replace(**changes))
+    counts = profile(resolve(name).config.replace(**changes))
     assert counts.parameters == trainable
     assert total in (None, counts.total_parameters)
     assert macs in (None, counts.macs)

@@ -1,21 +1,20 @@
 """ResnetBuilder: from a preset, a config or the article's arguments to a Keras model."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from inspect import signature
-from typing import Any
+from typing import Any, Unpack
 
 import keras
 
 from .common.checks import look_up, positive_int, unknown
-from .common.recursion import room_for
-from .common.shapes import ORDERS, image_shape, in_order
-from .config import ORIGINAL, BlockFunction, ResnetConfig, repetition_list
-from .model import article as blocks
-from .model.layers import LayerMaker, Tensor
-from .plan.layers import Block, Conv, Plan
-from .plan.network import make_plan
-from .presets import find_config
+from .common.shapes import AXIS_ORDERS, image_shape, in_order
+from .config import ORIGINAL, BlockFunction, ConfigChanges, ResnetConfig, repetition_list
+from .model.assemble import assemble
+from .model.initializers import restore_initializers
+from .model.layers import Style
+from .plan.network import Head, Plan, Pooling, make_plan
+from .presets import resolve
 from .weights.imagenet import recommended
 from .weights.loading import load_weights
 
@@ -40,7 +39,7 @@ class ResnetBuilder:
         classes: int | None = None,
         *,
         include_top: bool = True,
-        pooling: str | None = None,
+        pooling: Pooling | None = None,
         classifier_activation: str | None = "softmax",
         weights: Any = None,
         adapt_weights: bool = False,
@@ -51,7 +50,7 @@ class ResnetBuilder:
         layer_prefix: str = "",
         features: Sequence[str] | None = None,
         output_stride: int | None = None,
-        **changes: Any,
+        **changes: Unpack[ConfigChanges],
     ) -> keras.Model:
         """Build a network of the literature by its name.
 
@@ -111,40 +110,36 @@ class ResnetBuilder:
             >>> {stage: tensor.shape for stage, tensor in maps.output.items()}
             {'stage2': (None, 28, 28, 128), 'stage4': (None, 7, 7, 512)}
         """
-        _check_option_names(changes)
-        config = find_config(preset).replace(**changes)
         order = _data_format(data_format)
-        if callable(config.block):
-            _check_own_block(order, dtype, weights)
-        if input_shape is not None:
-            corrected_call = None if data_format else _explain_order
-            config = config.replace(input_shape=image_shape(input_shape, order, corrected_call))
-        if classes is not None:
-            config = config.replace(classes=classes)
-        plan = make_plan(
-            config,
+        corrected_call = None if data_format else _explain_order
+        named = resolve(
+            preset,
+            input_shape,
+            classes,
+            data_format=order,
+            corrected_call=corrected_call,
+            **_config_fields(changes),
+        )
+        _check_own_block(named.config, order, dtype, weights)
+        head = Head(
             include_top=include_top,
             pooling=pooling,
             classifier_activation=classifier_activation,
             dropout_rate=dropout_rate,
-            output_stride=output_stride,
         )
+        plan = make_plan(named.config, head, output_stride)
         if features is not None:
-            features = _checked_features(
-                features, plan, {"pooling": pooling, "dropout_rate": dropout_rate}
-            )
+            features = _checked_features(features, plan, head)
         if adapt_weights and weights is None:
             raise ValueError("adapt_weights has no meaning without weights")
-        if isinstance(weights, str) and weights == "imagenet":
-            weights = recommended(preset).repository
-        blank = weights is not None
-        make = LayerMaker(config, order, dtype, _checked_prefix(layer_prefix), blank)
-        default_name = preset if isinstance(preset, str) else "resnet"
-        model = _assemble(plan, make, features, name or f"{layer_prefix}{default_name}")
-        if blank:
+        style = Style(order, dtype, _checked_prefix(layer_prefix), blank=weights is not None)
+        model = assemble(plan, style, name or f"{layer_prefix}{named.name}", features)
+        if weights is not None:
+            if isinstance(weights, str) and weights == "imagenet":
+                weights = recommended(preset).repository
             report = load_weights(model, weights, adapt=adapt_weights)
-            random = {f"{layer_prefix}{name.partition('/')[0]}" for name in report.left_random}
-            make.restore_initializers(model, random)
+            random = {layer for layer, _ in report.left_random}
+            restore_initializers(model, plan.layers, layer_prefix, random)
         return model
 
     @staticmethod
@@ -197,7 +192,8 @@ class ResnetBuilder:
         """
         if "block" in options:
             raise TypeError("block is given twice: as block_fn and as an option")
-        config = ResnetConfig(block=block_fn, repetitions=repetition_list(repetitions), **ORIGINAL)
+        block: Any = block_fn
+        config = ResnetConfig(block=block, repetitions=repetition_list(repetitions), **ORIGINAL)
         return _article_network(config, input_shape, num_outputs, options, "build({}, {}, ...)")
 
     @staticmethod
@@ -261,56 +257,6 @@ class ResnetBuilder:
         return _article_preset(152, input_shape, num_outputs, options)
 
 
-# From a plan to a model -------------------------------------------------------------------------
-
-
-def _assemble(
-    plan: Plan, make: LayerMaker, features: Sequence[str] | None, name: str
-) -> keras.Model:
-    inputs = make.input(plan.config.input_shape)
-    x, reached = make.enter(inputs, "input_permute"), {}
-    for part in plan.stem:
-        x = blocks.apply_part(x, part, make)
-        if isinstance(part, Conv):
-            reached["stem"] = x
-    for stage in plan.stages:
-        if features and reached.keys() >= set(features):
-            break
-        for block in stage.blocks:
-            x = _block(x, block, make)
-        reached[stage.name] = x
-    if features:
-        outputs = {name: make.leave(reached[name], f"{name}_permute") for name in features}
-    else:
-        outputs = make.leave(blocks.apply_parts(x, plan.head, make), "head_permute")
-    with room_for(layers=sum(1 for _ in plan.parts)):
-        return keras.Model(inputs, outputs, name=name)
-
-
-def _block(x: Tensor, block: Block, make: LayerMaker) -> Tensor:
-    if callable(make.config.block):
-        x = make.leave(x, f"{block.name}_leave")
-        x = make.enter(_own_block(x, block, make.config.block), f"{block.name}_enter")
-    else:
-        x = blocks.residual_block(x, block, make)
-    return x if block.ends_in_activation else make.identity(x, f"{block.name}_out")
-
-
-def _own_block(x: Tensor, block: Block, function: BlockFunction) -> Tensor:
-    apply = function(
-        filters=block.filters,
-        init_strides=block.strides,
-        is_first_block_of_first_layer=block.opens_network,
-    )
-    result = apply(x) if callable(apply) else None
-    if len(getattr(result, "shape", ())) != 4:
-        raise TypeError(
-            f"the block function {function!r} must return a function from a 4D tensor to a 4D "
-            f"tensor; at {block.name} it gave {result if callable(apply) else apply!r}"
-        )
-    return result
-
-
 # The article's arguments ------------------------------------------------------------------------
 
 
@@ -344,18 +290,22 @@ def _article_network(
 # Checks -----------------------------------------------------------------------------------------
 
 
-def _check_option_names(names: Iterable[str]) -> None:
-    *options, _ = list(signature(ResnetBuilder.from_preset).parameters)[1:]
-    known = dict.fromkeys([*options, *(field.name for field in fields(ResnetConfig))])
-    for name in names:
+OPTIONS = tuple(signature(ResnetBuilder.from_preset).parameters)[1:-1]
+
+
+def _config_fields(changes: Any) -> Any:
+    """`changes`, if all are fields of a config."""
+    known = (*OPTIONS, *(field.name for field in fields(ResnetConfig)))
+    for name in changes:
         if name not in known:
             raise TypeError(unknown("option", name, known))
+    return changes
 
 
 def _data_format(given: Any) -> str:
     if given is None:
         return str(keras.config.image_data_format())
-    look_up(ORDERS, given, "data_format")
+    look_up(AXIS_ORDERS, given, "data_format")
     return str(given)
 
 
@@ -371,7 +321,9 @@ def _checked_prefix(prefix: Any) -> str:
     return prefix
 
 
-def _check_own_block(order: str, dtype: Any, weights: Any) -> None:
+def _check_own_block(config: ResnetConfig, order: str, dtype: Any, weights: Any) -> None:
+    if not callable(config.block):
+        return
     if weights is not None:
         raise ValueError(
             "the layers of a block function of your own have names of its own: build without "
@@ -389,8 +341,8 @@ def _check_own_block(order: str, dtype: Any, weights: Any) -> None:
         )
 
 
-def _checked_features(features: Any, plan: Plan, head_options: dict[str, Any]) -> tuple[str, ...]:
-    known = ["stem", *(stage.name for stage in plan.stages)]
+def _checked_features(features: Any, plan: Plan, head: Head) -> tuple[str, ...]:
+    known = list(plan.features)
     try:
         wanted = () if isinstance(features, str) else tuple(features)
     except TypeError:
@@ -403,7 +355,7 @@ def _checked_features(features: Any, plan: Plan, head_options: dict[str, Any]) -
     for feature in wanted:
         if feature not in known:
             raise ValueError(unknown("feature", feature, known))
-    for option, value in head_options.items():
-        if value:
+    for option in ("pooling", "dropout_rate"):
+        if value := getattr(head, option):
             raise ValueError(f"features leave out the head: {option}={value!r} has no meaning")
     return wanted

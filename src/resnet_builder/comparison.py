@@ -10,7 +10,10 @@ from .common.tables import Cell, Table
 from .config import ResnetConfig
 from .costs.profile import profile
 from .costs.report import Profile
-from .presets import find_config
+from .plan.blocks import PROJECTIONS
+from .plan.orders import ORDERS
+from .plan.stems import STEMS
+from .presets import resolve
 
 if TYPE_CHECKING:
     from .pictures.diagram import Diagram
@@ -140,9 +143,9 @@ def compare(first: str | ResnetConfig, second: str | ResnetConfig) -> Comparison
         - shortcuts instead of no shortcuts      +173,824      +19,267,584
         resnet18                               11,689,512    1,814,073,344
     """
-    differences = tuple(_differences(find_config(first), find_config(second)))
-    configs = find_config(first), find_config(second)
-    return Comparison(profile(first), profile(second), differences, configs)
+    networks = resolve(first), resolve(second)
+    configs = networks[0].config, networks[1].config
+    return Comparison(profile(first), profile(second), tuple(_differences(*configs)), configs)
 
 
 def _differences(first: ResnetConfig, second: ResnetConfig) -> Iterator[Difference]:
@@ -180,22 +183,10 @@ def _signed(change: int | None) -> str:
 
 # What a value of a field means; a field that is not here says it by its name.
 WORDS: dict[str, dict[Any, str]] = {
-    "stem": {
-        "imagenet": "a stem of one 7x7 convolution and a pool",
-        "deep": "a stem of three 3x3 convolutions and a pool",
-        "cifar": "a stem of one 3x3 convolution",
-    },
-    "activation_order": {
-        "post": "batch norm and activation behind each convolution",
-        "pre": "batch norm and activation before each convolution",
-        "pre_raw": "batch norm and activation before each convolution but projections",
-    },
+    "stem": {name: stem.in_words for name, stem in STEMS.items()},
+    "activation_order": {name: order.in_words for name, order in ORDERS.items()},
     "shortcuts": {True: "shortcuts", False: "no shortcuts"},
-    "projection": {
-        "conv": "projections by 1x1 convolution",
-        "avg_pool": "projections by average pool and 1x1 convolution",
-        "pad": "projections by padding with zero channels",
-    },
+    "projection": {name: projection.in_words for name, projection in PROJECTIONS.items()},
     "stride_in_3x3": {
         True: "stride in the bottlenecks' 3x3 convolution",
         False: "stride in the bottlenecks' first 1x1 convolution",

@@ -13,6 +13,9 @@ from .common.shapes import ImageShape, image_shape
 # A block of a user's own: block(filters=, init_strides=, is_first_block_of_first_layer=)(tensor).
 BlockFunction = Callable[..., Callable[[Any], Any]]
 
+# The attribute by which a block function of this package says its name.
+BLOCK_NAME = "_resnet_builder_block"
+
 # The names that stand for something: for editors and type checkers. At run time the tables of
 # `plan` are asked, and a test compares the two.
 Block = Literal["basic_block", "bottleneck"]
@@ -138,7 +141,7 @@ class ResnetConfig:
         for name, value in normal.items():
             object.__setattr__(self, name, value)
 
-    def replace(self, **changes: Unpack["ConfigChanges"]) -> "ResnetConfig":
+    def replace(self, **changes: Unpack["Changes"]) -> "ResnetConfig":
         """The same network with some fields changed.
 
         Raises:
@@ -150,7 +153,8 @@ class ResnetConfig:
             16
         """
         _check_names(changes)
-        return dataclasses.replace(self, **changes)
+        fields: Any = changes
+        return dataclasses.replace(self, **fields)
 
     def to_json(self) -> str:
         """This record as JSON text that `from_json` reads back.
@@ -182,7 +186,7 @@ class ResnetConfig:
 
 
 class ConfigChanges(TypedDict, total=False):
-    """The fields of `ResnetConfig` as keyword arguments, for editors and type checkers."""
+    """What `ResnetBuilder.from_preset` can change in a config, for editors and type checkers."""
 
     repetitions: Sequence[int]
     block: Block | BlockFunction
@@ -207,13 +211,18 @@ class ConfigChanges(TypedDict, total=False):
     kernel_initializer: Any
     classifier_initializer: Any
     weight_decay: float
+
+
+class Changes(ConfigChanges, total=False):
+    """All fields of `ResnetConfig`."""
+
     input_shape: Sequence[int | None]
     classes: int
 
 
 # How the article's code differs from PyTorch's conventions, and so from the defaults above
 # (raghakot/keras-resnet, resnet.py, under Keras 2; batch norm has Keras's own defaults).
-ORIGINAL: ConfigChanges = {
+ORIGINAL: Mapping[str, Any] = {
     "activation_order": "pre_raw",
     "stride_in_3x3": False,
     "padding": "same",
@@ -243,8 +252,7 @@ def repetition_list(repetitions: Any) -> tuple[int, ...]:
 
 def _block_name(block: Any) -> str | BlockFunction:
     """The package's own blocks, given as functions, are known by their names."""
-    if getattr(block, "__module__", None) == f"{__package__}.model.article":
-        return str(block.__name__)
+    block = getattr(block, BLOCK_NAME, block)
     if not (isinstance(block, str) or callable(block)):
         raise TypeError(f"block must be a name or a function, got {block!r}")
     name_or_function: str | BlockFunction = block

@@ -13,7 +13,7 @@ from resnet_builder.pictures.model_sketch import sketch_model
 from resnet_builder.pictures.plan_sketch import sketch_plan
 from resnet_builder.pictures.sketch import ENTRY, Sketch, Unit
 from resnet_builder.plan.network import make_plan
-from resnet_builder.presets import find_config
+from resnet_builder.presets import resolve
 
 from ..test_plotting import two_branches
 
@@ -68,7 +68,7 @@ def read(sketch: Sketch) -> list[Any]:
 )
 def test_a_plan_and_its_model_make_the_same_picture(name: str) -> None:
     model = ResnetBuilder.from_preset(name)
-    plan = make_plan(find_config(name))
+    plan = make_plan(resolve(name).config)
     assert read(sketch_model(model).folded()) == read(sketch_plan(plan, name).folded())
 
 

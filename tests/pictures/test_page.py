@@ -16,7 +16,7 @@ from resnet_builder.pictures.plan_sketch import sketch_plan
 from resnet_builder.pictures.sketch import Sketch
 from resnet_builder.pictures.unit_layout import ROW, cell_width
 from resnet_builder.plan.network import make_plan
-from resnet_builder.presets import find_config
+from resnet_builder.presets import resolve
 
 from ..test_plotting import two_branches
 
@@ -24,7 +24,7 @@ Area = tuple[float, float, float, float]
 
 
 def planned(name: str) -> Sketch:
-    return sketch_plan(make_plan(find_config(name)), name)
+    return sketch_plan(make_plan(resolve(name).config), name)
 
 
 def of_preset(name: str) -> Page:

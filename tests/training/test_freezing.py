@@ -72,9 +72,9 @@ def test_refusals() -> None:
     message = "'stage4': did you mean .*choose from 'stem', 'stage1', 'stage2', 'stage3'"
     with pytest.raises(ValueError, match=message):
         freeze(model, until="stage4")
-    with pytest.raises(ValueError, match=r"that is inside|model.get_layer\(NAME\)"):
+    with pytest.raises(ValueError, match=r"model.get_layer\(NAME\)"):
         freeze(keras.Sequential([keras.Input((16, 16, 3)), model]))
     for function in (freeze, unfreeze):
-        with pytest.raises(TypeError, match="takes a Keras model, not 'resnet18'"):
+        with pytest.raises(TypeError, match="must be a Keras model, got 'resnet18'"):
             function("resnet18")
     assert all(layer.trainable for layer in model.layers)

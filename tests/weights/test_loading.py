@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 
 from resnet_builder import ResnetBuilder, load_weights
 from resnet_builder.plan.network import make_plan
-from resnet_builder.presets import PRESETS, find_config
+from resnet_builder.presets import PRESETS, resolve
 from resnet_builder.weights.networks import network_of
 from resnet_builder.weights.origins import ORIGINS
 
@@ -34,7 +34,7 @@ def small(**options: Any) -> keras.Model:
 
 def torch_names() -> dict[str, Array]:
     """A checkpoint of the small network as torchvision would have it."""
-    config = find_config("resnet18").replace(**SMALL, classes=5)
+    config = resolve("resnet18").config.replace(**SMALL, classes=5)
     arrays = {}
     for name, shape in network_of(make_plan(config)).weights.items():
         if name == ("predictions", "kernel"):
@@ -75,7 +75,7 @@ def test_names_and_shapes_of_a_plan_are_those_of_its_model() -> None:
     for name in ("seresnext50_32x4d", "resnetv2_50d", "keras_resnet18", "wrn16_4", "plain18"):
         model = ResnetBuilder.from_preset(name)
         built = {(w.path.split("/")[0], w.name): tuple(w.shape) for w in model.weights}
-        assert network_of(make_plan(find_config(name))).weights == built
+        assert network_of(make_plan(resolve(name).config)).weights == built
 
 
 def saved_safetensors(arrays: dict[str, Array], folder: Path) -> Path:

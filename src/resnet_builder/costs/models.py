@@ -1,6 +1,5 @@
 """Parameters and multiply-adds of any Keras model, layer by layer."""
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from keras import layers
 from ..common.recursion import room_for
 from ..common.shapes import known_product
 from ..model.graph import PERMUTED, Node, model_graph
+from ..model.network import places
 from .report import Profile, StageProfile, known_sum
 
 # A shape with its batch; None where a size is unknown.
@@ -98,20 +98,15 @@ def _rows(graph: list[Node], costs: "list[NodeCost]") -> tuple[StageProfile, ...
 
 
 def section_names(graph: list[Node]) -> list[str]:
-    """Of every node: the stage where layers are named as this package does, else the size."""
-    if any(re.search(r"stage\d+_block\d+_", node.layer.name) for node in graph):
-        return [_stage_name(node) for node in graph]
+    """Of every node: the part of the network if it has names of this package, else the size."""
     return [
-        "x".join("?" if side is None else str(side) for side in size) if size else "vectors"
-        for size in spatial_sizes(graph)
+        place.part or _size_words(size)
+        for place, size in zip(places(graph), spatial_sizes(graph), strict=True)
     ]
 
 
-def _stage_name(node: Node) -> str:
-    found = re.search(r"(?:^|_)(stem|stage\d+|head|input)_", node.layer.name)
-    if found:
-        return found[1].replace("input", "stem")
-    return "head" if node.inputs else "stem"
+def _size_words(size: tuple[int | None, int | None] | None) -> str:
+    return "x".join("?" if side is None else str(side) for side in size) if size else "vectors"
 
 
 def spatial_sizes(graph: list[Node]) -> list[tuple[int | None, int | None] | None]:

@@ -89,7 +89,9 @@ def profile_plan(plan: Plan, name: str) -> Profile:
     )
 
 
-def _row(name: str, layers: Iterable[Layer], units: Iterable[Unit], repeats: int = 1) -> StageProfile:
+def _row(
+    name: str, layers: Iterable[Layer], units: Iterable[Unit], repeats: int = 1
+) -> StageProfile:
     layers = list(layers)
     lines = (described.row for unit in units for described in describe(unit) if described.in_table)
     return StageProfile(

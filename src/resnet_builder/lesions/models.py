@@ -4,9 +4,8 @@ After Veit, Wilber and Belongie 2016 (arXiv:1605.06431). Blocks are found by the
 layers, so a model from a file is as good as one just built.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -14,9 +13,8 @@ import keras
 from ..common.checks import look_up
 from ..common.recursion import room_for
 from ..model.layers import Tensor
-
-# The block that a layer is of, with the prefix of the network, and what the layer is in it.
-IN_A_BLOCK = re.compile(r"((?:.*_)?stage\d+_block\d+)_(.+)")
+from ..model.network import networks_of
+from ..plan.names import ADD
 
 
 def without_blocks(model: keras.Model, blocks: Iterable[str]) -> keras.Model:
@@ -25,12 +23,13 @@ def without_blocks(model: keras.Model, blocks: Iterable[str]) -> keras.Model:
     What remains of a block with an identity shortcut is its input (behind an addition that is
     followed by an activation: activated once more, which changes nothing for ReLU), of one with a
     projection the projection. A block of a plain network, which has no shortcut, goes as a whole,
-    where its output has the shape of its input (arXiv:1605.06431, section 4.1).
+    if its output has the shape of its input (arXiv:1605.06431, section 4.1), and so does a block
+    function of your own.
 
     Args:
         model: a model of this package, or one with the same names of layers.
-        blocks: what the names of the blocks' layers begin with: `"stage2_block1"`, behind the
-            `layer_prefix` where the model has one.
+        blocks: names of blocks: `"stage2_block1"`. A `layer_prefix` may come before them; if
+            several networks are joined in the model, it has to.
 
     Returns:
         A model with the same inputs, outputs and weights, not compiled.
@@ -48,7 +47,7 @@ def without_blocks(model: keras.Model, blocks: Iterable[str]) -> keras.Model:
         6
     """
     known = _blocks_of(model)
-    chosen = [look_up(known, name, "block") for name in _names(blocks)]
+    chosen = _chosen(known, blocks)
     stay = [block.name for block in chosen if not block.bypasses]
     if stay:
         can_go = [name for name, block in known.items() if block.bypasses]
@@ -95,7 +94,7 @@ def reordered(model: keras.Model, order: Iterable[str]) -> keras.Model:
         True
     """
     known = _blocks_of(model)
-    chosen = [look_up(known, name, "block") for name in _names(order)]
+    chosen = _chosen(known, order)
     if len({block.name for block in chosen}) < len(chosen):
         raise ValueError(f"a block is named twice: {', '.join(block.name for block in chosen)}")
     places = [block for block in known.values() if block in chosen]
@@ -107,7 +106,7 @@ def reordered(model: keras.Model, order: Iterable[str]) -> keras.Model:
                 "or shape"
             )
         for role in place.weights:
-            weights_from[f"{place.name}_{role}"] = f"{block.name}_{role}"
+            weights_from[place.layers[role].name] = block.layers[role].name
     return _copy(model, weights_from=weights_from)
 
 
@@ -143,8 +142,8 @@ def along_paths(model: keras.Model) -> keras.Model:
     image = keras.Input(batch_shape=model.input.shape, dtype=model.input.dtype, name="image")
     paths = keras.Input((len(blocks),), name="paths")
     gates = {
-        f"{name}_add": keras.ops.reshape(paths[:, number], (-1, 1, 1, 1))
-        for number, name in enumerate(blocks)
+        block.layers[ADD].name: keras.ops.reshape(paths[:, number], (-1, 1, 1, 1))
+        for number, block in enumerate(blocks.values())
     }
 
     def call(layer: Any, inputs: Any, *args: Any, **options: Any) -> Tensor:
@@ -166,53 +165,57 @@ def _pass_back(tensor: Tensor, share: Tensor) -> Tensor:
 
 @dataclass
 class _Block:
-    """A block of a model."""
+    """A block of a model: its name, also with the network's prefix, and its layers by role."""
 
     name: str
-    layers: list[Any] = field(default_factory=list)
+    full_name: str
+    layers: Mapping[str, Any]
 
     @property
     def has_shortcut(self) -> bool:
-        return any(layer.name == f"{self.name}_add" for layer in self.layers)
+        return ADD in self.layers
 
     @property
     def bypasses(self) -> list[str]:
-        """The layers that hand on their first input where the block is removed; none: it stays."""
+        """The layers that return their first input if the block is removed; none: it stays."""
         if self.has_shortcut:
-            return [f"{self.name}_add"]
-        same = self.layers[0].input.shape == self.layers[-1].output.shape
-        return [layer.name for layer in self.layers] if same else []
+            return [self.layers[ADD].name]
+        layers = list(self.layers.values())
+        same = layers[0].input.shape == layers[-1].output.shape
+        return [layer.name for layer in layers] if same else []
 
     @property
     def weights(self) -> dict[str, list[tuple[int, ...]]]:
-        """The shapes of its weights, by what their layers are in it."""
+        """The shapes of its weights, by the roles of their layers."""
         return {
-            layer.name.removeprefix(f"{self.name}_"): [weight.shape for weight in layer.weights]
-            for layer in self.layers
-            if layer.weights
+            role: [weight.shape for weight in layer.weights]
+            for role, layer in self.layers.items()
+            if getattr(layer, "weights", ())
         }
 
 
 def _blocks_of(model: keras.Model) -> dict[str, _Block]:
-    """The blocks by name, in the order of the model."""
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"blocks are of a Keras model, not of {model!r}")
-    blocks: dict[str, _Block] = {}
-    for layer in model.layers:
-        if found := IN_A_BLOCK.fullmatch(layer.name):
-            blocks.setdefault(found[1], _Block(found[1])).layers.append(layer)
+    """The blocks in the order of the model, by name: with the prefix if there are networks."""
+    networks = networks_of(model)
+    blocks = {}
+    for network in networks:
+        for place, layers in network.blocks.items():
+            full_name = f"{network.prefix}{place}"
+            name = full_name if len(networks) > 1 else str(place)
+            blocks[name] = _Block(name, full_name, layers)
     if not blocks:
-        raise ValueError(
-            f"{model.name!r} has no blocks that were named here, such as stage1_block1: give the "
-            "network itself; where it is inside of another model, that is model.get_layer(NAME)"
-        )
+        raise ValueError(f"{model.name!r} has no blocks, such as stage1_block1")
     return blocks
 
 
-def _names(blocks: Iterable[str]) -> list[str]:
-    if isinstance(blocks, str):
-        raise TypeError(f"blocks are given as a list of names, not as {blocks!r}")
-    return list(blocks)
+def _chosen(known: Mapping[str, _Block], names: Iterable[str]) -> list[_Block]:
+    """The blocks with those names, with or without a prefix."""
+    if isinstance(names, str):
+        raise TypeError(f"blocks are given as a list of names, not as {names!r}")
+    full_names = {block.full_name: block for block in known.values()}
+    return [
+        full_names[name] if name in full_names else look_up(known, name, "block") for name in names
+    ]
 
 
 def _copy(

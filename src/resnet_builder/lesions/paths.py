@@ -4,7 +4,7 @@ from collections import Counter
 
 from ..config import ResnetConfig
 from ..plan.network import make_plan
-from ..presets import find_config
+from ..presets import resolve
 
 
 def path_lengths(source: str | ResnetConfig) -> dict[int, int]:
@@ -32,11 +32,11 @@ def path_lengths(source: str | ResnetConfig) -> dict[int, int]:
         >>> path_lengths("plain18")
         {8: 1}
     """
-    config = find_config(source)
-    if callable(config.block):
-        raise ValueError(f"the paths inside a block of your own are unknown: {config.block!r}")
+    plan = make_plan(resolve(source).config)
+    if not plan.is_known:
+        raise ValueError(f"the paths inside a block of your own are unknown: {plan.config.block!r}")
     counts = Counter({0: 1})
-    for stage in make_plan(config).stages:
+    for stage in plan.stages:
         for block in stage.blocks:
             longer = Counter({length + 1: count for length, count in counts.items()})
             counts = longer if block.shortcut is None else counts + longer

@@ -10,21 +10,19 @@ each block as here (plan/blocks.py); `basic_block` and `bottleneck` below plan o
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import keras
 
 from ..common.checks import positive_int
 from ..common.shapes import image_shape
-from ..config import ORIGINAL, ResnetConfig
-from ..plan.blocks import BlockSpec, plan_block, plan_shortcut
+from ..config import BLOCK_NAME, ORIGINAL, ResnetConfig
+from ..plan.blocks import BlockSpec, plan_block, shape_change
 from ..plan.draft import ConvSpec, Draft
-from ..plan.layers import Identity, Layer, Pair
+from ..plan.layers import Layer, Pair
 from ..plan.orders import BN_RELU_CONV, CONV_BN_RELU, Steps
 from .assemble import apply_layers
 from .layers import Style, Tensor
-
-T = TypeVar("T", bound=Callable[..., Any])
 
 
 def _conv_bn_relu(x: Tensor, filters: int, kernel_size: int, strides: Any = (1, 1)) -> Tensor:
@@ -43,11 +41,105 @@ def _shortcut(x: Tensor, residual: Tensor, strides: Any = (1, 1)) -> Tensor:
     Args:
         strides: by which the residual branch has divided the size of x.
     """
-    channels = residual.shape[1 if _style().data_format == "channels_first" else -1]
-    shortcut = _planned([x], lambda draft, start: plan_shortcut(draft, start, channels, _pair(strides)))
-    return keras.layers.Add()([shortcut, residual])
+    channels = residual.shape[1 if keras.config.image_data_format() == "channels_first" else -1]
+    given = _pair(strides, "strides")
+
+    def plan(draft: Draft, start: Layer) -> None:
+        if change := shape_change(draft.config, start, channels, given):
+            change.plan(draft, start)
+
+    return keras.layers.Add()([_planned(x, plan), residual])
+
+
+def basic_block(
+    filters: int, init_strides: Any = (1, 1), is_first_block_of_first_layer: bool = False
+) -> Callable[[Tensor], Tensor]:
+    """Two 3x3 convolutions and a shortcut: (h, w, c) -> (h/strides, w/strides, filters).
+
+    The article's block, with pre-activation (He et al. 2016, arXiv:1603.05027): usable in any
+    functional model, and as the `block_fn` of `ResnetBuilder.build`.
+
+    Args:
+        filters: filters of both convolutions.
+        init_strides: strides of the first convolution: (rows, columns), or one number for both.
+        is_first_block_of_first_layer: leave out the first batch norm and ReLU, because the stem
+            has just applied them.
+
+    Returns:
+        A function from a 4D tensor, in the order of `keras.config.image_data_format()`, to one.
+
+    Raises:
+        TypeError, ValueError: filters or strides that are not positive integers.
+
+    Example:
+        >>> import keras
+        >>> basic_block(64, init_strides=(2, 2))(keras.Input((56, 56, 32))).shape
+        (None, 28, 28, 64)
+    """
+    return _block("basic_block", filters, init_strides, is_first_block_of_first_layer)
+
+
+def bottleneck(
+    filters: int, init_strides: Any = (1, 1), is_first_block_of_first_layer: bool = False
+) -> Callable[[Tensor], Tensor]:
+    """1x1, 3x3 and 1x1 convolutions and a shortcut: (h, w, c) -> (h/strides, w/strides, 4*filters).
+
+    The article's block for networks of 50 layers and more, strided in its first convolution. See
+    `basic_block` for the arguments, the source and the errors.
+
+    Example:
+        >>> import keras
+        >>> bottleneck(64)(keras.Input((56, 56, 64))).shape
+        (None, 56, 56, 256)
+    """
+    return _block("bottleneck", filters, init_strides, is_first_block_of_first_layer)
+
+
+# A config knows them by these names, if they are given to it as functions.
+for _function in (basic_block, bottleneck):
+    setattr(_function, BLOCK_NAME, _function.__name__)
+
+
+def _block(
+    kind: Any, filters: int, init_strides: Any, opens_network: bool
+) -> Callable[[Tensor], Tensor]:
+    spec = BlockSpec(
+        name="",
+        filters=positive_int(filters, "filters"),
+        strides=_pair(init_strides, "init_strides"),
+        opens_network=opens_network,
+    )
+
+    def plan(draft: Draft, start: Layer) -> None:
+        plan_block(draft, start, spec)
+        draft.layers.pop()  # the name of its output, which a layer of a model needs not
+
+    return lambda x: _planned(x, plan, kind)
 
 
 def _unit(x: Tensor, steps: Steps, filters: int, kernel_size: int, strides: Any) -> Tensor:
-    spec = ConvSpec(positive_int(filters, "filters"), kernel_size, _pair(strides))
+    spec = ConvSpec(positive_int(filters, "filters"), kernel_size, _pair(strides, "strides"))
     return _planned(x, lambda draft, start: draft.unit(start, "{}", steps, spec))
+
+
+def _planned(x: Tensor, plan: Callable[[Draft, Layer], Any], block: Any = "basic_block") -> Tensor:
+    """What `plan` adds after x, as Keras layers that Keras names."""
+    config = ResnetConfig(block=block, repetitions=(1,), **ORIGINAL)
+    style = Style(keras.config.image_data_format(), prefix=None)
+    shape = image_shape(tuple(x.shape[1:]), style.data_format)
+    draft = Draft(config.replace(input_shape=shape))
+    start = draft.input()
+    plan(draft, start)
+    tensors = {start.name: style.enter(x, "")}
+    apply_layers(draft.layers[1:], tensors, style)
+    return style.leave(tensors[draft.layers[-1].name], "")
+
+
+def _pair(strides: Any, what: str) -> Pair:
+    try:
+        rows, columns = strides
+    except TypeError:
+        rows = columns = strides
+    except ValueError:
+        raise ValueError(f"{what} must be (rows, columns) or one number, got {strides!r}") from None
+    return positive_int(rows, what), positive_int(columns, what)

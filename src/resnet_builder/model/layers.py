@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from ..common.shapes import Shape, in_order
+from ..common.shapes import in_order
 from ..plan.layers import (
     Activation,
     Add,
@@ -174,7 +174,7 @@ def _channel_pad(layer: ChannelPad, style: Style) -> keras.Layer:
 
 def _global_pool(layer: GlobalPool, style: Style) -> keras.Layer:
     kinds = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
-    return kinds[layer.kind](keepdims=layer.keeps_axes, **INSIDE, **style.common(layer.name))
+    return kinds[layer.pooling](keepdims=layer.keeps_axes, **INSIDE, **style.common(layer.name))
 
 
 def _reshape(layer: Reshape, style: Style) -> keras.Layer:

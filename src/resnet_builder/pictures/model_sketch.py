@@ -13,10 +13,10 @@ from ..common import words
 from ..costs.models import node_costs, profile_model, section_names
 from ..costs.report import known_sum
 from ..model.graph import Node, model_graph
+from ..model.network import places
+from ..plan.names import Place, read_names
 from .boxes import LayerBox, gather
 from .sketch import ENTRY, Edge, Section, Sketch, Unit, UnitMaker, join, shortcut_role
-
-OURS = "stem", "stage", "head"
 
 
 def sketch_model(model: keras.Model) -> Sketch:
@@ -29,22 +29,24 @@ def sketch_model(model: keras.Model) -> Sketch:
 
 def _sections(graph: list[Node]) -> Iterator[Section]:
     """Segments in a row of one size, or of one name; layers that are not drawn cost nothing."""
-    layers = [node.layer.name for node in graph]
-    boxes = gather(graph, list(map(_block, layers)))
+    where = places(graph)
+    boxes = gather(graph, [str(place) if place.block else "" for place in where])
     names, costs = section_names(graph), node_costs(graph)
+    own = read_names(node.layer.name for node in graph)
+    others = ["" if node.layer.name in own else node.layer.name for node in graph]
 
     def name_of(segment: range) -> str:
         return names[boxes[segment[-1]].nodes[-1]]
 
-    for name, group in groupby(_segments(boxes), name_of):
+    for _, group in groupby(_segments(boxes), name_of):
         segments = list(group)
         nodes = [node for segment in segments for box in segment for node in boxes[box].nodes]
         yield Section(
-            name=name if name.startswith(OURS) else "",
+            name=where[nodes[-1]].part,
             size=_size(graph[nodes[-1]].output_shape),
             parameters=sum(costs[node].parameters for node in nodes),
             macs=known_sum(costs[node].macs for node in nodes),
-            units=tuple(_units(segments, boxes, layers)),
+            units=tuple(_units(segments, boxes, where, others)),
         )
 
 
@@ -87,15 +89,16 @@ def _segments(boxes: list[LayerBox]) -> Iterator[range]:
 # Units ------------------------------------------------------------------------------------------
 
 
-def _units(segments: list[range], boxes: list[LayerBox], names: list[str]) -> Iterator[Unit]:
+def _units(
+    segments: list[range], boxes: list[LayerBox], where: list[Place], names: list[str]
+) -> Iterator[Unit]:
     """A unit for every block, or for whatever else may be repeated."""
 
-    def names_of(segment: range) -> list[str]:
-        return [names[node] for number in segment for node in boxes[number].nodes]
+    def nodes(segment: range) -> list[int]:
+        return [node for number in segment for node in boxes[number].nodes]
 
     def block(segment: range) -> str:
-        blocks = map(_block, names_of(segment))
-        return next(filter(None, blocks), "").rpartition("_")[2]
+        return next(filter(None, (where[node].in_stage for node in nodes(segment))), "")
 
     for name, of_block in groupby(segments, block):
         group = list(of_block)
@@ -104,7 +107,7 @@ def _units(segments: list[range], boxes: list[LayerBox], names: list[str]) -> It
             continue
         shared: list[Unit] = []  # batch norm and activation that a block may begin with
         for segment in group:
-            unit = _unit(segment, boxes, _common_name(names_of(segment)))
+            unit = _unit(segment, boxes, _common_name(names[node] for node in nodes(segment)))
             if shared and len(segment) > 1:
                 unit = replace(join([*shared, unit]), names=unit.names)
             else:
@@ -113,12 +116,6 @@ def _units(segments: list[range], boxes: list[LayerBox], names: list[str]) -> It
             if not shared:
                 yield unit
         yield from shared
-
-
-def _block(layer: str) -> str:
-    """The block that a layer of this package belongs to: stage1_block2."""
-    found = re.search(r"(?:^|_)(stage\d+_block\d+)_", layer)
-    return found[1] if found else ""
 
 
 def _prepares(unit: Unit) -> bool:

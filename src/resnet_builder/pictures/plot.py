@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..common.checks import look_up
 from ..config import ResnetConfig
-from ..costs.profile import configured
 from ..plan.network import make_plan
+from ..presets import resolve
 from .diagram import Diagram, check_path
 from .differences import mark_differences
 from .page_drawing import draw_page
@@ -123,10 +123,10 @@ def _saved(diagram: Diagram, to_file: str | os.PathLike[str] | None) -> Diagram:
 
 def _sketch(source: Any, input_shape: Any = None, classes: int | None = None) -> Sketch:
     if isinstance(source, str | ResnetConfig):
-        config = configured(source, input_shape, classes)
-        if not callable(config.block):
-            name = source if isinstance(source, str) else "resnet"
-            return sketch_plan(make_plan(config), name)
+        named = resolve(source, input_shape, classes)
+        plan = make_plan(named.config)
+        if plan.is_known:
+            return sketch_plan(plan, named.name)
     from .model_sketch import sketch_model
 
     return sketch_model(_model(source, input_shape, classes))

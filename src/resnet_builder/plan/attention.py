@@ -49,7 +49,7 @@ def efficient_channel_attention(draft: Draft, x: Layer, name: str) -> Layer:
     channels = x.output_channels
     size = int(log2(channels) + 1) // 2
     size = max(3, size + 1 - size % 2)
-    y = draft.add(GlobalPool, f"{name}_pool", x)
+    y: Layer = draft.add(GlobalPool, f"{name}_pool", x)
     y = draft.add(Reshape, f"{name}_channels", y, shape=(channels, 1))
     initializer: str | Initializer = draft.config.kernel_initializer
     y = draft.add(ChannelConv, f"{name}_conv", y, kernel_size=size, initializer=initializer)

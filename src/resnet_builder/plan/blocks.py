@@ -122,7 +122,14 @@ def plan_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
         return _own_block(draft, x, spec)
     order = ORDERS[config.activation_order]
     convs = _convs(config, spec)
-    change = _change(config, x, convs, spec)
+    change = shape_change(
+        config,
+        x,
+        filters=convs[-1].filters,
+        strides=(prod(conv.strides[0] for conv in convs), prod(c.strides[1] for c in convs)),
+        wanted_strides=spec.strides,
+        names=f"{spec.name}_shortcut_{{}}",
+    )
     steps = [order.residual] * (len(convs) - 1) + [order.last_of_residual]
     if spec.opens_network:
         steps[0] = order.first_of_network
@@ -131,7 +138,7 @@ def plan_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
         shared = draft.unit(x, f"{spec.name}_{{}}1", BN_RELU)
         x, steps[0] = shared[-1], CONV
     residual = _residual(draft, x, spec, convs, steps)
-    shortcut = change.projection.plan(draft, x, change) if change else ()
+    shortcut = change.plan(draft, x) if change else ()
     end = _end(draft, x, residual, shortcut, spec.name)
     return Block(
         name=spec.name,
@@ -226,6 +233,10 @@ class Change:
     strides: Pair
     wanted_strides: Pair
 
+    def plan(self, draft: Draft, x: Layer) -> tuple[Unit, ...]:
+        """Add the layers of the shortcut."""
+        return self.projection.plan(draft, x, self)
+
 
 def conv_projection(draft: Draft, x: Layer, change: Change) -> tuple[Unit, ...]:
     """A 1x1 convolution (option B of He et al. 2015, section 3.3)."""
@@ -282,17 +293,16 @@ PROJECTIONS = {
 }
 
 
-def _change(
-    config: ResnetConfig, x: Layer, convs: list[ConvSpec], spec: BlockSpec
+def shape_change(
+    config: ResnetConfig,
+    x: Layer,
+    filters: int,
+    strides: Pair,
+    wanted_strides: Pair | None = None,
+    names: str = "shortcut_{}",
 ) -> Change | None:
-    """What the shortcut has to do; None if it is the identity, or if there is none."""
-    filters = convs[-1].filters
-    if not config.shortcuts or (filters, spec.strides) == (x.output_channels, (1, 1)):
+    """What a shortcut has to do to `x`; None if it is the identity, or if there is none."""
+    wanted = wanted_strides or strides
+    if not config.shortcuts or (filters, wanted) == (x.output_channels, (1, 1)):
         return None
-    return Change(
-        projection=PROJECTIONS[config.projection],
-        names=f"{spec.name}_shortcut_{{}}",
-        filters=filters,
-        strides=(prod(conv.strides[0] for conv in convs), prod(c.strides[1] for c in convs)),
-        wanted_strides=spec.strides,
-    )
+    return Change(PROJECTIONS[config.projection], names, filters, strides, wanted)

@@ -1,7 +1,7 @@
 """The layers of a network as plain data, a class for each kind. No Keras.
 
 A layer knows the layers that feed it, its shapes, its weights and its multiply-adds. To add a kind,
-write a class here, and add a row to `KERAS_LAYERS` (model/layers.py) and to `WORDS` (plan/words.py).
+write a class here, and add a row to `KERAS_LAYERS` in model/layers.py and to `WORDS` in words.py.
 """
 
 from dataclasses import dataclass
@@ -231,9 +231,9 @@ class ChannelPad(Layer):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GlobalPool(Layer):
-    """A number per channel: the mean (`kind="avg"`) or the largest (`"max"`)."""
+    """A number per channel: the mean (`pooling="avg"`) or the largest (`"max"`)."""
 
-    kind: str = "avg"
+    pooling: str = "avg"
     keeps_axes: bool = False
 
     @property

@@ -97,9 +97,7 @@ class Plan:
         return not callable(self.config.block)
 
 
-def make_plan(
-    config: ResnetConfig, head: Head = Head(), output_stride: int | None = None
-) -> Plan:
+def make_plan(config: ResnetConfig, head: Head = Head(), output_stride: int | None = None) -> Plan:
     """The plan of a config; `output_stride` is that of `ResnetBuilder.from_preset`.
 
     Raises:
@@ -176,7 +174,7 @@ def _head(draft: Draft, x: Layer, head: Head) -> Iterator[Unit]:
         x = unit[-1]
         yield unit
     if head.pooling or head.include_top:
-        x = draft.add(GlobalPool, "head_pool", x, kind=head.pooling or "avg")
+        x = draft.add(GlobalPool, "head_pool", x, pooling=head.pooling or "avg")
         yield (x,)
     if head.dropout_rate:
         x = draft.add(Dropout, "head_dropout", x, rate=head.dropout_rate)

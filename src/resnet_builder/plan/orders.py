@@ -29,8 +29,10 @@ class Order:
         ends_in_activation: whether an activation follows the sum of a block.
         head: before the head's pool.
         shares_activation: whether a block with a projection begins with `BN_RELU` for both ways.
+        in_words: what it is, for `compare`.
     """
 
+    in_words: str
     residual: Steps
     last_of_residual: Steps
     first_of_network: Steps
@@ -44,6 +46,7 @@ class Order:
 ORDERS = {
     # He et al. 2015, Figure 2.
     "post": Order(
+        in_words="batch norm and activation behind each convolution",
         residual=CONV_BN_RELU,
         last_of_residual=CONV_BN,
         first_of_network=CONV_BN_RELU,
@@ -56,6 +59,7 @@ ORDERS = {
     # one, in the first block too (timm models/resnetv2.py; the paper's appendix activates before
     # its first block splits).
     "pre": Order(
+        in_words="batch norm and activation before each convolution",
         residual=BN_RELU_CONV,
         last_of_residual=BN_RELU_CONV,
         first_of_network=BN_RELU_CONV,
@@ -65,6 +69,7 @@ ORDERS = {
     ),
     # The article's code: the stem has activated the input of the first block.
     "pre_raw": Order(
+        in_words="batch norm and activation before each convolution but projections",
         residual=BN_RELU_CONV,
         last_of_residual=BN_RELU_CONV,
         first_of_network=CONV,

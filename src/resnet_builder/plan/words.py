@@ -38,11 +38,13 @@ def describe(unit: Unit) -> list[Description]:
     if isinstance(unit[-1], Multiply):
         return [_attention(unit)]
     strides = _strides(unit)
-    return [
-        replace(described, strides=strides) if isinstance(layer, Strided | ChannelPad) else described
-        for layer in unit
-        for described in WORDS[type(layer)](layer)
-    ]
+    described = []
+    for layer in unit:
+        words = WORDS[type(layer)](layer)
+        if isinstance(layer, Strided | ChannelPad):
+            words = [replace(word, strides=strides) for word in words]
+        described += words
+    return described
 
 
 def _strides(unit: Unit) -> Pair:
@@ -87,8 +89,8 @@ def _pool(kind: str) -> Callable[[Any], list[Description]]:
 
 
 def _global_pool(layer: GlobalPool) -> list[Description]:
-    in_table = {"avg": "average pool", "max": "max pool"}[layer.kind]
-    return [Description("pool", f"global {layer.kind} pool", in_table=in_table)]
+    in_table = {"avg": "average pool", "max": "max pool"}[layer.pooling]
+    return [Description("pool", f"global {layer.pooling} pool", in_table=in_table)]
 
 
 def _dense(layer: Dense) -> list[Description]:

@@ -1,14 +1,12 @@
 """freeze and unfreeze: fine-tuning that leaves the first stages as they are."""
 
-import re
 from collections.abc import Iterator
 
 import keras
 
 from ..common.checks import look_up
-
-# The part that a layer is of, behind the prefix of the network.
-PART = re.compile(r"(?:.*_)?(stem|stage\d+)_.+")
+from ..model.network import check_model, networks_of
+from ..plan.names import HEAD
 
 
 def freeze(model: keras.Model, until: str = "stage3") -> None:
@@ -21,12 +19,14 @@ def freeze(model: keras.Model, until: str = "stage3") -> None:
     the old variables; until then `fit` refuses to run.
 
     Args:
-        model: a model of `ResnetBuilder`, or one that goes on behind it.
+        model: a model of `ResnetBuilder`, or one that begins before it, goes on after it, or joins
+            several: all of them are frozen.
         until: `"stem"`, `"stage1"`, `"stage2"`, ...: the last part that does not move.
 
     Raises:
         TypeError: not a Keras model.
-        ValueError: the model has no such part; the message lists those that it has.
+        ValueError: the model has no layers named as in this package, or no such part; the message
+            lists those that it has.
 
     Example:
         >>> from resnet_builder import ResnetBuilder, freeze
@@ -35,13 +35,18 @@ def freeze(model: keras.Model, until: str = "stage3") -> None:
         >>> [variable.path for variable in model.trainable_variables]
         ['predictions/kernel', 'predictions/bias']
     """
-    parts = _parts(model)
-    last = look_up(
-        {name: number for number, name in enumerate(parts)}, until, "part of the network"
-    )
-    for name in list(parts)[: last + 1]:
-        for layer in parts[name]:
-            layer.trainable = False
+    places = [
+        (place, list(layers.values()))
+        for network in networks_of(model)
+        for place, layers in network.places.items()
+        if place != HEAD
+    ]
+    parts = sorted((place.stage, place.part) for place, _ in places)
+    last = look_up({part: stage for stage, part in parts}, until, "part of the network")
+    for place, layers in places:
+        if place.stage <= last:
+            for layer in layers:
+                layer.trainable = False
     model.compiled = False
 
 
@@ -59,8 +64,7 @@ def unfreeze(model: keras.Model) -> None:
         >>> all(layer.trainable for layer in model.layers)
         True
     """
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"unfreeze takes a Keras model, not {model!r}")
+    check_model(model)
     for layer in all_layers(model):
         layer.trainable = True
     model.compiled = False
@@ -72,19 +76,3 @@ def all_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
         yield layer
         if isinstance(layer, keras.Model):
             yield from all_layers(layer)
-
-
-def _parts(model: keras.Model) -> dict[str, list[keras.layers.Layer]]:
-    """The layers of the stem and of each stage, in the network's order."""
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"freeze takes a Keras model, not {model!r}")
-    parts: dict[str, list[keras.layers.Layer]] = {}
-    for layer in model.layers:
-        if found := PART.fullmatch(layer.name):
-            parts.setdefault(found[1], []).append(layer)
-    if not parts:
-        raise ValueError(
-            f"{model.name!r} has no layers that were named here, such as stem_conv; where the "
-            "network is inside of another model, give model.get_layer(NAME)"
-        )
-    return parts

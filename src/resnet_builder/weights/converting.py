@@ -9,7 +9,7 @@ import numpy as np
 
 from ..builder import ResnetBuilder
 from ..common.recursion import room_for
-from ..presets import find_config
+from ..presets import resolve
 from .checkpoints import Checkpoint, opened
 from .hub import download, is_repository
 from .loading import WeightsReport, load_weights
@@ -65,7 +65,7 @@ def convert(
 
 def _network_for(source: Path, preset: str) -> keras.Model:
     """The preset with as many input channels and classes as the checkpoint has."""
-    rows, columns, channels = find_config(preset).input_shape
+    rows, columns, channels = resolve(preset).config.input_shape
     with opened(source) as checkpoint:
         kernels = _kernels(checkpoint)
     channels = next((kernels[stem][2] for stem in STEMS if stem in kernels), channels)

@@ -1,11 +1,12 @@
 """load_weights: a checkpoint into a model, all of it or nothing."""
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
+from ..model.network import networks_of
+from ..plan.names import LayerName
 from .by_order import ARTICLE, is_by_order, named_by_order
 from .checkpoints import Checkpoint, opened
 from .hub import download, is_repository
@@ -13,9 +14,6 @@ from .matching import Matching, fitting_presets
 from .networks import Network, stride_in_3x3
 from .origins import ORIGINS, Origin, WeightName, find_origin
 from .values import value
-
-OUR_LAYER = re.compile(r"(?:stem|stage\d+_block\d+|head)_.*|predictions")
-FIRST_LAYER = re.compile(r"(.*)stem_conv1?")
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class WeightsReport:
         origin: whose names the checkpoint has.
         tensors: how many went into the model.
         adapted: what was done to make it fit, in words; empty where nothing was.
-        left_random: weights that stay as they were.
+        left_random: (layer, variable) of the weights that stay as they were.
 
     Example:
         >>> from resnet_builder import ResnetBuilder, load_weights
@@ -42,7 +40,7 @@ class WeightsReport:
     origin: str
     tensors: int
     adapted: tuple[str, ...] = ()
-    left_random: tuple[str, ...] = ()
+    left_random: tuple[WeightName, ...] = ()
 
     def __str__(self) -> str:
         first = f"{self.tensors} tensors from {self.source}, named as in {self.origin}"
@@ -110,7 +108,7 @@ def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> Wei
         origin=origin.name,
         tensors=sum(1 + bool(pair.bias) for pair in matching.pairs),
         adapted=tuple(matching.adapted),
-        left_random=tuple("/".join(name) for name in matching.left_random),
+        left_random=tuple(matching.left_random),
     )
 
 
@@ -119,22 +117,17 @@ Weights = dict[WeightName, tuple[Any, Any]]
 
 
 def _weights(model: keras.Model) -> Weights:
-    firsts = [FIRST_LAYER.fullmatch(layer.name) for layer in model.layers]
-    prefixes = [first[1] for first in firsts if first]
-    if not prefixes:
+    networks = networks_of(model)
+    if len(networks) > 1:
+        prefixes = ", ".join(repr(network.prefix) for network in networks)
         raise ValueError(
-            f"{model.name!r} has no layers that were named here, such as stem_conv: give the "
-            "network itself; where it is inside of another model, that is model.get_layer(NAME)"
-        )
-    if len(prefixes) > 1:
-        raise ValueError(
-            f"{model.name!r} holds {len(prefixes)} networks, with the prefixes "
-            f"{', '.join(map(repr, prefixes))}: load into each before they are joined"
+            f"{model.name!r} holds {len(networks)} networks, with the prefixes {prefixes}: load "
+            "into each before they are joined"
         )
     weights = {}
     for layer in model.layers:
-        ours = layer.name.removeprefix(prefixes[0])
-        name = ours if OUR_LAYER.fullmatch(ours) else layer.name
+        own = LayerName.parse(layer.name, networks[0].prefix)
+        name = str(own.without_prefix) if own else layer.name
         for variable in layer.weights:
             weights[name, variable.name] = variable, layer
     return weights

@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..plan.layers import BnRelu, Classifier, Conv, Part, Plan, SqueezeExcite
+from ..plan.layers import Conv
+from ..plan.network import Plan
 from .origins import WeightName
 
 Shape = tuple[int, ...]
@@ -26,8 +27,12 @@ class Network:
 
 def network_of(plan: Plan) -> Network:
     """What a plan's network wants of a checkpoint."""
-    weights = {name: shape for part in plan.parts for name, shape in _weights(part).items()}
-    strides = {part.name: part.strides for part in plan.parts if isinstance(part, Conv)}
+    weights = {
+        (layer.name, variable): shape
+        for layer in plan.layers
+        for variable, shape in layer.weights.items()
+    }
+    strides = {layer.name: layer.strides for layer in plan.layers if isinstance(layer, Conv)}
     return Network(weights, stride_in_3x3(strides))
 
 
@@ -40,39 +45,3 @@ def stride_in_3x3(strides: Mapping[str, tuple[int, int]]) -> bool | None:
             if first != second:
                 return max(second) > 1
     return None
-
-
-def _weights(part: Part) -> dict[WeightName, Shape]:
-    channels = part.input_shape[2]
-    match part:
-        case Conv():
-            return _conv(part, channels)
-        case BnRelu():
-            return _batch_norm(part.name, channels)
-        case SqueezeExcite():
-            reduce = _dense(f"{part.name}_reduce", (1, 1, channels, part.reduced))
-            return reduce | _dense(f"{part.name}_expand", (1, 1, part.reduced, channels))
-        case Classifier():
-            return _dense(part.name, (channels, part.classes))
-        case _:
-            return {}
-
-
-def _conv(conv: Conv, channels: int) -> dict[WeightName, Shape]:
-    kernel = (conv.kernel_size, conv.kernel_size, channels // conv.groups, conv.filters)
-    weights = _dense(conv.name, kernel)
-    if not conv.use_bias:
-        del weights[conv.name, "bias"]
-    if conv.unit == "conv":
-        return weights
-    normalised = channels if conv.unit == "bn_relu_conv" else conv.filters
-    return weights | _batch_norm(conv.companion("bn"), normalised)
-
-
-def _dense(layer: str, kernel: Shape) -> dict[WeightName, Shape]:
-    return {(layer, "kernel"): kernel, (layer, "bias"): kernel[-1:]}
-
-
-def _batch_norm(layer: str, channels: int) -> dict[WeightName, Shape]:
-    variables = ("gamma", "beta", "moving_mean", "moving_variance")
-    return {(layer, variable): (channels,) for variable in variables}

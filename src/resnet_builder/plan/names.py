@@ -1,0 +1,149 @@
+"""Names of layers: written and read in this module only. No Keras.
+
+A name says where in the network a layer is, and what it does there:
+
+    stem     input, stem_conv, stem_bn, stem_act, stem_pool
+    stage2   stage2_block1_conv1, stage2_block1_shortcut_bn, stage2_block1_add, stage2_block1_out
+    head     head_bn, head_act, head_pool, predictions
+
+All names of a network begin with its `layer_prefix`, which may be any text, even one that looks
+like the name of a layer.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Self
+
+# Roles of layers that other modules look for; every block ends in its "out".
+ADD, OUT = "add", "out"
+
+
+@dataclass(frozen=True)
+class Place:
+    """The stem, the head, or a block of a stage.
+
+    Attributes:
+        kind: `"stem"`, `"stage"` or `"head"`; empty outside a network.
+        stage, block: numbers from 1; 0 in the stem and the head.
+
+    Example:
+        >>> block = Place("stage", 2, 1)
+        >>> print(block, block.part, block.in_stage)
+        stage2_block1 stage2 block1
+    """
+
+    kind: str
+    stage: int = 0
+    block: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.part}_{self.in_stage}" if self.block else self.part
+
+    @property
+    def part(self) -> str:
+        """The part of the network: `"stem"`, `"stage1"`, `"stage2"`, ..., `"head"`."""
+        return f"{self.kind}{self.stage}" if self.stage else self.kind
+
+    @property
+    def in_stage(self) -> str:
+        """The block's name within its stage, such as `"block1"`; empty in the stem and the head."""
+        return f"block{self.block}" if self.block else ""
+
+
+STEM, HEAD, ELSEWHERE = Place("stem"), Place("head"), Place("")
+
+# The layers at the two ends of a network, which are named by their role alone.
+ENDS = {"input": STEM, "predictions": HEAD}
+
+
+@dataclass(frozen=True)
+class LayerName:
+    """The name of a layer: `str` writes it, `parse` reads it.
+
+    Attributes:
+        place: the stem, the head or a block.
+        role: the rest of the name: `"conv1"`, `"shortcut_bn"`, `"out"`.
+        prefix: the network's `layer_prefix`.
+
+    Example:
+        >>> name = LayerName(Place("stage", 2, 1), "conv1", prefix="left_")
+        >>> print(name, name.companion("bn"), name.without_prefix)
+        left_stage2_block1_conv1 left_stage2_block1_bn1 stage2_block1_conv1
+        >>> LayerName.parse("left_stage2_block1_conv1", prefix="left_") == name
+        True
+    """
+
+    place: Place
+    role: str
+    prefix: str = ""
+
+    def __str__(self) -> str:
+        stands_alone = ENDS.get(self.role) == self.place
+        return self.prefix + (self.role if stands_alone else f"{self.place}_{self.role}")
+
+    @classmethod
+    def parse(cls, name: str, prefix: str = "") -> Self | None:
+        """The name as read; None if it is not one that `str` writes with that prefix."""
+        own = name.removeprefix(prefix)
+        if own in ENDS:
+            place, role = ENDS[own], own
+        elif found := NAME.fullmatch(own):
+            place = Place(
+                found["end"] or "stage", int(found["stage"] or 0), int(found["block"] or 0)
+            )
+            role = found["role"]
+        else:
+            return None
+        read = cls(place, role, prefix)
+        return read if str(read) == name else None
+
+    @property
+    def without_prefix(self) -> Self:
+        """The name that the layer has in a network without a prefix."""
+        return replace(self, prefix="")
+
+    def companion(self, kind: str) -> Self:
+        """The name of the layer of another kind that goes with this one: conv2 -> bn2."""
+        return replace(self, role=KIND.sub(kind, self.role))
+
+
+NUMBER = "[1-9][0-9]*"
+NAME = re.compile(
+    rf"(?:(?P<end>stem|head)|stage(?P<stage>{NUMBER})_block(?P<block>{NUMBER}))_(?P<role>.+)",
+    re.DOTALL,
+)
+KIND = re.compile("[a-z]+(?=[0-9]*$)")
+
+# What all networks have, after their prefix: a first convolution, and blocks that end.
+STEM_CONV = re.compile(r"(.*)stem_conv1?", re.DOTALL)
+BLOCK_END = re.compile(rf"(.*)stage{NUMBER}_block{NUMBER}_{OUT}", re.DOTALL)
+
+
+def read_names(names: Iterable[str]) -> dict[str, LayerName]:
+    """Those of a model's layer names that are of residual networks, read.
+
+    The prefix of a network is what comes before both the name of its first convolution and those
+    of the ends of its blocks. In a model that was cut from a network, one of the two is enough.
+
+    Example:
+        >>> for name in read_names(["leftstem_conv", "leftstage1_block1_out", "dense"]).values():
+        ...     print(name.prefix, name.place, name.role)
+        left stem conv
+        left stage1_block1 out
+    """
+    names = list(names)
+    firsts, ends = _before(STEM_CONV, names), _before(BLOCK_END, names)
+    # The longest last, which prevails: one prefix may begin with another.
+    prefixes = sorted(firsts & ends or ends or firsts, key=len)
+    return {
+        name: read
+        for prefix in prefixes
+        for name in names
+        if (read := LayerName.parse(name, prefix))
+    }
+
+
+def _before(last: re.Pattern[str], names: Iterable[str]) -> set[str]:
+    """What comes before a last part of names."""
+    return {found[1] for name in names if (found := last.fullmatch(name))}

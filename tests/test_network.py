@@ -1,0 +1,275 @@
+"""Networks inside a model: with any prefix, among other layers, joined, and of one's own blocks."""
+
+from functools import cache
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from resnet_builder import (
+    ResnetBuilder,
+    along_paths,
+    freeze,
+    load_weights,
+    plot,
+    profile,
+    reordered,
+    without_blocks,
+)
+from resnet_builder.model.network import networks_of
+from resnet_builder.plan.names import HEAD, STEM, Place
+
+from .conftest import image_batch
+from .test_names import PREFIXES
+
+SMALL: dict[str, Any] = {
+    "input_shape": (16, 16, 3),
+    "classes": 4,
+    "repetitions": (2, 1),
+    "filters": 8,
+    "name": "net",
+}
+IMAGES = image_batch(2, 16, 16, 3)
+layers = keras.layers
+
+
+def small(prefix: str = "", preset: str = "resnet18", **options: Any) -> keras.Model:
+    return ResnetBuilder.from_preset(preset, layer_prefix=prefix, **SMALL | options)
+
+
+plain = cache(small)
+
+
+def pair(prefix: str) -> tuple[keras.Model, keras.Model]:
+    """A network without a prefix, and one with it and the same weights."""
+    prefixed = small(prefix)
+    prefixed.set_weights(plain().get_weights())
+    return plain(), prefixed
+
+
+def names(model: keras.Model, prefix: str = "") -> list[str]:
+    return [layer.name.removeprefix(prefix) for layer in model.layers]
+
+
+def answer(model: keras.Model) -> Any:
+    return model(IMAGES, training=False).numpy()
+
+
+# Prefixes ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_layers_without_their_prefix(prefix: str) -> None:
+    [network] = networks_of(small(prefix))
+    assert network.prefix == prefix
+    blocks = [Place("stage", 1, 1), Place("stage", 1, 2), Place("stage", 2, 1)]
+    assert list(network.blocks) == blocks
+    assert list(network.places) == [STEM, *blocks, HEAD]
+    roles = ["conv1", "bn1", "act1", "conv2", "bn2", "add", "out"]
+    assert list(network.blocks[blocks[1]]) == roles
+    for role in roles:
+        assert network.blocks[blocks[1]][role].name == f"{prefix}stage1_block2_{role}"
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_freeze(prefix: str) -> None:
+    model = small(prefix)
+    for until, moving in {
+        "stem": {"stage1_block1", "stage1_block2", "stage2_block1", "predictions"},
+        "stage1": {"stage2_block1", "predictions"},
+        "stage2": {"predictions"},
+    }.items():
+        freeze(model, until)
+        paths = [variable.path.removeprefix(prefix) for variable in model.trainable_variables]
+        assert {"_".join(path.partition("/")[0].split("_")[:2]) for path in paths} == moving
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_without_blocks(prefix: str) -> None:
+    original, prefixed = pair(prefix)
+    expected = without_blocks(original, ["stage1_block2"])
+    for name in ("stage1_block2", f"{prefix}stage1_block2"):
+        lesioned = without_blocks(prefixed, [name])
+        assert names(lesioned, prefix) == names(expected)
+        np.testing.assert_array_equal(answer(lesioned), answer(expected))
+    with pytest.raises(ValueError, match=r"unknown block 'stage3_block1'.*'stage1_block1', 'stage"):
+        without_blocks(prefixed, ["stage3_block1"])
+    with pytest.raises(ValueError, match="a block is named twice: stage1_block1, stage1_block1"):
+        reordered(prefixed, ["stage1_block1", f"{prefix}stage1_block1"])
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_reordered(prefix: str) -> None:
+    _, model = pair(prefix)
+    swapped = reordered(model, ["stage1_block2", f"{prefix}stage1_block1"])
+    for here, there in (("block1", "block2"), ("block2", "block1")):
+        np.testing.assert_array_equal(
+            swapped.get_layer(f"{prefix}stage1_{here}_conv2").kernel,
+            model.get_layer(f"{prefix}stage1_{there}_conv2").kernel,
+        )
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_along_paths(prefix: str) -> None:
+    original, prefixed = pair(prefix)
+    gated = along_paths(prefixed)
+    assert gated.inputs[1].shape == (None, 3)
+    paths = np.array([[0, 1, 0], [1, 1, 1]], "float32")
+    np.testing.assert_allclose(gated([IMAGES, paths], training=False), answer(original), atol=1e-6)
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_load_weights(prefix: str) -> None:
+    source, model = plain(), small(prefix)
+    report = load_weights(model, {weight.path: weight.numpy() for weight in source.weights})
+    assert report.tensors == len(model.weights)
+    np.testing.assert_array_equal(answer(model), answer(source))
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize("preset", ["resnet18", "resnetv2_18"])
+def test_profile_and_plot(prefix: str, preset: str) -> None:
+    original, prefixed = plain("", preset), small(prefix, preset)
+    parts = ["stem", "stage1", "stage2", "head"]
+    assert [row.name for row in profile(original).stages] == parts
+    assert profile(prefixed) == profile(original)
+    for detail in ("block", "stage"):
+        assert plot(prefixed, detail=detail).dot == plot(original, detail=detail).dot
+
+
+# Other layers -----------------------------------------------------------------------------------
+
+
+def among_others(prefix: str) -> keras.Model:
+    """A network of one block, with a user's layers before it, beside it and after it."""
+    image = keras.Input((8, 8, 5), name="image")
+    x = layers.Conv2D(3, 1, use_bias=False, name="my_stem_conv")(image)
+    x = layers.Conv2D(4, 3, padding="same", use_bias=False, name=f"{prefix}stem_conv")(x)
+    y = layers.Conv2D(4, 3, padding="same", use_bias=False, name=f"{prefix}stage1_block1_conv1")(x)
+    x = layers.Add(name=f"{prefix}stage1_block1_add")([x, y])
+    x = layers.Activation("relu", name=f"{prefix}stage1_block1_out")(x)
+    tap = layers.Identity(name="tap_stage1_block1_out")(x)
+    x = layers.Conv2D(2, 1, use_bias=False, name="x_stage2_block1_conv1")(x)
+    x = layers.GlobalAveragePooling2D(name=f"{prefix}head_pool")(x)
+    return keras.Model(image, [layers.Dense(7, use_bias=False, name="own")(x), tap])
+
+
+@pytest.mark.parametrize("prefix", ["", *PREFIXES])
+def test_the_layers_of_others_are_of_no_stage(prefix: str) -> None:
+    model = among_others(prefix)
+    rows = [(row.name, row.parameters) for row in profile(model).stages]
+    # 1x1x5x3 before 3x3x3x4; 3x3x4x4; 1x1x4x2 between the last stage and the pool, 2x7 after it.
+    assert rows == [("stem", 15 + 108), ("stage1", 144), ("head", 8 + 14)]
+    freeze(model, "stage1")
+    moving = ["my_stem_conv", "x_stage2_block1_conv1", "own"]
+    assert [variable.path for variable in model.trainable_variables] == [
+        f"{name}/kernel" for name in moving
+    ]
+    with pytest.raises(ValueError, match=r"choose from 'stage1_block1'$"):
+        without_blocks(model, ["stage2_block1"])
+
+
+@pytest.mark.parametrize("prefix", ["", *PREFIXES])
+def test_load_weights_among_other_layers(prefix: str) -> None:
+    model = among_others(prefix)
+    arrays = {v.path.removeprefix(prefix): v.numpy() + 1 for v in model.weights}
+    assert load_weights(model, arrays).tensors == 5
+    for variable in model.weights:
+        np.testing.assert_array_equal(variable, arrays[variable.path.removeprefix(prefix)])
+
+
+def test_a_stem_alone_makes_no_stages() -> None:
+    """Many networks of others have a layer of this name."""
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, strides=2, padding="same", name="stem_conv")(image)
+    model = keras.Model(image, layers.GlobalAveragePooling2D(name="head_pool")(x))
+    assert [row.name for row in profile(model).stages] == ["4x4"]
+    with pytest.raises(ValueError, match="has no blocks"):
+        without_blocks(model, [])
+
+
+def test_a_network_without_its_stem() -> None:
+    whole = small("stem_net_")
+    entry = whole.get_layer("stem_net_stage2_block1_conv1_pad").input
+    model = keras.Model(entry, whole.output)
+    assert [row.name for row in profile(model).stages] == ["stage2", "head"]
+    freeze(model, "stage2")
+    assert [v.path for v in model.trainable_variables] == [
+        "stem_net_predictions/kernel",
+        "stem_net_predictions/bias",
+    ]
+
+
+@pytest.mark.parametrize("function", [freeze, along_paths, lambda model: reordered(model, [])])
+def test_no_network(function: Any) -> None:
+    image = keras.Input((8, 8, 3))
+    model = keras.Model(image, layers.Conv2D(4, 3, name="conv2_block1_1_conv")(image), name="other")
+    for other in (model, keras.Sequential([keras.Input((16, 16, 3)), small()], name="other")):
+        with pytest.raises(ValueError, match=r"'other' has no layers .* model.get_layer\(NAME\)"):
+            function(other)
+    with pytest.raises(TypeError, match="model must be a Keras model, got 'resnet18'"):
+        function("resnet18")
+
+
+# Joined networks --------------------------------------------------------------------------------
+
+
+def test_joined_networks() -> None:
+    left, right = small("left"), small("left_")
+    outputs = [left.output, right.output]
+    model = keras.Model([left.input, right.input], outputs, name="net")
+    alone = {row.name: row.parameters for row in profile(left).stages}
+    assert {row.name: row.parameters for row in profile(model).stages} == {
+        name: 2 * parameters for name, parameters in alone.items()
+    }
+    lesioned = without_blocks(model, ["left_stage1_block2"])
+    gone = {name for name in names(model) if name not in names(lesioned)}
+    assert gone == {
+        f"left_stage1_block2_{role}" for role in ("conv1", "bn1", "act1", "conv2", "bn2", "add")
+    }
+    with pytest.raises(ValueError, match=r"'leftstage1_block1'.*'left_stage1_block1'"):
+        without_blocks(model, ["stage1_block2"])
+    with pytest.raises(ValueError, match="holds 2 networks, with the prefixes 'left', 'left_'"):
+        load_weights(model, {})
+    freeze(model, "stage2")
+    moving = {variable.path.partition("/")[0] for variable in model.trainable_variables}
+    assert moving == {"leftpredictions", "left_predictions"}
+
+
+# Blocks of one's own ----------------------------------------------------------------------------
+
+
+def scaled(filters: int, init_strides: Any, **_: Any) -> Any:
+    """A residual block whose layers are named by Keras."""
+
+    def apply(x: Any) -> Any:
+        branch = layers.Conv2D(filters, 3, init_strides, "same", use_bias=False)(x)
+        if x.shape != branch.shape:
+            x = layers.Conv2D(filters, 1, init_strides, use_bias=False)(x)
+        return x + branch
+
+    return apply
+
+
+@pytest.mark.parametrize("prefix", ["", "left"])
+def test_blocks_of_ones_own(prefix: str) -> None:
+    model = small(prefix, block=scaled)
+    rows = {row.name: row.parameters for row in profile(model).stages}
+    # Two blocks of 3x3x8x8; one of 3x3x8x16 with a 1x1x8x16 beside it.
+    assert (rows["stage1"], rows["stage2"]) == (2 * 576, 1152 + 128)
+    first, second, _ = [
+        [layer for layer in block.values() if getattr(layer, "weights", ())]
+        for block in networks_of(model)[0].blocks.values()
+    ]
+    lesioned = without_blocks(model, ["stage1_block2"])
+    gone = {name for name in names(model) if name not in names(lesioned)}
+    assert gone == {second[0].name, f"{prefix}stage1_block2_out"}
+    swapped = reordered(model, ["stage1_block2", "stage1_block1"])
+    np.testing.assert_array_equal(swapped.get_layer(first[0].name).kernel, second[0].kernel)
+    with pytest.raises(ValueError, match="stage2_block1 cannot be removed"):
+        without_blocks(model, ["stage2_block1"])
+    freeze(model, "stage1")
+    assert [layer.trainable for layer in (*first, *second)] == [False, False]
+    # What moves: the two kernels of the last block, and the classifier's kernel and bias.
+    assert len(model.trainable_variables) == 2 + 2

@@ -1,0 +1,127 @@
+"""The plan and the Keras model, layer by layer: one describes the other completely."""
+
+from collections.abc import Iterator
+from typing import Any, get_args, get_type_hints
+
+import keras
+import numpy as np
+import pytest
+
+from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, config
+from resnet_builder.model.graph import model_graph
+from resnet_builder.model.layers import KERAS_LAYERS
+from resnet_builder.plan import layers as plan_layers
+from resnet_builder.plan.blocks import BLOCKS, PROJECTIONS
+from resnet_builder.plan.layers import Layer, OwnBlock
+from resnet_builder.plan.network import Plan, make_plan
+from resnet_builder.plan.orders import ORDERS
+from resnet_builder.plan.stems import STEMS
+from resnet_builder.plan.words import WORDS
+
+# Together they have every kind of layer, and each order, stem and projection.
+NETWORKS: dict[str, dict[str, Any]] = {
+    "resnet18": {},
+    "resnet50": {"groups": 4, "zero_init_last": True},
+    "keras_resnet50": {},
+    "keras_resnet18": {"shortcuts": False},
+    "resnetv2_50": {},
+    "resnet50d": {"eca": True},
+    "resnetv2_50d": {"projection": "pad"},
+    "seresnet18": {"drop_path_rate": 0.2, "weight_decay": 1e-4},
+    "resnet20_cifar": {},
+    "plain18": {"activation": "silu"},
+}
+
+
+def small(name: str, **options: Any) -> tuple[Plan, keras.Model]:
+    shape = {"input_shape": (33, 40, 3), "repetitions": (1, 2), "filters": 8}
+    found = PRESETS[name].replace(**shape | NETWORKS[name])
+    return make_plan(found), ResnetBuilder.from_config(found, **options)
+
+
+def in_keras_order(plan: Plan) -> list[Layer]:
+    """The layers as Keras lists them: by their distance from the output, shortcuts first."""
+    layers = list(plan.layers)
+    distance = {layer.name: 0 for layer in layers}
+    for layer in reversed(layers):
+        for source in layer.inputs:
+            distance[source] = max(distance[source], distance[layer.name] + 1)
+    visited: dict[str, None] = {}
+    named = {layer.name: layer for layer in layers}
+    ways = [layers[-1].name]
+    while ways:
+        name = ways.pop()
+        if name not in visited:
+            visited[name] = None
+            ways += reversed(named[name].inputs)
+    order = list(visited)
+    return sorted(layers, key=lambda layer: (-distance[layer.name], order.index(layer.name)))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_names_order_weights_and_shapes(name: str) -> None:
+    plan, model = small(name)
+    described = [
+        (layer.name, layer.output_shape, list(layer.weights.items()))
+        for layer in in_keras_order(plan)
+    ]
+    built = [
+        (
+            layer.name,
+            tuple(layer.output.shape[1:]),
+            [(weight.name, tuple(weight.shape)) for weight in layer.weights],
+        )
+        for layer in model.layers
+    ]
+    assert built == described
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_connections_and_costs(name: str) -> None:
+    plan, model = small(name)
+    graph = model_graph(model)
+    feeds = {node.layer.name: [graph[n].layer.name for n in node.inputs] for node in graph}
+    assert feeds == {layer.name: list(layer.inputs) for layer in plan.layers}
+    trained = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    assert sum(layer.parameters for layer in plan.layers) == trained
+    assert trained + sum(layer.statistics for layer in plan.layers) == model.count_params()
+
+
+def kinds_of_layer() -> list[type[Layer]]:
+    found = [value for value in vars(plan_layers).values() if isinstance(value, type)]
+    bases = {plan_layers.Layer, plan_layers.Strided}
+    return [kind for kind in found if issubclass(kind, Layer) and kind not in bases]
+
+
+def test_every_kind_of_layer_has_a_keras_layer_and_words() -> None:
+    kinds = set(kinds_of_layer())
+    assert len(kinds) >= 19
+    assert kinds == set(KERAS_LAYERS) == set(WORDS)
+
+
+def test_the_networks_here_have_every_kind_of_layer() -> None:
+    found = {type(layer) for name in NETWORKS for layer in small_plan(name).layers}
+    dropout = plan_layers.Dropout  # an option of the head
+    assert found | {OwnBlock, dropout} == set(kinds_of_layer())
+
+
+def small_plan(name: str) -> Plan:
+    return make_plan(PRESETS[name].replace(**NETWORKS[name]))
+
+
+def test_types_of_fields_name_what_the_tables_have() -> None:
+    tables = {
+        config.Block: BLOCKS,
+        config.Stem: STEMS,
+        config.ActivationOrder: ORDERS,
+        config.Projection: PROJECTIONS,
+    }
+    for names, table in tables.items():
+        assert list(get_args(names)) == list(table)
+
+
+def test_changes_are_the_fields_of_a_config() -> None:
+    def fields() -> Iterator[str]:
+        yield from get_type_hints(ResnetConfig)
+
+    assert list(get_type_hints(config.Changes)) == list(fields())
