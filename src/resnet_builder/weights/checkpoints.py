@@ -29,6 +29,9 @@ MOST_COMPRESSION = 50
 UNCHECKED_BYTES = 64 * 2**20
 CHUNK_BYTES = 2**20
 
+# Temporary data is kept in memory up to this size, and on disk beyond.
+IN_MEMORY_BYTES = 16 * 2**20
+
 # Where checkpoints that hold more than tensors keep them.
 STATE_DICTS = ("state_dict", "model", "model_state_dict")
 
@@ -189,8 +192,8 @@ def _hdf5(path: Path) -> Iterator[Checkpoint]:
 
 @contextmanager
 def _keras_archive(path: Path) -> Iterator[Checkpoint]:
-    # HDF5 is read in any order: unpacked on disk, the weights take no memory.
-    with tempfile.TemporaryFile() as unpacked:
+    # HDF5 is read in any order, so it is unpacked first: on disk if it is large.
+    with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as unpacked:
         for chunk in _unpack(path, "model.weights.h5"):
             unpacked.write(chunk)
         with _hdf5_file(path, unpacked) as checkpoint:

@@ -14,6 +14,7 @@ from .hub import download, is_repository
 from .matching import Match, Problem, fitting_presets, match
 from .names import WeightName
 from .recognising import Recognised, recognise
+from .restoring import restored_on_failure
 from .values import to_weight
 
 OUR_LAYER = re.compile(r"(?:stem|stage\d+_block\d+|head)_.*|predictions")
@@ -152,21 +153,18 @@ def _convolutions(weights: Weights) -> dict[str, Any]:
 
 
 def _assign(weights: Weights, found: Recognised, matched: Match) -> None:
-    """Assign each value as it is read; on any error or interrupt, restore what was replaced."""
-    replaced = []
-    try:
-        for assignment in matched.assignments:
-            variable, layer = weights[assignment.weight]
-            epsilon = getattr(layer, "epsilon", 0)
+    # Each tensor is read once: what is checked is what is assigned.
+    targets = [(assignment, *weights[assignment.weight]) for assignment in matched.assignments]
+    with restored_on_failure(variable for _, variable, _ in targets):
+        for assignment, variable, layer in targets:
             value = to_weight(
-                found.checkpoint, assignment, found.origin, dtype=variable.dtype, epsilon=epsilon
+                found.checkpoint,
+                assignment,
+                found.origin,
+                dtype=variable.dtype,
+                epsilon=getattr(layer, "epsilon", 0),
             )
-            replaced.append((variable, variable.numpy()))
             variable.assign(value)
-    except BaseException:
-        for variable, value in replaced:
-            variable.assign(value)
-        raise
 
 
 def _does_not_fit(
