@@ -128,7 +128,7 @@ NOBODYS = {
 
 @pytest.mark.parametrize("network", NOBODYS)
 def test_nothing_known(network: str) -> None:
-    with pytest.raises(ValueError, match="nothing in it tells whose network it is. It has "):
+    with pytest.raises(ValueError, match=r"nothing in it tells whose network it is\. It has "):
         recognised(NOBODYS[network])
 
 
