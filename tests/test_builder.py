@@ -12,7 +12,7 @@ import pytest
 
 from resnet_builder import ResnetBuilder, ResnetConfig, basic_block
 
-from .conftest import image_batch
+from .helpers import image_batch, randomised
 
 GOLDEN_PRESETS = ["keras_resnet34", "keras_resnet50", "resnet18", "resnet34", "resnet50"]
 
@@ -40,22 +40,6 @@ def small(variant: str, shape: Any = (33, 40, 3), **options: Any) -> keras.Model
     return ResnetBuilder.from_preset(
         variant.split()[0], shape, **changes | VARIANTS[variant] | options
     )
-
-
-def randomised(model: keras.Model) -> keras.Model:
-    """The model with random weights throughout, batch-norm statistics included."""
-    rng = np.random.default_rng(0)
-    values = []
-    for weight in model.weights:
-        if weight.name == "kernel":
-            fan_in = np.prod(weight.shape[:-1])
-            values.append(rng.standard_normal(weight.shape) * fan_in**-0.5)
-        elif weight.name in ("gamma", "moving_variance"):
-            values.append(rng.uniform(0.5, 1.5, weight.shape))
-        else:
-            values.append(0.1 * rng.standard_normal(weight.shape))
-    model.set_weights(values)
-    return model
 
 
 def layer_names(model: keras.Model) -> list[str]:

@@ -12,10 +12,10 @@ import pytest
 from resnet_builder import ResnetBuilder, basic_block, bottleneck
 from resnet_builder.graph import model_graph
 
-from .conftest import image_batch, trainable_parameters
+from .helpers import image_batch, trainable_parameters
 
 DATA = Path(__file__).parent / "data" / "original"
-PRESET_COUNTS = json.loads((DATA / "original_presets.json").read_text())
+PRESET_COUNTS = json.loads((DATA / "original_presets.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("call", PRESET_COUNTS)
@@ -38,7 +38,7 @@ def build_like(original: dict[str, Any]) -> keras.Model:
 
 @pytest.mark.parametrize("name", ["basic_1_1", "bottleneck_1_1"])
 def test_weights_saved_under_keras_2(name: str) -> None:
-    original = json.loads((DATA / f"original_{name}.json").read_text())
+    original = json.loads((DATA / f"original_{name}.json").read_text(encoding="utf-8"))
     model = build_like(original)
     model.load_weights(DATA / f"original_{name}.weights_keras2.h5")
     channels, rows, columns = original["input_shape_channels_rows_cols"]
@@ -49,7 +49,7 @@ def test_weights_saved_under_keras_2(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["basic_1_1", "bottleneck_1_1"])
 def test_layers_with_weights_come_in_the_same_order(name: str) -> None:
-    original = json.loads((DATA / f"original_{name}.json").read_text())
+    original = json.loads((DATA / f"original_{name}.json").read_text(encoding="utf-8"))
     weighted = {"Conv2D", "BatchNormalization", "Dense"}
     ours = [type(layer).__name__ for layer in build_like(original).layers if layer.weights]
     assert ours == [kind for kind in original["layers"] if kind in weighted]

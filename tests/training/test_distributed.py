@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -113,7 +112,7 @@ def test_a_worker_is_killed_and_all_are_started_again(victim: int, tmp_path: Pat
         deadline = time.monotonic() + SECONDS
         while not backup.exists() and time.monotonic() < deadline:
             time.sleep(0.1)
-        processes[victim].send_signal(signal.SIGKILL)
+        processes[victim].kill()
         # The other one does not wait for ever, and does not go on alone.
         processes[1 - victim].communicate(timeout=SECONDS)
         assert processes[1 - victim].returncode != 0
