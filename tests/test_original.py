@@ -18,7 +18,13 @@ DATA = Path(__file__).parent / "data" / "original"
 PRESET_COUNTS = json.loads((DATA / "original_presets.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("call", PRESET_COUNTS)
+def default_or_slow(call: str) -> Any:
+    """The whole networks at 224x224, and the smallest at other sizes."""
+    is_default = "224" in call or "resnet_18" in call
+    return call if is_default else pytest.param(call, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("call", map(default_or_slow, PRESET_COUNTS))
 def test_parameter_counts(call: str) -> None:
     method, *numbers = re.findall(r"build_resnet_\d+|\d+", call)
     *shape, outputs = map(int, numbers)

@@ -35,8 +35,9 @@ def moved_by_training(model: keras.Model) -> set[str]:
     return {part for part, found in moved.items() if found == {True}}
 
 
-@pytest.mark.parametrize("preset", ["resnet18", "resnetv2_50", "seresnet50"])
-@pytest.mark.parametrize("prefix", ["", "left_"])
+@pytest.mark.parametrize(
+    ("preset", "prefix"), [("resnet18", ""), ("resnetv2_50", "left_"), ("seresnet50", "left_")]
+)
 def test_until_a_stage(preset: str, prefix: str) -> None:
     model = ResnetBuilder.from_preset(preset, layer_prefix=prefix, **SMALL)
     last = {"stage3", "predictions/kernel", "predictions/bias"}
