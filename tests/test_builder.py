@@ -46,6 +46,7 @@ def layer_names(model: keras.Model) -> list[str]:
     return [layer.name for layer in model.layers]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("preset", GOLDEN_PRESETS)
 def test_layer_names_and_shapes(preset: str, golden: Callable[[str, str], None]) -> None:
     model = ResnetBuilder.from_preset(preset)

@@ -10,6 +10,8 @@ import pytest
 
 from resnet_builder.cli import main
 
+pytestmark = pytest.mark.once
+
 
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "wide*"]) == 0

@@ -24,6 +24,7 @@ def default_or_slow(call: str) -> Any:
     return call if is_default else pytest.param(call, marks=pytest.mark.slow)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("call", map(default_or_slow, PRESET_COUNTS))
 def test_parameter_counts(call: str) -> None:
     method, *numbers = re.findall(r"build_resnet_\d+|\d+", call)

@@ -23,6 +23,8 @@ from resnet_builder.plotting import DETAILS
 
 from .helpers import png_size
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def small() -> keras.Model:

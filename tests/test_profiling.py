@@ -11,6 +11,8 @@ from resnet_builder.presets import find_config
 from .helpers import trainable_parameters
 from .reference_numbers import REFERENCE, REFERENCE_MEGA_MACS, REFERENCE_WITHOUT_TOP, Row
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize("row", REFERENCE, ids=lambda row: "-".join([row[0], *map(str, row[1])]))
 def test_reference_numbers(row: Row) -> None:

@@ -19,6 +19,8 @@ from resnet_builder.weights.hub import is_repository
 
 from .checkpoint_recipe import checkpoint
 
+pytestmark = pytest.mark.once
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 # As timm/resnet18.tv_in1k has it, in part.
 SMALL = json.dumps(
