@@ -25,7 +25,7 @@ def default_or_slow(call: str) -> Any:
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("call", map(default_or_slow, PRESET_COUNTS))
+@pytest.mark.parametrize("call", [default_or_slow(call) for call in PRESET_COUNTS])
 def test_parameter_counts(call: str) -> None:
     method, *numbers = re.findall(r"build_resnet_\d+|\d+", call)
     *shape, outputs = map(int, numbers)
