@@ -6,6 +6,8 @@ from resnet_builder import PRESETS, ResnetConfig
 from resnet_builder.plan import Block, Conv, DropPath, SqueezeExcite
 from resnet_builder.planner import make_plan
 
+pytestmark = pytest.mark.once
+
 SMALL = ResnetConfig(
     block="basic_block", repetitions=(1, 1, 1), filters=8, stem="cifar", input_shape=(33, 20, 3)
 )

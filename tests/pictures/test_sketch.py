@@ -7,6 +7,8 @@ import pytest
 
 from resnet_builder.pictures.sketch import ENTRY, Cell, Edge, Unit, UnitMaker, fold, in_rows, join
 
+pytestmark = pytest.mark.once
+
 
 def unit(words: Iterable[str], name: str = "") -> Unit:
     """A unit of one box for every letter, one behind the other."""
