@@ -9,8 +9,11 @@ or, on photographs in a folder for each class, from a file or a repository of th
 """
 
 import argparse
+import os
 from dataclasses import replace
 from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow says less; errors are raised
 
 import keras
 import numpy as np

@@ -1,7 +1,14 @@
 """The main job, from nothing: build ResNet-34, draw it; train a small one on real digits.
 
 Run it with: python examples/quickstart.py
+
+Two runs on one machine give the same network, bit by bit. Another processor may add in another
+order, and so end at another accuracy: 98.33% and 98.61% have been seen.
 """
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow says less; errors are raised
 
 import keras
 import numpy as np
@@ -52,7 +59,7 @@ def train_on_digits() -> None:
 
 
 if __name__ == "__main__":
-    # The same result on every run.
+    # The same result on every run on this machine.
     keras.utils.set_random_seed(0)
     tf.config.experimental.enable_op_determinism()
     build_and_draw_resnet_34()

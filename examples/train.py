@@ -17,6 +17,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow says less; errors are raised
+
 import keras
 import tensorflow as tf
 from run_folder import RunFolder
@@ -175,7 +177,7 @@ STRATEGIES: dict[str, Callable[[], Any]] = {
 
 
 def make_repeatable(options: argparse.Namespace) -> None:
-    """The same numbers in every run of the same command."""
+    """The same numbers in every run of the same command on the same machine."""
     keras.utils.set_random_seed(options.seed)
     tf.config.experimental.enable_op_determinism()
     if options.mixed_precision:

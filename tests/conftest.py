@@ -1,11 +1,10 @@
 """Fixtures shared by the tests."""
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
 import keras
-import numpy as np
-import numpy.typing as npt
 import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -17,6 +16,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write the text goldens anew instead of comparing",
     )
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector TensorFlow, whose objects it would look through every time."""
+    gc.freeze()
 
 
 @pytest.fixture
@@ -35,15 +39,5 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 @pytest.fixture(autouse=True)
 def _clean_keras() -> None:
     """Names and seeds begin anew in every test."""
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)  # a collection takes longer than many a test
     keras.utils.set_random_seed(0)
-
-
-def image_batch(*shape: int) -> npt.NDArray[np.float32]:
-    """Standard normal numbers, the same for a shape every time."""
-    numbers = np.random.Generator(np.random.PCG64(0)).standard_normal(shape)
-    return numbers.astype("float32")
-
-
-def trainable_parameters(model: keras.Model) -> int:
-    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)

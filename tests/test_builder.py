@@ -12,7 +12,7 @@ import pytest
 
 from resnet_builder import ResnetBuilder, ResnetConfig, basic_block
 
-from .conftest import image_batch
+from .helpers import image_batch, randomised
 
 GOLDEN_PRESETS = ["keras_resnet34", "keras_resnet50", "resnet18", "resnet34", "resnet50"]
 
@@ -42,22 +42,6 @@ def small(variant: str, shape: Any = (33, 40, 3), **options: Any) -> keras.Model
     )
 
 
-def randomised(model: keras.Model) -> keras.Model:
-    """The model with random weights throughout, batch-norm statistics included."""
-    rng = np.random.default_rng(0)
-    values = []
-    for weight in model.weights:
-        if weight.name == "kernel":
-            fan_in = np.prod(weight.shape[:-1])
-            values.append(rng.standard_normal(weight.shape) * fan_in**-0.5)
-        elif weight.name in ("gamma", "moving_variance"):
-            values.append(rng.uniform(0.5, 1.5, weight.shape))
-        else:
-            values.append(0.1 * rng.standard_normal(weight.shape))
-    model.set_weights(values)
-    return model
-
-
 def kernels(model: keras.Model) -> list[Any]:
     return [weight.numpy() for weight in model.weights if weight.name == "kernel"]
 
@@ -66,6 +50,7 @@ def layer_names(model: keras.Model) -> list[str]:
     return [layer.name for layer in model.layers]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("preset", GOLDEN_PRESETS)
 def test_layer_names_and_shapes(preset: str, golden: Callable[[str, str], None]) -> None:
     model = ResnetBuilder.from_preset(preset)

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from resnet_builder import ResnetBuilder, along_paths, reordered, without_blocks
 
-from .conftest import image_batch
+from .helpers import image_batch, randomised
 
 SMALL: dict[str, Any] = {
     "input_shape": (16, 16, 3),
@@ -24,17 +24,7 @@ RESIDUAL = ["resnet18", "resnet50", "resnetv2_50", "resnet50d", "seresnet50", "r
 
 
 def trained(preset: str, **options: Any) -> keras.Model:
-    """A model with weights and statistics unlike those of a new one."""
-    model = ResnetBuilder.from_preset(preset, **SMALL | options)
-    rng = np.random.Generator(np.random.PCG64(0))
-    for weight in model.weights:
-        values = rng.standard_normal(weight.shape)
-        if weight.name in ("gamma", "moving_variance"):
-            values = 0.5 + np.abs(values)
-        elif weight.name == "kernel":
-            values /= np.sqrt(np.prod(weight.shape[:-1]))
-        weight.assign(0.2 * values if weight.name in ("beta", "moving_mean") else values)
-    return model
+    return randomised(ResnetBuilder.from_preset(preset, **SMALL | options))
 
 
 def answer(model: keras.Model) -> Any:

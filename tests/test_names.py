@@ -65,8 +65,8 @@ def test_another_prefix() -> None:
 
 @pytest.mark.parametrize("preset", ["resnet18", "resnetv2_50d", "seresnet50", "resnet20_cifar"])
 def test_the_names_of_a_plan(preset: str) -> None:
-    for part in make_plan(PRESETS[preset]).parts:
-        assert str(LayerName.parse(part.name)) == part.name
+    for layer in make_plan(PRESETS[preset]).layers:
+        assert str(LayerName.parse(layer.name)) == layer.name
 
 
 @pytest.mark.parametrize(

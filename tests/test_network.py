@@ -20,7 +20,7 @@ from resnet_builder import (
 from resnet_builder.model.network import networks_of
 from resnet_builder.plan.names import HEAD, STEM, Place
 
-from .conftest import image_batch
+from .helpers import image_batch
 from .test_names import PREFIXES
 
 SMALL: dict[str, Any] = {

@@ -12,13 +12,20 @@ import pytest
 from resnet_builder import ResnetBuilder, basic_block, bottleneck
 from resnet_builder.model.graph import model_graph
 
-from .conftest import image_batch, trainable_parameters
+from .helpers import image_batch, trainable_parameters
 
 DATA = Path(__file__).parent / "data" / "original"
-PRESET_COUNTS = json.loads((DATA / "original_presets.json").read_text())
+PRESET_COUNTS = json.loads((DATA / "original_presets.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("call", PRESET_COUNTS)
+def default_or_slow(call: str) -> Any:
+    """The whole networks at 224x224, and the smallest at other sizes."""
+    is_default = "224" in call or "resnet_18" in call
+    return call if is_default else pytest.param(call, marks=pytest.mark.slow)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("call", [default_or_slow(call) for call in PRESET_COUNTS])
 def test_parameter_counts(call: str) -> None:
     method, *numbers = re.findall(r"build_resnet_\d+|\d+", call)
     *shape, outputs = map(int, numbers)
@@ -38,7 +45,7 @@ def build_like(original: dict[str, Any]) -> keras.Model:
 
 @pytest.mark.parametrize("name", ["basic_1_1", "bottleneck_1_1"])
 def test_weights_saved_under_keras_2(name: str) -> None:
-    original = json.loads((DATA / f"original_{name}.json").read_text())
+    original = json.loads((DATA / f"original_{name}.json").read_text(encoding="utf-8"))
     model = build_like(original)
     model.load_weights(DATA / f"original_{name}.weights_keras2.h5")
     channels, rows, columns = original["input_shape_channels_rows_cols"]
@@ -49,7 +56,7 @@ def test_weights_saved_under_keras_2(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["basic_1_1", "bottleneck_1_1"])
 def test_layers_with_weights_come_in_the_same_order(name: str) -> None:
-    original = json.loads((DATA / f"original_{name}.json").read_text())
+    original = json.loads((DATA / f"original_{name}.json").read_text(encoding="utf-8"))
     weighted = {"Conv2D", "BatchNormalization", "Dense"}
     ours = [type(layer).__name__ for layer in build_like(original).layers if layer.weights]
     assert ours == [kind for kind in original["layers"] if kind in weighted]

@@ -13,16 +13,16 @@ import nbclient
 import nbformat
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import resnet_builder
 from resnet_builder import ResnetBuilder, ResnetConfig
 from resnet_builder.cli.main import main
 
-from .conftest import image_batch
+from .helpers import image_batch, png_size
 
 ROOT = Path(__file__).parents[1]
-README_PYTHON = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+README_PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def run(code: str, folder: Path) -> str:
@@ -107,9 +107,18 @@ def test_every_option_is_documented() -> None:
     assert documented(ResnetConfig, "Attributes") == fields
 
 
-def test_the_changelog_speaks_of_this_version() -> None:
-    versions = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.M)
-    assert versions[0] == resnet_builder.__version__
+def versions(file: str, pattern: str) -> list[str]:
+    return re.findall(pattern, (ROOT / file).read_text(encoding="utf-8"), re.M)
+
+
+def test_every_file_names_the_same_version() -> None:
+    assert versions("CHANGELOG.md", r"^## (\S+)")[0] == resnet_builder.__version__
+    assert versions("CITATION.cff", r"^version: (.+)") == [resnet_builder.__version__]
+
+
+def test_a_commit_is_checked_by_the_ruff_of_the_environment() -> None:
+    [pinned] = versions("pyproject.toml", r'"ruff==(.+)"')
+    assert versions(".pre-commit-config.yaml", r"^ +rev: v(\S+)") == [pinned]
 
 
 SAVED: dict[str, tuple[str, dict[str, Any]]] = {
@@ -159,7 +168,7 @@ for name in {list(SAVED)}:
 
 def test_the_readme_runs_as_a_script(tmp_path: Path) -> None:
     assert "Model Compiled" in run("\n".join(README_PYTHON), tmp_path)
-    assert 600 < tf.io.decode_png((tmp_path / "ResNet.png").read_bytes()).shape[0] <= 2400
+    assert 600 < png_size((tmp_path / "ResNet.png").read_bytes())[1] <= 2400
 
 
 def test_the_articles_five_lines_run_in_a_notebook_cell(tmp_path: Path) -> None:
@@ -174,19 +183,17 @@ def test_the_articles_five_lines_run_in_a_notebook_cell(tmp_path: Path) -> None:
     # 21,819,624 with 1000 classes (original_presets.json), less 900 classes of 512 + 1 weights.
     assert f"{21_819_624 - 900 * 513:,}" in shown
     assert "Model Compiled" in shown
-    assert 600 < tf.io.decode_png((tmp_path / "ResNet.png").read_bytes()).shape[0] <= 2400
+    assert 600 < png_size((tmp_path / "ResNet.png").read_bytes())[1] <= 2400
 
 
 def test_the_readmes_table_of_presets() -> None:
-    table = (ROOT / "README.md").read_text().partition("## Presets")[2].partition("\n## ")[0]
+    table = README.partition("## Presets")[2].partition("\n## ")[0]
     rows = [row for row in table.splitlines() if row.startswith("| ")][1:]
     named = [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[2])]
     assert sorted(named) == sorted(resnet_builder.PRESETS)
 
 
-README_COMMANDS = re.findall(
-    r"```console\n\$ resnet-builder (.*)\n((?:.*\n)*?)```", (ROOT / "README.md").read_text()
-)
+README_COMMANDS = re.findall(r"```console\n\$ resnet-builder (.*)\n((?:.*\n)*?)```", README)
 
 
 @pytest.mark.parametrize(("arguments", "output"), README_COMMANDS)

@@ -34,7 +34,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 
 
 def small(name: str, **options: Any) -> tuple[Plan, keras.Model]:
-    shape = {"input_shape": (33, 40, 3), "repetitions": (1, 2), "filters": 8}
+    shape: dict[str, Any] = {"input_shape": (33, 40, 3), "repetitions": (1, 2), "filters": 8}
     found = PRESETS[name].replace(**shape | NETWORKS[name])
     return make_plan(found), ResnetBuilder.from_config(found, **options)
 
@@ -110,7 +110,7 @@ def small_plan(name: str) -> Plan:
 
 
 def test_types_of_fields_name_what_the_tables_have() -> None:
-    tables = {
+    tables: dict[Any, Any] = {
         config.Block: BLOCKS,
         config.Stem: STEMS,
         config.ActivationOrder: ORDERS,

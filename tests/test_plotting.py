@@ -7,18 +7,23 @@ import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from functools import partial
+from importlib import metadata
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import keras
 import pytest
-import tensorflow as tf
 
 from resnet_builder import ResnetBuilder, ResnetConfig, compare, plot
 from resnet_builder.model.graph import model_graph
 from resnet_builder.pictures import diagram as diagrams
+from resnet_builder.pictures.diagram import Diagram
 from resnet_builder.pictures.plot import DETAILS
+
+from .helpers import png_size
+
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture
@@ -26,17 +31,14 @@ def small() -> keras.Model:
     return ResnetBuilder.from_preset("resnet18", (32, 32, 3), 10, repetitions=(1, 1), filters=8)
 
 
-@pytest.fixture(params=["dot", "graphviz-pure"])
-def graphviz(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Each of the two programs in turn as the one that is found."""
-    dot = shutil.which("dot")
-    if request.param == "dot" and not dot:
-        pytest.skip("Graphviz's dot is not installed")
-    monkeypatch.setattr(shutil, "which", {"dot": dot}.get)
-    if request.param == "graphviz-pure":
-        monkeypatch.setattr(shutil, "which", lambda _: None)
-    assert Path(diagrams.graphviz_program()).stem == request.param
-    return str(request.param)
+DOT = shutil.which("dot")
+
+
+@pytest.fixture(autouse=True)
+def _graphviz_pure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw with the program that comes with the package, whatever else is installed."""
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert Path(diagrams.graphviz_program()).stem == "graphviz-pure"
 
 
 def two_branches() -> keras.Model:
@@ -138,7 +140,7 @@ def test_directions() -> None:
     assert "rankdir=TB" in plot("resnet18", detail="stage", direction="TB").dot
     assert "rankdir=LR" in plot(two_branches(), detail="layer", direction="LR").dot
     (width, height), (tall, high) = (
-        size(plot("resnet50", direction=direction).render()) for direction in ("LR", "TB")
+        png_size(plot("resnet50", direction=direction).render()) for direction in ("LR", "TB")
     )
     assert width > 2 * height
     assert high > tall
@@ -164,43 +166,40 @@ def test_a_block_of_ones_own() -> None:
     assert "3×3 conv, 128, stride 2" in plot(config).dot
 
 
-def size(png: bytes) -> tuple[int, int]:
-    """(width, height) in pixels of a PNG that can be decoded."""
-    height, width, _ = tf.io.decode_png(png).shape
-    return width, height
+ON_ONE_PAGE = [
+    "keras_resnet34",
+    "seresnext101_32x4d",
+    "resnet200d",
+    "resnetv2_1001_cifar",
+    "plain34",
+]
+ON_A_SLIDE = ["resnet152", "resnet1202_cifar"]
 
 
-@pytest.mark.usefixtures("graphviz")
-@pytest.mark.parametrize(
-    "name",
-    ["keras_resnet34", "seresnext101_32x4d", "resnet200d", "resnetv2_1001_cifar", "plain34"],
-)
+@pytest.mark.parametrize("name", ON_ONE_PAGE)
 def test_one_page(name: str) -> None:
-    width, height = size(plot(name).render())
+    width, height = png_size(plot(name).render())
     assert 600 < width <= 1600
     assert 600 < height <= 2400
 
 
-@pytest.mark.usefixtures("graphviz")
-@pytest.mark.parametrize("name", ["resnet152", "resnet1202_cifar"])
+@pytest.mark.parametrize("name", ON_A_SLIDE)
 def test_a_slide(name: str) -> None:
-    width, height = size(plot(name, detail="stage").render())
+    width, height = png_size(plot(name, detail="stage").render())
     assert 600 < width <= 1600
     assert 200 < height <= 900
 
 
-@pytest.mark.usefixtures("graphviz")
 def test_png(small: keras.Model, tmp_path: Path) -> None:
     path = tmp_path / "ResNet.png"
     diagram = plot(small, path, detail="layer")
-    width, height = size(path.read_bytes())
+    width, height = png_size(path.read_bytes())
     assert height > 20 * len(small.layers)
     assert 200 < width < 800
     assert diagram._repr_png_() == path.read_bytes()
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.usefixtures("graphviz")
 def test_a_picture_that_few_viewers_open(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((4,)), *(keras.layers.ReLU() for _ in range(400))])
     path = tmp_path / "layers.png"
@@ -210,10 +209,9 @@ def test_a_picture_that_few_viewers_open(tmp_path: Path) -> None:
         with pytest.warns(UserWarning, match='"block" draws any depth .*, and a .svg') as warned:
             draw()
         assert [warning.filename for warning in warned] == [__file__]
-    assert size(path.read_bytes())[1] > diagrams.MOST_PIXELS
+    assert png_size(path.read_bytes())[1] > diagrams.MOST_PIXELS
 
 
-@pytest.mark.usefixtures("graphviz")
 def test_svg(tmp_path: Path) -> None:
     path = tmp_path / "two.SVG"
     plot(two_branches(), str(path), detail="layer")
@@ -239,9 +237,11 @@ def doubling() -> keras.Model:
     return keras.Model(number, number * 2.0)
 
 
-@pytest.mark.usefixtures("graphviz")
+WITHOUT_A_SIZE = [returning_states, splitting, doubling]
+
+
 @pytest.mark.parametrize("detail", DETAILS)
-@pytest.mark.parametrize("make", [returning_states, splitting, doubling])
+@pytest.mark.parametrize("make", WITHOUT_A_SIZE)
 def test_sections_without_a_size(make: Callable[[], keras.Model], detail: str) -> None:
     ET.fromstring(plot(make(), detail=detail).render("svg"))
 
@@ -255,13 +255,42 @@ def test_parameters_are_no_heading() -> None:
     assert heading[1] is None
 
 
-@pytest.mark.usefixtures("graphviz")
-@pytest.mark.parametrize("detail", DETAILS)
-def test_names_with_control_characters(detail: str) -> None:
+def with_control_characters() -> keras.Model:
     image = keras.Input((4,))
     hidden = keras.layers.Dense(3, name="a\x01_1_a")(image)
-    model = keras.Model(image, keras.layers.Dense(3, name="a\x01_1_b")(hidden), name="m\x0bz")
-    ET.fromstring(plot(model, detail=detail).render("svg"))
+    return keras.Model(image, keras.layers.Dense(3, name="a\x01_1_b")(hidden), name="m\x0bz")
+
+
+@pytest.mark.parametrize("detail", DETAILS)
+def test_names_with_control_characters(detail: str) -> None:
+    ET.fromstring(plot(with_control_characters(), detail=detail).render("svg"))
+
+
+@pytest.mark.skipif(DOT is None, reason="Graphviz's dot is not installed")
+def test_dot_draws_the_same(small: keras.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same words in a picture of about the same size: the fonts differ."""
+    models = [make() for make in (two_branches, with_control_characters, *WITHOUT_A_SIZE)]
+    drawn = [
+        *map(plot, ON_ONE_PAGE),
+        *(plot(name, detail="stage") for name in ON_A_SLIDE),
+        *(plot(model, detail=detail) for model in models for detail in DETAILS),
+        plot(small, detail="layer"),
+    ]
+    expected = [svg_contents(diagram) for diagram in drawn]
+    expected_size = png_size(drawn[0].render())
+    monkeypatch.setattr(shutil, "which", {"dot": DOT}.get)
+    for diagram, (words, *sides) in zip(drawn, expected, strict=True):
+        words_of_dot, *sides_of_dot = svg_contents(diagram)
+        assert words_of_dot == words
+        assert sides_of_dot == pytest.approx(sides, rel=0.1)
+    assert png_size(drawn[0].render()) == pytest.approx(expected_size, rel=0.1)
+
+
+def svg_contents(diagram: Diagram) -> tuple[list[str], float, float]:
+    """The words of a picture, sorted, and its width and height in points."""
+    root = ET.fromstring(diagram.render("svg"))
+    width, height = (float(root.attrib[side].removesuffix("pt")) for side in ("width", "height"))
+    return sorted(" ".join(root.itertext()).split()), width, height
 
 
 def test_dot_file(tmp_path: Path) -> None:
@@ -328,8 +357,7 @@ def test_a_failure_says_what_graphviz_says(
 
 
 def test_without_any_graphviz(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda _: None)
-    monkeypatch.setattr(diagrams, "files", lambda _: None)
+    monkeypatch.setattr(metadata, "files", lambda _: None)
     with pytest.raises(RuntimeError, match="pip install graphviz-pure"):
         plot(two_branches()).render()
 

@@ -8,10 +8,10 @@ import pytest
 from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, profile
 from resnet_builder.presets import resolve
 
-from .conftest import trainable_parameters
+from .helpers import trainable_parameters
 from .reference_numbers import REFERENCE, REFERENCE_MEGA_MACS, REFERENCE_WITHOUT_TOP, Row
 
-DEEP = ["resnet1202_cifar", "resnetv2_1001_cifar"]
+pytestmark = pytest.mark.once
 
 
 @pytest.mark.parametrize("row", REFERENCE, ids=lambda row: "-".join([row[0], *map(str, row[1])]))
@@ -37,14 +37,9 @@ def test_without_the_classifier(name: str) -> None:
     assert head.name == "head"
 
 
-def counted(name: str) -> Any:
-    return pytest.param(name, marks=pytest.mark.slow) if name in DEEP else name
-
-
-@pytest.mark.parametrize("name", [counted(name) for name in PRESETS])
-def test_the_plan_counts_what_the_model_has(name: str) -> None:
-    counts = profile(name)
-    model = ResnetBuilder.from_preset(name)
+def assert_counts_are_the_models(source: ResnetConfig) -> None:
+    counts = profile(source)
+    model = ResnetBuilder.from_config(source)
     assert counts.total_parameters == model.count_params()
     assert counts.parameters == trainable_parameters(model)
     of_model = profile(model)
@@ -53,6 +48,21 @@ def test_the_plan_counts_what_the_model_has(name: str) -> None:
     assert [(row.name, row.parameters, row.macs) for row in of_model.stages] == by_stage
     sizes = [row.output_size for row in counts.stages[1:-1]]
     assert [row.output_size for row in of_model.stages[1:-1]] == sizes
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_plan_counts_what_the_model_has(name: str) -> None:
+    """With two blocks at most in a stage: all further ones are like the second."""
+    config = PRESETS[name]
+    assert_counts_are_the_models(
+        config.replace(repetitions=tuple(min(blocks, 2) for blocks in config.repetitions))
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_plan_counts_what_the_whole_model_has(name: str) -> None:
+    assert_counts_are_the_models(PRESETS[name])
 
 
 @pytest.mark.parametrize("direct", [True, False])

@@ -5,6 +5,8 @@ import pytest
 from resnet_builder import PRESETS, compare, published, verify
 from resnet_builder.cli.main import main
 
+pytestmark = pytest.mark.once
+
 
 def test_every_number_is_ours_or_says_why_not() -> None:
     report = verify()

@@ -5,6 +5,8 @@ import pytest
 
 from resnet_builder.common.shapes import image_shape, in_order
 
+pytestmark = pytest.mark.once
+
 
 def test_orders() -> None:
     assert image_shape((5, 7, 11)) == (5, 7, 11)

@@ -1,25 +1,25 @@
 """examples/train.py, run as a new user runs it."""
 
 import re
-import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 import train as train_script
 from PIL import Image
 from run_folder import RunFolder
 
+from .helpers import assert_same_weights, png_size
 from .training.test_distributed import SECONDS, ended, started
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-SHORT = ["--epochs", "4", "--batch-size", "256", "--seed", "3"]
+SHORT = ["--preset", "resnet8_cifar", "--epochs", "4", "--batch-size", "256", "--seed", "3"]
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -39,14 +39,28 @@ def train(folder: Path, *arguments: str) -> str:
     return printed
 
 
-def refused(folder: Path, *arguments: str) -> str:
-    process = start(folder, *arguments)
-    printed, _ = process.communicate(timeout=300)
-    assert process.returncode == 2, printed
-    return printed.splitlines()[-1]
+Refuse = Callable[..., str]
 
 
-def test_killed_and_resumed(tmp_path: Path) -> None:
+@pytest.fixture
+def refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Refuse:
+    """From a command line, run in a folder, to what it is refused with; in this process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    monkeypatch.setattr(train_script, "make_repeatable", lambda options: None)
+
+    def refused(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
+        with pytest.raises(SystemExit, match="2"):
+            train_script.main()
+        return capsys.readouterr().err
+
+    return refused
+
+
+def test_killed_and_resumed(tmp_path: Path, refused: Refuse) -> None:
     train(tmp_path, *SHORT, "--out", "whole")
     log = tmp_path / "killed" / "log.csv"
     process = start(tmp_path, *SHORT, "--out", "killed")
@@ -55,24 +69,22 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.communicate()
     assert not (tmp_path / "killed" / "model.keras").exists()
 
-    assert "go on with it by --resume" in refused(tmp_path, *SHORT, "--out", "killed")
+    assert "go on with it by --resume" in refused(*SHORT, "--out", "killed")
     other = ["--out", "killed", "--resume", "--seed", "4"]
-    assert "--seed was 3, now it is 4" in refused(tmp_path, *SHORT, *other)
+    assert "--seed was 3, now it is 4" in refused(*SHORT, *other)
 
     printed = train(tmp_path, *SHORT, "--out", "killed", "--resume")
     assert re.search("[12] of 4 epochs are done", printed)
-    ours, theirs = (
+    killed, whole = (
         keras.models.load_model(tmp_path / n / "model.keras") for n in ("killed", "whole")
     )
-    for one, other_one in zip(ours.weights, theirs.weights, strict=True):
-        np.testing.assert_array_equal(one.numpy(), other_one.numpy())
+    assert_same_weights(killed, whole)
     assert log.read_text() == (tmp_path / "whole" / "log.csv").read_text()
-    curves = tf.io.decode_png((tmp_path / "killed" / "curves.png").read_bytes())
-    assert curves.shape[1] == 1350
+    assert png_size((tmp_path / "killed" / "curves.png").read_bytes())[0] == 1350
 
 
 def make_class_folders(folder: Path) -> None:
@@ -88,8 +100,8 @@ def make_class_folders(folder: Path) -> None:
 
 def test_folders_of_classes(tmp_path: Path) -> None:
     make_class_folders(tmp_path / "photos")
-    options = ["--data", "photos", "--preset", "resnet20_cifar", "--recipe", "bag_of_tricks"]
-    more = ["--epochs", "8", "--batch-size", "9", "--mixed-precision"]
+    options = ["--data", "photos", "--preset", "resnet8_cifar", "--recipe", "bag_of_tricks"]
+    more = ["--epochs", "2", "--batch-size", "9", "--mixed-precision"]
     printed = train(tmp_path, *options, *more)
     assert "The trained network is run/model.keras" in printed
     model = keras.models.load_model(tmp_path / "run" / "model.keras")
@@ -108,20 +120,8 @@ def test_folders_of_classes(tmp_path: Path) -> None:
         (["--batch-size", "5000"], "a batch of 5000 is more than the 1437 images to train on"),
     ],
 )
-def test_refusals(
-    arguments: list[str],
-    message: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("TF_CONFIG", raising=False)
-    monkeypatch.setattr(train_script, "make_repeatable", lambda options: None)
-    monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
-    with pytest.raises(SystemExit):
-        train_script.main()
-    assert message in capsys.readouterr().err
+def test_refusals(arguments: list[str], message: str, refused: Refuse, tmp_path: Path) -> None:
+    assert message in refused(*arguments)
     assert not list(tmp_path.iterdir())
 
 

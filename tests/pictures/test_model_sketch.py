@@ -17,6 +17,8 @@ from resnet_builder.presets import resolve
 
 from ..test_plotting import two_branches
 
+pytestmark = pytest.mark.once
+
 layers = keras.layers
 
 

@@ -20,6 +20,8 @@ from resnet_builder.presets import resolve
 
 from ..test_plotting import two_branches
 
+pytestmark = pytest.mark.once
+
 Area = tuple[float, float, float, float]
 
 

@@ -5,7 +5,14 @@ from time import process_time
 
 import pytest
 
+from resnet_builder.common.words import Description
 from resnet_builder.pictures.sketch import ENTRY, Cell, Edge, Unit, UnitMaker, fold, in_rows, join
+
+pytestmark = pytest.mark.once
+
+
+def cell(words: str) -> Cell:
+    return Cell(Description("conv", words))
 
 
 def unit(words: Iterable[str], name: str = "") -> Unit:
@@ -13,7 +20,7 @@ def unit(words: Iterable[str], name: str = "") -> Unit:
     maker = UnitMaker()
     end = ENTRY
     for letter in words:
-        end = maker.box([Cell("conv", letter)], [end])
+        end = maker.box([cell(letter)], [end])
     return maker.unit(name)
 
 
@@ -55,8 +62,8 @@ def test_a_folded_unit_has_the_names_of_its_first_and_last() -> None:
 
 def test_units_with_other_edges_are_not_folded() -> None:
     with_shortcut = UnitMaker()
-    first = with_shortcut.box([Cell("conv", "a")], [ENTRY])
-    with_shortcut.box([Cell("conv", "b")], [first])
+    first = with_shortcut.box([cell("a")], [ENTRY])
+    with_shortcut.box([cell("b")], [first])
     with_shortcut.connect(ENTRY, 1, "identity")
     assert len(fold([unit("ab"), with_shortcut.unit()])) == 2
     assert with_shortcut.unit().forks

@@ -6,6 +6,8 @@ import pytest
 from resnet_builder import words
 from resnet_builder.pictures.layer_words import cells, kind
 
+pytestmark = pytest.mark.once
+
 layers = keras.layers
 
 

@@ -11,6 +11,8 @@ import tensorflow as tf
 from resnet_builder import ResnetBuilder, compile_recipe
 from resnet_builder.training.backup import EpochBackup, restore
 
+from ..helpers import assert_same_weights
+
 EPOCHS = 4
 
 
@@ -91,8 +93,7 @@ def test_a_backup_is_a_keras_weights_file(tmp_path: Path) -> None:
     train(model, 0, 1, EpochBackup(path))
     other = make_model()
     other.load_weights(path)
-    for ours, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    assert_same_weights(model, other)
 
 
 def test_no_backup_is_no_epoch(tmp_path: Path) -> None:

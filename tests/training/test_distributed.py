@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -84,14 +83,18 @@ def assert_close(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
         np.testing.assert_allclose(ours[name], theirs[name], atol=1e-4, err_msg=name)
 
 
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What one process ends with after four epochs of five steps."""
+    [one] = run("none", tmp_path_factory.mktemp("one"), 4)
+    return one
+
+
 @pytest.mark.parametrize("strategy", ["mirrored", "multiworker"])
-def test_as_one_process_with_the_same_batches(strategy: str, tmp_path: Path) -> None:
-    # Four epochs of five steps.
-    folders = [tmp_path / "one", tmp_path / "more"]
-    for folder in folders:
-        folder.mkdir()
-    [one] = run("none", folders[0], 4)
-    more = run(strategy, folders[1], 4)
+def test_as_one_process_with_the_same_batches(
+    strategy: str, tmp_path: Path, one: dict[str, Any]
+) -> None:
+    more = run(strategy, tmp_path, 4)
     assert {"loss", "accuracy", "val_loss", "val_accuracy"} < one.keys()
     for replica in more:
         assert_close(replica, one)
@@ -113,7 +116,7 @@ def test_a_worker_is_killed_and_all_are_started_again(victim: int, tmp_path: Pat
         deadline = time.monotonic() + SECONDS
         while not backup.exists() and time.monotonic() < deadline:
             time.sleep(0.1)
-        processes[victim].send_signal(signal.SIGKILL)
+        processes[victim].kill()
         # The other one does not wait for ever, and does not go on alone.
         processes[1 - victim].communicate(timeout=SECONDS)
         assert processes[1 - victim].returncode != 0

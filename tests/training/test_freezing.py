@@ -16,8 +16,9 @@ SMALL: dict[str, Any] = {
 }
 
 
-def train(model: keras.Model) -> None:
+def train(model: keras.Model, *, run_eagerly: bool = False) -> None:
     compile_recipe(model, "he2015", epochs=1, steps_per_epoch=3)
+    model.run_eagerly = run_eagerly
     rng = np.random.Generator(np.random.PCG64(0))
     model.fit(rng.standard_normal((12, 16, 16, 3)), np.arange(12) % 4, batch_size=4, verbose=0)
 
@@ -25,7 +26,7 @@ def train(model: keras.Model) -> None:
 def moved_by_training(model: keras.Model) -> set[str]:
     """The parts of the network, of which every variable moved; none may have moved in part."""
     before = {v.path: v.numpy() for v in model.weights}
-    train(model)
+    train(model, run_eagerly=True)  # to trace it takes longer than the three steps
     moved: dict[str, set[bool]] = {}
     for variable in model.weights:
         part = variable.path.removeprefix("left_").partition("_")[0]
@@ -35,8 +36,9 @@ def moved_by_training(model: keras.Model) -> set[str]:
     return {part for part, found in moved.items() if found == {True}}
 
 
-@pytest.mark.parametrize("preset", ["resnet18", "resnetv2_50", "seresnet50"])
-@pytest.mark.parametrize("prefix", ["", "left_"])
+@pytest.mark.parametrize(
+    ("preset", "prefix"), [("resnet18", ""), ("resnetv2_50", "left_"), ("seresnet50", "left_")]
+)
 def test_until_a_stage(preset: str, prefix: str) -> None:
     model = ResnetBuilder.from_preset(preset, layer_prefix=prefix, **SMALL)
     last = {"stage3", "predictions/kernel", "predictions/bias"}

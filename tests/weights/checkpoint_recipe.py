@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..helpers import image_batch
+
 DATA = Path(__file__).parents[1] / "data"
 PARITY = DATA / "parity"
 KERAS_HUB = DATA / "keras_hub"
@@ -56,12 +58,7 @@ def tensor(name: str, shape: tuple[int, ...]) -> Any:
 
 
 def images(network: str) -> Any:
-    return image_of(description(network)["input_shape_nhwc"])
-
-
-def image_of(shape: tuple[int, ...]) -> Any:
-    """Random images, the same at every call."""
-    return np.random.Generator(np.random.PCG64(0)).standard_normal(shape).astype(np.float32)
+    return image_batch(*description(network)["input_shape_nhwc"])
 
 
 def logits(network: str) -> Array:

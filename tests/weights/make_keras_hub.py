@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from .checkpoint_recipe import KERAS_HUB, image_of, tensor
+from ..helpers import image_batch
+from .checkpoint_recipe import KERAS_HUB, tensor
 
 DEEP_STEM = {"input_conv_filters": [32, 32, 64], "input_conv_kernel_sizes": [3, 3, 3]}
 STEM = {"input_conv_filters": [64], "input_conv_kernel_sizes": [7]}
@@ -39,7 +40,7 @@ def write(preset: str, options: dict[str, Any]) -> None:
     shapes = {weight.path: list(weight.shape) for weight in classifier.weights}
     for weight in classifier.weights:
         weight.assign(tensor(weight.path, tuple(weight.shape)))
-    answer = keras.ops.convert_to_numpy(classifier(image_of((2, 32, 48, 3))))
+    answer = keras.ops.convert_to_numpy(classifier(image_batch(2, 32, 48, 3)))
     np.save(KERAS_HUB / f"{preset}.logits.npy", answer)
     (KERAS_HUB / f"{preset}.json").write_text(json.dumps(shapes) + "\n")
 

@@ -13,6 +13,7 @@ from resnet_builder import ResnetBuilder
 from resnet_builder.cli.main import main
 from resnet_builder.weights.converting import STEPS, convert
 
+from ..helpers import assert_same_weights
 from .checkpoint_recipe import checkpoint, images, logits, relative_error
 
 
@@ -36,8 +37,7 @@ def test_convert(safetensors: str, tmp_path: Path, capsys: pytest.CaptureFixture
     expected = logits("torchvision_resnet18")
     x = images("torchvision_resnet18")
     model = ResnetBuilder.from_preset("resnet18", x.shape[1:], weights=weights)
-    for saved, loaded in zip(keras.models.load_model(file).weights, model.weights, strict=True):
-        np.testing.assert_array_equal(saved.numpy(), loaded.numpy())
+    assert_same_weights(keras.models.load_model(file), model)
     # A softmax forgets what all logits have in common.
     answered = np.log(model.predict(x, verbose=0))
     centred = expected - expected.mean(axis=1, keepdims=True)
@@ -54,8 +54,7 @@ def test_other_classes_and_channels(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     again = ResnetBuilder.from_preset(
         "resnet20_cifar", (28, 28, 1), classes=7, weights="out.weights.h5"
     )
-    for ours, theirs in zip(again.weights, grey.weights, strict=True):
-        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    assert_same_weights(again, grey)
 
 
 def test_a_terminal_sees_the_progress(

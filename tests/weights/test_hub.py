@@ -19,6 +19,8 @@ from resnet_builder.weights.hub import is_repository
 
 from .checkpoint_recipe import checkpoint
 
+pytestmark = pytest.mark.once
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 # As timm/resnet18.tv_in1k has it, in part.
 SMALL = json.dumps(
@@ -209,15 +211,20 @@ def test_a_cache_that_cannot_be_made(hub: Hub, tmp_path: Path) -> None:
 
 
 def test_preprocessing_is_read_from_the_repository(hub: Hub, tmp_path: Path) -> None:
+    message = in_a_new_process(
+        hub,
+        tmp_path,
+        "from resnet_builder.weights.hub import download",
+        'download("timm/resnet18", ["config.json"])',
+    )
+    assert message.startswith("FileNotFoundError 'timm/resnet18' has none of config.json")
+    hub.files["config.json"] = SMALL
     imports = """
 import numpy as np
 from resnet_builder import preprocessing
 image = np.full((1, 300, 400, 3), 255.0)
 """
     code = 'print(preprocessing("timm/resnet18")(image)[0, 5, 7].numpy().round(4).tolist())'
-    message = in_a_new_process(hub, tmp_path, imports, code)
-    assert message.startswith("FileNotFoundError 'timm/resnet18' has none of config.json")
-    hub.files["config.json"] = SMALL
     expected = [round((1 - m) / s, 4) for m, s in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))]
     answered = in_a_new_process(hub, tmp_path, imports, code)
     assert json.loads(answered) == pytest.approx(expected, abs=1e-3)

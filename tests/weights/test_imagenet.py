@@ -12,6 +12,8 @@ from resnet_builder.weights.imagenet import IMAGENET, recommended
 
 from .checkpoint_recipe import checkpoint
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize("name", IMAGENET)
 def test_every_row_is_complete(name: str) -> None:

@@ -18,14 +18,15 @@ from safetensors.numpy import save_file
 from resnet_builder import ResnetBuilder, load_weights
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets import PRESETS, resolve
-from resnet_builder.weights.networks import network_of
+from resnet_builder.weights import checkpoints, restoring
+from resnet_builder.weights.expected import expected_weights
 from resnet_builder.weights.origins import ORIGINS
 
 from .checkpoint_recipe import DATA, Array, tensor
 
 SMALL: dict[str, Any] = {"repetitions": (1, 1), "filters": 8, "input_shape": (16, 16, 3)}
 ORIGINAL = DATA / "original"
-TORCH = next(origin for origin in ORIGINS if origin.mark == "layer1.0.conv1.weight")
+TORCH = next(origin for origin in ORIGINS if origin.name.startswith("torchvision"))
 
 
 def small(**options: Any) -> keras.Model:
@@ -36,7 +37,7 @@ def torch_names() -> dict[str, Array]:
     """A checkpoint of the small network as torchvision would have it."""
     config = resolve("resnet18").config.replace(**SMALL, classes=5)
     arrays = {}
-    for name, shape in network_of(make_plan(config)).weights.items():
+    for name, shape in expected_weights(make_plan(config)).shapes.items():
         if name == ("predictions", "kernel"):
             shape = shape[::-1]
         elif name[1] == "kernel":
@@ -73,9 +74,10 @@ def assert_refused(source: Any, error: type[Exception], message: str, **options:
 
 def test_names_and_shapes_of_a_plan_are_those_of_its_model() -> None:
     for name in ("seresnext50_32x4d", "resnetv2_50d", "keras_resnet18", "wrn16_4", "plain18"):
-        model = ResnetBuilder.from_preset(name)
+        config = resolve(name).config.replace(repetitions=(2, 2))
+        model = ResnetBuilder.from_config(config)
         built = {(w.path.split("/")[0], w.name): tuple(w.shape) for w in model.weights}
-        assert network_of(make_plan(resolve(name).config)).weights == built
+        assert expected_weights(make_plan(config)).shapes == built
 
 
 def saved_safetensors(arrays: dict[str, Array], folder: Path) -> Path:
@@ -99,16 +101,17 @@ def test_safetensors_of_every_float(dtype: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-@pytest.mark.parametrize("ending", ["net.weights.h5", "net.h5", "net.keras"])
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
-def test_files_of_keras(ending: str, optimizer: str, tmp_path: Path) -> None:
-    trained, model = small(), small()
+def test_files_of_keras(optimizer: str, tmp_path: Path) -> None:
+    trained = small()
     trained.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     trained.fit(np.ones((2, 16, 16, 3)), np.zeros(2), verbose=0)
-    path = tmp_path / ending
-    (trained.save_weights if "weights" in ending else trained.save)(path)
-    assert load_weights(model, path).origin == "resnet_builder"
-    assert_same(values(model), values(trained))
+    for ending in ("net.weights.h5", "net.h5", "net.keras"):
+        path = tmp_path / ending
+        (trained.save_weights if "weights" in ending else trained.save)(path)
+        model = small()
+        assert load_weights(model, path).origin == "resnet_builder"
+        assert_same(values(model), values(trained))
 
 
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
@@ -222,6 +225,98 @@ def test_damaged_inside_a_zip(tmp_path: Path) -> None:
     assert_refused(path, ValueError, "it is not a whole Keras model")
 
 
+def zipped(path: Path, content: bytes, compression: int) -> Path:
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("model.weights.h5", content)
+    return path
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: Any) -> bytes:
+        raise AssertionError("it was unpacked")
+
+    bomb = zipped(tmp_path / "net.keras", bytes(65 * 2**20), zipfile.ZIP_DEFLATED)
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", read)
+    size = 65 * 2**20
+    assert_refused(bomb, ValueError, rf"unpacks from \d+ to {size} bytes, and weights cannot be")
+    other = zipped(tmp_path / "bz2.keras", bytes(2**20), zipfile.ZIP_BZIP2)
+    assert_refused(other, ValueError, "compression type 12 is not supported")
+
+
+def test_a_zip_that_lies_about_its_size(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "net.keras", bytes(2**20), zipfile.ZIP_DEFLATED)
+    said = (2**20).to_bytes(4, "little")
+    path.write_bytes(path.read_bytes().replace(said, (1000).to_bytes(4, "little")))
+    assert sum(map(len, chunks_until_refused(path))) <= 1000
+    assert_refused(path, ValueError, "it is not a whole Keras model")
+
+
+def chunks_until_refused(path: Path) -> list[bytes]:
+    chunks: list[bytes] = []
+    with pytest.raises(ValueError, match="CRC"):
+        chunks.extend(checkpoints._unpack(path, "model.weights.h5"))
+    return chunks
+
+
+def test_a_compressed_keras_file(tmp_path: Path) -> None:
+    trained = small()
+    trained.save_weights(tmp_path / "model.weights.h5")
+    content = (tmp_path / "model.weights.h5").read_bytes()
+    path = zipped(tmp_path / "net.keras", content, zipfile.ZIP_DEFLATED)
+    assert_same(values(loaded(path)), values(trained))
+
+
+class Lying:
+    """An array that is another one when it is read for the second time."""
+
+    def __init__(self, truth: Array, lie: Array, honest_reads: int) -> None:
+        self.shape, self.dtype = truth.shape, truth.dtype
+        self.reads = iter([truth] * honest_reads)
+        self.lie = lie
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
+        return next(self.reads, self.lie)
+
+
+@pytest.mark.parametrize("honest_reads", [0, 1])
+@pytest.mark.parametrize("lie", ["shape", "nan"])
+def test_arrays_that_lie(lie: str, honest_reads: int) -> None:
+    arrays: dict[str, Any] = torch_names()
+    truth = arrays["fc.bias"]
+    other = {"shape": np.zeros(3, np.float32), "nan": np.full(5, np.nan, np.float32)}[lie]
+    arrays["fc.bias"] = Lying(truth, other, honest_reads)
+    if honest_reads:  # what was checked is what is assigned
+        np.testing.assert_array_equal(values(loaded(arrays))[-1], truth)
+    else:
+        message = {"shape": r"fc\.bias is an array of shape \(3,\), and was", "nan": "not finite"}
+        assert_refused(arrays, ValueError, message[lie])
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize("in_memory", [1, 2**20])
+def test_an_assignment_that_fails(
+    error: type[BaseException], in_memory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = small(dtype="bfloat16")
+    before = values(model)
+    kernel = type(model.weights[0])
+    assign, count = kernel.assign, iter(range(1000))
+
+    def interrupted(self: Any, value: Any) -> Any:
+        assign(self, value)
+        if next(count) == 10:
+            raise error
+
+    monkeypatch.setattr(restoring, "IN_MEMORY_BYTES", in_memory)
+    monkeypatch.setattr(kernel, "assign", interrupted)
+    with pytest.raises(error):
+        load_weights(model, torch_names())
+    assert next(count) == 11 + len(before)  # eleven assignments, then all are restored
+    assert_same(values(model), before)
+
+
 @pytest.mark.parametrize("ending", ["safetensors", "h5", "keras"])
 def test_another_format_under_the_ending(ending: str, tmp_path: Path) -> None:
     path = tmp_path / f"net.{ending}"
@@ -286,11 +381,24 @@ def test_one_error_lists_all_that_does_not_fit() -> None:
 def test_it_names_the_preset_that_would_fit() -> None:
     config = PRESETS["resnet34"]
     arrays = {}
-    for name, shape in network_of(make_plan(config)).weights.items():
+    for name, shape in expected_weights(make_plan(config)).shapes.items():
         shape = shape if len(shape) == 1 else shape[::-1]
         shape = (*shape[:2], *shape[:1:-1]) if len(shape) == 4 else shape
         arrays[TORCH.tensor(name)] = np.broadcast_to(np.float32(1), shape)
     assert "It fits resnet34." in assert_refused(arrays, ValueError, "missing|unexpected")
+
+
+def test_a_long_message_is_cut() -> None:
+    extra = {f"layer9.{n}.odd": np.zeros(1, np.float32) for n in range(300)}
+    message = assert_refused(torch_names() | extra, ValueError, "unexpected: 280 more")
+    assert len([line for line in message.splitlines() if line.startswith("unexpected: ")]) == 21
+    weights = small().get_weights()
+    message = assert_refused(weights, TypeError, f"not from a list of {len(weights)} arrays")
+    assert "model.set_weights" in message
+    with pytest.raises(TypeError, match=r"into a Keras model, not a dict of \d+ arrays$"):
+        load_weights(torch_names(), small())
+    assert len(assert_refused({"x" * 10**6: 1}, ValueError, "no arrays by name")) < 1000
+    assert len(assert_refused("x" * 10**6, ValueError, "a file that ends in")) < 1000
 
 
 def test_nobodys_names() -> None:
@@ -371,9 +479,14 @@ def test_what_lies_behind_the_model_is_left(preset: str) -> None:
         load_weights(maps, arrays)
 
 
-def test_strides_that_no_shape_tells() -> None:
+@pytest.fixture(scope="module")
+def arrays_of_keras_applications() -> dict[str, Array]:
     theirs = keras.applications.ResNet50(weights=None, input_shape=(32, 32, 3))
-    arrays = {weight.path: weight.numpy() for weight in theirs.weights}
+    return {weight.path: weight.numpy() for weight in theirs.weights}
+
+
+def test_strides_that_no_shape_tells(arrays_of_keras_applications: dict[str, Array]) -> None:
+    arrays = arrays_of_keras_applications
     model = ResnetBuilder.from_preset("resnet50", (32, 32, 3))
     with pytest.raises(ValueError, match=r"stride in their 3x3(.|\n)*fits resnet50_v1\."):
         load_weights(model, arrays)
@@ -381,9 +494,10 @@ def test_strides_that_no_shape_tells() -> None:
     assert line.startswith("bottlenecks stride in their 3x3 convolution, and in keras.app")
 
 
-def test_biases_that_do_not_fit_their_batch_norm() -> None:
-    theirs = keras.applications.ResNet50(weights=None, input_shape=(32, 32, 3))
-    arrays = {weight.path: weight.numpy() for weight in theirs.weights}
+def test_biases_that_do_not_fit_their_batch_norm(
+    arrays_of_keras_applications: dict[str, Array],
+) -> None:
+    arrays = arrays_of_keras_applications
     model = ResnetBuilder.from_preset("resnet50_v1", (32, 32, 3))
     before = values(model)
     for shape in ((1,), (3,), (256, 1)):

@@ -10,11 +10,11 @@ import pytest
 
 from resnet_builder import ResnetBuilder, load_weights
 
+from ..helpers import image_batch, randomised
 from .checkpoint_recipe import (
     KERAS_HUB,
     NETWORKS,
     checkpoint,
-    image_of,
     images,
     logits,
     preset_of,
@@ -41,26 +41,12 @@ def test_torchvision_and_timm(network: str) -> None:
     assert error_of(network) <= TOLERANCE
 
 
-def randomise(model: keras.Model) -> None:
-    """Random weights, and batch-norm statistics unlike those of a new model."""
-    rng = np.random.Generator(np.random.PCG64(1))
-    for layer in model.layers:
-        for variable in layer.weights:
-            shape = tuple(variable.shape)
-            if variable.name in ("gamma", "moving_variance"):
-                variable.assign(rng.uniform(0.5, 1.5, shape))
-            elif len(shape) == 1:
-                variable.assign(0.1 * rng.standard_normal(shape))
-            else:
-                variable.assign(rng.standard_normal(shape) / np.sqrt(np.prod(shape[:-1])))
-
-
 def keras_applications_error(theirs: str, ours: str) -> float:
     """Of a network of keras.applications, computed side by side."""
     original = getattr(keras.applications, theirs)(
         weights=None, input_shape=(64, 64, 3), classifier_activation=None
     )
-    randomise(original)
+    randomised(original)
     model = ResnetBuilder.from_preset(ours, (64, 64, 3), classifier_activation=None)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "theirs.weights.h5"
@@ -70,7 +56,7 @@ def keras_applications_error(theirs: str, ours: str) -> float:
     convolutions = sum(isinstance(layer, keras.layers.Conv2D) for layer in original.layers)
     assert report.adapted == (f"{convolutions} biases of convolutions into batch norm",)
     assert report.tensors == len(original.weights)
-    x = np.random.Generator(np.random.PCG64(0)).standard_normal((2, 64, 64, 3)).astype("float32")
+    x = image_batch(2, 64, 64, 3)
     ours_and_theirs = (net.predict(x, verbose=0) for net in (model, original))
     return relative_error(*ours_and_theirs)
 
@@ -98,7 +84,7 @@ def keras_hub_error(preset: str) -> float:
         classifier_activation=None,
         weights={name: tensor(name, tuple(shape)) for name, shape in shapes.items()},
     )
-    answer = model.predict(image_of((2, 32, 48, 3)), verbose=0)
+    answer = model.predict(image_batch(2, 32, 48, 3), verbose=0)
     return relative_error(answer, np.load(KERAS_HUB / f"{preset}.logits.npy"))
 
 

@@ -1,4 +1,7 @@
-"""The command `resnet-builder`. No Keras but in `convert`."""
+"""The command `resnet-builder`.
+
+Each command imports what it needs, so that none waits for the others. Only `convert` needs Keras.
+"""
 
 import argparse
 import json
@@ -10,11 +13,6 @@ from typing import Any, NamedTuple
 
 from .. import __version__
 from ..common.tables import Cell, Table, cell_text
-from ..comparison import compare
-from ..costs.profile import profile
-from ..costs.published import verify
-from ..pictures.plot import plot
-from ..presets import list_presets
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,6 +44,9 @@ class Answer(NamedTuple):
 
 
 def _list(options: argparse.Namespace) -> Answer:
+    from ..costs.profile import profile
+    from ..presets import list_presets
+
     names = list_presets(options.pattern)
     counts = [profile(name) for name in names]
     rows = [(c.name, c.parameters, c.macs) for c in counts]
@@ -56,11 +57,15 @@ def _list(options: argparse.Namespace) -> Answer:
 
 
 def _show(options: argparse.Namespace) -> Answer:
+    from ..costs.profile import profile
+
     counts = profile(options.name, options.input_shape, options.classes)
     return Answer(counts.table(), asdict(counts))
 
 
 def _plot(options: argparse.Namespace) -> Answer:
+    from ..pictures.plot import plot
+
     plot(
         options.name,
         options.file,
@@ -74,6 +79,8 @@ def _plot(options: argparse.Namespace) -> Answer:
 
 
 def _compare(options: argparse.Namespace) -> Answer:
+    from ..comparison import compare
+
     comparison = compare(options.first, options.second)
     if options.plot:
         comparison.plot(options.plot)
@@ -86,6 +93,8 @@ def _compare(options: argparse.Namespace) -> Answer:
 
 
 def _verify(options: argparse.Namespace) -> Answer:
+    from ..costs.published import verify
+
     report = verify(options.pattern)
     status = int(bool(report.unexplained) or not report.rows)
     return Answer(report.table(), [asdict(row) for row in report.rows], status)

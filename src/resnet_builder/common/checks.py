@@ -68,3 +68,19 @@ def positive_int(value: Any, what: str) -> int:
     if number < 1:
         raise ValueError(f"{what} must be 1 or more, got {value!r}")
     return number
+
+
+def shortened(text: str, limit: int = 200) -> str:
+    """A text cut to a length that fits in a message."""
+    return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"
+
+
+def described(value: Any) -> str:
+    """A value as messages show it: arrays, and collections of them, by kind and number."""
+    if hasattr(value, "shape"):
+        return f"an array of shape {value.shape}"
+    if isinstance(value, list | tuple | dict):
+        items = list(value.values() if isinstance(value, dict) else value)
+        if items and all(hasattr(item, "shape") for item in items):
+            return f"a {type(value).__name__} of {len(items)} arrays"
+    return shortened(repr(value))

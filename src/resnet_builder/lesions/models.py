@@ -87,7 +87,7 @@ def reordered(model: keras.Model, order: Iterable[str]) -> keras.Model:
 
     Example:
         >>> from resnet_builder import ResnetBuilder, reordered
-        >>> model = ResnetBuilder.from_preset("resnet34", (32, 32, 3), classes=10)
+        >>> model = ResnetBuilder.from_preset("resnet20_cifar")
         >>> swapped = reordered(model, ["stage1_block3", "stage1_block2"])
         >>> there = swapped.get_layer("stage1_block2_conv1").kernel
         >>> bool((there.numpy() == model.get_layer("stage1_block3_conv1").kernel.numpy()).all())

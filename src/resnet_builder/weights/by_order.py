@@ -8,13 +8,15 @@ import re
 from collections.abc import Iterable
 
 from .checkpoints import Checkpoint
-from .origins import Origin, WeightName
+from .layouts import KERAS
+from .names import WeightName
+from .origins import Origin
 
 NAMED_BY_KERAS = re.compile(r"(conv2d|batch_normalization|dense)(_\d+)?/\w+")
 
 ARTICLE = Origin(
     name="raghakot's keras-resnet, whose layers go by their order",
-    mark="",
+    layout=KERAS,
     block="stage{stage}_block{block}_",
     layers={},
     epsilon=None,
@@ -28,19 +30,19 @@ def is_by_order(checkpoint: Checkpoint) -> bool:
 
 
 def named_by_order(checkpoint: Checkpoint, weights: Iterable[WeightName]) -> Checkpoint:
-    """The checkpoint under our names, given in the order of the network's layers.
+    """The checkpoint under the network's names, given in the order of its layers.
 
     Raises:
         ValueError: another number of layers.
     """
-    ours = list(dict.fromkeys(layer for layer, _ in weights))
-    theirs = list(dict.fromkeys(name.rpartition("/")[0] for name in checkpoint.shapes))
-    if len(ours) != len(theirs):
+    layers = list(dict.fromkeys(layer for layer, _ in weights))
+    given = list(dict.fromkeys(name.rpartition("/")[0] for name in checkpoint.shapes))
+    if len(layers) != len(given):
         raise ValueError(
-            f"cannot load {checkpoint.name}: {len(theirs)} layers have weights there, and "
-            f"{len(ours)} here"
+            f"cannot load {checkpoint.name}: {len(given)} layers have weights there, and "
+            f"{len(layers)} here"
         )
-    layer_here = dict(zip(theirs, ours, strict=True))
+    layer_here = dict(zip(given, layers, strict=True))
     names = {}
     for tensor in checkpoint.shapes:
         layer, _, variable = tensor.rpartition("/")

@@ -1,24 +1,36 @@
 """Checkpoints as names and tensors, whatever they are stored in. Nothing in them is executed."""
 
-import io
 import itertools
 import os
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..common.checks import described
+
 Array = npt.NDArray[Any]
 
 # What was read of a mapped file counts as memory in use until the file is closed: it is opened anew
 # after so much.
 MOST_MAPPED_BYTES = 32 * 2**20
+
+# Keras stores the weights of a .keras uncompressed; compressed by others, random numbers hardly
+# shrink, and zeros by a thousand. A file that unpacks to more than both bounds is refused.
+MOST_COMPRESSION = 50
+UNCHECKED_BYTES = 64 * 2**20
+CHUNK_BYTES = 2**20
+
+# Temporary data is kept in memory up to this size, and on disk beyond.
+IN_MEMORY_BYTES = 16 * 2**20
 
 # Where checkpoints that hold more than tensors keep them.
 STATE_DICTS = ("state_dict", "model", "model_state_dict")
@@ -45,8 +57,8 @@ class Checkpoint:
 
 
 @contextmanager
-def opened(source: Any) -> Iterator[Checkpoint]:
-    """The checkpoint in a file, or the one that a dict of arrays is.
+def open_checkpoint(source: Any) -> Iterator[Checkpoint]:
+    """Open the checkpoint in a file, or in a dict of arrays.
 
     Raises:
         TypeError: neither a path nor a dict.
@@ -58,7 +70,11 @@ def opened(source: Any) -> Iterator[Checkpoint]:
         yield _from_arrays("the dict", source)
         return
     if not isinstance(source, str | os.PathLike):
-        raise TypeError(f"weights come from a file or a dict of arrays, not from {source!r}")
+        is_a_list = isinstance(source, list | tuple)
+        hint = "; model.set_weights takes the list of model.get_weights" if is_a_list else ""
+        raise TypeError(
+            f"weights come from a file or a dict of arrays, not from {described(source)}{hint}"
+        )
     path = Path(source)
     reader = _reader(path)
     if path.is_dir():
@@ -77,8 +93,8 @@ def _reader(path: Path) -> Callable[[Path], AbstractContextManager[Checkpoint]]:
         if path.name.lower().endswith(ending):
             return reader
     raise ValueError(
-        f'cannot load {str(path)!r}: weights are "imagenet", a repository as owner/name, a dict of '
-        f"arrays, or a file that ends in {', '.join(READERS)}"
+        f'cannot load {described(str(path))}: weights are "imagenet", a repository as owner/name, '
+        f"a dict of arrays, or a file that ends in {', '.join(READERS)}"
     )
 
 
@@ -87,7 +103,9 @@ def _from_arrays(name: str, arrays: Mapping[Any, Any]) -> Checkpoint:
     tensors = {key: value for key, value in arrays.items() if hasattr(value, "shape")}
     unnamed = [key for key in tensors if not isinstance(key, str)]
     if unnamed:
-        raise ValueError(f"cannot load {name}: its tensors have names such as {unnamed[0]!r}")
+        raise ValueError(
+            f"cannot load {name}: its tensors have names such as {described(unnamed[0])}"
+        )
     if not tensors:
         raise ValueError(f"cannot load {name}: it holds no arrays by name")
     shapes = {key: tuple(value.shape) for key, value in tensors.items()}
@@ -174,16 +192,39 @@ def _hdf5(path: Path) -> Iterator[Checkpoint]:
 
 @contextmanager
 def _keras_archive(path: Path) -> Iterator[Checkpoint]:
+    # HDF5 is read in any order, so it is unpacked first: on disk if it is large.
+    with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as unpacked:
+        for chunk in _unpack(path, "model.weights.h5"):
+            unpacked.write(chunk)
+        with _hdf5_file(path, unpacked) as checkpoint:
+            yield checkpoint
+
+
+def _unpack(path: Path, name: str) -> Iterator[bytes]:
+    """A file in a zip archive, chunk by chunk, never more than the archive says."""
     try:
         with zipfile.ZipFile(path) as archive:
-            content = archive.read("model.weights.h5")
+            member = archive.getinfo(name)
+            _check_compression(path, member)
+            with archive.open(member) as file:
+                yield from iter(partial(file.read, CHUNK_BYTES), b"")
     except (
         *(zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError),
         *(NotImplementedError, RuntimeError),  # a compression, or a password, of others
     ) as error:
         raise _broken(path, "Keras model", error) from error
-    with _hdf5_file(path, io.BytesIO(content)) as checkpoint:
-        yield checkpoint
+
+
+def _check_compression(path: Path, member: zipfile.ZipInfo) -> None:
+    # Of other compressions, one chunk may unpack to any size.
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise NotImplementedError(f"compression type {member.compress_type} is not supported")
+    most = max(UNCHECKED_BYTES, MOST_COMPRESSION * member.compress_size)
+    if member.file_size > most:
+        raise ValueError(
+            f"cannot load {path}: its {member.filename} unpacks from {member.compress_size} to "
+            f"{member.file_size} bytes, and weights cannot be compressed so far"
+        )
 
 
 @contextmanager

@@ -9,13 +9,15 @@ import numpy as np
 
 from ..builder import ResnetBuilder
 from ..common.recursion import room_for
+from ..plan.network import make_plan
 from ..presets import resolve
-from .checkpoints import Checkpoint, opened
+from .checkpoints import open_checkpoint
+from .expected import expected_weights
 from .hub import download, is_repository
+from .layouts import Shape
 from .loading import WeightsReport, load_weights
-from .matching import HEAD, STEMS, as_here
-from .networks import Shape
-from .origins import find_origin
+from .names import HEAD, STEMS
+from .recognising import Recognised, recognise
 
 ENDINGS = (".keras", ".weights.h5")
 STEPS = ("building", "loading", "writing", "reading back")
@@ -65,9 +67,10 @@ def convert(
 
 def _network_for(source: Path, preset: str) -> keras.Model:
     """The preset with as many input channels and classes as the checkpoint has."""
-    rows, columns, channels = resolve(preset).config.input_shape
-    with opened(source) as checkpoint:
-        kernels = _kernels(checkpoint)
+    config = resolve(preset).config
+    with open_checkpoint(source) as checkpoint:
+        kernels = _kernels(recognise(checkpoint, expected_weights(make_plan(config))))
+    rows, columns, channels = config.input_shape
     channels = next((kernels[stem][2] for stem in STEMS if stem in kernels), channels)
     classes = kernels[HEAD][-1] if HEAD in kernels else None
     return ResnetBuilder.from_preset(
@@ -75,17 +78,14 @@ def _network_for(source: Path, preset: str) -> keras.Model:
     )
 
 
-def _kernels(checkpoint: Checkpoint) -> dict[str, Shape]:
-    """The shapes of what a checkpoint has for the first convolution and for the classifier."""
-    found = find_origin(checkpoint.shapes)
-    if found is None:
-        return {}
-    origin, prefix = found
-    names = {layer: prefix + origin.tensor((layer, "kernel")) for layer in (*STEMS, HEAD)}
+def _kernels(found: Recognised) -> dict[str, Shape]:
+    """The shapes of the checkpoint's first convolution and classifier."""
+    shapes, origin = found.checkpoint.shapes, found.origin
+    kernels = {layer: (layer, "kernel") for layer in (*STEMS, HEAD)}
     return {
-        layer: as_here(checkpoint.shapes[name], (layer, "kernel"), origin)
-        for layer, name in names.items()
-        if name in checkpoint.shapes
+        layer: origin.layout.keras_shape(kernel, shapes[origin.tensor(kernel)])
+        for layer, kernel in kernels.items()
+        if origin.tensor(kernel) in shapes
     }
 
 

@@ -1,19 +1,25 @@
 """load_weights: a checkpoint into a model, all of it or nothing."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
+from ..common.checks import described, shortened
 from ..model.network import networks_of
 from ..plan.names import LayerName
-from .by_order import ARTICLE, is_by_order, named_by_order
-from .checkpoints import Checkpoint, opened
+from .checkpoints import open_checkpoint
+from .expected import ExpectedWeights, stride_in_3x3
 from .hub import download, is_repository
-from .matching import Matching, fitting_presets
-from .networks import Network, stride_in_3x3
-from .origins import ORIGINS, Origin, WeightName, find_origin
-from .values import value
+from .matching import Match, Problem, fitting_presets, match
+from .names import WeightName
+from .recognising import Recognised, recognise
+from .restoring import restored_on_failure
+from .values import to_weight
+
+# How many missing, unexpected and misshapen tensors a message lists of each kind.
+LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -73,10 +79,12 @@ def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> Wei
     Raises:
         TypeError: a source of another kind.
         ValueError: a broken file, values that are not finite, or a checkpoint that does not fit:
-            the message lists every missing, unexpected and misshapen tensor and names the presets
-            that would fit. The model is then as it was.
+            the message lists the missing, unexpected and misshapen tensors, the first twenty of
+            each, and names the presets that would fit.
         OSError: a file or repository that is not there or cannot be read or reached.
         ImportError: a package that reads such files is not installed.
+
+        Whatever is raised, an interrupt too, the model is then as it was.
 
     Example:
         >>> from resnet_builder import ResnetBuilder
@@ -87,28 +95,28 @@ def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> Wei
         FileNotFoundError: cannot load resnet18-f37072fd.pth: there is no such file
     """
     if not isinstance(model, keras.Model):
-        raise TypeError(f"load_weights loads into a Keras model, not {model!r}")
+        raise TypeError(f"load_weights loads into a Keras model, not {described(model)}")
     if isinstance(source, str) and source == "imagenet":
         raise ValueError(
             'weights="imagenet" are of a preset: ResnetBuilder.from_preset(..., weights="imagenet")'
         )
     weights = _weights(model)
-    network = Network(
+    expected = ExpectedWeights(
         {name: tuple(variable.shape) for name, (variable, _) in weights.items()},
         stride_in_3x3({name: layer.strides for name, layer in _convolutions(weights).items()}),
     )
-    with opened(download(source) if is_repository(source) else source) as found:
-        checkpoint, origin = _recognised(found, network)
-        matching = Matching(origin, network, checkpoint.shapes, adapt)
-        if matching.problems:
-            raise ValueError(_does_not_fit(matching, checkpoint, model))
-        _assign(weights, checkpoint, matching)
+    with open_checkpoint(download(source) if is_repository(source) else source) as checkpoint:
+        found = recognise(checkpoint, expected)
+        matched = match(found.origin, found.checkpoint.shapes, expected, adapt=adapt)
+        if matched.problems:
+            raise ValueError(_does_not_fit(matched, found, expected, model.name))
+        _assign(weights, found, matched)
     return WeightsReport(
         source=checkpoint.name,
-        origin=origin.name,
-        tensors=sum(1 + bool(pair.bias) for pair in matching.pairs),
-        adapted=tuple(matching.adapted),
-        left_random=tuple(matching.left_random),
+        origin=found.origin.name,
+        tensors=sum(1 + bool(assignment.bias) for assignment in matched.assignments),
+        adapted=matched.adapted,
+        left_random=matched.left_random,
     )
 
 
@@ -137,45 +145,32 @@ def _convolutions(weights: Weights) -> dict[str, Any]:
     return {name: layer for (name, _), (_, layer) in weights.items() if hasattr(layer, "strides")}
 
 
-def _recognised(found: Checkpoint, network: Network) -> tuple[Checkpoint, Origin]:
-    """The checkpoint under its origin's own names, and that origin."""
-    if is_by_order(found):
-        return named_by_order(found, network.weights), ARTICLE
-    try:
-        recognised = find_origin(found.shapes)
-    except ValueError as error:
-        raise ValueError(f"cannot load {found.name}: {error}") from error
-    if recognised is None:
-        raise ValueError(_no_origin(found))
-    origin, prefix = recognised
-    return found.renamed({name.removeprefix(prefix): name for name in found.shapes}), origin
+def _assign(weights: Weights, found: Recognised, matched: Match) -> None:
+    # Each tensor is read once: what is checked is what is assigned.
+    targets = [(assignment, *weights[assignment.weight]) for assignment in matched.assignments]
+    with restored_on_failure(variable for _, variable, _ in targets):
+        for assignment, variable, layer in targets:
+            value = to_weight(
+                found.checkpoint,
+                assignment,
+                found.origin,
+                dtype=variable.dtype,
+                epsilon=getattr(layer, "epsilon", 0),
+            )
+            variable.assign(value)
 
 
-def _assign(weights: Weights, checkpoint: Checkpoint, matching: Matching) -> None:
-    # Everything is read and checked once before anything is changed.
-    for change in (False, True):
-        for pair in matching.pairs:
-            variable, layer = weights[pair.weight]
-            epsilon = getattr(layer, "epsilon", 0)
-            array = value(checkpoint, pair, matching.origin, dtype=variable.dtype, epsilon=epsilon)
-            if change:
-                variable.assign(array)
-
-
-def _no_origin(checkpoint: Checkpoint) -> str:
-    names = ", ".join(list(checkpoint.shapes)[:5])
-    known = "; ".join(origin.name for origin in (*ORIGINS, ARTICLE))
-    return (
-        f"cannot load {checkpoint.name}: nothing in it tells whose network it is. It has {names}, "
-        f"...; known are the names of: {known}"
-    )
-
-
-def _does_not_fit(matching: Matching, checkpoint: Checkpoint, model: keras.Model) -> str:
-    origin, shapes = matching.origin, checkpoint.shapes
-    lines = [f"cannot load {checkpoint.name} (named as in {origin.name}) into {model.name!r}:"]
-    lines += matching.problems
-    adapted = Matching(origin, matching.network, shapes, adapt=True)
+def _does_not_fit(
+    matched: Match, found: Recognised, expected: ExpectedWeights, model_name: str
+) -> str:
+    origin, shapes = found.origin, found.checkpoint.shapes
+    after = f", after {found.prefix!r}" if found.prefix else ""
+    lines = [
+        f"cannot load {found.checkpoint.name} (named as in {origin.name}{after}) into "
+        f"{model_name!r}:"
+    ]
+    lines += _listed(matched.problems)
+    adapted = match(origin, shapes, expected, adapt=True)
     presets = fitting_presets(origin, shapes, adapt=False)
     if presets:
         lines.append(f"It fits {' or '.join(presets)}.")
@@ -184,3 +179,14 @@ def _does_not_fit(matching: Matching, checkpoint: Checkpoint, model: keras.Model
     elif not presets and (presets := fitting_presets(origin, shapes, adapt=True)):
         lines.append(f"With adapt=True it fits {' or '.join(presets)}.")
     return "\n".join(lines)
+
+
+def _listed(problems: Iterable[Problem]) -> Iterator[str]:
+    """A line for each problem, and for those of a kind beyond `LISTED` their number."""
+    of_kind: dict[str, list[str]] = {}
+    for kind, words in problems:
+        of_kind.setdefault(kind, []).append(f"{kind}: {shortened(words)}")
+    for kind, lines in of_kind.items():
+        yield from lines[:LISTED]
+        if len(lines) > LISTED:
+            yield f"{kind}: {len(lines) - LISTED} more"

@@ -1,21 +1,21 @@
 """Which tensor of a checkpoint goes into which weight, and what does not fit. No Keras."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from math import prod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 from ..plan.network import make_plan
 from ..presets import PRESETS
-from .networks import Network, Shape, network_of
-from .origins import Origin, WeightName
-
-HEAD = "predictions"
-STEMS = ("stem_conv", "stem_conv1")
+from .expected import ExpectedWeights, expected_weights
+from .layouts import Shape
+from .names import HEAD, STEMS, WeightName
+from .origins import Origin
 
 
 @dataclass(frozen=True)
-class Pair:
+class Assignment:
     """A weight and the tensor that goes into it, and perhaps the bias that is subtracted."""
 
     weight: WeightName
@@ -24,124 +24,183 @@ class Pair:
     bias: str | None = None
 
 
-@dataclass
-class Matching:
-    """A checkpoint of an origin against a network: what goes where, and what does not fit.
+class Problem(NamedTuple):
+    """A tensor that is missing, unexpected or misshapen, or another reason to refuse."""
+
+    kind: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Match:
+    """How a checkpoint fits a network.
 
     Attributes:
+        assignments: what goes where; all that the network wants only if there are no problems.
+        left_random: weights that stay as they are.
+        adapted: what is done to make the checkpoint fit, in words.
+        problems: what does not fit.
+    """
+
+    assignments: tuple[Assignment, ...]
+    left_random: tuple[WeightName, ...]
+    adapted: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+def match(
+    origin: Origin, checkpoint: Mapping[str, Shape], expected: ExpectedWeights, *, adapt: bool
+) -> Match:
+    """Compare a checkpoint with the weights that a network wants.
+
+    Args:
         checkpoint: the shapes of its tensors, in the origin's own order of axes.
         adapt: whether the classifier, the input channels and the place of the strides may differ.
     """
+    pair = _Pair(origin, checkpoint, expected, adapt)
+    return Match(
+        assignments=tuple(pair.assignments()),
+        left_random=pair.left_random,
+        adapted=tuple(pair.adapted()),
+        problems=tuple(pair.problems()),
+    )
+
+
+def fitting_presets(origin: Origin, checkpoint: Mapping[str, Shape], *, adapt: bool) -> list[str]:
+    """The presets whose weights a checkpoint has."""
+    plans = ((name, make_plan(config)) for name, config in PRESETS.items())
+    pairs = ((n, _Pair(origin, checkpoint, expected_weights(plan), adapt)) for n, plan in plans)
+    return [name for name, pair in pairs if not any(pair.problems())]
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """The arguments of `match`, and what follows from them."""
 
     origin: Origin
-    network: Network
     checkpoint: Mapping[str, Shape]
+    expected: ExpectedWeights
     adapt: bool
-    pairs: list[Pair] = field(default_factory=list)
-    left_random: list[WeightName] = field(default_factory=list)
-    adapted: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        folded = self._folded_biases()
-        head = [weight for weight in self.network.weights if weight[0] == HEAD]
-        other_head = self.adapt and self._other_head()
-        if other_head:
-            self.left_random += head
-            self.adapted.append(f"the classifier is left as it was: {other_head}")
-        for weight in self.network.weights:
-            if weight not in self.left_random:
-                self._pair(weight, folded)
-        self._unexpected(set(folded.values()))
-        self._strides()
-        if folded:
-            self.adapted.append(f"{len(folded)} biases of convolutions into batch norm")
+    def assignments(self) -> Iterator[Assignment]:
+        """Tensors that are there, also misshapen ones."""
+        for weight, shape in self._wanted.items():
+            tensor = self.origin.tensor(weight)
+            if tensor in self.checkpoint:
+                yield Assignment(weight, tensor, shape, self._folded_biases.get(tensor))
 
-    def _pair(self, weight: WeightName, folded: Mapping[str, str]) -> None:
-        tensor, shape = self.origin.tensor(weight), self.network.weights[weight]
-        if tensor not in self.checkpoint:
-            self.problems.append(f"missing: {tensor}, for {'/'.join(weight)} {shape}")
-            return
-        given = as_here(self.checkpoint[tensor], weight, self.origin)
-        if self.adapt and weight[0] in STEMS and _differ_in_channels(given, shape):
-            self.adapted.append(f"{given[2]} input channels to {shape[2]}")
-        elif given != shape:
-            self.problems.append(
-                f"shape: {tensor} {self.checkpoint[tensor]} is {given} here, and "
-                f"{'/'.join(weight)} is {shape}"
-            )
-        self.pairs.append(Pair(weight, tensor, shape, folded.get(tensor)))
+    def adapted(self) -> Iterator[str]:
+        """What is done to make the checkpoint fit, in words."""
+        if self._other_head:
+            yield f"the classifier is left as it was: {self._other_head}"
+        for weight, (_, _, given, _) in self._stems_of_other_channels.items():
+            yield f"{given} input channels to {self.expected.shapes[weight][2]}"
+        if self.adapt and self._other_strides:
+            yield self._other_strides
+        if self._folded_biases:
+            yield f"{len(self._folded_biases)} biases of convolutions into batch norm"
 
+    def problems(self) -> Iterator[Problem]:
+        """What does not fit, in the order of the network, then of the tensors' names."""
+        yield from self._missing_and_misshapen()
+        yield from self._unexpected()
+        if self._other_strides and not self.adapt:
+            yield Problem("strides", self._other_strides)
+
+    @cached_property
+    def left_random(self) -> tuple[WeightName, ...]:
+        """Weights that stay as they are."""
+        head = (weight for weight in self.expected.shapes if weight[0] == HEAD)
+        return tuple(head) if self._other_head else ()
+
+    @cached_property
+    def _wanted(self) -> dict[WeightName, Shape]:
+        shapes = self.expected.shapes
+        return {name: shape for name, shape in shapes.items() if name not in self.left_random}
+
+    def _given(self, weight: WeightName) -> Shape | None:
+        """The shape, as here, of the tensor for a weight."""
+        shape = self.checkpoint.get(self.origin.tensor(weight))
+        return None if shape is None else self.origin.layout.keras_shape(weight, shape)
+
+    def _missing_and_misshapen(self) -> Iterator[Problem]:
+        for weight, shape in self._wanted.items():
+            tensor, given = self.origin.tensor(weight), self._given(weight)
+            if given is None:
+                yield Problem("missing", f"{tensor}, for {'/'.join(weight)} {shape}")
+            elif given != shape and weight not in self._stems_of_other_channels:
+                yield Problem(
+                    "shape",
+                    f"{tensor} {self.checkpoint[tensor]} is {given} here, and "
+                    f"{'/'.join(weight)} is {shape}",
+                )
+
+    @cached_property
+    def _stems_of_other_channels(self) -> dict[WeightName, Shape]:
+        """First convolutions that can be adapted to the input's channels: their given shapes."""
+        kernels = ((stem, "kernel") for stem in STEMS if self.adapt)
+        given = {kernel: self._given(kernel) for kernel in kernels if kernel in self._wanted}
+        return {
+            kernel: shape
+            for kernel, shape in given.items()
+            if shape and _differ_in_channels(shape, self._wanted[kernel])
+        }
+
+    @cached_property
     def _folded_biases(self) -> dict[str, str]:
         """Biases of convolutions that have none here, by the mean that they go into."""
         if not self.origin.folds_biases:
             return {}
-        biases = {}
-        for layer, variable in self.network.weights:
-            conv = layer.replace("_bn", "_conv")
-            if variable == "moving_mean" and (conv, "bias") not in self.network.weights:
-                bias = self.origin.tensor((conv, "bias"))
-                if bias in self.checkpoint:
-                    biases[self.origin.tensor((layer, variable))] = bias
+        weights, tensor = self.expected.shapes, self.origin.tensor
+        biases = {
+            tensor((layer, variable)): tensor((conv, "bias"))
+            for layer, variable in weights
+            if variable == "moving_mean"
+            and (conv := layer.replace("_bn", "_conv"), "bias") not in weights
+        }
         return {
             mean: bias
             for mean, bias in biases.items()
-            if self.checkpoint.get(mean) == self.checkpoint[bias]
+            if bias in self.checkpoint and self.checkpoint.get(mean) == self.checkpoint[bias]
         }
 
+    @cached_property
     def _other_head(self) -> str:
-        """In which way the checkpoint's classifier is not ours, where that may be."""
-        kernel, bias = (
-            self.checkpoint.get(self.origin.tensor((HEAD, variable)))
-            for variable in ("kernel", "bias")
-        )
+        """In which way the checkpoint's classifier is another, if that may be."""
+        wanted = self.expected.shapes.get((HEAD, "kernel"))
+        if not self.adapt or wanted is None:
+            return ""
+        kernel, bias = self._given((HEAD, "kernel")), self._given((HEAD, "bias"))
         if kernel is None and bias is None:
             return "the checkpoint has none"
-        ours = self.network.weights.get((HEAD, "kernel"))
-        if kernel is None or bias is None or ours is None:
+        if kernel is None or bias is None:
             return ""
-        given = as_here(kernel, (HEAD, "kernel"), self.origin)
-        fits = given[:1] == ours[:1] and given[1:] == bias
-        return "other classes" if fits and given != ours else ""
+        fits = kernel[:1] == wanted[:1] and kernel[1:] == bias
+        return "other classes" if fits and kernel != wanted else ""
 
-    def _unexpected(self, folded: set[str]) -> None:
-        used = {self.origin.tensor(weight) for weight in self.network.weights} | folded
-        stages = [re.match(r"stage(\d+)_", layer) for layer, _ in self.network.weights]
+    def _unexpected(self) -> Iterator[Problem]:
+        used = {self.origin.tensor(weight) for weight in self.expected.shapes}
+        used.update(self._folded_biases.values())
+        layers = {layer for layer, _ in self.expected.shapes}
+        stages = (re.match(r"stage(\d+)_", layer) for layer in layers)
         last = max((int(stage[1]) for stage in stages if stage), default=0)
-        has_head = any(layer == HEAD for layer, _ in self.network.weights)
-        for tensor in sorted(set(self.checkpoint) - used):
-            follows = not has_head and self.origin.follows(tensor, last)
-            if not follows and not re.fullmatch(self.origin.ignored, tensor):
-                self.problems.append(f"unexpected: {tensor} {self.checkpoint[tensor]}")
+        for tensor in sorted(self.checkpoint.keys() - used):
+            follows = HEAD not in layers and self.origin.follows(tensor, last)
+            if not follows and not self.origin.is_ignored(tensor):
+                yield Problem("unexpected", f"{tensor} {self.checkpoint[tensor]}")
 
-    def _strides(self) -> None:
-        here, there = self.network.stride_in_3x3, self.origin.stride_in_3x3
+    @cached_property
+    def _other_strides(self) -> str:
+        here, there = self.expected.stride_in_3x3, self.origin.stride_in_3x3
         if here is None or there is None or here == there:
-            return
+            return ""
         places = {True: "3x3 convolution", False: "first 1x1 convolution"}
-        line = f"bottlenecks stride in their {places[here]}, and in {self.origin.name} in the "
-        (self.adapted if self.adapt else self.problems).append(f"{line}{places[there]}")
+        return (
+            f"bottlenecks stride in their {places[here]}, and in {self.origin.name} in the "
+            f"{places[there]}"
+        )
 
 
 def _differ_in_channels(given: Shape, shape: Shape) -> bool:
     comparable = len(given) == 4 and given[2] > 0 and given[2] != shape[2]
     return comparable and (given[:2], given[3]) == (shape[:2], shape[3])
-
-
-def as_here(shape: Shape, weight: WeightName, origin: Origin) -> Shape:
-    """A tensor's shape in Keras's order: (out, in, rows, columns) -> (rows, columns, in, out)."""
-    if not origin.is_torch or weight[1] != "kernel" or len(shape) < 2:
-        return shape
-    if weight[0] == HEAD:
-        # Some classifiers are 1x1 convolutions.
-        return (prod(shape[1:]), shape[0])
-    return (*shape[2:], shape[1], shape[0]) if len(shape) == 4 else shape
-
-
-def fitting_presets(origin: Origin, checkpoint: Mapping[str, Shape], *, adapt: bool) -> list[str]:
-    """The presets whose weights a checkpoint has."""
-    return [
-        name
-        for name, config in PRESETS.items()
-        if not Matching(origin, network_of(make_plan(config)), checkpoint, adapt).problems
-    ]

@@ -4,18 +4,30 @@ To add an origin, add a row to `ORIGINS`.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from string import Formatter
+from typing import NamedTuple
 
-WeightName = tuple[str, str]  # layer and variable, as here
+from .layouts import KERAS, TORCH, Layout
+from .names import HEAD, OTHER_WEIGHTS, WEIGHTS_IN_A_BLOCK, WeightName
 
-TORCH_VARIABLES = {
-    "kernel": "weight",
-    "gamma": "weight",
-    "beta": "bias",
-    "moving_mean": "running_mean",
-    "moving_variance": "running_var",
+# What `Origin.block` counts, and how far each count is from that of stages and blocks from 1 on.
+_COUNTS = {
+    "stage0": ("stage", -1),
+    "stage": ("stage", 0),
+    "stage2": ("stage", 1),
+    "block0": ("block", -1),
+    "block": ("block", 0),
 }
+
+
+class Place(NamedTuple):
+    """Where in a network a tensor belongs: in a block or not, and what precedes its own name."""
+
+    prefix: str
+    in_block: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,57 +36,83 @@ class Origin:
 
     Attributes:
         name: for messages.
-        mark: a name that only its checkpoints have.
+        layout: how it names variables and orders axes.
         block: what stands for `stage1_block1_`; `stage` and `block` count from 1, `stage0` and
             `block0` from 0, and `stage2` from 2.
         layers: what other layers' names are, or how they end in a block; those that are not here
             stay as they are.
         ignored: names of tensors that mean nothing here.
-        is_torch: whether names are `layer.weight` and kernels (out, in, rows, columns), as in
-            PyTorch; otherwise `layer/kernel` and (rows, columns, in, out), as in Keras.
+        unsupported: why its checkpoints cannot be loaded; empty if they can.
         epsilon: of its batch norm; None where it is whatever the network has here.
         folds_biases: whether its convolutions have biases that belong into the batch norms.
         stride_in_3x3: where its bottlenecks halve the size; None where it is as here.
     """
 
     name: str
-    mark: str
+    layout: Layout
     block: str
     layers: Mapping[str, str]
     ignored: str = ""
-    is_torch: bool = False
+    unsupported: str = ""
     epsilon: float | None = 1e-5
     folds_biases: bool = False
     stride_in_3x3: bool | None = True
 
     def layer(self, name: str) -> str:
-        """What a layer of ours is called there."""
+        """The origin's name for a layer."""
         found = re.fullmatch(r"stage(\d+)_block(\d+)_(.+)", name)
         if not found:
             return self.layers.get(name, name)
-        stage, block = int(found[1]), int(found[2])
+        numbers = {"stage": int(found[1]), "block": int(found[2])}
         before = self.block.format(
-            stage0=stage - 1, stage=stage, stage2=stage + 1, block0=block - 1, block=block
+            **{count: numbers[of] + offset for count, (of, offset) in _COUNTS.items()}
         )
         return before + self.layers.get(found[3], found[3])
 
-    def tensor(self, name: WeightName) -> str:
-        """What a weight of ours is called there."""
-        layer, variable = name
-        if self.is_torch:
-            return f"{self.layer(layer)}.{TORCH_VARIABLES.get(variable, variable)}"
-        return f"{self.layer(layer)}/{variable}"
+    def tensor(self, weight: WeightName) -> str:
+        """The origin's name for a weight."""
+        layer, variable = weight
+        return self.layout.tensor(self.layer(layer), variable)
+
+    def place(self, tensor: str) -> Place | None:
+        """Where a tensor belongs if its name, perhaps after a prefix, is one of this origin's."""
+        found = self._tensors.fullmatch(tensor)
+        return found and Place(found["prefix"], found["in_block"] is not None)
+
+    def is_ignored(self, tensor: str) -> bool:
+        """Whether a tensor of that name means nothing here."""
+        return re.fullmatch(self.ignored, tensor) is not None
 
     def follows(self, tensor: str, stage: int) -> bool:
-        """Whether a tensor of theirs belongs behind a stage of ours: to a later one or the head."""
-        layer = tensor.rpartition("." if self.is_torch else "/")[0]
-        stage_of = self.block.partition("{block")[0]
-        later = [
-            stage_of.format(stage0=number - 1, stage=number, stage2=number + 1)
-            for number in range(stage + 1, 10)
-        ]
-        heads = (self.layer("head_bn"), self.layer("predictions"))
-        return layer in heads or tensor.startswith(tuple(later))
+        """Whether a tensor belongs after a stage: to a later one or to the head."""
+        if found := re.match(self._any_block, tensor):
+            counts = found.groupdict().items()
+            return any(
+                int(number) - _COUNTS[count][1] > stage
+                for count, number in counts
+                if _COUNTS[count][0] == "stage"
+            )
+        return self.layout.layer(tensor) in (self.layer("head_bn"), self.layer(HEAD))
+
+    @cached_property
+    def _any_block(self) -> str:
+        return "".join(
+            re.escape(text) + (rf"(?P<{count}>\d+)" if count else "")
+            for text, count, _, _ in Formatter().parse(self.block)
+        )
+
+    @cached_property
+    def _tensors(self) -> re.Pattern[str]:
+        """All names that tensors may have; the prefix is as short as it can be."""
+        in_block, others = (
+            "|".join(
+                re.escape(self.layout.tensor(self.layers.get(layer, layer), variable))
+                for layer, variable in weights
+            )
+            for weights in (WEIGHTS_IN_A_BLOCK, OTHER_WEIGHTS)
+        )
+        own_name = rf"(?P<in_block>{self._any_block}(?:{in_block}))|{others}"
+        return re.compile(rf"(?P<prefix>.*?)(?:{own_name})", re.DOTALL)
 
 
 _TORCH = {
@@ -84,25 +122,37 @@ _TORCH = {
     "shortcut_bn": "downsample.1",
     "se_reduce": "se.fc1",
     "se_expand": "se.fc2",
+    "eca_conv": "se.conv",
     "predictions": "fc",
 }
-_NUMBERED = {f"{kind}{n}": f"{n}_{kind}" for kind in ("conv", "bn") for n in (1, 2, 3)}
 _KERAS = {
     "stem_conv": "conv1_conv",
-    "stem_bn": "conv1_bn",
     **{f"stem_{kind}{n}": f"conv{n}_{kind}" for kind in ("conv", "bn") for n in (1, 2, 3)},
+    **{f"conv{n}": f"{n}_conv" for n in (1, 2, 3)},
     "shortcut_conv": "0_conv",
+}
+_KERAS_V1 = _KERAS | {
+    "stem_bn": "conv1_bn",
+    **{f"bn{n}": f"{n}_bn" for n in (1, 2, 3)},
     "shortcut_bn": "0_bn",
 }
+_KERAS_V2 = _KERAS | {"bn2": "1_bn", "bn3": "2_bn", "head_bn": "post_bn"}
 
-# The first whose mark is in a checkpoint is its origin.
+# A checkpoint is of the origin that explains most of its names; of several, of the first.
 ORIGINS = (
+    # torchvision models/resnet.py; timm models/resnet.py.
+    Origin(
+        name="torchvision's or timm's ResNet",
+        layout=TORCH,
+        ignored=r".*\.num_batches_tracked",
+        block="layer{stage}.{block0}.",
+        layers=_TORCH,
+    ),
     # timm models/resnet.py, deep_stem and downsample_avg.
     Origin(
         name="timm's ResNet-D",
-        mark="conv1.0.weight",
+        layout=TORCH,
         ignored=r".*\.num_batches_tracked",
-        is_torch=True,
         block="layer{stage}.{block0}.",
         layers=_TORCH
         | {
@@ -117,21 +167,11 @@ ORIGINS = (
             "shortcut_bn": "downsample.2",
         },
     ),
-    # torchvision models/resnet.py; timm models/resnet.py.
-    Origin(
-        name="torchvision's or timm's ResNet",
-        mark="layer1.0.conv1.weight",
-        ignored=r".*\.num_batches_tracked",
-        is_torch=True,
-        block="layer{stage}.{block0}.",
-        layers=_TORCH,
-    ),
     # timm models/resnetv2.py.
     Origin(
         name="timm's ResNetV2",
-        mark="stages.0.blocks.0.norm1.weight",
+        layout=TORCH,
         ignored=r".*\.num_batches_tracked",
-        is_torch=True,
         block="stages.{stage0}.blocks.{block0}.",
         layers={
             **{f"bn{n}": f"norm{n}" for n in (1, 2, 3)},
@@ -146,60 +186,42 @@ ORIGINS = (
     # keras.applications: keras/src/applications/resnet.py.
     Origin(
         name="keras.applications' ResNet",
-        mark="conv2_block1_1_conv/kernel",
+        layout=KERAS,
         block="conv{stage2}_block{block}_",
-        layers=_KERAS | _NUMBERED,
+        layers=_KERAS_V1,
         epsilon=1.001e-5,
         folds_biases=True,
         stride_in_3x3=False,
     ),
+    # The same file; in its stack_residual_blocks_v2 the last block of a stage strides.
+    Origin(
+        name="keras.applications' ResNetV2",
+        layout=KERAS,
+        block="conv{stage2}_block{block}_",
+        layers=_KERAS_V2 | {"bn1": "preact_bn"},
+        unsupported="it halves the size in the last block of a stage, which no network here does",
+    ),
     # keras-hub 0.32: keras_hub/src/models/resnet/resnet_backbone.py.
     Origin(
-        name="keras-hub's ResNetV2",
-        mark="stack0_block0_pre_activation_bn/gamma",
+        name="keras-hub's ResNet",
+        layout=KERAS,
         block="stack{stage0}_block{block0}_",
-        layers=_KERAS
-        | _NUMBERED
-        | {"bn1": "pre_activation_bn", "bn2": "1_bn", "bn3": "2_bn", "head_bn": "post_bn"},
+        layers=_KERAS_V1,
         ignored="normalization/.*",
     ),
     Origin(
-        name="keras-hub's ResNet",
-        mark="stack0_block0_1_conv/kernel",
+        name="keras-hub's ResNetV2",
+        layout=KERAS,
         block="stack{stage0}_block{block0}_",
-        layers=_KERAS | _NUMBERED,
+        layers=_KERAS_V2 | {"bn1": "pre_activation_bn"},
         ignored="normalization/.*",
     ),
     Origin(
         name="resnet_builder",
-        mark="stage1_block1_conv1/kernel",
+        layout=KERAS,
         block="stage{stage}_block{block}_",
         layers={},
         epsilon=None,
         stride_in_3x3=None,
     ),
 )
-
-# What may stand before all names of a checkpoint: `layer_prefix`, or the attribute that a network
-# is of a module around it, as "module.".
-PREFIX_ENDS = ("", ".", "_", "/")
-
-
-def find_origin(names: Iterable[str]) -> tuple[Origin, str] | None:
-    """The origin of a checkpoint with tensors of those names, and what stands before them.
-
-    Raises:
-        ValueError: there are several networks in it.
-    """
-    names = list(names)
-    for origin in ORIGINS:
-        before = [name.removesuffix(origin.mark) for name in names if name.endswith(origin.mark)]
-        prefixes = [prefix for prefix in before if prefix[-1:] in PREFIX_ENDS]
-        if len(prefixes) > 1:
-            raise ValueError(
-                f"it holds several networks, whose names begin with {', '.join(prefixes)}: load a "
-                "dict of one network's arrays"
-            )
-        if prefixes:
-            return origin, prefixes[0]
-    return None

@@ -1,44 +1,45 @@
-"""The numbers of a checkpoint, as they go into a network's weights."""
+"""From a checkpoint's tensors to a network's weights."""
 
 import ml_dtypes
 import numpy as np
 
 from .checkpoints import Array, Checkpoint
-from .matching import HEAD, STEMS, Pair
+from .matching import Assignment
+from .names import STEMS
 from .origins import Origin
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
-def value(
-    checkpoint: Checkpoint, pair: Pair, origin: Origin, *, dtype: str, epsilon: float
+def to_weight(
+    checkpoint: Checkpoint, assignment: Assignment, origin: Origin, *, dtype: str, epsilon: float
 ) -> Array:
-    """What a weight becomes.
+    """Read the value of a weight.
 
     Args:
         dtype: of the weight.
         epsilon: of the batch norm that it is of.
 
     Raises:
-        ValueError: it cannot be read, is not of floats, or has values that are not finite.
+        ValueError: it cannot be read, is not of floats, has another shape than the checkpoint
+            says, or values that are not finite.
     """
-    array = _read(checkpoint, pair.tensor)
-    layer, variable = pair.weight
-    if variable == "kernel" and origin.is_torch:
-        array = array.reshape(len(array), -1).T if layer == HEAD else array.transpose(2, 3, 1, 0)
-    if layer in STEMS and variable == "kernel" and array.shape != pair.shape:
-        array = _adapt_channels(array, pair.shape[2])
-    if pair.bias:
+    layer, variable = assignment.weight
+    array = _read(checkpoint, assignment.tensor)
+    array = origin.layout.keras_array(assignment.weight, array)
+    if layer in STEMS and variable == "kernel" and array.shape != assignment.shape:
+        array = _adapt_channels(array, assignment.shape[2])
+    if assignment.bias:
         # gamma * (x + bias - mean) / ... is a batch norm of x alone, whose mean is less the bias.
-        array = array - _read(checkpoint, pair.bias)
+        array = array - _read(checkpoint, assignment.bias)
     if variable == "moving_variance" and origin.epsilon is not None:
-        # A variance that with our epsilon gives what it gives with the origin's.
+        # A variance that with the network's epsilon gives what it gives with the origin's.
         array = array + np.float32(origin.epsilon - epsilon)
     with np.errstate(over="ignore"):
         array = array.astype(getattr(ml_dtypes, dtype, dtype))
     if not np.isfinite(array).all():
         raise ValueError(
-            f"cannot load {checkpoint.name}: {pair.tensor} has values that are not finite in "
+            f"cannot load {checkpoint.name}: {assignment.tensor} has values that are not finite in "
             f"{dtype}"
         )
     return array
@@ -51,6 +52,11 @@ def _read(checkpoint: Checkpoint, name: str) -> Array:
         raise ValueError(
             f"cannot load {checkpoint.name}: {name} cannot be read: {error}"
         ) from error
+    if array.shape != checkpoint.shapes[name]:
+        raise ValueError(
+            f"cannot load {checkpoint.name}: {name} is an array of shape {array.shape}, and was "
+            f"of shape {checkpoint.shapes[name]} before it was read"
+        )
     if array.dtype.name not in FLOATS:
         raise ValueError(f"cannot load {checkpoint.name}: {name} is {array.dtype}, not floats")
     return array.astype(np.float32) if array.dtype.itemsize < 4 else array

@@ -1,0 +1,127 @@
+"""The origin of a checkpoint, recognised by how many of its names fit. No Keras."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
+from itertools import islice
+
+from ..common.checks import shortened
+from .by_order import ARTICLE, is_by_order, named_by_order
+from .checkpoints import Checkpoint
+from .expected import ExpectedWeights
+from .names import WeightName, is_known
+from .origins import ORIGINS, Origin
+
+# An origin is recognised if it explains this share of the checkpoint's names, or if this share of
+# the network's weights is in the checkpoint under its names.
+ENOUGH = 0.5
+
+# A prefix is another network's if it has this share of the tensors in the largest network's blocks.
+ANOTHER_NETWORK = 0.1
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """A checkpoint under its origin's own names, which `prefix` precedes in the file."""
+
+    checkpoint: Checkpoint
+    origin: Origin
+    prefix: str = ""
+
+
+def recognise(checkpoint: Checkpoint, expected: ExpectedWeights) -> Recognised:
+    """The checkpoint under the names of the origin that fits best.
+
+    Args:
+        expected: the weights of the network that it is for.
+
+    Raises:
+        ValueError: no origin fits, there are several networks, or the origin is not supported.
+    """
+    if is_by_order(checkpoint):
+        return Recognised(named_by_order(checkpoint, expected.shapes), ARTICLE)
+    fits = [_fit(origin, checkpoint.shapes, expected.shapes) for origin in ORIGINS]
+    best = max(fits, key=lambda fit: fit.explained)
+    if problem := _problem(best, checkpoint, expected):
+        raise ValueError(f"cannot load {checkpoint.name}: {problem}")
+    return Recognised(_renamed(checkpoint, best), best.origin, best.prefix)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How well an origin's names fit a checkpoint.
+
+    Attributes:
+        prefix: what precedes most names: `layer_prefix`, or the attribute that a network is of the
+            module around it, as "module.".
+        networks: the prefixes of all networks in the checkpoint.
+        others: names of tensors for layers that have no prefix: those of the user's block function.
+        explained: share of the checkpoint's names that are the origin's or among `others`.
+    """
+
+    origin: Origin
+    prefix: str
+    networks: tuple[str, ...]
+    others: Set[str]
+    explained: float
+
+
+def _fit(origin: Origin, tensors: Iterable[str], weights: Iterable[WeightName]) -> _Fit:
+    names = [name for name in tensors if not origin.is_ignored(name)]
+    places = [origin.place(name) for name in names]
+    counts = Counter(place.prefix for place in places if place)
+    in_blocks = Counter(place.prefix for place in places if place and place.in_block)
+    prefix = max(counts, key=counts.__getitem__, default="")
+    others = {origin.tensor(weight) for weight in weights if not is_known(weight)}
+    explained = sum(
+        (place is not None and place.prefix == prefix) or name in others
+        for name, place in zip(names, places, strict=True)
+    )
+    share = explained / len(names) if names else 0.0
+    return _Fit(origin, prefix, _networks(in_blocks), others, share)
+
+
+def _networks(in_blocks: Mapping[str, int]) -> tuple[str, ...]:
+    least = ANOTHER_NETWORK * max(in_blocks.values(), default=0)
+    return tuple(prefix for prefix, count in in_blocks.items() if count >= least)
+
+
+def _present(fit: _Fit, checkpoint: Checkpoint, expected: ExpectedWeights) -> float:
+    """The share of a network's weights that are in a checkpoint; `others` do not count."""
+    names = [
+        fit.prefix + fit.origin.tensor(weight) for weight in expected.shapes if is_known(weight)
+    ]
+    return len(checkpoint.shapes.keys() & set(names)) / len(names) if names else 0.0
+
+
+def _problem(best: _Fit, checkpoint: Checkpoint, expected: ExpectedWeights) -> str:
+    if max(best.explained, _present(best, checkpoint, expected)) < ENOUGH:
+        names = ", ".join(map(shortened, islice(checkpoint.shapes, 5)))
+        known = "; ".join(origin.name for origin in (*ORIGINS, ARTICLE) if not origin.unsupported)
+        return (
+            f"nothing in it tells whose network it is. It has {names}, ...; known are the names "
+            f"of: {known}"
+        )
+    if len(best.networks) > 1:
+        prefixes = [shortened(prefix) or "no prefix" for prefix in best.networks]
+        more = ", ..." if len(prefixes) > 5 else ""
+        return (
+            f"it holds several networks, whose names begin with {', '.join(prefixes[:5])}{more}: "
+            "load a dict of one network's arrays"
+        )
+    if best.origin.unsupported:
+        return f"it is {best.origin.name}, which is not supported: {best.origin.unsupported}"
+    return ""
+
+
+def _renamed(checkpoint: Checkpoint, fit: _Fit) -> Checkpoint:
+    names: dict[str, str] = {}
+    for tensor in checkpoint.shapes:
+        name = tensor if tensor in fit.others else tensor.removeprefix(fit.prefix)
+        if name in names:
+            raise ValueError(
+                f"cannot load {checkpoint.name}: it has both {shortened(names[name])} and "
+                f"{shortened(tensor)}"
+            )
+        names[name] = tensor
+    return checkpoint.renamed(names)

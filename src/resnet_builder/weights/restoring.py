@@ -1,0 +1,34 @@
+"""Restore a model's variables if loading fails."""
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from .checkpoints import IN_MEMORY_BYTES
+
+
+@contextmanager
+def restored_on_failure(variables: Iterable[Any]) -> Iterator[None]:
+    """Give variables back the values that they have now if the block raises, even an interrupt.
+
+    The values are kept on disk, for a second copy of a network may be more than memory holds.
+    """
+    with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as file:
+        kept = []
+        for variable in variables:
+            value = variable.numpy()
+            file.write(value.tobytes())
+            kept.append((variable, value.dtype, value.shape))
+            del value
+        file.flush()
+        try:
+            yield
+        except BaseException:
+            file.seek(0)
+            for variable, dtype, shape in kept:
+                content = file.read(int(np.prod(shape)) * dtype.itemsize)
+                variable.assign(np.frombuffer(content, dtype).reshape(shape))
+            raise
