@@ -449,6 +449,9 @@ COMBINATIONS = list(
 def test_every_combination_builds_saves_loads_and_trains(
     combination: tuple[str, ...], tmp_path: Path
 ) -> None:
+    order: Any
+    stem: Any
+    block: Any
     order, stem, projection, block, data_format = combination
     options: dict[str, Any] = (
         {"shortcuts": False}

@@ -16,7 +16,7 @@ from .model.layers import Style
 from .plan.network import Head, Plan, Pooling, make_plan
 from .presets import resolve
 from .weights.imagenet import recommended
-from .weights.loading import load_weights
+from .weights.loading import load_checkpoint
 
 
 class ResnetBuilder:
@@ -137,8 +137,8 @@ class ResnetBuilder:
         if weights is not None:
             if isinstance(weights, str) and weights == "imagenet":
                 weights = recommended(preset).repository
-            report = load_weights(model, weights, adapt=adapt_weights)
-            random = {layer for layer, _ in report.left_random}
+            _, left_random = load_checkpoint(model, weights, adapt=adapt_weights)
+            random = {layer for layer, _ in left_random}
             restore_initializers(model, plan.layers, layer_prefix, random)
         return model
 

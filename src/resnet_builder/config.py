@@ -11,7 +11,7 @@ from .common.keras_names import Initializer
 from .common.shapes import ImageShape, image_shape
 
 # A block of a user's own: block(filters=, init_strides=, is_first_block_of_first_layer=)(tensor).
-BlockFunction = Callable[..., Callable[[Any], Any]]
+BlockFunction = Callable[..., Any]
 
 # The attribute by which a block function of this package says its name.
 BLOCK_NAME = "_resnet_builder_block"

@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from resnet_builder import words
+from resnet_builder.common import words
 from resnet_builder.pictures.layer_words import cells, kind
 
 pytestmark = pytest.mark.once

@@ -31,7 +31,7 @@ class WeightsReport:
         origin: whose names the checkpoint has.
         tensors: how many went into the model.
         adapted: what was done to make it fit, in words; empty where nothing was.
-        left_random: (layer, variable) of the weights that stay as they were.
+        left_random: weights that stay as they were.
 
     Example:
         >>> from resnet_builder import ResnetBuilder, load_weights
@@ -46,7 +46,7 @@ class WeightsReport:
     origin: str
     tensors: int
     adapted: tuple[str, ...] = ()
-    left_random: tuple[WeightName, ...] = ()
+    left_random: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         first = f"{self.tensors} tensors from {self.source}, named as in {self.origin}"
@@ -94,6 +94,13 @@ def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> Wei
         Traceback (most recent call last):
         FileNotFoundError: cannot load resnet18-f37072fd.pth: there is no such file
     """
+    return load_checkpoint(model, source, adapt=adapt)[0]
+
+
+def load_checkpoint(
+    model: keras.Model, source: Any, *, adapt: bool
+) -> tuple[WeightsReport, tuple[WeightName, ...]]:
+    """`load_weights`, which also returns the names of the weights that stay as they were."""
     if not isinstance(model, keras.Model):
         raise TypeError(f"load_weights loads into a Keras model, not {described(model)}")
     if isinstance(source, str) and source == "imagenet":
@@ -111,13 +118,14 @@ def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> Wei
         if matched.problems:
             raise ValueError(_does_not_fit(matched, found, expected, model.name))
         _assign(weights, found, matched)
-    return WeightsReport(
+    report = WeightsReport(
         source=checkpoint.name,
         origin=found.origin.name,
         tensors=sum(1 + bool(assignment.bias) for assignment in matched.assignments),
         adapted=matched.adapted,
-        left_random=matched.left_random,
+        left_random=tuple("/".join(name) for name in matched.left_random),
     )
+    return report, matched.left_random
 
 
 # Variables and their layers by name, without what `layer_prefix` put before it.
