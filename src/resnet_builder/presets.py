@@ -61,6 +61,8 @@ _IMAGENET = (
     | _family("resnext{}_32x8d", "101", groups=32, width_per_group=8)
     | _family("resnext{}_64x4d", "101", groups=64, width_per_group=4)
     | _family("seresnext{}_32x4d", "50 101", groups=32, width_per_group=4, **_SE)
+    # Wang et al. 2019, arXiv:1910.03151; timm models/resnet.py.
+    | {"ecaresnetlight": _bottleneck(1, 1, 11, 3, projection="avg_pool", eca=True)}
     # Zagoruyko and Komodakis 2016, arXiv:1605.07146; torchvision models/resnet.py.
     | _family("wide_resnet{}_2", "50 101", width_per_group=128)
     # The paper's plain networks, Table 1 without the shortcuts.

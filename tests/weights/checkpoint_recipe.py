@@ -3,6 +3,7 @@
 Every tensor is drawn from its name and shape alone, as tests/data/README.md says.
 """
 
+import gzip
 import json
 import re
 import zlib
@@ -18,7 +19,7 @@ from ..helpers import image_batch
 DATA = Path(__file__).parents[1] / "data"
 PARITY = DATA / "parity"
 KERAS_HUB = DATA / "keras_hub"
-NETWORKS = sorted(path.stem for path in PARITY.glob("*.json"))
+NETWORKS = sorted(path.name.partition(".")[0] for path in PARITY.glob("*.logits.npy"))
 
 Array = npt.NDArray[Any]
 
@@ -29,7 +30,9 @@ def preset_of(network: str) -> str:
 
 
 def description(network: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((PARITY / f"{network}.json").read_text(encoding="utf-8"))
+    plain, packed = (PARITY / f"{network}{ending}" for ending in (".json", ".json.gz"))
+    content = plain.read_bytes() if plain.exists() else gzip.decompress(packed.read_bytes())
+    found: dict[str, Any] = json.loads(content)
     return found
 
 
