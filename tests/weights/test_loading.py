@@ -394,7 +394,7 @@ def test_a_long_message_is_cut() -> None:
     message = assert_refused(weights, TypeError, f"not from a list of {len(weights)} arrays")
     assert "model.set_weights" in message
     with pytest.raises(TypeError, match=r"into a Keras model, not a dict of \d+ arrays$"):
-        load_weights(torch_names(), small())  # type: ignore[arg-type]
+        load_weights(torch_names(), small())
     assert len(assert_refused({"x" * 10**6: 1}, ValueError, "no arrays by name")) < 1000
     assert len(assert_refused("x" * 10**6, ValueError, "a file that ends in")) < 1000
 
