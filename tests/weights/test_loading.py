@@ -252,7 +252,7 @@ def test_a_zip_that_lies_about_its_size(tmp_path: Path) -> None:
 
 
 def chunks_until_refused(path: Path) -> list[bytes]:
-    chunks = []
+    chunks: list[bytes] = []
     with pytest.raises(ValueError, match="CRC"):
         chunks.extend(checkpoints._unpack(path, "model.weights.h5"))
     return chunks
