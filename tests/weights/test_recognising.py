@@ -79,7 +79,7 @@ def test_no_one_name_matters(origin: Origin) -> None:
 
 
 def test_a_first_kernel_that_is_missing_is_named() -> None:
-    small = {"repetitions": (1, 1), "filters": 8, "input_shape": (16, 16, 3)}
+    small: dict[str, Any] = {"repetitions": (1, 1), "filters": 8, "input_shape": (16, 16, 3)}
     model = ResnetBuilder.from_preset("resnet18", **small)
     layout = TORCHVISION.layout
     arrays = {}
