@@ -24,6 +24,7 @@ def run(example: str, folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_quickstart(tmp_path: Path) -> None:
     printed = run("quickstart.py", tmp_path)
     [accuracy] = re.findall(r"Test accuracy: ([\d.]+)%", printed)
@@ -43,6 +44,7 @@ def test_quickstart_ends_in_the_same_network_every_time(tmp_path: Path) -> None:
     assert_same_weights(*models)
 
 
+@pytest.mark.slow
 def test_fine_tune(tmp_path: Path) -> None:
     printed = run("fine_tune.py", tmp_path)
     learnt, fine_tuned, random = (float(share) for share in re.findall(r"([\d.]+)% right", printed))
@@ -52,6 +54,7 @@ def test_fine_tune(tmp_path: Path) -> None:
     assert (tmp_path / "digits_0_to_6.keras").exists()
 
 
+@pytest.mark.slow
 def test_degradation(tmp_path: Path) -> None:
     printed = run(
         "degradation.py", tmp_path, "--depths", "8", "14", "--epochs", "2", "--seeds", "1"

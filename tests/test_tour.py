@@ -26,6 +26,7 @@ def without_noise(cells: list[Any]) -> None:
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
 
 
+@pytest.mark.slow
 def test_tour(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     notebook = nbformat.read(TOUR, 4)
     stored = pictures(notebook.cells)

@@ -60,6 +60,7 @@ def refused(
     return refused
 
 
+@pytest.mark.slow
 def test_killed_and_resumed(tmp_path: Path, refused: Refuse) -> None:
     train(tmp_path, *SHORT, "--out", "whole")
     log = tmp_path / "killed" / "log.csv"

@@ -73,7 +73,7 @@ def test_no_one_name_matters(origin: Origin) -> None:
         origin.name, "resnetv2_50" if "V2" in origin.name else "resnet50"
     )
     names = names_of(origin, preset)
-    for left_out in names:
+    for left_out in names[::10]:
         rest = [name for name in names if name != left_out]
         assert recognised(rest, preset).origin is origin, left_out
 
@@ -183,8 +183,7 @@ def own_networks() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
     }
 
 
-@pytest.mark.parametrize("prefix", PREFIXES)
-@pytest.mark.parametrize("network", own_networks())
+@pytest.mark.parametrize(("network", "prefix"), list(zip(own_networks(), PREFIXES, strict=True)))
 def test_own_networks(network: str, prefix: str) -> None:
     changes, options = own_networks()[network]
     small: dict[str, Any] = {

@@ -67,12 +67,12 @@ class _Fit:
 
 
 def _fit(origin: Origin, tensors: Iterable[str], weights: Iterable[WeightName]) -> _Fit:
+    others = {origin.tensor(weight) for weight in weights if not is_known(weight)}
     names = [name for name in tensors if not origin.is_ignored(name)]
-    places = [origin.place(name) for name in names]
+    places = [None if name in others else origin.place(name) for name in names]
     counts = Counter(place.prefix for place in places if place)
     in_blocks = Counter(place.prefix for place in places if place and place.in_block)
     prefix = max(counts, key=counts.__getitem__, default="")
-    others = {origin.tensor(weight) for weight in weights if not is_known(weight)}
     explained = sum(
         (place is not None and place.prefix == prefix) or name in others
         for name, place in zip(names, places, strict=True)
