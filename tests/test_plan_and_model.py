@@ -10,6 +10,7 @@ import pytest
 from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, config
 from resnet_builder.model.graph import model_graph
 from resnet_builder.model.layers import KERAS_LAYERS
+from resnet_builder.plan import attention
 from resnet_builder.plan import layers as plan_layers
 from resnet_builder.plan.blocks import BLOCKS, PROJECTIONS
 from resnet_builder.plan.layers import Layer, OwnBlock
@@ -88,9 +89,10 @@ def test_connections_and_costs(name: str) -> None:
 
 
 def kinds_of_layer() -> list[type[Layer]]:
-    found = [value for value in vars(plan_layers).values() if isinstance(value, type)]
+    found = [value for module in (plan_layers, attention) for value in vars(module).values()]
     bases = {plan_layers.Layer, plan_layers.Strided}
-    return [kind for kind in found if issubclass(kind, Layer) and kind not in bases]
+    kinds = [kind for kind in found if isinstance(kind, type) and issubclass(kind, Layer)]
+    return [kind for kind in dict.fromkeys(kinds) if kind not in bases]
 
 
 def test_every_kind_of_layer_has_a_keras_layer_and_words() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from resnet_builder import PRESETS, ResnetConfig
+from resnet_builder.plan.attention import ChannelConv
 from resnet_builder.plan.blocks import Block
 from resnet_builder.plan.layers import Conv, DropPath, Layer, Strided
 from resnet_builder.plan.network import Head, make_plan
@@ -105,6 +106,18 @@ def test_squeeze_excitation_of_narrow_networks() -> None:
     assert widths == [8, 8, 8]
 
 
+@pytest.mark.parametrize(
+    ("channels", "size"), [(8, 3), (64, 3), (128, 5), (256, 5), (512, 5), (1024, 5), (2048, 7)]
+)
+def test_the_kernel_of_efficient_channel_attention(channels: int, size: int) -> None:
+    # timm layers/eca.py: t = int((log2(channels) + 1) / 2), and t + 1 if it is even; at least 3.
+    plan = make_plan(SMALL.replace(eca=True, filters=channels, repetitions=(1,)))
+    [conv] = [layer for layer in plan.layers if isinstance(layer, ChannelConv)]
+    assert conv.weights == {"kernel": (size, 1, 1)}
+    assert conv.macs == size * channels
+    assert conv.name == "stage1_block1_eca_conv"
+
+
 @pytest.mark.parametrize("output_stride", [32, 16, 8])
 def test_average_pooled_projections(output_stride: int) -> None:
     # timm models/resnet.py, downsample_avg: the pool strides; dilated, it stays with stride 1.
@@ -160,6 +173,8 @@ def test_preactivated_projections_share_the_activation() -> None:
         ({"block": lambda **_: None, "se_ratio": 0.1}, {}, "the block is your own"),
         ({"block": "basicblock"}, {}, "did you mean 'basic_block'"),
         ({"groups": 2}, {}, "not a basic_block's"),
+        ({"eca": True, "se_ratio": 0.1}, {}, "se_ratio and eca: a branch ends in one kind"),
+        ({"block": lambda **_: None, "eca": True}, {}, "eca: it belongs to the inside"),
         ({}, {"output_stride": 8}, "must be one of 1, 2, 4 for this network, got 8"),
         ({"block": lambda **_: None}, {"output_stride": 2}, "block function of your own"),
     ],

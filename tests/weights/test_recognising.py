@@ -48,7 +48,8 @@ def test_every_weight_of_every_preset_has_a_known_name() -> None:
 @pytest.mark.parametrize("network", NETWORKS)
 def test_real_names_whatever_the_network(network: str) -> None:
     names = description(network)["state_dict"]
-    d, v2 = network.endswith("d") and "resnext" not in network, "resnetv2" in network
+    v2 = "resnetv2" in network
+    d = any("downsample.2" in name for name in names)  # after the pool of an average-pooled one
     kind = "timm's ResNetV2" if v2 else "timm's ResNet-D" if d else TORCHVISION.name
     for preset in ("resnet18", "resnetv2_50", "resnet50d", "wrn16_4"):
         found = recognised([f"module.{name}" for name in names], preset)

@@ -1,14 +1,15 @@
 """profile: parameters, multiply-adds and Table 1 of a network. No Keras until given a model."""
 
+from collections import Counter
 from collections.abc import Iterable
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..common.shapes import Shape
+from ..common.shapes import Shape, known_product
 from ..config import ResnetConfig
 from ..plan.draft import Unit
 from ..plan.layers import Layer
-from ..plan.network import Plan, make_plan
+from ..plan.network import Plan, Stage, make_plan
 from ..plan.words import describe
 from ..presets import resolve
 from .report import Profile, StageProfile, known_sum
@@ -73,34 +74,65 @@ def profile(
 
 def profile_plan(plan: Plan, name: str) -> Profile:
     """The counts of a plan, under a name."""
-    rows = [_row("stem", chain.from_iterable(plan.stem), plan.stem)]
+    costs = {
+        "stem": _cost(chain.from_iterable(plan.stem)),
+        **{stage.name: _stage_cost(stage) for stage in plan.stages},
+        "head": _cost(chain.from_iterable(plan.head)),
+    }
+    rows = [_row("stem", costs["stem"], plan.stem)]
     for stage in plan.stages:
         units = stage.blocks[-1].residual
-        rows.append(_row(stage.name, stage.layers, units, len(stage.blocks)))
-    rows.append(_row("head", chain.from_iterable(plan.head), plan.head))
+        rows.append(_row(stage.name, costs[stage.name], units, len(stage.blocks)))
+    rows.append(_row("head", costs["head"], plan.head))
     parameters = sum(row.parameters for row in rows)
     return Profile(
         name=name,
         input_shape=plan.config.input_shape,
         parameters=parameters,
-        total_parameters=parameters + sum(layer.statistics for layer in plan.layers),
+        total_parameters=parameters + sum(cost.statistics for cost in costs.values()),
         macs=known_sum(row.macs for row in rows),
         stages=tuple(rows),
     )
 
 
-def _row(
-    name: str, layers: Iterable[Layer], units: Iterable[Unit], repeats: int = 1
-) -> StageProfile:
+class Cost(NamedTuple):
+    """What some layers cost."""
+
+    parameters: int
+    statistics: int
+    macs: int | None
+
+
+def _cost(layers: Iterable[Layer]) -> Cost:
     layers = list(layers)
+    return Cost(
+        sum(layer.parameters for layer in layers),
+        sum(layer.statistics for layer in layers),
+        known_sum(layer.macs for layer in layers),
+    )
+
+
+def _stage_cost(stage: Stage) -> Cost:
+    """The cost of a stage; blocks of one kind are counted once, as a stage may have hundreds."""
+    counts = Counter(block.kind for block in stage.blocks)
+    firsts = {block.kind: block for block in reversed(stage.blocks)}
+    costs = [(_cost(block.layers), counts[kind]) for kind, block in firsts.items()]
+    return Cost(
+        sum(cost.parameters * count for cost, count in costs),
+        sum(cost.statistics * count for cost, count in costs),
+        known_sum(known_product(cost.macs, count) for cost, count in costs),
+    )
+
+
+def _row(name: str, cost: Cost, units: tuple[Unit, ...], repeats: int = 1) -> StageProfile:
     lines = (described.row for unit in units for described in describe(unit) if described.in_table)
     return StageProfile(
         name=name,
-        output_size=_size(layers[-1].output_shape) if layers else (None, None),
+        output_size=_size(units[-1][-1].output_shape) if units else (None, None),
         block=tuple(lines),
         repeats=repeats,
-        parameters=sum(layer.parameters for layer in layers),
-        macs=known_sum(layer.macs for layer in layers),
+        parameters=cost.parameters,
+        macs=cost.macs,
     )
 
 

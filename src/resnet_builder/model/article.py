@@ -20,6 +20,7 @@ from ..config import BLOCK_NAME, ORIGINAL, ResnetConfig
 from ..plan.blocks import BlockSpec, plan_block, shape_change
 from ..plan.draft import ConvSpec, Draft
 from ..plan.layers import Layer, Pair
+from ..plan.names import Place
 from ..plan.orders import BN_RELU_CONV, CONV_BN_RELU, Steps
 from .assemble import apply_layers
 from .layers import Style, Tensor
@@ -104,7 +105,7 @@ def _block(
     kind: Any, filters: int, init_strides: Any, opens_network: bool
 ) -> Callable[[Tensor], Tensor]:
     spec = BlockSpec(
-        name="",
+        place=Place("stage", 1, 1),
         filters=positive_int(filters, "filters"),
         strides=_pair(init_strides, "init_strides"),
         opens_network=opens_network,

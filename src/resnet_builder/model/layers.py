@@ -11,12 +11,12 @@ import keras
 from keras import layers
 
 from ..common.shapes import in_order
+from ..plan.attention import ChannelConv
 from ..plan.layers import (
     Activation,
     Add,
     AvgPool,
     BatchNorm,
-    ChannelConv,
     ChannelPad,
     Conv,
     Dense,

@@ -62,7 +62,7 @@ def _block(block: Block) -> Unit:
     *before, last = block.residual
     for unit in before:
         end = maker.box(_cells(unit), [end])
-    name = block.in_stage
+    name = block.spec.place.in_stage
     if block.shortcut is None:
         maker.box([*_cells(last), *_cells(block.end)], [end])
         return maker.unit(name)

@@ -1,20 +1,17 @@
-"""Attention at the end of a residual branch: channels weighed by what is seen of all. No Keras."""
+"""Attention at the end of a residual branch: channels weighed by what is seen of all. No Keras.
 
+To add a kind, write a function that adds its layers, and add a row to `ATTENTIONS` under the name
+of the field of `ResnetConfig` that asks for it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from math import log2
+from typing import Any
 
-from ..common.keras_names import Initializer
+from ..common.shapes import known_product
 from .draft import Draft, Unit
-from .layers import Activation, ChannelConv, Conv, GlobalPool, Layer, Multiply, Reshape
-
-
-def plan_attention(draft: Draft, x: Layer, block: str) -> Unit:
-    """The attention that the config asks for; no layers if it asks for none."""
-    start = len(draft.layers)
-    if draft.config.se_ratio:
-        squeeze_excite(draft, x, f"{block}_se")
-    if draft.config.eca:
-        efficient_channel_attention(draft, x, f"{block}_eca")
-    return draft.since(start)
+from .layers import Activation, Conv, GlobalPool, Layer, Multiply, Reshape, WeightShape
 
 
 def squeeze_excite(draft: Draft, x: Layer, name: str) -> Layer:
@@ -38,7 +35,25 @@ def squeeze_excite(draft: Draft, x: Layer, name: str) -> Layer:
     means = draft.add(GlobalPool, f"{name}_pool", x, keeps_axes=True)
     y = conv(means, "reduce", reduced, "relu")
     y = conv(y, "expand", x.output_channels, "sigmoid")
-    return draft.add(Multiply, f"{name}_scale", x, y)
+    return draft.add(Multiply, f"{name}_scale", x, y, attention="se_ratio", size=reduced)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChannelConv(Layer):
+    """A 1D convolution along (channels, 1), without bias."""
+
+    kernel_size: int
+    initializer: Any
+
+    @property
+    def weights(self) -> dict[str, WeightShape]:
+        """Kernel (channels, in, out)."""
+        return {"kernel": (self.kernel_size, 1, 1)}
+
+    @property
+    def macs(self) -> int | None:
+        """The kernel at every channel."""
+        return known_product(self.kernel_size, self.input_shape[0])
 
 
 def efficient_channel_attention(draft: Draft, x: Layer, name: str) -> Layer:
@@ -47,12 +62,49 @@ def efficient_channel_attention(draft: Draft, x: Layer, name: str) -> Layer:
     The kernel's size is (log2 C + 1) / 2 made odd, at least 3 (equation 12; timm layers/eca.py).
     """
     channels = x.output_channels
-    size = int(log2(channels) + 1) // 2
-    size = max(3, size + 1 - size % 2)
+    half = int((log2(channels) + 1) / 2)
+    size = max(3, half + 1 - half % 2)
     y: Layer = draft.add(GlobalPool, f"{name}_pool", x)
     y = draft.add(Reshape, f"{name}_channels", y, shape=(channels, 1))
-    initializer: str | Initializer = draft.config.kernel_initializer
+    initializer = draft.config.kernel_initializer
     y = draft.add(ChannelConv, f"{name}_conv", y, kernel_size=size, initializer=initializer)
     y = draft.add(Activation, f"{name}_act", y, function="sigmoid")
     y = draft.add(Reshape, f"{name}_expand", y, shape=(1, 1, channels))
-    return draft.add(Multiply, f"{name}_scale", x, y)
+    return draft.add(Multiply, f"{name}_scale", x, y, attention="eca", size=size)
+
+
+@dataclass(frozen=True)
+class Attention:
+    """A kind of attention.
+
+    Attributes:
+        plan: adds its layers, of which the last is a `Multiply`.
+        name: of its layers, after that of their block.
+        noun: what it is called in a picture.
+        in_table: what it is called in Table 1, with {1} for its size.
+        example: a value of the field that asks for it.
+    """
+
+    plan: Callable[[Draft, Layer, str], Layer]
+    name: str
+    noun: str
+    in_table: str
+    example: Any
+
+
+# Field of `ResnetConfig` -> the attention that it asks for.
+ATTENTIONS = {
+    "se_ratio": Attention(squeeze_excite, "se", "squeeze-excite", "SE, {1}", 1 / 16),
+    "eca": Attention(
+        efficient_channel_attention, "eca", "channel attention", "ECA, {1}", example=True
+    ),
+}
+
+
+def plan_attention(draft: Draft, x: Layer, block: str) -> Unit:
+    """The attention that the config asks for; no layers if it asks for none."""
+    start = len(draft.layers)
+    for field, attention in ATTENTIONS.items():
+        if getattr(draft.config, field):
+            attention.plan(draft, x, f"{block}_{attention.name}")
+    return draft.since(start)

@@ -4,7 +4,7 @@ To add a kind of block, write a function that lists its convolutions, and add a 
 a projection, do the same with `PROJECTIONS`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -24,6 +24,7 @@ from .layers import (
     Pair,
     Subsample,
 )
+from .names import Place
 from .orders import BN_RELU, CONV, ORDERS, Steps
 
 
@@ -32,18 +33,29 @@ class Block:
     """x + f(x), after an activation of x that both may share.
 
     Attributes:
-        name: such as `"stage1_block1"`.
+        spec: what it was planned for.
         residual: units of f, in a row.
         shortcut: units beside it; empty for the identity, None in a plain network.
         end: the sum, and the activation or the identity that is the block's output.
         shared: before both; may be empty.
     """
 
-    name: str
+    spec: "BlockSpec"
     residual: tuple[Unit, ...]
     shortcut: tuple[Unit, ...] | None
     end: Unit
     shared: Unit = ()
+
+    @property
+    def name(self) -> str:
+        """Such as `"stage1_block1"`."""
+        return self.spec.name
+
+    @property
+    def kind(self) -> Hashable:
+        """Equal for blocks of a network that differ in names and stochastic depth alone."""
+        spec, first = self.spec, next(self.layers)
+        return (first.input_shape, spec.filters, spec.strides, spec.opens_network, spec.dilations)
 
     @property
     def layers(self) -> Iterator[Layer]:
@@ -56,11 +68,6 @@ class Block:
         yield from self.end
 
     @property
-    def in_stage(self) -> str:
-        """Its name within the stage: `"block1"`."""
-        return self.name.rpartition("_")[2]
-
-    @property
     def output(self) -> Layer:
         """The layer with the block's output."""
         return self.end[-1]
@@ -71,7 +78,7 @@ class BlockSpec:
     """What tells a block from the others of its network.
 
     Attributes:
-        name: such as `"stage1_block1"`.
+        place: stage and block, by their numbers.
         filters: of the block; a bottleneck's output has four times as many.
         strides: of the block.
         opens_network: whether it is the first block.
@@ -80,12 +87,17 @@ class BlockSpec:
         drop_path_rate: of its stochastic depth.
     """
 
-    name: str
+    place: Place
     filters: int
     strides: Pair = (1, 1)
     opens_network: bool = False
     dilations: Pair = (1, 1)
     drop_path_rate: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """What the names of the block's layers begin with: `"stage1_block1"`."""
+        return str(self.place)
 
 
 # Kinds of block ---------------------------------------------------------------------------------
@@ -141,7 +153,7 @@ def plan_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
     shortcut = change.plan(draft, x) if change else ()
     end = _end(draft, x, residual, shortcut, spec.name)
     return Block(
-        name=spec.name,
+        spec=spec,
         shared=shared,
         residual=residual,
         shortcut=shortcut if config.shortcuts else None,
@@ -160,40 +172,41 @@ def _own_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
         opens_network=spec.opens_network,
     )
     out = draft.add(Identity, f"{spec.name}_out", block)
-    return Block(name=spec.name, residual=((block,),), shortcut=None, end=(out,))
+    return Block(spec=spec, residual=((block,),), shortcut=None, end=(out,))
 
 
 def _convs(config: ResnetConfig, spec: BlockSpec) -> list[ConvSpec]:
     """The convolutions of the residual branch, dilated if the block dilates."""
-    dilation, wider = spec.dilations
-    convs = []
-    for conv in look_up(BLOCKS, config.block, "block")(config, spec.filters, spec.strides):
-        becomes_dilation = conv.strides != (1, 1) and wider != dilation
-        convs.append(
-            replace(
-                conv,
-                strides=(1, 1) if becomes_dilation else conv.strides,
-                dilation=dilation if conv.kernel_size > 1 else 1,
-            )
-        )
-        dilation = wider if becomes_dilation else dilation
-    convs[-1] = replace(convs[-1], zero_gamma=config.zero_init_last)
+    convs = look_up(BLOCKS, config.block, "block")(config, spec.filters, spec.strides)
+    if spec.dilations != (1, 1):
+        convs = list(_dilated(convs, *spec.dilations))
+    if config.zero_init_last:
+        convs[-1] = replace(convs[-1], zero_gamma=True)
     return convs
+
+
+def _dilated(convs: list[ConvSpec], dilation: int, wider: int) -> Iterator[ConvSpec]:
+    """The convolutions with a dilation, which is wider after one that no longer strides."""
+    for conv in convs:
+        own = dilation if conv.kernel_size > 1 else 1
+        if conv.strides != (1, 1) and wider != dilation:
+            conv, dilation = replace(conv, strides=(1, 1)), wider
+        yield replace(conv, dilation=own)
 
 
 def _residual(
     draft: Draft, x: Layer, spec: BlockSpec, convs: list[ConvSpec], steps: list[Steps]
 ) -> tuple[Unit, ...]:
-    units = []
+    units, name = [], spec.name
     for number, (conv, order) in enumerate(zip(convs, steps, strict=True), start=1):
-        units.append(draft.unit(x, f"{spec.name}_{{}}{number}", order, conv))
+        units.append(draft.unit(x, f"{name}_{{}}{number}", order, conv))
         x = units[-1][-1]
-    if attention := plan_attention(draft, x, spec.name):
+    if attention := plan_attention(draft, x, name):
         units.append(attention)
         x = attention[-1]
     if spec.drop_path_rate:
-        name = f"{spec.name}_drop_path"
-        units.append((draft.add(DropPath, name, x, rate=spec.drop_path_rate),))
+        drop = draft.add(DropPath, f"{name}_drop_path", x, rate=spec.drop_path_rate)
+        units.append((drop,))
     return tuple(units)
 
 

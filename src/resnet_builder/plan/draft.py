@@ -42,7 +42,7 @@ class Draft:
         """Add a layer that is fed by `inputs`."""
         layer = kind(
             name=name,
-            inputs=tuple(layer.name for layer in inputs),
+            inputs=tuple([layer.name for layer in inputs]),
             input_shape=inputs[0].output_shape,
             **fields,
         )

@@ -55,12 +55,14 @@ class Layer:
     @property
     def parameters(self) -> int:
         """Number of weights that are trained."""
-        return sum(prod(shape) for name, shape in self.weights.items() if name not in STATISTICS)
+        weights = self.weights
+        return sum(prod(weights[name]) for name in weights if name not in STATISTICS)
 
     @property
     def statistics(self) -> int:
         """Number of weights that are not trained."""
-        return sum(prod(shape) for name, shape in self.weights.items() if name in STATISTICS)
+        weights = self.weights
+        return sum(prod(weights[name]) for name in STATISTICS if name in weights)
 
     @property
     def macs(self) -> int | None:
@@ -95,7 +97,7 @@ def _divided(shape: Shape, strides: Pair, margin: int = 0) -> Shape:
     """Rows and columns without a margin, divided by the strides and rounded up."""
     return tuple(
         None if size is None else -(-(size - margin) // stride)
-        for size, stride in zip(shape[:2], strides, strict=True)
+        for size, stride in zip(shape, strides, strict=False)
     )
 
 
@@ -157,24 +159,6 @@ class Conv(Strided):
     def macs(self) -> int | None:
         """The kernel at every place of the output."""
         return known_product(prod(self.weights["kernel"]), *self.output_shape[:2])
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ChannelConv(Layer):
-    """A 1D convolution along (positions, 1), without bias."""
-
-    kernel_size: int
-    initializer: str | Initializer
-
-    @property
-    def weights(self) -> dict[str, WeightShape]:
-        """Kernel (positions, in, out)."""
-        return {"kernel": (self.kernel_size, 1, 1)}
-
-    @property
-    def macs(self) -> int | None:
-        """The kernel at every position."""
-        return known_product(self.kernel_size, self.input_shape[0])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -261,7 +245,15 @@ class Add(Layer):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Multiply(Layer):
-    """The product of its inputs; the second may have one row and column."""
+    """The product of a map and of a number for each of its channels: the end of an attention.
+
+    Attributes:
+        attention: which, of `attention.ATTENTIONS`.
+        size: of the small network that finds the numbers.
+    """
+
+    attention: str
+    size: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,6 +13,7 @@ from ..config import ResnetConfig
 from .blocks import Block, BlockSpec, plan_block
 from .draft import Draft, Unit
 from .layers import Dense, Dropout, GlobalPool, Input, Layer, Strided
+from .names import Place
 from .orders import ORDERS
 from .rules import check_config
 from .stems import plan_stem
@@ -126,7 +127,7 @@ def _stages(draft: Draft, stem: tuple[Unit, ...], output_stride: int | None) -> 
         for number in range(repetitions):
             first = number == 0
             spec = BlockSpec(
-                name=f"stage{index + 1}_block{number + 1}",
+                place=Place("stage", index + 1, number + 1),
                 filters=config.filters * 2**index,
                 strides=(strides[index],) * 2 if first else (1, 1),
                 opens_network=first and index == 0,
@@ -135,7 +136,7 @@ def _stages(draft: Draft, stem: tuple[Unit, ...], output_stride: int | None) -> 
             )
             blocks.append(plan_block(draft, x, spec))
             x = blocks[-1].output
-        yield Stage(f"stage{index + 1}", tuple(blocks))
+        yield Stage(blocks[0].spec.place.part, tuple(blocks))
 
 
 def _stage_dilations(

@@ -8,6 +8,7 @@ from typing import get_args
 from ..common.checks import choice
 from ..common.keras_names import ACTIVATIONS, INITIALIZERS
 from ..config import Padding, ResnetConfig
+from .attention import ATTENTIONS
 from .blocks import BLOCKS, PROJECTIONS
 from .orders import ORDERS
 from .stems import STEMS
@@ -69,17 +70,21 @@ REFUSALS = (
         lambda c: "groups and width_per_group: they are a bottleneck's, not a basic_block's",
     ),
     Refusal(
-        lambda c: c.eca and c.se_ratio > 0,
-        lambda c: "eca and se_ratio: a residual branch ends in one kind of attention",
+        lambda c: len(_attentions(c)) > 1,
+        lambda c: f"{' and '.join(_attentions(c))}: a branch ends in one kind of attention",
     ),
 )
+
+
+def _attentions(config: ResnetConfig) -> list[str]:
+    return [field for field in ATTENTIONS if getattr(config, field)]
+
 
 # Fields that only reach the inside of a block.
 INSIDE_A_BLOCK = (
     "groups",
     "width_per_group",
-    "se_ratio",
-    "eca",
+    *ATTENTIONS,
     "drop_path_rate",
     "zero_init_last",
     "shortcuts",

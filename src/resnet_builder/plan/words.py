@@ -6,13 +6,13 @@ from math import prod
 from typing import Any
 
 from ..common.words import Description, activation
+from .attention import ATTENTIONS, ChannelConv
 from .draft import Unit
 from .layers import (
     Activation,
     Add,
     AvgPool,
     BatchNorm,
-    ChannelConv,
     ChannelPad,
     Conv,
     Dense,
@@ -36,7 +36,7 @@ from .layers import (
 def describe(unit: Unit) -> list[Description]:
     """The layers of a unit that are shown, as one box of a picture or one line of a table."""
     if isinstance(unit[-1], Multiply):
-        return [_attention(unit)]
+        unit = unit[-1:]  # which speaks for the whole attention
     strides = _strides(unit)
     described = []
     for layer in unit:
@@ -53,14 +53,10 @@ def _strides(unit: Unit) -> Pair:
     return prod(rows for rows, _ in strided), prod(columns for _, columns in strided)
 
 
-def _attention(unit: Unit) -> Description:
-    weighted = next(layer for layer in unit if layer.weights)
-    if isinstance(weighted, Conv):
-        count = str(weighted.filters)
-        return Description("scale", "squeeze-excite", count=count, in_table="SE, {1}")
-    assert isinstance(weighted, ChannelConv)
-    count = str(weighted.kernel_size)
-    return Description("scale", "channel attention", count=count, in_table="ECA, {1}")
+def _attention(layer: Multiply) -> list[Description]:
+    kind = ATTENTIONS[layer.attention]
+    size = str(layer.size)
+    return [Description("scale", kind.noun, count=size, in_table=kind.in_table)]
 
 
 def _nothing(layer: Layer) -> list[Description]:
@@ -104,12 +100,13 @@ def _activation(function: str) -> list[Description]:
     return [Description("activation", words)] if function != "linear" else []
 
 
-# Layer -> what is said of it; layers that only pad, name or reshape a tensor are not shown.
+# Layer -> what is said of it; layers that only pad, name or reshape a tensor are not shown, nor
+# those of an attention before its last.
 WORDS: dict[type[Layer], Callable[[Any], list[Description]]] = {
+    ChannelConv: _nothing,
     Input: _nothing,
     ZeroPad: _nothing,
     Conv: _conv,
-    ChannelConv: _nothing,  # part of an attention
     BatchNorm: lambda layer: [Description("norm", "BN")],
     Activation: lambda layer: _activation(layer.function),
     MaxPool: _pool("max"),
@@ -119,7 +116,7 @@ WORDS: dict[type[Layer], Callable[[Any], list[Description]]] = {
     GlobalPool: _global_pool,
     Reshape: _nothing,
     Add: lambda layer: [Description("merge", "+")],
-    Multiply: _nothing,  # part of an attention
+    Multiply: _attention,
     Identity: _nothing,
     DropPath: lambda layer: [Description("other", "drop path")],
     Dropout: lambda layer: [Description("other", f"dropout, {layer.rate}")],

@@ -1,10 +1,10 @@
 """The weights that a network wants of a checkpoint. No Keras."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..plan.layers import Conv
+from ..plan.names import LayerName, Place
 from ..plan.network import Plan
 from .layouts import Shape
 from .names import WeightName
@@ -37,10 +37,12 @@ def expected_weights(plan: Plan) -> ExpectedWeights:
 
 def stride_in_3x3(strides: Mapping[str, tuple[int, int]]) -> bool | None:
     """`ExpectedWeights.stride_in_3x3`, from the strides of the convolutions by their names."""
-    for name, first in strides.items():
-        block = re.fullmatch(r"(stage\d+_block1_)conv1", name)
-        if block and f"{block[1]}conv3" in strides:
-            second = strides[f"{block[1]}conv2"]
-            if first != second:
-                return max(second) > 1
+    blocks: dict[Place, dict[str, tuple[int, int]]] = {}
+    for name, of_conv in strides.items():
+        if read := LayerName.parse(name):
+            blocks.setdefault(read.place, {})[read.role] = of_conv
+    for convs in blocks.values():
+        is_bottleneck = {"conv1", "conv2", "conv3"} <= convs.keys()
+        if is_bottleneck and convs["conv1"] != convs["conv2"]:
+            return max(convs["conv2"]) > 1
     return None

@@ -1,11 +1,11 @@
 """Which tensor of a checkpoint goes into which weight, and what does not fit. No Keras."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from ..plan.names import LayerName
 from ..plan.network import make_plan
 from ..presets import PRESETS
 from .expected import ExpectedWeights, expected_weights
@@ -156,7 +156,8 @@ class _Pair:
             tensor((layer, variable)): tensor((conv, "bias"))
             for layer, variable in weights
             if variable == "moving_mean"
-            and (conv := layer.replace("_bn", "_conv"), "bias") not in weights
+            and (name := LayerName.parse(layer))
+            and (conv := str(name.companion("conv")), "bias") not in weights
         }
         return {
             mean: bias
@@ -182,8 +183,8 @@ class _Pair:
         used = {self.origin.tensor(weight) for weight in self.expected.shapes}
         used.update(self._folded_biases.values())
         layers = {layer for layer, _ in self.expected.shapes}
-        stages = (re.match(r"stage(\d+)_", layer) for layer in layers)
-        last = max((int(stage[1]) for stage in stages if stage), default=0)
+        read = (LayerName.parse(layer) for layer in layers)
+        last = max((name.place.stage for name in read if name), default=0)
         for tensor in sorted(self.checkpoint.keys() - used):
             follows = HEAD not in layers and self.origin.follows(tensor, last)
             if not follows and not self.origin.is_ignored(tensor):

@@ -1,36 +1,53 @@
 """The names of a network's weights. No Keras."""
 
-import re
+from collections.abc import Iterator
+from functools import cache
+from itertools import product
+
+from ..config import ResnetConfig
+from ..plan.attention import ATTENTIONS
+from ..plan.blocks import BLOCKS
+from ..plan.names import LayerName
+from ..plan.network import Plan, make_plan
+from ..plan.orders import ORDERS
+from ..plan.stems import STEMS as KINDS_OF_STEM
 
 WeightName = tuple[str, str]  # layer and variable
 
 HEAD = "predictions"
 STEMS = ("stem_conv", "stem_conv1")  # the first convolution, by stem
 
-_CONV = ("kernel", "bias")
-_BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
-
-
-def _named(layers: str, variables: tuple[str, ...]) -> tuple[WeightName, ...]:
-    return tuple((layer, variable) for layer in layers.split() for variable in variables)
-
-
-# All that a network may have: layers in a block by the end of their names, and those outside.
-WEIGHTS_IN_A_BLOCK = (
-    *_named("conv1 conv2 conv3 shortcut_conv se_reduce se_expand", _CONV),
-    *_named("eca_conv", ("kernel",)),
-    *_named("bn1 bn2 bn3 shortcut_bn", _BATCH_NORM),
-)
-OTHER_WEIGHTS = (
-    *_named(f"stem_conv stem_conv1 stem_conv2 stem_conv3 {HEAD}", _CONV),
-    *_named("stem_bn stem_bn1 stem_bn2 stem_bn3 head_bn", _BATCH_NORM),
-)
-
 
 def is_known(weight: WeightName) -> bool:
     """Whether a weight is of a layer named here, and not in a block function of the user's."""
-    layer, variable = weight
-    in_block = re.fullmatch(r"stage\d+_block\d+_(.+)", layer)
-    if in_block:
-        return (in_block[1], variable) in WEIGHTS_IN_A_BLOCK
-    return weight in OTHER_WEIGHTS
+    in_a_block, others = known_weights()
+    name = LayerName.parse(weight[0])
+    if name and name.place.block:
+        return (name.role, weight[1]) in in_a_block
+    return weight in others
+
+
+@cache
+def known_weights() -> tuple[frozenset[WeightName], frozenset[WeightName]]:
+    """All weights that networks may have: in a block, by the roles of their layers, and others."""
+    in_a_block, others = set(), set()
+    for plan in _kinds_of_network():
+        for layer in plan.layers:
+            name = LayerName.parse(layer.name)
+            in_block = name is not None and name.place.block > 0
+            for variable in layer.weights:
+                if name and in_block:
+                    in_a_block.add((name.role, variable))
+                else:
+                    others.add((layer.name, variable))
+    return frozenset(in_a_block), frozenset(others)
+
+
+def _kinds_of_network() -> Iterator[Plan]:
+    """Networks of one block that together have every kind of layer with weights."""
+    attentions = [{}, *({field: kind.example} for field, kind in ATTENTIONS.items())]
+    for block, stem, order, attention in product(BLOCKS, KINDS_OF_STEM, ORDERS, attentions):
+        kinds = {"block": block, "stem": stem, "activation_order": order} | attention
+        # Other filters than the stem's, so that the block has a projection.
+        config = ResnetConfig(repetitions=(1,), stem_filters=32, use_bias=True, **kinds)
+        yield make_plan(config)

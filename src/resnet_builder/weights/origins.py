@@ -10,8 +10,9 @@ from functools import cached_property
 from string import Formatter
 from typing import NamedTuple
 
+from ..plan.names import LayerName
 from .layouts import KERAS, TORCH, Layout
-from .names import HEAD, OTHER_WEIGHTS, WEIGHTS_IN_A_BLOCK, WeightName
+from .names import HEAD, WeightName, known_weights
 
 # What `Origin.block` counts, and how far each count is from that of stages and blocks from 1 on.
 _COUNTS = {
@@ -60,14 +61,14 @@ class Origin:
 
     def layer(self, name: str) -> str:
         """The origin's name for a layer."""
-        found = re.fullmatch(r"stage(\d+)_block(\d+)_(.+)", name)
-        if not found:
+        read = LayerName.parse(name)
+        if not read or not read.place.block:
             return self.layers.get(name, name)
-        numbers = {"stage": int(found[1]), "block": int(found[2])}
+        numbers = {"stage": read.place.stage, "block": read.place.block}
         before = self.block.format(
             **{count: numbers[of] + offset for count, (of, offset) in _COUNTS.items()}
         )
-        return before + self.layers.get(found[3], found[3])
+        return before + self.layers.get(read.role, read.role)
 
     def tensor(self, weight: WeightName) -> str:
         """The origin's name for a weight."""
@@ -109,7 +110,7 @@ class Origin:
                 re.escape(self.layout.tensor(self.layers.get(layer, layer), variable))
                 for layer, variable in weights
             )
-            for weights in (WEIGHTS_IN_A_BLOCK, OTHER_WEIGHTS)
+            for weights in map(sorted, known_weights())
         )
         own_name = rf"(?P<in_block>{self._any_block}(?:{in_block}))|{others}"
         return re.compile(rf"(?P<prefix>.*?)(?:{own_name})", re.DOTALL)
