@@ -5,6 +5,19 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+# Prefixes of layers' names of the kinds that a pattern might take for something else: one without an underscore, with signs,
+# with the name of a part, of a block, of a layer, and with letters that are not ASCII.
+PREFIXES = (
+    "left",
+    "a.b-",
+    "my_stage1_net_",
+    "stem_net_",
+    "head_",
+    "stage1_block1_",
+    "é 1_",
+    "stem_conv",
+)
+
 
 def image_batch(*shape: int) -> npt.NDArray[np.float32]:
     """Standard normal numbers, the same for a shape every time."""
@@ -42,3 +55,12 @@ def png_size(png: bytes) -> tuple[int, int]:
     """(width, height) in pixels of a PNG that can be decoded."""
     height, width, _ = tf.io.decode_png(png).shape
     return width, height
+
+
+def two_branches() -> keras.Model:
+    """Two inputs, a shared layer, an operation without a layer, two outputs."""
+    left, right = keras.Input((8,), name="left"), keras.Input((4,), name="right")
+    shared = keras.layers.Dense(3, name="shared")
+    widened = keras.layers.Dense(8, name="<b>&amp;", activation="relu")(right)
+    joined = keras.layers.Concatenate(name="join")([shared(left), shared(widened)])
+    return keras.Model([left, right], [joined, keras.ops.relu(joined)], name="two")

@@ -15,7 +15,7 @@ from resnet_builder.pictures.sketch import ENTRY, Sketch, Unit
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets import resolve
 
-from ..test_plotting import two_branches
+from ..helpers import two_branches
 
 pytestmark = pytest.mark.once
 

@@ -8,7 +8,7 @@ import pytest
 from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, profile
 from resnet_builder.presets import resolve
 
-from .helpers import trainable_parameters
+from ..helpers import trainable_parameters
 from .reference_numbers import REFERENCE, REFERENCE_MEGA_MACS, REFERENCE_WITHOUT_TOP, Row
 
 pytestmark = pytest.mark.once

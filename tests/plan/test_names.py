@@ -8,18 +8,7 @@ from resnet_builder import PRESETS
 from resnet_builder.plan.names import HEAD, STEM, LayerName, Place, read_names
 from resnet_builder.plan.network import make_plan
 
-# Of the kinds that a pattern might take for something else: one without an underscore, with signs,
-# with the name of a part, of a block, of a layer, and with letters that are not ASCII.
-PREFIXES = (
-    "left",
-    "a.b-",
-    "my_stage1_net_",
-    "stem_net_",
-    "head_",
-    "stage1_block1_",
-    "é 1_",
-    "stem_conv",
-)
+from ..helpers import PREFIXES
 
 NETWORK = (
     "input",

@@ -12,9 +12,9 @@ import pytest
 from resnet_builder import ResnetBuilder, basic_block, bottleneck
 from resnet_builder.model.graph import model_graph
 
-from .helpers import image_batch, trainable_parameters
+from ..helpers import image_batch, trainable_parameters
 
-DATA = Path(__file__).parent / "data" / "original"
+DATA = Path(__file__).parents[1] / "data" / "original"
 PRESET_COUNTS = json.loads((DATA / "original_presets.json").read_text(encoding="utf-8"))
 
 

@@ -9,7 +9,7 @@ import pytest
 from resnet_builder import ResnetBuilder, basic_block, bottleneck
 from resnet_builder.model.article import _bn_relu_conv, _conv_bn_relu, _shortcut
 
-from .helpers import image_batch, randomised
+from ..helpers import image_batch, randomised
 
 layers = keras.layers
 

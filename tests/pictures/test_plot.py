@@ -21,7 +21,7 @@ from resnet_builder.pictures import diagram as diagrams
 from resnet_builder.pictures.diagram import Diagram
 from resnet_builder.pictures.plot import DETAILS
 
-from .helpers import png_size
+from ..helpers import png_size, two_branches
 
 pytestmark = pytest.mark.once
 
@@ -39,15 +39,6 @@ def _graphviz_pure(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw with the program that comes with the package, whatever else is installed."""
     monkeypatch.setattr(shutil, "which", lambda _: None)
     assert Path(diagrams.graphviz_program()).stem == "graphviz-pure"
-
-
-def two_branches() -> keras.Model:
-    """Two inputs, a shared layer, an operation without a layer, two outputs."""
-    left, right = keras.Input((8,), name="left"), keras.Input((4,), name="right")
-    shared = keras.layers.Dense(3, name="shared")
-    widened = keras.layers.Dense(8, name="<b>&amp;", activation="relu")(right)
-    joined = keras.layers.Concatenate(name="join")([shared(left), shared(widened)])
-    return keras.Model([left, right], [joined, keras.ops.relu(joined)], name="two")
 
 
 def test_the_graph_of_a_model() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from resnet_builder import basic_block, bottleneck
 
-from .helpers import image_batch, randomised
+from ..helpers import image_batch, randomised
 
 
 @pytest.mark.parametrize(("block", "channels"), [(basic_block, 16), (bottleneck, 64)])

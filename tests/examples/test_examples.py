@@ -10,9 +10,9 @@ import degradation
 import keras
 import pytest
 
-from .helpers import assert_same_weights, png_size
+from ..helpers import assert_same_weights, png_size
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def run(example: str, folder: Path, *arguments: str) -> str:

@@ -20,8 +20,7 @@ from resnet_builder import (
 from resnet_builder.model.network import networks_of
 from resnet_builder.plan.names import HEAD, STEM, Place
 
-from .helpers import image_batch
-from .test_names import PREFIXES
+from ..helpers import PREFIXES, image_batch
 
 SMALL: dict[str, Any] = {
     "input_shape": (16, 16, 3),
