@@ -5,8 +5,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-# Prefixes of layers' names of the kinds that a pattern might take for something else: one without an underscore, with signs,
-# with the name of a part, of a block, of a layer, and with letters that are not ASCII.
+# Prefixes of layers' names that a pattern might take for something else: one without an underscore,
+# with signs, with the name of a part, of a block, of a layer, and with letters that are not ASCII.
 PREFIXES = (
     "left",
     "a.b-",

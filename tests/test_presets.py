@@ -14,6 +14,7 @@ resnetv2_18 resnetv2_34 resnetv2_50 resnetv2_101 resnetv2_152
 resnet18d resnet34d resnet50d resnet101d resnet152d resnet200d resnetv2_50d
 seresnet18 seresnet34 seresnet50 seresnet101 seresnet152 seresnext50_32x4d seresnext101_32x4d
 resnext50_32x4d resnext101_32x4d resnext101_32x8d resnext101_64x4d
+ecaresnetlight
 wide_resnet50_2 wide_resnet101_2
 wrn16_4 wrn16_8 wrn22_8 wrn28_2 wrn28_10 wrn40_1 wrn40_2 wrn40_4 wrn40_8
 resnet20_cifar resnet32_cifar resnet44_cifar resnet56_cifar resnet110_cifar resnet1202_cifar

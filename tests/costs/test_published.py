@@ -2,8 +2,9 @@
 
 import pytest
 
-from resnet_builder import PRESETS, compare, published, verify
+from resnet_builder import PRESETS, compare, verify
 from resnet_builder.cli.main import main
+from resnet_builder.costs import published
 
 pytestmark = pytest.mark.once
 

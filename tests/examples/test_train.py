@@ -16,7 +16,7 @@ from PIL import Image
 from run_folder import RunFolder
 
 from ..helpers import assert_same_weights, png_size
-from .training.test_distributed import SECONDS, ended, started
+from ..training.test_distributed import SECONDS, ended, started
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SHORT = ["--preset", "resnet8_cifar", "--epochs", "4", "--batch-size", "256", "--seed", "3"]
