@@ -104,7 +104,7 @@ def _convert(options: argparse.Namespace) -> Answer:
     from rich.console import Console
     from rich.progress import Progress
 
-    from ..weights.converting import STEPS, convert
+    from .convert import STEPS, convert
 
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("", total=len(STEPS))

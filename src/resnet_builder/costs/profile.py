@@ -65,10 +65,10 @@ def profile(
     named = resolve(source, input_shape, classes)
     plan = make_plan(named.config)
     if not plan.is_known:
-        from ..builder import ResnetBuilder
+        from ..model.assemble import model_of
         from .models import profile_model
 
-        return profile_model(ResnetBuilder.from_config(named.config))
+        return profile_model(model_of(plan, named.name))
     return profile_plan(plan, named.name)
 
 

@@ -35,6 +35,11 @@ def assemble(
         return keras.Model(image, outputs, name=name)
 
 
+def model_of(plan: Plan, name: str) -> keras.Model:
+    """The model of a plan with Keras's global settings."""
+    return assemble(plan, Style(keras.config.image_data_format()), name)
+
+
 def apply_layers(layers: Iterable[Layer], tensors: dict[str, Tensor], style: Style) -> None:
     """Make the Keras layers of a plan's layers, and add their outputs to `tensors` by name."""
     for layer in layers:

@@ -135,10 +135,11 @@ def _sketch(source: Any, input_shape: Any = None, classes: int | None = None) ->
 def _model(source: Any, input_shape: Any, classes: int | None) -> "keras.Model":
     import keras
 
-    from ..builder import ResnetBuilder
+    from ..model.assemble import model_of
 
     if isinstance(source, str | ResnetConfig):
-        return ResnetBuilder.from_preset(source, input_shape, classes)
+        named = resolve(source, input_shape, classes)
+        return model_of(make_plan(named.config), named.name)
     if not isinstance(source, keras.Model):
         raise TypeError(
             f"plot draws a Keras model, a preset's name or a ResnetConfig, not {source!r}"

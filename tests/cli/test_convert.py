@@ -10,11 +10,11 @@ import pytest
 from safetensors.numpy import save_file
 
 from resnet_builder import ResnetBuilder
+from resnet_builder.cli.convert import STEPS, convert
 from resnet_builder.cli.main import main
-from resnet_builder.weights.converting import STEPS, convert
 
 from ..helpers import assert_same_weights
-from .checkpoint_recipe import checkpoint, images, logits, relative_error
+from ..weights.checkpoint_recipe import checkpoint, images, logits, relative_error
 
 
 @pytest.fixture

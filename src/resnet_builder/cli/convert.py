@@ -11,13 +11,13 @@ from ..builder import ResnetBuilder
 from ..common.recursion import room_for
 from ..plan.network import make_plan
 from ..presets import resolve
-from .checkpoints import open_checkpoint
-from .expected import expected_weights
-from .hub import download, is_repository
-from .layouts import Shape
-from .loading import WeightsReport, load_weights
-from .names import HEAD, STEMS
-from .recognising import Recognised, recognise
+from ..weights.checkpoints import open_checkpoint
+from ..weights.expected import expected_weights
+from ..weights.hub import download, is_repository
+from ..weights.layouts import Shape
+from ..weights.loading import WeightsReport, load_weights
+from ..weights.names import HEAD, STEMS
+from ..weights.recognising import Recognised, recognise
 
 ENDINGS = (".keras", ".weights.h5")
 STEPS = ("building", "loading", "writing", "reading back")
