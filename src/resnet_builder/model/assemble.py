@@ -7,7 +7,7 @@ import keras
 from ..common.recursion import room_for
 from ..plan.layers import Layer
 from ..plan.network import Plan
-from .layers import Style, Tensor, apply
+from .layers import KERAS_LAYERS, Style, Tensor
 
 
 def assemble(
@@ -24,8 +24,10 @@ def assemble(
     if wanted:
         names = [layer.name for layer in layers]
         layers = layers[: 1 + max(map(names.index, wanted.values()))]
-    image = style.input(plan.image.input_shape, plan.image.name)
-    tensors = {plan.image.name: style.enter(image, f"{plan.image.name}_permute")}
+    tensors: dict[str, Tensor] = {}
+    apply_layers(layers[:1], tensors, style)
+    image = tensors[plan.image.name]
+    tensors[plan.image.name] = style.enter(image, f"{plan.image.name}_permute")
     apply_layers(layers[1:], tensors, style)
     outputs = {
         feature: style.leave(tensors[layer], f"{feature}_permute")
@@ -44,4 +46,5 @@ def apply_layers(layers: Iterable[Layer], tensors: dict[str, Tensor], style: Sty
     """Make the Keras layers of a plan's layers, and add their outputs to `tensors` by name."""
     for layer in layers:
         inputs = [tensors[name] for name in layer.inputs]
-        tensors[layer.name] = apply(layer, inputs, style)
+        make = KERAS_LAYERS[type(layer)]
+        tensors[layer.name] = make(layer, style)(inputs[0] if len(inputs) == 1 else inputs)

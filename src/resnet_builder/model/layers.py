@@ -72,11 +72,6 @@ class Style:
         """The initialiser of a layer's kernel."""
         return "zeros" if self.blank else initializer(layer.initializer)
 
-    def input(self, shape: Any, name: str) -> Tensor:
-        """The image, in full precision: float64 must not lose digits here."""
-        arguments = self.common(name) | {"dtype": self.full_precision}
-        return keras.Input(in_order(shape, self.data_format), **arguments)
-
     def enter(self, x: Tensor, name: str) -> Tensor:
         """An image or feature map in the order of axes inside."""
         return self._permuted(x, (2, 3, 1), name)
@@ -89,12 +84,6 @@ class Style:
         if self.data_format == INSIDE["data_format"]:
             return x
         return layers.Permute(axes, **self.common(name))(x)
-
-
-def apply(layer: Layer, inputs: list[Tensor], style: Style) -> Tensor:
-    """The output of the Keras layer that is made for a plan's layer."""
-    make = KERAS_LAYERS[type(layer)]
-    return make(layer, style)(inputs[0] if len(inputs) == 1 else inputs)
 
 
 def _conv(layer: Conv, style: Style) -> keras.Layer:
@@ -204,10 +193,10 @@ def _dense(layer: Dense, style: Style) -> keras.Layer:
 
 
 def _input(layer: Input, style: Style) -> Callable[[Any], Tensor]:
-    def make(_: Any) -> Tensor:
-        return style.input(layer.input_shape, layer.name)
-
-    return make
+    """The image, in full precision: float64 must not lose digits here."""
+    shape: Any = layer.input_shape
+    arguments = style.common(layer.name) | {"dtype": style.full_precision}
+    return lambda _: keras.Input(in_order(shape, style.data_format), **arguments)
 
 
 def _own_block(layer: OwnBlock, style: Style) -> Callable[[Tensor], Tensor]:
@@ -231,6 +220,7 @@ def _own_block(layer: OwnBlock, style: Style) -> Callable[[Tensor], Tensor]:
     return apply
 
 
+# Layer -> what makes a function of its inputs, which is a Keras layer if nothing else is needed.
 KERAS_LAYERS: dict[type[Layer], Callable[[Any, Style], Any]] = {
     Input: _input,
     ZeroPad: _zero_pad,

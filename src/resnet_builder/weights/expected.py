@@ -39,7 +39,7 @@ def stride_in_3x3(strides: Mapping[str, tuple[int, int]]) -> bool | None:
     """`ExpectedWeights.stride_in_3x3`, from the strides of the convolutions by their names."""
     blocks: dict[Place, dict[str, tuple[int, int]]] = {}
     for name, of_conv in strides.items():
-        if read := LayerName.parse(name):
+        if (read := LayerName.parse(name)) and read.place.block:
             blocks.setdefault(read.place, {})[read.role] = of_conv
     for convs in blocks.values():
         is_bottleneck = {"conv1", "conv2", "conv3"} <= convs.keys()
