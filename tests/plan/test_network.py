@@ -169,14 +169,14 @@ def test_preactivated_projections_share_the_activation() -> None:
         ({"shortcuts": False, "zero_init_last": True}, {}, "without shortcuts would be 0"),
         ({"activation_order": "pre", "zero_init_last": True}, {}, "does not end in a batch norm"),
         ({"projection": "pad", "stem_filters": 32}, {}, "only adds channels"),
-        ({"block": "bottleneck", "width_per_group": 4}, {}, "comes to no filters"),
-        ({"block": lambda **_: None, "se_ratio": 0.1}, {}, "the block is your own"),
+        ({"block": "bottleneck", "width_per_group": 4}, {}, "has no filters"),
+        ({"block": lambda **_: None, "se_ratio": 0.1}, {}, "the block is a custom function"),
         ({"block": "basicblock"}, {}, "did you mean 'basic_block'"),
         ({"groups": 2}, {}, "not a basic_block's"),
         ({"eca": True, "se_ratio": 0.1}, {}, "se_ratio and eca: a branch ends in one kind"),
         ({"block": lambda **_: None, "eca": True}, {}, "eca: it belongs to the inside"),
         ({}, {"output_stride": 8}, "must be one of 1, 2, 4 for this network, got 8"),
-        ({"block": lambda **_: None}, {"output_stride": 2}, "block function of your own"),
+        ({"block": lambda **_: None}, {"output_stride": 2}, "custom block function"),
     ],
 )
 def test_refused(changes: dict[str, Any], options: dict[str, Any], message: str) -> None:
