@@ -16,7 +16,7 @@ from ..common.tables import Cell, Table, cell_text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command. Exit status: 2 for an error, 1 for no result or an unexplained difference."""
+    """Run the command. Exit status: 2 for an error, 1 for no match or an unexplained difference."""
     options = _parser().parse_args(arguments)
     try:
         answer: Answer = options.run(options)
@@ -153,7 +153,9 @@ def _parser() -> argparse.ArgumentParser:
     picture.add_argument(
         "--no-fold", dest="fold", action="store_false", help="draw every block on its own"
     )
-    difference = command("compare", _compare, "compare two networks and the cost of each difference")
+    difference = command(
+        "compare", _compare, "compare two networks and the cost of each difference"
+    )
     difference.add_argument("first", metavar="A")
     difference.add_argument("second", metavar="B")
     difference.add_argument("--plot", metavar="FILE", help="draw them side by side")

@@ -119,7 +119,7 @@ def spatial_sizes(graph: list[Node]) -> list[tuple[int | None, int | None] | Non
 
 
 def _axis_orders(graph: list[Node]) -> list[str]:
-    """The order of axes of every node's output; few layers but convolutions have it as a setting."""
+    """The order of axes of every node's output, known from convolutions and permutations."""
     known = {node.layer.data_format for node in graph if hasattr(node.layer, "kernel_size")}
     orders = ["channels_first" if "channels_first" in known else "channels_last"] * len(graph)
     for position, node in enumerate(graph):
