@@ -48,7 +48,7 @@ class Table:
 
     @property
     def numeric(self) -> list[bool]:
-        """For every column, whether it holds numbers."""
+        """One bool per column: True if it holds numbers."""
         return [
             any(isinstance(row[column], int | float) for row in self.rows)
             for column in range(len(self.header))

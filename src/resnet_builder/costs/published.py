@@ -260,8 +260,8 @@ def _rows(pattern: str) -> Iterator[Published]:
             yield Published(preset, quantity, ours, theirs, source, equal, note)
 
 
-def _rounded_alike(ours: int, theirs: str) -> bool:
-    """Whether a count, written with the published unit and digits, equals the published number."""
-    number, _, unit = theirs.partition(" ")
+def _rounded_alike(counted: int, published: str) -> bool:
+    """Return whether a count in the published unit and digits is the published number."""
+    number, _, unit = published.partition(" ")
     digits = len(number.partition(".")[2])
-    return f"{ours / {'': 1, 'M': 10**6, 'G': 10**9}[unit]:,.{digits}f}" == number
+    return f"{counted / {'': 1, 'M': 10**6, 'G': 10**9}[unit]:,.{digits}f}" == number

@@ -102,7 +102,7 @@ def reordered(model: keras.Model, order: Iterable[str]) -> keras.Model:
     for place, block in zip(places, chosen, strict=True):
         if place.weights != block.weights:
             raise ValueError(
-                f"{block.name} does not fit where {place.name} is: their weights differ in number "
+                f"{block.name} does not fit in place of {place.name}: their weights differ in number "
                 "or shape"
             )
         for role in place.weights:

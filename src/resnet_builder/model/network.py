@@ -96,7 +96,7 @@ def _before(graph: list[Node], names: Mapping[str, LayerName]) -> list[LayerName
 
 
 def _after(graph: list[Node], names: Mapping[str, LayerName]) -> list[bool]:
-    """For every node, whether it has a known name or comes after one that has."""
+    """One bool per node: True if it has a known name or comes after a node that has."""
     found: list[bool] = []
     for node in graph:
         found.append(node.layer.name in names or any(found[source] for source in node.inputs))

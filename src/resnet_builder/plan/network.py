@@ -97,7 +97,7 @@ class Plan:
 
     @property
     def is_known(self) -> bool:
-        """Whether all layers are in the plan, unlike those inside a custom block."""
+        """True if all layers are in the plan; those inside a custom block are not."""
         return not callable(self.config.block)
 
 
