@@ -172,7 +172,7 @@ def test_a_malicious_pickle_is_refused_and_does_not_run(
     pickle.loads(Path("net.pth").read_bytes())
     assert Path("touched").exists()  # so it does run where it is let
     Path("touched").unlink()
-    assert_refused("net.pth", ValueError, "it is not a whole PyTorch checkpoint of tensors alone")
+    assert_refused("net.pth", ValueError, "it is not a whole PyTorch checkpoint of tensors only")
     assert not Path("touched").exists()
 
 

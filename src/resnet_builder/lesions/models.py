@@ -102,8 +102,8 @@ def reordered(model: keras.Model, order: Iterable[str]) -> keras.Model:
     for place, block in zip(places, chosen, strict=True):
         if place.weights != block.weights:
             raise ValueError(
-                f"{block.name} does not fit in place of {place.name}: their weights differ in number "
-                "or shape"
+                f"{block.name} does not fit in place of {place.name}: their weights differ in "
+                "number or shape"
             )
         for role in place.weights:
             weights_from[place.layers[role].name] = block.layers[role].name

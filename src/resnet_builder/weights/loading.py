@@ -63,15 +63,15 @@ def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> Wei
 
     Args:
         model: a model of `ResnetBuilder`. If it has `include_top=False` or `features=`, the
-            checkpoint may have further weights after the model's last stage. If several networks
-            are joined in one model, load each of them before.
+            checkpoint may have further weights after the model's last stage. To join several
+            networks in one model, load each of them first.
         source: a path that ends in .safetensors, .pth, .pt, .bin (these three need PyTorch),
             .weights.h5, .h5 or .keras; a repository of the Hugging Face Hub such as
             `"timm/resnet18.tv_in1k"`, optionally with `@` and a revision; or a dict of NumPy, Keras
             or PyTorch arrays under the names of any of these. Nothing in a file is executed.
         adapt: whether the checkpoint may differ in the number of classes or have no classifier (the
             model's classifier is then left as it is), in the number of input channels (one: summed;
-            others: repeated and rescaled, as in timm), and in the convolution with the strides of
+            others: repeated and rescaled, as in timm), and in the convolution that strides in
             bottlenecks.
 
     Returns:
