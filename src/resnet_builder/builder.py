@@ -96,8 +96,8 @@ class ResnetBuilder:
             **changes: fields of `ResnetConfig` to change: see `help(ResnetConfig)`.
 
         Returns:
-            A functional model from (batch, *input_shape) to (batch, classes), or to the feature
-            maps if `include_top` or `features` says so.
+            A functional model from (batch, *input_shape) to (batch, classes), or to the outputs
+            that `include_top`, `pooling` and `features` select.
 
         Raises:
             TypeError: an unknown option or a value of the wrong type.

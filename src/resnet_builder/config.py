@@ -35,8 +35,8 @@ class ResnetConfig:
     Attributes:
         repetitions: blocks per stage; at every stage after the first the filters double and the
             size halves.
-        block: `"basic_block"`, `"bottleneck"`, or a custom function with the same signature; the
-            fields below do not apply to the layers inside a custom block.
+        block: `"basic_block"`, `"bottleneck"`, or a custom function with the same signature. A
+            custom block defines its own layers; no field changes them.
         filters: filters of the first stage.
         groups: groups of a bottleneck's 3x3 convolution (ResNeXt, arXiv:1611.05431).
         width_per_group: filters of each of these groups if `filters` is 64 (ResNeXt, and

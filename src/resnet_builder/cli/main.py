@@ -154,7 +154,7 @@ def _parser() -> argparse.ArgumentParser:
         "--no-fold", dest="fold", action="store_false", help="draw every block on its own"
     )
     difference = command(
-        "compare", _compare, "compare two networks and the cost of each difference"
+        "compare", _compare, "compare two networks, with the cost of each difference"
     )
     difference.add_argument("first", metavar="A")
     difference.add_argument("second", metavar="B")

@@ -88,7 +88,7 @@ class Plan:
     def features(self) -> dict[str, Layer]:
         """The layers with the feature maps of the stem and of each stage.
 
-        The stem's feature map is the one before its pool.
+        The stem's feature map is the output of its last convolution unit, before the pool.
         """
         convs = [unit for unit in self.stem if any(layer.weights for layer in unit)]
         return {"stem": convs[-1][-1]} | {

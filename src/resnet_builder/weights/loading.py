@@ -65,8 +65,8 @@ def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> Wei
         model: a model of `ResnetBuilder`. If it has `include_top=False` or `features=`, the
             checkpoint may have further weights after the model's last stage. To join several
             networks in one model, load each of them first.
-        source: a path that ends in .safetensors, .pth, .pt, .bin (these three need PyTorch),
-            .weights.h5, .h5 or .keras; a repository of the Hugging Face Hub such as
+        source: a path that ends in .safetensors, .weights.h5, .h5, .keras, or, with PyTorch
+            installed, .pth, .pt or .bin; a repository of the Hugging Face Hub such as
             `"timm/resnet18.tv_in1k"`, optionally with `@` and a revision; or a dict of NumPy, Keras
             or PyTorch arrays under the names of any of these. Nothing in a file is executed.
         adapt: whether the checkpoint may differ in the number of classes or have no classifier (the
@@ -85,7 +85,7 @@ def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> Wei
         OSError: a file or repository that does not exist or cannot be read or reached.
         ImportError: the package that reads such files is not installed.
 
-        After any error, also an interrupt, the model is unchanged.
+        After any error, including an interrupt, the model is unchanged.
 
     Example:
         >>> from resnet_builder import ResnetBuilder

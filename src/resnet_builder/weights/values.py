@@ -48,9 +48,7 @@ def to_weight(
 def _read(checkpoint: Checkpoint, name: str) -> Array:
     try:
         array = checkpoint.read(name)
-    except (
-        Exception
-    ) as error:  # the error for a tensor that NumPy cannot hold depends on the format
+    except Exception as error:  # any error of a format, if NumPy cannot hold the tensor
         raise ValueError(
             f"cannot load {checkpoint.name}: {name} cannot be read: {error}"
         ) from error
