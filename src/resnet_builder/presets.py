@@ -80,7 +80,7 @@ _CIFAR: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Rule:
-    """A family of networks of `blocks` times n, plus `others`, layers: n blocks in each stage."""
+    """A family of depths `blocks` * n + `others`, with n blocks in each stage."""
 
     pattern: str
     blocks: int

@@ -143,7 +143,7 @@ def test_the_originals_files_of_keras_2(name: str, tmp_path: Path) -> None:
     by_keras.load_weights(path)
     assert "keras-resnet" in load_weights(model, path).origin
     assert_same(values(model), values(by_keras))
-    assert_refused(path, ValueError, "of its layers have weights, and 13 layers here")
+    assert_refused(path, ValueError, "of its layers have weights, and 13 of the network's")
 
 
 def test_pytorch(tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ class Published:
         ours: the number that `profile` counts.
         theirs: the number as published, with its unit and its digits.
         source: the publication.
-        equal: whether the numbers are equal after rounding to the published digits.
+        equal: whether the counted number, rounded to the published digits, is the published one.
         note: the reason for a difference, if it is known.
     """
 

@@ -226,7 +226,7 @@ def _copy(
     weights_from: Mapping[str, str] | None = None,
     inputs: list[Tensor] | None = None,
 ) -> keras.Model:
-    """Copy a model; `call` calls its layers, and `weights_from` maps layers to weights' sources."""
+    """Copy a model, calling its layers by `call`; `weights_from` maps layers to their sources."""
     with room_for(layers=3 * len(model.layers)):
         copy = keras.models.clone_model(model, inputs, call_function=call)
     for layer in copy.layers:

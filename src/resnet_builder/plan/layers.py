@@ -192,7 +192,7 @@ class MaxPool(Strided):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AvgPool(Strided):
-    """Average pooling, without the padding in the means."""
+    """Average pooling; the means exclude the padding."""
 
     pool_size: int
 

@@ -63,7 +63,7 @@ def fit(
         batches: function from a `tf.distribute.InputContext` to this worker's
             `tf.data.Dataset`, endless or of all epochs. Each batch goes to one replica; all have
             the same size, `context.get_per_replica_batch_size(global_batch_size)`.
-        epochs: number of the last epoch, counted from the start also with `initial_epoch`.
+        epochs: number of the last epoch, not of further epochs if `initial_epoch` is given.
         steps_per_epoch: number of global batches in an epoch.
         initial_epoch: number of epochs already finished.
         validation_batches: like `batches`, for one pass. Every replica must get the same number

@@ -40,7 +40,7 @@ def named_by_order(checkpoint: Checkpoint, weights: Iterable[WeightName]) -> Che
     if len(layers) != len(given):
         raise ValueError(
             f"cannot load {checkpoint.name}: {len(given)} of its layers have weights, and "
-            f"{len(layers)} layers here"
+            f"{len(layers)} of the network's"
         )
     layer_here = dict(zip(given, layers, strict=True))
     names = {}
