@@ -588,7 +588,7 @@ def test_refused(options: dict[str, Any], error: type[Exception], message: str) 
         (((3, 32, 32), 0, "basic_block", [1]), ValueError, "num_outputs must be 1 or more"),
         (((3, 32, 32), None, "basic_block", [1]), TypeError, "num_outputs must be an integer"),
         (((3, 32, 32), 5, "basic", [1]), ValueError, "did you mean 'basic_block'"),
-        (((3, 32, 32), 5, "basic_block", []), ValueError, "one stage or more"),
+        (((3, 32, 32), 5, "basic_block", []), ValueError, "at least one stage"),
         (((3, 32, 32), 5, None, [1]), TypeError, "block must be a name or a function"),
     ],
 )

@@ -36,7 +36,7 @@ def test_the_packages_own_blocks_are_known_by_name() -> None:
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"repetitions": ()}, ValueError, "one stage or more"),
+        ({"repetitions": ()}, ValueError, "at least one stage"),
         ({"repetitions": 3}, TypeError, "number of blocks of each stage"),
         ({"repetitions": (2, 0)}, ValueError, "1 or more, got 0"),
         ({"repetitions": (2, 1.5)}, TypeError, "must be an integer, got 1.5"),

@@ -1,4 +1,4 @@
-# The public names, and where they live: read by type checkers and, at run time, by lazy_loader.
+# The public names and their modules: read by type checkers and, at run time, by lazy_loader.
 from .builder import ResnetBuilder as ResnetBuilder
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare

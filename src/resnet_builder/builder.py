@@ -1,4 +1,4 @@
-"""ResnetBuilder: from a preset, a config or the article's arguments to a Keras model."""
+"""ResnetBuilder: Keras models from a preset, a config or the article's arguments."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -20,10 +20,10 @@ from .weights.loading import load_checkpoint
 
 
 class ResnetBuilder:
-    """Residual networks as plain Keras functional models, made of core Keras layers alone.
+    """Residual networks as plain Keras functional models, made of core Keras layers only.
 
     `from_preset` builds any network of `list_presets()`; `build` and `build_resnet_18` to
-    `build_resnet_152` are the article's interface, and build the article's networks.
+    `build_resnet_152` are the article's interface and build the article's networks.
 
     Example:
         >>> ResnetBuilder.from_preset("resnet18", classes=10).output_shape
@@ -52,13 +52,14 @@ class ResnetBuilder:
         output_stride: int | None = None,
         **changes: Unpack[ConfigChanges],
     ) -> keras.Model:
-        """Build a network of the literature by its name.
+        """Build a published network by its name.
 
-        Every layer divides a size by its stride and rounds up, so every size from 1x1 on works: a
-        side no longer than the network's total stride (32 for ImageNet's networks) ends as 1.
+        Every layer divides a size by its stride and rounds up, so every size from 1x1 works: a
+        side no longer than the network's total stride (32 for ImageNet's networks) becomes 1.
 
-        A saved network of more than some three hundred blocks, such as `resnet1202_cifar`, loads
-        after `sys.setrecursionlimit(5000)`: Keras finds its layers by recursion.
+        To load a saved network of more than about three hundred blocks, such as
+        `resnet1202_cifar`, call `sys.setrecursionlimit(5000)` first: Keras finds its layers by
+        recursion.
 
         Args:
             preset: one of `list_presets()`.
@@ -66,41 +67,42 @@ class ResnetBuilder:
                 `data_format="channels_first"`; rows and columns may differ and may be None.
                 Default: the preset's own.
             classes: units of the classifier. Default: the preset's own.
-            include_top: whether the classifier is there. Without it the output is the last
-                feature map, or what `pooling` makes of it.
+            include_top: whether to include the classifier. Without it the output is the last
+                feature map, pooled if `pooling` is given.
             pooling: `"avg"` (the default of a network with a classifier), `"max"`, or None.
             classifier_activation: name of a Keras activation; None gives logits. Like `classes`,
-                it says nothing where there is no classifier.
+                it is ignored if there is no classifier.
             weights: a checkpoint, as in `load_weights`, or `"imagenet"`, the one for the
-                preset; what the network has no use for, such as the classifier of a network
-                without one, is left. Default: random weights.
-            adapt_weights: let the checkpoint differ in the number of classes (the classifier is
-                then random) and of input channels (the stem's kernel is summed, or repeated and
-                rescaled): `adapt` of `load_weights`.
-            dropout_rate: share of the pooled features dropped before the classifier in training.
+                preset. Weights that the network does not need, such as the classifier's without
+                `include_top`, are skipped. Default: random weights.
+            adapt_weights: whether the checkpoint may differ in the number of classes (the
+                classifier is then random) and of input channels (the stem's kernel is summed, or
+                repeated and rescaled): `adapt` of `load_weights`.
+            dropout_rate: fraction of the pooled features dropped before the classifier during
+                training.
             data_format: `"channels_last"` or `"channels_first"`. Default:
                 `keras.config.image_data_format()`.
             dtype: dtype or dtype policy of every layer, such as `"mixed_bfloat16"`. Default: the
-                global policy. Under a mixed policy the classifier answers in full precision. To
-                train with weight decay in a pure dtype such as `"float64"`, set
+                global policy. Under a mixed policy the classifier's output is in full precision.
+                To train with weight decay in a pure dtype such as `"float64"`, set
                 `keras.config.set_floatx` to it: Keras adds loss and penalty without a cast.
             name: name of the model. Default: `layer_prefix` and the preset's name.
-            layer_prefix: what every layer's name begins with.
-            features: stages whose output is wanted, such as `("stage2", "stage4")`, or `"stem"`
+            layer_prefix: prefix of every layer's name.
+            features: stages to return the outputs of, such as `("stage2", "stage4")`, or `"stem"`
                 for the map before the stem's pool. The model's output is then a dict of them and
-                there is no head; before a pre-activated network's head, maps are not activated.
+                there is no head; the maps of a pre-activated network are not activated.
             output_stride: 8, 16 or 32 (any stride that the network reaches): later stages keep
                 their size and dilate their convolutions instead (arXiv:1606.00915).
             **changes: fields of `ResnetConfig` to change: see `help(ResnetConfig)`.
 
         Returns:
-            A functional model from (batch, *input_shape) to (batch, classes), or to what
-            `include_top` or `features` asks for.
+            A functional model from (batch, *input_shape) to (batch, classes), or to the outputs
+            that `include_top`, `pooling` and `features` select.
 
         Raises:
-            TypeError: an unknown option or a value of the wrong kind.
-            ValueError: an unknown name, or a value that cannot be; the message says what can.
-            OSError, ImportError: of the checkpoint, as `load_weights`.
+            TypeError: an unknown option or a value of the wrong type.
+            ValueError: an unknown name or an invalid value; the message lists the valid ones.
+            OSError, ImportError: the checkpoint cannot be loaded, as in `load_weights`.
 
         Example:
             >>> model = ResnetBuilder.from_preset("resnet18", (None, None, 3), classes=10)
@@ -164,25 +166,25 @@ class ResnetBuilder:
         repetitions: Sequence[int],
         **options: Any,
     ) -> keras.Model:
-        """Build a network as the article does: with no options it is the article's, exactly.
+        """Build a network as the article does; without options, exactly the article's.
 
         Args:
-            input_shape: (channels, rows, columns), whatever the order of the model's own input;
+            input_shape: (channels, rows, columns), regardless of the model's own order of axes;
                 rows and columns may be None.
             num_outputs: units of the classifier.
-            block_fn: `"basic_block"`, `"bottleneck"`, or a function of your own that is called
+            block_fn: `"basic_block"`, `"bottleneck"`, or a custom function that is called as
                 `block_fn(filters=, init_strides=, is_first_block_of_first_layer=)` and returns a
-                function from tensor to tensor. What is inside is its own: it names its layers,
-                and chooses their order of axes and dtype as Keras's global settings say.
-            repetitions: blocks per stage, one stage or more; at every stage after the first the
-                filters double and the size halves.
+                function from tensor to tensor. A custom block names its own layers and follows
+                Keras's global settings for the order of axes and the dtype.
+            repetitions: blocks per stage, for at least one stage; at every stage after the first
+                the filters double and the size halves.
             **options: the keyword arguments of `from_preset`.
 
         Returns:
             A functional model that ends in a softmax.
 
         Raises:
-            TypeError, ValueError: as `from_preset`; also an `input_shape` that looks like
+            TypeError, ValueError: as in `from_preset`; also for an `input_shape` that looks like
                 (rows, columns, channels), with the corrected call in the message.
 
         Example:
@@ -294,7 +296,7 @@ OPTIONS = tuple(signature(ResnetBuilder.from_preset).parameters)[1:-1]
 
 
 def _config_fields(changes: Any) -> Any:
-    """`changes`, if all are fields of a config."""
+    """Return `changes` if all are fields of a config."""
     known = (*OPTIONS, *(field.name for field in fields(ResnetConfig)))
     for name in changes:
         if name not in known:
@@ -310,7 +312,7 @@ def _data_format(given: Any) -> str:
 
 
 def _explain_order(corrected: tuple[int | None, ...]) -> str:
-    return f"input_shape={corrected}, or name the order you mean with data_format="
+    return f"input_shape={corrected}, or give the order of axes with data_format="
 
 
 def _checked_prefix(prefix: Any) -> str:
@@ -326,17 +328,17 @@ def _check_own_block(config: ResnetConfig, order: str, dtype: Any, weights: Any)
         return
     if weights is not None:
         raise ValueError(
-            "the layers of a block function of your own have names of its own: build without "
-            "weights, and load a file that the same network wrote with model.load_weights(file)"
+            "the layers of a custom block function have their own names: build without weights, "
+            "and load a file that the same network wrote with model.load_weights(file)"
         )
     if order != keras.config.image_data_format():
         raise ValueError(
-            f"a block function of your own builds in Keras's own order of axes: call "
+            f"a custom block function uses Keras's global order of axes: call "
             f"keras.config.set_image_data_format({order!r}) instead of giving data_format"
         )
     if dtype is not None:
         raise ValueError(
-            "a block function of your own builds in Keras's own dtype policy: call "
+            "a custom block function uses Keras's global dtype policy: call "
             "keras.config.set_dtype_policy instead of giving dtype"
         )
 

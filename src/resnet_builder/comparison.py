@@ -1,4 +1,4 @@
-"""compare: how two networks differ, and what each difference costs. No Keras here."""
+"""compare: the differences of two networks and their costs. Does not import Keras."""
 
 import os
 from collections.abc import Iterator
@@ -24,12 +24,12 @@ class Difference:
     """One field in which two networks differ.
 
     Attributes:
-        field: of `ResnetConfig`.
-        first: its value in the first network.
-        second: its value in the second.
-        parameters: what parameters change by when the first network takes the second's value,
-            after the differences above it; None where the network between means nothing.
-        macs: what multiply-adds change by, likewise.
+        field: name of the `ResnetConfig` field.
+        first: value in the first network.
+        second: value in the second network.
+        parameters: change in the number of parameters if the first network takes the second's
+            value, after the differences before this one; None if the network in between is invalid.
+        macs: change in the number of multiply-adds, likewise.
     """
 
     field: str
@@ -40,7 +40,7 @@ class Difference:
 
     @property
     def in_words(self) -> str:
-        """The difference as a person would say it."""
+        """The difference in words."""
         words = WORDS.get(self.field)
         if words is None:
             return f"{self.field} {_named(self.second)} instead of {_named(self.first)}"
@@ -52,10 +52,10 @@ class Comparison:
     """Two networks and their differences; prints as a table.
 
     Attributes:
-        first: what the first network costs.
-        second: what the second costs.
-        differences: in the order of `ResnetConfig`'s fields.
-        configs: of both.
+        first: costs of the first network.
+        second: costs of the second network.
+        differences: the differences, in the order of `ResnetConfig`'s fields.
+        configs: the configs of both.
 
     Example:
         >>> [difference.field for difference in compare("resnet50", "seresnet50").differences]
@@ -70,30 +70,30 @@ class Comparison:
     def plot(
         self, to_file: str | os.PathLike[str] | None = None, *, fold: bool = True
     ) -> "Diagram":
-        """Draw the two networks side by side, with what differs in thick frames.
+        """Draw the two networks side by side, with thick frames around differences.
 
         Args:
-            to_file: where to save the picture, as in `plot`.
-            fold: False draws every block on its own.
+            to_file: file to save the picture to, as in `plot`.
+            fold: whether to draw repeated blocks once; False draws every block.
 
         Raises:
-            TypeError: a `fold` that is no bool.
-            ValueError: another ending.
+            TypeError: `fold` is not a bool.
+            ValueError: an unsupported file ending.
             OSError: `to_file` cannot be written.
-            RuntimeError: no Graphviz is there, or it failed.
+            RuntimeError: Graphviz is not installed, or it failed.
 
         Example:
             >>> "squeeze-excite" in compare("resnet50", "seresnet50").plot().dot
             True
         """
-        # Here, because printing a comparison needs nothing that draws.
+        # Imported here, because printing a comparison does not need the drawing modules.
         from .pictures.plot import plot_side_by_side
 
         names = self.first.name, self.second.name
         return plot_side_by_side(list(zip(names, self.configs, strict=True)), to_file, fold=fold)
 
     def table(self) -> Table:
-        """From the first network's costs, difference by difference, to the second's."""
+        """The first network's costs, the cost of each difference, and the second's costs."""
         rows: list[tuple[Cell, ...]] = [(self.first.name, self.first.parameters, self.first.macs)]
         free = []
         for difference in self.differences:
@@ -118,18 +118,21 @@ class Comparison:
 
 
 def compare(first: str | ResnetConfig, second: str | ResnetConfig) -> Comparison:
-    """Say how two networks differ, field by field, and what each difference costs.
+    """Compare two networks field by field, with the cost of each difference.
 
-    The differences are made one after the other, in the order of `ResnetConfig`'s fields, so that
-    their costs add up to the whole where every network between means something. Each network has
-    its own input size and number of classes.
+    The differences are applied one after the other, in the order of `ResnetConfig`'s fields, so
+    that their costs add up to the total if every network in between is valid. Each network has its
+    own input size and number of classes.
 
     Args:
         first: a preset's name or a `ResnetConfig`.
-        second: another.
+        second: the other preset's name or `ResnetConfig`.
+
+    Returns:
+        The comparison, which prints as a table.
 
     Raises:
-        TypeError: something else.
+        TypeError: an argument of another type.
         ValueError: an unknown name.
 
     Example:
@@ -152,16 +155,16 @@ def _differences(first: ResnetConfig, second: ResnetConfig) -> Iterator[Differen
     before = _costs(first)
     between = first
     for field in fields(ResnetConfig):
-        ours, theirs = getattr(first, field.name), getattr(second, field.name)
-        if ours == theirs:
+        values = getattr(first, field.name), getattr(second, field.name)
+        if values[0] == values[1]:
             continue
-        between = between.replace(**{field.name: theirs})
+        between = between.replace(**{field.name: values[1]})
         after = _costs(between)
         changes = [
             None if old is None or new is None else new - old
             for old, new in zip(before, after, strict=True)
         ]
-        yield Difference(field.name, ours, theirs, *changes)
+        yield Difference(field.name, *values, *changes)
         before = after
 
 
@@ -181,7 +184,7 @@ def _signed(change: int | None) -> str:
     return "?" if change is None else f"{change:+,}"
 
 
-# What a value of a field means; a field that is not here says it by its name.
+# The words for the values of a field; other fields are shown by name and value.
 WORDS: dict[str, dict[Any, str]] = {
     "stem": {name: stem.in_words for name, stem in STEMS.items()},
     "activation_order": {name: order.in_words for name, order in ORDERS.items()},
@@ -192,8 +195,8 @@ WORDS: dict[str, dict[Any, str]] = {
         False: "stride in the bottlenecks' first 1x1 convolution",
     },
     "padding": {
-        "symmetric": "padding alike on both sides, as PyTorch",
-        "same": "padding more at the bottom right, as Keras",
+        "symmetric": "equal padding on both sides, as in PyTorch",
+        "same": "more padding at the bottom right, as in Keras",
     },
     "use_bias": {True: "convolutions with biases", False: "convolutions without biases"},
 }

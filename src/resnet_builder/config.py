@@ -1,4 +1,4 @@
-"""What makes one residual network differ from another: one small frozen record. No Keras here."""
+"""The description of a residual network: one small frozen record. Does not import Keras."""
 
 import dataclasses
 import json
@@ -10,14 +10,14 @@ from .common.checks import fraction, positive_int, unknown
 from .common.keras_names import Initializer
 from .common.shapes import ImageShape, image_shape
 
-# A block of a user's own: block(filters=, init_strides=, is_first_block_of_first_layer=)(tensor).
+# A custom block: block(filters=, init_strides=, is_first_block_of_first_layer=)(tensor).
 BlockFunction = Callable[..., Any]
 
-# The attribute by which a block function of this package says its name.
+# The attribute with the name of a block function of this package.
 BLOCK_NAME = "_resnet_builder_block"
 
-# The names that stand for something: for editors and type checkers. At run time the tables of
-# `plan` are asked, and a test compares the two.
+# The allowed names, for editors and type checkers. At run time the tables of `plan` decide, and a
+# test compares the two.
 Block = Literal["basic_block", "bottleneck"]
 Stem = Literal["imagenet", "deep", "cifar"]
 ActivationOrder = Literal["post", "pre", "pre_raw"]
@@ -27,7 +27,7 @@ Padding = Literal["symmetric", "same"]
 
 @dataclass(frozen=True, kw_only=True)
 class ResnetConfig:
-    """What makes one residual network differ from another. Frozen, hashable, to and from JSON.
+    """The description of a residual network: frozen, hashable, to and from JSON.
 
     The defaults are PyTorch's conventions (torchvision `models/resnet.py`). Every field is also an
     option of `ResnetBuilder.from_preset`.
@@ -35,51 +35,54 @@ class ResnetConfig:
     Attributes:
         repetitions: blocks per stage; at every stage after the first the filters double and the
             size halves.
-        block: `"basic_block"`, `"bottleneck"`, or a function of your own with their signature:
-            the inside of such a block is its own, and no field reaches it.
+        block: `"basic_block"`, `"bottleneck"`, or a custom function with the same signature. A
+            custom block defines its own layers; no field changes them.
         filters: filters of the first stage.
-        groups: of a bottleneck's 3x3 convolution (ResNeXt, arXiv:1611.05431).
-        width_per_group: filters of each of these groups where `filters` is 64 (ResNeXt, and
+        groups: groups of a bottleneck's 3x3 convolution (ResNeXt, arXiv:1611.05431).
+        width_per_group: filters of each of these groups if `filters` is 64 (ResNeXt, and
             torchvision's wide networks, after arXiv:1605.07146).
         stem: `"imagenet"` (7x7 convolution and max pool, together stride 4), `"deep"` (three 3x3
             convolutions in place of the 7x7, arXiv:1812.01187), or `"cifar"` (3x3 convolution,
             stride 1).
         stem_filters: filters of the stem's last convolution. Default: `filters`.
-        activation_order: `"post"`, batch norm and activation behind each convolution (He et al.
+        activation_order: `"post"`, batch norm and activation after each convolution (He et al.
             2015, arXiv:1512.03385); `"pre"`, before it (He et al. 2016, arXiv:1603.05027); or
-            `"pre_raw"`, before it as in the article's code, whose stem is activated already and
-            whose projections take a block's raw input.
+            `"pre_raw"`, before it as in the article's code, in which the stem's output is already
+            activated and projections take a block's raw input.
         activation: name of a Keras activation.
-        shortcuts: whether there are any; without them the network is plain.
-        projection: what a shortcut does where the shape changes: `"conv"` (1x1 convolution),
+        shortcuts: whether blocks have shortcuts; without them the network is plain.
+        projection: the shortcut of a block that changes the shape: `"conv"` (1x1 convolution),
             `"avg_pool"` (average pool, then 1x1 convolution, arXiv:1812.01187), or `"pad"`
             (subsample and pad with zero channels: option A of He et al. 2015, section 3.3).
-        stride_in_3x3: where a bottleneck halves the size: in its 3x3 convolution ("v1.5"), or in
+        stride_in_3x3: whether a bottleneck halves the size in its 3x3 convolution ("v1.5") or in
             its first 1x1 (the 2015 paper).
         se_ratio: width of the squeeze-and-excitation at the end of every residual branch, as a
-            share of its channels (arXiv:1709.01507); 0 leaves it out.
+            fraction of its channels (arXiv:1709.01507); 0 for none.
         eca: whether every residual branch ends in efficient channel attention, a 1D convolution
             along the channels' means (arXiv:1910.03151).
-        drop_path_rate: probability that the last residual branch is dropped in training, rising
-            linearly from 0 at the first (stochastic depth, arXiv:1603.09382).
-        zero_init_last: whether the last batch norm of every residual branch begins with gamma 0
-            (arXiv:1706.02677, section 5.1).
-        padding: of strided convolutions and pools: `"symmetric"` as in PyTorch, or Keras's
-            `"same"`, which pads an even size more at the bottom right.
+        drop_path_rate: probability that the last residual branch is dropped during training,
+            rising linearly from 0 at the first (stochastic depth, arXiv:1603.09382).
+        zero_init_last: whether to initialise gamma of the last batch norm of every residual
+            branch to 0 (arXiv:1706.02677, section 5.1).
+        padding: padding of strided convolutions and pools: `"symmetric"` as in PyTorch, or
+            Keras's `"same"`, which pads an even size more at the bottom right.
         use_bias: whether convolutions have a bias.
-        batch_norm_epsilon: added to the variance.
-        batch_norm_momentum: of the moving statistics, in Keras's sense (0.9 is PyTorch's 0.1).
-        kernel_initializer: of the convolutions: a name of Keras such as `"he_normal"`, PyTorch's
-            `"he_normal_fan_out"`, or an object of `keras.initializers`, which is kept as data.
-        classifier_initializer: of the dense layer: likewise, or PyTorch's `"torch_linear"`.
+        batch_norm_epsilon: number added to the variance.
+        batch_norm_momentum: momentum of the moving statistics, as defined by Keras (0.9 is
+            PyTorch's 0.1).
+        kernel_initializer: initialiser of the convolutions: a Keras name such as `"he_normal"`,
+            PyTorch's `"he_normal_fan_out"`, or an object of `keras.initializers`, which is stored
+            as data.
+        classifier_initializer: initialiser of the dense layer: the same, or PyTorch's
+            `"torch_linear"`.
         weight_decay: factor of the L2 penalty (`keras.regularizers.L2`) on convolution kernels.
-        input_shape: (rows, columns, channels) the network was made for: the default of a build.
-        classes: number of classes it was made for: the default of a build.
+        input_shape: default input shape of a built model: (rows, columns, channels).
+        classes: default number of classes of a built model.
 
     Raises:
-        TypeError: a field of the wrong kind.
-        ValueError: a number out of its range. Names that stand for nothing, and combinations that
-            mean nothing, are refused when the network is built.
+        TypeError: a field of the wrong type.
+        ValueError: a number out of range. Unknown names and invalid combinations are rejected
+            when the network is built.
 
     Example:
         >>> config = ResnetConfig(block="basic_block", repetitions=[2, 2, 2, 2])
@@ -142,10 +145,10 @@ class ResnetConfig:
             object.__setattr__(self, name, value)
 
     def replace(self, **changes: Unpack["Changes"]) -> "ResnetConfig":
-        """The same network with some fields changed.
+        """Return the same network with some fields changed.
 
         Raises:
-            TypeError: an unknown field; the message names the near ones.
+            TypeError: an unknown field; the message suggests similar names.
 
         Example:
             >>> narrow = ResnetConfig(block="bottleneck", repetitions=(1, 1)).replace(filters=16)
@@ -157,22 +160,22 @@ class ResnetConfig:
         return dataclasses.replace(self, **fields)
 
     def to_json(self) -> str:
-        """This record as JSON text that `from_json` reads back.
+        """Return the record as JSON text for `from_json`.
 
         Raises:
-            TypeError: the block is a function, for which JSON has no word.
+            TypeError: the block is a function, which JSON cannot represent.
 
         Example:
             >>> ResnetConfig(block="basic_block", repetitions=(1, 2)).to_json()[:24]
             '{"repetitions": [1, 2], '
         """
         if callable(self.block):
-            raise TypeError(f"a config whose block is a function ({self.block!r}) has no JSON form")
+            raise TypeError(f"a config with a block function ({self.block!r}) has no JSON form")
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "ResnetConfig":
-        """The record that `to_json` wrote; fields that are not in the text have their defaults.
+        """Read a record written by `to_json`; fields missing from the text have their defaults.
 
         Example:
             >>> ResnetConfig.from_json('{"block": "bottleneck", "repetitions": [3, 4, 6]}').filters
@@ -180,13 +183,13 @@ class ResnetConfig:
         """
         fields = json.loads(text)
         if not isinstance(fields, dict):
-            raise TypeError(f"a ResnetConfig's JSON is an object of its fields, got {text!r}")
+            raise TypeError(f"the JSON of a ResnetConfig is an object of its fields, got {text!r}")
         _check_names(fields)
         return cls(**fields)
 
 
 class ConfigChanges(TypedDict, total=False):
-    """What `ResnetBuilder.from_preset` can change in a config, for editors and type checkers."""
+    """Config fields that `ResnetBuilder.from_preset` can change, for editors and type checkers."""
 
     repetitions: Sequence[int]
     block: Block | BlockFunction
@@ -220,7 +223,7 @@ class Changes(ConfigChanges, total=False):
     classes: int
 
 
-# How the article's code differs from PyTorch's conventions, and so from the defaults above
+# The differences of the article's code from PyTorch's conventions, which are the defaults above
 # (raghakot/keras-resnet, resnet.py, under Keras 2; batch norm has Keras's own defaults).
 ORIGINAL: Mapping[str, Any] = {
     "activation_order": "pre_raw",
@@ -236,7 +239,7 @@ ORIGINAL: Mapping[str, Any] = {
 
 
 def repetition_list(repetitions: Any) -> tuple[int, ...]:
-    """The blocks of each stage, one stage or more, as a tuple."""
+    """The number of blocks of each stage, for at least one stage, as a tuple."""
     if isinstance(repetitions, str) or not isinstance(repetitions, Sequence):
         raise TypeError(
             "repetitions must be the number of blocks of each stage, "
@@ -245,13 +248,13 @@ def repetition_list(repetitions: Any) -> tuple[int, ...]:
     blocks = tuple(repetitions)
     if not blocks:
         raise ValueError(
-            "repetitions must name one stage or more, for example [2, 2, 2, 2]; got none"
+            "repetitions must have at least one stage, for example [2, 2, 2, 2]; got none"
         )
     return tuple(positive_int(number, f"each of repetitions {blocks}") for number in blocks)
 
 
 def _block_name(block: Any) -> str | BlockFunction:
-    """The package's own blocks, given as functions, are known by their names."""
+    """The name of a block of this package given as a function, or the block as it is."""
     block = getattr(block, BLOCK_NAME, block)
     if not (isinstance(block, str) or callable(block)):
         raise TypeError(f"block must be a name or a function, got {block!r}")

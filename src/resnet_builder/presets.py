@@ -1,4 +1,4 @@
-"""PRESETS: a preset's name -> its config, one line each, and the rules of depth. No Keras here."""
+"""PRESETS: name -> config, one line each, and the rules of depth. Does not import Keras."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -34,7 +34,7 @@ _RESNETS = {
 
 
 def _family(pattern: str, depths: str, **changes: Any) -> dict[str, ResnetConfig]:
-    """The networks above of some depths, renamed by `pattern` and changed alike."""
+    """The networks above of some depths, renamed by `pattern`, with the same changes."""
     return {
         pattern.format(depth): _RESNETS[f"resnet{depth}"].replace(**changes)
         for depth in depths.split()
@@ -47,7 +47,7 @@ _SE = {"se_ratio": 1 / 16}  # Hu et al. 2017, arXiv:1709.01507: the reduction ra
 
 _IMAGENET = (
     _RESNETS
-    # The article's own networks (raghakot/keras-resnet, resnet.py).
+    # The article's networks (raghakot/keras-resnet, resnet.py).
     | _family("keras_resnet{}", "18 34 50 101 152", **ORIGINAL)
     # To the letter of the 2015 paper; also keras.applications' ResNet50, 101 and 152.
     | _family("resnet{}_v1", "50 101 152", stride_in_3x3=False)
@@ -80,7 +80,7 @@ _CIFAR: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Rule:
-    """A family whose depth is `blocks` times n, plus `others`, with n blocks in each stage."""
+    """A family of depths `blocks` * n + `others`, with n blocks in each stage."""
 
     pattern: str
     blocks: int
@@ -93,7 +93,7 @@ class Rule:
         return [self.pattern.format(*member.split("_")) for member in self.listed]
 
     def find(self, name: str) -> ResnetConfig | None:
-        """The member of that name; None where the name is not of this family."""
+        """The member with that name; None if the name is not of this family."""
         match = re.fullmatch(self.pattern.replace("{}", r"([1-9]\d*)"), name)
         if not match:
             return None
@@ -137,7 +137,7 @@ RULES = (
     ),
 )
 
-# He et al. 2016, arXiv:1603.05027, Table 4 and appendix; their depths follow no one rule. The
+# He et al. 2016, arXiv:1603.05027, Table 4 and appendix; their depths follow no single rule. The
 # bottlenecks stride in their first 1x1 convolution (KaimingHe/resnet-1k-layers); the 110 layers of
 # basic blocks have projections, as osmr/imgclsmob's PreResNet-110.
 _PREACTIVATION_CIFAR = {
@@ -151,7 +151,7 @@ _PREACTIVATION_CIFAR = {
 
 
 def _member(name: str) -> ResnetConfig | None:
-    """The network that a rule reads from a name."""
+    """The network that a rule finds for a name."""
     return next((found for rule in RULES if (found := rule.find(name))), None)
 
 
@@ -163,10 +163,10 @@ PRESETS: Mapping[str, ResnetConfig] = MappingProxyType(
 
 
 def list_presets(pattern: str = "*") -> list[str]:
-    """Names of the presets that match a shell pattern, in the order of the table.
+    """List the presets that match a shell pattern, in the order of the table.
 
-    Names that follow a family's rule, such as `resnet74_cifar` (6n+2) or `wrn34_5` (6n+4), can be
-    built as well, though they are not listed.
+    Other members of a family, such as `resnet74_cifar` (6n+2) or `wrn34_5` (6n+4), can be built as
+    well, although they are not listed.
 
     Example:
         >>> list_presets("resnet50*")
@@ -177,7 +177,7 @@ def list_presets(pattern: str = "*") -> list[str]:
 
 @dataclass(frozen=True)
 class Named:
-    """A config with the name that its model, table or picture has."""
+    """A config and the name for its model, table or picture."""
 
     name: str
     config: ResnetConfig
@@ -192,19 +192,19 @@ def resolve(
     corrected_call: Callable[[tuple[int | None, ...]], str] | None = "input_shape={}".format,
     **changes: Any,
 ) -> Named:
-    """The config of a preset's name, or the one that is given, with what is changed in it.
+    """Return the config of a preset's name, or a given config, with some fields changed.
 
     Args:
         source: a preset's name or a config.
-        input_shape: in the order of `data_format`. Default: the config's own.
-        classes: default: the config's own.
-        corrected_call: writes the right call for a shape that looks written in the other order,
-            for the message; None accepts such a shape.
+        input_shape: input shape in the order of `data_format`. Default: the config's own.
+        classes: number of classes. Default: the config's own.
+        corrected_call: function that writes the corrected call for a shape that looks as if in
+            the other order, for the message; None accepts such a shape.
         **changes: fields of `ResnetConfig`.
 
     Raises:
-        TypeError: a source of another kind, or an unknown field.
-        ValueError: a name that is not a preset's; the message lists the near ones.
+        TypeError: a source of another type, or an unknown field.
+        ValueError: an unknown preset; the message suggests similar names.
     """
     config = _find(source)
     if input_shape is not None:

@@ -26,7 +26,7 @@ def test_verdicts() -> None:
 def test_the_report() -> None:
     text = str(verify("resnetv2_*"))
     assert "resnetv2_18          parameters  11,687,720  11,687,848   differs [1]" in text
-    assert "[1] has one batch norm of 64 channels more" in text
+    assert "[1] has one more batch norm of 64 channels" in text
     assert "published numbers are equal to ours" in text
     assert "<table>" in verify("resnet50")._repr_html_()
 

@@ -142,7 +142,7 @@ def test_refusals() -> None:
         reordered("resnet18", [])
     with pytest.raises(ValueError, match="a block is named twice"):
         reordered(model, ["stage1_block1", "stage1_block1"])
-    with pytest.raises(ValueError, match="stage2_block1 does not fit where stage1_block1 is"):
+    with pytest.raises(ValueError, match="stage2_block1 does not fit in place of stage1_block1"):
         reordered(model, ["stage2_block1", "stage1_block1"])
     with pytest.raises(ValueError, match=r"only one path leads through .* stage1_block1"):
         along_paths(trained("plain18"))

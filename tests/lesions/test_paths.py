@@ -28,5 +28,5 @@ def test_plain_networks_have_one_path() -> None:
 
 def test_blocks_of_your_own() -> None:
     own = PRESETS["resnet18"].replace(block=lambda **_: lambda x: x)
-    with pytest.raises(ValueError, match="the paths inside a block of your own are unknown"):
+    with pytest.raises(ValueError, match="the paths inside a custom block are unknown"):
         path_lengths(own)

@@ -171,7 +171,7 @@ def test_a_wrong_checksum_is_refused(hub: Hub, tmp_path: Path) -> None:
     flipped[-1] ^= 1
     hub.files["model.safetensors"] = bytes(flipped)
     assert download(hub, tmp_path).startswith(
-        "ValueError 'timm/resnet18' arrived broken: its SHA-256"
+        "ValueError the download of 'timm/resnet18' is broken: its SHA-256"
     )
     assert not blobs(tmp_path)
     hub.files["model.safetensors"] = CONTENT

@@ -31,9 +31,9 @@ def test_a_preset_without_a_checkpoint() -> None:
         ResnetBuilder.from_preset("resnet200", weights="imagenet")
     with pytest.raises(ValueError, match=r"'resnet200'.*'resnet20.d'.*none are published for it"):
         recommended("resnet200")
-    with pytest.raises(ValueError, match="are of a preset"):
+    with pytest.raises(ValueError, match="needs a preset"):
         ResnetBuilder.from_config(PRESETS["resnet18"], weights="imagenet")
-    with pytest.raises(ValueError, match="of a preset"):
+    with pytest.raises(ValueError, match="needs a preset"):
         load_weights(ResnetBuilder.from_preset("resnet18", (32, 32, 3)), "imagenet")
 
 

@@ -129,14 +129,14 @@ NOBODYS = {
 
 @pytest.mark.parametrize("network", NOBODYS)
 def test_nothing_known(network: str) -> None:
-    with pytest.raises(ValueError, match=r"nothing in it tells whose network it is\. It has "):
+    with pytest.raises(ValueError, match=r"its names are not of a known origin\. It has "):
         recognised(NOBODYS[network])
 
 
 def test_several_networks() -> None:
     small, large = names_of(TORCHVISION, "resnet18"), names_of(TORCHVISION, "resnet152")
     both = [*large, *(f"ema.{name}" for name in small)]
-    with pytest.raises(ValueError, match=r"several networks, whose names begin with no prefix, em"):
+    with pytest.raises(ValueError, match=r"several networks; their names begin with no prefix, em"):
         recognised(both)
     # Without the one tensor by which a network was once told.
     both.remove("ema.layer1.0.conv1.weight")

@@ -1,4 +1,4 @@
-"""A checkpoint of somebody else as a file of Keras."""
+"""Conversion of another library's checkpoint to a Keras file."""
 
 import tempfile
 from collections.abc import Callable
@@ -26,22 +26,22 @@ STEPS = ("building", "loading", "writing", "reading back")
 def convert(
     checkpoint: str, preset: str, file: str, *, begins: Callable[[str], None] = lambda step: None
 ) -> WeightsReport:
-    """Load a checkpoint into a preset, with its classes and channels, and save it; checked.
+    """Load a checkpoint into a preset with its classes and channels, save it, and check the file.
 
     Args:
         checkpoint: a file or a repository, as in `load_weights`.
-        preset: the name of the network that it is of.
-        file: ends in .keras or .weights.h5; replaced where it exists.
-        begins: called with each of `STEPS`.
+        preset: name of the checkpoint's network.
+        file: file to write, which ends in .keras or .weights.h5; replaced if it exists.
+        begins: function that is called at the start of each of `STEPS`.
 
     Returns:
-        What was loaded.
+        The report of `load_weights`.
 
     Raises:
-        ValueError: another ending; a checkpoint that does not fit.
+        ValueError: an unsupported ending, or a checkpoint that does not fit.
         OSError: a file that cannot be read or written.
-        ImportError: as `load_weights`.
-        RuntimeError: what was written does not give the same weights when it is read back.
+        ImportError: as in `load_weights`.
+        RuntimeError: the written file has other weights when it is read back.
     """
     path = Path(file)
     if not path.name.endswith(ENDINGS):
@@ -66,7 +66,7 @@ def convert(
 
 
 def _network_for(source: Path, preset: str) -> keras.Model:
-    """The preset with as many input channels and classes as the checkpoint has."""
+    """Build the preset with the checkpoint's numbers of input channels and classes."""
     config = resolve(preset).config
     with open_checkpoint(source) as checkpoint:
         kernels = _kernels(recognise(checkpoint, expected_weights(make_plan(config))))
@@ -96,6 +96,6 @@ def _check(model: keras.Model, file: Path) -> None:
         else:
             written = keras.models.clone_model(model)
             written.load_weights(file)
-    for ours, theirs in zip(model.weights, written.weights, strict=True):
-        if not np.array_equal(ours.numpy(), theirs.numpy()):
-            raise RuntimeError(f"{ours.path} is not what was written: the disk may be at fault")
+    for weight, read_back in zip(model.weights, written.weights, strict=True):
+        if not np.array_equal(weight.numpy(), read_back.numpy()):
+            raise RuntimeError(f"{weight.path} is not what was written: the disk may be faulty")

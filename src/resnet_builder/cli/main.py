@@ -1,6 +1,6 @@
 """The command `resnet-builder`.
 
-Each command imports what it needs, so that none waits for the others. Only `convert` needs Keras.
+Each command imports only the modules that it needs, for a fast start. Only `convert` imports Keras.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from ..common.tables import Cell, Table, cell_text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command. Its status: 2 for an error, 1 where it found nothing or cannot explain."""
+    """Run the command. Exit status: 2 for an error, 1 for no match or an unexplained difference."""
     options = _parser().parse_args(arguments)
     try:
         answer: Answer = options.run(options)
@@ -30,13 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _print(answer.table)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever reads has seen enough, as in `resnet-builder list | head`.
+        # The reader has closed the pipe, as in `resnet-builder list | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return answer.status
 
 
 class Answer(NamedTuple):
-    """What a command found: to look at, to read by a program, and the exit status."""
+    """The result of a command: a table, data for JSON output, and the exit status."""
 
     table: Table
     data: Any
@@ -153,20 +153,22 @@ def _parser() -> argparse.ArgumentParser:
     picture.add_argument(
         "--no-fold", dest="fold", action="store_false", help="draw every block on its own"
     )
-    difference = command("compare", _compare, "say how two networks differ, and what it costs")
+    difference = command(
+        "compare", _compare, "compare two networks, with the cost of each difference"
+    )
     difference.add_argument("first", metavar="A")
     difference.add_argument("second", metavar="B")
     difference.add_argument("--plot", metavar="FILE", help="draw them side by side")
     takes_pattern(command("verify", _verify, "compare the presets with published numbers"))
-    converted = command("convert", _convert, "write a checkpoint as a file of Keras")
+    converted = command("convert", _convert, "convert a checkpoint to a Keras file")
     converted.add_argument("checkpoint", metavar="CHECKPOINT")
-    converted.add_argument("name", metavar="NAME", help="the preset that it is of")
+    converted.add_argument("name", metavar="NAME", help="preset of the checkpoint")
     converted.add_argument("file", metavar="FILE", help="ends in .keras or .weights.h5")
     return parser
 
 
 def _print(table: Table) -> None:
-    """The table, in colour where the output is a terminal."""
+    """Print the table, in colour if the output is a terminal."""
     if not sys.stdout.isatty():
         encoding = sys.stdout.encoding or "utf-8"
         print(table.to_text().encode(encoding, errors="replace").decode(encoding))

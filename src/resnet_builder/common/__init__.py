@@ -1,1 +1,1 @@
-"""Small helpers that know nothing of residual networks."""
+"""Small helpers that do not depend on residual networks."""

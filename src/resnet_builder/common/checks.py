@@ -1,4 +1,4 @@
-"""Refusals at the door: what was given, what is allowed, how to mend it."""
+"""Argument checks with helpful error messages."""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def unknown(kind: str, given: object, allowed: Iterable[str], where: str = "") -> str:
-    """The sentence for a name that is not allowed: the nearest that are, and all or `where`."""
+    """The message for an unknown name: similar allowed names, and all of them or `where`."""
     allowed = list(allowed)
     near = get_close_matches(str(given), allowed, n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
@@ -19,11 +19,11 @@ def unknown(kind: str, given: object, allowed: Iterable[str], where: str = "") -
 
 
 def choice(name: object, allowed: Iterable[str], kind: str) -> str:
-    """`name`, if it is one of the allowed names.
+    """Return `name` if it is one of the allowed names.
 
     Raises:
-        TypeError: it is not a string.
-        ValueError: it is not allowed; the message lists what is.
+        TypeError: `name` is not a string.
+        ValueError: `name` is not allowed; the message lists the allowed names.
     """
     allowed = list(allowed)
     if not isinstance(name, str):
@@ -36,19 +36,19 @@ def choice(name: object, allowed: Iterable[str], kind: str) -> str:
 
 
 def look_up(table: Mapping[str, T], name: object, kind: str) -> T:
-    """`table[name]`; the errors are those of `choice`."""
+    """Return `table[name]`; errors as in `choice`."""
     return table[choice(name, table, kind)]
 
 
 def boolean(value: object, what: str) -> bool:
-    """`value`, if it is True or False: an array or a number is neither."""
+    """Return `value` if it is True or False; arrays and numbers are rejected."""
     if not isinstance(value, bool):
         raise TypeError(f"{what} must be True or False, got {value!r}")
     return value
 
 
 def fraction(value: Any, what: str, limit: float = 1) -> float:
-    """`value` as a number of at least 0 and less than `limit`."""
+    """Return `value` as a number of at least 0 and less than `limit`."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{what} must be a number, got {value!r}")
     number = float(value)
@@ -58,7 +58,7 @@ def fraction(value: Any, what: str, limit: float = 1) -> float:
 
 
 def positive_int(value: Any, what: str) -> int:
-    """`value` as an int of at least 1; NumPy integers are welcome, floats and booleans are not."""
+    """Return `value` as an int of at least 1; NumPy integers are allowed, floats and bools not."""
     try:
         number = index(value)
     except TypeError:
@@ -71,12 +71,12 @@ def positive_int(value: Any, what: str) -> int:
 
 
 def shortened(text: str, limit: int = 200) -> str:
-    """A text cut to a length that fits in a message."""
+    """The text, cut to a length that fits in a message."""
     return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"
 
 
 def described(value: Any) -> str:
-    """A value as messages show it: arrays, and collections of them, by kind and number."""
+    """A value for a message: arrays by shape, collections of arrays by number."""
     if hasattr(value, "shape"):
         return f"an array of shape {value.shape}"
     if isinstance(value, list | tuple | dict):

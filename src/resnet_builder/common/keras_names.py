@@ -1,10 +1,10 @@
-"""What Keras calls the activations and initialisers that a network may use. No Keras here."""
+"""Keras names of activations and initialisers. Does not import Keras."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# Every name of keras.activations (3.12 and newer) but `glu`, which halves the channels, and
+# Every name of keras.activations (3.12 and newer) except `glu`, which halves the channels, and
 # `threshold`, which needs arguments.
 # fmt: off
 ACTIVATIONS = (
@@ -19,15 +19,15 @@ ACTIVATIONS = (
 
 @dataclass(frozen=True)
 class Initializer:
-    """An initialiser of Keras as data.
+    """A Keras initialiser as data.
 
     Attributes:
-        class_name: of `keras.initializers`.
-        config: its arguments by name, sorted.
+        class_name: name of the class in `keras.initializers`.
+        config: arguments by name, sorted.
 
     Raises:
-        ValueError: a class that cannot draw a convolution's kernel, or an argument that is no
-            number, text or None, such as a seed generator.
+        ValueError: a class that cannot initialise a convolution's kernel, or an argument that is
+            not a number, text or None, such as a seed generator.
     """
 
     class_name: str
@@ -52,15 +52,15 @@ class Initializer:
 
     @classmethod
     def of(cls, value: Any, what: str) -> "str | Initializer":
-        """The name or the record of an initialiser that is given in any form.
+        """Return the name or the record of an initialiser given in any form.
 
         Args:
             value: a name, an `Initializer`, an object of `keras.initializers`, or a mapping with
                 `class_name` and `config`.
-            what: the field that it is the value of, for the message.
+            what: name of the field, for the message.
 
         Raises:
-            TypeError: a value of another kind.
+            TypeError: a value of another type.
         """
         if isinstance(value, str | Initializer):
             return value
@@ -74,7 +74,7 @@ class Initializer:
         )
 
 
-# The classes that can draw a kernel of any shape.
+# The classes that can initialise a kernel of any shape.
 # fmt: off
 CLASSES = (
     "Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "LecunNormal",
@@ -102,7 +102,7 @@ INITIALIZERS = {
     "orthogonal": Initializer("Orthogonal"),
     "random_normal": Initializer("RandomNormal"),
     "random_uniform": Initializer("RandomUniform"),
-    # What torch.nn.Linear draws its kernel from: uniform within 1 / sqrt(inputs).
+    # The initialiser of torch.nn.Linear: uniform within 1 / sqrt(inputs).
     "torch_linear": _variance_scaling(1 / 3, "fan_in", "uniform"),
     "truncated_normal": Initializer("TruncatedNormal"),
     "variance_scaling": Initializer("VarianceScaling"),

@@ -9,7 +9,7 @@ from .checks import positive_int
 # Rows and columns may be unknown until the model is called; the channels may not.
 ImageShape = tuple[int | None, int | None, int]
 
-# Of any tensor, for one image.
+# The shape of any tensor, for one image.
 Shape = tuple[int | None, ...]
 
 AXIS_ORDERS = {
@@ -23,10 +23,10 @@ def image_shape(
     order: str = "channels_last",
     corrected_call: Callable[[tuple[int | None, ...]], str] | None = None,
 ) -> ImageShape:
-    """`given`, which is written in `order`, as (rows, columns, channels).
+    """Convert a shape in `order` to (rows, columns, channels).
 
-    With `corrected_call`, a shape that looks written in the other order is refused, and the
-    message shows the call that `corrected_call` makes of the shape put right.
+    With `corrected_call`, a shape that looks as if in the other order is rejected, and the message
+    shows the corrected call that `corrected_call` returns.
     """
     rule = f"input_shape is {AXIS_ORDERS[order]}, for example {in_order((224, 224, 3), order)}"
     try:
@@ -53,7 +53,7 @@ def image_shape(
 
 
 def in_order(shape: ImageShape, order: str) -> tuple[int | None, ...]:
-    """(rows, columns, channels) as `order` writes it."""
+    """Convert (rows, columns, channels) to `order`."""
     rows, columns, channels = shape
     return (channels, rows, columns) if order == "channels_first" else shape
 
@@ -69,7 +69,7 @@ def _rows_columns_channels(given: tuple[Any, ...], order: str) -> ImageShape:
 
 
 def _likely_order(given: tuple[int | None, ...]) -> str | None:
-    """The order `given` seems to be written in: 1 to 4 channels and two sides of an image."""
+    """The order that `given` seems to have: 1 to 4 channels and two sides of an image."""
     first, middle, last = given
     few = range(1, 5)
     if last in few and first not in few and _like_sides(first, middle):
@@ -80,5 +80,5 @@ def _likely_order(given: tuple[int | None, ...]) -> str | None:
 
 
 def _like_sides(a: int | None, b: int | None) -> bool:
-    # Beyond 4:1 it is more likely a signal: 64 electrodes x 1000 samples x 1 is a fair input.
+    # Beyond 4:1 it is more likely a signal: 64 electrodes x 1000 samples x 1 is a valid input.
     return a is None or b is None or max(a, b) <= 4 * min(a, b)

@@ -7,7 +7,7 @@ from html import escape
 
 @dataclass(frozen=True)
 class Stack:
-    """A cell of several lines, in brackets where they are repeated."""
+    """A cell of several lines, in brackets if they are repeated."""
 
     lines: tuple[str, ...]
     repeats: int = 1
@@ -18,7 +18,7 @@ Cell = str | int | float | None | Stack
 
 @dataclass(frozen=True)
 class Table:
-    """A title, a header, rows and a note below them; `wrap` is the first column's most."""
+    """A title, a header, rows and a note below; `wrap` is the maximum width of the first column."""
 
     header: tuple[str, ...] = ()
     rows: tuple[tuple[Cell, ...], ...] = ()
@@ -27,28 +27,28 @@ class Table:
     wrap: int | None = None
 
     def to_text(self) -> str:
-        """For a terminal."""
+        """The table as text for a terminal."""
         return "\n".join(filter(None, [self.title, self._render("simple", cell_text), self.note]))
 
     def to_markdown(self) -> str:
-        """For a Markdown file."""
+        """The table in Markdown."""
         parts = [self.title and f"**{self.title}**", self._render("pipe", _markdown), self.note]
         return "\n\n".join(filter(None, parts))
 
     def to_latex(self) -> str:
-        """For a paper."""
+        """The table in LaTeX."""
         parts = [f"% {self.title}", self._render("latex_raw", _latex), f"% {self.note}"]
         return "\n".join(part for part in parts if part != "% ")
 
     def to_html(self) -> str:
-        """For a notebook."""
+        """The table in HTML, for a notebook."""
         table = self._render("unsafehtml", _html)
         note = escape(self.note).replace("\n", "<br>")
         return f"<b>{escape(self.title)}</b>{table}<small>{note}</small>"
 
     @property
     def numeric(self) -> list[bool]:
-        """Which columns hold numbers."""
+        """One bool per column: True if it holds numbers."""
         return [
             any(isinstance(row[column], int | float) for row in self.rows)
             for column in range(len(self.header))
@@ -56,7 +56,7 @@ class Table:
 
     def _render(self, style: str, write: Callable[[Cell], str]) -> str:
         rows = [[write(cell) for cell in row] for row in self.rows]
-        # Here, because it costs 50 ms and a terminal in colour does without it.
+        # Imported here, because it takes 50 ms and a terminal in colour does not need it.
         from tabulate import tabulate
 
         text = tabulate(
@@ -78,7 +78,7 @@ def _plain(cell: Cell) -> str:
 
 
 def cell_text(cell: Cell) -> str:
-    """A cell for a terminal."""
+    """A cell as text for a terminal."""
     if not isinstance(cell, Stack):
         return _plain(cell)
     if cell.repeats == 1 or not cell.lines:

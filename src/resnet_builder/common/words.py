@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-# By their names in Keras, of functions and of classes, without case and underscores.
+# Keras name of the function or class, in lower case and without underscores -> words.
 ACTIVATIONS = {
     "relu": "ReLU",
     "relu6": "ReLU6",
@@ -21,16 +21,16 @@ ACTIVATIONS = {
 
 @dataclass(frozen=True)
 class Description:
-    """What a layer is, as data; `words` writes it.
+    """The description of a layer, as data; `words` is its text.
 
     Attributes:
         kind: `"conv"`, `"norm"`, `"activation"`, `"pool"`, `"merge"`, `"scale"`, `"dense"`,
             `"output"` or `"other"`: the colour in a picture.
-        noun: what it is called in a picture.
-        window: kernel or pool size; empty if it has none.
-        count: filters, units or a rate; empty if it has none.
-        strides: likewise for `groups` and `dilation`: what is 1 is not said.
-        in_table: what it is called in Table 1; empty if it is not shown there.
+        noun: name in a picture.
+        window: kernel or pool size; empty for none.
+        count: filters, units or a rate; empty for none.
+        groups, dilation, strides: settings, left out of the text if they are 1.
+        in_table: name in Table 1; empty if it is not shown there.
     """
 
     kind: str
@@ -44,7 +44,7 @@ class Description:
 
     @property
     def words(self) -> str:
-        """As in a picture: 3×3 conv, 64, stride 2."""
+        """The text in a picture: 3×3 conv, 64, stride 2."""
         return self.text_with(strides=True)
 
     def text_with(self, *, strides: bool) -> str:
@@ -55,13 +55,13 @@ class Description:
 
     @property
     def row(self) -> str:
-        """As in Table 1 of He et al. 2015: 3x3, 64, stride 2."""
+        """The text in Table 1 of He et al. 2015: 3x3, 64, stride 2."""
         noun = self.in_table.format(by(self.window, "x"), self.count)
         return ", ".join(filter(None, [noun, *replace(self, count="").settings]))
 
     @property
     def settings(self) -> list[str]:
-        """What tells it from others of its kind: 64, 32 groups, stride 2."""
+        """The settings in words: 64, 32 groups, stride 2."""
         words = [self.count] if self.count else []
         words += [f"{self.groups} groups"] if self.groups > 1 else []
         for word, numbers in (("dilation", self.dilation), ("stride", self.strides)):
@@ -71,7 +71,7 @@ class Description:
 
 
 def activation(name: str) -> str:
-    """An activation as papers write it: ReLU."""
+    """The name of an activation as in papers: ReLU."""
     return ACTIVATIONS.get(name.replace("_", "").lower(), name.replace("_", " ").lower())
 
 

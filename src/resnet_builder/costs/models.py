@@ -15,26 +15,26 @@ from ..model.graph import PERMUTED, Node, model_graph
 from ..model.network import places
 from .report import Profile, StageProfile, known_sum
 
-# A shape with its batch; None where a size is unknown.
+# A shape with the batch; None for an unknown size.
 Shape = tuple[int | None, ...]
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Multiply-adds for one image, None at an unknown size, and the layers that are not in them."""
+    """Multiply-adds for one image, None for an unknown size, and the layers not counted."""
 
     macs: int | None = 0
     uncounted: tuple[str, ...] = ()
 
 
 def profile_model(model: Any, input_shape: Any = None, classes: int | None = None) -> Profile:
-    """What `profile` answers for a Keras model."""
+    """The profile of a Keras model."""
     if not isinstance(model, keras.Model):
         raise TypeError(
             f"profile counts a Keras model, a preset's name or a ResnetConfig, not {model!r}"
         )
     if classes is not None:
-        raise TypeError("classes are of a preset or config; a model has its own")
+        raise TypeError("classes is for a preset or config; a model has its own")
     if input_shape is not None:
         model = _resized(model, input_shape)
     graph = model_graph(model)
@@ -52,9 +52,9 @@ def profile_model(model: Any, input_shape: Any = None, classes: int | None = Non
 
 
 def _resized(model: keras.Model, input_shape: Any) -> keras.Model:
-    """The same layers at another input size; a clone, so that the model itself stays as it is."""
+    """The same layers at another input size: a clone, so that the model itself is unchanged."""
     if len(model.inputs) != 1:
-        raise ValueError(f"{model.name!r} has {len(model.inputs)} inputs: input_shape is of one")
+        raise ValueError(f"{model.name!r} has {len(model.inputs)} inputs: input_shape needs one")
     given, own = tuple(input_shape), tuple(model.inputs[0].shape[1:])
     if given == own:
         return model
@@ -98,7 +98,7 @@ def _rows(graph: list[Node], costs: "list[NodeCost]") -> tuple[StageProfile, ...
 
 
 def section_names(graph: list[Node]) -> list[str]:
-    """Of every node: the part of the network if it has names of this package, else the size."""
+    """The section of every node: part of the network if named as in this package, else the size."""
     return [
         place.part or _size_words(size)
         for place, size in zip(places(graph), spatial_sizes(graph), strict=True)
@@ -110,7 +110,7 @@ def _size_words(size: tuple[int | None, int | None] | None) -> str:
 
 
 def spatial_sizes(graph: list[Node]) -> list[tuple[int | None, int | None] | None]:
-    """(rows, columns) of every node's output; None where it is not an image."""
+    """(rows, columns) of every node's output; None if it is not an image."""
     orders = _axis_orders(graph)
     return [
         _size(node.output_shape, order == "channels_first")
@@ -119,7 +119,7 @@ def spatial_sizes(graph: list[Node]) -> list[tuple[int | None, int | None] | Non
 
 
 def _axis_orders(graph: list[Node]) -> list[str]:
-    """The order of axes of every node's output: most layers do not know it, convolutions do."""
+    """The order of axes of every node's output, known from convolutions and permutations."""
     known = {node.layer.data_format for node in graph if hasattr(node.layer, "kernel_size")}
     orders = ["channels_first" if "channels_first" in known else "channels_last"] * len(graph)
     for position, node in enumerate(graph):
@@ -138,7 +138,7 @@ def _size(shape: Any, channels_first: bool) -> tuple[int | None, int | None] | N
 
 @dataclass(frozen=True)
 class NodeCost:
-    """What one call of a layer adds to a model: a shared layer's weights belong to its first."""
+    """The cost of one call of a layer; a shared layer's weights count at its first call."""
 
     parameters: int
     macs: int | None
@@ -146,7 +146,7 @@ class NodeCost:
 
 
 def node_costs(graph: list[Node]) -> list[NodeCost]:
-    """What every node costs."""
+    """The cost of every node."""
     seen: set[int] = set()
     costs = []
     for node in graph:
@@ -162,7 +162,7 @@ def node_costs(graph: list[Node]) -> list[NodeCost]:
 
 
 def _cost(layer: Any, inputs: list[Shape], output: Any) -> Cost:
-    """What one call of a layer costs."""
+    """The cost of one call of a layer."""
     if isinstance(layer, keras.Model):
         return _nested_cost(layer, inputs)
     if isinstance(layer, layers.TimeDistributed):
@@ -182,7 +182,7 @@ def _nested_cost(model: keras.Model, inputs: list[Shape]) -> Cost:
     try:
         counts = profile_model(model, inputs[0][1:] if len(inputs) == 1 else None)
     except (TypeError, ValueError, AttributeError):
-        # No graph, or layers that cannot be made anew at this size.
+        # No graph, or layers that cannot be cloned at this size.
         return Cost(uncounted=(model.name,))
     return Cost(counts.macs, counts.uncounted)
 
@@ -206,7 +206,7 @@ def _at_every_input(layer: Any, inputs: list[Shape], output: Shape) -> int | Non
 
 
 def _einsum_dense(layer: Any, inputs: list[Shape], output: Shape) -> int | None:
-    """The product of all indices of the equation but the batch's."""
+    """The product of all indices of the equation except the batch."""
     operand, kernel = layer.equation.split("->")[0].split(",")
     sizes: dict[str, int | None] = dict(zip(kernel, layer.kernel.shape, strict=True))
     before, ellipsis, after = operand.partition("...")
@@ -243,7 +243,7 @@ def _attention(layer: Any, inputs: list[Shape], output: Any) -> int | None:
     )
 
 
-# Layers and operations of Keras that multiply without a kernel of their own.
+# Keras layers and operations that multiply without a kernel.
 PRODUCTS = {"Attention", "AdditiveAttention", "Dot", "Einsum", "Matmul", "Tensordot", "Inner"}
 
 COUNTERS: dict[Any, Callable[[Any, list[Shape], Any], int | None]] = {

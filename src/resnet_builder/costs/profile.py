@@ -1,4 +1,4 @@
-"""profile: parameters, multiply-adds and Table 1 of a network. No Keras until given a model."""
+"""profile: parameters, multiply-adds and Table 1 of a network. Imports Keras only for models."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -25,17 +25,21 @@ def profile(
 ) -> Profile:
     """Count a network's parameters and multiply-adds, stage by stage.
 
-    Names and configs are counted from their plan, without Keras. Of any functional or sequential
+    Presets and configs are counted from their plan, without Keras. In a functional or sequential
     Keras model, convolutions of every kind, dense and einsum-dense layers and multi-head attention
-    are counted; what is not is named in `uncounted`.
+    are counted; layers that are not counted are listed in `uncounted`.
 
     Args:
         source: a preset's name, a `ResnetConfig`, or a Keras model.
-        input_shape: (rows, columns, channels), or a model's own order. Default: the source's own.
-        classes: of a preset or config. Default: its own.
+        input_shape: (rows, columns, channels), or for a model its own order of axes. Default: the
+            source's own.
+        classes: number of classes of a preset or config. Default: its own.
+
+    Returns:
+        The counts, which print as a table.
 
     Raises:
-        TypeError: a source of another kind; `classes` with a model.
+        TypeError: a source of another type; `classes` with a model.
         ValueError: an unknown name; a model without a graph.
 
     Example:
@@ -73,7 +77,7 @@ def profile(
 
 
 def profile_plan(plan: Plan, name: str) -> Profile:
-    """The counts of a plan, under a name."""
+    """The profile of a plan, under a name."""
     costs = {
         "stem": _cost(chain.from_iterable(plan.stem)),
         **{stage.name: _stage_cost(stage) for stage in plan.stages},
@@ -96,7 +100,7 @@ def profile_plan(plan: Plan, name: str) -> Profile:
 
 
 class Cost(NamedTuple):
-    """What some layers cost."""
+    """The cost of some layers."""
 
     parameters: int
     statistics: int

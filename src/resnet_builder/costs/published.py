@@ -1,4 +1,4 @@
-"""Published numbers of the presets, with their sources, and verify(). No Keras here."""
+"""Published numbers of the presets, with their sources, and verify(). Does not import Keras."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ HE_2015 = "He et al. 2015: arXiv:1512.03385, Tables 1 and 6, Figure 3"
 HE_2016 = "He et al. 2016: arXiv:1603.05027, Table 4"
 WRN_2016 = "Zagoruyko 2016: arXiv:1605.07146, Table 4"
 
-# Why a published number differs from ours, where it does.
+# Reasons why a published number differs from this package's.
 OPTION_A = (
-    "the paper counts shortcuts without parameters; our projections are 0.02 G, and plain34, "
+    "the paper counts shortcuts without parameters; projections are 0.02 G, and plain34, "
     "without them, comes to 3.6 G"
 )
-CUT_OFF = "3.858 G, which the paper cuts off instead of rounding"
+CUT_OFF = "3.858 G, which the paper truncates instead of rounding"
 COUNTS_BATCH_NORM = "counts the multiply-adds of batch norm as well, two for each of its outputs"
-EXTRA_BATCH_NORM = "has one batch norm of 64 channels more, behind its stem: 128 parameters"
+EXTRA_BATCH_NORM = "has one more batch norm of 64 channels, after its stem: 128 parameters"
 THEIR_COUNT = "10.33 M; the same layers come to 10,327,706 in imgclsmob as well"
 
-# (source, quantity) -> preset -> the number as published; where ours differs, also ours and why.
+# (source, quantity) -> preset -> published number; if it differs, also the counted one and why.
 _NUMBERS: dict[tuple[str, str], dict[str, str | tuple[str, str, str]]] = {
     (TORCHVISION, "parameters"): {
         "resnet18": "11,689,512",
@@ -150,16 +150,16 @@ _NUMBERS: dict[tuple[str, str], dict[str, str | tuple[str, str, str]]] = {
 
 @dataclass(frozen=True)
 class Published:
-    """A published number beside ours.
+    """A published number compared with the counted one.
 
     Attributes:
-        preset: its name.
+        preset: name of the preset.
         quantity: `"parameters"`, `"total_parameters"` or `"macs"`, as in `Profile`.
-        ours: what `profile` counts.
-        theirs: the number as published: with its unit and its digits.
-        source: where it is published.
-        equal: whether ours is theirs, rounded to their digits.
-        note: why it is not, where it is not and the reason is known.
+        ours: the number that `profile` counts.
+        theirs: the number as published, with its unit and its digits.
+        source: the publication.
+        equal: whether the counted number, rounded to the published digits, is the published one.
+        note: the reason for a difference, if it is known.
     """
 
     preset: str
@@ -173,10 +173,10 @@ class Published:
 
 @dataclass(frozen=True)
 class Report:
-    """The published numbers beside ours; prints as a table.
+    """The published numbers compared with the counted ones; prints as a table.
 
     Attributes:
-        rows: one for each number.
+        rows: one row for each number.
 
     Example:
         >>> [row.theirs for row in verify("resnext101_64x4d").rows]
@@ -187,11 +187,11 @@ class Report:
 
     @property
     def unexplained(self) -> tuple[Published, ...]:
-        """The rows that differ and do not say why."""
+        """The rows that differ without a known reason."""
         return tuple(row for row in self.rows if not row.equal and not row.note)
 
     def table(self) -> Table:
-        """A row for every number, then why those differ that do."""
+        """A row for every number, then the reasons for differences."""
         notes = list(dict.fromkeys(row.note for row in self.rows if row.note))
         sources = sorted({row.source for row in self.rows}, key=str.lower)
         rows = []
@@ -221,10 +221,13 @@ class Report:
 
 
 def verify(pattern: str = "*") -> Report:
-    """Compare the presets with every number published of them.
+    """Compare the presets with all their published numbers.
 
     Args:
         pattern: a shell pattern of presets' names.
+
+    Returns:
+        The comparison, which prints as a table.
 
     Raises:
         ValueError: no preset's name matches.
@@ -251,14 +254,14 @@ def _rows(pattern: str) -> Iterator[Published]:
             known = published if isinstance(published, tuple) else (published, published, "")
             theirs, expected, why = known
             ours = getattr(profile(preset), quantity)
-            # A reason explains the gap it was found for, and no other.
+            # A reason explains only the difference it was found for.
             note = why if _rounded_alike(ours, expected) else ""
             equal = _rounded_alike(ours, theirs)
             yield Published(preset, quantity, ours, theirs, source, equal, note)
 
 
-def _rounded_alike(ours: int, theirs: str) -> bool:
-    """Whether ours, written with their unit and their digits, reads as theirs."""
-    number, _, unit = theirs.partition(" ")
+def _rounded_alike(counted: int, published: str) -> bool:
+    """Return whether a count in the published unit and digits is the published number."""
+    number, _, unit = published.partition(" ")
     digits = len(number.partition(".")[2])
-    return f"{ours / {'': 1, 'M': 10**6, 'G': 10**9}[unit]:,.{digits}f}" == number
+    return f"{counted / {'': 1, 'M': 10**6, 'G': 10**9}[unit]:,.{digits}f}" == number

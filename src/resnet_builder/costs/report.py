@@ -1,4 +1,4 @@
-"""What a network costs, in all and by stages: the rows of the paper's Table 1."""
+"""Parameter and multiply-add counts, in total and per stage: the rows of the paper's Table 1."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ class StageProfile:
     """One row of Table 1.
 
     Attributes:
-        name: such as `"stage2"`.
-        output_size: (rows, columns) behind it; None where unknown or not an image.
-        block: what it is made of, a line each.
-        repeats: how often that is repeated.
+        name: name of the stage, such as `"stage2"`.
+        output_size: (rows, columns) after it; None if unknown or not an image.
+        block: its layers, a line each.
+        repeats: number of repetitions of the block.
         parameters: trained weights.
         macs: multiply-adds for one image.
     """
@@ -29,19 +29,19 @@ class StageProfile:
 
 @dataclass(frozen=True)
 class Profile:
-    """What a network costs, in all and by stages; prints as the paper's Table 1.
+    """Parameter and multiply-add counts, in total and per stage; prints as the paper's Table 1.
 
     Attributes:
-        name: of the preset or model.
-        input_shape: (rows, columns, channels), or a model's own.
+        name: name of the preset or model.
+        input_shape: (rows, columns, channels), or a model's own input shape.
         parameters: trained weights, as PyTorch counts them.
-        total_parameters: with batch norm's moving statistics and whatever else is not trained:
-            `model.count_params()`.
-        macs: multiply-adds of convolutions and dense layers for one image: what papers call FLOPs.
-            None where the size of the image is unknown.
-        stages: the rows.
-        uncounted: layers of a Keras model that hold matrices and whose multiply-adds are unknown
-            here, and so not counted.
+        total_parameters: all weights, including batch norm's moving statistics and others that are
+            not trained: `model.count_params()`.
+        macs: multiply-adds of convolutions and dense layers for one image, called FLOPs in papers.
+            None if the size of the image is unknown.
+        stages: the rows of the table.
+        uncounted: layers of a Keras model that hold matrices, but are not counted because their
+            multiply-adds are unknown.
 
     Example:
         >>> from resnet_builder import profile
@@ -58,7 +58,7 @@ class Profile:
     uncounted: tuple[str, ...] = ()
 
     def table(self) -> Table:
-        """The rows of Table 1 and their sum."""
+        """The rows of Table 1 and the total."""
         rows = [
             (
                 row.name,
@@ -100,7 +100,7 @@ class Profile:
 
 
 def known_sum(numbers: Iterable[int | None]) -> int | None:
-    """Their sum, or None where one of them is unknown."""
+    """The sum, or None if any number is unknown."""
     known = list(numbers)
     return None if None in known else sum(number for number in known if number is not None)
 

@@ -1,1 +1,1 @@
-"""Networks without some blocks, in another order, or along some paths (arXiv:1605.06431)."""
+"""Lesion studies: remove blocks, reorder them, or select paths (arXiv:1605.06431)."""

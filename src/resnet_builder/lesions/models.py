@@ -1,7 +1,7 @@
-"""Lesions: a network without some of its blocks, in another order, or along some of its paths.
+"""Lesions: a network with blocks removed or reordered, or along selected paths.
 
 After Veit, Wilber and Belongie 2016 (arXiv:1605.06431). Blocks are found by the names of their
-layers, so a model from a file is as good as one just built.
+layers, so a model loaded from a file works like one just built.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,32 +18,32 @@ from ..plan.names import ADD
 
 
 def without_blocks(model: keras.Model, blocks: Iterable[str]) -> keras.Model:
-    """A copy of a model without the residual branches of some blocks: the shortcuts remain.
+    """Copy a model without the residual branches of some blocks; their shortcuts remain.
 
-    What remains of a block with an identity shortcut is its input (behind an addition that is
-    followed by an activation: activated once more, which changes nothing for ReLU), of one with a
-    projection the projection. A block of a plain network, which has no shortcut, goes as a whole,
-    if its output has the shape of its input (arXiv:1605.06431, section 4.1), and so does a block
-    function of your own.
+    A block with an identity shortcut is replaced by its input (if an activation follows the
+    addition, it is applied once more, which changes nothing for ReLU), and a block with a
+    projection by the projection. A block without a shortcut, in a plain network or from a custom
+    block function, is removed completely if its output has the shape of its input
+    (arXiv:1605.06431, section 4.1).
 
     Args:
-        model: a model of this package, or one with the same names of layers.
-        blocks: names of blocks: `"stage2_block1"`. A `layer_prefix` may come before them; if
-            several networks are joined in the model, it has to.
+        model: a model of this package, or one with the same layer names.
+        blocks: names of blocks, such as `"stage2_block1"`, with or without the `layer_prefix`; the
+            prefix is required if several networks are joined in the model.
 
     Returns:
         A model with the same inputs, outputs and weights, not compiled.
 
     Raises:
         TypeError: not a Keras model, or not a list of names.
-        ValueError: a name that is not a block's, or a block that cannot go because nothing else
-            makes the shape that follows; the message lists the blocks that can.
+        ValueError: a name that is not a block's, or a block that cannot be removed because it
+            changes the shape and has no shortcut; the message lists the blocks that can.
 
     Example:
         >>> from resnet_builder import ResnetBuilder, without_blocks
         >>> model = ResnetBuilder.from_preset("resnet18", (32, 32, 3), classes=10)
         >>> lesioned = without_blocks(model, ["stage2_block2"])
-        >>> len(model.layers) - len(lesioned.layers)  # two convolutions, and what goes with them
+        >>> len(model.layers) - len(lesioned.layers)  # the layers of its residual branch
         6
     """
     known = _blocks_of(model)
@@ -52,7 +52,7 @@ def without_blocks(model: keras.Model, blocks: Iterable[str]) -> keras.Model:
     if stay:
         can_go = [name for name, block in known.items() if block.bypasses]
         raise ValueError(
-            f"{', '.join(stay)} cannot be removed: no shortcut leads past, and the output has "
+            f"{', '.join(stay)} cannot be removed: there is no shortcut, and the output has "
             f"another shape than the input; what can be removed: {', '.join(can_go) or 'nothing'}"
         )
     bypassed = {name for block in chosen for name in block.bypasses}
@@ -67,15 +67,15 @@ def without_blocks(model: keras.Model, blocks: Iterable[str]) -> keras.Model:
 
 
 def reordered(model: keras.Model, order: Iterable[str]) -> keras.Model:
-    """A copy of a model with some of its blocks in another order.
+    """Copy a model with some of its blocks in another order.
 
-    The named blocks take the places that they have in the model among themselves, the first of
-    `order` the foremost; all others stay where they are. Only blocks of one kind and size can take
-    each other's places (arXiv:1605.06431, section 4.3). What moves are the weights; the names, and
-    the rates of stochastic depth, belong to the places.
+    The named blocks are permuted among their positions in the model, the first of `order` at the
+    first of these positions; all other blocks stay in place. Only blocks of the same kind and size
+    can be exchanged (arXiv:1605.06431, section 4.3). The weights move; the names and the rates of
+    stochastic depth stay with the positions.
 
     Args:
-        model: as in `without_blocks`.
+        model: a model as in `without_blocks`.
         order: names of blocks, each once.
 
     Returns:
@@ -83,7 +83,7 @@ def reordered(model: keras.Model, order: Iterable[str]) -> keras.Model:
 
     Raises:
         TypeError: not a Keras model, or not a list of names.
-        ValueError: a name that is not a block's or comes twice, or blocks with other weights.
+        ValueError: a name that is not a block's or occurs twice, or blocks with other weights.
 
     Example:
         >>> from resnet_builder import ResnetBuilder, reordered
@@ -102,8 +102,8 @@ def reordered(model: keras.Model, order: Iterable[str]) -> keras.Model:
     for place, block in zip(places, chosen, strict=True):
         if place.weights != block.weights:
             raise ValueError(
-                f"{block.name} does not fit where {place.name} is: their weights differ in number "
-                "or shape"
+                f"{block.name} does not fit in place of {place.name}: their weights differ in "
+                "number or shape"
             )
         for role in place.weights:
             weights_from[place.layers[role].name] = block.layers[role].name
@@ -111,19 +111,20 @@ def reordered(model: keras.Model, order: Iterable[str]) -> keras.Model:
 
 
 def along_paths(model: keras.Model) -> keras.Model:
-    """A copy of a model through which the gradient of each image flows along paths of your choice.
+    """Copy a model so that the gradient of each image flows along selected paths only.
 
-    A path says of every block with a shortcut whether the gradient passes its residual branch (1)
-    or its shortcut (0); what it does not pass counts as a constant (arXiv:1605.06431, section 4.3).
-    The answers are the model's own whatever the path, and the gradients of all paths add up to the
-    model's. Batch norm mixes the images of a batch in training: call it with `training=False`.
+    A path selects for every block with a shortcut whether the gradient flows through its residual
+    branch (1) or its shortcut (0); the other one is treated as a constant (arXiv:1605.06431,
+    section 4.3). The outputs are the model's for every path, and the gradients of all paths add up
+    to the model's. Call the copy with `training=False`, because batch norm mixes the images of a
+    batch during training.
 
     Args:
-        model: as in `without_blocks`, with one input.
+        model: a model as in `without_blocks`, with one input.
 
     Returns:
-        A model of [images, paths], where paths are (batch, blocks in the order of the model), with
-        the same outputs and weights, not compiled.
+        A model with the inputs [images, paths] and the same outputs and weights, not compiled. The
+        shape of paths is (batch, blocks), with the blocks in the order of the model.
 
     Raises:
         TypeError: not a Keras model.
@@ -153,19 +154,19 @@ def along_paths(model: keras.Model) -> keras.Model:
         return layer(inputs, *args, **options)
 
     with room_for(layers=len(model.layers)):
-        # A copy has as many inputs as its model: here is one with a second, which leads nowhere.
+        # A copy has as many inputs as its model, so a second, unused input is added first.
         wider = keras.Model([model.input, paths], model.output, name=model.name)
     return _copy(wider, call, inputs=[image, paths])
 
 
 def _pass_back(tensor: Tensor, share: Tensor) -> Tensor:
-    """The tensor, through which a share of the gradient flows back."""
+    """The same tensor, which passes a fraction of the gradient back."""
     return keras.ops.stop_gradient((1 - share) * tensor) + share * tensor
 
 
 @dataclass
 class _Block:
-    """A block of a model: its name, also with the network's prefix, and its layers by role."""
+    """A block of a model: its name, its name with the prefix, and its layers by role."""
 
     name: str
     full_name: str
@@ -177,7 +178,7 @@ class _Block:
 
     @property
     def bypasses(self) -> list[str]:
-        """The layers that return their first input if the block is removed; none: it stays."""
+        """Layers that return their first input if the block is removed; none if it cannot be."""
         if self.has_shortcut:
             return [self.layers[ADD].name]
         layers = list(self.layers.values())
@@ -186,7 +187,7 @@ class _Block:
 
     @property
     def weights(self) -> dict[str, list[tuple[int, ...]]]:
-        """The shapes of its weights, by the roles of their layers."""
+        """The shapes of its weights by role of their layers."""
         return {
             role: [weight.shape for weight in layer.weights]
             for role, layer in self.layers.items()
@@ -195,7 +196,7 @@ class _Block:
 
 
 def _blocks_of(model: keras.Model) -> dict[str, _Block]:
-    """The blocks in the order of the model, by name: with the prefix if there are networks."""
+    """The blocks by name in the order of the model; prefixed if there are several networks."""
     networks = networks_of(model)
     blocks = {}
     for network in networks:
@@ -209,7 +210,7 @@ def _blocks_of(model: keras.Model) -> dict[str, _Block]:
 
 
 def _chosen(known: Mapping[str, _Block], names: Iterable[str]) -> list[_Block]:
-    """The blocks with those names, with or without a prefix."""
+    """The blocks with the given names, with or without a prefix."""
     if isinstance(names, str):
         raise TypeError(f"blocks are given as a list of names, not as {names!r}")
     full_names = {block.full_name: block for block in known.values()}
@@ -225,7 +226,7 @@ def _copy(
     weights_from: Mapping[str, str] | None = None,
     inputs: list[Tensor] | None = None,
 ) -> keras.Model:
-    """A copy, whose layers are called by `call`; `weights_from` says whose weights some have."""
+    """Copy a model, calling its layers by `call`; `weights_from` maps layers to their sources."""
     with room_for(layers=3 * len(model.layers)):
         copy = keras.models.clone_model(model, inputs, call_function=call)
     for layer in copy.layers:

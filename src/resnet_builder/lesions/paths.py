@@ -1,4 +1,4 @@
-"""How many paths of which length lead through a network, read from its plan. No Keras."""
+"""Number and lengths of the paths through a network, from its plan. Does not import Keras."""
 
 from collections import Counter
 
@@ -8,23 +8,23 @@ from ..presets import resolve
 
 
 def path_lengths(source: str | ResnetConfig) -> dict[int, int]:
-    """How many paths of each length lead from the image to the answer.
+    """Count the paths of each length from the input to the output of a network.
 
-    At every block with a shortcut, a projection too, a path either passes the residual branch or
-    takes the shortcut: n such blocks make 2^n paths, of which n over k pass k branches (Veit,
-    Wilber and Belongie 2016, arXiv:1605.06431, section 3). A block without a shortcut lies on every
-    path: a plain network is one path, as long as it has blocks.
+    At every block with a shortcut, also a projection, a path takes either the residual branch or
+    the shortcut: n such blocks make 2^n paths, of which n over k take k branches (Veit, Wilber and
+    Belongie 2016, arXiv:1605.06431, section 3). A block without a shortcut is on every path: a
+    plain network is a single path, with the number of its blocks as length.
 
     Args:
         source: a preset's name or a `ResnetConfig`.
 
     Returns:
-        The number of paths, an exact int however large, by their length: the number of residual
-        branches that they pass; shortest first.
+        The number of paths, as an exact int, by length: the number of residual branches on the
+        path; shortest first.
 
     Raises:
         TypeError: neither a name nor a config.
-        ValueError: an unknown name, or a network of blocks of your own, whose inside is unknown.
+        ValueError: an unknown name, or a network of custom blocks, with unknown layers.
 
     Example:
         >>> path_lengths("resnet18")
@@ -34,7 +34,7 @@ def path_lengths(source: str | ResnetConfig) -> dict[int, int]:
     """
     plan = make_plan(resolve(source).config)
     if not plan.is_known:
-        raise ValueError(f"the paths inside a block of your own are unknown: {plan.config.block!r}")
+        raise ValueError(f"the paths inside a custom block are unknown: {plan.config.block!r}")
     counts = Counter({0: 1})
     for stage in plan.stages:
         for block in stage.blocks:

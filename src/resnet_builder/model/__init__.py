@@ -1,1 +1,1 @@
-"""The plan in Keras, and Keras models read back."""
+"""Keras models built from a plan, and read back."""

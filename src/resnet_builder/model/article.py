@@ -5,8 +5,8 @@
                                               ├─► _bn_relu_conv ─► _bn_relu_conv ─┐
                                               └────────────────────────────── _shortcut ─►
 
-`ResnetBuilder.build` makes the same layers: it plans the whole network first (plan/network.py), and
-each block as here (plan/blocks.py); `basic_block` and `bottleneck` below plan one block.
+`ResnetBuilder.build` creates the same layers: it first plans the whole network (plan/network.py),
+and each block as here (plan/blocks.py); `basic_block` and `bottleneck` below plan one block.
 """
 
 from collections.abc import Callable
@@ -37,10 +37,10 @@ def _bn_relu_conv(x: Tensor, filters: int, kernel_size: int, strides: Any = (1, 
 
 
 def _shortcut(x: Tensor, residual: Tensor, strides: Any = (1, 1)) -> Tensor:
-    """x + residual, after a 1x1 convolution of x if its shape is another.
+    """x + residual, after a 1x1 convolution of x if its shape differs.
 
     Args:
-        strides: by which the residual branch has divided the size of x.
+        strides: strides by which the residual branch has divided the size of x.
     """
     channels = residual.shape[1 if keras.config.image_data_format() == "channels_first" else -1]
     given = _pair(strides, "strides")
@@ -67,7 +67,8 @@ def basic_block(
             has just applied them.
 
     Returns:
-        A function from a 4D tensor, in the order of `keras.config.image_data_format()`, to one.
+        A function from a 4D tensor, in the order of `keras.config.image_data_format()`, to a 4D
+        tensor.
 
     Raises:
         TypeError, ValueError: filters or strides that are not positive integers.
@@ -96,7 +97,7 @@ def bottleneck(
     return _block("bottleneck", filters, init_strides, is_first_block_of_first_layer)
 
 
-# A config knows them by these names, if they are given to it as functions.
+# The names that a config uses for them, if they are given to it as functions.
 for _function in (basic_block, bottleneck):
     setattr(_function, BLOCK_NAME, _function.__name__)
 
@@ -113,7 +114,7 @@ def _block(
 
     def plan(draft: Draft, start: Layer) -> None:
         plan_block(draft, start, spec)
-        draft.layers.pop()  # the name of its output, which a layer of a model needs not
+        draft.layers.pop()  # the identity that only names the output
 
     return lambda x: _planned(x, plan, kind)
 
@@ -124,7 +125,7 @@ def _unit(x: Tensor, steps: Steps, filters: int, kernel_size: int, strides: Any)
 
 
 def _planned(x: Tensor, plan: Callable[[Draft, Layer], Any], block: Any = "basic_block") -> Tensor:
-    """What `plan` adds after x, as Keras layers that Keras names."""
+    """Apply the layers that `plan` adds after x, with names from Keras."""
     config = ResnetConfig(block=block, repetitions=(1,), **ORIGINAL)
     style = Style(keras.config.image_data_format(), prefix=None)
     shape = image_shape(tuple(x.shape[1:]), style.data_format)

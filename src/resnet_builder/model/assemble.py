@@ -1,4 +1,4 @@
-"""From a plan to a Keras model."""
+"""The Keras model of a plan."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,11 +13,11 @@ from .layers import KERAS_LAYERS, Style, Tensor
 def assemble(
     plan: Plan, style: Style, name: str, features: Sequence[str] | None = None
 ) -> keras.Model:
-    """The model of a plan.
+    """Build the model of a plan.
 
     Args:
-        features: of `plan.features`; the output is then a dict of them, and layers that none of
-            them needs are not made.
+        features: names in `plan.features`; the output is then a dict of them, and layers that none
+            of them needs are not created.
     """
     layers = list(plan.layers)
     wanted = {feature: plan.features[feature].name for feature in features or ()}
@@ -43,7 +43,7 @@ def model_of(plan: Plan, name: str) -> keras.Model:
 
 
 def apply_layers(layers: Iterable[Layer], tensors: dict[str, Tensor], style: Style) -> None:
-    """Make the Keras layers of a plan's layers, and add their outputs to `tensors` by name."""
+    """Create the Keras layers of a plan's layers, and add their outputs to `tensors` by name."""
     for layer in layers:
         inputs = [tensors[name] for name in layer.inputs]
         make = KERAS_LAYERS[type(layer)]

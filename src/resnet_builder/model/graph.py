@@ -1,11 +1,11 @@
-"""The layers of any Keras model and how they are connected, as plain data."""
+"""The layers of any Keras model and their connections, as plain data."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
-# What a Permute layer converts: the order of axes before it and after it.
+# Dimensions of a Permute layer -> the order of axes before it and after it.
 PERMUTED: dict[Any, tuple[str, str]] = {
     (2, 3, 1): ("channels_first", "channels_last"),
     (3, 1, 2): ("channels_last", "channels_first"),
@@ -14,9 +14,9 @@ PERMUTED: dict[Any, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Node:
-    """One call of a layer; `inputs` are the positions of those that feed it.
+    """One call of a layer; `inputs` are the positions of its input nodes.
 
-    `is_output` where a model answers with it, among others or on the way to another.
+    `is_output` is True for every output of the model, even if other layers use it too.
     """
 
     layer: Any
@@ -27,15 +27,15 @@ class Node:
 
 
 def model_graph(model: keras.Model) -> list[Node]:
-    """The layers of a functional or sequential model, each behind the layers that feed it.
+    """List the layers of a functional or sequential model, each after its inputs.
 
-    A layer that is called several times stands there several times.
+    A layer that is called several times is listed several times.
 
     Raises:
-        ValueError: a model whose layers are not known before it is called: a subclass of
-            `keras.Model` with a `call` of its own, or a sequential model not yet built.
+        ValueError: a model with layers that are unknown before it is called: a subclass of
+            `keras.Model` with its own `call`, or a sequential model that is not yet built.
     """
-    # What keras.utils.model_to_dot reads: Keras has no public way to a model's graph.
+    # As in keras.utils.model_to_dot: Keras has no public access to a model's graph.
     function = getattr(model, "_functional", None) or model
     by_depth = getattr(function, "_nodes_by_depth", None)
     if not by_depth:

@@ -1,4 +1,4 @@
-"""Initial weights: the initialisers of a plan's layers, and models that wait for a checkpoint."""
+"""Initial weights: the initialisers of a plan's layers, and of models before a checkpoint."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,7 +10,7 @@ from ..plan.layers import Layer
 
 
 def initializer(chosen: str | Initializer) -> Any:
-    """A new object for every layer: one for all would give equal shapes equal values."""
+    """Create a new initialiser: a shared one would give equal values to equal shapes."""
     record = INITIALIZERS[chosen] if isinstance(chosen, str) else chosen
     return getattr(keras.initializers, record.class_name)(**dict(record.config))
 
@@ -21,10 +21,10 @@ def restore_initializers(
     """Give the layers of a blank model their initialisers, and random kernels to some of them.
 
     Args:
-        model: built with `Style(blank=True)`.
-        layers: of its plan.
-        prefix: of its layers' names.
-        random: names, without the prefix, of the layers that no checkpoint was loaded into.
+        model: model that was built with `Style(blank=True)`.
+        layers: layers of its plan.
+        prefix: prefix of its layers' names.
+        random: names, without the prefix, of the layers that were not loaded from a checkpoint.
     """
     random = set(random)
     built = {layer.name: layer for layer in model.layers}

@@ -1,4 +1,4 @@
-"""The Keras layer of every layer of a plan: one table.
+"""A table from a plan's kinds of layers to Keras layers.
 
 To add a kind of layer, add its class to plan/layers.py, and a function and a row here.
 """
@@ -37,21 +37,21 @@ from .initializers import initializer
 
 Tensor = Any  # a symbolic tensor of Keras, which publishes no types
 
-# The order of axes inside every network, whatever the order of its input. Without oneDNN,
-# TensorFlow's convolutions on a CPU know no other; and where a map is as wide as it has channels,
+# The order of axes inside every network, for any order of its input. Without oneDNN, it is the
+# only one that TensorFlow's convolutions on a CPU support; and if the width equals the channels,
 # keras.ops.add on TensorFlow (Keras 3.15) adds a bias of shape (1, channels, 1, 1) to the columns.
 INSIDE = {"data_format": "channels_last"}
 
 
 @dataclass(frozen=True)
 class Style:
-    """What all Keras layers of a model share, beside what the plan says.
+    """The settings that all Keras layers of a model share and that are not in the plan.
 
     Attributes:
         data_format: order of axes of the input and of the feature maps.
         dtype: dtype or dtype policy; None for the global one.
-        prefix: what the layers' names begin with; None leaves the naming to Keras.
-        blank: whether kernels begin as zeros, because a checkpoint is loaded next.
+        prefix: prefix of the layers' names; None for names from Keras.
+        blank: whether to initialise kernels to zeros, because a checkpoint is loaded next.
     """
 
     data_format: str
@@ -60,12 +60,12 @@ class Style:
     blank: bool = False
 
     def common(self, name: str) -> dict[str, Any]:
-        """The arguments that every layer takes."""
+        """The arguments common to all layers."""
         return {"name": None if self.prefix is None else self.prefix + name, "dtype": self.dtype}
 
     @property
     def full_precision(self) -> Any:
-        """The dtype of weights: a mixed policy computes in another one."""
+        """The dtype of weights; a mixed policy computes in another one."""
         return keras.dtype_policies.get(self.dtype).variable_dtype
 
     def kernel_initializer(self, layer: Any) -> Any:
@@ -73,11 +73,11 @@ class Style:
         return "zeros" if self.blank else initializer(layer.initializer)
 
     def enter(self, x: Tensor, name: str) -> Tensor:
-        """An image or feature map in the order of axes inside."""
+        """Convert an image or feature map to the inside order of axes."""
         return self._permuted(x, (2, 3, 1), name)
 
     def leave(self, x: Tensor, name: str) -> Tensor:
-        """A feature map in the order of axes outside; a vector is returned as it is."""
+        """Convert a feature map to the outside order of axes; vectors are returned unchanged."""
         return self._permuted(x, (3, 1, 2), name) if len(x.shape) == 4 else x
 
     def _permuted(self, x: Tensor, axes: tuple[int, ...], name: str) -> Tensor:
@@ -155,7 +155,7 @@ def _subsample(layer: Subsample, style: Style) -> keras.Layer:
 def _channel_pad(layer: ChannelPad, style: Style) -> keras.Layer:
     missing = layer.filters - layer.channels
     zeros = (missing // 2, missing - missing // 2)
-    # Zero padding that reads the axes in the other order pads the channels.
+    # Zero padding with the other order of axes pads the channels.
     return layers.ZeroPadding2D(
         ((0, 0), zeros), data_format="channels_first", **style.common(layer.name)
     )
@@ -171,7 +171,7 @@ def _reshape(layer: Reshape, style: Style) -> keras.Layer:
 
 
 def _plain(kind: type[keras.Layer]) -> Callable[[Layer, Style], keras.Layer]:
-    """A layer without settings of its own."""
+    """A layer without settings."""
     return lambda layer, style: kind(**style.common(layer.name))
 
 
@@ -200,7 +200,7 @@ def _input(layer: Input, style: Style) -> Callable[[Any], Tensor]:
 
 
 def _own_block(layer: OwnBlock, style: Style) -> Callable[[Tensor], Tensor]:
-    """A user's block, in the order of axes outside, which is Keras's global one."""
+    """A user's block, in the outside order of axes, which is Keras's global one."""
 
     def apply(x: Tensor) -> Tensor:
         function = layer.function(
@@ -212,7 +212,7 @@ def _own_block(layer: OwnBlock, style: Style) -> Callable[[Tensor], Tensor]:
         if len(getattr(result, "shape", ())) != 4:
             raise TypeError(
                 f"the block function {layer.function!r} must return a function from a 4D tensor to "
-                f"a 4D tensor; at {layer.name} it gave "
+                f"a 4D tensor; at {layer.name} it returned "
                 f"{result if callable(function) else function!r}"
             )
         return style.enter(result, f"{layer.name}_enter")

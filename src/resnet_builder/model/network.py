@@ -1,8 +1,8 @@
 """The residual networks inside a Keras model, found by the names of their layers.
 
-A model may begin before the network, go on after it, or join several networks, each with its
-`layer_prefix`. The layers of a user's block function have arbitrary names; they are found by
-their connections, as every block ends in a layer that is named here.
+A model may have layers before and after the network, or join several networks, each with its own
+`layer_prefix`. The layers of a user's block function have arbitrary names; they are found by their
+connections, because every block ends in a layer that is named here.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,9 +20,9 @@ class NetworkLayers:
     """The layers of one residual network in a model.
 
     Attributes:
-        prefix: what all their names begin with.
+        prefix: prefix of all their names.
         places: the layers of the stem, of each block and of the head, in the model's order, by
-            their roles; those of a user's block function by numbers.
+            role; the layers of a user's block function by number.
     """
 
     prefix: str
@@ -41,11 +41,11 @@ def check_model(model: Any) -> None:
 
 
 def networks_of(model: Any) -> list[NetworkLayers]:
-    """The residual networks in a model, at least one; models inside the model are not searched.
+    """Find the residual networks in a model, at least one; nested models are not searched.
 
     Raises:
         TypeError: not a Keras model.
-        ValueError: no layers with names of this package.
+        ValueError: no layers are named as in this package.
     """
     check_model(model)
     names = read_names(layer.name for layer in model.layers)
@@ -55,7 +55,7 @@ def networks_of(model: Any) -> list[NetworkLayers]:
             "or stage1_block1_out: give the network itself; if it is inside another model, that "
             "is model.get_layer(NAME)"
         )
-    # The model's order is that of model.layers; parallel branches have another one in its graph.
+    # The order is that of model.layers; the graph has another one for parallel branches.
     prefixes = dict.fromkeys(names[of.name].prefix for of in model.layers if of.name in names)
     networks = {prefix: NetworkLayers(prefix) for prefix in prefixes}
     for layer, name in _inside(model_graph(model), names):
@@ -65,9 +65,9 @@ def networks_of(model: Any) -> list[NetworkLayers]:
 
 
 def places(graph: list[Node]) -> list[Place]:
-    """The place of every node: in the stem if it comes before a network, in the head if after it.
+    """Find the place of every node: in the stem if before a network, in the head if after it.
 
-    All are elsewhere if the graph has no blocks that are named as in this package.
+    All are `ELSEWHERE` if the graph has no blocks that are named as in this package.
     """
     names = read_names(node.layer.name for node in graph)
     if not any(name.place.block for name in names.values()):
@@ -79,14 +79,14 @@ def places(graph: list[Node]) -> list[Place]:
 
 
 def _inside(graph: list[Node], names: Mapping[str, LayerName]) -> Iterator[tuple[Any, LayerName]]:
-    """The layers of networks; those without a name of their own with that of what they feed."""
+    """The layers of networks; a layer without a known name has that of the next named layer."""
     for node, name, after in zip(graph, _before(graph, names), _after(graph, names), strict=True):
         if name and after:
             yield node.layer, name
 
 
 def _before(graph: list[Node], names: Mapping[str, LayerName]) -> list[LayerName | None]:
-    """The name of every node, or the first that it feeds, directly or not."""
+    """The name of every node, or of the first named node after it."""
     found: list[LayerName | None] = [None] * len(graph)
     for position, node in reversed(list(enumerate(graph))):
         found[position] = names.get(node.layer.name, found[position])
@@ -96,7 +96,7 @@ def _before(graph: list[Node], names: Mapping[str, LayerName]) -> list[LayerName
 
 
 def _after(graph: list[Node], names: Mapping[str, LayerName]) -> list[bool]:
-    """Whether every node has a name or comes after one that has."""
+    """One bool per node: True if it has a known name or comes after a node that has."""
     found: list[bool] = []
     for node in graph:
         found.append(node.layer.name in names or any(found[source] for source in node.inputs))

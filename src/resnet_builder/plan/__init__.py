@@ -1,1 +1,1 @@
-"""The network as plain data. Other code uses `network.make_plan` and the classes of `layers`."""
+"""The network as plain data; the interface is `network.make_plan` and the classes of `layers`."""

@@ -1,7 +1,7 @@
-"""Attention at the end of a residual branch: channels weighed by what is seen of all. No Keras.
+"""Channel attention at the end of a residual branch. Does not import Keras.
 
 To add a kind, write a function that adds its layers, and add a row to `ATTENTIONS` under the name
-of the field of `ResnetConfig` that asks for it.
+of the `ResnetConfig` field that enables it.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,10 @@ from .layers import Activation, Conv, GlobalPool, Layer, Multiply, Reshape, Weig
 
 
 def squeeze_excite(draft: Draft, x: Layer, name: str) -> Layer:
-    """Means, two 1x1 convolutions with biases, sigmoid (Hu et al. 2017, arXiv:1709.01507)."""
+    """Squeeze-and-excitation: means, two 1x1 convolutions with biases, sigmoid.
+
+    Hu et al. 2017, arXiv:1709.01507.
+    """
     # Rounded to a multiple of 8, as timm does (layers/squeeze_excite.py).
     reduced = max(8, int(x.output_channels * draft.config.se_ratio + 4) // 8 * 8)
 
@@ -52,7 +55,7 @@ class ChannelConv(Layer):
 
     @property
     def macs(self) -> int | None:
-        """The kernel at every channel."""
+        """Kernel size times channels."""
         return known_product(self.kernel_size, self.input_shape[0])
 
 
@@ -78,11 +81,11 @@ class Attention:
     """A kind of attention.
 
     Attributes:
-        plan: adds its layers, of which the last is a `Multiply`.
-        name: of its layers, after that of their block.
-        noun: what it is called in a picture.
-        in_table: what it is called in Table 1, with {1} for its size.
-        example: a value of the field that asks for it.
+        plan: function that adds its layers, the last of which is a `Multiply`.
+        name: part of its layers' names, after the name of the block.
+        noun: name in a picture.
+        in_table: name in Table 1, with {1} for its size.
+        example: a value of the field that enables it.
     """
 
     plan: Callable[[Draft, Layer, str], Layer]
@@ -92,7 +95,7 @@ class Attention:
     example: Any
 
 
-# Field of `ResnetConfig` -> the attention that it asks for.
+# Field of `ResnetConfig` -> the attention that it enables.
 ATTENTIONS = {
     "se_ratio": Attention(squeeze_excite, "se", "squeeze-excite", "SE, {1}", 1 / 16),
     "eca": Attention(
@@ -102,7 +105,7 @@ ATTENTIONS = {
 
 
 def plan_attention(draft: Draft, x: Layer, block: str) -> Unit:
-    """The attention that the config asks for; no layers if it asks for none."""
+    """Add the attention that the config enables; no layers if none."""
     start = len(draft.layers)
     for field, attention in ATTENTIONS.items():
         if getattr(draft.config, field):

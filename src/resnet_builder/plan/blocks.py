@@ -1,4 +1,4 @@
-"""Residual blocks: the residual branch, the shortcut, and how they are joined. No Keras.
+"""Residual blocks: the residual branch, the shortcut and their sum. Does not import Keras.
 
 To add a kind of block, write a function that lists its convolutions, and add a row to `BLOCKS`; for
 a projection, do the same with `PROJECTIONS`.
@@ -33,11 +33,11 @@ class Block:
     """x + f(x), after an activation of x that both may share.
 
     Attributes:
-        spec: what it was planned for.
-        residual: units of f, in a row.
-        shortcut: units beside it; empty for the identity, None in a plain network.
+        spec: the specification that it was planned from.
+        residual: units of f, in order.
+        shortcut: units of the shortcut; empty for the identity, None in a plain network.
         end: the sum, and the activation or the identity that is the block's output.
-        shared: before both; may be empty.
+        shared: unit before both; may be empty.
     """
 
     spec: "BlockSpec"
@@ -48,18 +48,18 @@ class Block:
 
     @property
     def name(self) -> str:
-        """Such as `"stage1_block1"`."""
+        """The block's name, such as `"stage1_block1"`."""
         return self.spec.name
 
     @property
     def kind(self) -> Hashable:
-        """Equal for blocks of a network that differ in names and stochastic depth alone."""
+        """A key that is equal for blocks that differ only in names and stochastic depth."""
         spec, first = self.spec, next(self.layers)
         return (first.input_shape, spec.filters, spec.strides, spec.opens_network, spec.dilations)
 
     @property
     def layers(self) -> Iterator[Layer]:
-        """All layers, in the order in which they are made."""
+        """All layers, in the order of their creation."""
         yield from self.shared
         for unit in self.residual:
             yield from unit
@@ -75,16 +75,16 @@ class Block:
 
 @dataclass(frozen=True, kw_only=True)
 class BlockSpec:
-    """What tells a block from the others of its network.
+    """The settings of one block of a network.
 
     Attributes:
-        place: stage and block, by their numbers.
-        filters: of the block; a bottleneck's output has four times as many.
-        strides: of the block.
+        place: numbers of its stage and block.
+        filters: filters of the block; a bottleneck's output has four times as many.
+        strides: strides of the block.
         opens_network: whether it is the first block.
-        dilations: in front of and after the convolution that strides. If they differ, the block
+        dilations: dilation before and after the strided convolution. If they differ, the block
             dilates instead of striding.
-        drop_path_rate: of its stochastic depth.
+        drop_path_rate: rate of its stochastic depth.
     """
 
     place: Place
@@ -96,7 +96,7 @@ class BlockSpec:
 
     @property
     def name(self) -> str:
-        """What the names of the block's layers begin with: `"stage1_block1"`."""
+        """The prefix of its layers' names: `"stage1_block1"`."""
         return str(self.place)
 
 
@@ -120,7 +120,7 @@ def bottleneck(config: ResnetConfig, filters: int, strides: Pair) -> list[ConvSp
     ]
 
 
-# name -> convolutions of the residual branch; their norm, activation and names come from the order.
+# name -> convolutions of the residual branch; the order adds norms, activations and names.
 BLOCKS: dict[str, Callable[[ResnetConfig, int, Pair], list[ConvSpec]]] = {
     "basic_block": basic_block,
     "bottleneck": bottleneck,
@@ -186,7 +186,7 @@ def _convs(config: ResnetConfig, spec: BlockSpec) -> list[ConvSpec]:
 
 
 def _dilated(convs: list[ConvSpec], dilation: int, wider: int) -> Iterator[ConvSpec]:
-    """The convolutions with a dilation, which is wider after one that no longer strides."""
+    """The convolutions with a dilation, which is wider after one that has lost its stride."""
     for conv in convs:
         own = dilation if conv.kernel_size > 1 else 1
         if conv.strides != (1, 1) and wider != dilation:
@@ -231,13 +231,14 @@ def _end(
 
 @dataclass(frozen=True)
 class Change:
-    """What a shortcut has to do to its input, and how.
+    """The change of shape that a shortcut makes, and its projection.
 
     Attributes:
-        names: of its layers, with {} for what each is.
+        projection: the kind of shortcut.
+        names: names of its layers, with {} for the kind of layer.
         filters: channels of its output.
-        strides: of the residual branch.
-        wanted_strides: what they were before they became dilation.
+        strides: strides of the residual branch.
+        wanted_strides: the strides before they became dilation.
     """
 
     projection: "Projection"
@@ -273,7 +274,7 @@ def pad_projection(draft: Draft, x: Layer, change: Change) -> tuple[Unit, ...]:
     if change.filters < x.output_channels:
         raise ValueError(
             f"projection='pad' only adds channels; it cannot make {change.filters} "
-            f"of {x.output_channels}: widen filters or narrow stem_filters"
+            f"of {x.output_channels}: increase filters or reduce stem_filters"
         )
     start, name = len(draft.layers), change.names.format("pad")
     if change.strides != (1, 1):
@@ -284,12 +285,12 @@ def pad_projection(draft: Draft, x: Layer, change: Change) -> tuple[Unit, ...]:
 
 @dataclass(frozen=True)
 class Projection:
-    """A kind of shortcut where the shape changes.
+    """A kind of shortcut for a change of shape.
 
     Attributes:
-        plan: adds its layers.
+        plan: function that adds its layers.
         is_weighted: whether they have weights.
-        in_words: what it is, for `compare`.
+        in_words: description for `compare`.
     """
 
     plan: Callable[[Draft, Layer, Change], tuple[Unit, ...]]
@@ -314,7 +315,7 @@ def shape_change(
     wanted_strides: Pair | None = None,
     names: str = "shortcut_{}",
 ) -> Change | None:
-    """What a shortcut has to do to `x`; None if it is the identity, or if there is none."""
+    """The change that a shortcut makes to `x`; None for an identity or no shortcut."""
     wanted = wanted_strides or strides
     if not config.shortcuts or (filters, wanted) == (x.output_channels, (1, 1)):
         return None

@@ -1,4 +1,4 @@
-"""A network in the making: layers are added one after the other, each fed by layers before it."""
+"""A network under construction: layers are added in order, each after its inputs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from .orders import Step, Steps
 
 L = TypeVar("L", bound=Layer)
 
-# Layers that belong together: a box in a picture, a line in a table.
+# Layers that form a group: a box in a picture, a line in a table.
 Unit = tuple[Layer, ...]
 
 
 @dataclass(frozen=True)
 class ConvSpec:
-    """What a kind of block or stem says of one of its convolutions."""
+    """The settings of one convolution of a block or stem."""
 
     filters: int
     kernel_size: int
@@ -30,8 +30,8 @@ class Draft:
     """The layers of a network or of a block, with the conventions of its config.
 
     Attributes:
-        config: of the network.
-        layers: in the order in which they were added.
+        config: config of the network.
+        layers: the layers added so far, in order.
     """
 
     def __init__(self, config: ResnetConfig) -> None:
@@ -39,7 +39,7 @@ class Draft:
         self.layers: list[Layer] = []
 
     def add(self, kind: type[L], name: str, *inputs: Layer, **fields: Any) -> L:
-        """Add a layer that is fed by `inputs`."""
+        """Add a layer with the given input layers."""
         layer = kind(
             name=name,
             inputs=tuple([layer.name for layer in inputs]),
@@ -50,22 +50,22 @@ class Draft:
         return layer
 
     def input(self) -> Input:
-        """The image."""
+        """Add the input image."""
         image = Input(name="input", inputs=(), input_shape=self.config.input_shape)
         self.layers.append(image)
         return image
 
     def since(self, start: int) -> Unit:
-        """The layers that were added after the first `start`, as one unit."""
+        """The layers added after the first `start`, as one unit."""
         return tuple(self.layers[start:])
 
     def unit(self, x: Layer, names: str, steps: Steps, spec: ConvSpec | None = None) -> Unit:
-        """A convolution with the norm and activation around it, or one of them.
+        """Add a convolution with its norm and activation, or some of these.
 
         Args:
-            names: of the layers, with {} for what each is: `"stage1_block1_{}2"`.
-            steps: in their order.
-            spec: of the convolution, if there is one.
+            names: names of the layers, with {} for the kind: `"stage1_block1_{}2"`.
+            steps: the steps, in order.
+            spec: settings of the convolution, if there is one.
         """
         start = len(self.layers)
         for step in steps:
@@ -73,11 +73,11 @@ class Draft:
         return self.since(start)
 
     def max_pool(self, x: Layer, name: str, pool_size: int, strides: Pair) -> Layer:
-        """A max pool, padded as the config says."""
+        """Add a max pool, padded as in the config."""
         if self.config.padding == "same":
             return self.add(MaxPool, name, x, pool_size=pool_size, strides=strides)
-        # Even padding with minus infinity, whatever comes before: Keras pads so at stride 1; the
-        # strides then pick the windows. It takes as long as padding with zeros beforehand.
+        # Symmetric padding with minus infinity, correct for any input: Keras pads so at stride 1,
+        # and the strides then select the windows. It is as fast as zero padding before the pool.
         x = self.add(MaxPool, name, x, pool_size=pool_size)
         return self.add(Subsample, f"{name}_strides", x, strides=strides)
 
@@ -86,9 +86,9 @@ def _conv(draft: Draft, x: Layer, names: str, spec: Any) -> Layer:
     config, name, padding = draft.config, names.format("conv"), "same"
     if spec.filters < 1:
         raise ValueError(
-            "a convolution comes to no filters: widen filters, stem_filters or width_per_group"
+            "a convolution has no filters: increase filters, stem_filters or width_per_group"
         )
-    # At stride 1 "same" is symmetric; a strided one it pads more at the bottom right.
+    # At stride 1 "same" is symmetric; with strides it pads more at the bottom right.
     if config.padding == "symmetric" and spec.strides != (1, 1) and spec.kernel_size > 1:
         x = draft.add(ZeroPad, f"{name}_pad", x, size=spec.kernel_size // 2)
         padding = "valid"

@@ -1,6 +1,6 @@
-"""The layers of a network as plain data, a class for each kind. No Keras.
+"""The layers of a network as plain data, a class for each kind. Does not import Keras.
 
-A layer knows the layers that feed it, its shapes, its weights and its multiply-adds. To add a kind,
+A layer has the names of its input layers, its shapes, weights and multiply-adds. To add a kind,
 write a class here, and add a row to `KERAS_LAYERS` in model/layers.py and to `WORDS` in words.py.
 """
 
@@ -14,7 +14,7 @@ from ..common.shapes import Shape, known_product
 Pair = tuple[int, int]
 WeightShape = tuple[int, ...]
 
-# Weights that are not trained but measured.
+# Weights that are not trained.
 STATISTICS = ("moving_mean", "moving_variance")
 
 
@@ -23,9 +23,10 @@ class Layer:
     """One layer.
 
     Attributes:
-        name: without the network's `layer_prefix`.
-        inputs: names of the layers that feed it.
-        input_shape: of its first input, for one image: (rows, columns, channels) or (features,).
+        name: name without the network's `layer_prefix`.
+        inputs: names of its input layers.
+        input_shape: shape of its first input for one image: (rows, columns, channels) or
+            (features,).
     """
 
     name: str
@@ -34,7 +35,7 @@ class Layer:
 
     @property
     def channels(self) -> int:
-        """Channels of its input; 0 after a block of a user's own."""
+        """Channels of the input; 0 after a custom block."""
         return self.input_shape[-1] or 0
 
     @property
@@ -44,17 +45,17 @@ class Layer:
 
     @property
     def output_channels(self) -> int:
-        """Channels of its output."""
+        """Channels of the output; 0 if unknown."""
         return self.output_shape[-1] or 0
 
     @property
     def weights(self) -> dict[str, WeightShape]:
-        """Shapes of the weights by their names in Keras, in Keras's order."""
+        """Shapes of the weights by Keras name, in Keras's order."""
         return {}
 
     @property
     def parameters(self) -> int:
-        """Number of weights that are trained."""
+        """Number of trained weights."""
         weights = self.weights
         return sum(prod(weights[name]) for name in weights if name not in STATISTICS)
 
@@ -77,7 +78,7 @@ class Input(Layer):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ZeroPad(Layer):
-    """`size` rows and columns of zeros on each side."""
+    """Zero padding of `size` rows and columns on each side."""
 
     size: int
 
@@ -123,8 +124,8 @@ class Conv(Strided):
     """A convolution.
 
     Attributes:
-        padding: `"same"`, or `"valid"` after a `ZeroPad` that is as large as the kernel needs.
-        activation: applied by the layer itself; None for none.
+        padding: `"same"`, or `"valid"` after a `ZeroPad` of the size that the kernel needs.
+        activation: activation of the layer itself; None for none.
         weight_decay: factor of the L2 penalty on the kernel.
     """
 
@@ -140,12 +141,12 @@ class Conv(Strided):
 
     @property
     def output_channels(self) -> int:
-        """Filters."""
+        """Number of filters."""
         return self.filters
 
     @property
     def output_shape(self) -> Shape:
-        """(rows / strides, columns / strides, filters), the size without what is padded."""
+        """(rows / strides, columns / strides, filters), of the size before padding."""
         margin = 0 if self.padding == "same" else (self.kernel_size - 1) * self.dilation
         return (*_divided(self.input_shape, self.strides, margin), self.filters)
 
@@ -157,13 +158,13 @@ class Conv(Strided):
 
     @property
     def macs(self) -> int | None:
-        """The kernel at every place of the output."""
+        """Kernel elements times output positions."""
         return known_product(prod(self.weights["kernel"]), *self.output_shape[:2])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BatchNorm(Layer):
-    """Batch normalisation over the channels; gamma begins as 0 if `zero_gamma`."""
+    """Batch normalisation over the channels; gamma is initialised to 0 if `zero_gamma`."""
 
     epsilon: float
     momentum: float
@@ -177,33 +178,33 @@ class BatchNorm(Layer):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Activation(Layer):
-    """An activation by its name in Keras."""
+    """An activation, by Keras name."""
 
     function: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MaxPool(Strided):
-    """The largest number of every window."""
+    """Max pooling."""
 
     pool_size: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AvgPool(Strided):
-    """The mean of every window, without what is padded."""
+    """Average pooling; the means exclude the padding."""
 
     pool_size: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Subsample(Strided):
-    """Every `strides`-th row and column."""
+    """Subsampling: every `strides`-th row and column."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChannelPad(Layer):
-    """Zero channels on both sides, up to `filters`."""
+    """Padding with zero channels on both sides, up to `filters`."""
 
     filters: int
 
@@ -215,7 +216,7 @@ class ChannelPad(Layer):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GlobalPool(Layer):
-    """A number per channel: the mean (`pooling="avg"`) or the largest (`"max"`)."""
+    """Global pooling: the mean (`pooling="avg"`) or maximum (`"max"`) of every channel."""
 
     pooling: str = "avg"
     keeps_axes: bool = False
@@ -228,7 +229,7 @@ class GlobalPool(Layer):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reshape(Layer):
-    """The same numbers in another shape."""
+    """A change of shape."""
 
     shape: tuple[int, ...]
 
@@ -245,11 +246,11 @@ class Add(Layer):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Multiply(Layer):
-    """The product of a map and of a number for each of its channels: the end of an attention.
+    """The product of a map and a factor for each of its channels: the end of an attention.
 
     Attributes:
-        attention: which, of `attention.ATTENTIONS`.
-        size: of the small network that finds the numbers.
+        attention: the kind, a name in `attention.ATTENTIONS`.
+        size: size of the small network that computes the factors.
     """
 
     attention: str
@@ -263,14 +264,14 @@ class Identity(Layer):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DropPath(Layer):
-    """In training, each image's tensor is dropped with probability `rate`."""
+    """Stochastic depth: drops each image's tensor with probability `rate` during training."""
 
     rate: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dropout(Layer):
-    """In training, features are dropped with probability `rate`."""
+    """Dropout: drops features with probability `rate` during training."""
 
     rate: float
 
@@ -295,13 +296,13 @@ class Dense(Layer):
 
     @property
     def macs(self) -> int | None:
-        """The kernel, once."""
+        """Kernel elements."""
         return self.channels * self.units
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OwnBlock(Layer):
-    """A block function of a user's own; the shape of its output is unknown."""
+    """A user-supplied block function; the shape of its output is unknown."""
 
     function: Any
     filters: int

@@ -1,6 +1,6 @@
-"""Names of layers: written and read in this module only. No Keras.
+"""Layer names: written and read only in this module. Does not import Keras.
 
-A name says where in the network a layer is, and what it does there:
+A name gives the layer's place in the network and its role there:
 
     stem     input, stem_conv, stem_bn, stem_act, stem_pool
     stage2   stage2_block1_conv1, stage2_block1_shortcut_bn, stage2_block1_add, stage2_block1_out
@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Self
 
-# Roles of layers that other modules look for; every block ends in its "out".
+# Roles of layers that other modules use; the last layer of every block is its "out".
 ADD, OUT = "add", "out"
 
 
@@ -24,7 +24,7 @@ class Place:
     """The stem, the head, or a block of a stage.
 
     Attributes:
-        kind: `"stem"`, `"stage"` or `"head"`; empty outside a network.
+        kind: `"stem"`, `"stage"` or `"head"`; empty outside of a network.
         stage, block: numbers from 1; 0 in the stem and the head.
 
     Example:
@@ -53,13 +53,13 @@ class Place:
 
 STEM, HEAD, ELSEWHERE = Place("stem"), Place("head"), Place("")
 
-# The layers at the two ends of a network, which are named by their role alone.
+# The layers at the two ends of a network, which are named by role only.
 ENDS = {"input": STEM, "predictions": HEAD}
 
 
 @dataclass(frozen=True)
 class LayerName:
-    """The name of a layer: `str` writes it, `parse` reads it.
+    """The name of a layer, written by `str` and read by `parse`.
 
     Attributes:
         place: the stem, the head or a block.
@@ -84,7 +84,7 @@ class LayerName:
 
     @classmethod
     def parse(cls, name: str, prefix: str = "") -> Self | None:
-        """The name as read; None if it is not one that `str` writes with that prefix."""
+        """Read a name; None if it is not a name that `str` writes with that prefix."""
         own = name.removeprefix(prefix)
         if own in ENDS:
             place, role = ENDS[own], own
@@ -100,11 +100,11 @@ class LayerName:
 
     @property
     def without_prefix(self) -> Self:
-        """The name that the layer has in a network without a prefix."""
+        """The layer's name in a network without a prefix."""
         return replace(self, prefix="")
 
     def companion(self, kind: str) -> Self:
-        """The name of the layer of another kind that goes with this one: conv2 -> bn2."""
+        """The name of the layer of another kind that belongs to this one: conv2 -> bn2."""
         return replace(self, role=KIND.sub(kind, self.role))
 
 
@@ -115,15 +115,15 @@ NAME = re.compile(
 )
 KIND = re.compile("[a-z]+(?=[0-9]*$)")
 
-# What all networks have, after their prefix: a first convolution, and blocks that end.
+# Layers of every network, after its prefix: the first convolution, and the ends of blocks.
 STEM_CONV = re.compile(r"(.*)stem_conv1?", re.DOTALL)
 BLOCK_END = re.compile(rf"(.*)stage{NUMBER}_block{NUMBER}_{OUT}", re.DOTALL)
 
 
 def read_names(names: Iterable[str]) -> dict[str, LayerName]:
-    """Those of a model's layer names that are of residual networks, read.
+    """Read those of a model's layer names that belong to residual networks.
 
-    The prefix of a network is what comes before both the name of its first convolution and those
+    The prefix of a network is the text before both the name of its first convolution and the names
     of the ends of its blocks. In a model that was cut from a network, one of the two is enough.
 
     Example:
@@ -134,7 +134,7 @@ def read_names(names: Iterable[str]) -> dict[str, LayerName]:
     """
     names = list(names)
     firsts, ends = _before(STEM_CONV, names), _before(BLOCK_END, names)
-    # The longest last, which prevails: one prefix may begin with another.
+    # The longest prefix last, so that it takes precedence: one prefix may begin with another.
     prefixes = sorted(firsts & ends or ends or firsts, key=len)
     return {
         name: read
@@ -145,5 +145,5 @@ def read_names(names: Iterable[str]) -> dict[str, LayerName]:
 
 
 def _before(last: re.Pattern[str], names: Iterable[str]) -> set[str]:
-    """What comes before a last part of names."""
+    """The texts before the last part of names."""
     return {found[1] for name in names if (found := last.fullmatch(name))}

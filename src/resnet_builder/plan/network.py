@@ -1,4 +1,4 @@
-"""From a config to the plan of the whole network: stem, stages, head. No Keras."""
+"""The plan of a whole network from its config: stem, stages, head. Does not import Keras."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ Pooling = Literal["avg", "max"]
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """What follows the last stage; the fields are options of `ResnetBuilder.from_preset`.
+    """The settings of the head; the fields are options of `ResnetBuilder.from_preset`.
 
     Raises:
-        TypeError, ValueError: a value that cannot be; the message says what can.
+        TypeError, ValueError: an invalid value; the message lists the valid ones.
     """
 
     include_top: bool = True
@@ -41,7 +41,7 @@ class Head:
         if self.classifier_activation is not None:
             choice(self.classifier_activation, ACTIVATIONS, "classifier_activation")
         if fraction(self.dropout_rate, "dropout_rate") and not self.include_top:
-            raise ValueError("dropout_rate has no meaning without a classifier to drop before")
+            raise ValueError("dropout_rate has no meaning without a classifier")
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,11 @@ class Plan:
     """A whole network at the input shape and number of classes of its config.
 
     Attributes:
+        config: config of the network.
         stem: a unit for each convolution, and one for the pool if there is one.
-        head: what follows the last stage.
+        image: the input.
+        stages: the stages, in order.
+        head: units after the last stage.
     """
 
     config: ResnetConfig
@@ -74,7 +77,7 @@ class Plan:
 
     @property
     def layers(self) -> Iterator[Layer]:
-        """All layers, each after those that feed it."""
+        """All layers, each after its inputs."""
         yield self.image
         yield from chain.from_iterable(self.stem)
         for stage in self.stages:
@@ -83,9 +86,9 @@ class Plan:
 
     @property
     def features(self) -> dict[str, Layer]:
-        """The layers whose outputs are feature maps: of the stem's last convolution, and of stages.
+        """The layers with the feature maps of the stem and of each stage.
 
-        The stem's is before its pool.
+        The stem's feature map is the output of its last convolution unit, before the pool.
         """
         convs = [unit for unit in self.stem if any(layer.weights for layer in unit)]
         return {"stem": convs[-1][-1]} | {
@@ -94,12 +97,12 @@ class Plan:
 
     @property
     def is_known(self) -> bool:
-        """Whether there is no block of a user's own, with an inside that is not in the plan."""
+        """True if all layers are in the plan; those inside a custom block are not."""
         return not callable(self.config.block)
 
 
 def make_plan(config: ResnetConfig, head: Head = Head(), output_stride: int | None = None) -> Plan:
-    """The plan of a config; `output_stride` is that of `ResnetBuilder.from_preset`.
+    """Plan the network of a config; `output_stride` is as in `ResnetBuilder.from_preset`.
 
     Raises:
         TypeError, ValueError: a config or an output stride that cannot be planned.
@@ -142,7 +145,7 @@ def _stages(draft: Draft, stem: tuple[Unit, ...], output_stride: int | None) -> 
 def _stage_dilations(
     config: ResnetConfig, stem: tuple[Unit, ...], strides: list[int], output_stride: int | None
 ) -> tuple[int, ...]:
-    """The dilation in the stem and in each stage: what its stride is beyond `output_stride`."""
+    """The dilation in the stem and each stage: its stride divided by `output_stride`."""
     layers = chain.from_iterable(stem)
     stem_stride = prod(layer.strides[0] for layer in layers if isinstance(layer, Strided))
     reached = list(accumulate(strides, mul, initial=stem_stride))
@@ -150,7 +153,7 @@ def _stage_dilations(
         return (1,) * len(reached)
     output_stride = positive_int(output_stride, "output_stride")
     if callable(config.block):
-        raise ValueError("output_stride cannot dilate the inside of a block function of your own")
+        raise ValueError("output_stride cannot dilate the layers inside a custom block function")
     if output_stride not in reached:
         raise ValueError(
             f"output_stride must be one of {', '.join(map(str, sorted(set(reached))))} "
@@ -160,7 +163,7 @@ def _stage_dilations(
 
 
 def _drop_path_rates(config: ResnetConfig) -> list[float]:
-    """Rising linearly from 0 at the first block to the config's at the last."""
+    """The rate of every block, rising linearly from 0 to the config's rate."""
     count = sum(config.repetitions)
     return [config.drop_path_rate * block / max(1, count - 1) for block in range(count)]
 

@@ -1,4 +1,4 @@
-"""Where norm and activation stand around a convolution. No Keras.
+"""The order of convolution, norm and activation. Does not import Keras.
 
 To add an order, add a row to `ORDERS`.
 """
@@ -21,15 +21,16 @@ class Order:
     """The steps at each place of a network.
 
     Attributes:
-        residual: of the convolutions of a residual branch.
-        last_of_residual: of its last one.
-        first_of_network: of the first one of the network's first block.
-        last_of_stem: of the stem's last convolution; those before it are `CONV_BN_RELU`.
-        projection: of a shortcut's convolution.
+        residual: steps of the convolutions of a residual branch.
+        last_of_residual: steps of its last convolution.
+        first_of_network: steps of the first convolution of the network's first block.
+        last_of_stem: steps of the stem's last convolution; those before it are `CONV_BN_RELU`.
+        projection: steps of a shortcut's convolution.
         ends_in_activation: whether an activation follows the sum of a block.
-        head: before the head's pool.
-        shares_activation: whether a block with a projection begins with `BN_RELU` for both ways.
-        in_words: what it is, for `compare`.
+        head: steps before the head's pool.
+        shares_activation: whether a block with a projection begins with a `BN_RELU` that the
+            residual branch and the shortcut share.
+        in_words: description for `compare`.
     """
 
     in_words: str
@@ -46,7 +47,7 @@ class Order:
 ORDERS = {
     # He et al. 2015, Figure 2.
     "post": Order(
-        in_words="batch norm and activation behind each convolution",
+        in_words="batch norm and activation after each convolution",
         residual=CONV_BN_RELU,
         last_of_residual=CONV_BN,
         first_of_network=CONV_BN_RELU,
@@ -69,7 +70,7 @@ ORDERS = {
     ),
     # The article's code: the stem has activated the input of the first block.
     "pre_raw": Order(
-        in_words="batch norm and activation before each convolution but projections",
+        in_words="batch norm and activation before each convolution except projections",
         residual=BN_RELU_CONV,
         last_of_residual=BN_RELU_CONV,
         first_of_network=CONV,

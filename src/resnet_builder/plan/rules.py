@@ -1,4 +1,4 @@
-"""Combinations of a config's fields that mean nothing, and why. No Keras."""
+"""Combinations of a config's fields that are invalid, and why. Does not import Keras."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
@@ -15,10 +15,10 @@ from .stems import STEMS
 
 
 def check_config(config: ResnetConfig) -> None:
-    """Refuse what cannot be planned.
+    """Reject a config that cannot be planned.
 
     Raises:
-        ValueError: a name that stands for nothing, or fields that contradict each other.
+        ValueError: an unknown name, or fields that contradict each other.
     """
     _check_names(config)
     for refusal in (*REFUSALS, *_inside_own_block(config)):
@@ -42,7 +42,7 @@ def _check_names(config: ResnetConfig) -> None:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A combination that means nothing."""
+    """An invalid combination, and the reason."""
 
     applies: Callable[[ResnetConfig], bool]
     why: Callable[[ResnetConfig], str]
@@ -67,7 +67,7 @@ REFUSALS = (
     ),
     Refusal(
         lambda c: c.block == "basic_block" and (c.groups, c.width_per_group) != (1, 64),
-        lambda c: "groups and width_per_group: they are a bottleneck's, not a basic_block's",
+        lambda c: "groups and width_per_group: they apply to a bottleneck, not to a basic_block",
     ),
     Refusal(
         lambda c: len(_attentions(c)) > 1,
@@ -80,7 +80,7 @@ def _attentions(config: ResnetConfig) -> list[str]:
     return [field for field in ATTENTIONS if getattr(config, field)]
 
 
-# Fields that only reach the inside of a block.
+# Fields that only apply to the layers inside a block.
 INSIDE_A_BLOCK = (
     "groups",
     "width_per_group",
@@ -97,7 +97,7 @@ def _inside_own_block(config: ResnetConfig) -> Iterator[Refusal]:
         return
     for field in fields(config):
         if field.name in INSIDE_A_BLOCK and getattr(config, field.name) != field.default:
-            why = f"{field.name}: it belongs to the inside of a block, and the block is your own"
+            why = f"{field.name}: it applies inside a block, and the block is a custom function"
             yield Refusal(lambda _: True, partial(_same, why))
 
 

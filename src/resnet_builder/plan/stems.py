@@ -1,4 +1,4 @@
-"""The convolutions and the pool that a network begins with. No Keras.
+"""The convolutions and the pool at the start of a network. Does not import Keras.
 
 To add a stem, write a function that lists its convolutions, and add a row to `STEMS`.
 """
@@ -32,9 +32,9 @@ class Stem:
     """A kind of stem.
 
     Attributes:
-        convs: its convolutions for a number of filters.
+        convs: function that returns its convolutions for a number of filters.
         pooled: whether a 3x3 max pool of stride 2 follows.
-        in_words: what it is, for `compare`.
+        in_words: description for `compare`.
     """
 
     convs: Callable[[int], list[ConvSpec]]

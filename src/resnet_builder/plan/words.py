@@ -1,4 +1,4 @@
-"""What the layers of a plan are called in tables and pictures. No Keras."""
+"""The words for a plan's layers in tables and pictures. Does not import Keras."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,9 +34,9 @@ from .layers import (
 
 
 def describe(unit: Unit) -> list[Description]:
-    """The layers of a unit that are shown, as one box of a picture or one line of a table."""
+    """Describe the shown layers of a unit: one box of a picture or one line of a table."""
     if isinstance(unit[-1], Multiply):
-        unit = unit[-1:]  # which speaks for the whole attention
+        unit = unit[-1:]  # describes the whole attention
     strides = _strides(unit)
     described = []
     for layer in unit:
@@ -48,7 +48,7 @@ def describe(unit: Unit) -> list[Description]:
 
 
 def _strides(unit: Unit) -> Pair:
-    """The strides of all its layers: a pool may stride in a layer of its own."""
+    """The strides of all layers together: a pool may have its strides in a separate layer."""
     strided = [layer.strides for layer in unit if isinstance(layer, Strided)]
     return prod(rows for rows, _ in strided), prod(columns for _, columns in strided)
 
@@ -100,8 +100,8 @@ def _activation(function: str) -> list[Description]:
     return [Description("activation", words)] if function != "linear" else []
 
 
-# Layer -> what is said of it; layers that only pad, name or reshape a tensor are not shown, nor
-# those of an attention before its last.
+# Layer -> description. Layers that only pad, name or reshape a tensor are not shown, nor are the
+# layers of an attention except its last.
 WORDS: dict[type[Layer], Callable[[Any], list[Description]]] = {
     ChannelConv: _nothing,
     Input: _nothing,

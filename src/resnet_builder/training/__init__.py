@@ -1,1 +1,1 @@
-"""Recipes to train by, freezing, backups, and training on several devices."""
+"""Training recipes, freezing, backups, and training on several devices."""

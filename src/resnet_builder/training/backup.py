@@ -1,4 +1,4 @@
-"""A training run's state in one file, from which a run that was killed goes on."""
+"""The state of a training run in one file, from which an interrupted run continues."""
 
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,18 @@ FINISHED, SEEDS = "finished_epochs", "seed_states"
 
 
 class EpochBackup(keras.callbacks.Callback):  # type: ignore[misc]
-    """Saves what training needs to go on, after every epoch, in one file.
+    """Saves the state of a training run after every epoch, in one file.
 
     The file has the weights, the optimiser's state and the seeds of dropout and stochastic depth;
-    it is a Keras weights file, which `model.load_weights` reads too. Whatever moment a process is
-    killed at, the file is that of the last epoch or of the one before. With data whose order
-    depends on the epoch alone, a run that is restored ends as one that was not interrupted.
+    it is a Keras weights file, which `model.load_weights` reads too. If the process is killed, at
+    any moment, the file is that of the last epoch or of the one before. If the order of the data
+    depends only on the epoch, a restored run ends like one that was not interrupted.
 
-    `keras.callbacks.BackupAndRestore` does not promise that: it writes the weights and the number
-    of the epoch in two files, one after the other and in place, and leaves the seeds out.
+    `keras.callbacks.BackupAndRestore` does not guarantee that: it writes the weights and the number
+    of the epoch to two files, one after the other and in place, and leaves the seeds out.
 
     Args:
-        path: ends in `.weights.h5`.
+        path: path of the file, which ends in `.weights.h5`.
 
     Example:
         >>> backup = EpochBackup("run.weights.h5")
@@ -35,7 +35,7 @@ class EpochBackup(keras.callbacks.Callback):  # type: ignore[misc]
             raise ValueError(f"the path of a backup must end in .weights.h5, got {path}")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Write the state after `epoch` + 1 epochs in place of the one before."""
+        """Replace the saved state by the state after `epoch` + 1 epochs."""
         unfinished = self.path.with_name(f"unfinished_{self.path.name}")
         self.model.save_weights(unfinished)
         with h5py.File(unfinished, "a") as file:
@@ -45,16 +45,16 @@ class EpochBackup(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def restore(model: keras.Model, path: str | Path) -> int:
-    """Give a compiled model the state that `EpochBackup` saved.
+    """Restore a compiled model to the state that `EpochBackup` saved.
 
-    Callbacks that remember earlier epochs, such as `EarlyStopping`, begin anew.
+    Callbacks that remember earlier epochs, such as `EarlyStopping`, start over.
 
     Args:
         model: the same network, compiled with the same optimiser.
-        path: the backup's.
+        path: path of the backup.
 
     Returns:
-        How many epochs are finished: `initial_epoch` of `fit`. 0 where there is no such file.
+        The number of finished epochs: `initial_epoch` of `fit`. 0 if there is no such file.
 
     Raises:
         ValueError: the file is of another network or optimiser, or not of `EpochBackup`.
@@ -62,7 +62,7 @@ def restore(model: keras.Model, path: str | Path) -> int:
     if not Path(path).exists():
         return 0
     if not model.optimizer.built:
-        # Keras would leave the state of an optimiser without variables in the file.
+        # Keras would not load the state into an optimiser that has no variables yet.
         model.optimizer.build(model.trainable_variables)
     with h5py.File(path) as file:
         if FINISHED not in file.attrs:
@@ -75,7 +75,7 @@ def restore(model: keras.Model, path: str | Path) -> int:
 
 
 def seed_states(model: keras.Model) -> list[Any]:
-    """The variables that count what dropout and stochastic depth have drawn."""
+    """The seed variables of dropout and stochastic depth."""
     weights = {id(weight) for weight in model.weights}
     return [variable for variable in model.variables if id(variable) not in weights]
 

@@ -1,8 +1,8 @@
-"""Training on more than one device or machine, by TensorFlow's own engine, tf.distribute.
+"""Training on several devices or machines with TensorFlow's tf.distribute.
 
 Keras 3's `fit` does not run under `MultiWorkerMirroredStrategy` (keras-team/keras#20585). Keras's
 training step does: it divides the loss and the penalties by the number of replicas, and its
-optimiser sums the gradients. What is here is the loop around that step.
+optimiser sums the gradients. This module is the loop around that step.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,13 +15,13 @@ import tensorflow as tf
 
 from . import backup
 
-# From a tf.distribute.InputContext to the tf.data.Dataset of one worker, in batches for one
-# replica each.
+# Function from a tf.distribute.InputContext to the tf.data.Dataset of one worker, in batches for
+# one replica each.
 Batches = Callable[[Any], Any]
 
 
 def is_chief(strategy: Any) -> bool:
-    """Whether this process is the one that writes files: the first, or the only one."""
+    """Return whether this process is the one that writes files: the first, or the only one."""
     resolver = strategy.cluster_resolver
     if resolver is None or not resolver.task_type:
         return True
@@ -32,10 +32,10 @@ def is_chief(strategy: Any) -> bool:
 
 
 def synchronize_batch_norm(model: keras.Model) -> None:
-    """Let batch norm take its mean and variance over all replicas, not over each one's images.
+    """Make batch norm compute mean and variance over all replicas instead of per replica.
 
-    To be called before the first training step. A saved model keeps the setting, which says
-    nothing outside tf.distribute.
+    Call this before the first training step. A saved model keeps the setting, which has no effect
+    outside of tf.distribute.
     """
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -53,26 +53,26 @@ def fit(
     callbacks: Iterable[keras.callbacks.Callback] = (),
     verbose: int | str = "auto",
 ) -> keras.callbacks.History:
-    """`model.fit` for a model that was built and compiled under a strategy's scope.
+    """Run `model.fit` for a model that was built and compiled under a strategy's scope.
 
-    Every process of the cluster calls it with the same arguments; the callbacks run in every one
-    of them, so those that write files are for the chief alone (`is_chief`).
+    Every process of the cluster calls it with the same arguments; the callbacks run in every
+    process, so give those that write files to the chief only (`is_chief`).
 
     Args:
-        model: compiled, with a built optimiser. Its loss is a mean over the batch.
+        model: compiled model with a built optimiser. Its loss is a mean over the batch.
         batches: function from a `tf.distribute.InputContext` to this worker's
-            `tf.data.Dataset`, endless or of all epochs. One of its batches goes to one replica:
-            all of the same size, `context.get_per_replica_batch_size(global_batch_size)`.
-        epochs: the number of the last epoch; with `initial_epoch`, not how many more.
-        steps_per_epoch: how many global batches are an epoch.
-        initial_epoch: epochs that are finished already.
-        validation_batches: like `batches`, once through. Every replica must get the same number
+            `tf.data.Dataset`, endless or of all epochs. Each batch goes to one replica; all have
+            the same size, `context.get_per_replica_batch_size(global_batch_size)`.
+        epochs: number of the last epoch, not of further epochs if `initial_epoch` is given.
+        steps_per_epoch: number of global batches in an epoch.
+        initial_epoch: number of epochs already finished.
+        validation_batches: like `batches`, for one pass. Every replica must get the same number
             of batches, none of them empty; they may differ in size.
         callbacks: Keras callbacks.
         verbose: as in `model.fit`; only the chief has a progress bar.
 
     Returns:
-        The history, as from `model.fit`. Metrics are of all replicas together.
+        The history, as from `model.fit`. Metrics are over all replicas.
     """
     strategy = model.distribute_strategy
     loop = _Loop(model, batches, validation_batches)
@@ -99,7 +99,7 @@ def fit(
 
 
 class _Loop:
-    """Steps of training and validation on all replicas."""
+    """Training and validation steps on all replicas."""
 
     def __init__(self, model: keras.Model, batches: Batches, validation: Batches | None) -> None:
         self.model = model
@@ -112,20 +112,20 @@ class _Loop:
         self._batches = chain([first], endless)
 
     def train(self, steps: int, calls: keras.callbacks.CallbackList) -> dict[str, Any]:
-        """One epoch; its metrics over all replicas."""
+        """Train for one epoch and return its metrics over all replicas."""
         strategy = self.model.distribute_strategy
         self.model.reset_metrics()
         for step, batch in enumerate(islice(self._batches, steps)):
             calls.on_train_batch_begin(step)
             logs = self._train_step(batch)
-            # What the first replica of this process has seen: the sum over all costs a message.
+            # The values of this process's first replica: a sum over all replicas costs a message.
             calls.on_train_batch_end(
                 step, {name: strategy.experimental_local_results(v)[0] for name, v in logs.items()}
             )
         return self._metrics()
 
     def validate(self) -> dict[str, Any]:
-        """The validation data once; their metrics over all replicas."""
+        """Evaluate the validation data and return their metrics over all replicas."""
         if not self.validation:
             return {}
         self.model.reset_metrics()
@@ -134,12 +134,12 @@ class _Loop:
         return {f"val_{name}": value for name, value in self._metrics().items()}
 
     def _build_metrics(self, labels: Any) -> None:
-        """Make the metrics' variables, which in the first step a tf.function would be too late."""
+        """Create the metrics' variables, which the first step's tf.function could not create."""
         strategy = self.model.distribute_strategy
         labels = strategy.experimental_local_results(labels)[0]
-        answers = tf.zeros([len(labels), *self.model.output_shape[1:]])
+        predictions = tf.zeros([len(labels), *self.model.output_shape[1:]])
         with strategy.scope(), keras.StatelessScope():
-            self.model.compute_metrics(None, labels, answers)
+            self.model.compute_metrics(None, labels, predictions)
 
     def _metrics(self) -> dict[str, Any]:
         return {name: float(value) for name, value in self.model.get_metrics_result().items()}
@@ -153,14 +153,14 @@ class _Loop:
 
 
 def restore(model: keras.Model, path: str | Path) -> int:
-    """`backup.restore` for a cluster: only the chief needs the file; it tells the others.
+    """Run `backup.restore` in a cluster: only the chief needs the file and sends it to the others.
 
     Args:
-        model: built and compiled under a strategy's scope.
-        path: the backup's, on the chief's machine.
+        model: model that was built and compiled under a strategy's scope.
+        path: path of the backup on the chief's machine.
 
     Returns:
-        How many epochs are finished, in every process.
+        The number of finished epochs, in every process.
     """
     strategy = model.distribute_strategy
     finished = backup.restore(model, path) if is_chief(strategy) else 0
@@ -175,7 +175,7 @@ def restore(model: keras.Model, path: str | Path) -> int:
 
 
 def _of_the_chief(strategy: Any, values: list[Any]) -> list[Any]:
-    """The first replica's values, known to all: the others add zeros to them."""
+    """Broadcast the first replica's values: a sum to which the other replicas add zeros."""
 
     def add_zeros(value: Any) -> Any:
         context = tf.distribute.get_replica_context()

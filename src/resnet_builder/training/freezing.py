@@ -1,4 +1,4 @@
-"""freeze and unfreeze: fine-tuning that leaves the first stages as they are."""
+"""freeze and unfreeze: fine-tuning with fixed first stages."""
 
 from collections.abc import Iterator
 
@@ -10,23 +10,23 @@ from ..plan.names import HEAD
 
 
 def freeze(model: keras.Model, until: str = "stage3") -> None:
-    """Keep the stem and the stages up to one as they are in training, statistics included.
+    """Freeze the stem and the stages up to `until`, including their moving statistics.
 
-    A frozen batch norm normalises by its moving statistics and does not change them: this is what
-    `trainable = False` means for it in Keras. What was frozen before stays so.
+    A frozen batch norm normalises by its moving statistics and does not update them, as Keras
+    defines `trainable = False` for it. Layers that are already frozen stay frozen.
 
-    A model that was compiled has to be compiled again, as its optimizer and its training step know
-    the old variables; until then `fit` refuses to run.
+    A compiled model must be compiled again, because its optimizer and its training step hold the
+    old variables; until then `fit` raises an error.
 
     Args:
-        model: a model of `ResnetBuilder`, or one that begins before it, goes on after it, or joins
+        model: a model of `ResnetBuilder`, or one that has layers before or after it, or joins
             several: all of them are frozen.
-        until: `"stem"`, `"stage1"`, `"stage2"`, ...: the last part that does not move.
+        until: last part to freeze: `"stem"`, `"stage1"`, `"stage2"`, ...
 
     Raises:
         TypeError: not a Keras model.
         ValueError: the model has no layers named as in this package, or no such part; the message
-            lists those that it has.
+            lists its parts.
 
     Example:
         >>> from resnet_builder import ResnetBuilder, freeze
@@ -51,7 +51,7 @@ def freeze(model: keras.Model, until: str = "stage3") -> None:
 
 
 def unfreeze(model: keras.Model) -> None:
-    """Let all layers move in training again; a compiled model has to be compiled again.
+    """Make all layers trainable again; a compiled model must be compiled again.
 
     Raises:
         TypeError: not a Keras model.
@@ -71,7 +71,7 @@ def unfreeze(model: keras.Model) -> None:
 
 
 def all_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    """The layers of a model, and those of models inside."""
+    """The layers of a model and of the models inside it."""
     for layer in model.layers:
         yield layer
         if isinstance(layer, keras.Model):

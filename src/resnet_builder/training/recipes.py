@@ -1,4 +1,4 @@
-"""The published recipes, as one table, and `compile_recipe`, which makes a model follow one."""
+"""The published recipes, as one table, and `compile_recipe`, which applies one to a model."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,21 +13,22 @@ from .freezing import all_layers
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a network is trained. The times are shares of the whole training.
+    """A training recipe. Times are fractions of the whole training.
 
     Attributes:
         source: paper and section.
-        learning_rate: at its highest, for batches of `batch_size`; in proportion for others
+        learning_rate: highest learning rate for batches of `batch_size`; proportional for others
             (arXiv:1706.02677, 2.1).
-        batch_size: images in a step.
-        drops: when the learning rate is multiplied by `drop`; none: it falls along a cosine.
-        warm_up: for how long the learning rate is less: a tenth of it before `drops`, and a ramp
+        batch_size: images per step.
+        drops: times at which the learning rate is multiplied by `drop`; empty for a cosine decay.
+        drop: factor of each drop.
+        warm_up: duration of the warm-up: a tenth of the learning rate before `drops`, or a ramp
             from zero before a cosine.
-        momentum: of stochastic gradient descent.
-        nesterov: whether it is Nesterov's.
-        weight_decay: the factor of a weight in its own gradient, before momentum.
-        decays: the names of the variables that decay; none: all.
-        label_smoothing: what the wrong classes share.
+        momentum: momentum of stochastic gradient descent.
+        nesterov: whether to use Nesterov momentum.
+        weight_decay: factor of a weight in its own gradient, before momentum.
+        decays: names of the variables that decay; empty for all.
+        label_smoothing: probability that the wrong classes share.
     """
 
     source: str
@@ -45,9 +46,9 @@ class Recipe:
 
 RECIPES = {
     # The paper drops the rate "when the error plateaus"; the epochs are those of its authors'
-    # successor, facebook/fb.resnet.torch (train.lua), as is that everything decays.
+    # successor, facebook/fb.resnet.torch (train.lua), as is the decay of all variables.
     "he2015": Recipe(source="arXiv:1512.03385, 3.4", drops=(30 / 90, 60 / 90)),
-    # 400, 32,000 and 48,000 of 64,000 iterations. The paper warms up the 110-layer network alone.
+    # 400, 32,000 and 48,000 of 64,000 iterations. The paper warms up only the 110-layer network.
     "he2015_cifar": Recipe(
         source="arXiv:1512.03385, 4.2", batch_size=128, warm_up=400 / 64_000, drops=(0.5, 0.75)
     ),
@@ -90,31 +91,33 @@ def compile_recipe(
 ) -> keras.Model:
     """Compile a classifier with the optimizer, schedule, weight decay and loss of a recipe.
 
-    The optimizer and the metrics are built at once, so that the first training step is traced once
-    instead of twice.
-    Weight decay is an L2 penalty, whose gradient goes through the momentum as in the papers; that
-    of Keras's own `SGD(weight_decay=)` does not, and decays ten times less. It replaces the
-    regularizers that the layers have, and is saved with the model. Freeze layers before.
+    The optimizer and the metrics are built immediately, so that the first training step is traced
+    once instead of twice.
+
+    Weight decay is an L2 penalty with a gradient that goes through the momentum, as in the papers;
+    the decay of Keras's `SGD(weight_decay=)` does not, and is ten times weaker. It replaces the
+    regularizers of the layers and is saved with the model. Freeze layers before this call.
 
     Args:
         model: a network with one output, of probabilities (softmax) or logits (no activation).
         recipe: a name in `RECIPES`.
-        epochs: of the whole training, over which the schedule is stretched.
-        steps_per_epoch: batches in an epoch.
-        batch_size: images in a batch, with which the learning rate grows. Default: the recipe's.
-        learning_rate: the highest; default: the recipe's for that batch size.
+        epochs: epochs of the whole training, which the schedule is scaled to.
+        steps_per_epoch: batches per epoch.
+        batch_size: images per batch; the learning rate is proportional to it. Default: the
+            recipe's.
+        learning_rate: highest learning rate. Default: the recipe's for that batch size.
         labels: `"integer"` (batch,) or `"one_hot"` (batch, classes). Default: one-hot for a recipe
-            that smooths labels, which Keras does for these alone, and else integers.
-        metrics: as in `compile`.
-        jit_compile: as in `compile`.
+            with label smoothing, which Keras supports only for these, otherwise integer.
+        metrics: metrics, as in `compile`.
+        jit_compile: whether to compile with XLA, as in `compile`.
 
     Returns:
         The model.
 
     Raises:
-        TypeError: not a Keras model, or numbers of another kind.
-        ValueError: an unknown recipe, numbers that are not positive, integers where labels are to
-            be smoothed, or a model whose output is neither probabilities nor logits.
+        TypeError: not a Keras model, or numbers of another type.
+        ValueError: an unknown recipe, numbers that are not positive, integer labels with label
+            smoothing, or a model with outputs that are neither probabilities nor logits.
 
     Example:
         >>> from resnet_builder import ResnetBuilder, compile_recipe
@@ -147,7 +150,7 @@ def compile_recipe(
 
 
 def _make_variables(model: keras.Model, *, one_hot: bool) -> None:
-    """The variables of the optimizer and of the metrics, which Keras makes in the first step."""
+    """Create the optimizer's and the metrics' variables, as Keras does in the first step."""
     model.optimizer.build(model.trainable_variables)
     predictions = keras.ops.zeros((1, model.output_shape[-1]))
     labels = predictions if one_hot else keras.ops.zeros((1,), "int32")
@@ -166,7 +169,7 @@ def _positive(number: Any, what: str) -> int:
 def schedule(
     recipe: Recipe, learning_rate: float, steps: int
 ) -> keras.optimizers.schedules.LearningRateSchedule:
-    """The learning rate of every step of a training, in Keras's own classes."""
+    """The learning rate schedule of a recipe, as an object of Keras."""
     warm_up = round(recipe.warm_up * steps)
     if not recipe.drops:
         return keras.optimizers.schedules.CosineDecay(
@@ -201,19 +204,19 @@ def _loss(recipe: Recipe, name: str, labels: str | None, *, from_logits: bool) -
         return keras.losses.CategoricalCrossentropy(from_logits, label_smoothing=smoothing)
     if smoothing:
         raise ValueError(
-            f'{name!r} smooths labels, and Keras smooths one-hot ones alone: give labels="one_hot" '
+            f'{name!r} smooths labels, and Keras smooths only one-hot ones: give labels="one_hot" '
             "and keras.utils.to_categorical(labels)"
         )
     return keras.losses.SparseCategoricalCrossentropy(from_logits)
 
 
 def _decay(model: keras.Model, recipe: Recipe) -> None:
-    # Keras's L2 is factor * w^2, whose gradient is 2 * factor * w.
+    # Keras's L2 is factor * w^2, with the gradient 2 * factor * w.
     penalty = keras.regularizers.L2(recipe.weight_decay / 2) if recipe.weight_decay else None
     for layer in all_layers(model):
         for variable in layer.trainable_variables:
             decays = not recipe.decays or variable.name in recipe.decays
             variable.regularizer = penalty if decays else None
-            attribute = f"{variable.name}_regularizer"  # which is what a saved model keeps
+            attribute = f"{variable.name}_regularizer"  # the attribute that a saved model keeps
             if hasattr(layer, attribute):
                 setattr(layer, attribute, variable.regularizer)

@@ -1,1 +1,1 @@
-"""Other people's checkpoints: recognised by the names in them, loaded whole or not at all."""
+"""Checkpoints of other libraries: recognised by their names, loaded completely or not at all."""

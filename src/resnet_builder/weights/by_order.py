@@ -1,7 +1,7 @@
-"""Files of networks whose layers have no names of their own, such as the article's. No Keras.
+"""Files of networks with layer names from Keras, such as the article's. Does not import Keras.
 
-The original's layers are called conv2d_1, batch_normalization_1, ... by Keras, counted on from
-whatever was built before. What tells them apart is their order, which is that of the network here.
+Keras names the original's layers conv2d_1, batch_normalization_1, ..., with numbers that continue
+those of models built before. The layers are identified by their order, which is the same here.
 """
 
 import re
@@ -15,7 +15,7 @@ from .origins import Origin
 NAMED_BY_KERAS = re.compile(r"(conv2d|batch_normalization|dense)(_\d+)?/\w+")
 
 ARTICLE = Origin(
-    name="raghakot's keras-resnet, whose layers go by their order",
+    name="raghakot's keras-resnet, by the order of its layers",
     layout=KERAS,
     block="stage{stage}_block{block}_",
     layers={},
@@ -25,22 +25,22 @@ ARTICLE = Origin(
 
 
 def is_by_order(checkpoint: Checkpoint) -> bool:
-    """Whether only the order of a checkpoint's layers tells which is which."""
+    """Return whether a checkpoint's layers can only be identified by their order."""
     return checkpoint.in_order and all(map(NAMED_BY_KERAS.fullmatch, checkpoint.shapes))
 
 
 def named_by_order(checkpoint: Checkpoint, weights: Iterable[WeightName]) -> Checkpoint:
-    """The checkpoint under the network's names, given in the order of its layers.
+    """Rename a checkpoint to the network's names, which are in the order of its layers.
 
     Raises:
-        ValueError: another number of layers.
+        ValueError: the numbers of layers differ.
     """
     layers = list(dict.fromkeys(layer for layer, _ in weights))
     given = list(dict.fromkeys(name.rpartition("/")[0] for name in checkpoint.shapes))
     if len(layers) != len(given):
         raise ValueError(
-            f"cannot load {checkpoint.name}: {len(given)} layers have weights there, and "
-            f"{len(layers)} here"
+            f"cannot load {checkpoint.name}: {len(given)} of its layers have weights, and "
+            f"{len(layers)} of the network's"
         )
     layer_here = dict(zip(given, layers, strict=True))
     names = {}

@@ -1,4 +1,4 @@
-"""Checkpoints as names and tensors, whatever they are stored in. Nothing in them is executed."""
+"""Checkpoints as names and tensors, in any file format. Nothing in them is executed."""
 
 import itertools
 import os
@@ -19,30 +19,30 @@ from ..common.checks import described
 
 Array = npt.NDArray[Any]
 
-# What was read of a mapped file counts as memory in use until the file is closed: it is opened anew
-# after so much.
+# The pages read of a mapped file count as memory in use until the file is closed: it is reopened
+# after so many bytes.
 MOST_MAPPED_BYTES = 32 * 2**20
 
-# Keras stores the weights of a .keras uncompressed; compressed by others, random numbers hardly
-# shrink, and zeros by a thousand. A file that unpacks to more than both bounds is refused.
+# Keras stores the weights of a .keras uncompressed; if others compress it, random numbers hardly
+# shrink, and zeros by a thousand. A file that unpacks to more than both bounds is rejected.
 MOST_COMPRESSION = 50
 UNCHECKED_BYTES = 64 * 2**20
 CHUNK_BYTES = 2**20
 
-# Temporary data is kept in memory up to this size, and on disk beyond.
+# Temporary data is kept in memory up to this size, and on disk above it.
 IN_MEMORY_BYTES = 16 * 2**20
 
-# Where checkpoints that hold more than tensors keep them.
+# Keys of the tensors in checkpoints that hold more than tensors.
 STATE_DICTS = ("state_dict", "model", "model_state_dict")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The tensors of a checkpoint: their shapes at once, and each of them when it is read.
+    """The tensors of a checkpoint: their shapes, and a function that reads each of them.
 
-    `read` gives an array in the checkpoint's own dtype and order of axes; what it raises for a
-    tensor that NumPy cannot hold is up to the format. Of some formats `in_order` is known: that the
-    names stand in the order of the network's layers.
+    `read` returns an array in the checkpoint's own dtype and order of axes; the error for a tensor
+    that NumPy cannot hold depends on the format. `in_order` is True for formats that list the names
+    in the order of the network's layers.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Checkpoint:
     in_order: bool = False
 
     def renamed(self, names: Mapping[str, str]) -> "Checkpoint":
-        """The same tensors; `names` are the old by the new."""
+        """Rename the tensors; `names` maps new names to old ones."""
         shapes = {new: self.shapes[old] for new, old in names.items()}
         return Checkpoint(self.name, shapes, lambda new: self.read(names[new]), self.in_order)
 
@@ -62,9 +62,10 @@ def open_checkpoint(source: Any) -> Iterator[Checkpoint]:
 
     Raises:
         TypeError: neither a path nor a dict.
-        ValueError: a file that is broken, or not what its ending says; names that are not strings.
+        ValueError: a broken file or one of another format than its ending says; names that are
+            not strings.
         OSError: a file that cannot be read.
-        ImportError: a package that reads such files is not installed.
+        ImportError: the package that reads such files is not installed.
     """
     if isinstance(source, Mapping):
         yield _from_arrays("the dict", source)
@@ -113,10 +114,10 @@ def _from_arrays(name: str, arrays: Mapping[Any, Any]) -> Checkpoint:
 
 
 def _as_array(tensor: Any) -> Array:
-    """A NumPy array of a tensor of NumPy, Keras or PyTorch."""
+    """Convert a tensor of NumPy, Keras or PyTorch to a NumPy array."""
     if hasattr(tensor, "detach"):
         tensor = tensor.detach()
-        if str(tensor.dtype) == "torch.bfloat16":  # which NumPy does not know
+        if str(tensor.dtype) == "torch.bfloat16":  # a dtype that NumPy does not have
             tensor = tensor.float()
     return np.asarray(tensor)
 
@@ -166,8 +167,8 @@ def _pytorch(path: Path) -> Iterator[Checkpoint]:
     try:
         # Only tensors and plain containers are unpickled: nothing in the file runs.
         loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # PyTorch raises what the broken part of a pickle happens to raise
-        raise _broken(path, "PyTorch checkpoint of tensors alone", error) from error
+    except Exception as error:  # PyTorch raises any error of a broken pickle
+        raise _broken(path, "PyTorch checkpoint of tensors only", error) from error
     if not isinstance(loaded, Mapping):
         raise ValueError(f"cannot load {path}: it holds {type(loaded).__name__}, not tensors")
     yield _from_arrays(str(path), loaded)
@@ -175,8 +176,8 @@ def _pytorch(path: Path) -> Iterator[Checkpoint]:
 
 # Keras ------------------------------------------------------------------------------------------
 
-# A layer's variables in the order in which Keras 3 numbers them, by how many there are: right for
-# convolutions, dense layers and batch norm, which are all that residual networks have.
+# A layer's variables in the order in which Keras 3 numbers them, by their number: correct for
+# convolutions, dense layers and batch norm, the only layers with weights in residual networks.
 _VARIABLES = {
     1: ("kernel",),
     2: ("kernel", "bias"),
@@ -192,7 +193,7 @@ def _hdf5(path: Path) -> Iterator[Checkpoint]:
 
 @contextmanager
 def _keras_archive(path: Path) -> Iterator[Checkpoint]:
-    # HDF5 is read in any order, so it is unpacked first: on disk if it is large.
+    # HDF5 needs random access, so it is unpacked first: to disk if it is large.
     with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as unpacked:
         for chunk in _unpack(path, "model.weights.h5"):
             unpacked.write(chunk)
@@ -201,7 +202,7 @@ def _keras_archive(path: Path) -> Iterator[Checkpoint]:
 
 
 def _unpack(path: Path, name: str) -> Iterator[bytes]:
-    """A file in a zip archive, chunk by chunk, never more than the archive says."""
+    """Read a file in a zip archive in chunks, at most to the size that the archive states."""
     try:
         with zipfile.ZipFile(path) as archive:
             member = archive.getinfo(name)
@@ -210,13 +211,13 @@ def _unpack(path: Path, name: str) -> Iterator[bytes]:
                 yield from iter(partial(file.read, CHUNK_BYTES), b"")
     except (
         *(zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError),
-        *(NotImplementedError, RuntimeError),  # a compression, or a password, of others
+        *(NotImplementedError, RuntimeError),  # another compression, or a password
     ) as error:
         raise _broken(path, "Keras model", error) from error
 
 
 def _check_compression(path: Path, member: zipfile.ZipInfo) -> None:
-    # Of other compressions, one chunk may unpack to any size.
+    # With other compressions, one chunk may unpack to any size.
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise NotImplementedError(f"compression type {member.compress_type} is not supported")
     most = max(UNCHECKED_BYTES, MOST_COMPRESSION * member.compress_size)
@@ -247,7 +248,7 @@ def _hdf5_file(path: Path, file: Any) -> Iterator[Checkpoint]:
 
 
 def _legacy_layers(root: Any) -> Any:
-    """Where the layers of a file of Keras 2, or of a whole model in HDF5, are listed."""
+    """The group that lists the layers, in a file of Keras 2 or a whole model in HDF5; or None."""
     group = root.get("model_weights", root)
     return group if {"layer_names", "layer_names0"} & set(group.attrs) else None
 
@@ -262,7 +263,7 @@ def _legacy(layers: Any) -> dict[str, Any]:
 
 
 def _listed(group: Any, attribute: str) -> list[str]:
-    """A list, which Keras cuts into attribute0, attribute1, ... where it is long."""
+    """Read a list, which Keras splits into attribute0, attribute1, ... if it is long."""
     attributes = group.attrs
     if attribute in attributes:
         return list(map(_text, attributes[attribute]))
@@ -272,12 +273,12 @@ def _listed(group: Any, attribute: str) -> list[str]:
 
 
 def _numbered(root: Any) -> dict[str, Any]:
-    """The variables of a .weights.h5 of Keras 3, under the names of their layers."""
+    """The variables of a .weights.h5 of Keras 3 by layer name."""
     tensors = {}
 
     def visit(_: str, group: Any) -> None:
         layer = group.attrs.get("name")
-        of_layer = "layers" in group.name.split("/")  # and not of the optimizer
+        of_layer = "layers" in group.name.split("/")  # not of the optimizer
         if of_layer and group.name.endswith("/vars") and layer is not None and len(group):
             names = _VARIABLES.get(len(group), tuple(map(str, range(len(group)))))
             for number, variable in enumerate(names):
@@ -295,7 +296,7 @@ def _broken(path: Path, kind: str, error: BaseException) -> ValueError:
     return ValueError(f"cannot load {path}: it is not a whole {kind} ({error})")
 
 
-# ending -> what reads it; the first that fits.
+# file ending -> reader; the first that matches is used.
 READERS = {
     ".safetensors": _safetensors,
     ".pth": _pytorch,

@@ -1,4 +1,4 @@
-"""decode: what a network has seen, in words. No Keras."""
+"""decode: predictions as class names. Does not import Keras."""
 
 from collections.abc import Sequence
 from importlib import resources
@@ -12,7 +12,7 @@ IMAGENET_CLASSES = "imagenet_classes.txt"
 
 
 class Guess(NamedTuple):
-    """A class, and what a network gave for it: a probability or a logit."""
+    """A class and its score: a probability or a logit."""
 
     name: str
     score: float
@@ -21,16 +21,16 @@ class Guess(NamedTuple):
 def decode(
     predictions: Any, *, top: int = 5, class_names: Sequence[str] | None = None
 ) -> list[list[Guess]]:
-    """The best classes of every image by name, the best first.
+    """Return the names of the top classes of every image, the best first.
 
     Args:
-        predictions: (batch, classes), or (classes,) of one image; probabilities or logits.
-        top: how many classes of each image.
-        class_names: in the order of the predictions. Default: ImageNet's 1000, of which some
-            words name two: a crane is a bird and a machine.
+        predictions: probabilities or logits, (batch, classes), or (classes,) for one image.
+        top: number of classes for each image.
+        class_names: names in the order of the predictions. Default: the 1000 of ImageNet, some of
+            which are the same word: a crane is a bird and a machine.
 
     Returns:
-        For each image its classes with their scores.
+        For each image, its top classes with their scores.
 
     Raises:
         ValueError: predictions of another shape, or another number of names.

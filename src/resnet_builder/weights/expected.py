@@ -1,4 +1,4 @@
-"""The weights that a network wants of a checkpoint. No Keras."""
+"""The weights that a network needs from a checkpoint. Does not import Keras."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from .names import WeightName
 
 @dataclass(frozen=True)
 class ExpectedWeights:
-    """The weights that a network wants of a checkpoint.
+    """The weights that a network needs from a checkpoint.
 
     Attributes:
-        shapes: by name, kernels as (rows, columns, in, out) or (features, classes).
-        stride_in_3x3: whether its bottlenecks halve the size in their 3x3 convolution, which no
-            shape tells; None where no bottleneck does.
+        shapes: shapes by name, kernels as (rows, columns, in, out) or (features, classes).
+        stride_in_3x3: whether its bottlenecks halve the size in their 3x3 convolution, which the
+            shapes do not show; None if no bottleneck halves it.
     """
 
     shapes: Mapping[WeightName, Shape]
@@ -36,7 +36,7 @@ def expected_weights(plan: Plan) -> ExpectedWeights:
 
 
 def stride_in_3x3(strides: Mapping[str, tuple[int, int]]) -> bool | None:
-    """`ExpectedWeights.stride_in_3x3`, from the strides of the convolutions by their names."""
+    """Compute `ExpectedWeights.stride_in_3x3` from the strides of the convolutions by name."""
     blocks: dict[Place, dict[str, tuple[int, int]]] = {}
     for name, of_conv in strides.items():
         if (read := LayerName.parse(name)) and read.place.block:

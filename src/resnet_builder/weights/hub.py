@@ -8,15 +8,15 @@ from typing import Any
 
 from .checkpoints import READERS
 
-# owner/name, with a revision behind an @ where one is wanted.
+# owner/name, optionally followed by @ and a revision.
 REPOSITORY = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 
-# In the order in which they are looked for.
+# File names, in the order in which they are tried.
 CHECKPOINTS = ("model.safetensors", "pytorch_model.bin")
 
 
 def is_repository(source: Any) -> bool:
-    """Whether a source reads as a repository's name and not as a path."""
+    """Return whether a source looks like a repository's name and not like a path."""
     if not isinstance(source, str) or not REPOSITORY.fullmatch(source):
         return False
     reads_as_a_path = source.startswith(".") or source.lower().endswith(tuple(READERS))
@@ -24,17 +24,18 @@ def is_repository(source: Any) -> bool:
 
 
 def download(repository: str, files: Sequence[str] = CHECKPOINTS) -> Path:
-    """The first of some files that a repository has, from the cache or the hub.
+    """Return the first of some files that a repository has, from the cache or the hub.
 
     Args:
-        repository: such as `timm/resnet18.tv_in1k`, perhaps with `@` and a revision.
+        repository: a name such as `timm/resnet18.tv_in1k`, optionally with `@` and a revision.
+        files: file names, in the order of preference.
 
     Raises:
         ImportError: huggingface_hub is not installed.
         FileNotFoundError: there is no such repository, or none of the files in it.
-        ConnectionError: none is in the cache and the hub cannot be reached.
+        ConnectionError: no file is in the cache and the hub cannot be reached.
         OSError: the cache cannot be written.
-        ValueError: what arrived is not what the hub said it would be.
+        ValueError: the downloaded file does not have the hash that the hub states.
     """
     try:
         from huggingface_hub import errors, hf_hub_download
@@ -47,7 +48,7 @@ def download(repository: str, files: Sequence[str] = CHECKPOINTS) -> Path:
     unreachable = None
     for file in files:
         try:
-            # Once the hub was out of reach, asking it for the other files would only take time.
+            # If the hub could not be reached once, the other files are only looked up in the cache.
             path = Path(
                 hf_hub_download(
                     name, file, revision=revision or None, local_files_only=unreachable is not None
@@ -67,14 +68,15 @@ def download(repository: str, files: Sequence[str] = CHECKPOINTS) -> Path:
         return path
     if unreachable:
         raise ConnectionError(
-            f"{repository!r} is not in the cache and the Hugging Face Hub cannot be reached: where "
-            f"it can, download {files[0]} from https://huggingface.co/{name}, and give its path"
+            f"{repository!r} is not in the cache and the Hugging Face Hub cannot be reached: on a "
+            f"machine with access, download {files[0]} from https://huggingface.co/{name}, and "
+            "give its path"
         ) from unreachable
     raise FileNotFoundError(f"{repository!r} has none of {', '.join(files)}")
 
 
 def _check(path: Path, repository: str) -> None:
-    """Compare a file with its SHA-256, by which the hub's cache names large files."""
+    """Compare a file with its SHA-256, the name of large files in the hub's cache."""
     blob = path.resolve()
     if not re.fullmatch(r"[0-9a-f]{64}", blob.name):
         return
@@ -83,6 +85,6 @@ def _check(path: Path, repository: str) -> None:
     if digest != blob.name:
         blob.unlink()
         raise ValueError(
-            f"{repository!r} arrived broken: its SHA-256 is {digest}, not {blob.name}. "
-            "What arrived was deleted; try again"
+            f"the download of {repository!r} is broken: its SHA-256 is {digest}, not {blob.name}. "
+            "The file was deleted; try again"
         )

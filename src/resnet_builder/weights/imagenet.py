@@ -1,4 +1,4 @@
-"""The checkpoint that `weights="imagenet"` means for a preset. No Keras here."""
+"""The checkpoints for `weights="imagenet"`. Does not import Keras."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ class Published:
     """A checkpoint for ImageNet's 1000 classes.
 
     Attributes:
-        repository: on the Hugging Face Hub.
+        repository: repository on the Hugging Face Hub.
         top1: accuracy on ImageNet's validation images, in percent, at that input size.
         input_size: rows and columns.
-        licence: of the weights.
+        licence: licence of the weights.
     """
 
     repository: str
@@ -59,13 +59,13 @@ IMAGENET = {
 
 
 def recommended(preset: object) -> Published:
-    """The checkpoint of a preset.
+    """Return the checkpoint of a preset.
 
     Raises:
-        ValueError: it has none, or a config is no preset.
+        ValueError: there is none for the preset, or a config is given instead of a preset.
     """
     if not isinstance(preset, str):
-        raise ValueError('weights="imagenet" are of a preset: name one, or name a checkpoint')
+        raise ValueError('weights="imagenet" needs a preset: give its name, or give a checkpoint')
     if preset not in IMAGENET:
         kind = "preset with ImageNet weights"
         known = " (it is a preset, but none are published for it)" if preset in PRESETS else ""

@@ -1,4 +1,4 @@
-"""How libraries store a weight: the name of its tensor, and the order of its axes. No Keras."""
+"""Tensor names and orders of axes of weights in other libraries. Does not import Keras."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,10 +14,10 @@ class Layout:
     """The layout of one library.
 
     Attributes:
-        separator: stands between the names of a layer and of its variable.
+        separator: text between the names of a layer and of its variable.
         outputs_first: whether a kernel is (outputs, inputs, ...) as in PyTorch, and not
             (..., inputs, outputs) as in Keras.
-        variables: names of variables by Keras's; those that are not here have the same name.
+        variables: names of variables by Keras name; other variables have the same name.
     """
 
     separator: str
@@ -25,22 +25,22 @@ class Layout:
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def tensor(self, layer: str, variable: str) -> str:
-        """The name of a layer's variable, which is named as in Keras."""
+        """The tensor name of a layer's variable, given by Keras name."""
         return f"{layer}{self.separator}{self.variables.get(variable, variable)}"
 
     def layer(self, tensor: str) -> str:
-        """The name of the layer that a tensor is of."""
+        """The name of a tensor's layer."""
         return tensor.rpartition(self.separator)[0]
 
     def keras_shape(self, weight: WeightName, shape: Shape) -> Shape:
-        """A tensor's shape in Keras's order of axes."""
+        """Convert a tensor's shape to Keras's order of axes."""
         in_order = tuple(shape[axis] for axis in self._axes(weight, len(shape)))
         # Some classifiers are 1x1 convolutions.
         is_dense = weight == (HEAD, "kernel") and in_order[:-2] == (1, 1)
         return in_order[2:] if is_dense else in_order
 
     def keras_array(self, weight: WeightName, array: Any) -> Any:
-        """An array in Keras's order of axes."""
+        """Convert an array to Keras's order of axes."""
         in_order = array.transpose(self._axes(weight, array.ndim))
         return in_order.reshape(self.keras_shape(weight, array.shape))
 

@@ -1,4 +1,4 @@
-"""load_weights: a checkpoint into a model, all of it or nothing."""
+"""load_weights: load a checkpoint into a model, completely or not at all."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,20 +18,20 @@ from .recognising import Recognised, recognise
 from .restoring import restored_on_failure
 from .values import to_weight
 
-# How many missing, unexpected and misshapen tensors a message lists of each kind.
+# Maximum number of missing, unexpected and misshapen tensors in a message, of each kind.
 LISTED = 20
 
 
 @dataclass(frozen=True)
 class WeightsReport:
-    """What was loaded.
+    """The result of loading a checkpoint.
 
     Attributes:
         source: the file, or `"the dict"`.
-        origin: whose names the checkpoint has.
-        tensors: how many went into the model.
-        adapted: what was done to make it fit, in words; empty where nothing was.
-        left_random: weights that stay as they were.
+        origin: the library that the checkpoint's names are from.
+        tensors: number of tensors loaded into the model.
+        adapted: adaptations of the checkpoint, in words; empty if there were none.
+        left_random: names of the weights that were not loaded.
 
     Example:
         >>> from resnet_builder import ResnetBuilder, load_weights
@@ -54,37 +54,38 @@ class WeightsReport:
 
 
 def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> WeightsReport:
-    """Load a checkpoint into a model that was built here, all of it or nothing.
+    """Load a checkpoint into a model of this package, completely or not at all.
 
     The origin is recognised by the names in the checkpoint: torchvision, timm (ResNet, D, SE,
-    ResNeXt, wide, ResNetV2), keras.applications' ResNet50, 101 and 152 (into `resnet50_v1` and its
-    like: the biases of its convolutions go into batch norm's means, which is exact), keras-hub,
-    this package, or, by the order of the layers, the article's original under Keras 2.
+    ResNeXt, wide, ResNetV2), keras.applications' ResNet50, 101 and 152 (into `resnet50_v1` and the
+    other `_v1` presets: the biases of the convolutions are folded exactly into batch norm's means),
+    keras-hub, this package, or, by the order of the layers, the article's original under Keras 2.
 
     Args:
-        model: a model of `ResnetBuilder`, whole or with `include_top=False` or `features=`, for
-            which the checkpoint may go on behind the model's last stage. A network that is joined
-            with others is loaded before.
-        source: a path that ends in .safetensors, .pth, .pt, .bin (PyTorch wanted), .weights.h5,
-            .h5 or .keras; a repository of the Hugging Face Hub such as `"timm/resnet18.tv_in1k"`,
-            perhaps with `@` and a revision; or a dict of arrays, of NumPy, Keras or PyTorch, under
-            the names of any of these. Nothing in a file is executed.
-        adapt: let the checkpoint differ in the number of classes or have no classifier (it then
-            stays as it is here), in the number of input channels (one: summed; others: repeated
-            and rescaled, as timm does), and in where bottlenecks have their strides.
+        model: a model of `ResnetBuilder`. If it has `include_top=False` or `features=`, the
+            checkpoint may have further weights after the model's last stage. To join several
+            networks in one model, load each of them first.
+        source: a path that ends in .safetensors, .weights.h5, .h5, .keras, or, with PyTorch
+            installed, .pth, .pt or .bin; a repository of the Hugging Face Hub such as
+            `"timm/resnet18.tv_in1k"`, optionally with `@` and a revision; or a dict of NumPy, Keras
+            or PyTorch arrays under the names of any of these. Nothing in a file is executed.
+        adapt: whether the checkpoint may differ in the number of classes or have no classifier (the
+            model's classifier is then left as it is), in the number of input channels (one: summed;
+            others: repeated and rescaled, as in timm), and in the convolution that strides in
+            bottlenecks.
 
     Returns:
-        What was loaded and what was adapted.
+        A report of the loaded tensors and the adaptations.
 
     Raises:
-        TypeError: a source of another kind.
+        TypeError: a source of another type.
         ValueError: a broken file, values that are not finite, or a checkpoint that does not fit:
             the message lists the missing, unexpected and misshapen tensors, the first twenty of
-            each, and names the presets that would fit.
-        OSError: a file or repository that is not there or cannot be read or reached.
-        ImportError: a package that reads such files is not installed.
+            each, and the presets that would fit.
+        OSError: a file or repository that does not exist or cannot be read or reached.
+        ImportError: the package that reads such files is not installed.
 
-        Whatever is raised, an interrupt too, the model is then as it was.
+        After any error, including an interrupt, the model is unchanged.
 
     Example:
         >>> from resnet_builder import ResnetBuilder
@@ -100,12 +101,12 @@ def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> Wei
 def load_checkpoint(
     model: keras.Model, source: Any, *, adapt: bool
 ) -> tuple[WeightsReport, tuple[WeightName, ...]]:
-    """`load_weights`, which also returns the names of the weights that stay as they were."""
+    """Load as `load_weights` does; also return the names of the weights that were not loaded."""
     if not isinstance(model, keras.Model):
         raise TypeError(f"load_weights loads into a Keras model, not {described(model)}")
     if isinstance(source, str) and source == "imagenet":
         raise ValueError(
-            'weights="imagenet" are of a preset: ResnetBuilder.from_preset(..., weights="imagenet")'
+            'weights="imagenet" needs a preset: ResnetBuilder.from_preset(..., weights="imagenet")'
         )
     weights = _weights(model)
     expected = ExpectedWeights(
@@ -128,7 +129,7 @@ def load_checkpoint(
     return report, matched.left_random
 
 
-# Variables and their layers by name, without what `layer_prefix` put before it.
+# Variables and their layers by name without the `layer_prefix`.
 Weights = dict[WeightName, tuple[Any, Any]]
 
 
@@ -154,7 +155,7 @@ def _convolutions(weights: Weights) -> dict[str, Any]:
 
 
 def _assign(weights: Weights, found: Recognised, matched: Match) -> None:
-    # Each tensor is read once: what is checked is what is assigned.
+    # Each tensor is read once, so that the checked values are the assigned values.
     targets = [(assignment, *weights[assignment.weight]) for assignment in matched.assignments]
     with restored_on_failure(variable for _, variable, _ in targets):
         for assignment, variable, layer in targets:
@@ -183,14 +184,14 @@ def _does_not_fit(
     if presets:
         lines.append(f"It fits {' or '.join(presets)}.")
     if not adapted.problems:
-        lines.append(f"With adapt=True it goes in: {', '.join(adapted.adapted)}.")
+        lines.append(f"With adapt=True it fits: {', '.join(adapted.adapted)}.")
     elif not presets and (presets := fitting_presets(origin, shapes, adapt=True)):
         lines.append(f"With adapt=True it fits {' or '.join(presets)}.")
     return "\n".join(lines)
 
 
 def _listed(problems: Iterable[Problem]) -> Iterator[str]:
-    """A line for each problem, and for those of a kind beyond `LISTED` their number."""
+    """A line for each problem, and the number of those of a kind beyond `LISTED`."""
     of_kind: dict[str, list[str]] = {}
     for kind, words in problems:
         of_kind.setdefault(kind, []).append(f"{kind}: {shortened(words)}")

@@ -1,4 +1,4 @@
-"""Which tensor of a checkpoint goes into which weight, and what does not fit. No Keras."""
+"""Matching of a checkpoint's tensors and a network's weights. Does not import Keras."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from .origins import Origin
 
 @dataclass(frozen=True)
 class Assignment:
-    """A weight and the tensor that goes into it, and perhaps the bias that is subtracted."""
+    """A weight and its tensor, and the bias to subtract, if any."""
 
     weight: WeightName
     tensor: str
@@ -25,7 +25,7 @@ class Assignment:
 
 
 class Problem(NamedTuple):
-    """A tensor that is missing, unexpected or misshapen, or another reason to refuse."""
+    """A tensor that is missing, unexpected or misshapen, or another reason for rejection."""
 
     kind: str
     words: str
@@ -33,13 +33,13 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True)
 class Match:
-    """How a checkpoint fits a network.
+    """The result of matching a checkpoint and a network.
 
     Attributes:
-        assignments: what goes where; all that the network wants only if there are no problems.
-        left_random: weights that stay as they are.
-        adapted: what is done to make the checkpoint fit, in words.
-        problems: what does not fit.
+        assignments: weights and their tensors; complete only if there are no problems.
+        left_random: weights that are not loaded.
+        adapted: adaptations of the checkpoint, in words.
+        problems: mismatches.
     """
 
     assignments: tuple[Assignment, ...]
@@ -51,7 +51,7 @@ class Match:
 def match(
     origin: Origin, checkpoint: Mapping[str, Shape], expected: ExpectedWeights, *, adapt: bool
 ) -> Match:
-    """Compare a checkpoint with the weights that a network wants.
+    """Compare a checkpoint with the weights that a network needs.
 
     Args:
         checkpoint: the shapes of its tensors, in the origin's own order of axes.
@@ -67,7 +67,7 @@ def match(
 
 
 def fitting_presets(origin: Origin, checkpoint: Mapping[str, Shape], *, adapt: bool) -> list[str]:
-    """The presets whose weights a checkpoint has."""
+    """The presets that a checkpoint fits."""
     plans = ((name, make_plan(config)) for name, config in PRESETS.items())
     pairs = ((n, _Pair(origin, checkpoint, expected_weights(plan), adapt)) for n, plan in plans)
     return [name for name, pair in pairs if not any(pair.problems())]
@@ -75,7 +75,7 @@ def fitting_presets(origin: Origin, checkpoint: Mapping[str, Shape], *, adapt: b
 
 @dataclass(frozen=True)
 class _Pair:
-    """The arguments of `match`, and what follows from them."""
+    """The arguments of `match`, and the values derived from them."""
 
     origin: Origin
     checkpoint: Mapping[str, Shape]
@@ -83,14 +83,14 @@ class _Pair:
     adapt: bool
 
     def assignments(self) -> Iterator[Assignment]:
-        """Tensors that are there, also misshapen ones."""
+        """The tensors present in the checkpoint, also misshapen ones."""
         for weight, shape in self._wanted.items():
             tensor = self.origin.tensor(weight)
             if tensor in self.checkpoint:
                 yield Assignment(weight, tensor, shape, self._folded_biases.get(tensor))
 
     def adapted(self) -> Iterator[str]:
-        """What is done to make the checkpoint fit, in words."""
+        """The adaptations of the checkpoint, in words."""
         if self._other_head:
             yield f"the classifier is left as it was: {self._other_head}"
         for weight, (_, _, given, _) in self._stems_of_other_channels.items():
@@ -101,7 +101,7 @@ class _Pair:
             yield f"{len(self._folded_biases)} biases of convolutions into batch norm"
 
     def problems(self) -> Iterator[Problem]:
-        """What does not fit, in the order of the network, then of the tensors' names."""
+        """The mismatches, in the order of the network, then of the tensors' names."""
         yield from self._missing_and_misshapen()
         yield from self._unexpected()
         if self._other_strides and not self.adapt:
@@ -109,7 +109,7 @@ class _Pair:
 
     @cached_property
     def left_random(self) -> tuple[WeightName, ...]:
-        """Weights that stay as they are."""
+        """Weights that are not loaded."""
         head = (weight for weight in self.expected.shapes if weight[0] == HEAD)
         return tuple(head) if self._other_head else ()
 
@@ -119,7 +119,7 @@ class _Pair:
         return {name: shape for name, shape in shapes.items() if name not in self.left_random}
 
     def _given(self, weight: WeightName) -> Shape | None:
-        """The shape, as here, of the tensor for a weight."""
+        """The shape of a weight's tensor, in Keras's order of axes."""
         shape = self.checkpoint.get(self.origin.tensor(weight))
         return None if shape is None else self.origin.layout.keras_shape(weight, shape)
 
@@ -137,7 +137,7 @@ class _Pair:
 
     @cached_property
     def _stems_of_other_channels(self) -> dict[WeightName, Shape]:
-        """First convolutions that can be adapted to the input's channels: their given shapes."""
+        """First convolutions that can be adapted to the input's channels: the given shapes."""
         kernels = ((stem, "kernel") for stem in STEMS if self.adapt)
         given = {kernel: self._given(kernel) for kernel in kernels if kernel in self._wanted}
         return {
@@ -148,7 +148,7 @@ class _Pair:
 
     @cached_property
     def _folded_biases(self) -> dict[str, str]:
-        """Biases of convolutions that have none here, by the mean that they go into."""
+        """Biases of convolutions without bias here, by the mean that they are folded into."""
         if not self.origin.folds_biases:
             return {}
         weights, tensor = self.expected.shapes, self.origin.tensor
@@ -167,7 +167,7 @@ class _Pair:
 
     @cached_property
     def _other_head(self) -> str:
-        """In which way the checkpoint's classifier is another, if that may be."""
+        """The difference of the checkpoint's classifier in words, if it may differ; else empty."""
         wanted = self.expected.shapes.get((HEAD, "kernel"))
         if not self.adapt or wanted is None:
             return ""

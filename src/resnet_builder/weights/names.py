@@ -1,4 +1,4 @@
-"""The names of a network's weights. No Keras."""
+"""The names of a network's weights. Does not import Keras."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -19,7 +19,7 @@ STEMS = ("stem_conv", "stem_conv1")  # the first convolution, by stem
 
 
 def is_known(weight: WeightName) -> bool:
-    """Whether a weight is of a layer named here, and not in a block function of the user's."""
+    """Return whether a weight is of a layer of this package, not of a user's block function."""
     in_a_block, others = known_weights()
     name = LayerName.parse(weight[0])
     if name and name.place.block:
@@ -29,7 +29,7 @@ def is_known(weight: WeightName) -> bool:
 
 @cache
 def known_weights() -> tuple[frozenset[WeightName], frozenset[WeightName]]:
-    """All weights that networks may have: in a block, by the roles of their layers, and others."""
+    """All possible weights of networks: those in a block, by role of their layers, and others."""
     in_a_block, others = set(), set()
     for plan in _kinds_of_network():
         for layer in plan.layers:

@@ -1,4 +1,4 @@
-"""What each origin calls the weights that are called `stage1_block1_conv1/kernel` here. No Keras.
+"""The names of weights such as `stage1_block1_conv1/kernel` in each origin. No Keras.
 
 To add an origin, add a row to `ORIGINS`.
 """
@@ -14,7 +14,7 @@ from ..plan.names import LayerName
 from .layouts import KERAS, TORCH, Layout
 from .names import HEAD, WeightName, known_weights
 
-# What `Origin.block` counts, and how far each count is from that of stages and blocks from 1 on.
+# Fields of `Origin.block`: stage or block, and the offset from a count that starts at 1.
 _COUNTS = {
     "stage0": ("stage", -1),
     "stage": ("stage", 0),
@@ -25,7 +25,7 @@ _COUNTS = {
 
 
 class Place(NamedTuple):
-    """Where in a network a tensor belongs: in a block or not, and what precedes its own name."""
+    """The place of a tensor in a network: the prefix of its name, and whether it is in a block."""
 
     prefix: str
     in_block: bool
@@ -36,17 +36,18 @@ class Origin:
     """The names of one origin.
 
     Attributes:
-        name: for messages.
-        layout: how it names variables and orders axes.
-        block: what stands for `stage1_block1_`; `stage` and `block` count from 1, `stage0` and
+        name: name for messages.
+        layout: names of variables and order of axes.
+        block: its form of `stage1_block1_`; `stage` and `block` count from 1, `stage0` and
             `block0` from 0, and `stage2` from 2.
-        layers: what other layers' names are, or how they end in a block; those that are not here
-            stay as they are.
-        ignored: names of tensors that mean nothing here.
-        unsupported: why its checkpoints cannot be loaded; empty if they can.
-        epsilon: of its batch norm; None where it is whatever the network has here.
-        folds_biases: whether its convolutions have biases that belong into the batch norms.
-        stride_in_3x3: where its bottlenecks halve the size; None where it is as here.
+        layers: its names of other layers, or the ends of the names in a block; layers that are not
+            listed have the same name.
+        ignored: pattern of tensor names that are not weights here.
+        unsupported: reason why its checkpoints cannot be loaded; empty if they can.
+        epsilon: epsilon of its batch norm; None if it is the network's.
+        folds_biases: whether its convolutions have biases to be folded into the batch norms.
+        stride_in_3x3: whether its bottlenecks halve the size in their 3x3 convolution; None if it
+            is as in the network.
     """
 
     name: str
@@ -76,16 +77,16 @@ class Origin:
         return self.layout.tensor(self.layer(layer), variable)
 
     def place(self, tensor: str) -> Place | None:
-        """Where a tensor belongs if its name, perhaps after a prefix, is one of this origin's."""
+        """The place of a tensor; None if its name, without a prefix, is not this origin's."""
         found = self._tensors.fullmatch(tensor)
         return found and Place(found["prefix"], found["in_block"] is not None)
 
     def is_ignored(self, tensor: str) -> bool:
-        """Whether a tensor of that name means nothing here."""
+        """Return whether a tensor of that name is ignored."""
         return re.fullmatch(self.ignored, tensor) is not None
 
     def follows(self, tensor: str, stage: int) -> bool:
-        """Whether a tensor belongs after a stage: to a later one or to the head."""
+        """Return whether a tensor is of a later stage or of the head."""
         if found := re.match(self._any_block, tensor):
             counts = found.groupdict().items()
             return any(
@@ -104,7 +105,7 @@ class Origin:
 
     @cached_property
     def _tensors(self) -> re.Pattern[str]:
-        """All names that tensors may have; the prefix is as short as it can be."""
+        """Pattern of all tensor names, with the shortest possible prefix."""
         in_block, others = (
             "|".join(
                 re.escape(self.layout.tensor(self.layers.get(layer, layer), variable))
@@ -139,7 +140,7 @@ _KERAS_V1 = _KERAS | {
 }
 _KERAS_V2 = _KERAS | {"bn2": "1_bn", "bn3": "2_bn", "head_bn": "post_bn"}
 
-# A checkpoint is of the origin that explains most of its names; of several, of the first.
+# A checkpoint's origin is the one that explains most of its names, the first if several do.
 ORIGINS = (
     # torchvision models/resnet.py; timm models/resnet.py.
     Origin(
@@ -163,7 +164,7 @@ ORIGINS = (
             "stem_bn2": "conv1.4",
             "stem_conv3": "conv1.6",
             "stem_bn3": "bn1",
-            # The average pool, or what stands in its place, is downsample.0.
+            # The average pool, or the identity in its place, is downsample.0.
             "shortcut_conv": "downsample.1",
             "shortcut_bn": "downsample.2",
         },
@@ -200,7 +201,7 @@ ORIGINS = (
         layout=KERAS,
         block="conv{stage2}_block{block}_",
         layers=_KERAS_V2 | {"bn1": "preact_bn"},
-        unsupported="it halves the size in the last block of a stage, which no network here does",
+        unsupported="it halves the size in the last block of a stage, unlike any network here",
     ),
     # keras-hub 0.32: keras_hub/src/models/resnet/resnet_backbone.py.
     Origin(

@@ -1,4 +1,4 @@
-"""preprocessing: what a checkpoint wants done to its images, as layers of Keras."""
+"""preprocessing: the image preprocessing of a checkpoint, as Keras layers."""
 
 import json
 from collections.abc import Mapping
@@ -14,25 +14,26 @@ WANTED = ("input_size", "crop_pct", "interpolation", "mean", "std")
 
 
 def preprocessing(source: str, *, data_format: str | None = None) -> keras.Sequential:
-    """The resize, crop and normalisation that go with a checkpoint, as one model of core layers.
+    """Build the resize, crop and normalisation of a checkpoint as one model of core layers.
 
-    It takes images of any size with values from 0 to 255, and answers what the network wants: the
-    shorter side is resized to the input size over `crop_pct`, the middle is cut out, and the mean
-    is subtracted and divided by the standard deviation. The figures are read from the repository's
-    `config.json`, where timm writes them. Keras's resize is not Pillow's to the last bit.
+    The model maps images of any size with values from 0 to 255 to normalised inputs: the shorter
+    side is resized to the input size divided by `crop_pct`, the centre is cropped, the mean is
+    subtracted, and the result is divided by the standard deviation. The settings are read from the
+    repository's `config.json`, as written by timm. Keras's resize differs from Pillow's in the last
+    bits.
 
     Args:
         source: a repository of the Hugging Face Hub, such as `"timm/resnet18.tv_in1k"`, or a
-            preset's name for the checkpoint that `weights="imagenet"` is.
-        data_format: of the images. Default: `keras.config.image_data_format()`.
+            preset's name for its `weights="imagenet"` checkpoint.
+        data_format: order of axes of the images. Default: `keras.config.image_data_format()`.
 
     Returns:
         A model from (batch, rows, columns, 3) to (batch, size, size, 3), or with channels first.
 
     Raises:
-        ValueError: neither a repository nor a preset with ImageNet weights, or a repository that
-            does not say how to prepare images.
-        OSError, ImportError: as `load_weights`.
+        ValueError: neither a repository nor a preset with ImageNet weights, or a repository
+            without preprocessing settings.
+        OSError, ImportError: as in `load_weights`.
 
     Example:
         >>> from resnet_builder import preprocessing
@@ -43,7 +44,7 @@ def preprocessing(source: str, *, data_format: str | None = None) -> keras.Seque
     if not is_repository(source):
         source = recommended(source).repository
     settings = json.loads(download(source, ["config.json"]).read_text(encoding="utf-8"))
-    # Older repositories have the figures at the top.
+    # Older repositories have the settings at the top level.
     settings = settings.get("pretrained_cfg", settings)
     missing = [name for name in WANTED if name not in settings]
     if missing:
@@ -55,8 +56,8 @@ def _layers(settings: Mapping[str, Any], data_format: str) -> keras.Sequential:
     _, *size = settings["input_size"]
     scaled = [int(side / settings["crop_pct"]) for side in size]
     order: Any = {"data_format": data_format}
-    # Keras's Normalization takes the variance, and before 3.13 no axis but the last: this is the
-    # same in one multiplication and one addition.
+    # Keras's Normalization takes the variance, and before 3.13 only the last axis: this is the same
+    # in one multiplication and one addition.
     channels = (3, 1, 1) if data_format == "channels_first" else (1, 1, 3)
     mean, deviation = (np.reshape(settings[name], channels) for name in ("mean", "std"))
     return keras.Sequential(

@@ -1,4 +1,4 @@
-"""The origin of a checkpoint, recognised by how many of its names fit. No Keras."""
+"""The origin of a checkpoint, recognised by its names. Does not import Keras."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Set
@@ -12,17 +12,17 @@ from .expected import ExpectedWeights
 from .names import WeightName, is_known
 from .origins import ORIGINS, Origin
 
-# An origin is recognised if it explains this share of the checkpoint's names, or if this share of
-# the network's weights is in the checkpoint under its names.
+# An origin is recognised if it explains this fraction of the checkpoint's names, or if this
+# fraction of the network's weights is in the checkpoint under its names.
 ENOUGH = 0.5
 
-# A prefix is another network's if it has this share of the tensors in the largest network's blocks.
+# A prefix is another network's if it has this fraction of the largest network's tensors in blocks.
 ANOTHER_NETWORK = 0.1
 
 
 @dataclass(frozen=True)
 class Recognised:
-    """A checkpoint under its origin's own names, which `prefix` precedes in the file."""
+    """A checkpoint under its origin's names, which follow `prefix` in the file."""
 
     checkpoint: Checkpoint
     origin: Origin
@@ -30,10 +30,10 @@ class Recognised:
 
 
 def recognise(checkpoint: Checkpoint, expected: ExpectedWeights) -> Recognised:
-    """The checkpoint under the names of the origin that fits best.
+    """Recognise a checkpoint's origin, and return the checkpoint under the origin's names.
 
     Args:
-        expected: the weights of the network that it is for.
+        expected: the weights of the network to load into.
 
     Raises:
         ValueError: no origin fits, there are several networks, or the origin is not supported.
@@ -49,14 +49,14 @@ def recognise(checkpoint: Checkpoint, expected: ExpectedWeights) -> Recognised:
 
 @dataclass(frozen=True)
 class _Fit:
-    """How well an origin's names fit a checkpoint.
+    """The fit of an origin's names to a checkpoint.
 
     Attributes:
-        prefix: what precedes most names: `layer_prefix`, or the attribute that a network is of the
-            module around it, as "module.".
-        networks: the prefixes of all networks in the checkpoint.
-        others: names of tensors for layers that have no prefix: those of the user's block function.
-        explained: share of the checkpoint's names that are the origin's or among `others`.
+        prefix: prefix of most names: `layer_prefix`, or the network's attribute name in the module
+            around it, such as "module.".
+        networks: prefixes of all networks in the checkpoint.
+        others: names of tensors of layers without prefix: those of a user's block function.
+        explained: fraction of the checkpoint's names that are the origin's or among `others`.
     """
 
     origin: Origin
@@ -87,7 +87,7 @@ def _networks(in_blocks: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def _present(fit: _Fit, checkpoint: Checkpoint, expected: ExpectedWeights) -> float:
-    """The share of a network's weights that are in a checkpoint; `others` do not count."""
+    """The fraction of a network's weights that are in a checkpoint; `others` do not count."""
     names = [
         fit.prefix + fit.origin.tensor(weight) for weight in expected.shapes if is_known(weight)
     ]
@@ -99,14 +99,14 @@ def _problem(best: _Fit, checkpoint: Checkpoint, expected: ExpectedWeights) -> s
         names = ", ".join(map(shortened, islice(checkpoint.shapes, 5)))
         known = "; ".join(origin.name for origin in (*ORIGINS, ARTICLE) if not origin.unsupported)
         return (
-            f"nothing in it tells whose network it is. It has {names}, ...; known are the names "
-            f"of: {known}"
+            f"its names are not of a known origin. It has {names}, ...; the known origins are: "
+            f"{known}"
         )
     if len(best.networks) > 1:
         prefixes = [shortened(prefix) or "no prefix" for prefix in best.networks]
         more = ", ..." if len(prefixes) > 5 else ""
         return (
-            f"it holds several networks, whose names begin with {', '.join(prefixes[:5])}{more}: "
+            f"it holds several networks; their names begin with {', '.join(prefixes[:5])}{more}: "
             "load a dict of one network's arrays"
         )
     if best.origin.unsupported:

@@ -1,4 +1,4 @@
-"""Restore a model's variables if loading fails."""
+"""Restoration of a model's variables if loading fails."""
 
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -12,9 +12,9 @@ from .checkpoints import IN_MEMORY_BYTES
 
 @contextmanager
 def restored_on_failure(variables: Iterable[Any]) -> Iterator[None]:
-    """Give variables back the values that they have now if the block raises, even an interrupt.
+    """Restore the current values of variables if the `with` block raises, even an interrupt.
 
-    The values are kept on disk, for a second copy of a network may be more than memory holds.
+    The values are kept on disk, because a second copy of a network may not fit in memory.
     """
     with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as file:
         kept = []

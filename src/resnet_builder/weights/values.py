@@ -1,4 +1,4 @@
-"""From a checkpoint's tensors to a network's weights."""
+"""Conversion of a checkpoint's tensors to a network's weights."""
 
 import ml_dtypes
 import numpy as np
@@ -17,12 +17,12 @@ def to_weight(
     """Read the value of a weight.
 
     Args:
-        dtype: of the weight.
-        epsilon: of the batch norm that it is of.
+        dtype: dtype of the weight.
+        epsilon: epsilon of its batch norm.
 
     Raises:
-        ValueError: it cannot be read, is not of floats, has another shape than the checkpoint
-            says, or values that are not finite.
+        ValueError: a tensor that cannot be read, is not of floats, has another shape than the
+            checkpoint states, or has values that are not finite.
     """
     layer, variable = assignment.weight
     array = _read(checkpoint, assignment.tensor)
@@ -30,10 +30,10 @@ def to_weight(
     if layer in STEMS and variable == "kernel" and array.shape != assignment.shape:
         array = _adapt_channels(array, assignment.shape[2])
     if assignment.bias:
-        # gamma * (x + bias - mean) / ... is a batch norm of x alone, whose mean is less the bias.
+        # gamma * (x + bias - mean) / ... is a batch norm of x alone with the mean (mean - bias).
         array = array - _read(checkpoint, assignment.bias)
     if variable == "moving_variance" and origin.epsilon is not None:
-        # A variance that with the network's epsilon gives what it gives with the origin's.
+        # The variance + epsilon is then the same with the network's epsilon as with the origin's.
         array = array + np.float32(origin.epsilon - epsilon)
     with np.errstate(over="ignore"):
         array = array.astype(getattr(ml_dtypes, dtype, dtype))
@@ -48,7 +48,7 @@ def to_weight(
 def _read(checkpoint: Checkpoint, name: str) -> Array:
     try:
         array = checkpoint.read(name)
-    except Exception as error:  # what a format raises for a tensor that NumPy cannot hold
+    except Exception as error:  # any error of a format, if NumPy cannot hold the tensor
         raise ValueError(
             f"cannot load {checkpoint.name}: {name} cannot be read: {error}"
         ) from error
@@ -63,9 +63,10 @@ def _read(checkpoint: Checkpoint, name: str) -> Array:
 
 
 def _adapt_channels(kernel: Array, channels: int) -> Array:
-    """A stem for another number of channels, as timm makes it (models/_manipulate.py).
+    """Adapt a stem's kernel to another number of channels, as timm (models/_manipulate.py).
 
-    One channel sees the sum; others repeat what is there, rescaled to keep the size of the output.
+    For one channel the kernel is summed; for others it is repeated and rescaled to keep the scale
+    of the output.
     (rows, columns, given, filters) -> (rows, columns, channels, filters).
     """
     given = kernel.shape[2]
