@@ -11,12 +11,12 @@ from ..config import ResnetConfig
 from ..plan.network import make_plan
 from ..presets import resolve
 from .diagram import Diagram, check_path
-from .differences import mark_differences
-from .page_drawing import draw_page
-from .page_layout import lay_out_page, lay_out_side_by_side
-from .plan_sketch import sketch_plan
-from .sketch import Sketch
-from .stage_drawing import draw_stages
+from .page.drawing import draw_page
+from .page.layout import lay_out_page, lay_out_side_by_side
+from .sketch.differences import mark_differences
+from .sketch.of_plan import sketch_plan
+from .sketch.sketch import Sketch
+from .stages import draw_stages
 
 if TYPE_CHECKING:
     import keras
@@ -76,7 +76,7 @@ def plot(
     look_up(DIRECTIONS, direction, "direction")
     _check(to_file, fold)
     if detail == "layer":
-        from .layer_drawing import draw_layers
+        from .layers import draw_layers
 
         graph = draw_layers(_model(source, input_shape, classes), direction)
     else:
@@ -127,7 +127,7 @@ def _sketch(source: Any, input_shape: Any = None, classes: int | None = None) ->
         plan = make_plan(named.config)
         if plan.is_known:
             return sketch_plan(plan, named.name)
-    from .model_sketch import sketch_model
+    from .sketch.of_model import sketch_model
 
     return sketch_model(_model(source, input_shape, classes))
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 
-from ..common import words
-from ..common.words import Description
-from ..costs.profile import profile_plan
-from ..plan.blocks import Block
-from ..plan.draft import Unit as LayerUnit
-from ..plan.layers import Layer
-from ..plan.network import Plan
-from ..plan.words import describe
+from ...common import words
+from ...common.words import Description
+from ...costs.profile import profile_plan
+from ...plan.blocks import Block
+from ...plan.draft import Unit as LayerUnit
+from ...plan.layers import Layer
+from ...plan.network import Plan
+from ...plan.words import describe
 from .sketch import ENTRY, Cell, Section, Sketch, Unit, UnitMaker, join, shortcut_role
 
 

@@ -8,14 +8,14 @@ import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder, profile
 from resnet_builder.model.graph import model_graph
-from resnet_builder.pictures.boxes import gather
-from resnet_builder.pictures.model_sketch import sketch_model
-from resnet_builder.pictures.plan_sketch import sketch_plan
-from resnet_builder.pictures.sketch import ENTRY, Sketch, Unit
+from resnet_builder.pictures.sketch.boxes import gather
+from resnet_builder.pictures.sketch.of_model import sketch_model
+from resnet_builder.pictures.sketch.of_plan import sketch_plan
+from resnet_builder.pictures.sketch.sketch import ENTRY, Sketch, Unit
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets import resolve
 
-from ..helpers import two_branches
+from ...helpers import two_branches
 
 pytestmark = pytest.mark.once
 

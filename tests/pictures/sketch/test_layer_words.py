@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from resnet_builder.common import words
-from resnet_builder.pictures.layer_words import cells, kind
+from resnet_builder.pictures.sketch.layer_words import cells, kind
 
 pytestmark = pytest.mark.once
 

@@ -8,17 +8,17 @@ import keras
 import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder
-from resnet_builder.pictures.differences import mark_differences
-from resnet_builder.pictures.model_sketch import sketch_model
-from resnet_builder.pictures.page import Page
-from resnet_builder.pictures.page_layout import lay_out_page, lay_out_side_by_side
-from resnet_builder.pictures.plan_sketch import sketch_plan
-from resnet_builder.pictures.sketch import Sketch
-from resnet_builder.pictures.unit_layout import ROW, cell_width
+from resnet_builder.pictures.page.layout import lay_out_page, lay_out_side_by_side
+from resnet_builder.pictures.page.page import Page
+from resnet_builder.pictures.page.unit_layout import ROW, cell_width
+from resnet_builder.pictures.sketch.differences import mark_differences
+from resnet_builder.pictures.sketch.of_model import sketch_model
+from resnet_builder.pictures.sketch.of_plan import sketch_plan
+from resnet_builder.pictures.sketch.sketch import Sketch
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets import resolve
 
-from ..helpers import two_branches
+from ...helpers import two_branches
 
 pytestmark = pytest.mark.once
 

@@ -4,8 +4,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from ..common import words
-from ..common.words import Description
+from ...common import words
+from ...common.words import Description
 from .sketch import Cell
 
 # By class: operations such as `a + b` have classes of the same names.

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from ..common import words
-from ..common.words import Description
+from ...common import words
+from ...common.words import Description
 
 ENTRY = -1  # where a unit begins: the box that the unit before it ends in
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, zip_longest
 
+from ..sketch.sketch import ENTRY, Section, Sketch, Unit
 from .page import Frame, Line, Page, PlacedBox, Run, Text
-from .sketch import ENTRY, Section, Sketch, Unit
 from .unit_layout import (
     BETWEEN_COLUMNS,
     GAP,

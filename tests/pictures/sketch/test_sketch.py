@@ -6,7 +6,16 @@ from time import process_time
 import pytest
 
 from resnet_builder.common.words import Description
-from resnet_builder.pictures.sketch import ENTRY, Cell, Edge, Unit, UnitMaker, fold, in_rows, join
+from resnet_builder.pictures.sketch.sketch import (
+    ENTRY,
+    Cell,
+    Edge,
+    Unit,
+    UnitMaker,
+    fold,
+    in_rows,
+    join,
+)
 
 pytestmark = pytest.mark.once
 

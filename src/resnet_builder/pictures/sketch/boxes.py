@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from ..common.words import Description
-from ..model.graph import PERMUTED, Node
+from ...common.words import Description
+from ...model.graph import PERMUTED, Node
 from .layer_words import activation_words, cells, kind, numbers, window
 from .sketch import Cell
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import keras
 
-from ..common import words
-from ..costs.models import node_costs, profile_model, section_names
-from ..costs.report import known_sum
-from ..model.graph import Node, model_graph
-from ..model.network import places
-from ..plan.names import Place, read_names
+from ...common import words
+from ...costs.models import node_costs, profile_model, section_names
+from ...costs.report import known_sum
+from ...model.graph import Node, model_graph
+from ...model.network import places
+from ...plan.names import Place, read_names
 from .boxes import LayerBox, gather
 from .sketch import ENTRY, Edge, Section, Sketch, Unit, UnitMaker, join, shortcut_role
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 
-from .sketch import ENTRY, Cell, Edge, Unit
+from ..sketch.sketch import ENTRY, Cell, Edge, Unit
 
 FONT_SIZE = 11
 ROW, GAP = 20, 14  # the height of a box, and the distance to the next one

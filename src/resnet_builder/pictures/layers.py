@@ -7,9 +7,9 @@ import pydot
 
 from ..common import words
 from ..model.graph import Node, model_graph
-from .layer_words import activation_words, description, kind, window
 from .markup import escape
-from .page_drawing import COLOURS, FONT
+from .page.drawing import COLOURS, FONT
+from .sketch.layer_words import activation_words, description, kind, window
 
 
 def draw_layers(model: keras.Model, direction: str) -> pydot.Dot:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pydot
 
-from .markup import escape
+from ..markup import escape
 from .page import Frame, Line, Page, PlacedBox, Run, Text
 from .unit_layout import FONT_SIZE, ROW, Point, cell_width, reach, text_width
 
