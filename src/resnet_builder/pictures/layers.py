@@ -8,8 +8,8 @@ import pydot
 from ..common import words
 from ..model.graph import Node, model_graph
 from .markup import escape
-from .page.drawing import COLOURS, FONT
 from .sketch.layer_words import activation_words, description, kind, window
+from .style import COLOURS, FONT
 
 
 def draw_layers(model: keras.Model, direction: str) -> pydot.Dot:

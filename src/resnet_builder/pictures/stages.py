@@ -8,8 +8,8 @@ import pydot
 
 from ..common.words import Description, by
 from .markup import escape
-from .page.drawing import FONT
 from .sketch.sketch import Section, Sketch, Unit
+from .style import FONT
 
 MOST_LINES = 10  # of a card
 

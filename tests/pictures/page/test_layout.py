@@ -9,8 +9,8 @@ import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder
 from resnet_builder.pictures.page.layout import lay_out_page, lay_out_side_by_side
+from resnet_builder.pictures.page.measures import ROW, cell_width
 from resnet_builder.pictures.page.page import Page
-from resnet_builder.pictures.page.unit_layout import ROW, cell_width
 from resnet_builder.pictures.sketch.differences import mark_differences
 from resnet_builder.pictures.sketch.of_model import sketch_model
 from resnet_builder.pictures.sketch.of_plan import sketch_plan

@@ -1,6 +1,6 @@
-"""A page as a DOT graph in which every place is given: all versions of Graphviz draw the same."""
+"""A page as a DOT graph with every position given: all versions of Graphviz draw the same."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from math import dist
 from typing import Any
@@ -8,26 +8,13 @@ from typing import Any
 import pydot
 
 from ..markup import escape
-from .page import Frame, Line, Page, PlacedBox, Run, Text
-from .unit_layout import FONT_SIZE, ROW, Point, cell_width, reach, text_width
+from ..style import COLOURS, FONT
+from .measures import FONT_SIZE, ROW, Point, cell_width, extent, text_width
+from .page import Frame, Line, Page, PlacedBox, Span, Text
 
-FONT = "Arial"
 CORNER = 6  # radius
 ARROW = 6  # length
 
-# Paul Tol's pale, light and vibrant qualitative colours, which stay apart for the colour-blind;
-# lightness and words tell apart what grey does not. https://personal.sron.nl/~pault/
-COLOURS = {
-    "conv": "#BBCCEE",
-    "norm": "#EEEEBB",
-    "activation": "#FFCCCC",
-    "pool": "#CCEEFF",
-    "merge": "#CCDDAA",
-    "scale": "#E0D0EC",
-    "dense": "#DDDDDD",
-    "other": "#FFFFFF",
-    "output": "#FFFFFF",
-}
 ROLES = {
     "": {"color": "#444444"},
     "identity": {"color": "#0077BB", "penwidth": "1.8"},
@@ -36,114 +23,109 @@ ROLES = {
 }
 MARKED = ' BORDER="3" COLOR="#000000"'
 TEXT_COLOURS = {role: look["color"] for role, look in ROLES.items()} | {"": "#000000"}
-FRAMES = {
+FRAMES: dict[str, dict[str, Any]] = {
     "lane": {"fillcolor": "#F4F4F4", "color": "#CCCCCC"},
     "unit": {"fillcolor": "#FFFFFF", "color": "#999999"},
     "card": {"fillcolor": "#FFFFFF", "color": "#999999"},
 }
 
+Position = Callable[[Point], str]  # a point of the page as Graphviz writes it
+
 
 def draw_page(page: Page) -> pydot.Dot:
-    """The graph: frames below, then boxes, and lines above."""
-    return _Drawing(page).graph
+    """Draw frames below, then boxes, and lines above."""
 
-
-class _Drawing:
-    def __init__(self, page: Page) -> None:
-        self.height = page.height
-        # The engine nop2 takes the places as they are.
-        self.graph = pydot.Dot(
-            "network", layout="nop2", outputorder="nodesfirst", pad="0.15", bgcolor="white"
-        )
-        self.graph.set_node_defaults(
-            shape="plain", fontname=FONT, fontsize=str(FONT_SIZE), color="#555555"
-        )
-        self.graph.set_edge_defaults(arrowsize="0.6")
-        for number, frame in enumerate(page.frames):
-            self._frame(f"f{number}", frame)
-        for number, text in enumerate(page.texts):
-            self._text(f"t{number}", text)
-        for box in page.boxes:
-            self._box(box)
-        for fork, point in page.forks.items():
-            self._node(fork, point, shape="point", width="0.05", color="#444444")
-        for line in page.lines:
-            self._line(line)
-
-    def _at(self, point: Point) -> str:
+    def at(point: Point) -> str:
         x, y = point
-        return f"{x:.1f},{self.height - y:.1f}"
+        return f"{x:.1f},{page.height - y:.1f}"
 
-    def _node(self, node: str, point: Point, **attributes: Any) -> None:
-        self.graph.add_node(pydot.Node(node, pos=self._at(point), **attributes))
-
-    def _frame(self, name: str, frame: Frame) -> None:
-        self._node(
-            name,
-            (frame.x + frame.width / 2, frame.y + frame.height / 2),
-            shape="box",
-            style="rounded,filled",
-            label="",
-            fixedsize="true",
-            width=f"{frame.width / 72:.4f}",
-            height=f"{frame.height / 72:.4f}",
-            **FRAMES[frame.kind],
+    graph = _empty_graph()
+    for number, frame in enumerate(page.frames):
+        graph.add_node(_frame(f"f{number}", frame, at))
+    for number, text in enumerate(page.texts):
+        graph.add_node(_text(f"t{number}", text, at))
+    for box in page.boxes:
+        graph.add_node(_box(box, at))
+    for fork, point in page.forks.items():
+        graph.add_node(
+            pydot.Node(fork, pos=at(point), shape="point", width="0.05", color="#444444")
         )
-
-    def _text(self, name: str, text: Text) -> None:
-        widths = [sum(text_width(run.words, run.size) for run in line) for line in text.lines]
-        heights = [1.25 * max(run.size for run in line) for line in text.lines]
-        cell = f'ALIGN="LEFT" WIDTH="{max(widths):.0f}"'
-        rows = "".join(
-            f'<TR><TD {cell} HEIGHT="{height:.0f}">{"".join(map(_run, line))}</TD></TR>'
-            for line, height in zip(text.lines, heights, strict=True)
-        )
-        self._node(
-            name,
-            (text.x + max(widths) / 2, text.y + sum(heights) / 2),
-            label=f"<{_table(rows, 0, 0)}>",
-        )
-
-    def _box(self, placed: PlacedBox) -> None:
-        cells = "".join(
-            f'<TD BGCOLOR="{COLOURS[cell.kind]}" WIDTH="{cell_width(cell)}" HEIGHT="{ROW}"'
-            f"{MARKED if cell.marked else ''}>{escape(cell.words)}</TD>"
-            for cell in placed.box
-        )
-        width = sum(reach(placed.box))
-        self._node(
-            placed.name,
-            (placed.x + width / 2, placed.y),
-            label=f"<{_table(f'<TR>{cells}</TR>', 1, 0)}>",
-        )
-
-    def _line(self, line: Line) -> None:
-        *_, before, end = points = _without_repeats(line.points)
-        way = list(points)
-        position = ""
-        if line.arrow:
-            # The tip of the arrow is the end; the line stops where the arrow begins.
-            way[-1] = _towards(end, before, ARROW)
-            position = f"e,{self._at(end)} "
-        position += " ".join(map(self._at, _rounded(way)))
-        attributes: dict[str, Any] = ROLES[line.role] | (
-            {} if line.arrow else {"arrowhead": "none"}
-        )
-        self.graph.add_edge(pydot.Edge(line.source, line.target, pos=position, **attributes))
+    for line in page.lines:
+        graph.add_edge(_line(line, at))
+    return graph
 
 
-def _table(rows: str, border: int, padding: int) -> str:
-    return (
-        f'<TABLE BORDER="0" CELLBORDER="{border}" CELLSPACING="0" CELLPADDING="{padding}">'
-        f"{rows}</TABLE>"
+def _empty_graph() -> pydot.Dot:
+    # The engine nop2 keeps the positions as they are.
+    graph = pydot.Dot(
+        "network", layout="nop2", outputorder="nodesfirst", pad="0.15", bgcolor="white"
+    )
+    graph.set_node_defaults(shape="plain", fontname=FONT, fontsize=str(FONT_SIZE), color="#555555")
+    graph.set_edge_defaults(arrowsize="0.6")
+    return graph
+
+
+def _frame(name: str, frame: Frame, at: Position) -> pydot.Node:
+    return pydot.Node(
+        name,
+        pos=at((frame.x + frame.width / 2, frame.y + frame.height / 2)),
+        shape="box",
+        style="rounded,filled",
+        label="",
+        fixedsize="true",
+        width=f"{frame.width / 72:.4f}",
+        height=f"{frame.height / 72:.4f}",
+        **FRAMES[frame.kind],
     )
 
 
-def _run(run: Run) -> str:
-    words = escape(run.words).replace("   ", "&#160;" * 3)
-    for tag, wanted in (("B", run.bold), ("U", run.marked)):
+def _text(name: str, text: Text, at: Position) -> pydot.Node:
+    widths = [sum(text_width(span.words, span.size) for span in line) for line in text.lines]
+    heights = [1.25 * max(span.size for span in line) for line in text.lines]
+    cell = f'ALIGN="LEFT" WIDTH="{max(widths):.0f}"'
+    rows = "".join(
+        f'<TR><TD {cell} HEIGHT="{height:.0f}">{"".join(map(_span, line))}</TD></TR>'
+        for line, height in zip(text.lines, heights, strict=True)
+    )
+    middle = text.x + max(widths) / 2, text.y + sum(heights) / 2
+    return pydot.Node(name, pos=at(middle), label=_table(rows, border=0))
+
+
+def _box(placed: PlacedBox, at: Position) -> pydot.Node:
+    cells = "".join(
+        f'<TD BGCOLOR="{COLOURS[cell.kind]}" WIDTH="{cell_width(cell)}" HEIGHT="{ROW}"'
+        f"{MARKED if cell.marked else ''}>{escape(cell.words)}</TD>"
+        for cell in placed.box
+    )
+    middle = placed.x + sum(extent(placed.box)) / 2, placed.y
+    return pydot.Node(placed.name, pos=at(middle), label=_table(f"<TR>{cells}</TR>", border=1))
+
+
+def _line(line: Line, at: Position) -> pydot.Edge:
+    *_, before, end = route = _without_repeats(line.points)
+    look: dict[str, Any] = dict(ROLES[line.role])
+    tip = ""
+    if line.arrow:
+        # The tip of the arrow is the end; the line stops where the arrow begins.
+        route[-1] = _towards(end, before, ARROW)
+        tip = f"e,{at(end)} "
+    else:
+        look["arrowhead"] = "none"
+    position = tip + " ".join(map(at, _rounded(route)))
+    return pydot.Edge(line.source, line.target, pos=position, **look)
+
+
+def _table(rows: str, *, border: int) -> str:
+    return (
+        f'<<TABLE BORDER="0" CELLBORDER="{border}" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>>'
+    )
+
+
+def _span(span: Span) -> str:
+    words = escape(span.words).replace("   ", "&#160;" * 3)
+    for tag, wanted in (("B", span.bold), ("U", span.marked)):
         words = f"<{tag}>{words}</{tag}>" if wanted else words
-    return f'<FONT POINT-SIZE="{run.size}" COLOR="{TEXT_COLOURS[run.role]}">{words}</FONT>'
+    return f'<FONT POINT-SIZE="{span.size}" COLOR="{TEXT_COLOURS[span.role]}">{words}</FONT>'
 
 
 # Lines ------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ Lengths are in points (72 to an inch); heights grow downwards from the top of th
 
 from dataclasses import dataclass, field, replace
 
-from .unit_layout import FONT_SIZE, Box, Point
+from .measures import FONT_SIZE, Box, Point
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Run:
+class Span:
     """Words in one style; in the colour of a shortcut's role; marked ones are underlined."""
 
     words: str
@@ -42,11 +42,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Text:
-    """Lines, each of which is one run or more, by the top left."""
+    """Lines, each of which is one span or more, by the top left."""
 
     x: float
     y: float
-    lines: tuple[tuple[Run, ...], ...]
+    lines: tuple[tuple[Span, ...], ...]
 
 
 @dataclass(frozen=True)

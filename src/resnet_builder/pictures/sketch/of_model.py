@@ -68,14 +68,15 @@ def _with_input(sections: list[Section]) -> tuple[Section, ...]:
 
 
 def _segments(boxes: list[LayerBox]) -> Iterator[range]:
-    """Runs of boxes, each of which ends in a box that every way through the model passes."""
-    reach = [number + 1 for number in range(len(boxes))]  # the last box that each one feeds
+    """Yield ranges of boxes, each ending in a box that every path through the model passes."""
+    # The last box that each one feeds.
+    last_fed = [number + 1 for number in range(len(boxes))]
     fed = {source for box in boxes for source in box.inputs}
     for number, box in enumerate(boxes):
         for source in box.inputs:
-            reach[source] = max(reach[source], number)
+            last_fed[source] = max(last_fed[source], number)
         if number not in fed:
-            reach[number] = len(boxes)
+            last_fed[number] = len(boxes)
     last_source = max(number for number, box in enumerate(boxes) if not box.inputs)
     furthest = last_source
     start = 0
@@ -83,7 +84,7 @@ def _segments(boxes: list[LayerBox]) -> Iterator[range]:
         if furthest <= number or number == len(boxes) - 1:
             yield range(start, number + 1)
             start = number + 1
-        furthest = max(furthest, reach[number])
+        furthest = max(furthest, last_fed[number])
 
 
 # Units ------------------------------------------------------------------------------------------
@@ -141,16 +142,16 @@ def _unit(segment: range, boxes: list[LayerBox], name: str) -> Unit:
 
 
 def _with_shortcuts(unit: Unit) -> Unit:
-    """The unit with the shorter of two ways to a sum marked as what it is."""
+    """The unit with the shorter of two paths to a sum marked as a shortcut."""
 
-    def effort(way: list[Edge]) -> tuple[int, int]:
+    def effort(path: list[Edge]) -> tuple[int, int]:
         """Convolutions first, then anything."""
-        kinds = [cell.kind for edge in way[:-1] for cell in unit.boxes[edge.target]]
-        return kinds.count("conv"), len(way)
+        kinds = [cell.kind for edge in path[:-1] for cell in unit.boxes[edge.target]]
+        return kinds.count("conv"), len(path)
 
     roles: dict[Edge, str] = {}
-    for ways in _ways_to_sums(unit):
-        short, long = sorted(ways, key=effort)
+    for paths in _paths_to_sums(unit):
+        short, long = sorted(paths, key=effort)
         if effort(short) < effort(long):
             role = shortcut_role(unit.boxes[edge.target] for edge in short[:-1])
             roles |= dict.fromkeys(short, role)
@@ -158,20 +159,20 @@ def _with_shortcuts(unit: Unit) -> Unit:
     return replace(unit, edges=tuple(marked))
 
 
-def _ways_to_sums(unit: Unit) -> Iterator[list[list[Edge]]]:
-    """For every sum of two the chains of edges that end in it."""
+def _paths_to_sums(unit: Unit) -> Iterator[list[list[Edge]]]:
+    """Yield, for every sum of two tensors, the two chains of edges that end in it."""
     into: defaultdict[int, list[Edge]] = defaultdict(list)
     out_of: defaultdict[int, list[Edge]] = defaultdict(list)
     for edge in unit.edges:
         into[edge.target].append(edge)
         out_of[edge.source].append(edge)
 
-    def way_to(edge: Edge) -> list[Edge]:
-        way = [edge]
-        while len(out_of[way[0].source]) == len(into[way[0].source]) == 1:
-            way.insert(0, into[way[0].source][0])
-        return way
+    def path_to(edge: Edge) -> list[Edge]:
+        path = [edge]
+        while len(out_of[path[0].source]) == len(into[path[0].source]) == 1:
+            path.insert(0, into[path[0].source][0])
+        return path
 
     for box, (first, *_) in enumerate(unit.boxes):
         if (first.kind, first.description.noun) == ("merge", "+") and len(into[box]) == 2:
-            yield [way_to(edge) for edge in into[box]]
+            yield [path_to(edge) for edge in into[box]]
