@@ -14,6 +14,7 @@ from .diagram import Diagram, check_path
 from .page.drawing import draw_page
 from .page.layout import lay_out_page, lay_out_side_by_side
 from .sketch.differences import mark_differences
+from .sketch.folding import folded
 from .sketch.of_plan import sketch_plan
 from .sketch.sketch import Sketch
 from .stages import draw_stages
@@ -81,7 +82,7 @@ def plot(
         graph = draw_layers(_model(source, input_shape, classes), direction)
     else:
         sketch = _sketch(source, input_shape, classes)
-        sketch = sketch.folded() if fold else sketch
+        sketch = folded(sketch) if fold else sketch
         if detail == "stage":
             graph = draw_stages(sketch, direction)
         else:
@@ -99,7 +100,7 @@ def plot_side_by_side(
     _check(to_file, fold)
     sketches = [replace(_sketch(config), name=name) for name, config in networks]
     if fold:
-        sketches = [sketch.folded() for sketch in sketches]
+        sketches = list(map(folded, sketches))
     page = lay_out_side_by_side(
         mark_differences(*sketches),
         in_one_column=not fold,

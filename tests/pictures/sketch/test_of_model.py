@@ -9,6 +9,7 @@ import pytest
 from resnet_builder import PRESETS, ResnetBuilder, profile
 from resnet_builder.model.graph import model_graph
 from resnet_builder.pictures.sketch.boxes import gather
+from resnet_builder.pictures.sketch.folding import folded
 from resnet_builder.pictures.sketch.of_model import sketch_model
 from resnet_builder.pictures.sketch.of_plan import sketch_plan
 from resnet_builder.pictures.sketch.sketch import ENTRY, Sketch, Unit
@@ -71,22 +72,22 @@ def read(sketch: Sketch) -> list[Any]:
 def test_a_plan_and_its_model_make_the_same_picture(name: str) -> None:
     model = ResnetBuilder.from_preset(name)
     plan = make_plan(resolve(name).config)
-    assert read(sketch_model(model).folded()) == read(sketch_plan(plan, name).folded())
+    assert read(folded(sketch_model(model))) == read(folded(sketch_plan(plan, name)))
 
 
 def test_so_do_options() -> None:
     options: dict[str, Any] = {"drop_path_rate": 0.1, "se_ratio": 0.25, "activation": "silu"}
     model = ResnetBuilder.from_preset("resnet18", (64, 48, 3), 7, **options)
     config = PRESETS["resnet18"].replace(input_shape=(64, 48, 3), classes=7, **options)
-    sketch = sketch_plan(make_plan(config), "resnet18").folded()
-    assert read(sketch_model(model).folded()) == read(sketch)
+    sketch = folded(sketch_plan(make_plan(config), "resnet18"))
+    assert read(folded(sketch_model(model))) == read(sketch)
     # Rising rates of stochastic depth do not make every block another one.
     assert [unit.repeats for unit in sketch.sections[1].units] == [1, 1]
     assert len(sketch.sections[3].units) == 2
 
 
 def blocks(model: keras.Model) -> list[tuple[str, int]]:
-    sections = sketch_model(model).folded().sections
+    sections = folded(sketch_model(model)).sections
     return [(u.title, u.repeats) for section in sections for u in section.units if u.title]
 
 

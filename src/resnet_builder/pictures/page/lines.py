@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from ..sketch.sketch import ENTRY, Edge, Unit
+from ..sketch.sketch import ENTRY, Box, Edge, Unit
 from .grid import Slot
-from .measures import CARD, LANE_GAP, ROW, ROW_GAP, UNIT_GAP, Box, Point, extent
+from .measures import CARD, LANE_GAP, ROW, ROW_GAP, UNIT_GAP, Point, extent
 from .page import Frame, Line, Page, PlacedBox, Span, Text
 from .unit_layout import UnitLayout
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from ..sketch.sketch import Cell
+from ..sketch.sketch import Box, Cell
 
 FONT_SIZE = 11
 NARROW, WIDE = set("iljtfrI.,:;|!'()[] –-×"), set("mwMW%@")
@@ -20,7 +20,6 @@ UNIT_GAP, ROW_GAP, LANE_GAP = 22, 36, 18
 HEADING_WIDTH, HEADING_HEIGHT = 122, 66  # of a lane
 TITLE_HEIGHT = 30
 
-Box = tuple[Cell, ...]
 Point = tuple[float, float]
 
 

@@ -5,7 +5,8 @@ Lengths are in points (72 to an inch); heights grow downwards from the top of th
 
 from dataclasses import dataclass, field, replace
 
-from .measures import FONT_SIZE, Box, Point
+from ..sketch.sketch import Box
+from .measures import FONT_SIZE, Point
 
 
 @dataclass(frozen=True)

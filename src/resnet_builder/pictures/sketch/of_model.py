@@ -16,7 +16,8 @@ from ...model.graph import Node, model_graph
 from ...model.network import places
 from ...plan.names import Place, read_names
 from .boxes import LayerBox, gather
-from .sketch import ENTRY, Edge, Section, Sketch, Unit, UnitMaker, join, shortcut_role
+from .sketch import ENTRY, Edge, Section, Sketch, Unit
+from .units import UnitMaker, join, shortcut_role
 
 
 def sketch_model(model: keras.Model) -> Sketch:

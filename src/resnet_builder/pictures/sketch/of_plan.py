@@ -10,7 +10,8 @@ from ...plan.draft import Unit as LayerUnit
 from ...plan.layers import Layer
 from ...plan.network import Plan
 from ...plan.words import describe
-from .sketch import ENTRY, Cell, Section, Sketch, Unit, UnitMaker, join, shortcut_role
+from .sketch import ENTRY, Cell, Section, Sketch, Unit
+from .units import UnitMaker, join, shortcut_role
 
 
 def sketch_plan(plan: Plan, name: str) -> Sketch:

@@ -6,16 +6,9 @@ from time import process_time
 import pytest
 
 from resnet_builder.common.words import Description
-from resnet_builder.pictures.sketch.sketch import (
-    ENTRY,
-    Cell,
-    Edge,
-    Unit,
-    UnitMaker,
-    fold,
-    in_rows,
-    join,
-)
+from resnet_builder.pictures.sketch.folding import fold, in_rows
+from resnet_builder.pictures.sketch.sketch import ENTRY, Cell, Edge, Unit
+from resnet_builder.pictures.sketch.units import UnitMaker, join
 
 pytestmark = pytest.mark.once
 
