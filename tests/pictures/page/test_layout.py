@@ -1,4 +1,4 @@
-"""Pages: everything has room, and no line runs through a box that it has nothing to do with."""
+"""Pages: boxes do not overlap, and lines cross only the boxes that they connect."""
 
 from collections.abc import Callable, Iterator
 from functools import partial

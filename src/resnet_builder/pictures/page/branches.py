@@ -8,24 +8,24 @@ from ..sketch.sketch import ENTRY, Edge, Unit
 
 @dataclass(frozen=True)
 class Branch:
-    """Boxes in a row, and the edges that lead to, between and from them; perhaps no box."""
+    """Consecutive boxes, with the edges to, between and from them; there may be no box."""
 
     boxes: list[int]
     edges: list[Edge]
 
     def interval(self, heights: dict[int, float]) -> tuple[float, float]:
-        """The heights of its first and its last end: boxes that it leaves, has or joins."""
+        """The least and the greatest height of its boxes and of the ends of its edges."""
         ends = [*self.boxes, *(end for edge in self.edges for end in (edge.source, edge.target))]
         return min(heights[end] for end in ends), max(heights[end] for end in ends)
 
     def spread_over(self, interval: tuple[float, float]) -> dict[int, float]:
-        """The heights of its boxes, at equal distances in an interval."""
+        """Heights for its boxes, at equal distances in an interval."""
         top, low = interval
         step = (low - top) / (len(self.boxes) + 1)
         return {box: top + n * step for n, box in enumerate(self.boxes, start=1)}
 
     def is_a_chain(self, unit: Unit) -> bool:
-        """Whether it leaves one box and joins another with nothing else on its boxes."""
+        """Whether it is a path without other edges at its boxes."""
         touching = [e for e in unit.edges if {e.source, e.target} & set(self.boxes)]
         return len(self.edges) == len(self.boxes) + 1 and set(touching) <= set(self.edges)
 

@@ -33,7 +33,7 @@ Position = Callable[[Point], str]  # a point of the page as Graphviz writes it
 
 
 def draw_page(page: Page) -> pydot.Dot:
-    """Draw frames below, then boxes, and lines above."""
+    """Draw frames at the bottom, then texts and boxes, and lines on top."""
 
     def at(point: Point) -> str:
         x, y = point
@@ -132,7 +132,7 @@ def _span(span: Span) -> str:
 
 
 def _without_repeats(points: Sequence[Point]) -> list[Point]:
-    """Without points that follow themselves or lie on the way between their neighbours."""
+    """The points without repeats and without those on the line between their neighbours."""
     kept: list[Point] = []
     for point in points:
         if kept and dist(kept[-1], point) < 0.01:
@@ -156,7 +156,7 @@ def _rounded(points: Sequence[Point]) -> Iterator[Point]:
 
 
 def _towards(point: Point, other: Point, length: float) -> Point:
-    """The point on the way to another."""
+    """The point at a distance from a point, towards another."""
     part = length / dist(point, other)
     (x, y), (other_x, other_y) = point, other
     return x + (other_x - x) * part, y + (other_y - y) * part

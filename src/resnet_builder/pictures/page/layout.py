@@ -140,7 +140,7 @@ def _lane(
 
 
 def _add_frame(page: Page, placed: PlacedUnit) -> None:
-    """Add a unit's frame, title and number, and cards behind a repeated unit."""
+    """Add a unit's frame, title and number, and cards below a repeated unit."""
     unit, frame = placed.unit, placed.frame
     for offset in [2 * CARD, CARD] if unit.repeats > 1 else []:
         page.frames.append(replace(frame, kind="card", x=frame.x + offset, y=frame.y + offset))

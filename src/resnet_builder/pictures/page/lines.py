@@ -86,7 +86,7 @@ def _route_between(before: PlacedUnit, unit: PlacedUnit) -> tuple[Point, ...]:
 
 
 def add_edges(page: Page, unit: PlacedUnit) -> None:
-    """Add the lines inside a unit, with the names of its shortcuts."""
+    """Add the lines inside a unit, with the roles of its shortcuts."""
     for edge in unit.unit.edges:
         from_entry = edge.source == ENTRY
         if from_entry and not unit.unit.forks:
@@ -104,6 +104,6 @@ def add_edges(page: Page, unit: PlacedUnit) -> None:
 
 
 def _label(role: str, axis: float, route: tuple[Point, ...]) -> Text:
-    """The name of a shortcut, to the right of the corner at which its line turns down."""
+    """The role of a shortcut, to the right of the corner at which its line turns down."""
     corner = next(height for x, height in route if x == axis)
     return Text(axis + 4, corner - 12, ((Span(role, 9, role=role),),))

@@ -1,4 +1,4 @@
-"""The sizes of texts and boxes, and the distances between things, in points (72 to an inch)."""
+"""The sizes of texts and boxes, and the distances between them, in points (72 to an inch)."""
 
 from collections.abc import Iterable
 from typing import NamedTuple

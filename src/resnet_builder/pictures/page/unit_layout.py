@@ -1,4 +1,4 @@
-"""Where the boxes of one unit stand: a main column, and shortcuts and branches to its left.
+"""The positions of a unit's boxes: a main column, with shortcuts and branches to its left.
 
 Lengths are in points. Heights grow downwards from the top of the unit; columns are counted from
 the main one, 0, to the left.
@@ -15,11 +15,11 @@ from .measures import GAP, ROW, TITLE, Extent, Point, extent, text_width, widest
 
 @dataclass(frozen=True)
 class UnitLayout:
-    """A unit's boxes and edges with their places.
+    """The positions of a unit's boxes and edges.
 
-    `entry` is the height at which its edges begin; `columns` and `heights` are those of the boxes,
-    and `tracks` are the columns that the edges run in. In a `tangled` unit branches have branches
-    of their own.
+    `entry` is the height at which its edges begin; `columns` and `heights` are those of the boxes;
+    `tracks` are the columns of the edges' vertical lines. In a `tangled` unit, branches have
+    branches of their own.
     """
 
     unit: Unit
@@ -72,7 +72,7 @@ class UnitLayout:
 
 
 def lay_out(unit: Unit, *, in_a_frame: bool = True) -> UnitLayout:
-    """The places of a unit's boxes: rows by the longest way to them, columns by branches."""
+    """Place a unit's boxes: in rows by the longest path to them, in columns by branches."""
     entry = _entry(unit, in_a_frame)
     heights = _rows(unit, entry)
     bottom = max(heights.values()) + ROW / 2
@@ -81,7 +81,7 @@ def lay_out(unit: Unit, *, in_a_frame: bool = True) -> UnitLayout:
     intervals = [
         (0.0, bottom),
         *(branch.interval(heights) for branch in others),
-    ]  # the main one takes all
+    ]  # the main branch takes all heights
     columns: dict[int, int] = {}
     tracks: dict[Edge, int] = {}
     for branch, column in zip((main, *others), _columns(intervals), strict=True):
@@ -117,7 +117,7 @@ def _rows(unit: Unit, entry: float) -> dict[int, float]:
 
 
 def _columns(intervals: Iterable[tuple[float, float]]) -> list[int]:
-    """For each interval the first column in which none before it stands at its heights."""
+    """For each interval of heights, the first column that no overlapping one before it uses."""
     columns: list[int] = []
     placed: list[tuple[int, float, float]] = []
     for top, low in intervals:

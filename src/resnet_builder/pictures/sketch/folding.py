@@ -1,4 +1,4 @@
-"""Equal units in a row drawn once, with their number."""
+"""Folding: equal consecutive units are drawn once, with their number."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -11,13 +11,13 @@ Drawn = tuple[tuple[Box, ...], tuple[Edge, ...]]  # a unit's boxes and edges
 
 
 def folded(sketch: Sketch) -> Sketch:
-    """The sketch with equal units in a row drawn once, and single boxes in a row as one unit."""
+    """Fold the units of each section, and join consecutive single boxes."""
     sections = [replace(section, units=in_rows(fold(section.units))) for section in sketch.sections]
     return replace(sketch, sections=tuple(sections))
 
 
 def fold(units: Iterable[Unit]) -> tuple[Unit, ...]:
-    """Equal units in a row as one with its count; also where several units repeat in turn."""
+    """Replace equal consecutive units, or sequences of units, by one with its count."""
     units = list(units)
     drawn = [(unit.boxes, unit.edges) for unit in units]
     result: list[Unit] = []
@@ -33,9 +33,9 @@ def fold(units: Iterable[Unit]) -> tuple[Unit, ...]:
 
 
 def _best_fold(drawn: list[Drawn], start: int) -> tuple[int, int]:
-    """How many units from `start` on repeat, and how often: what leaves fewest boxes to draw."""
+    """The period and the number of repeats from `start` on that leave the fewest boxes."""
     best, saved = (1, 1), 0
-    boxes = 0  # of a period
+    boxes = 0  # in a period
     for period in range(1, (len(drawn) - start) // 2 + 1):
         boxes += len(drawn[start + period - 1][0])
         repeats = _repeats(drawn, start, period)
@@ -46,7 +46,7 @@ def _best_fold(drawn: list[Drawn], start: int) -> tuple[int, int]:
 
 
 def _repeats(drawn: list[Drawn], start: int, period: int) -> int:
-    """How often in a row the period that begins at `start` is there."""
+    """The number of consecutive repeats of the period that begins at `start`."""
     end = start + period
     while end < len(drawn) and drawn[end] == drawn[end - period]:
         end += 1
@@ -54,7 +54,7 @@ def _repeats(drawn: list[Drawn], start: int, period: int) -> int:
 
 
 def in_rows(units: Iterable[Unit]) -> tuple[Unit, ...]:
-    """Single boxes in a row as one unit without a title."""
+    """Join consecutive units of a single box to one unit without a title."""
     joined: list[Unit] = []
     for single, group in groupby(units, lambda unit: len(unit.boxes) == unit.repeats == 1):
         if single:

@@ -21,7 +21,7 @@ from .units import UnitMaker, join, shortcut_role
 
 
 def sketch_model(model: keras.Model) -> Sketch:
-    """What a picture of a model shows: sections by size, or by this package's names of layers."""
+    """Sketch a model: sections by this package's layer names, or by size for other models."""
     sections = _with_input(list(_sections(model_graph(model))))
     counts = profile_model(model)
     size = ", ".join(words.by(tensor.shape[1:]) for tensor in model.inputs)
@@ -29,7 +29,7 @@ def sketch_model(model: keras.Model) -> Sketch:
 
 
 def _sections(graph: list[Node]) -> Iterator[Section]:
-    """Segments in a row of one size, or of one name; layers that are not drawn cost nothing."""
+    """Yield consecutive segments of one name or size; layers that are not drawn have no costs."""
     where = places(graph)
     boxes = gather(graph, [str(place) if place.block else "" for place in where])
     names, costs = section_names(graph), node_costs(graph)
@@ -58,7 +58,7 @@ def _size(shape: Any) -> str:
 
 
 def _with_input(sections: list[Section]) -> tuple[Section, ...]:
-    """An input alone is no section."""
+    """Move an input without other layers into the next section."""
     first, *rest = sections
     if not rest or first.parameters or first.macs or len(first.units) > 1:
         return tuple(sections)
@@ -94,7 +94,7 @@ def _segments(boxes: list[LayerBox]) -> Iterator[range]:
 def _units(
     segments: list[range], boxes: list[LayerBox], where: list[Place], names: list[str]
 ) -> Iterator[Unit]:
-    """A unit for every block, or for whatever else may be repeated."""
+    """Yield a unit for every block, and for every other segment."""
 
     def nodes(segment: range) -> list[int]:
         return [node for number in segment for node in boxes[number].nodes]
@@ -107,7 +107,7 @@ def _units(
         if name:
             yield join([_unit(segment, boxes, name) for segment in group])
             continue
-        shared: list[Unit] = []  # batch norm and activation that a block may begin with
+        shared: list[Unit] = []  # batch norm and activation at the start of a block
         for segment in group:
             unit = _unit(segment, boxes, _common_name(names[node] for node in nodes(segment)))
             if shared and len(segment) > 1:
@@ -121,12 +121,12 @@ def _units(
 
 
 def _prepares(unit: Unit) -> bool:
-    """Whether a unit is nothing but batch norm and activation."""
+    """Whether a unit is only batch norm and activation."""
     return {cell.kind for box in unit.boxes for cell in box} <= {"norm", "activation"}
 
 
 def _common_name(names: Iterable[str]) -> str:
-    """What the names of a block's layers begin with, if that is a name: conv2_block1."""
+    """The common beginning of the names of a block's layers, if it is a name: conv2_block1."""
     names = list(names)
     alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
     prefix = "".join(letters[0] for letters in alike) if len(names) > 1 else ""
@@ -143,10 +143,10 @@ def _unit(segment: range, boxes: list[LayerBox], name: str) -> Unit:
 
 
 def _with_shortcuts(unit: Unit) -> Unit:
-    """The unit with the shorter of two paths to a sum marked as a shortcut."""
+    """Give the shorter of the two paths to each sum the role of a shortcut."""
 
     def effort(path: list[Edge]) -> tuple[int, int]:
-        """Convolutions first, then anything."""
+        """The number of convolutions, then of edges."""
         kinds = [cell.kind for edge in path[:-1] for cell in unit.boxes[edge.target]]
         return kinds.count("conv"), len(path)
 

@@ -1,4 +1,4 @@
-"""A plan as a sketch for a picture. No Keras here."""
+"""A plan as a sketch for a picture. No Keras."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ from .units import UnitMaker, join, shortcut_role
 
 
 def sketch_plan(plan: Plan, name: str) -> Sketch:
-    """What a picture of a plan shows; a unit for every block."""
+    """Sketch a plan, with a unit for every block."""
     counts = profile_plan(plan, name)
     units = [
         (_stem(plan),),

@@ -1,7 +1,7 @@
-"""What a picture shows, before it is laid out: sections of units of boxes. No Keras here.
+"""The content of a picture before layout: sections of units of boxes. No Keras.
 
-A section is a stage, the stem or the head; a unit is what may be repeated, such as a block; a box
-is a convolution with the batch norm and the activation that go with it.
+A section is a stage, the stem or the head; a unit can be repeated, such as a block; a box is a
+convolution with its batch norm and activation.
 """
 
 from dataclasses import dataclass
@@ -9,24 +9,24 @@ from dataclasses import dataclass
 from ...common import words
 from ...common.words import Description
 
-ENTRY = -1  # where a unit begins: the box that the unit before it ends in
+ENTRY = -1  # the entry of a unit: the last box of the unit before it
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A part of a box. A marked one is not in the other network."""
+    """A part of a box; marked if it is not in the other network."""
 
     description: Description
     marked: bool = False
 
     @property
     def kind(self) -> str:
-        """Its colour."""
+        """The kind of the layer, which decides the colour."""
         return self.description.kind
 
     @property
     def words(self) -> str:
-        """Its text."""
+        """The text."""
         return self.description.words
 
 
@@ -35,10 +35,10 @@ Box = tuple[Cell, ...]
 
 @dataclass(frozen=True)
 class Edge:
-    """From a box of a unit, or its entry, to a box.
+    """An edge from a box of a unit, or from its entry, to a box.
 
-    `role` is a shortcut's: `"identity"`, `"resized identity"` (strided or padded, without weights)
-    or `"projection"`; or empty.
+    `role` is that of a shortcut, `"identity"`, `"resized identity"` (strided or padded, without
+    weights) or `"projection"`, or empty.
     """
 
     source: int
@@ -48,10 +48,10 @@ class Edge:
 
 @dataclass(frozen=True)
 class Unit:
-    """Boxes, each behind those that feed it; the last is the one that the next unit begins at.
+    """Boxes, each after those that feed it; the next unit begins at the last one.
 
-    `names` are the first and the last of the units that are folded into this one; it is marked
-    where another network has another number of them.
+    `names` are those of the first and the last unit that are folded into this one; it is marked if
+    the other network has another number of them.
     """
 
     names: tuple[str, str]
@@ -62,20 +62,20 @@ class Unit:
 
     @property
     def forks(self) -> bool:
-        """Whether several boxes begin at its entry."""
+        """Whether several edges begin at its entry."""
         return sum(edge.source == ENTRY for edge in self.edges) > 1
 
     @property
     def title(self) -> str:
-        """Such as block2 – block6."""
+        """The names, such as block2 – block6."""
         return " – ".join(dict.fromkeys(filter(None, self.names)))
 
 
 @dataclass(frozen=True)
 class Section:
-    """Units of one size, with what they cost; `size` is in words.
+    """Units with outputs of one size, and their costs; `size` is in words.
 
-    `marks` are the details in which another network differs.
+    `marks` are the names of the details that differ from the other network.
     """
 
     name: str
@@ -87,12 +87,12 @@ class Section:
 
     @property
     def title(self) -> str:
-        """Its name, else its size; empty where it has neither."""
+        """The name, or the size if it has no name; may be empty."""
         return self.name or self.size
 
     @property
     def details(self) -> dict[str, str]:
-        """What is said below its title, by field; the size where the title does not say it."""
+        """The lines below the title, by field; the size is empty if it is the title."""
         return {
             "size": self.size if self.name else "",
             "parameters": f"{words.short(self.parameters)} parameters",
@@ -102,7 +102,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Sketch:
-    """A whole network; `input_size` is in words. It is marked where another's totals differ."""
+    """A whole network; `input_size` is in words; marked if its totals differ from the other's."""
 
     name: str
     input_size: str
@@ -113,6 +113,6 @@ class Sketch:
 
     @property
     def totals(self) -> str:
-        """What is said of it behind its name."""
+        """The text after the name."""
         counts = f"{words.short(self.parameters)} parameters"
         return "   ".join([self.input_size, counts, f"{words.short(self.macs)} multiply-adds"])

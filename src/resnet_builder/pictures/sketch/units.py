@@ -1,4 +1,4 @@
-"""Units of a sketch made of boxes, and of other units."""
+"""Making units of boxes, and of other units."""
 
 from collections.abc import Iterable
 
@@ -13,23 +13,23 @@ class UnitMaker:
         self.edges: list[Edge] = []
 
     def box(self, cells: Iterable[Cell], sources: Iterable[int], role: str = "") -> int:
-        """A new box behind others; where it stands."""
+        """Add a box after others, and return its index."""
         position = len(self.boxes)
         self.boxes.append(tuple(cells))
         self.edges += [Edge(source, position, role) for source in sources]
         return position
 
     def connect(self, source: int, target: int, role: str = "") -> None:
-        """One more edge."""
+        """Add an edge."""
         self.edges.append(Edge(source, target, role))
 
     def unit(self, name: str = "") -> Unit:
-        """What was collected."""
+        """Return the unit."""
         return Unit((name, name), tuple(self.boxes), tuple(self.edges))
 
 
 def join(units: Iterable[Unit]) -> Unit:
-    """One unit of several, each of which begins where the one before it ends."""
+    """Join consecutive units to one."""
     units = list(units)
     boxes: list[Box] = []
     edges: list[Edge] = []
@@ -43,7 +43,7 @@ def join(units: Iterable[Unit]) -> Unit:
 
 
 def shortcut_role(boxes: Iterable[Box]) -> str:
-    """What a shortcut by way of those boxes is called."""
+    """The role of a shortcut that passes through these boxes."""
     boxes = list(boxes)
     weighted = any(cell.kind in ("conv", "dense") for box in boxes for cell in box)
     return "projection" if weighted else "resized identity" if boxes else "identity"
