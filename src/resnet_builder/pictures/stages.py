@@ -112,8 +112,9 @@ def _main_layers(unit: Unit) -> list[Description]:
     ]
 
 
-def _roles(unit: Unit) -> set[str]:
-    return {edge.role for edge in unit.edges if edge.role}
+def _roles(unit: Unit) -> Iterable[str]:
+    """The roles of a unit's shortcuts without repeats, in order: the same in every process."""
+    return dict.fromkeys(edge.role for edge in unit.edges if edge.role)
 
 
 def _small(text: str) -> str:
