@@ -1,6 +1,6 @@
 """A sketch laid out on a page: sections as lanes, units in rows, lines from one to the next."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain, repeat, zip_longest
 
@@ -53,20 +53,24 @@ def lay_out_page(
         lanes = _lanes_downwards(units, framed, lane_heights)
     else:
         lanes = _lanes_rightwards(units, framed)
+    return _page(sketch, lanes, framed)
+
+
+def _page(sketch: Sketch, lanes: Iterable[Lane], framed: bool) -> Page:
     page = Page()
     before: PlacedUnit | None = None
     for section, lane in zip(sketch.sections, lanes, strict=True):
         page.frames.append(lane.frame)
         page.texts.append(Text(lane.frame.x + MARGIN, lane.frame.y + MARGIN, _heading(section)))
         for layout, slot, y in lane.units:
-            unit = PlacedUnit(layout, slot, y, lane.frame, first=len(page.boxes))
+            placed = PlacedUnit(layout, slot, y, lane.frame, first=len(page.boxes))
             if framed:
-                _add_frame(page, unit)
-            page.boxes += unit.boxes()
+                _add_frame(page, placed)
+            page.boxes += placed.boxes()
             if before:
-                connect(page, before, unit)
-            add_edges(page, unit)
-            before = unit
+                connect(page, before, placed)
+            add_edges(page, placed)
+            before = placed
     _add_title(page, sketch)
     return page
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ..sketch.sketch import ENTRY, Box, Edge, Unit
 from .grid import Slot
-from .measures import CARD, LANE_GAP, ROW, ROW_GAP, UNIT_GAP, Point, extent
+from .measures import CARD, LANE_GAP, ROLE_SIZE, ROW, ROW_GAP, UNIT_GAP, Point, extent
 from .page import Frame, Line, Page, PlacedBox, Span, Text
 from .unit_layout import UnitLayout
 
@@ -62,48 +62,48 @@ class PlacedUnit:
         return tuple((x, self.y + height) for x, height in points)
 
 
-def connect(page: Page, before: PlacedUnit, unit: PlacedUnit) -> None:
+def connect(page: Page, before: PlacedUnit, placed: PlacedUnit) -> None:
     """Add the line from one unit to the next."""
-    target = unit.name(next(e.target for e in unit.unit.edges if e.source == ENTRY))
-    if unit.unit.forks:
-        target = unit.fork
-        page.forks[target] = unit.entry
-    route = _route_between(before, unit)
-    page.lines.append(Line(unit.name(ENTRY), target, route, arrow=not unit.unit.forks))
+    target = placed.name(next(e.target for e in placed.unit.edges if e.source == ENTRY))
+    if placed.unit.forks:
+        target = placed.fork
+        page.forks[target] = placed.entry
+    route = _route_between(before, placed)
+    page.lines.append(Line(placed.name(ENTRY), target, route, arrow=not placed.unit.forks))
 
 
-def _route_between(before: PlacedUnit, unit: PlacedUnit) -> tuple[Point, ...]:
+def _route_between(before: PlacedUnit, placed: PlacedUnit) -> tuple[Point, ...]:
     """The corners of the line from one unit to the next, around the frames."""
-    start, end = before.exit, unit.entry
-    old, new, gap_beside, gap_below = before.lane, unit.lane, LANE_GAP, LANE_GAP
+    start, end = before.exit, placed.entry
+    old, new, gap_beside, gap_below = before.lane, placed.lane, LANE_GAP, LANE_GAP
     if old == new:
-        old, new, gap_beside, gap_below = before.frame, unit.frame, UNIT_GAP, ROW_GAP
+        old, new, gap_beside, gap_below = before.frame, placed.frame, UNIT_GAP, ROW_GAP
     if new.y >= old.bottom:
         middle = new.y - gap_below / 2
         return start, (start[0], middle), (end[0], middle), end
-    low, high, side = before.frame.bottom + 9, unit.y - 6, new.x - gap_beside / 2 + CARD
+    low, high, side = before.frame.bottom + 9, placed.y - 6, new.x - gap_beside / 2 + CARD
     return start, (start[0], low), (side, low), (side, high), (end[0], high), end
 
 
-def add_edges(page: Page, unit: PlacedUnit) -> None:
+def add_edges(page: Page, placed: PlacedUnit) -> None:
     """Add the lines inside a unit, with the roles of its shortcuts."""
-    for edge in unit.unit.edges:
+    for edge in placed.unit.edges:
         from_entry = edge.source == ENTRY
-        if from_entry and not unit.unit.forks:
+        if from_entry and not placed.unit.forks:
             continue  # the line from the unit before
-        route = unit.route(edge)
-        source = unit.fork if from_entry else unit.name(edge.source)
-        page.lines.append(Line(source, unit.name(edge.target), route, edge.role))
-        track = unit.layout.tracks[edge]
-        if unit.layout.column(edge.source) == track:
+        route = placed.route(edge)
+        source = placed.fork if from_entry else placed.name(edge.source)
+        page.lines.append(Line(source, placed.name(edge.target), route, edge.role))
+        track = placed.layout.tracks[edge]
+        if placed.layout.column(edge.source) == track:
             continue
         if not from_entry:
-            page.forks[f"y{unit.first + edge.source}"] = route[0]
+            page.forks[f"y{placed.first + edge.source}"] = route[0]
         if edge.role:
-            page.texts.append(_label(edge.role, unit.slot.axes[track], route))
+            page.texts.append(_label(edge.role, placed.slot.axes[track], route))
 
 
 def _label(role: str, axis: float, route: tuple[Point, ...]) -> Text:
     """The role of a shortcut, to the right of the corner at which its line turns down."""
     corner = next(height for x, height in route if x == axis)
-    return Text(axis + 4, corner - 12, ((Span(role, 9, role=role),),))
+    return Text(axis + 4, corner - 12, ((Span(role, ROLE_SIZE, role=role),),))

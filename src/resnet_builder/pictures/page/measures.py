@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ..sketch.sketch import Box, Cell
 
-FONT_SIZE = 11
+FONT_SIZE, ROLE_SIZE = 11, 9  # of text, and of the roles of shortcuts
 NARROW, WIDE = set("iljtfrI.,:;|!'()[] –-×"), set("mwMW%@")
 
 # A unit: the height of a box, the distance to the next one, and the room for a title.

@@ -10,7 +10,7 @@ from itertools import count
 
 from ..sketch.sketch import ENTRY, Edge, Unit
 from .branches import branches, ranks
-from .measures import GAP, ROW, TITLE, Extent, Point, extent, text_width, widest
+from .measures import GAP, ROLE_SIZE, ROW, TITLE, Extent, Point, extent, text_width, widest
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,9 @@ class UnitLayout:
             extents[column] = widest([extents[column], extent(box)])
         for edge, track in self.tracks.items():
             if edge.role and edge.source != ENTRY and track:
-                extents[track] = widest([extents[track], Extent(0, text_width(edge.role, 9))])
+                extents[track] = widest(
+                    [extents[track], Extent(0, text_width(edge.role, ROLE_SIZE))]
+                )
         return extents
 
     def route(self, edge: Edge, axes: list[float]) -> list[Point]:
