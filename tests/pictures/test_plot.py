@@ -1,4 +1,4 @@
-"""Pictures: what is drawn, and that the file is a whole one of its kind."""
+"""Pictures: what is drawn, and the files that are written."""
 
 import errno
 import re
@@ -84,7 +84,7 @@ SOURCES: dict[str, Callable[[], Any]] = {
 }
 
 
-# Every layer of ResNet-50 would be long.
+# The golden file with every layer of ResNet-50 would be long.
 @pytest.mark.parametrize(
     ("name", "detail"), sorted({*product(SOURCES, DETAILS)} - {("resnet50", "layer")})
 )
@@ -108,7 +108,7 @@ def test_what_a_comparison_marks() -> None:
     assert marked("resnet18", "resnet18") == []
     excitations = {f"squeeze-excite, {n}" for n in (16, 32, 64, 128)}
     assert {words for words in marked("resnet50", "seresnet50") if "," in words} == excitations
-    # Stage 3 has 6 blocks and 23 (He et al. 2015, Table 1), of which the first is another.
+    # Stage 3 has 6 blocks and 23 (He et al. 2015, Table 1), of which the first differs.
     assert {"<B>× 5</B>", "<B>× 22</B>"} <= set(marked("resnet50", "resnet101"))
     assert "<B>× 2</B>" not in marked("resnet50", "resnet101")
 
@@ -340,7 +340,7 @@ def test_a_failed_drawing_leaves_the_old_file(
 def test_a_failure_says_what_graphviz_says(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    # Python as a program that does not know Graphviz's options.
+    # Python, a program that does not accept Graphviz's options.
     monkeypatch.setattr(diagrams, "graphviz_program", lambda: sys.executable)
     with pytest.raises(RuntimeError, match=r"could not draw the diagram: [Uu]nknown option"):
         plot("resnet18").render()

@@ -1,1 +1,1 @@
-"""Pictures of networks: a plan or a model becomes a sketch, then a page or a figure, then DOT."""
+"""Pictures of networks. Other code uses `plot`, and `diagram.Diagram` for types."""

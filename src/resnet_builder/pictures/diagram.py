@@ -1,4 +1,4 @@
-"""A diagram: DOT text, and the PNG or SVG that Graphviz makes of it."""
+"""A diagram: DOT text, rendered as PNG or SVG by Graphviz."""
 
 import inspect
 import os
@@ -16,12 +16,12 @@ from ..common.checks import look_up
 
 FORMATS = {".png": "png", ".svg": "svg", ".dot": "raw", ".gv": "raw"}
 
-# The largest texture of common graphics processors, in which many viewers hold a picture.
+# The largest texture of common graphics processors, which limits many image viewers.
 MOST_PIXELS = 16_384
 
 
 class Diagram:
-    """A picture that shows itself in a notebook and saves itself as PNG, SVG or DOT."""
+    """A picture, displayed automatically in notebooks and saved as PNG, SVG or DOT."""
 
     def __init__(self, graph: pydot.Dot) -> None:
         self._graph = graph
@@ -32,14 +32,14 @@ class Diagram:
         return str(self._graph.to_string())
 
     def render(self, format: str = "png") -> bytes:
-        """The picture as bytes: `"png"` or `"svg"`, or `"raw"` for the DOT text.
+        """Return the picture as bytes: `"png"`, `"svg"`, or `"raw"` for the DOT text.
 
         Raises:
-            ValueError: another format.
-            RuntimeError: Graphviz is not there, or failed.
+            ValueError: unknown format.
+            RuntimeError: Graphviz is not installed, or failed.
 
         Warns:
-            UserWarning: a PNG with more pixels on a side than many viewers open.
+            UserWarning: the PNG is larger than many viewers can open.
         """
         look_up(dict.fromkeys(FORMATS.values()), format, "format")
         if format == "raw":
@@ -50,15 +50,15 @@ class Diagram:
         return picture
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture, in the format of the path's ending: the whole file or nothing.
+        """Write the picture in the format of the path's extension: the whole file or nothing.
 
         Raises:
-            ValueError: an ending other than .png, .svg, .dot and .gv.
-            OSError: the folder does not exist, or nothing can be written there.
-            RuntimeError: Graphviz is not there, or failed.
+            ValueError: the extension is not .png, .svg, .dot or .gv.
+            OSError: the folder does not exist or is not writable.
+            RuntimeError: Graphviz is not installed, or failed.
 
         Warns:
-            UserWarning: a PNG with more pixels on a side than many viewers open.
+            UserWarning: the PNG is larger than many viewers can open.
         """
         path = Path(path)
         check_path(path)
@@ -70,7 +70,7 @@ class Diagram:
                 whole.replace(path)
         except OSError as error:
             message = f"cannot write {path}: {error.strerror}"
-            raise OSError(error.errno, message) from error  # of the subclass of its number
+            raise OSError(error.errno, message) from error  # the subclass that fits errno
 
     def __repr__(self) -> str:
         return "<Diagram: .save(path), .render(), .dot>"
@@ -80,7 +80,7 @@ class Diagram:
 
 
 def check_path(path: Path) -> None:
-    """Refuse what no picture can be written to, before it is drawn."""
+    """Check that a picture can be written to a path, before it is drawn."""
     if path.suffix.lower() not in FORMATS:
         raise ValueError(
             f"cannot write {str(path)!r}: its ending must be one of {', '.join(FORMATS)}"
@@ -92,7 +92,7 @@ def check_path(path: Path) -> None:
 
 
 def _draw(dot: str, format: str) -> bytes:
-    """What Graphviz makes of a text. Not by pydot, which tells a failure by an assertion."""
+    """Run Graphviz. Not through pydot, which reports failures by an assertion."""
     program = graphviz_program()
     try:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -101,7 +101,7 @@ def _draw(dot: str, format: str) -> bytes:
             drawn = subprocess.run(
                 [program, f"-T{format}", file],
                 capture_output=True,
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows alone has it
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows only
             )
     except OSError as error:
         raise RuntimeError(f"Graphviz ({program}) could not draw the diagram: {error}") from error
@@ -122,26 +122,26 @@ def _warn_of_size(png: bytes) -> None:
 
 
 def _level_of_the_caller() -> int:
-    """The `stacklevel` of the first line outside this package, for a warning of who asks it."""
+    """The `stacklevel` of the first frame outside this package."""
     package = Path(__file__).parents[1]
     frames = inspect.stack(context=0)
     return len(list(takewhile(lambda f: Path(f.filename).is_relative_to(package), frames)))
 
 
 def graphviz_program() -> str:
-    """Graphviz's `dot` where it is installed, else the command of the package graphviz-pure.
+    """Return Graphviz's `dot` if it is installed, otherwise the command of graphviz-pure.
 
     Raises:
-        RuntimeError: neither is there.
+        RuntimeError: neither is installed.
     """
     return shutil.which("dot") or _graphviz_pure()
 
 
 def _graphviz_pure() -> str:
-    # 30 ms that are not spent if the picture is DOT text or `dot` draws it.
+    # Imported here: 30 ms that DOT text and `dot` do not need.
     from importlib import metadata
 
-    # Not by PATH: an environment's Python is often run without its folder of commands on it.
+    # Not found by PATH, which often lacks the environment's folder of commands.
     try:
         for file in metadata.files("graphviz-pure") or ():
             if file.stem == "graphviz-pure" and file.suffix in ("", ".exe"):

@@ -1,4 +1,4 @@
-"""plot: a network as a picture. No Keras until given a model, or asked for every layer."""
+"""Pictures of networks: `plot`. Keras is loaded only for models and for `detail="layer"`."""
 
 import os
 from collections.abc import Sequence
@@ -11,12 +11,13 @@ from ..config import ResnetConfig
 from ..plan.network import make_plan
 from ..presets import resolve
 from .diagram import Diagram, check_path
-from .differences import mark_differences
-from .page_drawing import draw_page
-from .page_layout import lay_out_page, lay_out_side_by_side
-from .plan_sketch import sketch_plan
-from .sketch import Sketch
-from .stage_drawing import draw_stages
+from .page.drawing import draw_page
+from .page.layout import lay_out_page, lay_out_side_by_side
+from .sketch.differences import mark_differences
+from .sketch.folding import folded
+from .sketch.of_plan import sketch_plan
+from .sketch.sketch import Sketch
+from .stages import draw_stages
 
 if TYPE_CHECKING:
     import keras
@@ -37,33 +38,33 @@ def plot(
 ) -> Diagram:
     """Draw a network: on one page, for a slide, or layer by layer.
 
-    Names and configs are drawn from their plan, without Keras. Drawn by Graphviz's `dot` where it
-    is installed, else by the package graphviz-pure.
+    Presets and configs are drawn from their plan, without Keras. Graphviz's `dot` draws the picture
+    if it is installed, otherwise the package graphviz-pure.
 
     Args:
         source: a preset's name, a `ResnetConfig`, or any functional or sequential Keras model.
-        to_file: where to save the picture: .png, .svg, .dot or .gv. Default: nowhere.
-        detail: `"block"`, one page for any depth: equal blocks in a row are drawn once, with their
-            number; `"stage"`, a card for every stage; `"layer"`, a box for every layer.
-        input_shape: of a preset or config, as in `ResnetBuilder.from_preset`.
-        classes: of a preset or config.
+        to_file: path of the file to write: .png, .svg, .dot or .gv. Default: no file.
+        detail: `"block"`, one page for any depth: equal consecutive blocks are drawn once, with
+            their number; `"stage"`, a card for every stage; `"layer"`, a box for every layer.
+        input_shape: input shape for a preset or config, as in `ResnetBuilder.from_preset`.
+        classes: number of classes for a preset or config.
         direction: `"TB"`, top to bottom, or `"LR"`, left to right. Default: left to right for
             `"stage"`, top to bottom for the others.
-        fold: False draws every block on its own, in one column. With `"layer"`, which folds
-            nothing, it changes nothing.
+        fold: whether to draw equal consecutive blocks once. If False, every block is drawn, in
+            one column. Has no effect with `detail="layer"`.
 
     Returns:
-        The diagram, which shows itself as the last line of a notebook cell.
+        The diagram, displayed automatically as the last line of a notebook cell.
 
     Raises:
-        TypeError: a source of another kind, `input_shape` or `classes` with a model, which has its
-            own, or a `fold` that is no bool.
-        ValueError: an unknown name or ending, or a model whose layers cannot be known.
+        TypeError: `source` is not a name, config or Keras model; `input_shape` or `classes` is
+            given with a model; or `fold` is not a bool.
+        ValueError: unknown name, option or file extension; or a model without a graph of layers.
         OSError: `to_file` cannot be written.
-        RuntimeError: no Graphviz is there, or it failed.
+        RuntimeError: Graphviz is not installed, or failed.
 
     Warns:
-        UserWarning: a PNG with more pixels on a side than many viewers open.
+        UserWarning: the PNG is larger than many viewers can open.
 
     Example:
         >>> diagram = plot("resnet18")
@@ -76,12 +77,12 @@ def plot(
     look_up(DIRECTIONS, direction, "direction")
     _check(to_file, fold)
     if detail == "layer":
-        from .layer_drawing import draw_layers
+        from .layers import draw_layers
 
         graph = draw_layers(_model(source, input_shape, classes), direction)
     else:
         sketch = _sketch(source, input_shape, classes)
-        sketch = sketch.folded() if fold else sketch
+        sketch = folded(sketch) if fold else sketch
         if detail == "stage":
             graph = draw_stages(sketch, direction)
         else:
@@ -95,11 +96,11 @@ def plot_side_by_side(
     *,
     fold: bool,
 ) -> Diagram:
-    """Draw two networks under their names, with what differs in thick frames."""
+    """Draw two networks under their names, with the differences in thick frames."""
     _check(to_file, fold)
     sketches = [replace(_sketch(config), name=name) for name, config in networks]
     if fold:
-        sketches = [sketch.folded() for sketch in sketches]
+        sketches = list(map(folded, sketches))
     page = lay_out_side_by_side(
         mark_differences(*sketches),
         in_one_column=not fold,
@@ -127,7 +128,7 @@ def _sketch(source: Any, input_shape: Any = None, classes: int | None = None) ->
         plan = make_plan(named.config)
         if plan.is_known:
             return sketch_plan(plan, named.name)
-    from .model_sketch import sketch_model
+    from .sketch.of_model import sketch_model
 
     return sketch_model(_model(source, input_shape, classes))
 

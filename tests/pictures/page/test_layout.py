@@ -1,4 +1,4 @@
-"""Pages: everything has room, and no line runs through a box that it has nothing to do with."""
+"""Pages: boxes do not overlap, and lines cross only the boxes that they connect."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -8,17 +8,18 @@ import keras
 import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder
-from resnet_builder.pictures.differences import mark_differences
-from resnet_builder.pictures.model_sketch import sketch_model
-from resnet_builder.pictures.page import Page
-from resnet_builder.pictures.page_layout import lay_out_page, lay_out_side_by_side
-from resnet_builder.pictures.plan_sketch import sketch_plan
-from resnet_builder.pictures.sketch import Sketch
-from resnet_builder.pictures.unit_layout import ROW, cell_width
+from resnet_builder.pictures.page.layout import lay_out_page, lay_out_side_by_side
+from resnet_builder.pictures.page.measures import ROW, cell_width
+from resnet_builder.pictures.page.page import Page
+from resnet_builder.pictures.sketch.differences import mark_differences
+from resnet_builder.pictures.sketch.folding import folded
+from resnet_builder.pictures.sketch.of_model import sketch_model
+from resnet_builder.pictures.sketch.of_plan import sketch_plan
+from resnet_builder.pictures.sketch.sketch import Sketch
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets import resolve
 
-from ..helpers import two_branches
+from ...helpers import two_branches
 
 pytestmark = pytest.mark.once
 
@@ -30,7 +31,7 @@ def planned(name: str) -> Sketch:
 
 
 def of_preset(name: str) -> Page:
-    return lay_out_page(planned(name).folded())
+    return lay_out_page(folded(planned(name)))
 
 
 def tangled() -> keras.Model:
@@ -45,16 +46,16 @@ def tangled() -> keras.Model:
 
 PAGES: dict[str, Callable[[], Page]] = {
     **{name: partial(of_preset, name) for name in PRESETS},
-    "left to right": lambda: lay_out_page(planned("resnet50d").folded(), "LR"),
+    "left to right": lambda: lay_out_page(folded(planned("resnet50d")), "LR"),
     "unfolded": lambda: lay_out_page(planned("resnet34"), in_one_column=True),
     "pre-activated, unfolded": lambda: lay_out_page(planned("resnetv2_50"), in_one_column=True),
-    "tangled": lambda: lay_out_page(sketch_model(tangled()).folded()),
-    "two branches": lambda: lay_out_page(sketch_model(two_branches()).folded()),
+    "tangled": lambda: lay_out_page(folded(sketch_model(tangled()))),
+    "two branches": lambda: lay_out_page(folded(sketch_model(two_branches()))),
     "features": lambda: lay_out_page(
-        sketch_model(ResnetBuilder.from_preset("resnet18", features=("stage1", "stage3"))).folded()
+        folded(sketch_model(ResnetBuilder.from_preset("resnet18", features=("stage1", "stage3"))))
     ),
     "side by side": lambda: lay_out_side_by_side(
-        mark_differences(planned("resnet20_cifar").folded(), planned("resnetv2_50").folded()),
+        mark_differences(folded(planned("resnet20_cifar")), folded(planned("resnetv2_50"))),
         in_one_column=False,
         note="note",
     ),

@@ -8,14 +8,14 @@ import pydot
 
 from ..common.words import Description, by
 from .markup import escape
-from .page_drawing import FONT
-from .sketch import Section, Sketch, Unit
+from .sketch.sketch import Section, Sketch, Unit
+from .style import FONT
 
-MOST_LINES = 10  # of a card
+MOST_LINES = 10  # in a card
 
 
 def draw_stages(sketch: Sketch, direction: str) -> pydot.Dot:
-    """A card for every section: its size, what it is made of, what it costs."""
+    """Draw a card for every section: its size, its layers and its costs."""
     graph = _empty_graph(_title(sketch), direction)
     for number, section in enumerate(sketch.sections):
         graph.add_node(pydot.Node(f"s{number}", label=f"<{_card(section)}>"))
@@ -65,7 +65,7 @@ def _card(section: Section) -> str:
 
 
 def _headings(section: Section) -> list[str]:
-    """Its title and its size, with an empty line below; nothing where it has neither."""
+    """The title and the size, with an empty line below; nothing if it has neither."""
     if not section.title:
         return []
     title = f'<FONT POINT-SIZE="15"><B>{escape(section.title)}</B></FONT>'
@@ -73,7 +73,7 @@ def _headings(section: Section) -> list[str]:
 
 
 def _made_of(units: Iterable[Unit]) -> Iterator[str]:
-    """Lines for layers with weights; blocks that differ in strides and shortcuts as one kind."""
+    """Yield the lines for layers; blocks that differ only in strides and shortcuts are counted."""
     for lines, group in groupby(units, _without_strides):
         alike = list(group)
         yield from map(escape, lines)
@@ -95,7 +95,7 @@ def _without_strides(unit: Unit) -> list[str]:
 
 
 def _strides(unit: Unit) -> str:
-    """The strides of the first layer that strides, in words; empty if none does."""
+    """The first strides other than 1, in words; empty if there are none."""
     strided = (layer.strides for layer in _main_layers(unit) if set(layer.strides) - {1})
     strides = next(strided, ())
     return by(strides[:1] if len(set(strides)) == 1 else strides)
@@ -112,8 +112,9 @@ def _main_layers(unit: Unit) -> list[Description]:
     ]
 
 
-def _roles(unit: Unit) -> set[str]:
-    return {edge.role for edge in unit.edges if edge.role}
+def _roles(unit: Unit) -> Iterable[str]:
+    """The roles of a unit's shortcuts without repeats, in order: the same in every process."""
+    return dict.fromkeys(edge.role for edge in unit.edges if edge.role)
 
 
 def _small(text: str) -> str:

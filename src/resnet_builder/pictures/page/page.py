@@ -1,16 +1,17 @@
-"""Everything that is drawn of a network, with its place.
+"""The elements of a page and their positions.
 
 Lengths are in points (72 to an inch); heights grow downwards from the top of the page.
 """
 
 from dataclasses import dataclass, field, replace
 
-from .unit_layout import FONT_SIZE, Box, Point
+from ..sketch.sketch import Box
+from .measures import FONT_SIZE, Point
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A rounded rectangle: a `"lane"`, a `"unit"`, or a `"card"` behind a unit."""
+    """A rounded rectangle: a `"lane"`, a `"unit"`, or a `"card"` below a repeated unit."""
 
     kind: str
     x: float
@@ -20,18 +21,18 @@ class Frame:
 
     @property
     def right(self) -> float:
-        """Where it ends."""
+        """The x of the right edge."""
         return self.x + self.width
 
     @property
     def bottom(self) -> float:
-        """Where it ends."""
+        """The y of the bottom edge."""
         return self.y + self.height
 
 
 @dataclass(frozen=True)
-class Run:
-    """Words in one style; in the colour of a shortcut's role; marked ones are underlined."""
+class Span:
+    """Words in one style, in the colour of a shortcut's role; marked words are underlined."""
 
     words: str
     size: float = FONT_SIZE
@@ -42,16 +43,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Text:
-    """Lines, each of which is one run or more, by the top left."""
+    """Lines of spans; `x` and `y` are the top left corner."""
 
     x: float
     y: float
-    lines: tuple[tuple[Run, ...], ...]
+    lines: tuple[tuple[Span, ...], ...]
 
 
 @dataclass(frozen=True)
 class PlacedBox:
-    """A box by the middle of its left side."""
+    """A box; `x` and `y` are the middle of its left side."""
 
     name: str
     x: float
@@ -61,7 +62,7 @@ class PlacedBox:
 
 @dataclass(frozen=True)
 class Line:
-    """From a box to another by way of points; a shortcut has a role."""
+    """A line from one box to another through points; a shortcut has a role."""
 
     source: str
     target: str
@@ -72,10 +73,10 @@ class Line:
 
 @dataclass
 class Page:
-    """Everything that is drawn, with names that lines refer to.
+    """All elements of a picture; lines refer to boxes and forks by name.
 
-    `b7` is the box at place 7 in `boxes`. A fork is a point in which lines part: `x7` before the
-    unit whose first box is `b7`, and `y7` behind `b7`.
+    `b7` is the box at index 7 of `boxes`. A fork is a point at which lines part: `x7` before the
+    unit that begins with `b7`, and `y7` after `b7`.
     """
 
     width: float = 0
@@ -92,7 +93,7 @@ class Page:
         return [frame for frame in self.frames if frame.kind == "lane"]
 
     def add(self, other: "Page", x: float) -> None:
-        """What stands on another page, moved to the right."""
+        """Add the elements of another page, moved to the right by `x`."""
         first = len(self.boxes)
 
         def renamed(name: str) -> str:

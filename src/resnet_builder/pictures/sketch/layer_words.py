@@ -1,11 +1,11 @@
-"""What a Keras layer is called in a picture, and its kind."""
+"""The kinds of Keras layers, and their words in a picture."""
 
 import re
 from dataclasses import replace
 from typing import Any
 
-from ..common import words
-from ..common.words import Description
+from ...common import words
+from ...common.words import Description
 from .sketch import Cell
 
 # By class: operations such as `a + b` have classes of the same names.
@@ -36,12 +36,12 @@ SHORT = {
 
 
 def kind(layer: Any) -> str:
-    """`"conv"`, `"norm"`, `"activation"`, `"pool"`, `"merge"`, `"dense"` or `"other"`."""
+    """Return `"conv"`, `"norm"`, `"activation"`, `"pool"`, `"merge"`, `"dense"` or `"other"`."""
     return _KIND_OF.get(type(layer).__name__, "other")
 
 
 def cells(layer: Any, shape: Any) -> list[Cell]:
-    """The text of a layer with that output, and its activation: 3×3 conv, 64, stride 2."""
+    """The cells of a layer: itself, as in 3×3 conv, 64, stride 2, and its activation."""
     what = Description(kind(layer), _noun(layer, shape), window=_shown_window(layer))
     if what.kind != "norm":
         what = replace(what, **_settings(layer, shape))
@@ -49,7 +49,7 @@ def cells(layer: Any, shape: Any) -> list[Cell]:
 
 
 def description(layer: Any) -> Description:
-    """A layer as it is called in Keras: Conv2D, 3×3, 64, stride 2."""
+    """The description of a layer with its name in Keras: Conv2D, 3×3, 64, stride 2."""
     name = type(layer).__name__
     if kind(layer) == "norm":
         return Description("norm", name)
@@ -57,12 +57,12 @@ def description(layer: Any) -> Description:
 
 
 def _settings(layer: Any, shape: Any) -> dict[str, Any]:
-    """What tells a layer from others of its kind."""
+    """The settings that distinguish a layer from others of its kind."""
     counts = [getattr(layer, name, None) for name in ("filters", "units")]
     if not drops_paths(layer):
         counts.append(getattr(layer, "rate", None))
     if shape is not None and type(layer).__name__.startswith("Depthwise"):
-        # Its filters are not given but come out.
+        # A depthwise layer has no `filters`; its output has channels.
         counts.insert(0, shape[1 if layer.data_format == "channels_first" else -1])
     return {
         "count": ", ".join(str(count) for count in counts if count is not None),
@@ -77,13 +77,13 @@ def _shown_window(layer: Any) -> tuple[int, ...]:
 
 
 def window(layer: Any) -> tuple[int, ...]:
-    """The kernel or the pool's window, if there is one."""
+    """The size of the kernel or of the pooling window; empty if there is none."""
     size = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
     return numbers(size) if size else ()
 
 
 def activation_words(layer: Any) -> str:
-    """The activation that a layer applies, as papers write it; empty for none."""
+    """The activation of a layer as written in papers; empty for none."""
     if type(layer).__name__ == "ReLU":
         return _relu(layer)
     function = getattr(layer, "activation", None)
@@ -102,7 +102,7 @@ def _relu(layer: Any) -> str:
 
 
 def drops_paths(layer: Any) -> bool:
-    """Whether a dropout drops whole images: stochastic depth."""
+    """Whether a dropout layer drops whole images (stochastic depth)."""
     noise = getattr(layer, "noise_shape", None)
     return type(layer).__name__ == "DropPath" or bool(noise and set(noise[1:]) == {1})
 
@@ -128,18 +128,18 @@ def _noun(layer: Any, shape: Any) -> str:
 
 
 def _last(layer: Any) -> list[Cell]:
-    """The activation that belongs to a convolution or a dense layer."""
+    """The activation of a convolution or a dense layer as a cell, if there is one."""
     if kind(layer) not in ("conv", "dense") or not activation_words(layer):
         return []
     return [Cell(Description("activation", activation_words(layer)))]
 
 
 def _spaced(layer: Any) -> str:
-    """A class's name as words: GlobalAveragePooling2D -> global average pooling."""
+    """The name of a class as words: GlobalAveragePooling2D -> global average pooling."""
     name = re.sub(r"[123]D", "", type(layer).__name__)
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 
 def numbers(value: Any) -> tuple[int, ...]:
-    """A number, or several, as a tuple."""
+    """One or several numbers as a tuple."""
     return tuple(value) if isinstance(value, tuple | list) else (value,)

@@ -6,7 +6,9 @@ from time import process_time
 import pytest
 
 from resnet_builder.common.words import Description
-from resnet_builder.pictures.sketch import ENTRY, Cell, Edge, Unit, UnitMaker, fold, in_rows, join
+from resnet_builder.pictures.sketch.folding import fold, in_rows
+from resnet_builder.pictures.sketch.sketch import ENTRY, Cell, Edge, Unit
+from resnet_builder.pictures.sketch.units import UnitMaker, join
 
 pytestmark = pytest.mark.once
 
@@ -16,7 +18,7 @@ def cell(words: str) -> Cell:
 
 
 def unit(words: Iterable[str], name: str = "") -> Unit:
-    """A unit of one box for every letter, one behind the other."""
+    """A unit of one box for every letter, one after the other."""
     maker = UnitMaker()
     end = ENTRY
     for letter in words:
@@ -51,7 +53,7 @@ def test_folding_is_fast_where_nothing_folds() -> None:
     units = [unit([str(number)]) for number in range(2000)]
     start = process_time()
     assert len(fold(units)) == 2000
-    assert process_time() - start < 4  # seconds; the cube of their number took ten
+    assert process_time() - start < 4  # seconds; an algorithm of cubic time took ten
 
 
 def test_a_folded_unit_has_the_names_of_its_first_and_last() -> None:

@@ -1,20 +1,21 @@
-"""A plan as a sketch for a picture. No Keras here."""
+"""A plan as a sketch for a picture. No Keras."""
 
 from collections.abc import Iterable
 
-from ..common import words
-from ..common.words import Description
-from ..costs.profile import profile_plan
-from ..plan.blocks import Block
-from ..plan.draft import Unit as LayerUnit
-from ..plan.layers import Layer
-from ..plan.network import Plan
-from ..plan.words import describe
-from .sketch import ENTRY, Cell, Section, Sketch, Unit, UnitMaker, join, shortcut_role
+from ...common import words
+from ...common.words import Description
+from ...costs.profile import profile_plan
+from ...plan.blocks import Block
+from ...plan.draft import Unit as LayerUnit
+from ...plan.layers import Layer
+from ...plan.network import Plan
+from ...plan.words import describe
+from .sketch import ENTRY, Cell, Section, Sketch, Unit
+from .units import UnitMaker, join, shortcut_role
 
 
 def sketch_plan(plan: Plan, name: str) -> Sketch:
-    """What a picture of a plan shows; a unit for every block."""
+    """Sketch a plan, with a unit for every block."""
     counts = profile_plan(plan, name)
     units = [
         (_stem(plan),),

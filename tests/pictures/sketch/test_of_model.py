@@ -1,4 +1,4 @@
-"""Any Keras model as a sketch: what is one box, one block, one section, and what is folded."""
+"""Keras models as sketches: boxes, blocks, sections and folding."""
 
 from collections import Counter
 from typing import Any
@@ -8,21 +8,22 @@ import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder, profile
 from resnet_builder.model.graph import model_graph
-from resnet_builder.pictures.boxes import gather
-from resnet_builder.pictures.model_sketch import sketch_model
-from resnet_builder.pictures.plan_sketch import sketch_plan
-from resnet_builder.pictures.sketch import ENTRY, Sketch, Unit
+from resnet_builder.pictures.sketch.boxes import gather
+from resnet_builder.pictures.sketch.folding import folded
+from resnet_builder.pictures.sketch.of_model import sketch_model
+from resnet_builder.pictures.sketch.of_plan import sketch_plan
+from resnet_builder.pictures.sketch.sketch import ENTRY, Sketch, Unit
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets import resolve
 
-from ..helpers import two_branches
+from ...helpers import two_branches
 
 pytestmark = pytest.mark.once
 
 layers = keras.layers
 
 
-def said(unit: Unit, box: int) -> str:
+def text_of(unit: Unit, box: int) -> str:
     return "entry" if box == ENTRY else " | ".join(cell.words for cell in unit.boxes[box])
 
 
@@ -39,7 +40,7 @@ def read(sketch: Sketch) -> list[Any]:
                     unit.title,
                     unit.repeats,
                     Counter(
-                        (said(unit, edge.source), said(unit, edge.target), edge.role)
+                        (text_of(unit, edge.source), text_of(unit, edge.target), edge.role)
                         for edge in unit.edges
                     ),
                 )
@@ -50,8 +51,8 @@ def read(sketch: Sketch) -> list[Any]:
     ]
 
 
-# Others differ in how they say the same: option A's shortcuts are two layers, a stride and a
-# padding; a deep stem without a last batch norm may be read from either end.
+# Other presets are described differently: option A's shortcuts are two layers, a stride and a
+# padding; a deep stem without a last batch norm can be split in two ways.
 @pytest.mark.parametrize(
     "name",
     [
@@ -71,22 +72,22 @@ def read(sketch: Sketch) -> list[Any]:
 def test_a_plan_and_its_model_make_the_same_picture(name: str) -> None:
     model = ResnetBuilder.from_preset(name)
     plan = make_plan(resolve(name).config)
-    assert read(sketch_model(model).folded()) == read(sketch_plan(plan, name).folded())
+    assert read(folded(sketch_model(model))) == read(folded(sketch_plan(plan, name)))
 
 
 def test_so_do_options() -> None:
     options: dict[str, Any] = {"drop_path_rate": 0.1, "se_ratio": 0.25, "activation": "silu"}
     model = ResnetBuilder.from_preset("resnet18", (64, 48, 3), 7, **options)
     config = PRESETS["resnet18"].replace(input_shape=(64, 48, 3), classes=7, **options)
-    sketch = sketch_plan(make_plan(config), "resnet18").folded()
-    assert read(sketch_model(model).folded()) == read(sketch)
-    # Rising rates of stochastic depth do not make every block another one.
+    sketch = folded(sketch_plan(make_plan(config), "resnet18"))
+    assert read(folded(sketch_model(model))) == read(sketch)
+    # Blocks that differ only in their rate of stochastic depth are equal.
     assert [unit.repeats for unit in sketch.sections[1].units] == [1, 1]
     assert len(sketch.sections[3].units) == 2
 
 
 def blocks(model: keras.Model) -> list[tuple[str, int]]:
-    sections = sketch_model(model).folded().sections
+    sections = folded(sketch_model(model)).sections
     return [(u.title, u.repeats) for section in sections for u in section.units if u.title]
 
 
@@ -134,15 +135,15 @@ def boxes(model: keras.Model) -> list[str]:
     return [" | ".join(cell.words for cell in box.cells) for box in gathered]
 
 
-def test_batch_norm_behind_or_before_the_convolution() -> None:
+def test_batch_norm_after_or_before_the_convolution() -> None:
     image = keras.Input((8, 8, 3))
-    behind = before = image
+    after = before = image
     for filters in (4, 5):
-        behind = layers.Conv2D(filters, 3)(behind)
-        behind = layers.ReLU()(layers.BatchNormalization()(behind))
+        after = layers.Conv2D(filters, 3)(after)
+        after = layers.ReLU()(layers.BatchNormalization()(after))
         before = layers.ReLU()(layers.BatchNormalization()(before))
         before = layers.Conv2D(filters, 3)(before)
-    assert boxes(keras.Model(image, behind))[1:] == [
+    assert boxes(keras.Model(image, after))[1:] == [
         "3×3 conv, 4 | BN | ReLU",
         "3×3 conv, 5 | BN | ReLU",
     ]
@@ -166,7 +167,7 @@ def test_squeeze_and_excitation_is_one_box() -> None:
     weights = layers.Conv2D(16, 1, activation="sigmoid")(weights)
     scaled = layers.Multiply()([image, weights])
     assert boxes(keras.Model(image, scaled)) == ["input 8×8×16", "squeeze-excite, 4"]
-    # A product of two branches, one of which does not begin with a pool, is no excitation.
+    # A product of two branches, one of which does not begin with a pool, is not an excitation.
     gate = layers.Conv2D(16, 1, activation="sigmoid")(image)
     assert boxes(keras.Model(image, layers.Multiply()([image, gate])))[1:] == [
         "1×1 conv, 16 | sigmoid",
@@ -204,7 +205,7 @@ def test_no_box_is_in_two_blocks() -> None:
 
 
 def test_a_section_costs_what_its_own_layers_cost() -> None:
-    # Keras lists the layers of long and short branches in turn, and what is not drawn among them.
+    # Keras lists the layers of the branches alternately, with layers that are not drawn in between.
     image = keras.Input((8, 8, 16))
     _, scaled = gated(image)
     beside = layers.Conv2D(16, 1)(layers.Identity()(layers.Conv2D(16, 1)(image)))
@@ -228,7 +229,7 @@ def test_several_inputs_and_outputs() -> None:
     ]
 
 
-def test_outputs_behind_a_layer_that_does_nothing() -> None:
+def test_outputs_after_a_layer_that_does_nothing() -> None:
     # The feature maps of a pre-activated network are named by identities.
     options: dict[str, Any] = {"repetitions": (1, 1), "filters": 8}
     model = ResnetBuilder.from_preset("resnetv2_18", features=("stage1", "stage2"), **options)
@@ -238,7 +239,9 @@ def test_outputs_behind_a_layer_that_does_nothing() -> None:
 def test_shortcuts_that_pad_channels() -> None:
     model = ResnetBuilder.from_preset("resnet20_cifar")
     [block] = [unit for unit in sketch_model(model).sections[2].units if unit.title == "block1"]
-    beside = [said(block, edge.target) for edge in block.edges if edge.role == "resized identity"]
+    beside = [
+        text_of(block, edge.target) for edge in block.edges if edge.role == "resized identity"
+    ]
     assert beside == ["1×1 max pool, stride 2", "zeros up to 16×16×32", "+ | ReLU"]
 
 

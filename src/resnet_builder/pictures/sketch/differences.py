@@ -1,4 +1,4 @@
-"""Two sketches with everything marked that the other does not have."""
+"""Marks on the parts in which two sketches differ."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,7 +8,7 @@ from .sketch import Cell, Section, Sketch, Unit
 
 
 def mark_differences(first: Sketch, second: Sketch) -> tuple[Sketch, Sketch]:
-    """Both with marks; stages are compared by name, and blocks by their place in the stage."""
+    """Mark both sketches; sections are compared by name, units by their index in the section."""
     return _marked(first, second), _marked(second, first)
 
 
@@ -19,8 +19,8 @@ def _marked(sketch: Sketch, other: Sketch) -> Sketch:
 
 
 def _section(section: Section, other: Section | None) -> Section:
-    theirs = other.details if other else {}
-    marks = {field for field, line in section.details.items() if line != theirs.get(field)}
+    details = other.details if other else {}
+    marks = {field for field, line in section.details.items() if line != details.get(field)}
     units = [
         _unit(unit, other.units[min(number, len(other.units) - 1)] if other else None)
         for number, unit in enumerate(section.units)
@@ -35,9 +35,9 @@ def _unit(unit: Unit, other: Unit | None) -> Unit:
 
 
 def _cells(unit: Unit, other: Unit | None) -> Iterator[Cell]:
-    ours = [cell for box in unit.boxes for cell in box]
-    theirs = [cell for box in other.boxes for cell in box] if other else []
-    matcher = SequenceMatcher(None, ours, theirs, autojunk=False)
+    cells = [cell for box in unit.boxes for cell in box]
+    other_cells = [cell for box in other.boxes for cell in box] if other else []
+    matcher = SequenceMatcher(None, cells, other_cells, autojunk=False)
     for tag, start, end, *_ in matcher.get_opcodes():
-        for cell in ours[start:end]:
+        for cell in cells[start:end]:
             yield replace(cell, marked=tag != "equal")

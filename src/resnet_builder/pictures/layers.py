@@ -7,13 +7,13 @@ import pydot
 
 from ..common import words
 from ..model.graph import Node, model_graph
-from .layer_words import activation_words, description, kind, window
 from .markup import escape
-from .page_drawing import COLOURS, FONT
+from .sketch.layer_words import activation_words, description, kind, window
+from .style import COLOURS, FONT
 
 
 def draw_layers(model: keras.Model, direction: str) -> pydot.Dot:
-    """A box for every layer: what it does, its name and the shape of its output."""
+    """Draw a box for every layer: its description, its name and its output shape."""
     font = {"fontname": FONT, "fontsize": "11"}
     graph = pydot.Dot(
         "network",
@@ -47,13 +47,13 @@ def _label(node: Node) -> str:
         _size(node.output_shape),
         *["<B>output</B>"] * node.is_output,
     ]
-    # Rows of a table keep their distance also where Graphviz has to do with another font.
+    # Rows of a table keep their distance even if Graphviz substitutes another font.
     rows = "".join(f"<TR><TD>{line}</TD></TR>" for line in lines)
     return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{rows}</TABLE>>'
 
 
 def _size(shape: Any) -> str:
-    """A shape without its batch; of several tensors, one after the other."""
+    """The shape without the batch; several shapes are separated by commas."""
     if isinstance(shape, list):
         return ", ".join(map(_size, shape))
     return words.by(shape[1:])

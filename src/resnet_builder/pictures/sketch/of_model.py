@@ -9,18 +9,19 @@ from typing import Any
 
 import keras
 
-from ..common import words
-from ..costs.models import node_costs, profile_model, section_names
-from ..costs.report import known_sum
-from ..model.graph import Node, model_graph
-from ..model.network import places
-from ..plan.names import Place, read_names
+from ...common import words
+from ...costs.models import node_costs, profile_model, section_names
+from ...costs.report import known_sum
+from ...model.graph import Node, model_graph
+from ...model.network import places
+from ...plan.names import Place, read_names
 from .boxes import LayerBox, gather
-from .sketch import ENTRY, Edge, Section, Sketch, Unit, UnitMaker, join, shortcut_role
+from .sketch import ENTRY, Edge, Section, Sketch, Unit
+from .units import UnitMaker, join, shortcut_role
 
 
 def sketch_model(model: keras.Model) -> Sketch:
-    """What a picture of a model shows: sections by size, or by this package's names of layers."""
+    """Sketch a model: sections by this package's layer names, or by size for other models."""
     sections = _with_input(list(_sections(model_graph(model))))
     counts = profile_model(model)
     size = ", ".join(words.by(tensor.shape[1:]) for tensor in model.inputs)
@@ -28,7 +29,7 @@ def sketch_model(model: keras.Model) -> Sketch:
 
 
 def _sections(graph: list[Node]) -> Iterator[Section]:
-    """Segments in a row of one size, or of one name; layers that are not drawn cost nothing."""
+    """Yield consecutive segments of one name or size; layers that are not drawn have no costs."""
     where = places(graph)
     boxes = gather(graph, [str(place) if place.block else "" for place in where])
     names, costs = section_names(graph), node_costs(graph)
@@ -57,7 +58,7 @@ def _size(shape: Any) -> str:
 
 
 def _with_input(sections: list[Section]) -> tuple[Section, ...]:
-    """An input alone is no section."""
+    """Move an input without other layers into the next section."""
     first, *rest = sections
     if not rest or first.parameters or first.macs or len(first.units) > 1:
         return tuple(sections)
@@ -68,14 +69,15 @@ def _with_input(sections: list[Section]) -> tuple[Section, ...]:
 
 
 def _segments(boxes: list[LayerBox]) -> Iterator[range]:
-    """Runs of boxes, each of which ends in a box that every way through the model passes."""
-    reach = [number + 1 for number in range(len(boxes))]  # the last box that each one feeds
+    """Yield ranges of boxes, each ending in a box that every path through the model passes."""
+    # The last box that each one feeds.
+    last_fed = [number + 1 for number in range(len(boxes))]
     fed = {source for box in boxes for source in box.inputs}
     for number, box in enumerate(boxes):
         for source in box.inputs:
-            reach[source] = max(reach[source], number)
+            last_fed[source] = max(last_fed[source], number)
         if number not in fed:
-            reach[number] = len(boxes)
+            last_fed[number] = len(boxes)
     last_source = max(number for number, box in enumerate(boxes) if not box.inputs)
     furthest = last_source
     start = 0
@@ -83,7 +85,7 @@ def _segments(boxes: list[LayerBox]) -> Iterator[range]:
         if furthest <= number or number == len(boxes) - 1:
             yield range(start, number + 1)
             start = number + 1
-        furthest = max(furthest, reach[number])
+        furthest = max(furthest, last_fed[number])
 
 
 # Units ------------------------------------------------------------------------------------------
@@ -92,7 +94,7 @@ def _segments(boxes: list[LayerBox]) -> Iterator[range]:
 def _units(
     segments: list[range], boxes: list[LayerBox], where: list[Place], names: list[str]
 ) -> Iterator[Unit]:
-    """A unit for every block, or for whatever else may be repeated."""
+    """Yield a unit for every block, and for every other segment."""
 
     def nodes(segment: range) -> list[int]:
         return [node for number in segment for node in boxes[number].nodes]
@@ -105,7 +107,7 @@ def _units(
         if name:
             yield join([_unit(segment, boxes, name) for segment in group])
             continue
-        shared: list[Unit] = []  # batch norm and activation that a block may begin with
+        shared: list[Unit] = []  # batch norm and activation at the start of a block
         for segment in group:
             unit = _unit(segment, boxes, _common_name(names[node] for node in nodes(segment)))
             if shared and len(segment) > 1:
@@ -119,12 +121,12 @@ def _units(
 
 
 def _prepares(unit: Unit) -> bool:
-    """Whether a unit is nothing but batch norm and activation."""
+    """Whether a unit is only batch norm and activation."""
     return {cell.kind for box in unit.boxes for cell in box} <= {"norm", "activation"}
 
 
 def _common_name(names: Iterable[str]) -> str:
-    """What the names of a block's layers begin with, if that is a name: conv2_block1."""
+    """The common beginning of the names of a block's layers, if it is a name: conv2_block1."""
     names = list(names)
     alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
     prefix = "".join(letters[0] for letters in alike) if len(names) > 1 else ""
@@ -141,16 +143,16 @@ def _unit(segment: range, boxes: list[LayerBox], name: str) -> Unit:
 
 
 def _with_shortcuts(unit: Unit) -> Unit:
-    """The unit with the shorter of two ways to a sum marked as what it is."""
+    """Give the shorter of the two paths to each sum the role of a shortcut."""
 
-    def effort(way: list[Edge]) -> tuple[int, int]:
-        """Convolutions first, then anything."""
-        kinds = [cell.kind for edge in way[:-1] for cell in unit.boxes[edge.target]]
-        return kinds.count("conv"), len(way)
+    def effort(path: list[Edge]) -> tuple[int, int]:
+        """The number of convolutions, then of edges."""
+        kinds = [cell.kind for edge in path[:-1] for cell in unit.boxes[edge.target]]
+        return kinds.count("conv"), len(path)
 
     roles: dict[Edge, str] = {}
-    for ways in _ways_to_sums(unit):
-        short, long = sorted(ways, key=effort)
+    for paths in _paths_to_sums(unit):
+        short, long = sorted(paths, key=effort)
         if effort(short) < effort(long):
             role = shortcut_role(unit.boxes[edge.target] for edge in short[:-1])
             roles |= dict.fromkeys(short, role)
@@ -158,20 +160,20 @@ def _with_shortcuts(unit: Unit) -> Unit:
     return replace(unit, edges=tuple(marked))
 
 
-def _ways_to_sums(unit: Unit) -> Iterator[list[list[Edge]]]:
-    """For every sum of two the chains of edges that end in it."""
+def _paths_to_sums(unit: Unit) -> Iterator[list[list[Edge]]]:
+    """Yield, for every sum of two tensors, the two chains of edges that end in it."""
     into: defaultdict[int, list[Edge]] = defaultdict(list)
     out_of: defaultdict[int, list[Edge]] = defaultdict(list)
     for edge in unit.edges:
         into[edge.target].append(edge)
         out_of[edge.source].append(edge)
 
-    def way_to(edge: Edge) -> list[Edge]:
-        way = [edge]
-        while len(out_of[way[0].source]) == len(into[way[0].source]) == 1:
-            way.insert(0, into[way[0].source][0])
-        return way
+    def path_to(edge: Edge) -> list[Edge]:
+        path = [edge]
+        while len(out_of[path[0].source]) == len(into[path[0].source]) == 1:
+            path.insert(0, into[path[0].source][0])
+        return path
 
     for box, (first, *_) in enumerate(unit.boxes):
         if (first.kind, first.description.noun) == ("merge", "+") and len(into[box]) == 2:
-            yield [way_to(edge) for edge in into[box]]
+            yield [path_to(edge) for edge in into[box]]

@@ -1,10 +1,10 @@
-"""What numbers, layers and activations are called."""
+"""The words for numbers, layers and activations."""
 
 import keras
 import pytest
 
 from resnet_builder.common import words
-from resnet_builder.pictures.layer_words import cells, kind
+from resnet_builder.pictures.sketch.layer_words import cells, kind
 
 pytestmark = pytest.mark.once
 
@@ -31,7 +31,7 @@ def test_short(number: int | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "text"),
     [
         (lambda: layers.Conv2D(8, 3, strides=2, groups=2), "3×3 conv, 8, 2 groups, stride 2"),
         (lambda: layers.Conv2D(8, (1, 7), strides=(2, 1)), "1×7 conv, 8, stride 2×1"),
@@ -64,11 +64,11 @@ def test_short(number: int | None, text: str) -> None:
         (lambda: layers.Rescaling(2.0), "rescaling"),
     ],
 )
-def test_layers(make: type[keras.Layer], said: str) -> None:
+def test_layers(make: type[keras.Layer], text: str) -> None:
     layer = make()
     image = keras.Input((8, 8, 4))
     shape = tuple(layer(image).shape)
-    assert " | ".join(cell.words for cell in cells(layer, shape)) == said
+    assert " | ".join(cell.words for cell in cells(layer, shape)) == text
 
 
 def test_operations_are_known_by_the_layers_names() -> None:

@@ -1,0 +1,173 @@
+"""A sketch laid out on a page: sections as lanes, units in rows, lines from one to the next."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, chain, repeat, zip_longest
+
+from ..sketch.sketch import Section, Sketch
+from .grid import Rows, Slot, lay_out_grid
+from .lines import PlacedUnit, add_edges, connect
+from .measures import (
+    CARD,
+    GAP,
+    HEADING_HEIGHT,
+    HEADING_WIDTH,
+    LANE_GAP,
+    MARGIN,
+    ROW_GAP,
+    TIMES,
+    TITLE_HEIGHT,
+    Point,
+    text_width,
+)
+from .page import Frame, Page, Span, Text
+from .unit_layout import UnitLayout, lay_out
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A section's frame, and its units with their slots and tops."""
+
+    frame: Frame
+    units: list[tuple[UnitLayout, Slot, float]]
+
+
+def lay_out_page(
+    sketch: Sketch,
+    direction: str = "TB",
+    *,
+    in_one_column: bool = False,
+    lane_heights: Sequence[float] = (),
+) -> Page:
+    """Lay out one network.
+
+    Top to bottom, a section is a lane with its units side by side, or in one column; left to
+    right, it is a column of units. Units in one column have no frames. `lane_heights` are the
+    least heights of lanes from top to bottom.
+    """
+    framed = not in_one_column
+    units = [
+        [lay_out(unit, in_a_frame=framed) for unit in section.units] for section in sketch.sections
+    ]
+    if direction == "TB":
+        lanes = _lanes_downwards(units, framed, lane_heights)
+    else:
+        lanes = _lanes_rightwards(units, framed)
+    return _page(sketch, lanes, framed)
+
+
+def _page(sketch: Sketch, lanes: Iterable[Lane], framed: bool) -> Page:
+    page = Page()
+    before: PlacedUnit | None = None
+    for section, lane in zip(sketch.sections, lanes, strict=True):
+        page.frames.append(lane.frame)
+        page.texts.append(Text(lane.frame.x + MARGIN, lane.frame.y + MARGIN, _heading(section)))
+        for layout, slot, y in lane.units:
+            placed = PlacedUnit(layout, slot, y, lane.frame, first=len(page.boxes))
+            if framed:
+                _add_frame(page, placed)
+            page.boxes += placed.boxes()
+            if before:
+                connect(page, before, placed)
+            add_edges(page, placed)
+            before = placed
+    _add_title(page, sketch)
+    return page
+
+
+def lay_out_side_by_side(sketches: Sequence[Sketch], *, in_one_column: bool, note: str) -> Page:
+    """Lay out several networks, with their sections at the same heights, and a note below."""
+    pages = [lay_out_page(sketch, in_one_column=in_one_column) for sketch in sketches]
+    heights = [
+        max(frame.height for frame in frames if frame)
+        for frames in zip_longest(*(page.lanes for page in pages))
+    ]
+    joined = Page()
+    for sketch in sketches:
+        page = lay_out_page(sketch, in_one_column=in_one_column, lane_heights=heights)
+        joined.add(page, joined.width + 2 * LANE_GAP if joined.width else 0)
+    joined.texts.append(Text(0, joined.height + GAP, ((Span(note, 13),),)))
+    joined.height += 3 * GAP
+    return joined
+
+
+# Lanes ------------------------------------------------------------------------------------------
+
+
+def _lanes_downwards(
+    units: list[list[UnitLayout]], framed: bool, least_heights: Sequence[float]
+) -> Iterator[Lane]:
+    lanes, slots = lay_out_grid(units, max(map(len, units)) if framed else 1)
+    y: float = TITLE_HEIGHT
+    for rows, least in zip(lanes, chain(least_heights, repeat(0)), strict=False):
+        lane = _lane(rows, slots, (0, y), framed, left=HEADING_WIDTH, least=least)
+        yield lane
+        y = lane.frame.bottom + LANE_GAP
+
+
+def _lanes_rightwards(units: list[list[UnitLayout]], framed: bool) -> Iterator[Lane]:
+    x: float = 0
+    for of_section in units:
+        [rows], slots = lay_out_grid([of_section], 1)
+        lane = _lane(rows, slots, (x, TITLE_HEIGHT), framed, above=HEADING_HEIGHT)
+        yield lane
+        x = lane.frame.right + LANE_GAP
+
+
+def _lane(
+    rows: Rows,
+    slots: list[Slot],
+    corner: Point,
+    framed: bool,
+    *,
+    left: float = 0,
+    above: float = 0,
+    least: float = 0,
+) -> Lane:
+    """A lane with room for its heading to the `left` of its units or `above` them."""
+    x, y = corner
+    gap = ROW_GAP if framed else 0
+    heights = [max(unit.height for unit in row) for row in rows]
+    width = max(left + slots[-1].right, HEADING_WIDTH)
+    height = max(above + sum(heights) + gap * (len(rows) - 1), HEADING_HEIGHT)
+    frame = Frame("lane", x, y, width + 2 * MARGIN, max(height + 2 * MARGIN, least))
+    tops = accumulate((height + gap for height in heights), initial=y + MARGIN + above)
+    units = [
+        (unit, replace(slot, x=x + MARGIN + left + slot.x), top)
+        for row, top in zip(rows, tops, strict=False)
+        for unit, slot in zip(row, slots, strict=False)
+    ]
+    return Lane(frame, units)
+
+
+# Frames and texts -------------------------------------------------------------------------------
+
+
+def _add_frame(page: Page, placed: PlacedUnit) -> None:
+    """Add a unit's frame, title and number, and cards below a repeated unit."""
+    unit, frame = placed.unit, placed.frame
+    for offset in [2 * CARD, CARD] if unit.repeats > 1 else []:
+        page.frames.append(replace(frame, kind="card", x=frame.x + offset, y=frame.y + offset))
+    if unit.title or unit.repeats > 1 or unit.forks:
+        page.frames.append(frame)
+    if unit.title:
+        page.texts.append(Text(frame.x + 6, frame.y + 3, ((Span(unit.title),),)))
+    if unit.repeats > 1:
+        times = Span(f"× {unit.repeats}", 14, bold=True, marked=unit.marked)
+        page.texts.append(Text(frame.right - TIMES, frame.y + 3, ((times,),)))
+
+
+def _heading(section: Section) -> tuple[tuple[Span, ...], ...]:
+    spans = [Span(section.title, 13, bold=True)]
+    spans += [Span(line, marked=field in section.marks) for field, line in section.details.items()]
+    return tuple((span,) for span in spans if span.words)
+
+
+def _add_title(page: Page, sketch: Sketch) -> None:
+    """Add the name and the totals, and set the page's size."""
+    totals = Span(sketch.totals, 13, marked=sketch.marked)
+    title = Span(f"{sketch.name}   ", 16, bold=True), totals
+    page.texts.append(Text(0, 0, (title,)))
+    widths = [text_width(span.words, span.size) for span in title]
+    page.width = max(sum(widths), *(frame.right for frame in page.frames))
+    page.height = max(frame.bottom for frame in page.frames)

@@ -1,0 +1,118 @@
+"""The content of a picture before layout: sections of units of boxes. No Keras.
+
+A section is a stage, the stem or the head; a unit can be repeated, such as a block; a box is a
+convolution with its batch norm and activation.
+"""
+
+from dataclasses import dataclass
+
+from ...common import words
+from ...common.words import Description
+
+ENTRY = -1  # the entry of a unit: the last box of the unit before it
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A part of a box; marked if it is not in the other network."""
+
+    description: Description
+    marked: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The kind of the layer, which decides the colour."""
+        return self.description.kind
+
+    @property
+    def words(self) -> str:
+        """The text."""
+        return self.description.words
+
+
+Box = tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Edge:
+    """An edge from a box of a unit, or from its entry, to a box.
+
+    `role` is that of a shortcut, `"identity"`, `"resized identity"` (strided or padded, without
+    weights) or `"projection"`, or empty.
+    """
+
+    source: int
+    target: int
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Boxes, each after those that feed it; the next unit begins at the last one.
+
+    `names` are those of the first and the last unit that are folded into this one; it is marked if
+    the other network has another number of them.
+    """
+
+    names: tuple[str, str]
+    boxes: tuple[Box, ...]
+    edges: tuple[Edge, ...]
+    repeats: int = 1
+    marked: bool = False
+
+    @property
+    def forks(self) -> bool:
+        """Whether several edges begin at its entry."""
+        return sum(edge.source == ENTRY for edge in self.edges) > 1
+
+    @property
+    def title(self) -> str:
+        """The names, such as block2 – block6."""
+        return " – ".join(dict.fromkeys(filter(None, self.names)))
+
+
+@dataclass(frozen=True)
+class Section:
+    """Units with outputs of one size, and their costs; `size` is in words.
+
+    `marks` are the names of the details that differ from the other network.
+    """
+
+    name: str
+    size: str
+    parameters: int
+    macs: int | None
+    units: tuple[Unit, ...]
+    marks: frozenset[str] = frozenset()
+
+    @property
+    def title(self) -> str:
+        """The name, or the size if it has no name; may be empty."""
+        return self.name or self.size
+
+    @property
+    def details(self) -> dict[str, str]:
+        """The lines below the title, by field; the size is empty if it is the title."""
+        return {
+            "size": self.size if self.name else "",
+            "parameters": f"{words.short(self.parameters)} parameters",
+            "macs": f"{words.short(self.macs)} multiply-adds",
+        }
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """A whole network; `input_size` is in words; marked if its totals differ from the other's."""
+
+    name: str
+    input_size: str
+    parameters: int
+    macs: int | None
+    sections: tuple[Section, ...]
+    marked: bool = False
+
+    @property
+    def totals(self) -> str:
+        """The text after the name."""
+        counts = f"{words.short(self.parameters)} parameters"
+        return "   ".join([self.input_size, counts, f"{words.short(self.macs)} multiply-adds"])
