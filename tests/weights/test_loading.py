@@ -20,7 +20,7 @@ from resnet_builder.plan.network import make_plan
 from resnet_builder.presets import PRESETS, resolve
 from resnet_builder.weights import checkpoints, restoring
 from resnet_builder.weights.expected import expected_weights
-from resnet_builder.weights.origins import ORIGINS
+from resnet_builder.weights.library_names import ORIGINS
 
 from .checkpoint_recipe import DATA, Array, tensor
 

@@ -11,8 +11,8 @@ from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, load_weights
 from resnet_builder.plan.network import make_plan
 from resnet_builder.weights.checkpoints import Checkpoint
 from resnet_builder.weights.expected import ExpectedWeights, expected_weights
+from resnet_builder.weights.library_names import ORIGINS, Origin
 from resnet_builder.weights.names import is_known
-from resnet_builder.weights.origins import ORIGINS, Origin
 from resnet_builder.weights.recognising import Recognised, recognise
 
 from .checkpoint_recipe import KERAS_HUB, NETWORKS, Array, description

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 from .checkpoints import Checkpoint
 from .layouts import KERAS
+from .library_names import Origin
 from .names import WeightName
-from .origins import Origin
 
 NAMED_BY_KERAS = re.compile(r"(conv2d|batch_normalization|dense)(_\d+)?/\w+")
 

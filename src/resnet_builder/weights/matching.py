@@ -10,8 +10,8 @@ from ..plan.network import make_plan
 from ..presets import PRESETS
 from .expected import ExpectedWeights, expected_weights
 from .layouts import Shape
+from .library_names import Origin
 from .names import HEAD, STEMS, WeightName
-from .origins import Origin
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from ..common.checks import shortened
 from .by_order import ARTICLE, is_by_order, named_by_order
 from .checkpoints import Checkpoint
 from .expected import ExpectedWeights
+from .library_names import ORIGINS, Origin
 from .names import WeightName, is_known
-from .origins import ORIGINS, Origin
 
 # An origin is recognised if it explains this fraction of the checkpoint's names, or if this
 # fraction of the network's weights is in the checkpoint under its names.

@@ -4,9 +4,9 @@ import ml_dtypes
 import numpy as np
 
 from .checkpoints import Array, Checkpoint
+from .library_names import Origin
 from .matching import Assignment
 from .names import STEMS
-from .origins import Origin
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 

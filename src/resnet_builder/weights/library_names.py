@@ -1,4 +1,4 @@
-"""The names of weights such as `stage1_block1_conv1/kernel` in each origin. No Keras.
+"""The names that other libraries give to weights such as `stage1_block1_conv1/kernel`. No Keras.
 
 To add an origin, add a row to `ORIGINS`.
 """
