@@ -80,7 +80,9 @@ def run(strategy: str, folder: Path, epochs: int) -> list[dict[str, Any]]:
 def assert_close(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
     assert ours.keys() == theirs.keys()
     for name in ours:
-        np.testing.assert_allclose(ours[name], theirs[name], atol=1e-4, err_msg=name)
+        # An accuracy counts whole images, of which one or two in 80 may be near a tie.
+        atol = 2 / 80 + 1e-4 if name.endswith("accuracy") else 1e-4
+        np.testing.assert_allclose(ours[name], theirs[name], atol=atol, err_msg=name)
 
 
 @pytest.fixture(scope="module")
