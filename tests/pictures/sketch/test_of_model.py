@@ -64,6 +64,7 @@ def read(sketch: Sketch) -> list[Any]:
         "resnetv2_50",
         "resnet50d",
         "seresnext50_32x4d",
+        "ecaresnetlight",
         "wrn16_4",
         "plain18",
         "resnetv2_110_cifar",

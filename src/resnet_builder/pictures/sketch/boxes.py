@@ -156,7 +156,10 @@ def _strided_pool(graph: DrawnGraph, pool: int, strides: int) -> Cell:
 
 
 def _excitation(layers: list[Any]) -> Cell:
-    """The cell of a squeeze-and-excitation, with the number of channels in its middle."""
+    """The cell of an attention: the channels in its middle, or the kernel along the channels."""
+    along = next((layer for layer in layers if type(layer).__name__ == "Conv1D"), None)
+    if along:
+        return Cell(Description("scale", "channel attention", count=str(along.kernel_size[0])))
     sizes = (getattr(layer, "filters", getattr(layer, "units", None)) for layer in layers)
     squeezed = next((str(size) for size in sizes if size), "")
     return Cell(Description("scale", "squeeze-excite", count=squeezed))
