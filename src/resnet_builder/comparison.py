@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from .common.tables import Cell, Table
+from .common.tables import Table, TableCell
 from .config import ResnetConfig
 from .costs.profile import profile
 from .costs.report import Profile
@@ -41,7 +41,7 @@ class Difference:
     @property
     def in_words(self) -> str:
         """The difference in words."""
-        words = WORDS.get(self.field)
+        words = FIELD_WORDS.get(self.field)
         if words is None:
             return f"{self.field} {_named(self.second)} instead of {_named(self.first)}"
         return f"{words[self.second]} instead of {words[self.first]}"
@@ -94,7 +94,9 @@ class Comparison:
 
     def table(self) -> Table:
         """The first network's costs, the cost of each difference, and the second's costs."""
-        rows: list[tuple[Cell, ...]] = [(self.first.name, self.first.parameters, self.first.macs)]
+        rows: list[tuple[TableCell, ...]] = [
+            (self.first.name, self.first.parameters, self.first.macs)
+        ]
         free = []
         for difference in self.differences:
             if difference.parameters == difference.macs == 0:
@@ -185,7 +187,7 @@ def _signed(change: int | None) -> str:
 
 
 # The words for the values of a field; other fields are shown by name and value.
-WORDS: dict[str, dict[Any, str]] = {
+FIELD_WORDS: dict[str, dict[Any, str]] = {
     "stem": {name: stem.in_words for name, stem in STEMS.items()},
     "activation_order": {name: order.in_words for name, order in ORDERS.items()},
     "shortcuts": {True: "shortcuts", False: "no shortcuts"},

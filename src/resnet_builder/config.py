@@ -18,10 +18,10 @@ BLOCK_NAME = "_resnet_builder_block"
 
 # The allowed names, for editors and type checkers. At run time the tables of `plan` decide, and a
 # test compares the two.
-Block = Literal["basic_block", "bottleneck"]
-Stem = Literal["imagenet", "deep", "cifar"]
+BlockName = Literal["basic_block", "bottleneck"]
+StemName = Literal["imagenet", "deep", "cifar"]
 ActivationOrder = Literal["post", "pre", "pre_raw"]
-Projection = Literal["conv", "avg_pool", "pad"]
+ProjectionName = Literal["conv", "avg_pool", "pad"]
 Padding = Literal["symmetric", "same"]
 
 
@@ -93,16 +93,16 @@ class ResnetConfig:
     """
 
     repetitions: tuple[int, ...]
-    block: Block | BlockFunction
+    block: BlockName | BlockFunction
     filters: int = 64
     groups: int = 1
     width_per_group: int = 64
-    stem: Stem = "imagenet"
+    stem: StemName = "imagenet"
     stem_filters: int | None = None
     activation_order: ActivationOrder = "post"
     activation: str = "relu"
     shortcuts: bool = True
-    projection: Projection = "conv"
+    projection: ProjectionName = "conv"
     stride_in_3x3: bool = True
     se_ratio: float = 0.0
     eca: bool = False
@@ -192,16 +192,16 @@ class ConfigChanges(TypedDict, total=False):
     """Config fields that `ResnetBuilder.from_preset` can change, for editors and type checkers."""
 
     repetitions: Sequence[int]
-    block: Block | BlockFunction
+    block: BlockName | BlockFunction
     filters: int
     groups: int
     width_per_group: int
-    stem: Stem
+    stem: StemName
     stem_filters: int | None
     activation_order: ActivationOrder
     activation: str
     shortcuts: bool
-    projection: Projection
+    projection: ProjectionName
     stride_in_3x3: bool
     se_ratio: float
     eca: bool

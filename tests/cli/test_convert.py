@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from resnet_builder import ResnetBuilder
-from resnet_builder.cli.convert import STEPS, convert
+from resnet_builder.cli.convert import PHASES, convert
 from resnet_builder.cli.main import main
 
 from ..helpers import assert_same_weights
@@ -50,7 +50,7 @@ def test_other_classes_and_channels(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     grey.save("grey.keras")
     begun: list[str] = []
     convert("grey.keras", "resnet20_cifar", "out.weights.h5", begins=begun.append)
-    assert begun == list(STEPS)
+    assert begun == list(PHASES)
     again = ResnetBuilder.from_preset(
         "resnet20_cifar", (28, 28, 1), classes=7, weights="out.weights.h5"
     )

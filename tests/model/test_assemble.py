@@ -113,10 +113,10 @@ def small_plan(name: str) -> Plan:
 
 def test_types_of_fields_name_what_the_tables_have() -> None:
     tables: dict[Any, Any] = {
-        config.Block: BLOCKS,
-        config.Stem: STEMS,
+        config.BlockName: BLOCKS,
+        config.StemName: STEMS,
         config.ActivationOrder: ORDERS,
-        config.Projection: PROJECTIONS,
+        config.ProjectionName: PROJECTIONS,
     }
     for names, table in tables.items():
         assert list(get_args(names)) == list(table)

@@ -14,13 +14,13 @@ from ..presets import resolve
 from ..weights.checkpoints import open_checkpoint
 from ..weights.expected import expected_weights
 from ..weights.hub import download, is_repository
-from ..weights.layouts import Shape
+from ..weights.layouts import TensorShape
 from ..weights.loading import WeightsReport, load_weights
-from ..weights.names import HEAD, STEMS
+from ..weights.names import FIRST_CONVS, HEAD
 from ..weights.recognising import Recognised, recognise
 
 ENDINGS = (".keras", ".weights.h5")
-STEPS = ("building", "loading", "writing", "reading back")
+PHASES = ("building", "loading", "writing", "reading back")
 
 
 def convert(
@@ -32,7 +32,7 @@ def convert(
         checkpoint: a file or a repository, as in `load_weights`.
         preset: name of the checkpoint's network.
         file: file to write, which ends in .keras or .weights.h5; replaced if it exists.
-        begins: function that is called at the start of each of `STEPS`.
+        begins: function that is called at the start of each of `PHASES`.
 
     Returns:
         The report of `load_weights`.
@@ -71,17 +71,17 @@ def _network_for(source: Path, preset: str) -> keras.Model:
     with open_checkpoint(source) as checkpoint:
         kernels = _kernels(recognise(checkpoint, expected_weights(make_plan(config))))
     rows, columns, channels = config.input_shape
-    channels = next((kernels[stem][2] for stem in STEMS if stem in kernels), channels)
+    channels = next((kernels[stem][2] for stem in FIRST_CONVS if stem in kernels), channels)
     classes = kernels[HEAD][-1] if HEAD in kernels else None
     return ResnetBuilder.from_preset(
         preset, (rows, columns, channels), classes, data_format="channels_last"
     )
 
 
-def _kernels(found: Recognised) -> dict[str, Shape]:
+def _kernels(found: Recognised) -> dict[str, TensorShape]:
     """The shapes of the checkpoint's first convolution and classifier."""
     shapes, origin = found.checkpoint.shapes, found.origin
-    kernels = {layer: (layer, "kernel") for layer in (*STEMS, HEAD)}
+    kernels = {layer: (layer, "kernel") for layer in (*FIRST_CONVS, HEAD)}
     return {
         layer: origin.layout.keras_shape(kernel, shapes[origin.tensor(kernel)])
         for layer, kernel in kernels.items()

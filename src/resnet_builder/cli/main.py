@@ -9,10 +9,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from .. import __version__
-from ..common.tables import Cell, Table, cell_text
+from ..common.tables import Table, cell_text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -104,19 +105,19 @@ def _convert(options: argparse.Namespace) -> Answer:
     from rich.console import Console
     from rich.progress import Progress
 
-    from .convert import STEPS, convert
+    from .convert import PHASES, convert
 
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("", total=len(STEPS))
+        task = progress.add_task("", total=len(PHASES))
         report = convert(
             options.checkpoint,
             options.name,
             options.file,
             begins=lambda step: progress.update(
-                task, description=step, completed=STEPS.index(step)
+                task, description=step, completed=PHASES.index(step)
             ),
         )
-        progress.update(task, completed=len(STEPS))
+        progress.update(task, completed=len(PHASES))
     data = {"file": options.file, **asdict(report)}
     return Answer(Table(title=f"{report}\nwrote {options.file}"), data)
 
@@ -180,18 +181,15 @@ def _print(table: Table) -> None:
     shown = RichTable(title=table.title, title_justify="left", box=box.SIMPLE_HEAD)
     for name, numeric in zip(table.header, table.numeric, strict=True):
         shown.add_column(name, justify="right" if numeric else "left", no_wrap=numeric)
-    for row in table.rows:
-        shown.add_row(*map(cell_text, row), style=_style(row))
+    for row, kind in zip_longest(table.rows, table.kinds):
+        shown.add_row(*map(cell_text, row), style=ROW_STYLES.get(kind, ""))
     console = Console(highlight=False, markup=False)
     console.print(shown)
     if table.note:
         console.print(table.note, style="dim")
 
 
-def _style(row: tuple[Cell, ...]) -> str:
-    styles = {"total": "bold", "equal": "green", "differs": "yellow"}
-    words = [str(cell).split(" ")[0] for cell in row]
-    return next((styles[word] for word in words if word in styles), "")
+ROW_STYLES = {"total": "bold", "equal": "green", "differs": "yellow"}
 
 
 if __name__ == "__main__":

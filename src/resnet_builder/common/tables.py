@@ -13,18 +13,24 @@ class Stack:
     repeats: int = 1
 
 
-Cell = str | int | float | None | Stack
+TableCell = str | int | float | None | Stack
 
 
 @dataclass(frozen=True)
 class Table:
-    """A title, a header, rows and a note below; `wrap` is the maximum width of the first column."""
+    """A title, a header, rows and a note below.
+
+    Attributes:
+        wrap: maximum width of the first column.
+        kinds: of the rows, for colours: `"total"`, `"equal"`, `"differs"` or empty.
+    """
 
     header: tuple[str, ...] = ()
-    rows: tuple[tuple[Cell, ...], ...] = ()
+    rows: tuple[tuple[TableCell, ...], ...] = ()
     title: str = ""
     note: str = ""
     wrap: int | None = None
+    kinds: tuple[str, ...] = ()
 
     def to_text(self) -> str:
         """The table as text for a terminal."""
@@ -54,7 +60,7 @@ class Table:
             for column in range(len(self.header))
         ]
 
-    def _render(self, style: str, write: Callable[[Cell], str]) -> str:
+    def _render(self, style: str, write: Callable[[TableCell], str]) -> str:
         rows = [[write(cell) for cell in row] for row in self.rows]
         # Imported here, because it takes 50 ms and a terminal in colour does not need it.
         from tabulate import tabulate
@@ -71,13 +77,13 @@ class Table:
         return str(text)
 
 
-def _plain(cell: Cell) -> str:
+def _plain(cell: TableCell) -> str:
     if cell is None:
         return "?"
     return f"{cell:,}" if isinstance(cell, int | float) else str(cell)
 
 
-def cell_text(cell: Cell) -> str:
+def cell_text(cell: TableCell) -> str:
     """A cell as text for a terminal."""
     if not isinstance(cell, Stack):
         return _plain(cell)
@@ -93,22 +99,22 @@ def cell_text(cell: Cell) -> str:
     return "\n".join(written)
 
 
-def _inline(cell: Cell, line_break: str) -> str:
+def _inline(cell: TableCell, line_break: str) -> str:
     if not isinstance(cell, Stack):
         return _plain(cell)
     lines = line_break.join(cell.lines)
     return lines if cell.repeats == 1 else f"[{lines}] x {cell.repeats}"
 
 
-def _markdown(cell: Cell) -> str:
+def _markdown(cell: TableCell) -> str:
     return _inline(cell, "<br>").replace("|", r"\|")
 
 
-def _html(cell: Cell) -> str:
+def _html(cell: TableCell) -> str:
     return escape(_inline(cell, "\n")).replace("\n", "<br>")
 
 
-def _latex(cell: Cell) -> str:
+def _latex(cell: TableCell) -> str:
     if not isinstance(cell, Stack):
         return _escape_latex(_plain(cell))
     lines = r" \\ ".join(rf"\text{{{_escape_latex(line)}}}" for line in cell.lines)

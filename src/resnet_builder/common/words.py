@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 # Keras name of the function or class, in lower case and without underscores -> words.
-ACTIVATIONS = {
+ACTIVATION_WORDS = {
     "relu": "ReLU",
     "relu6": "ReLU6",
     "leakyrelu": "leaky ReLU",
@@ -72,7 +72,7 @@ class Description:
 
 def activation(name: str) -> str:
     """The name of an activation as in papers: ReLU."""
-    return ACTIVATIONS.get(name.replace("_", "").lower(), name.replace("_", " ").lower())
+    return ACTIVATION_WORDS.get(name.replace("_", "").lower(), name.replace("_", " ").lower())
 
 
 def by(sizes: Sequence[int | None], cross: str = "×") -> str:

@@ -16,7 +16,7 @@ from ..model.network import places
 from .report import Profile, StageProfile, known_sum
 
 # A shape with the batch; None for an unknown size.
-Shape = tuple[int | None, ...]
+BatchShape = tuple[int | None, ...]
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def node_costs(graph: list[Node]) -> list[NodeCost]:
 # Multiply-adds ----------------------------------------------------------------------------------
 
 
-def _cost(layer: Any, inputs: list[Shape], output: Any) -> Cost:
+def _cost(layer: Any, inputs: list[BatchShape], output: Any) -> Cost:
     """The cost of one call of a layer."""
     if isinstance(layer, keras.Model):
         return _nested_cost(layer, inputs)
@@ -178,7 +178,7 @@ def _cost(layer: Any, inputs: list[Shape], output: Any) -> Cost:
     return Cost()
 
 
-def _nested_cost(model: keras.Model, inputs: list[Shape]) -> Cost:
+def _nested_cost(model: keras.Model, inputs: list[BatchShape]) -> Cost:
     try:
         counts = profile_model(model, inputs[0][1:] if len(inputs) == 1 else None)
     except (TypeError, ValueError, AttributeError):
@@ -187,7 +187,7 @@ def _nested_cost(model: keras.Model, inputs: list[Shape]) -> Cost:
     return Cost(counts.macs, counts.uncounted)
 
 
-def _places(layer: Any, shape: Shape) -> Shape:
+def _places(layer: Any, shape: BatchShape) -> BatchShape:
     """The sizes of a shape without its batch and its channels."""
     first = getattr(layer, "data_format", None) == "channels_first"
     return shape[2:] if first else shape[1:-1]
@@ -197,15 +197,15 @@ def _kernels(layer: Any) -> int:
     return sum(prod(weight.shape) for weight in layer.weights if len(weight.shape) > 1)
 
 
-def _at_every_output(layer: Any, inputs: list[Shape], output: Shape) -> int | None:
+def _at_every_output(layer: Any, inputs: list[BatchShape], output: BatchShape) -> int | None:
     return known_product(_kernels(layer), *_places(layer, output))
 
 
-def _at_every_input(layer: Any, inputs: list[Shape], output: Shape) -> int | None:
+def _at_every_input(layer: Any, inputs: list[BatchShape], output: BatchShape) -> int | None:
     return known_product(_kernels(layer), *_places(layer, inputs[0]))
 
 
-def _einsum_dense(layer: Any, inputs: list[Shape], output: Shape) -> int | None:
+def _einsum_dense(layer: Any, inputs: list[BatchShape], output: BatchShape) -> int | None:
     """The product of all indices of the equation except the batch."""
     operand, kernel = layer.equation.split("->")[0].split(",")
     sizes: dict[str, int | None] = dict(zip(kernel, layer.kernel.shape, strict=True))
@@ -219,7 +219,7 @@ def _einsum_dense(layer: Any, inputs: list[Shape], output: Shape) -> int | None:
     return known_product(*(size for index, size in sizes.items() if index != batch), *hidden)
 
 
-def _attention(layer: Any, inputs: list[Shape], output: Any) -> int | None:
+def _attention(layer: Any, inputs: list[BatchShape], output: Any) -> int | None:
     """Projections of query, key, value and output, and the two products between them."""
     config = layer.get_config()
     query, value = inputs[:2]
@@ -246,7 +246,7 @@ def _attention(layer: Any, inputs: list[Shape], output: Any) -> int | None:
 # Keras layers and operations that multiply without a kernel.
 PRODUCTS = {"Attention", "AdditiveAttention", "Dot", "Einsum", "Matmul", "Tensordot", "Inner"}
 
-COUNTERS: dict[Any, Callable[[Any, list[Shape], Any], int | None]] = {
+COUNTERS: dict[Any, Callable[[Any, list[BatchShape], Any], int | None]] = {
     (
         layers.Conv1D,
         layers.Conv2D,

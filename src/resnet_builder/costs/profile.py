@@ -99,7 +99,7 @@ def profile_plan(plan: Plan, name: str) -> Profile:
     )
 
 
-class Cost(NamedTuple):
+class Counts(NamedTuple):
     """The cost of some layers."""
 
     parameters: int
@@ -107,28 +107,28 @@ class Cost(NamedTuple):
     macs: int | None
 
 
-def _cost(layers: Iterable[Layer]) -> Cost:
+def _cost(layers: Iterable[Layer]) -> Counts:
     layers = list(layers)
-    return Cost(
+    return Counts(
         sum(layer.parameters for layer in layers),
         sum(layer.statistics for layer in layers),
         known_sum(layer.macs for layer in layers),
     )
 
 
-def _stage_cost(stage: Stage) -> Cost:
+def _stage_cost(stage: Stage) -> Counts:
     """The cost of a stage; blocks of one kind are counted once, as a stage may have hundreds."""
     counts = Counter(block.kind for block in stage.blocks)
     firsts = {block.kind: block for block in reversed(stage.blocks)}
     costs = [(_cost(block.layers), counts[kind]) for kind, block in firsts.items()]
-    return Cost(
+    return Counts(
         sum(cost.parameters * count for cost, count in costs),
         sum(cost.statistics * count for cost, count in costs),
         known_sum(known_product(cost.macs, count) for cost, count in costs),
     )
 
 
-def _row(name: str, cost: Cost, units: tuple[Unit, ...], repeats: int = 1) -> StageProfile:
+def _row(name: str, cost: Counts, units: tuple[Unit, ...], repeats: int = 1) -> StageProfile:
     lines = (described.row for unit in units for described in describe(unit) if described.in_table)
     return StageProfile(
         name=name,

@@ -211,6 +211,7 @@ class Report:
             header=("preset", "quantity", "ours", "published", "verdict", "source"),
             rows=tuple(rows),
             note="\n".join([*explained, "", *sources, "", count]).strip(),
+            kinds=tuple("equal" if row.equal else "differs" for row in self.rows),
         )
 
     def __str__(self) -> str:

@@ -82,6 +82,7 @@ class Profile:
             header=("stage", "output", "layers", "parameters", "multiply-adds"),
             rows=(*rows, total),
             note="\n".join(notes),
+            kinds=(*[""] * len(rows), "total"),
         )
 
     def __str__(self) -> str:

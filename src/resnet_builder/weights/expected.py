@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..plan.layers import Conv
 from ..plan.names import LayerName, Place
 from ..plan.network import Plan
-from .layouts import Shape
+from .layouts import TensorShape
 from .names import WeightName
 
 
@@ -20,7 +20,7 @@ class ExpectedWeights:
             shapes do not show; None if no bottleneck halves it.
     """
 
-    shapes: Mapping[WeightName, Shape]
+    shapes: Mapping[WeightName, TensorShape]
     stride_in_3x3: bool | None
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from .names import HEAD, WeightName
 
-Shape = tuple[int, ...]
+TensorShape = tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Layout:
         """The name of a tensor's layer."""
         return tensor.rpartition(self.separator)[0]
 
-    def keras_shape(self, weight: WeightName, shape: Shape) -> Shape:
+    def keras_shape(self, weight: WeightName, shape: TensorShape) -> TensorShape:
         """Convert a tensor's shape to Keras's order of axes."""
         in_order = tuple(shape[axis] for axis in self._axes(weight, len(shape)))
         # Some classifiers are 1x1 convolutions.

@@ -24,7 +24,7 @@ _COUNTS = {
 }
 
 
-class Place(NamedTuple):
+class TensorPlace(NamedTuple):
     """The place of a tensor in a network: the prefix of its name, and whether it is in a block."""
 
     prefix: str
@@ -76,10 +76,10 @@ class Origin:
         layer, variable = weight
         return self.layout.tensor(self.layer(layer), variable)
 
-    def place(self, tensor: str) -> Place | None:
+    def place(self, tensor: str) -> TensorPlace | None:
         """The place of a tensor; None if its name, without a prefix, is not this origin's."""
         found = self._tensors.fullmatch(tensor)
-        return found and Place(found["prefix"], found["in_block"] is not None)
+        return found and TensorPlace(found["prefix"], found["in_block"] is not None)
 
     def is_ignored(self, tensor: str) -> bool:
         """Return whether a tensor of that name is ignored."""

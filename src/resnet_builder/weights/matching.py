@@ -9,9 +9,9 @@ from ..plan.names import LayerName
 from ..plan.network import make_plan
 from ..presets import PRESETS
 from .expected import ExpectedWeights, expected_weights
-from .layouts import Shape
+from .layouts import TensorShape
 from .library_names import Origin
-from .names import HEAD, STEMS, WeightName
+from .names import FIRST_CONVS, HEAD, WeightName
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Assignment:
 
     weight: WeightName
     tensor: str
-    shape: Shape
+    shape: TensorShape
     bias: str | None = None
 
 
@@ -49,7 +49,7 @@ class Match:
 
 
 def match(
-    origin: Origin, checkpoint: Mapping[str, Shape], expected: ExpectedWeights, *, adapt: bool
+    origin: Origin, checkpoint: Mapping[str, TensorShape], expected: ExpectedWeights, *, adapt: bool
 ) -> Match:
     """Compare a checkpoint with the weights that a network needs.
 
@@ -66,7 +66,9 @@ def match(
     )
 
 
-def fitting_presets(origin: Origin, checkpoint: Mapping[str, Shape], *, adapt: bool) -> list[str]:
+def fitting_presets(
+    origin: Origin, checkpoint: Mapping[str, TensorShape], *, adapt: bool
+) -> list[str]:
     """The presets that a checkpoint fits."""
     plans = ((name, make_plan(config)) for name, config in PRESETS.items())
     pairs = ((n, _Pair(origin, checkpoint, expected_weights(plan), adapt)) for n, plan in plans)
@@ -78,7 +80,7 @@ class _Pair:
     """The arguments of `match`, and the values derived from them."""
 
     origin: Origin
-    checkpoint: Mapping[str, Shape]
+    checkpoint: Mapping[str, TensorShape]
     expected: ExpectedWeights
     adapt: bool
 
@@ -114,11 +116,11 @@ class _Pair:
         return tuple(head) if self._other_head else ()
 
     @cached_property
-    def _wanted(self) -> dict[WeightName, Shape]:
+    def _wanted(self) -> dict[WeightName, TensorShape]:
         shapes = self.expected.shapes
         return {name: shape for name, shape in shapes.items() if name not in self.left_random}
 
-    def _given(self, weight: WeightName) -> Shape | None:
+    def _given(self, weight: WeightName) -> TensorShape | None:
         """The shape of a weight's tensor, in Keras's order of axes."""
         shape = self.checkpoint.get(self.origin.tensor(weight))
         return None if shape is None else self.origin.layout.keras_shape(weight, shape)
@@ -136,9 +138,9 @@ class _Pair:
                 )
 
     @cached_property
-    def _stems_of_other_channels(self) -> dict[WeightName, Shape]:
+    def _stems_of_other_channels(self) -> dict[WeightName, TensorShape]:
         """First convolutions that can be adapted to the input's channels: the given shapes."""
-        kernels = ((stem, "kernel") for stem in STEMS if self.adapt)
+        kernels = ((stem, "kernel") for stem in FIRST_CONVS if self.adapt)
         given = {kernel: self._given(kernel) for kernel in kernels if kernel in self._wanted}
         return {
             kernel: shape
@@ -202,6 +204,6 @@ class _Pair:
         )
 
 
-def _differ_in_channels(given: Shape, shape: Shape) -> bool:
+def _differ_in_channels(given: TensorShape, shape: TensorShape) -> bool:
     comparable = len(given) == 4 and given[2] > 0 and given[2] != shape[2]
     return comparable and (given[:2], given[3]) == (shape[:2], shape[3])

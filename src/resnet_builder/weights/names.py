@@ -10,12 +10,12 @@ from ..plan.blocks import BLOCKS
 from ..plan.names import LayerName
 from ..plan.network import Plan, make_plan
 from ..plan.orders import ORDERS
-from ..plan.stems import STEMS as KINDS_OF_STEM
+from ..plan.stems import STEMS
 
 WeightName = tuple[str, str]  # layer and variable
 
 HEAD = "predictions"
-STEMS = ("stem_conv", "stem_conv1")  # the first convolution, by stem
+FIRST_CONVS = ("stem_conv", "stem_conv1")  # the first convolution, by stem
 
 
 def is_known(weight: WeightName) -> bool:
@@ -46,7 +46,7 @@ def known_weights() -> tuple[frozenset[WeightName], frozenset[WeightName]]:
 def _kinds_of_network() -> Iterator[Plan]:
     """Networks of one block that together have every kind of layer with weights."""
     attentions = [{}, *({field: kind.example} for field, kind in ATTENTIONS.items())]
-    for block, stem, order, attention in product(BLOCKS, KINDS_OF_STEM, ORDERS, attentions):
+    for block, stem, order, attention in product(BLOCKS, STEMS, ORDERS, attentions):
         kinds = {"block": block, "stem": stem, "activation_order": order} | attention
         # Other filters than the stem's, so that the block has a projection.
         config = ResnetConfig(repetitions=(1,), stem_filters=32, use_bias=True, **kinds)

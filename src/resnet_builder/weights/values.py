@@ -6,7 +6,7 @@ import numpy as np
 from .checkpoints import Array, Checkpoint
 from .library_names import Origin
 from .matching import Assignment
-from .names import STEMS
+from .names import FIRST_CONVS
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -27,7 +27,7 @@ def to_weight(
     layer, variable = assignment.weight
     array = _read(checkpoint, assignment.tensor)
     array = origin.layout.keras_array(assignment.weight, array)
-    if layer in STEMS and variable == "kernel" and array.shape != assignment.shape:
+    if layer in FIRST_CONVS and variable == "kernel" and array.shape != assignment.shape:
         array = _adapt_channels(array, assignment.shape[2])
     if assignment.bias:
         # gamma * (x + bias - mean) / ... is a batch norm of x alone with the mean (mean - bias).
