@@ -92,6 +92,7 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return one
 
 
+@pytest.mark.once  # batches and gradients are compared, not convolutions
 @pytest.mark.parametrize("strategy", ["mirrored", "multiworker"])
 def test_as_one_process_with_the_same_batches(
     strategy: str, tmp_path: Path, one: dict[str, Any]
