@@ -134,11 +134,11 @@ class ResnetBuilder:
             features = _checked_features(features, plan, head)
         if adapt_weights and weights is None:
             raise ValueError("adapt_weights has no meaning without weights")
+        if isinstance(weights, str) and weights == "imagenet":
+            weights = recommended(preset).repository
         style = Style(order, dtype, _checked_prefix(layer_prefix), blank=weights is not None)
         model = assemble(plan, style, name or f"{layer_prefix}{named.name}", features)
         if weights is not None:
-            if isinstance(weights, str) and weights == "imagenet":
-                weights = recommended(preset).repository
             _, left_random = load_checkpoint(model, weights, adapt=adapt_weights)
             random = {layer for layer, _ in left_random}
             restore_initializers(model, plan.layers, layer_prefix, random)
