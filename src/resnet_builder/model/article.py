@@ -107,6 +107,7 @@ def _block(
 ) -> Callable[[Tensor], Tensor]:
     spec = BlockSpec(
         place=Place("stage", 1, 1),
+        block=kind,
         filters=positive_int(filters, "filters"),
         strides=_pair(init_strides, "init_strides"),
         opens_network=opens_network,
