@@ -181,11 +181,7 @@ def test_preactivated_projections_share_the_activation() -> None:
         ({"groups": 2}, {}, "not to a basic_block"),
         ({"eca": True, "se_ratio": 0.1}, {}, "se_ratio and eca: a branch ends in one kind"),
         ({"block": lambda **_: None, "eca": True}, {}, "eca: it applies inside a block"),
-        (
-            {"block": "bottleneck", "groups": 3, "reduce_first": 2},
-            {},
-            "12 input channels and 24 filt",
-        ),
+        ({"block": "bottleneck", "groups": 3, "reduce_first": 5}, {}, "its 4 input channels and"),
         ({"norm": "instance"}, {}, "choose from 'batch', 'group', 'evonorm_s0'"),
         ({"norm": "group", "norm_groups": 5}, {}, "norm_groups=5 does not divide the 8 channels"),
         ({"norm": "evonorm_s0"}, {}, "use activation_order='pre'"),
