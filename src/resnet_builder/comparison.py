@@ -12,9 +12,9 @@ from .config import ResnetConfig
 from .costs.profile import profile
 from .costs.report import Profile
 from .plan.anti_aliasing import ANTI_ALIASING
-from .plan.blocks import PROJECTIONS
 from .plan.norms import NORMS
 from .plan.orders import ORDERS
+from .plan.shortcuts import PROJECTIONS
 from .plan.stems import STEM_POOLS, STEMS
 from .presets import resolve
 

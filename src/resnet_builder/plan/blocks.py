@@ -1,7 +1,6 @@
 """Residual blocks: the residual branch, the shortcut and their sum. Does not import Keras.
 
-To add a kind of block, write a function that lists its convolutions, and add a row to `BLOCKS`; for
-a projection, do the same with `PROJECTIONS`.
+To add a kind of block, write a function that lists its convolutions, and add a row to `BLOCKS`.
 """
 
 from collections.abc import Callable, Hashable, Iterator
@@ -13,21 +12,11 @@ from ..common.checks import look_up
 from ..config import BlockFunction, BlockName, ResnetConfig
 from .attention import ATTENTIONS, plan_attention
 from .draft import ConvSpec, Draft, Unit
-from .layers import (
-    Activation,
-    Add,
-    AvgPool,
-    ChannelPad,
-    DropPath,
-    Identity,
-    Layer,
-    OwnBlock,
-    Pair,
-    Subsample,
-)
+from .layers import Activation, Add, DropPath, Identity, Layer, OwnBlock, Pair
 from .multipath import multi_scale, selective_kernels, split_attention
 from .names import ELSEWHERE, Place
 from .orders import BN_RELU, CONV, ORDERS, Steps
+from .shortcuts import Change, shape_change
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,44 +180,32 @@ def plan_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
         return _own_block(draft, x, spec)
     order = ORDERS[config.activation_order]
     kind = look_up(BLOCKS, spec.block, "block")
-    own = kind.convs(config, spec)
-    convs = _convs(config, spec, own)
-    change = shape_change(
-        config,
-        x,
-        filters=convs[-1].filters,
-        strides=(prod(conv.strides[0] for conv in convs), prod(c.strides[1] for c in convs)),
-        wanted_strides=spec.strides,
-        dilation=spec.dilations[0],
-        names=f"{spec.name}_shortcut_{{}}",
-        always=config.project_first and spec.opens_stage,
-    )
-    steps = [order.residual] * (len(convs) - 1) + [order.last_of_residual]
-    if config.activate_residual:
-        steps[-1] = order.residual
-    if spec.opens_network:
-        steps[0] = order.first_of_network
+    of_kind = kind.convs(config, spec)
+    convs = _varied(config, spec, of_kind)
+    change = _change(config, x, spec, convs)
     shared: Unit = ()
     if order.shares_activation and change and change.projection.is_weighted:
         shared = draft.unit(x, f"{spec.name}_{{}}1", BN_RELU)
-        x, steps[0] = shared[-1], CONV
-    residual = _residual(draft, x, spec, convs, steps)
-    for field, attention in ATTENTIONS.items():
-        if getattr(config, field) and kind.own_attention != field:
-            end = residual[-1][-1]
-            unit = plan_attention(draft, end, attention, spec.name, own[-1].filters)
-            residual = (*residual, unit)
-    if spec.drop_path_rate:
-        end, name = residual[-1][-1], f"{spec.name}_drop_path"
-        residual = (*residual, (draft.add(DropPath, name, end, rate=spec.drop_path_rate),))
+        x = shared[-1]
+    steps = _steps(config, spec, len(convs), is_activated=bool(shared))
+    residual: list[Unit] = []
+    y = x
+    next_steps = [*(of_conv[0] for of_conv in steps[1:]), ""]
+    numbered = enumerate(zip(convs, steps, next_steps, strict=True), start=1)
+    for number, (conv, of_conv, next_step) in numbered:
+        conv = replace(conv, normalized=next_step == "norm")
+        names = f"{spec.name}_{{}}{number}"
+        several = conv.plan and conv.plan(draft, y, names, of_conv, conv)
+        residual += several or [draft.unit(y, names, of_conv, conv)]
+        y = residual[-1][-1]
+    residual += _after_convs(draft, y, spec, kind, of_kind[-1].filters)
     shortcut = change.plan(draft, x) if change else ()
-    end_unit = _end(draft, x, residual, shortcut, spec.name)
     return Block(
         spec=spec,
         shared=shared,
-        residual=residual,
+        residual=tuple(residual),
+        end=_end(draft, x, residual[-1][-1], shortcut, spec.name),
         shortcut=shortcut if config.shortcuts else None,
-        end=end_unit,
     )
 
 
@@ -246,7 +223,7 @@ def _own_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
     return Block(spec=spec, residual=((block,),), shortcut=None, end=(out,))
 
 
-def _convs(config: ResnetConfig, spec: BlockSpec, own: list[ConvSpec]) -> list[ConvSpec]:
+def _varied(config: ResnetConfig, spec: BlockSpec, own: list[ConvSpec]) -> list[ConvSpec]:
     """The convolutions of the block's kind with the config's variations."""
     convs = list(own)
     if spec.widths:
@@ -273,25 +250,51 @@ def _dilated(convs: list[ConvSpec], dilation: int, wider: int) -> Iterator[ConvS
         yield replace(conv, dilation=own)
 
 
-def _residual(
-    draft: Draft, x: Layer, spec: BlockSpec, convs: list[ConvSpec], steps: list[Steps]
-) -> tuple[Unit, ...]:
-    units: list[Unit] = []
-    after = [*(order[0] == "norm" for order in steps[1:]), False]
-    numbered = enumerate(zip(convs, steps, after, strict=True), start=1)
-    for number, (conv, order, normalized) in numbered:
-        conv = replace(conv, normalized=normalized)
-        units += draft.units(x, f"{spec.name}_{{}}{number}", order, conv)
-        x = units[-1][-1]
-    return tuple(units)
+def _change(
+    config: ResnetConfig, x: Layer, spec: BlockSpec, convs: list[ConvSpec]
+) -> Change | None:
+    """The change of shape that the block's shortcut makes."""
+    rows, columns = (prod(conv.strides[axis] for conv in convs) for axis in (0, 1))
+    return shape_change(
+        config,
+        x,
+        filters=convs[-1].filters,
+        strides=(rows, columns),
+        wanted_strides=spec.strides,
+        dilation=spec.dilations[0],
+        names=f"{spec.name}_shortcut_{{}}",
+        always=config.project_first and spec.opens_stage,
+    )
 
 
-def _end(
-    draft: Draft, x: Layer, residual: tuple[Unit, ...], shortcut: tuple[Unit, ...], block: str
-) -> Unit:
+def _steps(config: ResnetConfig, spec: BlockSpec, count: int, *, is_activated: bool) -> list[Steps]:
+    """The steps of every convolution; the first has only its own if its input is activated."""
+    order = ORDERS[config.activation_order]
+    last = order.residual if config.activate_residual else order.last_of_residual
+    steps = [order.residual] * (count - 1) + [last]
+    if spec.opens_network:
+        steps[0] = order.first_of_network
+    if is_activated:
+        steps[0] = CONV
+    return steps
+
+
+def _after_convs(
+    draft: Draft, y: Layer, spec: BlockSpec, kind: BlockKind, channels: int
+) -> Iterator[Unit]:
+    """Attention and stochastic depth at the end of the residual branch."""
+    for field, attention in ATTENTIONS.items():
+        if getattr(draft.config, field) and kind.own_attention != field:
+            unit = plan_attention(draft, y, attention, spec.name, channels)
+            y = unit[-1]
+            yield unit
+    if spec.drop_path_rate:
+        yield (draft.add(DropPath, f"{spec.name}_drop_path", y, rate=spec.drop_path_rate),)
+
+
+def _end(draft: Draft, x: Layer, y: Layer, shortcut: tuple[Unit, ...], block: str) -> Unit:
     """The sum, and the activation or the identity that is the block's output."""
     start = len(draft.layers)
-    y = residual[-1][-1]
     if draft.config.shortcuts:
         # The shortcut comes first: the order in which Keras 2 files list weights depends on it.
         y = draft.add(Add, f"{block}_add", shortcut[-1][-1] if shortcut else x, y)
@@ -300,126 +303,3 @@ def _end(
     else:
         draft.add(Identity, f"{block}_out", y)
     return draft.since(start)
-
-
-# Shortcuts --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Change:
-    """The change of shape that a shortcut makes, and its projection.
-
-    Attributes:
-        projection: the kind of shortcut.
-        names: names of its layers, with {} for the kind of layer.
-        filters: channels of its output.
-        strides: strides of the residual branch.
-        wanted_strides: the strides before they became dilation.
-        dilation: dilation of a 3x3 convolution.
-    """
-
-    projection: "Projection"
-    names: str
-    filters: int
-    strides: Pair
-    wanted_strides: Pair
-    dilation: int
-
-    def plan(self, draft: Draft, x: Layer) -> tuple[Unit, ...]:
-        """Add the layers of the shortcut."""
-        return self.projection.plan(draft, x, self)
-
-
-def conv_projection(draft: Draft, x: Layer, change: Change) -> tuple[Unit, ...]:
-    """A 1x1 convolution (option B of He et al. 2015, section 3.3)."""
-    spec = ConvSpec(change.filters, 1, change.strides)
-    if change.wanted_strides != (1, 1) and draft.config.projection_kernel > 1:
-        size = draft.config.projection_kernel
-        spec = replace(spec, kernel_size=size, dilation=change.dilation)
-    steps = ORDERS[draft.config.activation_order].projection
-    return (draft.unit(x, change.names, steps, spec),)
-
-
-def avg_pool_projection(draft: Draft, x: Layer, change: Change) -> tuple[Unit, ...]:
-    """An average pool that strides, then the 1x1 convolution (arXiv:1812.01187, section 4.2)."""
-    if change.wanted_strides == (1, 1):
-        return conv_projection(draft, x, change)
-    # If the stride has become dilation, the pool stays and does not stride (timm, resnet.py).
-    name = change.names.format("pool")
-    pool = draft.add(AvgPool, name, x, pool_size=2, strides=change.strides)
-    change = replace(change, strides=(1, 1), wanted_strides=(1, 1))
-    return ((pool,), *conv_projection(draft, pool, change))
-
-
-def pad_projection(draft: Draft, x: Layer, change: Change) -> tuple[Unit, ...]:
-    """Subsample and pad with zero channels (option A of He et al. 2015, section 3.3)."""
-    if change.filters < x.output_channels:
-        raise ValueError(
-            f"projection='pad' only adds channels; it cannot make {change.filters} "
-            f"of {x.output_channels}: increase filters or reduce stem_filters"
-        )
-    start, name = len(draft.layers), change.names.format("pad")
-    if change.strides != (1, 1):
-        x = draft.add(Subsample, f"{name}_strides", x, strides=change.strides)
-    draft.add(ChannelPad, name, x, filters=change.filters)
-    return (draft.since(start),)
-
-
-def subsampled(draft: Draft, x: Layer, change: Change) -> tuple[Unit, ...]:
-    """Every other row and column (keras.applications' ResNetV2)."""
-    return ((draft.add(Subsample, change.names.format("pool"), x, strides=change.strides),),)
-
-
-@dataclass(frozen=True)
-class Projection:
-    """A kind of shortcut for a change of shape.
-
-    Attributes:
-        plan: function that adds its layers.
-        is_weighted: whether they have weights.
-        in_words: description for `compare`.
-    """
-
-    plan: Callable[[Draft, Layer, Change], tuple[Unit, ...]]
-    is_weighted: bool
-    in_words: str
-
-
-PROJECTIONS = {
-    "conv": Projection(conv_projection, True, "projections by 1x1 convolution"),
-    "avg_pool": Projection(
-        avg_pool_projection, True, "projections by average pool and 1x1 convolution"
-    ),
-    "pad": Projection(pad_projection, False, "projections by padding with zero channels"),
-}
-
-
-SUBSAMPLED = Projection(subsampled, False, "subsampled shortcuts")
-
-
-def shape_change(
-    config: ResnetConfig,
-    x: Layer,
-    filters: int,
-    strides: Pair,
-    *,
-    wanted_strides: Pair | None = None,
-    dilation: int = 1,
-    names: str = "shortcut_{}",
-    always: bool = False,
-) -> Change | None:
-    """The change that a shortcut makes to `x`; None for an identity or no shortcut.
-
-    Args:
-        always: whether a projection stands even where the shape does not change.
-    """
-    wanted = wanted_strides or strides
-    same_channels = filters == x.output_channels
-    if not config.shortcuts or (same_channels and wanted == (1, 1) and not always):
-        return None
-    projection = PROJECTIONS[config.projection]
-    if same_channels and config.stride_in_last_block:
-        if strides == (1, 1):  # the stride has become dilation
-            return None
-        projection = SUBSAMPLED
-    return Change(projection, names, filters, strides, wanted, dilation)

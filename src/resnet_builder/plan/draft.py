@@ -87,14 +87,6 @@ class Draft:
         """The layers added after the first `start`, as one unit."""
         return tuple(self.layers[start:])
 
-    def units(self, x: Layer, names: str, steps: Steps, spec: ConvSpec) -> tuple[Unit, ...]:
-        """Add a convolution of any kind as `unit` does."""
-        return (
-            spec.plan(self, x, names, steps, spec)
-            if spec.plan
-            else (self.unit(x, names, steps, spec),)
-        )
-
     def unit(self, x: Layer, names: str, steps: Steps, spec: ConvSpec | None = None) -> Unit:
         """Add a convolution with its norm and activation, or some of these.
 

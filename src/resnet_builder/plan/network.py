@@ -115,26 +115,24 @@ def make_plan(config: ResnetConfig, head: Head = Head(), output_stride: int | No
     draft = Draft(config)
     image = draft.input()
     stem = plan_stem(draft, image)
-    stages = tuple(_stages(draft, stem.units, output_stride))
-    units = tuple(_head(draft, stages[-1].blocks[-1].output, head))
-    return Plan(config, image, stem, stages, units)
+    x, blocks = stem.units[-1][-1], list[Block]()
+    for spec in block_specs(config, _stride_of(stem.units), output_stride):
+        blocks.append(plan_block(draft, x, spec))
+        x = blocks[-1].output
+    stages = groupby(blocks, lambda block: block.spec.place.part)
+    return Plan(
+        config,
+        image,
+        stem,
+        tuple(Stage(name, tuple(of_stage)) for name, of_stage in stages),
+        head=tuple(_head(draft, x, head)),
+    )
 
 
 # Stages -----------------------------------------------------------------------------------------
 
 
-def _stages(draft: Draft, stem: tuple[Unit, ...], output_stride: int | None) -> Iterator[Stage]:
-    config, x = draft.config, stem[-1][-1]
-    specs = _block_specs(config, _stride_of(stem), output_stride)
-    for place, of_stage in groupby(specs, lambda spec: spec.place.part):
-        blocks = []
-        for spec in of_stage:
-            blocks.append(plan_block(draft, x, spec))
-            x = blocks[-1].output
-        yield Stage(place, tuple(blocks))
-
-
-def _block_specs(
+def block_specs(
     config: ResnetConfig, stem_stride: int, output_stride: int | None
 ) -> Iterator[BlockSpec]:
     """The settings of all blocks, in order."""

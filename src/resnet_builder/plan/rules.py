@@ -10,9 +10,10 @@ from ..common.keras_names import ACTIVATIONS, INITIALIZERS
 from ..config import Biases, Padding, ResnetConfig
 from .anti_aliasing import ANTI_ALIASING
 from .attention import ATTENTIONS
-from .blocks import BLOCKS, PROJECTIONS, BlockKind
+from .blocks import BLOCKS, BlockKind
 from .norms import NORMS
 from .orders import ORDERS
+from .shortcuts import PROJECTIONS
 from .stems import STEM_POOLS, STEMS
 
 
