@@ -1,5 +1,7 @@
 """Counts: against published numbers, against the built models, and of other people's models."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -274,3 +276,10 @@ def test_refused() -> None:
         profile(ResnetBuilder.from_preset("resnet18"), classes=10)
     with pytest.raises(ValueError, match="did you mean 'resnet50'"):
         profile("resnet5O")
+
+
+def test_parameters_of_every_network_of_timm() -> None:
+    # sum(p.numel() for p in timm.create_model(name).parameters()), timm 1.0.31.
+    path = Path(__file__).parents[1] / "data" / "timm_parameters.json"
+    published = json.loads(path.read_text(encoding="utf-8"))
+    assert {name: profile(name).parameters for name in published} == published
