@@ -16,8 +16,9 @@ from .model.layers import Style
 from .plan.network import Head, Plan, Pooling, make_plan
 from .presets import resolve
 from .weights.contents import contents
+from .weights.fetching import opened
 from .weights.imagenet import recommended
-from .weights.loading import load_opened, opened
+from .weights.loading import load_checkpoint
 
 
 class ResnetBuilder:
@@ -155,7 +156,7 @@ class ResnetBuilder:
             if classes is None and (found := contents(tensors, plan).classes):
                 plan = make_plan(named.config.replace(classes=found), head, output_stride)
             model = assemble(plan, style, name, features)
-            _, left_random = load_opened(model, tensors, adapt=adapt_weights)
+            _, left_random = load_checkpoint(model, tensors, adapt=adapt_weights)
         random = {layer for layer, _ in left_random}
         restore_initializers(model, plan.layers, layer_prefix, random)
         return model

@@ -13,7 +13,8 @@ from ..plan.network import make_plan
 from ..presets import resolve
 from ..weights.checkpoints import Checkpoint
 from ..weights.contents import contents
-from ..weights.loading import WeightsReport, load_opened, opened
+from ..weights.fetching import opened
+from ..weights.loading import WeightsReport, load_checkpoint
 
 ENDINGS = (".keras", ".weights.h5")
 PHASES = ("building", "loading", "writing", "reading back")
@@ -50,7 +51,7 @@ def convert(
     with opened(checkpoint) as source:
         model = _network_for(source, preset)
         begins("loading")
-        report, _ = load_opened(model, source, adapt=False)
+        report, _ = load_checkpoint(model, source, adapt=False)
     begins("writing")
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         whole = Path(folder) / path.name

@@ -1,24 +1,30 @@
-"""Sources of weights as local files: from the Hugging Face Hub or the URLs of the table."""
+"""Sources of weights, opened: files, the Hugging Face Hub, the URLs of the table."""
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from .checkpoints import Checkpoint, open_checkpoint
 from .hub import check_digest, download, is_repository
 from .published import PublishedWeights, in_table
 
 
-def fetched(source: Any) -> Any:
-    """Return the local file of a published checkpoint or a repository; other sources as they are.
-
-    Args:
-        source: a source of `load_weights`.
+def opened(source: Any) -> AbstractContextManager[Checkpoint]:
+    """Open a source of `load_weights`, downloaded if necessary; an opened one stays open.
 
     Raises:
         ConnectionError: a URL cannot be reached, and its file is not in the cache.
         OSError, ImportError, ValueError: as in `download`.
     """
+    if isinstance(source, Checkpoint):
+        return nullcontext(source)
+    return open_checkpoint(_fetched(source))
+
+
+def _fetched(source: Any) -> Any:
+    """The file of a published checkpoint or of a repository; other sources as they are."""
     if isinstance(source, str) and (weights := in_table(source)):
         is_url = weights.source.startswith("https://")
         return _from_url(weights) if is_url else download(weights.source)

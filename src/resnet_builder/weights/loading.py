@@ -1,7 +1,6 @@
 """load_weights: load a checkpoint into a model, completely or not at all."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +9,8 @@ import keras
 from ..common.checks import described, shortened
 from ..model.network import networks_of
 from ..plan.names import LayerName
-from .checkpoints import Checkpoint, open_checkpoint
 from .expected import ExpectedWeights, stride_in_3x3
-from .fetching import fetched
+from .fetching import opened
 from .matching import Match, Problem, fitting_presets, match
 from .names import WeightName
 from .recognising import Recognised, recognise
@@ -97,35 +95,33 @@ def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> Wei
         Traceback (most recent call last):
         FileNotFoundError: cannot load resnet18-f37072fd.pth: there is no such file
     """
+    return load_checkpoint(model, source, adapt=adapt)[0]
+
+
+def load_checkpoint(
+    model: keras.Model, source: Any, *, adapt: bool
+) -> tuple[WeightsReport, tuple[WeightName, ...]]:
+    """Load as `load_weights` does; also return the names of the weights that were not loaded.
+
+    `source` may also be an opened checkpoint.
+    """
     if not isinstance(model, keras.Model):
         raise TypeError(f"load_weights loads into a Keras model, not {described(model)}")
     if isinstance(source, str) and source == "imagenet":
         raise ValueError(
             'weights="imagenet" needs a preset: ResnetBuilder.from_preset(..., weights="imagenet")'
         )
-    with opened(source) as checkpoint:
-        return load_opened(model, checkpoint, adapt=adapt)[0]
-
-
-def opened(source: Any) -> AbstractContextManager[Checkpoint]:
-    """Open a source of `load_weights`; errors as there."""
-    return open_checkpoint(fetched(source))
-
-
-def load_opened(
-    model: keras.Model, checkpoint: Checkpoint, *, adapt: bool
-) -> tuple[WeightsReport, tuple[WeightName, ...]]:
-    """Load as `load_weights` does; also return the names of the weights that were not loaded."""
     weights = _weights(model)
     expected = ExpectedWeights(
         {name: tuple(variable.shape) for name, (variable, _) in weights.items()},
         stride_in_3x3({name: layer.strides for name, layer in _convolutions(weights).items()}),
     )
-    found = recognise(checkpoint, expected)
-    matched = match(found.origin, found.checkpoint.shapes, expected, adapt=adapt)
-    if matched.problems:
-        raise ValueError(_does_not_fit(matched, found, expected, model.name))
-    _assign(weights, found, matched)
+    with opened(source) as checkpoint:
+        found = recognise(checkpoint, expected)
+        matched = match(found.origin, found.checkpoint.shapes, expected, adapt=adapt)
+        if matched.problems:
+            raise ValueError(_does_not_fit(matched, found, expected, model.name))
+        _assign(weights, found, matched)
     report = WeightsReport(
         source=checkpoint.name,
         origin=found.origin.name,
