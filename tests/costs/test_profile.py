@@ -6,6 +6,7 @@ import keras
 import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, profile
+from resnet_builder.plan.network import make_plan
 from resnet_builder.presets import resolve
 
 from ..helpers import trainable_parameters
@@ -35,6 +36,17 @@ def test_without_the_classifier(name: str) -> None:
     *stages, head = profile(name).stages
     assert sum(stage.parameters for stage in stages) == REFERENCE_WITHOUT_TOP[name]
     assert head.name == "head"
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_profile_counts_every_block(name: str) -> None:
+    plan = make_plan(PRESETS[name])
+    layers = list(plan.layers)
+    counts = profile(name)
+    assert counts.parameters == sum(layer.parameters for layer in layers)
+    assert counts.total_parameters - counts.parameters == sum(lr.statistics for lr in layers)
+    assert counts.macs == sum(layer.macs or 0 for layer in layers)
+    assert [row.repeats for row in counts.stages[1:-1]] == [len(s.blocks) for s in plan.stages]
 
 
 def assert_counts_are_the_models(source: ResnetConfig) -> None:

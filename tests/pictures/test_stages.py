@@ -23,6 +23,6 @@ def test_shortcuts_are_listed_in_the_order_of_the_blocks(roles: tuple[str, str])
         start = end
         end = maker.box([Cell(Description("conv", "conv"))], [start])
         maker.connect(start, end, role)
-    section = Section("stage1", "8×8×4", 0, 0, (maker.unit("block1"),))
-    text = draw_stages(Sketch("net", "8×8×3", 0, 0, (section,)), "LR").to_string()
+    section = Section("stage1", (8, 8, 4), 0, 0, (maker.unit("block1"),))
+    text = draw_stages(Sketch("net", ((8, 8, 3),), 0, 0, (section,)), "LR").to_string()
     assert re.findall("1 (identity|projection)", text) == list(dict.fromkeys(roles))

@@ -1,18 +1,17 @@
 """profile: parameters, multiply-adds and Table 1 of a network. Imports Keras only for models."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..common.shapes import Shape, known_product
 from ..config import ResnetConfig
 from ..plan.draft import Unit
 from ..plan.layers import Layer
 from ..plan.network import Plan, Stage, make_plan
 from ..plan.words import describe
 from ..presets import resolve
-from .report import Profile, StageProfile, known_sum
+from .cost import Cost, total_cost
+from .report import Profile, StageProfile
 
 if TYPE_CHECKING:
     import keras
@@ -67,78 +66,76 @@ def profile(
 
         return profile_model(source, input_shape, classes)
     named = resolve(source, input_shape, classes)
-    plan = make_plan(named.config)
-    if not plan.is_known:
-        from ..model.assemble import model_of
-        from .models import profile_model
+    # The further blocks of a stage are like its second.
+    short = [min(blocks, 2) for blocks in named.config.repetitions]
+    plan = make_plan(named.config.replace(repetitions=short))
+    if plan.is_known:
+        return profile_plan(plan, named.name, named.config.repetitions)
+    from ..model.assemble import model_of
+    from .models import profile_model
 
-        return profile_model(model_of(plan, named.name))
-    return profile_plan(plan, named.name)
+    return profile_model(model_of(make_plan(named.config), named.name))
 
 
-def profile_plan(plan: Plan, name: str) -> Profile:
-    """The profile of a plan, under a name."""
-    costs = {
-        "stem": _cost(chain.from_iterable(plan.stem)),
-        **{stage.name: _stage_cost(stage) for stage in plan.stages},
-        "head": _cost(chain.from_iterable(plan.head)),
-    }
-    rows = [_row("stem", costs["stem"], plan.stem)]
-    for stage in plan.stages:
-        units = stage.blocks[-1].residual
-        rows.append(_row(stage.name, costs[stage.name], units, len(stage.blocks)))
-    rows.append(_row("head", costs["head"], plan.head))
-    parameters = sum(row.parameters for row in rows)
+def profile_plan(plan: Plan, name: str, repetitions: Sequence[int] | None = None) -> Profile:
+    """The profile of a plan, under a name.
+
+    Args:
+        plan: the plan, with at least the first two blocks of every stage.
+        name: the name.
+        repetitions: blocks per stage. Default: the plan's.
+    """
+    stages = zip(plan.stages, repetitions or plan.config.repetitions, strict=True)
+    parts = [
+        _Part("stem", _cost(chain.from_iterable(plan.stem)), plan.stem),
+        *(_stage(stage, repeats) for stage, repeats in stages),
+        _Part("head", _cost(chain.from_iterable(plan.head)), plan.head),
+    ]
+    total = total_cost(part.cost for part in parts)
     return Profile(
         name=name,
         input_shape=plan.config.input_shape,
-        parameters=parameters,
-        total_parameters=parameters + sum(cost.statistics for cost in costs.values()),
-        macs=known_sum(row.macs for row in rows),
-        stages=tuple(rows),
+        parameters=total.parameters,
+        total_parameters=total.parameters + total.statistics,
+        macs=total.macs,
+        stages=tuple(part.row for part in parts),
     )
 
 
-class Counts(NamedTuple):
-    """The cost of some layers."""
+class _Part(NamedTuple):
+    """The stem, a stage or the head; `units` are the layers to list, which are repeated."""
 
-    parameters: int
-    statistics: int
-    macs: int | None
+    name: str
+    cost: Cost
+    units: tuple[Unit, ...]
+    repeats: int = 1
 
-
-def _cost(layers: Iterable[Layer]) -> Counts:
-    layers = list(layers)
-    return Counts(
-        sum(layer.parameters for layer in layers),
-        sum(layer.statistics for layer in layers),
-        known_sum(layer.macs for layer in layers),
-    )
-
-
-def _stage_cost(stage: Stage) -> Counts:
-    """The cost of a stage; blocks of one kind are counted once, as a stage may have hundreds."""
-    counts = Counter(block.kind for block in stage.blocks)
-    firsts = {block.kind: block for block in reversed(stage.blocks)}
-    costs = [(_cost(block.layers), counts[kind]) for kind, block in firsts.items()]
-    return Counts(
-        sum(cost.parameters * count for cost, count in costs),
-        sum(cost.statistics * count for cost, count in costs),
-        known_sum(known_product(cost.macs, count) for cost, count in costs),
-    )
+    @property
+    def row(self) -> StageProfile:
+        described = (line for unit in self.units for line in describe(unit))
+        return StageProfile(
+            name=self.name,
+            output_size=_output_size(self.units),
+            block=tuple(line.row for line in described if line.in_table),
+            repeats=self.repeats,
+            parameters=self.cost.parameters,
+            macs=self.cost.macs,
+        )
 
 
-def _row(name: str, cost: Counts, units: tuple[Unit, ...], repeats: int = 1) -> StageProfile:
-    lines = (described.row for unit in units for described in describe(unit) if described.in_table)
-    return StageProfile(
-        name=name,
-        output_size=_size(units[-1][-1].output_shape) if units else (None, None),
-        block=tuple(lines),
-        repeats=repeats,
-        parameters=cost.parameters,
-        macs=cost.macs,
-    )
+def _stage(stage: Stage, repeats: int) -> _Part:
+    first, last = stage.blocks[0], stage.blocks[-1]
+    cost = total_cost([_cost(first.layers), *[_cost(last.layers)] * (repeats - 1)])
+    return _Part(stage.name, cost, last.residual, repeats)
 
 
-def _size(shape: Shape) -> tuple[int | None, int | None]:
+def _cost(layers: Iterable[Layer]) -> Cost:
+    return total_cost(Cost(layer.parameters, layer.statistics, layer.macs) for layer in layers)
+
+
+def _output_size(units: tuple[Unit, ...]) -> tuple[int | None, int | None]:
+    """The size after the last unit; the output of the residual branch has that of the block."""
+    if not units:
+        return None, None
+    shape = units[-1][-1].output_shape
     return (shape[0], shape[1]) if len(shape) == 3 else (1, 1)

@@ -13,6 +13,7 @@ from resnet_builder.pictures.sketch.folding import folded
 from resnet_builder.pictures.sketch.of_model import sketch_model
 from resnet_builder.pictures.sketch.of_plan import sketch_plan
 from resnet_builder.pictures.sketch.sketch import ENTRY, Sketch, Unit
+from resnet_builder.plan.names import ELSEWHERE, Place
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets import resolve
 
@@ -29,10 +30,10 @@ def text_of(unit: Unit, box: int) -> str:
 
 def read(sketch: Sketch) -> list[Any]:
     """A sketch without the order in which boxes are listed."""
-    return [sketch.input_size, sketch.parameters, sketch.macs] + [
+    return [sketch.input_shapes, sketch.parameters, sketch.macs] + [
         (
             section.name,
-            section.size,
+            section.output_shape,
             section.parameters,
             section.macs,
             [
@@ -132,7 +133,7 @@ def test_densely_connected_blocks_are_folded() -> None:
 
 def boxes(model: keras.Model) -> list[str]:
     graph = model_graph(model)
-    gathered = gather(graph, [""] * len(graph))
+    gathered = gather(graph, [ELSEWHERE] * len(graph))
     return [" | ".join(cell.words for cell in box.cells) for box in gathered]
 
 
@@ -199,10 +200,11 @@ def test_no_box_is_in_two_blocks() -> None:
     image = keras.Input((8, 8, 16))
     _, scaled = gated(image, name="gate")
     graph = model_graph(keras.Model(image, scaled))
-    blocks = ["stage1_block1" if node.layer.name == "gate" else "" for node in graph]
-    gathered = gather(graph, blocks)
+    block = Place("stage", 1, 1)
+    places = [block if node.layer.name == "gate" else ELSEWHERE for node in graph]
+    gathered = gather(graph, places)
     assert len(gathered) == 5
-    assert all(len({blocks[node] for node in box.nodes}) == 1 for box in gathered)
+    assert all(len({places[node] for node in box.nodes}) == 1 for box in gathered)
 
 
 def test_a_section_costs_what_its_own_layers_cost() -> None:

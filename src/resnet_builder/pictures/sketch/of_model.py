@@ -5,15 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby, takewhile
-from typing import Any
 
 import keras
 
-from ...common import words
-from ...costs.models import node_costs, profile_model, section_names
-from ...costs.report import known_sum
-from ...model.graph import Node, model_graph
-from ...model.network import places
+from ...costs.models import ModelReading, profile_reading, read_model
 from ...plan.names import Place, read_names
 from .boxes import LayerBox, gather
 from .sketch import ENTRY, Edge, Section, Sketch, Unit
@@ -22,39 +17,31 @@ from .units import UnitMaker, join, shortcut_role
 
 def sketch_model(model: keras.Model) -> Sketch:
     """Sketch a model: sections by this package's layer names, or by size for other models."""
-    sections = _with_input(list(_sections(model_graph(model))))
-    counts = profile_model(model)
-    size = ", ".join(words.by(tensor.shape[1:]) for tensor in model.inputs)
-    return Sketch(model.name, size, counts.parameters, counts.macs, sections)
+    read = read_model(model)
+    counts = profile_reading(read)
+    shapes = tuple(tuple(tensor.shape[1:]) for tensor in model.inputs)
+    sections = _with_input(list(_sections(read)))
+    return Sketch(model.name, shapes, counts.parameters, counts.macs, sections)
 
 
-def _sections(graph: list[Node]) -> Iterator[Section]:
+def _sections(read: ModelReading) -> Iterator[Section]:
     """Yield consecutive segments of one name or size; layers that are not drawn have no costs."""
-    where = places(graph)
-    boxes = gather(graph, [str(place) if place.block else "" for place in where])
-    names, costs = section_names(graph), node_costs(graph)
-    own = read_names(node.layer.name for node in graph)
-    others = ["" if node.layer.name in own else node.layer.name for node in graph]
-
-    def name_of(segment: range) -> str:
-        return names[boxes[segment[-1]].nodes[-1]]
-
-    for _, group in groupby(_segments(boxes), name_of):
+    boxes = gather(read.graph, read.places)
+    own = read_names(node.layer.name for node in read.graph)
+    others = ["" if node.layer.name in own else node.layer.name for node in read.graph]
+    for _, group in groupby(
+        _segments(boxes), lambda segment: read.sections[boxes[segment[-1]].nodes[-1]]
+    ):
         segments = list(group)
         nodes = [node for segment in segments for box in segment for node in boxes[box].nodes]
+        cost, shape = read.cost_of(nodes), read.graph[nodes[-1]].output_shape
         yield Section(
-            name=where[nodes[-1]].part,
-            size=_size(graph[nodes[-1]].output_shape),
-            parameters=sum(costs[node].parameters for node in nodes),
-            macs=known_sum(costs[node].macs for node in nodes),
-            units=tuple(_units(segments, boxes, where, others)),
+            name=read.places[nodes[-1]].part,
+            output_shape=None if isinstance(shape, list) else shape[1:],
+            parameters=cost.parameters,
+            macs=cost.macs,
+            units=tuple(_units(segments, boxes, read.places, others)),
         )
-
-
-def _size(shape: Any) -> str:
-    if isinstance(shape, list):
-        return ""
-    return f"{words.by(shape[1:])} values" if len(shape) == 2 else words.by(shape[1:])
 
 
 def _with_input(sections: list[Section]) -> tuple[Section, ...]:

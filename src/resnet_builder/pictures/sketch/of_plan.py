@@ -7,7 +7,6 @@ from ...common.words import Description
 from ...costs.profile import profile_plan
 from ...plan.blocks import Block
 from ...plan.draft import Unit as LayerUnit
-from ...plan.layers import Layer
 from ...plan.network import Plan
 from ...plan.words import describe
 from .sketch import ENTRY, Cell, Section, Sketch, Unit
@@ -25,16 +24,10 @@ def sketch_plan(plan: Plan, name: str) -> Sketch:
     lasts = [plan.stem[-1][-1], *(stage.blocks[-1].output for stage in plan.stages)]
     lasts += [unit[-1] for unit in plan.head[-1:]]
     sections = [
-        Section(row.name, _size(last), row.parameters, row.macs, of_section)
+        Section(row.name, last.output_shape, row.parameters, row.macs, of_section)
         for row, last, of_section in zip(counts.stages, lasts, units, strict=False)
     ]
-    size = words.by(plan.config.input_shape)
-    return Sketch(name, size, counts.parameters, counts.macs, tuple(sections))
-
-
-def _size(last: Layer) -> str:
-    size = words.by(last.output_shape)
-    return f"{size} values" if len(last.output_shape) == 1 else size
+    return Sketch(name, (plan.image.output_shape,), counts.parameters, counts.macs, tuple(sections))
 
 
 def _cells(unit: LayerUnit) -> list[Cell]:
@@ -43,7 +36,7 @@ def _cells(unit: LayerUnit) -> list[Cell]:
 
 def _stem(plan: Plan) -> Unit:
     image = UnitMaker()
-    size = words.by(plan.config.input_shape)
+    size = words.by(plan.image.output_shape)
     image.box([Cell(Description("other", f"input {size}"))], [])
     return join([image.unit(), _row(plan.stem)])
 

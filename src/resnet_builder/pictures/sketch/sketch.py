@@ -7,6 +7,7 @@ convolution with its batch norm and activation.
 from dataclasses import dataclass
 
 from ...common import words
+from ...common.shapes import Shape
 from ...common.words import Description
 
 ENTRY = -1  # the entry of a unit: the last box of the unit before it
@@ -73,17 +74,26 @@ class Unit:
 
 @dataclass(frozen=True)
 class Section:
-    """Units with outputs of one size, and their costs; `size` is in words.
+    """Units with outputs of one size, and their costs.
 
-    `marks` are the names of the details that differ from the other network.
+    `output_shape` is for one image, None for several outputs; `marks` are the names of the details
+    that differ from the other network.
     """
 
     name: str
-    size: str
+    output_shape: Shape | None
     parameters: int
     macs: int | None
     units: tuple[Unit, ...]
     marks: frozenset[str] = frozenset()
+
+    @property
+    def size(self) -> str:
+        """The output shape in words: 56×56×64, or 1000 values; may be empty."""
+        if self.output_shape is None:
+            return ""
+        size = words.by(self.output_shape)
+        return f"{size} values" if len(self.output_shape) == 1 else size
 
     @property
     def title(self) -> str:
@@ -102,10 +112,10 @@ class Section:
 
 @dataclass(frozen=True)
 class Sketch:
-    """A whole network; `input_size` is in words; marked if its totals differ from the other's."""
+    """A whole network; marked if its totals differ from the other's."""
 
     name: str
-    input_size: str
+    input_shapes: tuple[Shape, ...]
     parameters: int
     macs: int | None
     sections: tuple[Section, ...]
@@ -114,5 +124,6 @@ class Sketch:
     @property
     def totals(self) -> str:
         """The text after the name."""
+        size = ", ".join(map(words.by, self.input_shapes))
         counts = f"{words.short(self.parameters)} parameters"
-        return "   ".join([self.input_size, counts, f"{words.short(self.macs)} multiply-adds"])
+        return "   ".join([size, counts, f"{words.short(self.macs)} multiply-adds"])
