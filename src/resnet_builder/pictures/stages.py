@@ -80,9 +80,9 @@ def _made_of(units: Iterable[Unit]) -> Iterator[str]:
         count = sum(unit.repeats for unit in alike)
         if count > 1:
             yield f"<B>× {count}</B>"
-        roles = Counter(
-            role for unit in alike for role in _roles(unit) for _ in range(unit.repeats)
-        )
+        roles: Counter[str] = Counter()
+        for unit in alike:
+            roles.update({role: n * unit.repeats for role, n in _shortcuts(unit).items()})
         if count > 1 and (strides := _strides(alike[0])):
             yield _small(f"stride {strides} in the first")
         if roles:
@@ -112,9 +112,10 @@ def _main_layers(unit: Unit) -> list[Description]:
     ]
 
 
-def _roles(unit: Unit) -> Iterable[str]:
-    """The roles of a unit's shortcuts without repeats, in order: the same in every process."""
-    return dict.fromkeys(edge.role for edge in unit.edges if edge.role)
+def _shortcuts(unit: Unit) -> Counter[str]:
+    """The number of shortcuts by role, in order: the same in every process."""
+    sums = {edge.target for edge in unit.edges if not edge.role}
+    return Counter(edge.role for edge in unit.edges if edge.role and edge.target in sums)
 
 
 def _small(text: str) -> str:
