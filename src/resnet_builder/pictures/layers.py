@@ -7,25 +7,23 @@ import pydot
 
 from ..common import words
 from ..model.graph import Node, model_graph
-from .markup import escape
+from .markup import escape, one_column
 from .sketch.layer_words import activation_words, description, kind, window
-from .style import COLOURS, FONT
+from .style import COLOURS, FONT, titled_graph
 
 
 def draw_layers(model: keras.Model, direction: str) -> pydot.Dot:
     """Draw a box for every layer: its description, its name and its output shape."""
-    font = {"fontname": FONT, "fontsize": "11"}
-    graph = pydot.Dot(
-        "network",
-        rankdir=direction,
-        ranksep="0.2",
-        nodesep="0.3",
-        label=f"<<B>{escape(model.name)}</B>>",
-        labelloc="t",
-        fontname=FONT,
-    )
+    distances = {"ranksep": "0.2", "nodesep": "0.3"}
+    graph = titled_graph(f"<B>{escape(model.name)}</B>", direction, distances)
     graph.set_node_defaults(
-        shape="box", style="filled", color="#777777", width="2.4", margin="0.05,0.02", **font
+        shape="box",
+        style="filled",
+        color="#777777",
+        width="2.4",
+        margin="0.05,0.02",
+        fontname=FONT,
+        fontsize="11",
     )
     graph.set_edge_defaults(arrowsize="0.6", color="#444444")
     for number, node in enumerate(model_graph(model)):
@@ -47,9 +45,7 @@ def _label(node: Node) -> str:
         _size(node.output_shape),
         *["<B>output</B>"] * node.is_output,
     ]
-    # Rows of a table keep their distance even if Graphviz substitutes another font.
-    rows = "".join(f"<TR><TD>{line}</TD></TR>" for line in lines)
-    return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{rows}</TABLE>>'
+    return one_column(lines)
 
 
 def _size(shape: Any) -> str:

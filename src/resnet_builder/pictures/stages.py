@@ -7,40 +7,17 @@ from itertools import groupby
 import pydot
 
 from ..common.words import Description, by
-from .markup import escape
+from .markup import escape, one_column
 from .sketch.sketch import Section, Sketch, Unit
-from .style import FONT
+from .style import FONT, titled_graph
 
 MOST_LINES = 10  # in a card
 
 
 def draw_stages(sketch: Sketch, direction: str) -> pydot.Dot:
     """Draw a card for every section: its size, its layers and its costs."""
-    graph = _empty_graph(_title(sketch), direction)
-    for number, section in enumerate(sketch.sections):
-        graph.add_node(pydot.Node(f"s{number}", label=f"<{_card(section)}>"))
-        if number:
-            graph.add_edge(pydot.Edge(f"s{number - 1}", f"s{number}"))
-    return graph
-
-
-def _title(sketch: Sketch) -> str:
-    totals = escape(sketch.totals).replace("   ", "&#160;" * 3)
-    return f'<B>{escape(sketch.name)}</B>&#160; <FONT POINT-SIZE="12">{totals}</FONT>'
-
-
-def _empty_graph(title: str, direction: str) -> pydot.Dot:
-    graph = pydot.Dot(
-        "network",
-        rankdir=direction,
-        ranksep="0.3",
-        pad="0.15",
-        label=f"<{title}>",
-        labelloc="t",
-        fontname=FONT,
-        fontsize="16",
-        bgcolor="white",
-    )
+    distances = {"ranksep": "0.3", "pad": "0.15"}
+    graph = titled_graph(_title(sketch), direction, distances, fontsize="16", bgcolor="white")
     graph.set_node_defaults(
         shape="box",
         style="rounded,filled",
@@ -51,7 +28,16 @@ def _empty_graph(title: str, direction: str) -> pydot.Dot:
         margin="0.08",
     )
     graph.set_edge_defaults(arrowsize="0.8", color="#444444", penwidth="1.5")
+    for number, section in enumerate(sketch.sections):
+        graph.add_node(pydot.Node(f"s{number}", label=_card(section)))
+        if number:
+            graph.add_edge(pydot.Edge(f"s{number - 1}", f"s{number}"))
     return graph
+
+
+def _title(sketch: Sketch) -> str:
+    totals = escape(sketch.totals).replace("   ", "&#160;" * 3)
+    return f'<B>{escape(sketch.name)}</B>&#160; <FONT POINT-SIZE="12">{totals}</FONT>'
 
 
 def _card(section: Section) -> str:
@@ -59,9 +45,7 @@ def _card(section: Section) -> str:
     if len(made_of) > MOST_LINES:
         made_of[MOST_LINES - 1 :] = ["…"]
     costs = [_small(section.details[field]) for field in ("parameters", "macs")]
-    lines = [*_headings(section), *made_of, " ", *costs]
-    rows = "".join(f"<TR><TD>{line}</TD></TR>" for line in lines)
-    return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{rows}</TABLE>'
+    return one_column([*_headings(section), *made_of, " ", *costs])
 
 
 def _headings(section: Section) -> list[str]:
