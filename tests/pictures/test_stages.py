@@ -9,8 +9,8 @@ import pytest
 from resnet_builder.common.words import Description
 from resnet_builder.pictures.sketch.folding import folded
 from resnet_builder.pictures.sketch.of_model import sketch_model
+from resnet_builder.pictures.sketch.panels import PanelMaker
 from resnet_builder.pictures.sketch.sketch import ENTRY, Cell, Section, Sketch
-from resnet_builder.pictures.sketch.units import UnitMaker
 from resnet_builder.pictures.stages import draw_stages
 
 pytestmark = pytest.mark.once
@@ -20,14 +20,14 @@ pytestmark = pytest.mark.once
     "roles", [("identity", "projection"), ("projection", "identity"), ("identity",) * 2]
 )
 def test_shortcuts_are_counted_in_the_order_of_the_blocks(roles: tuple[str, str]) -> None:
-    # A unit of two blocks, as folding makes them.
-    maker = UnitMaker()
+    # A panel of two blocks, as folding makes them.
+    maker = PanelMaker()
     end = ENTRY
     for role in roles:
         start = end
         end = maker.box([Cell(Description("conv", "conv"))], [start])
         maker.connect(start, end, role)
-    section = Section("stage1", (8, 8, 4), 0, 0, (maker.unit("block1"),))
+    section = Section("stage1", (8, 8, 4), 0, 0, (maker.panel("block1"),))
     text = draw_stages(Sketch("net", ((8, 8, 3),), 0, 0, (section,)), "LR").to_string()
     listed = re.findall(r"(\d) (identity|projection)", text)
     assert listed == [(str(number), role) for role, number in Counter(roles).items()]

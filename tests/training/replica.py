@@ -65,7 +65,7 @@ def main(name: str, folder: Path, epochs: int, pause: float) -> None:
     keras.utils.set_random_seed(0)
     with strategy.scope():
         model = make_model()
-    finished = distributed.restore(model, folder / "run.weights.h5")
+    finished = distributed.restore_cluster(model, folder / "run.weights.h5")
     dataset = tf.data.Dataset.from_tensor_slices(images(epochs * STEPS * BATCH))
     remaining = dataset.skip(finished * STEPS * BATCH)
     wait = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: time.sleep(pause))

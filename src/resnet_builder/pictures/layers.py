@@ -28,13 +28,13 @@ def draw_layers(model: keras.Model, direction: str) -> pydot.Dot:
     graph.set_edge_defaults(arrowsize="0.6", color="#444444")
     for number, node in enumerate(model_graph(model)):
         colour = COLOURS[kind(node.layer)]
-        graph.add_node(pydot.Node(f"n{number}", label=_label(node), fillcolor=colour))
+        graph.add_node(pydot.Node(f"n{number}", label=_layer_label(node), fillcolor=colour))
         for source in node.inputs:
             graph.add_edge(pydot.Edge(f"n{source}", f"n{number}"))
     return graph
 
 
-def _label(node: Node) -> str:
+def _layer_label(node: Node) -> str:
     layer = node.layer
     described = description(layer)
     activation = activation_words(layer) if hasattr(layer, "activation") else ""
@@ -42,14 +42,14 @@ def _label(node: Node) -> str:
     lines = [
         f"<B>{escape(', '.join(filter(None, what)))}</B>",
         escape(layer.name),
-        _size(node.output_shape),
+        _shape_words(node.output_shape),
         *["<B>output</B>"] * node.is_output,
     ]
     return one_column(lines)
 
 
-def _size(shape: Any) -> str:
+def _shape_words(shape: Any) -> str:
     """The shape without the batch; several shapes are separated by commas."""
     if isinstance(shape, list):
-        return ", ".join(map(_size, shape))
+        return ", ".join(map(_shape_words, shape))
     return words.by(shape[1:])

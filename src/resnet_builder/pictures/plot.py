@@ -75,7 +75,7 @@ def plot(
     if direction is None:
         direction = "LR" if detail == "stage" else "TB"
     look_up(DIRECTIONS, direction, "direction")
-    _check(to_file, fold)
+    _check_options(to_file, fold)
     if detail == "layer":
         from .layers import draw_layers
 
@@ -97,7 +97,7 @@ def plot_side_by_side(
     fold: bool,
 ) -> Diagram:
     """Draw two networks under their names, with the differences in thick frames."""
-    _check(to_file, fold)
+    _check_options(to_file, fold)
     sketches = [replace(_sketch(config), name=name) for name, config in networks]
     if fold:
         sketches = list(map(folded, sketches))
@@ -109,7 +109,7 @@ def plot_side_by_side(
     return _saved(Diagram(draw_page(page)), to_file)
 
 
-def _check(to_file: str | os.PathLike[str] | None, fold: bool) -> None:
+def _check_options(to_file: str | os.PathLike[str] | None, fold: bool) -> None:
     if not isinstance(fold, bool):
         raise TypeError(f"fold must be True or False, got {fold!r}")
     if to_file is not None:

@@ -8,7 +8,7 @@ import pydot
 
 from ..common.words import Description, by
 from .markup import escape, one_column
-from .sketch.sketch import Section, Sketch, Unit
+from .sketch.sketch import Panel, Section, Sketch
 from .style import FONT, titled_graph
 
 MOST_LINES = 10  # in a card
@@ -41,7 +41,7 @@ def _title(sketch: Sketch) -> str:
 
 
 def _card(section: Section) -> str:
-    made_of = list(_made_of(section.units))
+    made_of = list(_made_of(section.panels))
     if len(made_of) > MOST_LINES:
         made_of[MOST_LINES - 1 :] = ["…"]
     costs = [_small(section.details[field]) for field in ("parameters", "macs")]
@@ -56,50 +56,50 @@ def _headings(section: Section) -> list[str]:
     return [line for line in (title, escape(section.details["size"]), " ") if line]
 
 
-def _made_of(units: Iterable[Unit]) -> Iterator[str]:
+def _made_of(panels: Iterable[Panel]) -> Iterator[str]:
     """Yield the lines for layers; blocks that differ only in strides and shortcuts are counted."""
-    for lines, group in groupby(units, _without_strides):
+    for lines, group in groupby(panels, _without_strides):
         alike = list(group)
         yield from map(escape, lines)
-        count = sum(unit.repeats for unit in alike)
+        count = sum(panel.repeats for panel in alike)
         if count > 1:
             yield f"<B>× {count}</B>"
         roles: Counter[str] = Counter()
-        for unit in alike:
-            roles.update({role: n * unit.repeats for role, n in _shortcuts(unit).items()})
-        if count > 1 and (strides := _strides(alike[0])):
+        for panel in alike:
+            roles.update({role: n * panel.repeats for role, n in _shortcuts(panel).items()})
+        if count > 1 and (strides := _first_strides(alike[0])):
             yield _small(f"stride {strides} in the first")
         if roles:
             yield _small(", ".join(f"{times} {role}" for role, times in roles.items()))
 
 
-def _without_strides(unit: Unit) -> list[str]:
-    in_a_block = bool(unit.title)
-    return [layer.text_with(strides=not in_a_block) for layer in _main_layers(unit)]
+def _without_strides(panel: Panel) -> list[str]:
+    in_a_block = bool(panel.title)
+    return [layer.text_with(strides=not in_a_block) for layer in _main_layers(panel)]
 
 
-def _strides(unit: Unit) -> str:
+def _first_strides(panel: Panel) -> str:
     """The first strides other than 1, in words; empty if there are none."""
-    strided = (layer.strides for layer in _main_layers(unit) if set(layer.strides) - {1})
+    strided = (layer.strides for layer in _main_layers(panel) if set(layer.strides) - {1})
     strides = next(strided, ())
     return by(strides[:1] if len(set(strides)) == 1 else strides)
 
 
-def _main_layers(unit: Unit) -> list[Description]:
-    beside = {edge.target for edge in unit.edges if edge.role} - {len(unit.boxes) - 1}
+def _main_layers(panel: Panel) -> list[Description]:
+    beside = {edge.target for edge in panel.edges if edge.role} - {len(panel.boxes) - 1}
     return [
         cell.description
-        for number, box in enumerate(unit.boxes)
+        for number, box in enumerate(panel.boxes)
         if number not in beside
         for cell in box
         if cell.kind not in ("norm", "activation", "merge")
     ]
 
 
-def _shortcuts(unit: Unit) -> Counter[str]:
+def _shortcuts(panel: Panel) -> Counter[str]:
     """The number of shortcuts by role, in order: the same in every process."""
-    sums = {edge.target for edge in unit.edges if not edge.role}
-    return Counter(edge.role for edge in unit.edges if edge.role and edge.target in sums)
+    sums = {edge.target for edge in panel.edges if not edge.role}
+    return Counter(edge.role for edge in panel.edges if edge.role and edge.target in sums)
 
 
 def _small(text: str) -> str:

@@ -12,7 +12,7 @@ from resnet_builder.pictures.sketch.boxes import gather
 from resnet_builder.pictures.sketch.folding import folded
 from resnet_builder.pictures.sketch.of_model import sketch_model
 from resnet_builder.pictures.sketch.of_plan import sketch_plan
-from resnet_builder.pictures.sketch.sketch import ENTRY, Sketch, Unit
+from resnet_builder.pictures.sketch.sketch import ENTRY, Panel, Sketch
 from resnet_builder.plan.names import ELSEWHERE, Place
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets import resolve
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.once
 layers = keras.layers
 
 
-def text_of(unit: Unit, box: int) -> str:
-    return "entry" if box == ENTRY else " | ".join(cell.words for cell in unit.boxes[box])
+def text_of(panel: Panel, box: int) -> str:
+    return "entry" if box == ENTRY else " | ".join(cell.words for cell in panel.boxes[box])
 
 
 def read(sketch: Sketch) -> list[Any]:
@@ -38,14 +38,14 @@ def read(sketch: Sketch) -> list[Any]:
             section.macs,
             [
                 (
-                    unit.title,
-                    unit.repeats,
+                    panel.title,
+                    panel.repeats,
                     Counter(
-                        (text_of(unit, edge.source), text_of(unit, edge.target), edge.role)
-                        for edge in unit.edges
+                        (text_of(panel, edge.source), text_of(panel, edge.target), edge.role)
+                        for edge in panel.edges
                     ),
                 )
-                for unit in section.units
+                for panel in section.panels
             ],
         )
         for section in sketch.sections
@@ -84,13 +84,13 @@ def test_so_do_options() -> None:
     sketch = folded(sketch_plan(make_plan(config), "resnet18"))
     assert read(folded(sketch_model(model))) == read(sketch)
     # Blocks that differ only in their rate of stochastic depth are equal.
-    assert [unit.repeats for unit in sketch.sections[1].units] == [1, 1]
-    assert len(sketch.sections[3].units) == 2
+    assert [panel.repeats for panel in sketch.sections[1].panels] == [1, 1]
+    assert len(sketch.sections[3].panels) == 2
 
 
 def blocks(model: keras.Model) -> list[tuple[str, int]]:
     sections = folded(sketch_model(model)).sections
-    return [(u.title, u.repeats) for section in sections for u in section.units if u.title]
+    return [(p.title, p.repeats) for section in sections for p in section.panels if p.title]
 
 
 def test_resnet50_of_keras_applications() -> None:
@@ -108,7 +108,9 @@ def test_resnet50_of_keras_applications() -> None:
     sketch = sketch_model(model)
     assert sum(section.parameters for section in sketch.sections) == profile(model).parameters
     assert sum(section.macs or 0 for section in sketch.sections) == profile(model).macs
-    [first] = [u for section in sketch.sections for u in section.units if u.title == "conv2_block1"]
+    [first] = [
+        u for section in sketch.sections for u in section.panels if u.title == "conv2_block1"
+    ]
     assert [edge.role for edge in first.edges if edge.source == ENTRY] == ["", "projection"]
 
 
@@ -241,7 +243,7 @@ def test_outputs_after_a_layer_that_does_nothing() -> None:
 
 def test_shortcuts_that_pad_channels() -> None:
     model = ResnetBuilder.from_preset("resnet20_cifar")
-    [block] = [unit for unit in sketch_model(model).sections[2].units if unit.title == "block1"]
+    [block] = [panel for panel in sketch_model(model).sections[2].panels if panel.title == "block1"]
     beside = [
         text_of(block, edge.target) for edge in block.edges if edge.role == "resized identity"
     ]
@@ -252,4 +254,4 @@ def test_a_sum_of_equal_branches_has_no_shortcut() -> None:
     image = keras.Input((8, 8, 3))
     sides = [layers.Conv2D(4, 3)(image) for _ in range(2)]
     [section] = sketch_model(keras.Model(image, layers.Add()(sides))).sections
-    assert {edge.role for unit in section.units for edge in unit.edges} == {""}
+    assert {edge.role for panel in section.panels for edge in panel.edges} == {""}

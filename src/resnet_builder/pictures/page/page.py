@@ -11,7 +11,7 @@ from .measures import FONT_SIZE, Point
 
 @dataclass(frozen=True)
 class Frame:
-    """A rounded rectangle: a `"lane"`, a `"unit"`, or a `"card"` below a repeated unit."""
+    """A rounded rectangle: a `"lane"`, a `"panel"`, or a `"card"` below a repeated panel."""
 
     kind: str
     x: float
@@ -76,7 +76,7 @@ class Page:
     """All elements of a picture; lines refer to boxes and forks by name.
 
     `b7` is the box at index 7 of `boxes`. A fork is a point at which lines part: `x7` before the
-    unit that begins with `b7`, and `y7` after `b7`.
+    panel that begins with `b7`, and `y7` after `b7`.
     """
 
     width: float = 0

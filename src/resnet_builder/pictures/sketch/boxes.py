@@ -37,7 +37,7 @@ def gather(graph: list[Node], places: list[Place]) -> list[LayerBox]:
         return tuple(dict.fromkeys(box_of[s] for s in sources if box_of[s] != number))
 
     return [
-        LayerBox(tuple(group.nodes), inputs(number, group), tuple(_cells(drawn, group)))
+        LayerBox(tuple(group.nodes), inputs(number, group), tuple(_group_cells(drawn, group)))
         for number, group in enumerate(groups)
     ]
 
@@ -132,26 +132,26 @@ def _split(graph: DrawnGraph, chain: list[int]) -> list[list[int]]:
 # Words ------------------------------------------------------------------------------------------
 
 
-def _cells(graph: DrawnGraph, group: _Group) -> list[Cell]:
+def _group_cells(graph: DrawnGraph, group: _Group) -> list[Cell]:
     layers = [graph.layer(node) for node in group.nodes]
     if group.kind == "excitation":
         written = [_excitation(layers)]
     elif [kind(layer) for layer in layers] == ["pool", "pool"]:
         written = [_strided_pool(graph, *group.nodes)]
     else:
-        written = [cell for node in group.nodes for cell in _cells_of(graph, node)]
+        written = [cell for node in group.nodes for cell in _node_cells(graph, node)]
     last = group.nodes[-1]
     if last in graph.outputs and (len(graph.outputs) > 1 or graph.consumers[last]):
         written.append(Cell(Description("output", "output")))
     return written
 
 
-def _cells_of(graph: DrawnGraph, node: int) -> list[Cell]:
+def _node_cells(graph: DrawnGraph, node: int) -> list[Cell]:
     return cells(graph.layer(node), graph.nodes[node].output_shape)
 
 
 def _strided_pool(graph: DrawnGraph, pool: int, strides: int) -> Cell:
-    [cell] = _cells_of(graph, pool)
+    [cell] = _node_cells(graph, pool)
     strides_of_window = numbers(graph.layer(strides).strides)
     return Cell(replace(cell.description, strides=strides_of_window))
 

@@ -1,6 +1,6 @@
-"""The content of a picture before layout: sections of units of boxes. No Keras.
+"""The content of a picture before layout: sections of panels of boxes. No Keras.
 
-A section is a stage, the stem or the head; a unit can be repeated, such as a block; a box is a
+A section is a stage, the stem or the head; a panel can be repeated, such as a block; a box is a
 convolution with its batch norm and activation.
 """
 
@@ -10,7 +10,7 @@ from ...common import words
 from ...common.shapes import Shape
 from ...common.words import Description
 
-ENTRY = -1  # the entry of a unit: the last box of the unit before it
+ENTRY = -1  # the entry of a panel: the last box of the panel before it
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ Box = tuple[Cell, ...]
 
 @dataclass(frozen=True)
 class Edge:
-    """An edge from a box of a unit, or from its entry, to a box.
+    """An edge from a box of a panel, or from its entry, to a box.
 
     `role` is that of a shortcut, `"identity"`, `"resized identity"` (strided or padded, without
     weights) or `"projection"`, or empty.
@@ -48,10 +48,10 @@ class Edge:
 
 
 @dataclass(frozen=True)
-class Unit:
-    """Boxes, each after those that feed it; the next unit begins at the last one.
+class Panel:
+    """Boxes, each after those that feed it; the next panel begins at the last one.
 
-    `names` are those of the first and the last unit that are folded into this one; it is marked if
+    `names` are those of the first and the last panel that are folded into this one; it is marked if
     the other network has another number of them.
     """
 
@@ -74,7 +74,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Section:
-    """Units with outputs of one size, and their costs.
+    """Panels with outputs of one size, and their costs.
 
     `output_shape` is for one image, None for several outputs; `marks` are the names of the details
     that differ from the other network.
@@ -84,7 +84,7 @@ class Section:
     output_shape: Shape | None
     parameters: int
     macs: int | None
-    units: tuple[Unit, ...]
+    panels: tuple[Panel, ...]
     marks: frozenset[str] = frozenset()
 
     @property
