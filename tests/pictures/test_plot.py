@@ -10,7 +10,7 @@ from functools import partial
 from importlib import metadata
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import keras
 import pytest
@@ -19,7 +19,7 @@ from resnet_builder import ResnetBuilder, ResnetConfig, compare, plot
 from resnet_builder.model.graph import model_graph
 from resnet_builder.pictures import diagram as diagrams
 from resnet_builder.pictures.diagram import Diagram
-from resnet_builder.pictures.plot import DETAILS
+from resnet_builder.pictures.plot import Detail
 
 from ..helpers import png_size, two_branches
 
@@ -77,6 +77,8 @@ def small_pre_activation() -> keras.Model:
     )
 
 
+DETAILS: tuple[Detail, ...] = get_args(Detail)
+
 SOURCES: dict[str, Callable[[], Any]] = {
     "resnet50": lambda: "resnet50",
     "two": two_branches,
@@ -88,7 +90,7 @@ SOURCES: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize(
     ("name", "detail"), sorted({*product(SOURCES, DETAILS)} - {("resnet50", "layer")})
 )
-def test_dot_text(name: str, detail: str, golden: Callable[[str, str], None]) -> None:
+def test_dot_text(name: str, detail: Detail, golden: Callable[[str, str], None]) -> None:
     golden(f"plot_{name}_{detail}.dot", plot(SOURCES[name](), detail=detail).dot)
 
 
@@ -233,7 +235,7 @@ WITHOUT_A_SIZE = [returning_states, splitting, doubling]
 
 @pytest.mark.parametrize("detail", DETAILS)
 @pytest.mark.parametrize("make", WITHOUT_A_SIZE)
-def test_sections_without_a_size(make: Callable[[], keras.Model], detail: str) -> None:
+def test_sections_without_a_size(make: Callable[[], keras.Model], detail: Detail) -> None:
     ET.fromstring(plot(make(), detail=detail).render("svg"))
 
 
@@ -253,7 +255,7 @@ def with_control_characters() -> keras.Model:
 
 
 @pytest.mark.parametrize("detail", DETAILS)
-def test_names_with_control_characters(detail: str) -> None:
+def test_names_with_control_characters(detail: Detail) -> None:
     ET.fromstring(plot(with_control_characters(), detail=detail).render("svg"))
 
 
@@ -353,21 +355,27 @@ def test_without_any_graphviz(monkeypatch: pytest.MonkeyPatch) -> None:
         plot(two_branches()).render()
 
 
-def test_refused() -> None:
-    with pytest.raises(TypeError, match="a model has its own"):
-        plot(two_branches(), classes=10)
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"detail": "layers"}, ValueError, "unknown detail 'layers': did you mean 'layer'"),
+        ({"direction": "RL"}, ValueError, "unknown direction 'RL'"),
+        ({"direction": ""}, ValueError, "unknown direction ''"),
+        ({"direction": 0}, TypeError, "direction must be one of the names"),
+        ({"source": 18}, TypeError, "not 18"),
+        ({"source": two_branches(), "classes": 10}, TypeError, "a model has its own"),
+    ],
+)
+def test_invalid_options_are_rejected(
+    options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        plot(**{"source": "resnet18"} | options)
+
+
+def test_an_unknown_format_is_rejected() -> None:
     with pytest.raises(ValueError, match="unknown format 'jpg'"):
-        plot(two_branches()).render("jpg")
-    with pytest.raises(ValueError, match="unknown detail 'layers': did you mean 'layer'"):
-        plot("resnet18", detail="layers")
-    with pytest.raises(ValueError, match="unknown direction 'RL'"):
-        plot("resnet18", direction="RL")
-    with pytest.raises(ValueError, match="unknown direction ''"):
-        plot("resnet18", direction="")
-    with pytest.raises(TypeError, match="direction must be one of the names"):
-        plot("resnet18", direction=0)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="not 18"):
-        plot(18)
+        plot("resnet18").render("jpg")
 
 
 @pytest.mark.parametrize("draw", [partial(plot, "resnet18"), compare("plain18", "resnet18").plot])

@@ -10,7 +10,7 @@ import pytest
 from resnet_builder import PRESETS, ResnetBuilder
 from resnet_builder.pictures.page.layout import lay_out_page, lay_out_side_by_side
 from resnet_builder.pictures.page.measures import ROW, cell_width
-from resnet_builder.pictures.page.page import Page
+from resnet_builder.pictures.page.page import NodeName, Page
 from resnet_builder.pictures.sketch.differences import mark_differences
 from resnet_builder.pictures.sketch.folding import folded
 from resnet_builder.pictures.sketch.of_model import sketch_model
@@ -62,7 +62,7 @@ PAGES: dict[str, Callable[[], Page]] = {
 }
 
 
-def box_areas(page: Page) -> dict[str, Area]:
+def box_areas(page: Page) -> dict[NodeName, Area]:
     return {
         placed.name: (
             placed.x,
@@ -83,7 +83,7 @@ def overlap(one: Area, other: Area) -> bool:
     )
 
 
-def pieces(page: Page) -> Iterator[tuple[set[str], Area]]:
+def pieces(page: Page) -> Iterator[tuple[set[NodeName], Area]]:
     """The straight pieces of every line, with the names of its ends."""
     for line in page.lines:
         for (x, y), (next_x, next_y) in pairwise(line.points):

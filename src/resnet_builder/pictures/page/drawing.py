@@ -48,7 +48,7 @@ def draw_page(page: Page) -> pydot.Dot:
         graph.add_node(_box_node(box, at))
     for fork, point in page.forks.items():
         graph.add_node(
-            pydot.Node(fork, pos=at(point), shape="point", width="0.05", color="#444444")
+            pydot.Node(str(fork), pos=at(point), shape="point", width="0.05", color="#444444")
         )
     for line in page.lines:
         graph.add_edge(_line_edge(line, at))
@@ -98,7 +98,7 @@ def _box_node(placed: PlacedBox, at: Position) -> pydot.Node:
         for cell in placed.box
     )
     middle = placed.x + sum(extent(placed.box)) / 2, placed.y
-    return pydot.Node(placed.name, pos=at(middle), label=_table(f"<TR>{cells}</TR>", border=1))
+    return pydot.Node(str(placed.name), pos=at(middle), label=_table(f"<TR>{cells}</TR>", border=1))
 
 
 def _line_edge(line: Line, at: Position) -> pydot.Edge:
@@ -112,7 +112,7 @@ def _line_edge(line: Line, at: Position) -> pydot.Edge:
     else:
         look["arrowhead"] = "none"
     position = tip + " ".join(map(at, _rounded(route)))
-    return pydot.Edge(line.source, line.target, pos=position, **look)
+    return pydot.Edge(str(line.source), str(line.target), pos=position, **look)
 
 
 def _table(rows: str, *, border: int) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ..sketch.sketch import ENTRY, Box, Edge, Panel
 from .grid import Slot
 from .measures import CARD, LANE_GAP, PANEL_GAP, ROLE_SIZE, ROW, ROW_GAP, Point, extent
-from .page import Frame, Line, Page, PlacedBox, Span, Text
+from .page import Frame, Line, NodeName, Page, PlacedBox, Span, Text
 from .panel_layout import PanelLayout
 
 
@@ -40,13 +40,13 @@ class PlacedPanel:
         return self.slot.axes[0], self.y + (self.layout.heights[-1] + ROW / 2)
 
     @property
-    def fork(self) -> str:
+    def fork(self) -> NodeName:
         """The name of its entry, if several lines begin there."""
-        return f"x{self.first}"
+        return NodeName("x", self.first)
 
-    def name(self, box: int) -> str:
+    def name(self, box: int) -> NodeName:
         """The name of a box on the page; the entry is the last box of the panel before."""
-        return f"b{self.first + box}"
+        return NodeName("b", self.first + box)
 
     def boxes(self) -> list[PlacedBox]:
         """Its boxes in their places."""
@@ -98,7 +98,7 @@ def add_edges(page: Page, placed: PlacedPanel) -> None:
         if placed.layout.column(edge.source) == track:
             continue
         if not from_entry:
-            page.forks[f"y{placed.first + edge.source}"] = route[0]
+            page.forks[NodeName("y", placed.first + edge.source)] = route[0]
         if edge.role:
             page.texts.append(_role_label(edge.role, placed.slot.axes[track], route))
 
