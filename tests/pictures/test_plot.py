@@ -16,7 +16,6 @@ import keras
 import pytest
 
 from resnet_builder import ResnetBuilder, ResnetConfig, compare, plot
-from resnet_builder.model.graph import model_graph
 from resnet_builder.pictures import diagram as diagrams
 from resnet_builder.pictures.diagram import Diagram
 from resnet_builder.pictures.plot import Detail
@@ -39,36 +38,6 @@ def _graphviz_pure(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw with the program that comes with the package, whatever else is installed."""
     monkeypatch.setattr(shutil, "which", lambda _: None)
     assert Path(diagrams.graphviz_program()).stem == "graphviz-pure"
-
-
-def test_the_graph_of_a_model() -> None:
-    graph = model_graph(two_branches())
-    edges = [(graph[n].layer.name, node.layer.name) for node in graph for n in node.inputs]
-    assert sorted(edges) == [
-        ("<b>&amp;", "shared"),
-        ("join", "relu"),
-        ("left", "shared"),
-        ("right", "<b>&amp;"),
-        ("shared", "join"),
-        ("shared", "join"),
-    ]
-    assert all(source < n for n, node in enumerate(graph) for source in node.inputs)
-    assert [node.output_shape for node in graph if node.layer.name == "join"] == [(None, 6)]
-
-
-def test_the_graph_of_a_sequential_model() -> None:
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2), keras.layers.ReLU()])
-    assert [node.inputs for node in model_graph(model)] == [(), (0,), (1,)]
-
-
-def test_a_model_without_a_graph_is_refused() -> None:
-    class Subclassed(keras.Model):
-        pass
-
-    with pytest.raises(ValueError, match="has no graph of layers"):
-        plot(Subclassed())
-    with pytest.raises(ValueError, match=r"begins with keras\.Input"):
-        plot(keras.Sequential([keras.layers.Dense(2)]))
 
 
 def small_pre_activation() -> keras.Model:

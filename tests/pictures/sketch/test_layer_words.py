@@ -1,33 +1,13 @@
-"""The words for numbers, layers and activations."""
+"""The words for Keras layers."""
 
 import keras
 import pytest
 
-from resnet_builder.common import words
 from resnet_builder.pictures.sketch.layer_words import cells, kind
 
 pytestmark = pytest.mark.once
 
 layers = keras.layers
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [
-        (None, "?"),
-        (0, "0"),
-        (999, "999"),
-        (1000, "1.00 k"),
-        (9_536, "9.54 k"),
-        (99_960, "100 k"),
-        (999_499, "999 k"),
-        (999_500, "1.00 M"),
-        (25_557_032, "25.6 M"),
-        (4_089_184_256, "4.09 G"),
-    ],
-)
-def test_short(number: int | None, text: str) -> None:
-    assert words.short(number) == text
 
 
 @pytest.mark.parametrize(
