@@ -20,7 +20,7 @@ pytestmark = pytest.mark.once
     "roles", [("identity", "projection"), ("projection", "identity"), ("identity",) * 2]
 )
 def test_shortcuts_are_counted_in_the_order_of_the_blocks(roles: tuple[str, str]) -> None:
-    # A panel of two blocks, as folding makes them.
+    # Two blocks in one panel, as after folding.
     maker = PanelMaker()
     end = ENTRY
     for role in roles:

@@ -17,7 +17,7 @@ def cell(words: str) -> Cell:
 
 
 def panel(words: Iterable[str], name: str = "") -> Panel:
-    """A panel of one box for every letter, one after the other."""
+    """A chain of boxes, one for each letter."""
     maker = PanelMaker()
     end = ENTRY
     for letter in words:
@@ -26,7 +26,7 @@ def panel(words: Iterable[str], name: str = "") -> Panel:
 
 
 def read(panels: tuple[Panel, ...]) -> list[str]:
-    """Each panel as its letters and its count."""
+    """The letters and the count of each panel."""
     return ["".join(cell.words for [cell] in p.boxes) + f" x {p.repeats}" for p in panels]
 
 
@@ -38,17 +38,17 @@ def read(panels: tuple[Panel, ...]) -> list[str]:
         ("ab ab ab", ["ab x 3"]),
         ("c ab ab d", ["c x 1", "ab x 2", "d x 1"]),
         ("a b a b a b", ["ab x 3"]),
-        # Longer runs of short panels beat fewer runs of long ones.
+        # The period that leaves the fewest boxes is chosen.
         ("a a a a", ["a x 4"]),
         ("a a b a a b c", ["aab x 2", "c x 1"]),
         ("a b a b a", ["ab x 2", "a x 1"]),
     ],
 )
-def test_fold(panels: str, folded: list[str]) -> None:
+def test_equal_consecutive_panels_are_folded(panels: str, folded: list[str]) -> None:
     assert read(fold(panel(words) for words in panels.split())) == folded
 
 
-def test_folding_compares_each_pair_of_panels_at_most_once_where_nothing_folds(
+def test_folding_compares_every_pair_of_panels_at_most_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     compared = []
@@ -63,7 +63,7 @@ def test_folding_compares_each_pair_of_panels_at_most_once_where_nothing_folds(
     assert 0 < len(compared) <= 100**2 / 2
 
 
-def test_a_folded_panel_has_the_names_of_its_first_and_last() -> None:
+def test_a_folded_panel_is_named_after_its_first_and_last() -> None:
     [folded] = fold([panel("ab", "block2"), panel("ab", "block3"), panel("ab", "block4")])
     assert folded.title == "block2 – block4"
     assert panel("ab", "block1").title == "block1"
@@ -79,13 +79,13 @@ def test_panels_with_other_edges_are_not_folded() -> None:
     assert not panel("ab").forks
 
 
-def test_join() -> None:
+def test_joined_panels_are_connected() -> None:
     joined = join([panel("ab", "first"), panel("c", "last")])
     assert joined.edges == (Edge(ENTRY, 0), Edge(0, 1), Edge(1, 2))
     assert joined.title == "first – last"
 
 
-def test_single_boxes_stand_in_one_row() -> None:
+def test_consecutive_single_boxes_are_joined() -> None:
     panels = [panel("a", "x"), panel("b"), panel("cd"), *fold([panel("e"), panel("e")]), panel("f")]
     assert read(in_rows(panels)) == ["ab x 1", "cd x 1", "e x 2", "f x 1"]
     assert in_rows(panels)[0].title == ""

@@ -44,14 +44,14 @@ layers = keras.layers
         (lambda: layers.Rescaling(2.0), "rescaling"),
     ],
 )
-def test_layers(make: type[keras.Layer], text: str) -> None:
+def test_the_words_of_a_layer(make: type[keras.Layer], text: str) -> None:
     layer = make()
     image = keras.Input((8, 8, 4))
     shape = tuple(layer(image).shape)
     assert " | ".join(cell.words for cell in cells(layer, shape)) == text
 
 
-def test_operations_are_known_by_the_layers_names() -> None:
+def test_operations_have_the_kinds_of_layers_of_the_same_name() -> None:
     left, right = keras.Input((4,)), keras.Input((4,))
     model = keras.Model([left, right], keras.ops.relu(left + right))
     kinds = {type(operation).__name__: kind(operation) for operation in model.operations}
