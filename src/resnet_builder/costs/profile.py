@@ -1,6 +1,7 @@
 """profile: parameters, multiply-adds and Table 1 of a network. Imports Keras only for models."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -66,67 +67,77 @@ def profile(
 
         return profile_model(source, input_shape, classes)
     named = resolve(source, input_shape, classes)
+    name, config = named.name, named.config
+    if callable(config.block):
+        from ..model.assemble import model_of
+        from .models import profile_model
+
+        return profile_model(model_of(make_plan(config), name))
     # The further blocks of a stage are like its second.
-    short = [min(blocks, 2) for blocks in named.config.repetitions]
-    plan = make_plan(named.config.replace(repetitions=short))
-    if plan.is_known:
-        return profile_plan(plan, named.name, named.config.repetitions)
-    from ..model.assemble import model_of
-    from .models import profile_model
-
-    return profile_model(model_of(make_plan(named.config), named.name))
+    short = config.replace(repetitions=[min(blocks, 2) for blocks in config.repetitions])
+    return _profile(_parts_of(short), config, name)
 
 
-def profile_plan(plan: Plan, name: str, repetitions: Sequence[int] | None = None) -> Profile:
-    """The profile of a plan, under a name.
-
-    Args:
-        plan: the plan, with at least the first two blocks of every stage.
-        name: the name.
-        repetitions: blocks per stage. Default: the plan's.
-    """
-    stages = zip(plan.stages, repetitions or plan.config.repetitions, strict=True)
-    parts = [
-        _Part("stem", _cost(chain.from_iterable(plan.stem)), plan.stem),
-        *(_stage(stage, repeats) for stage, repeats in stages),
-        _Part("head", _cost(chain.from_iterable(plan.head)), plan.head),
-    ]
-    total = total_cost(part.cost for part in parts)
-    return Profile(
-        name=name,
-        input_shape=plan.config.input_shape,
-        parameters=total.parameters,
-        total_parameters=total.parameters + total.statistics,
-        macs=total.macs,
-        stages=tuple(part.row for part in parts),
-    )
+def profile_plan(plan: Plan, name: str) -> Profile:
+    """The profile of a plan, under a name."""
+    return _profile(_parts(plan), plan.config, name)
 
 
 class _Part(NamedTuple):
-    """The stem, a stage or the head; `units` are the layers to list, which are repeated."""
+    """The stem, a stage or the head: its row of Table 1, and the costs of its blocks."""
 
     name: str
-    cost: Cost
-    units: tuple[Unit, ...]
-    repeats: int = 1
+    output_size: tuple[int | None, int | None]
+    lines: tuple[str, ...]
+    first: Cost
+    further: Cost = Cost()
 
-    @property
-    def row(self) -> StageProfile:
-        described = (line for unit in self.units for line in describe(unit))
-        return StageProfile(
-            name=self.name,
-            output_size=_output_size(self.units),
-            block=tuple(line.row for line in described if line.in_table),
-            repeats=self.repeats,
-            parameters=self.cost.parameters,
-            macs=self.cost.macs,
-        )
+    def cost(self, repeats: int) -> Cost:
+        return total_cost([self.first, *[self.further] * (repeats - 1)])
 
 
-def _stage(stage: Stage, repeats: int) -> _Part:
+def _profile(parts: Sequence[_Part], config: ResnetConfig, name: str) -> Profile:
+    repeats = (1, *config.repetitions, 1)
+    costs = [part.cost(blocks) for part, blocks in zip(parts, repeats, strict=True)]
+    total = total_cost(costs)
+    rows = (
+        StageProfile(part.name, part.output_size, part.lines, blocks, cost.parameters, cost.macs)
+        for part, blocks, cost in zip(parts, repeats, costs, strict=True)
+    )
+    return Profile(
+        name=name,
+        input_shape=config.input_shape,
+        parameters=total.parameters,
+        total_parameters=total.parameters + total.statistics,
+        macs=total.macs,
+        stages=tuple(rows),
+    )
+
+
+@lru_cache(maxsize=128)
+def _parts_of(config: ResnetConfig) -> tuple[_Part, ...]:
+    """The parts of a network, cached for networks that differ in depth only."""
+    return _parts(make_plan(config))
+
+
+def _parts(plan: Plan) -> tuple[_Part, ...]:
+    return (
+        _part("stem", plan.stem, chain.from_iterable(plan.stem)),
+        *map(_stage_part, plan.stages),
+        _part("head", plan.head, chain.from_iterable(plan.head)),
+    )
+
+
+def _stage_part(stage: Stage) -> _Part:
     first, last = stage.blocks[0], stage.blocks[-1]
-    cost = total_cost([_cost(first.layers), *[_cost(last.layers)] * (repeats - 1)])
-    return _Part(stage.name, cost, last.residual, repeats)
+    part = _part(stage.name, last.residual, first.layers)
+    return part._replace(further=_cost(last.layers))
+
+
+def _part(name: str, units: tuple[Unit, ...], layers: Iterable[Layer]) -> _Part:
+    described = (line for unit in units for line in describe(unit))
+    lines = tuple(line.row for line in described if line.in_table)
+    return _Part(name, _output_size(units), lines, _cost(layers))
 
 
 def _cost(layers: Iterable[Layer]) -> Cost:
@@ -134,7 +145,7 @@ def _cost(layers: Iterable[Layer]) -> Cost:
 
 
 def _output_size(units: tuple[Unit, ...]) -> tuple[int | None, int | None]:
-    """The size after the last unit; the output of the residual branch has that of the block."""
+    """The size after the last unit; the output of a residual branch has that of its block."""
     if not units:
         return None, None
     shape = units[-1][-1].output_shape

@@ -38,7 +38,7 @@ def _layer_label(node: Node) -> str:
     layer = node.layer
     described = description(layer)
     activation = activation_words(layer) if hasattr(layer, "activation") else ""
-    what = [described.noun, words.by(window(layer)), *described.settings, activation]
+    what = [described.noun, words.by(window(layer)), *described.settings(), activation]
     lines = [
         f"<B>{escape(', '.join(filter(None, what)))}</B>",
         escape(layer.name),

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 
 # Characters that XML 1.0 does not allow: https://www.w3.org/TR/xml/#charsets
-_UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def escape(text: str) -> str:
