@@ -6,6 +6,8 @@ import keras
 import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, profile
+from resnet_builder.costs.cost import total_cost
+from resnet_builder.costs.models import read_model
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets import resolve
 
@@ -107,11 +109,14 @@ APPLICATIONS = {
 
 @pytest.mark.parametrize("name", APPLICATIONS)
 def test_counts_of_keras_applications(name: str) -> None:
-    counts = profile(getattr(keras.applications, name)(weights=None))
+    model = getattr(keras.applications, name)(weights=None)
+    counts = profile(model)
     assert counts.macs is not None
     found = (counts.parameters, counts.total_parameters, f"{counts.macs / 1e9:.3f}")
     assert found == APPLICATIONS[name]
     assert not counts.uncounted
+    cost = total_cost(read_model(model).costs)
+    assert (cost.parameters, cost.parameters + cost.statistics) == APPLICATIONS[name][:2]
 
 
 LAYERS: dict[str, tuple[tuple[int, ...], Any, int]] = {

@@ -118,11 +118,15 @@ def _node_costs(graph: list[Node]) -> list[Cost]:
     seen: set[int] = set()
     costs = []
     for node in graph:
-        weights = [] if id(node.layer) in seen else getattr(node.layer, "trainable_weights", [])
-        seen.add(id(node.layer))
-        parameters = sum(prod(weight.shape) for weight in weights)
         cost = _call_cost(node.layer, node.input_shapes, node.output_shape)
-        costs.append(replace(cost, parameters=parameters))
+        if id(node.layer) not in seen:
+            trained, every = (
+                sum(prod(weight.shape) for weight in getattr(node.layer, weights, ()))
+                for weights in ("trainable_weights", "weights")
+            )
+            cost = replace(cost, parameters=trained, statistics=every - trained)
+        seen.add(id(node.layer))
+        costs.append(cost)
     return costs
 
 

@@ -86,7 +86,7 @@ def _first_strides(panel: Panel) -> str:
 
 
 def _main_layers(panel: Panel) -> list[Description]:
-    beside = {edge.target for edge in panel.edges if edge.role} - {len(panel.boxes) - 1}
+    beside = {edge.target for edge in panel.edges} - _main_boxes(panel)
     return [
         cell.description
         for number, box in enumerate(panel.boxes)
@@ -98,8 +98,13 @@ def _main_layers(panel: Panel) -> list[Description]:
 
 def _shortcuts(panel: Panel) -> Counter[str]:
     """The number of shortcuts by role, in order: the same in every process."""
-    sums = {edge.target for edge in panel.edges if not edge.role}
-    return Counter(edge.role for edge in panel.edges if edge.role and edge.target in sums)
+    main = _main_boxes(panel)
+    return Counter(edge.role for edge in panel.edges if edge.role and edge.target in main)
+
+
+def _main_boxes(panel: Panel) -> set[int]:
+    """The boxes that not only shortcuts lead to."""
+    return {edge.target for edge in panel.edges if not edge.role}
 
 
 def _small(text: str) -> str:
