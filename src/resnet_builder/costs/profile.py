@@ -73,9 +73,7 @@ def profile(
         from .models import profile_model
 
         return profile_model(model_of(make_plan(config), name))
-    # The further blocks of a stage are like its second.
-    short = config.replace(repetitions=[min(blocks, 2) for blocks in config.repetitions])
-    return _profile(_parts_of(short), config, name)
+    return _profile(_parts_of(_shortened(config)), config, name)
 
 
 def profile_plan(plan: Plan, name: str) -> Profile:
@@ -83,22 +81,33 @@ def profile_plan(plan: Plan, name: str) -> Profile:
     return _profile(_parts(plan), plan.config, name)
 
 
+def _shortened(config: ResnetConfig) -> ResnetConfig:
+    """The config with up to three blocks in a stage: those between first and last are alike."""
+    if config.widths:  # every block has its own
+        return config
+    return config.replace(repetitions=[min(blocks, 3) for blocks in config.repetitions])
+
+
 class _Part(NamedTuple):
-    """The stem, a stage or the head: its row of Table 1, and the costs of its blocks."""
+    """The stem, a stage or the head: its row of Table 1, and its cost.
+
+    `cost` is that of the planned blocks, `further` that of each block beyond their number.
+    """
 
     name: str
     output_size: tuple[int | None, int | None]
     lines: tuple[str, ...]
-    first: Cost
+    cost: Cost
+    planned: int = 1
     further: Cost = Cost()
 
-    def cost(self, repeats: int) -> Cost:
-        return total_cost([self.first, *[self.further] * (repeats - 1)])
+    def cost_of(self, blocks: int) -> Cost:
+        return total_cost([self.cost, *[self.further] * (blocks - self.planned)])
 
 
 def _profile(parts: Sequence[_Part], config: ResnetConfig, name: str) -> Profile:
     repeats = (1, *config.repetitions, 1)
-    costs = [part.cost(blocks) for part, blocks in zip(parts, repeats, strict=True)]
+    costs = [part.cost_of(blocks) for part, blocks in zip(parts, repeats, strict=True)]
     total = total_cost(costs)
     rows = (
         StageProfile(part.name, part.output_size, part.lines, blocks, cost.parameters, cost.macs)
@@ -129,9 +138,9 @@ def _parts(plan: Plan) -> tuple[_Part, ...]:
 
 
 def _stage_part(stage: Stage) -> _Part:
-    first, last = stage.blocks[0], stage.blocks[-1]
-    part = _part(stage.name, last.residual, first.layers)
-    return part._replace(further=_cost(last.layers))
+    blocks = stage.blocks
+    part = _part(stage.name, blocks[-1].residual, stage.layers)
+    return part._replace(planned=len(blocks), further=_cost(blocks[len(blocks) // 2].layers))
 
 
 def _part(name: str, units: tuple[Unit, ...], layers: Iterable[Layer]) -> _Part:

@@ -36,7 +36,7 @@ def recognise(checkpoint: Checkpoint, expected: ExpectedWeights) -> Recognised:
         expected: the weights of the network to load into.
 
     Raises:
-        ValueError: no origin fits, there are several networks, or the origin is not supported.
+        ValueError: no origin fits, or there are several networks.
     """
     if is_by_order(checkpoint):
         return Recognised(named_by_order(checkpoint, expected.shapes), ARTICLE)
@@ -97,7 +97,7 @@ def _present(fit: _Fit, checkpoint: Checkpoint, expected: ExpectedWeights) -> fl
 def _problem(best: _Fit, checkpoint: Checkpoint, expected: ExpectedWeights) -> str:
     if max(best.explained, _present(best, checkpoint, expected)) < ENOUGH:
         names = ", ".join(map(shortened, islice(checkpoint.shapes, 5)))
-        known = "; ".join(origin.name for origin in (*ORIGINS, ARTICLE) if not origin.unsupported)
+        known = "; ".join(origin.name for origin in (*ORIGINS, ARTICLE))
         return (
             f"its names are not of a known origin. It has {names}, ...; the known origins are: "
             f"{known}"
@@ -109,8 +109,6 @@ def _problem(best: _Fit, checkpoint: Checkpoint, expected: ExpectedWeights) -> s
             f"it holds several networks; their names begin with {', '.join(prefixes[:5])}{more}: "
             "load a dict of one network's arrays"
         )
-    if best.origin.unsupported:
-        return f"it is {best.origin.name}, which is not supported: {best.origin.unsupported}"
     return ""
 
 
