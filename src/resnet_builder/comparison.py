@@ -7,7 +7,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from .common.checks import shortened
-from .common.tables import Table, TableCell
+from .common.tables import Table, TableCell, Tabular
 from .config import ResnetConfig
 from .costs.profile import profile
 from .costs.report import Profile
@@ -51,7 +51,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Tabular):
     """Two networks and their differences; prints as a table.
 
     Attributes:
@@ -114,12 +114,6 @@ class Comparison:
             note = "\n".join(["At no cost:", *lines])
         header = ("network", "parameters", "multiply-adds")
         return Table(header=header, rows=tuple(rows), note=note, wrap=60)
-
-    def __str__(self) -> str:
-        return self.table().to_text()
-
-    def _repr_html_(self) -> str:
-        return self.table().to_html()
 
 
 def compare(first: str | ResnetConfig, second: str | ResnetConfig) -> Comparison:
