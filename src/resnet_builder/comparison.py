@@ -124,8 +124,8 @@ def compare(first: str | ResnetConfig, second: str | ResnetConfig) -> Comparison
     own input size and number of classes.
 
     Args:
-        first: a preset's name or a `ResnetConfig`.
-        second: the other preset's name or `ResnetConfig`.
+        first: a name of `list_presets()` or `list_weights()`, or a `ResnetConfig`.
+        second: the other name or `ResnetConfig`.
 
     Returns:
         The comparison, which prints as a table.

@@ -1,5 +1,7 @@
 """Counts of presets against published numbers and built models; counts of any Keras model."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -293,3 +295,10 @@ def test_invalid_arguments_are_rejected() -> None:
         profile(ResnetBuilder.from_preset("resnet18"), classes=10)
     with pytest.raises(ValueError, match="did you mean 'resnet50'"):
         profile("resnet5O")
+
+
+def test_parameters_of_every_network_of_timm() -> None:
+    # sum(p.numel() for p in timm.create_model(name).parameters()), timm 1.0.31.
+    path = Path(__file__).parents[1] / "data" / "timm_parameters.json"
+    published = json.loads(path.read_text(encoding="utf-8"))
+    assert {name: profile(name).parameters for name in published} == published

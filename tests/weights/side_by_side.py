@@ -1,6 +1,6 @@
 """Compare networks with the library of their origin, side by side, and write the relative errors.
 
-Needs timm (`pip install timm`). Every network has the weights of tests/weights/checkpoint_recipe.py.
+Needs timm (`pip install timm`). Every network has weights from tests/weights/checkpoint_recipe.py.
 Run it from the top of the repository; without patterns, for all presets that timm has:
 
     python -m tests.weights.side_by_side [PATTERN ...]

@@ -23,7 +23,7 @@ class Table:
 
     Attributes:
         wrap: maximum width of the first column.
-        kinds: of the rows, for colours: `"total"`, `"equal"`, `"differs"` or empty.
+        kinds: of the rows, for colours: `"total"`, `"best"`, `"equal"`, `"differs"` or empty.
     """
 
     header: tuple[str, ...] = ()

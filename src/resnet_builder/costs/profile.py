@@ -31,7 +31,7 @@ def profile(
     are counted; layers that are not counted are listed in `uncounted`.
 
     Args:
-        source: a preset's name, a `ResnetConfig`, or a Keras model.
+        source: a name of `list_presets()` or `list_weights()`, a `ResnetConfig`, or a Keras model.
         input_shape: (rows, columns, channels), or for a model its own order of axes. Default: the
             source's own.
         classes: number of classes of a preset or config. Default: its own.

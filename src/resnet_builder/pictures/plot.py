@@ -42,7 +42,8 @@ def plot(
     if it is installed, otherwise the package graphviz-pure.
 
     Args:
-        source: a preset's name, a `ResnetConfig`, or any functional or sequential Keras model.
+        source: a name of `list_presets()` or `list_weights()`, a `ResnetConfig`, or any functional
+            or sequential Keras model.
         to_file: path of the file to write: .png, .svg, .dot or .gv. Default: no file.
         detail: `"block"`, one page for any depth: equal consecutive blocks are drawn once, with
             their number; `"stage"`, a card for every stage; `"layer"`, a box for every layer.

@@ -92,11 +92,13 @@ def split_attention(
     A 3x3 average pool strides. arXiv:2004.08955, Figure 2; timm models/resnest.py and
     layers/split_attn.py.
     """
-    start, config, radix = len(draft.layers), draft.config, draft.config.splits
+    config, radix = draft.config, draft.config.splits
     strided = spec.strides != (1, 1)
-    pooled_first = strided and config.pool_first
-    if pooled_first:
-        x = average_pool(draft, x, names.format("pool"), spec.strides)
+    units: list[Unit] = []
+    if strided and config.pool_first:
+        units.append(_average_pool_unit(draft, x, names, spec))
+        x = units[-1][-1]
+    start = len(draft.layers)
     conv = replace(spec, filters=spec.filters * radix, groups=spec.groups * radix, strides=(1, 1))
     unit = draft.unit(x, names.format("splat_{}"), steps, conv)
     x = unit[-1]
@@ -112,12 +114,10 @@ def split_attention(
     x = draft.add(Multiply, names.format("splat_scale"), x, y)
     x = _sum(draft, split(draft, x, names.format("splat_part"), radix), names, "splat_out")
     shown = f"conv, {radix} splits with attention"
-    composite = _composite(draft, start, unit, shown, f"split attention, {reduced}")
-    if not strided or pooled_first:
-        return (composite,)
-    start = len(draft.layers)
-    average_pool(draft, x, names.format("pool"), spec.strides)
-    return composite, draft.since(start)
+    units.append(_composite(draft, start, unit, shown, f"split attention, {reduced}"))
+    if strided and not config.pool_first:
+        units.append(_average_pool_unit(draft, x, names, spec))
+    return tuple(units)
 
 
 # Parts ------------------------------------------------------------------------------------------
@@ -140,6 +140,12 @@ def average_pool(draft: Draft, x: Layer, name: str, strides: Pair) -> Layer:
     """3x3 average pool whose means include the padding (PyTorch's default)."""
     x = draft.add(ZeroPad, f"{name}_pad", x, size=1)
     return draft.add(AvgPool, name, x, pool_size=3, strides=strides, padding="valid")
+
+
+def _average_pool_unit(draft: Draft, x: Layer, names: str, spec: ConvSpec) -> Unit:
+    start = len(draft.layers)
+    average_pool(draft, x, names.format("pool"), spec.strides)
+    return draft.since(start)
 
 
 def rounded(number: float, divisor: int, least: int = 0) -> int:

@@ -9,9 +9,8 @@ import keras
 from ..common.checks import described, shortened
 from ..model.network import networks_of
 from ..plan.names import LayerName
-from .checkpoints import open_checkpoint
 from .expected import ExpectedWeights, stride_in_3x3
-from .hub import download, is_repository
+from .fetching import opened
 from .matching import Match, Problem, fitting_presets, match
 from .names import WeightName
 from .recognising import Recognised, recognise
@@ -66,9 +65,10 @@ def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> Wei
             checkpoint may have further weights after the model's last stage. To join several
             networks in one model, load each of them first.
         source: a path that ends in .safetensors, .weights.h5, .h5, .keras, or, with PyTorch
-            installed, .pth, .pt or .bin; a repository of the Hugging Face Hub such as
-            `"timm/resnet18.tv_in1k"`, optionally with `@` and a revision; or a dict of NumPy, Keras
-            or PyTorch arrays under the names of any of these. Nothing in a file is executed.
+            installed, .pth, .pt or .bin; a name of `list_weights()` such as `"resnet18.tv_in1k"`;
+            a repository of the Hugging Face Hub such as `"timm/resnet18.tv_in1k"`, optionally with
+            `@` and a revision; or a dict of NumPy, Keras or PyTorch arrays under the names of any
+            of these. Nothing in a file is executed.
         adapt: whether the checkpoint may differ in the number of classes or have no classifier (the
             model's classifier is then left as it is), in the number of input channels (one: summed;
             others: repeated and rescaled, as in timm), and in the convolution that strides in
@@ -101,7 +101,10 @@ def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> Wei
 def load_checkpoint(
     model: keras.Model, source: Any, *, adapt: bool
 ) -> tuple[WeightsReport, tuple[WeightName, ...]]:
-    """Load as `load_weights` does; also return the names of the weights that were not loaded."""
+    """Load as `load_weights` does; also return the names of the weights that were not loaded.
+
+    `source` may also be an opened checkpoint.
+    """
     if not isinstance(model, keras.Model):
         raise TypeError(f"load_weights loads into a Keras model, not {described(model)}")
     if isinstance(source, str) and source == "imagenet":
@@ -113,7 +116,7 @@ def load_checkpoint(
         {name: tuple(variable.shape) for name, (variable, _) in weights.items()},
         stride_in_3x3({name: layer.strides for name, layer in _convolutions(weights).items()}),
     )
-    with open_checkpoint(download(source) if is_repository(source) else source) as checkpoint:
+    with opened(source) as checkpoint:
         found = recognise(checkpoint, expected)
         matched = match(found.origin, found.checkpoint.shapes, expected, adapt=adapt)
         if matched.problems:
