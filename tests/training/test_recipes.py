@@ -200,3 +200,32 @@ def test_unsuitable_models_are_rejected() -> None:
         compile_recipe(small(classifier_activation="sigmoid"), epochs=1, steps_per_epoch=1)
     with pytest.raises(TypeError, match="must be a Keras model, got 'resnet18'"):
         compile_recipe("resnet18", epochs=1, steps_per_epoch=1)
+
+
+# Mixed precision --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_gradients_that_underflow_in_float16_are_scaled(scaled: bool) -> None:
+    model = small(dtype="mixed_float16")
+
+    def small_loss(labels: Any, predictions: Any) -> Any:
+        return 1e-7 * keras.losses.sparse_categorical_crossentropy(labels, predictions)
+
+    model.compile(keras.optimizers.SGD(1e5), small_loss, auto_scale_loss=scaled)
+    kernel = model.get_layer("stem_conv").kernel
+    before = kernel.numpy()
+    model.fit(*batch(), verbose=0)
+    assert np.array_equal(kernel.numpy(), before) != scaled
+
+
+def test_mixed_float16_scales_the_loss_and_is_saved_with_it(tmp_path: Path) -> None:
+    model = small(dtype="mixed_float16")
+    compile_recipe(model, "he2015", epochs=1, steps_per_epoch=1)
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    model.fit(*batch(), verbose=0)
+    model.save(tmp_path / "model.keras")
+    saved = keras.saving.load_model(tmp_path / "model.keras")
+    assert isinstance(saved.optimizer, keras.optimizers.LossScaleOptimizer)
+    for first, second in zip(saved.optimizer.variables, model.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(first, second)

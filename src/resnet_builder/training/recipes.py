@@ -139,10 +139,14 @@ def compile_recipe(
         raise ValueError(f"learning_rate must be more than 0, got {learning_rate!r}")
     loss = _loss(found, recipe, labels, from_logits=_gives_logits(model))
     _decay(model, found)
+    optimizer = keras.optimizers.SGD(
+        schedule(found, learning_rate, steps), found.momentum, nesterov=found.nesterov
+    )
+    if model.dtype_policy.name == "mixed_float16":
+        # As `compile` does, but so that it is saved with the model.
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     model.compile(
-        keras.optimizers.SGD(
-            schedule(found, learning_rate, steps), found.momentum, nesterov=found.nesterov
-        ),
+        optimizer,
         loss,
         metrics=list(metrics),
         jit_compile=jit_compile,
