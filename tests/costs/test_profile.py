@@ -279,7 +279,8 @@ def test_the_table_is_table_1_of_the_paper() -> None:
 def test_every_table_fits_a_terminal_of_100_columns(name: str) -> None:
     lines = str(profile(name)).splitlines()
     assert max(map(len, lines)) <= 100
-    assert lines[-2].split()[0] == "total"
+    # A network without batch norm has no weights that are not trained, and no line about them.
+    assert "total" in [line.split()[0] for line in lines[-2:]]
 
 
 def test_invalid_arguments_are_rejected() -> None:
