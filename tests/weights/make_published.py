@@ -11,7 +11,7 @@ import csv
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib import import_module
 from math import floor
 from pathlib import Path
@@ -50,7 +50,7 @@ def timm_rows(results: Path) -> Iterator[PublishedWeights]:
         for preset, tags in import_module(f"timm.models.{module}").default_cfgs.items():
             for tag, weights in tags.cfgs.items():
                 if weights.has_weights:
-                    yield timm_row(preset, tag, weights, measured)
+                    yield replace(timm_row(preset, tag, weights, measured), module=module)
 
 
 def timm_row(

@@ -23,6 +23,7 @@ class PublishedWeights:
 
     Attributes:
         library: library that publishes it.
+        module: timm's module of its network, such as `"resnetv2"`; empty for other libraries.
         preset: its network.
         tag: its name in the library.
         source: repository of the Hugging Face Hub, or URL.
@@ -51,6 +52,7 @@ class PublishedWeights:
     """
 
     library: str
+    module: str = ""
     preset: str
     tag: str
     source: str
