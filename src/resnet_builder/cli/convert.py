@@ -11,13 +11,13 @@ from ..builder import ResnetBuilder
 from ..common.recursion import room_for
 from ..plan.network import make_plan
 from ..presets import resolve
-from ..weights.checkpoints import open_checkpoint
 from ..weights.expected import expected_weights
 from ..weights.hub import download, is_repository
 from ..weights.layouts import TensorShape
 from ..weights.loading import WeightsReport, load_weights
 from ..weights.names import FIRST_CONVS, HEAD
 from ..weights.recognising import Recognised, recognise
+from ..weights.sources import open_checkpoint
 
 ENDINGS = (".keras", ".weights.h5")
 PHASES = ("building", "loading", "writing", "reading back")

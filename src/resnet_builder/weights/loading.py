@@ -9,13 +9,13 @@ import keras
 from ..common.checks import described, shortened
 from ..model.network import networks_of
 from ..plan.names import LayerName
-from .checkpoints import open_checkpoint
 from .expected import ExpectedWeights, stride_in_3x3
 from .hub import download, is_repository
 from .matching import Match, Problem, fitting_presets, match
-from .names import WeightName
+from .names import HEAD, WeightName
 from .recognising import Recognised, recognise
 from .restoring import restored_on_failure
+from .sources import open_checkpoint
 from .values import to_weight
 
 # Maximum number of missing, unexpected and misshapen tensors in a message, of each kind.
@@ -65,10 +65,11 @@ def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> Wei
         model: a model of `ResnetBuilder`. If it has `include_top=False` or `features=`, the
             checkpoint may have further weights after the model's last stage. To join several
             networks in one model, load each of them first.
-        source: a path that ends in .safetensors, .weights.h5, .h5, .keras, or, with PyTorch
-            installed, .pth, .pt or .bin; a repository of the Hugging Face Hub such as
-            `"timm/resnet18.tv_in1k"`, optionally with `@` and a revision; or a dict of NumPy, Keras
-            or PyTorch arrays under the names of any of these. Nothing in a file is executed.
+        source: a file: safetensors, PyTorch's (if PyTorch is installed), or .weights.h5, .h5 or
+            .keras, recognised by its content; a folder with a model.safetensors or a
+            pytorch_model.bin, or a preset of keras-hub; a repository of the Hugging Face Hub such
+            as `"timm/resnet18.tv_in1k"`, optionally with `@` and a revision; or a dict of NumPy,
+            Keras or PyTorch arrays under the names of any of these. Nothing in a file is executed.
         adapt: whether the checkpoint may differ in the number of classes or have no classifier (the
             model's classifier is then left as it is), in the number of input channels (one: summed;
             others: repeated and rescaled, as in timm), and in the convolution that strides in
@@ -79,10 +80,10 @@ def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> Wei
 
     Raises:
         TypeError: a source of another type.
-        ValueError: a broken file, values that are not finite, or a checkpoint that does not fit:
-            the message lists the missing, unexpected and misshapen tensors, the first twenty of
-            each, and the presets that would fit.
-        OSError: a file or repository that does not exist or cannot be read or reached.
+        ValueError: a broken file, a file of unknown content, values that are not finite, or a
+            checkpoint that does not fit: the message lists the missing, unexpected and misshapen
+            tensors, the first twenty of each, and the presets that would fit.
+        OSError: a file, folder or repository that does not exist or cannot be read or reached.
         ImportError: the package that reads such files is not installed.
 
         After any error, including an interrupt, the model is unchanged.
@@ -93,7 +94,7 @@ def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> Wei
         >>> model = ResnetBuilder.from_preset("resnet18", **small)
         >>> load_weights(model, "resnet18-f37072fd.pth")
         Traceback (most recent call last):
-        FileNotFoundError: cannot load resnet18-f37072fd.pth: there is no such file
+        FileNotFoundError: cannot load 'resnet18-f37072fd.pth': there is no such file or folder
     """
     return load_checkpoint(model, source, adapt=adapt)[0]
 
@@ -146,8 +147,14 @@ def _weights(model: keras.Model) -> Weights:
         own = LayerName.parse(layer.name, networks[0].prefix)
         name = str(own.without_prefix) if own else layer.name
         for variable in layer.weights:
-            weights[name, variable.name] = variable, layer
+            weights[name, _variable_name(variable, layer)] = variable, layer
     return weights
+
+
+def _variable_name(variable: Any, layer: Any) -> str:
+    """The variable's name in the layer: `kernel`, or `query/kernel` in a layer inside the layer."""
+    _, of_layer, inside = f"/{variable.path}".partition(f"/{layer.name}/")
+    return inside if of_layer else str(variable.name)
 
 
 def _convolutions(weights: Weights) -> dict[str, Any]:
@@ -179,6 +186,8 @@ def _does_not_fit(
         f"{model_name!r}:"
     ]
     lines += _listed(matched.problems)
+    if (HEAD, "kernel") in expected.shapes and found.checkpoint.without_head:
+        lines.append(found.checkpoint.without_head)
     adapted = match(origin, shapes, expected, adapt=True)
     presets = fitting_presets(origin, shapes, adapt=False)
     if presets:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from itertools import islice
 
 from ..common.checks import shortened
-from .by_order import ARTICLE, is_by_order, named_by_order
+from .by_order import ARTICLE, is_by_order, named_by_number, named_by_order
 from .checkpoints import Checkpoint
 from .expected import ExpectedWeights
+from .keras_hub import CONFIG
 from .library_names import ORIGINS, Origin
 from .names import WeightName, is_known
 
@@ -36,10 +37,18 @@ def recognise(checkpoint: Checkpoint, expected: ExpectedWeights) -> Recognised:
         expected: the weights of the network to load into.
 
     Raises:
-        ValueError: no origin fits, there are several networks, or the origin is not supported.
+        ValueError: no origin fits, there are several networks, the origin is not supported, or the
+            layers have no names.
     """
+    if not checkpoint.has_layer_names:
+        raise ValueError(
+            f"cannot load {checkpoint.name}: its layers have no names, as Keras wrote before 3.6. "
+            "Load it with model.load_weights into the network that wrote it, and save it with a "
+            f"newer Keras; a preset of keras-hub loads as a folder with its {CONFIG}"
+        )
     if is_by_order(checkpoint):
         return Recognised(named_by_order(checkpoint, expected.shapes), ARTICLE)
+    checkpoint = named_by_number(checkpoint, expected.shapes)
     fits = [_fit(origin, checkpoint.shapes, expected.shapes) for origin in ORIGINS]
     best = max(fits, key=lambda fit: fit.explained)
     if problem := _problem(best, checkpoint, expected):
