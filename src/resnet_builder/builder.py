@@ -139,7 +139,9 @@ class ResnetBuilder:
         style = Style(order, dtype, _checked_prefix(layer_prefix), blank=weights is not None)
         model = assemble(plan, style, name or f"{layer_prefix}{named.name}", features)
         if weights is not None:
-            _, left_random = load_checkpoint(model, weights, adapt=adapt_weights)
+            _, left_random = load_checkpoint(
+                model, weights, adapt=adapt_weights, adapt_argument="adapt_weights", restore=False
+            )
             random = {layer for layer, _ in left_random}
             restore_initializers(model, plan.layers, layer_prefix, random)
         return model

@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 from resnet_builder import ResnetBuilder, load_weights
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets import PRESETS, resolve
-from resnet_builder.weights import keras_files, restoring
+from resnet_builder.weights import keras_files, loading, restoring
 from resnet_builder.weights.expected import expected_weights
 
 from ..helpers import randomised
@@ -469,11 +469,14 @@ def arrays_of_keras_applications() -> dict[str, Array]:
 
 def test_strides_that_no_shape_tells(arrays_of_keras_applications: dict[str, Array]) -> None:
     arrays = arrays_of_keras_applications
+    refused = pytest.raises(ValueError, match=r"stride in their 3x3(.|\n)*\nIt fits resnet50_v1\.$")
     model = ResnetBuilder.from_preset("resnet50", (32, 32, 3))
-    with pytest.raises(ValueError, match=r"stride in their 3x3(.|\n)*fits resnet50_v1\."):
-        load_weights(model, arrays)
-    [line, _] = sorted(load_weights(model, arrays, adapt=True).adapted, reverse=True)
-    assert line.startswith("bottlenecks stride in their 3x3 convolution, and in keras.app")
+    for adapt in (False, True):
+        with refused:
+            load_weights(model, arrays, adapt=adapt)
+    other: dict[str, Any] = {"input_shape": (32, 32, 1), "classes": 5}
+    with refused:
+        ResnetBuilder.from_preset("resnet50", **other, weights=arrays, adapt_weights=True)
 
 
 def test_biases_that_do_not_fit_their_batch_norm(
@@ -567,12 +570,23 @@ def test_a_model_with_weights_begins_no_random_numbers(monkeypatch: pytest.Monke
         assert layer.get_config() == other.get_config()
 
 
+def test_a_new_model_is_not_kept_for_restoring(monkeypatch: pytest.MonkeyPatch) -> None:
+    def keep(_: Any) -> None:
+        raise AssertionError("the old values were kept")
+
+    model = small()
+    monkeypatch.setattr(loading, "restored_on_failure", keep)
+    small(weights=torch_names())
+    with pytest.raises(AssertionError, match="were kept"):
+        load_weights(model, torch_names())
+
+
 def test_the_head_of_a_model_with_weights_is_random_where_classes_differ() -> None:
     model = small(classes=7, weights=torch_names(), adapt_weights=True)
     kernel = model.get_layer("predictions").kernel.numpy()
     # Uniform within 1 / sqrt(16 features), as PyTorch draws it.
     assert 0.1 < np.abs(kernel).max() <= 0.25
-    with pytest.raises(ValueError, match="adapt=True"):
+    with pytest.raises(ValueError, match=r"\nWith adapt_weights=True it fits: the classifier is"):
         small(classes=7, weights=torch_names())
 
 

@@ -1,6 +1,7 @@
 """load_weights: load a checkpoint into a model, completely or not at all."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,9 +72,8 @@ def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> Wei
             as `"timm/resnet18.tv_in1k"`, optionally with `@` and a revision; or a dict of NumPy,
             Keras or PyTorch arrays under the names of any of these. Nothing in a file is executed.
         adapt: whether the checkpoint may differ in the number of classes or have no classifier (the
-            model's classifier is then left as it is), in the number of input channels (one: summed;
-            others: repeated and rescaled, as in timm), and in the convolution that strides in
-            bottlenecks.
+            model's classifier is then left as it is), and in the number of input channels (one:
+            summed; others: repeated and rescaled, as in timm).
 
     Returns:
         A report of the loaded tensors and the adaptations.
@@ -100,9 +100,19 @@ def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> Wei
 
 
 def load_checkpoint(
-    model: keras.Model, source: Any, *, adapt: bool
+    model: keras.Model,
+    source: Any,
+    *,
+    adapt: bool,
+    adapt_argument: str = "adapt",
+    restore: bool = True,
 ) -> tuple[WeightsReport, tuple[WeightName, ...]]:
-    """Load as `load_weights` does; also return the names of the weights that were not loaded."""
+    """Load as `load_weights` does; also return the names of the weights that were not loaded.
+
+    Args:
+        adapt_argument: name of the caller's argument for `adapt`, for messages.
+        restore: whether to restore the model after an error; if not, loading is quicker.
+    """
     if not isinstance(model, keras.Model):
         raise TypeError(f"load_weights loads into a Keras model, not {described(model)}")
     if isinstance(source, str) and source == "imagenet":
@@ -118,8 +128,8 @@ def load_checkpoint(
         found = recognise(checkpoint, expected)
         matched = match(found.origin, found.checkpoint.shapes, expected, adapt=adapt)
         if matched.problems:
-            raise ValueError(_does_not_fit(matched, found, expected, model.name))
-        _assign(weights, found, matched)
+            raise ValueError(_does_not_fit(matched, found, expected, model.name, adapt_argument))
+        _assign(weights, found, matched, restore=restore)
     report = WeightsReport(
         source=checkpoint.name,
         origin=found.origin.name,
@@ -161,10 +171,11 @@ def _convolutions(weights: Weights) -> dict[str, Any]:
     return {name: layer for (name, _), (_, layer) in weights.items() if hasattr(layer, "strides")}
 
 
-def _assign(weights: Weights, found: Recognised, matched: Match) -> None:
+def _assign(weights: Weights, found: Recognised, matched: Match, *, restore: bool) -> None:
     # Each tensor is read once, so that the checked values are the assigned values.
     targets = [(assignment, *weights[assignment.weight]) for assignment in matched.assignments]
-    with restored_on_failure(variable for _, variable, _ in targets):
+    variables = (variable for _, variable, _ in targets)
+    with restored_on_failure(variables) if restore else nullcontext():
         for assignment, variable, layer in targets:
             value = to_weight(
                 found.checkpoint,
@@ -177,7 +188,11 @@ def _assign(weights: Weights, found: Recognised, matched: Match) -> None:
 
 
 def _does_not_fit(
-    matched: Match, found: Recognised, expected: ExpectedWeights, model_name: str
+    matched: Match,
+    found: Recognised,
+    expected: ExpectedWeights,
+    model_name: str,
+    adapt_argument: str,
 ) -> str:
     origin, shapes = found.origin, found.checkpoint.shapes
     after = f", after {found.prefix!r}" if found.prefix else ""
@@ -193,9 +208,9 @@ def _does_not_fit(
     if presets:
         lines.append(f"It fits {' or '.join(presets)}.")
     if not adapted.problems:
-        lines.append(f"With adapt=True it fits: {', '.join(adapted.adapted)}.")
+        lines.append(f"With {adapt_argument}=True it fits: {', '.join(adapted.adapted)}.")
     elif not presets and (presets := fitting_presets(origin, shapes, adapt=True)):
-        lines.append(f"With adapt=True it fits {' or '.join(presets)}.")
+        lines.append(f"With {adapt_argument}=True it fits {' or '.join(presets)}.")
     return "\n".join(lines)
 
 

@@ -55,7 +55,7 @@ def match(
 
     Args:
         checkpoint: the shapes of its tensors, in the origin's own order of axes.
-        adapt: whether the classifier, the input channels and the place of the strides may differ.
+        adapt: whether the classifier and the input channels may differ.
     """
     pair = _Pair(origin, checkpoint, expected, adapt)
     return Match(
@@ -97,8 +97,6 @@ class _Pair:
             yield f"the classifier is left as it was: {self._other_head}"
         for weight, (_, _, given, _) in self._stems_of_other_channels.items():
             yield f"{given} input channels to {self.expected.shapes[weight][2]}"
-        if self.adapt and self._other_strides:
-            yield self._other_strides
         if self._folded_biases:
             yield f"{len(self._folded_biases)} biases of convolutions into batch norm"
 
@@ -106,7 +104,7 @@ class _Pair:
         """The mismatches, in the order of the network, then of the tensors' names."""
         yield from self._missing_and_misshapen()
         yield from self._unexpected()
-        if self._other_strides and not self.adapt:
+        if self._other_strides:
             yield Problem("strides", self._other_strides)
 
     @cached_property
