@@ -21,9 +21,9 @@ from .training.freezing import unfreeze as unfreeze
 from .training.recipes import RECIPES as RECIPES
 from .training.recipes import compile_recipe as compile_recipe
 from .weights.decoding import decode as decode
-from .weights.loading import WeightsReport as WeightsReport
 from .weights.loading import load_weights as load_weights
 from .weights.preprocessing import preprocessing as preprocessing
+from .weights.report import WeightsReport as WeightsReport
 
 __all__: list[str]
 __version__: str

@@ -69,6 +69,9 @@ def test_the_report(resnet18: Path) -> None:
     report = load_weights(model, str(resnet18))
     assert report.tensors == len(model.weights)
     assert (report.source, report.origin) == (str(resnet18), "keras-hub's ResNet")
+    assert report.unused == ()
+    body = ResnetBuilder.from_preset("resnet18", **SMALL, include_top=False)
+    assert load_weights(body, resnet18).unused == ("predictions/bias", "predictions/kernel")
 
 
 def test_the_backbone_alone(resnet18: Path) -> None:

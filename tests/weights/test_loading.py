@@ -368,6 +368,9 @@ def test_it_names_the_preset_that_would_fit() -> None:
         shape = (*shape[:2], *shape[:1:-1]) if len(shape) == 4 else shape
         arrays[TORCHVISION.tensor(name)] = np.broadcast_to(np.float32(1), shape)
     assert "It fits resnet34." in assert_refused(arrays, ValueError, "missing|unexpected")
+    body = {name: array for name, array in arrays.items() if not name.startswith("fc.")}
+    message = assert_refused(body, ValueError, "missing|unexpected", include_top=False)
+    assert message.endswith("\nIt fits resnet34.")
 
 
 def test_a_long_message_is_cut() -> None:
@@ -396,7 +399,12 @@ def test_names_with_something_before_them(prefix: str) -> None:
     arrays = {prefix + name: array for name, array in torch_names().items()}
     assert_same(values(loaded(arrays)), values(loaded(torch_names())))
     both = arrays | {f"ema.{name}": array for name, array in torch_names().items()}
-    assert_refused(both, ValueError, f"names begin with {prefix}, ema.: load a dict of one")
+    message = rf"names begin with {prefix}, ema\.: leave out all but one with .*skip=\['ema\.\*'\]"
+    assert_refused(both, ValueError, message)
+    model = small()
+    report = load_weights(model, both, skip="ema.*")
+    assert_same(values(model), values(loaded(torch_names())))
+    assert report.unused == tuple(f"ema.{name}" for name in torch_names())
 
 
 def test_tensors_that_cannot_be_read() -> None:
@@ -456,9 +464,9 @@ def test_what_lies_behind_the_model_is_left(preset: str) -> None:
     load_weights(maps, arrays)
     same = keras.Model(whole.input, whole.get_layer("stage2_block2_out").output)
     assert_same(values(maps), values(same))
-    arrays["stage2_block3_conv1/kernel"] = arrays["stage2_block2_conv1/kernel"]
-    with pytest.raises(ValueError, match="unexpected: stage2_block3_conv1/kernel"):
-        load_weights(maps, arrays)
+    for inside in ("stage2_block3_conv1/kernel", "stem_conv/bias", "stem_bn2/gamma"):
+        with pytest.raises(ValueError, match=f"unexpected: {inside}"):
+            load_weights(maps, arrays | {inside: np.zeros(3, np.float32)})
 
 
 @pytest.fixture(scope="module")
@@ -635,3 +643,16 @@ def test_files_of_a_network_with_any_layers(tmp_path: Path) -> None:
         model = build()
         assert load_weights(model, path).tensors == len(model.weights)
         assert_same(values(model), values(trained))
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_a_network_that_is_a_layer(tmp_path: Path) -> None:
+    """As a fine-tuned keras.applications network is saved."""
+    inner = ResnetBuilder.from_preset("resnet18", **SMALL, include_top=False, pooling="avg")
+    trained = keras.Sequential([keras.Input((16, 16, 3)), inner, keras.layers.Dense(3, name="cls")])
+    for ending in ("net.weights.h5", "net.h5", "net.keras"):
+        path = tmp_path / ending
+        (trained.save_weights if "weights" in ending else trained.save)(path)
+        model = ResnetBuilder.from_preset("resnet18", **SMALL, include_top=False)
+        assert load_weights(model, path).unused == ("cls/bias", "cls/kernel")
+        assert_same(values(model), values(inner))

@@ -14,9 +14,10 @@ from ..presets import resolve
 from ..weights.expected import expected_weights
 from ..weights.hub import download, is_repository
 from ..weights.layouts import TensorShape
-from ..weights.loading import WeightsReport, load_weights
+from ..weights.loading import load_weights
 from ..weights.names import FIRST_CONVS, HEAD
 from ..weights.recognising import Recognised, recognise
+from ..weights.report import WeightsReport
 from ..weights.sources import open_checkpoint
 
 ENDINGS = (".keras", ".weights.h5")

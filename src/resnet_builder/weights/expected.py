@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..plan.layers import Conv
 from ..plan.names import LayerName, Place
 from ..plan.network import Plan
 from .layouts import TensorShape
-from .names import WeightName
+from .names import HEAD, WeightName
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,17 @@ class ExpectedWeights:
 
     shapes: Mapping[WeightName, TensorShape]
     stride_in_3x3: bool | None
+
+    @cached_property
+    def has_classifier(self) -> bool:
+        """Whether the network has its classifier."""
+        return any(layer == HEAD for layer, _ in self.shapes)
+
+    @cached_property
+    def last_stage(self) -> int:
+        """The number of the last stage; 0 for a stem alone."""
+        read = map(LayerName.parse, {layer for layer, _ in self.shapes})
+        return max((name.place.stage for name in read if name), default=0)
 
 
 def expected_weights(plan: Plan) -> ExpectedWeights:
