@@ -149,7 +149,7 @@ def prepare(options: argparse.Namespace) -> tuple[Data, keras.Model, RunFolder]:
 def train(options: argparse.Namespace, data: Data, model: keras.Model, folder: RunFolder) -> None:
     """Go on from where the run is, to its end."""
     is_chief = distributed.is_chief(model.distribute_strategy)
-    finished = distributed.restore(model, folder.state)
+    finished = distributed.restore_cluster(model, folder.state)
     if is_chief:
         print(f"{folder.path}: {finished} of {options.epochs} epochs are done")
         folder.trim_log(finished)

@@ -39,6 +39,8 @@ import sys
 import resnet_builder
 from resnet_builder.plan.network import make_plan
 plans = [make_plan(resnet_builder.PRESETS[name]) for name in resnet_builder.list_presets()]
+str(resnet_builder.list_weights())
+resnet_builder.profile("timm/resnet18.a1_in1k")
 print(len(plans), sorted({"keras", "tensorflow", "numpy", "pydot"} & sys.modules.keys()))
 """
     assert run(code, tmp_path) == f"{len(resnet_builder.PRESETS)} []\n"
@@ -49,10 +51,12 @@ def test_the_public_names() -> None:
         "Comparison",
         "PRESETS",
         "Profile",
+        "PublishedWeights",
         "RECIPES",
         "Report",
         "ResnetBuilder",
         "ResnetConfig",
+        "WeightsList",
         "WeightsReport",
         "along_paths",
         "basic_block",
@@ -62,6 +66,7 @@ def test_the_public_names() -> None:
         "decode",
         "freeze",
         "list_presets",
+        "list_weights",
         "load_weights",
         "path_lengths",
         "plot",

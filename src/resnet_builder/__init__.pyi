@@ -21,8 +21,11 @@ from .training.freezing import unfreeze as unfreeze
 from .training.recipes import RECIPES as RECIPES
 from .training.recipes import compile_recipe as compile_recipe
 from .weights.decoding import decode as decode
+from .weights.listing import WeightsList as WeightsList
+from .weights.listing import list_weights as list_weights
 from .weights.loading import load_weights as load_weights
 from .weights.preprocessing import preprocessing as preprocessing
+from .weights.published import PublishedWeights as PublishedWeights
 from .weights.report import WeightsReport as WeightsReport
 
 __all__: list[str]

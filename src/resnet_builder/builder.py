@@ -15,6 +15,8 @@ from .model.initializers import restore_initializers
 from .model.layers import Style
 from .plan.network import Head, Plan, Pooling, make_plan
 from .presets import resolve
+from .weights.contents import contents
+from .weights.fetching import opened
 from .weights.imagenet import recommended
 from .weights.loading import load_checkpoint
 
@@ -62,19 +64,24 @@ class ResnetBuilder:
         recursion.
 
         Args:
-            preset: one of `list_presets()`.
+            preset: one of `list_presets()`; or a checkpoint, by a name of `list_weights()` such as
+                `"resnet50.a1_in1k"` or by its repository of the Hugging Face Hub, with its input
+                size and number of classes.
             input_shape: (rows, columns, channels), or (channels, rows, columns) for
                 `data_format="channels_first"`; rows and columns may differ and may be None.
-                Default: the preset's own.
-            classes: units of the classifier. Default: the preset's own.
+                Default: the preset's own, or the checkpoint's.
+            classes: units of the classifier. Default: those of the checkpoint if there is one, else
+                the preset's own.
             include_top: whether to include the classifier. Without it the output is the last
                 feature map, pooled if `pooling` is given.
             pooling: `"avg"` (the default of a network with a classifier), `"max"`, or None.
             classifier_activation: name of a Keras activation; None gives logits. Like `classes`,
                 it is ignored if there is no classifier.
-            weights: a checkpoint, as in `load_weights`, or `"imagenet"`, the one for the
-                preset. Weights that the network does not need, such as the classifier's without
-                `include_top`, are skipped. Default: random weights.
+            weights: a checkpoint, as in `load_weights`, or `"imagenet"`: the preset's checkpoint
+                with the highest top-1 at its input size among those that are free to use. Its name
+                is printed, unless by `keras.config.disable_interactive_logging()`. Weights that the
+                network does not need, such as the classifier's without `include_top`, are skipped.
+                Default: the checkpoint that `preset` names, or random weights if it names none.
             adapt_weights: whether the checkpoint may differ in the number of classes (the
                 classifier is then random) and of input channels (the stem's kernel is summed, or
                 repeated and rescaled): `adapt` of `load_weights`.
@@ -86,7 +93,7 @@ class ResnetBuilder:
                 global policy. Under a mixed policy the classifier's output is in full precision.
                 To train with weight decay in a pure dtype such as `"float64"`, set
                 `keras.config.set_floatx` to it: Keras adds loss and penalty without a cast.
-            name: name of the model. Default: `layer_prefix` and the preset's name.
+            name: name of the model. Default: `layer_prefix` and the preset's or checkpoint's name.
             layer_prefix: prefix of every layer's name.
             features: stages to return the outputs of, such as `("stage2", "stage4")`, or `"stem"`
                 for the map before the stem's pool. The model's output is then a dict of them and
@@ -114,6 +121,9 @@ class ResnetBuilder:
         """
         order = _data_format(data_format)
         corrected_call = None if data_format else _explain_order
+        best = recommended(preset) if _is_imagenet(weights) else None
+        if best and input_shape is None:
+            input_shape = in_order(best.input_shape, order)
         named = resolve(
             preset,
             input_shape,
@@ -122,6 +132,8 @@ class ResnetBuilder:
             corrected_call=corrected_call,
             **_config_fields(changes),
         )
+        if checkpoint := best or (named.checkpoint if weights is None else None):
+            weights = checkpoint.source
         _check_own_block(named.config, order, dtype, weights)
         head = Head(
             include_top=include_top,
@@ -134,16 +146,21 @@ class ResnetBuilder:
             features = _checked_features(features, plan, head)
         if adapt_weights and weights is None:
             raise ValueError("adapt_weights has no meaning without weights")
-        if isinstance(weights, str) and weights == "imagenet":
-            weights = recommended(preset).repository
         style = Style(order, dtype, _checked_prefix(layer_prefix), blank=weights is not None)
-        model = assemble(plan, style, name or f"{layer_prefix}{named.name}", features)
-        if weights is not None:
+        name = name or f"{layer_prefix}{named.name}"
+        if weights is None:
+            return assemble(plan, style, name, features)
+        if best:
+            _say(f'weights="imagenet": {best}')
+        with opened(weights) as tensors:
+            if classes is None and (found := contents(tensors, plan).classes):
+                plan = make_plan(named.config.replace(classes=found), head, output_stride)
+            model = assemble(plan, style, name, features)
             _, left_random = load_checkpoint(
-                model, weights, adapt=adapt_weights, adapt_argument="adapt_weights", restore=False
+                model, tensors, adapt=adapt_weights, adapt_argument="adapt_weights", restore=False
             )
-            random = {layer for layer, _ in left_random}
-            restore_initializers(model, plan.layers, layer_prefix, random)
+        random = {layer for layer, _ in left_random}
+        restore_initializers(model, plan.layers, layer_prefix, random)
         return model
 
     @staticmethod
@@ -289,6 +306,18 @@ def _article_network(
     order = _data_format(options.get("data_format"))
     options = options | {"data_format": order}
     return ResnetBuilder.from_preset(preset, in_order(shape, order), num_outputs, **options)
+
+
+# Weights ----------------------------------------------------------------------------------------
+
+
+def _is_imagenet(weights: Any) -> bool:
+    return isinstance(weights, str) and weights == "imagenet"
+
+
+def _say(text: str) -> None:
+    if keras.config.is_interactive_logging_enabled():
+        print(text)
 
 
 # Checks -----------------------------------------------------------------------------------------

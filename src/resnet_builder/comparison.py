@@ -6,13 +6,16 @@ from dataclasses import dataclass, fields
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from .common.tables import Table, TableCell
+from .common.checks import shortened
+from .common.tables import Table, TableCell, Tabular
 from .config import ResnetConfig
 from .costs.profile import profile
 from .costs.report import Profile
-from .plan.blocks import PROJECTIONS
+from .plan.anti_aliasing import ANTI_ALIASING
+from .plan.norms import NORMS
 from .plan.orders import ORDERS
-from .plan.stems import STEMS
+from .plan.shortcuts import PROJECTIONS
+from .plan.stems import STEM_POOLS, STEMS
 from .presets import resolve
 
 if TYPE_CHECKING:
@@ -48,7 +51,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Tabular):
     """Two networks and their differences; prints as a table.
 
     Attributes:
@@ -112,12 +115,6 @@ class Comparison:
         header = ("network", "parameters", "multiply-adds")
         return Table(header=header, rows=tuple(rows), note=note, wrap=60)
 
-    def __str__(self) -> str:
-        return self.table().to_text()
-
-    def _repr_html_(self) -> str:
-        return self.table().to_html()
-
 
 def compare(first: str | ResnetConfig, second: str | ResnetConfig) -> Comparison:
     """Compare two networks field by field, with the cost of each difference.
@@ -127,8 +124,8 @@ def compare(first: str | ResnetConfig, second: str | ResnetConfig) -> Comparison
     own input size and number of classes.
 
     Args:
-        first: a preset's name or a `ResnetConfig`.
-        second: the other preset's name or `ResnetConfig`.
+        first: a name of `list_presets()` or `list_weights()`, or a `ResnetConfig`.
+        second: the other name or `ResnetConfig`.
 
     Returns:
         The comparison, which prints as a table.
@@ -179,7 +176,7 @@ def _costs(config: ResnetConfig) -> tuple[int | None, int | None]:
 
 
 def _named(value: Any) -> str:
-    return str(getattr(value, "__name__", value))
+    return shortened(str(getattr(value, "__name__", value)), 60)
 
 
 def _signed(change: int | None) -> str:
@@ -200,5 +197,20 @@ FIELD_WORDS: dict[str, dict[Any, str]] = {
         "symmetric": "equal padding on both sides, as in PyTorch",
         "same": "more padding at the bottom right, as in Keras",
     },
-    "use_bias": {True: "convolutions with biases", False: "convolutions without biases"},
+    "use_bias": {
+        True: "convolutions with biases",
+        False: "convolutions without biases",
+        "unless_normalized": "biases in convolutions that no norm follows",
+    },
+    "stem_pool": {name: pool.in_words for name, pool in STEM_POOLS.items()},
+    "norm": {name: norm.in_words for name, norm in NORMS.items()},
+    "anti_aliasing": {
+        None: "strided convolutions",
+        **{name: kind.in_words for name, kind in ANTI_ALIASING.items()},
+    },
+    "weight_standardization": {True: "standardised kernels", False: "free kernels"},
+    "stride_in_last_block": {
+        True: "strides in the last block of a stage",
+        False: "strides in the first block of a stage",
+    },
 }

@@ -4,7 +4,8 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict, Unpack, get_origin
+from types import NoneType, UnionType
+from typing import Any, Literal, TypedDict, Union, Unpack, get_args, get_origin
 
 from .common.checks import fraction, positive_int, unknown
 from .common.keras_names import Initializer
@@ -18,11 +19,25 @@ BLOCK_NAME = "_resnet_builder_block"
 
 # The allowed names, for editors and type checkers. At run time the tables of `plan` decide, and a
 # test compares the two.
-BlockName = Literal["basic_block", "bottleneck"]
-StemName = Literal["imagenet", "deep", "cifar"]
+BlockName = Literal[
+    "basic_block",
+    "bottleneck",
+    "res2net_bottleneck",
+    "sk_basic_block",
+    "sk_bottleneck",
+    "resnest_bottleneck",
+]
+StemName = Literal["imagenet", "deep", "deep_tiered", "cifar"]
+StemPoolName = Literal["max", "max_zeros", "max_ceil", "conv"]
 ActivationOrder = Literal["post", "pre", "pre_raw"]
+NormName = Literal["batch", "group", "evonorm_s0"]
+AntiAliasingName = Literal["avg", "blur"]
 ProjectionName = Literal["conv", "avg_pool", "pad"]
 Padding = Literal["symmetric", "same"]
+Biases = Literal["unless_normalized"]
+
+# Filters of every convolution, by stage and block.
+Widths = tuple[tuple[tuple[int, ...], ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,29 +50,69 @@ class ResnetConfig:
     Attributes:
         repetitions: blocks per stage; at every stage after the first the filters double and the
             size halves.
-        block: `"basic_block"`, `"bottleneck"`, or a custom function with the same signature. A
-            custom block defines its own layers; no field changes them.
-        filters: filters of the first stage.
+        block: the kind of block, or a tuple with one for each stage: `"basic_block"`,
+            `"bottleneck"`; `"res2net_bottleneck"` (Res2Net, arXiv:1904.01169); `"sk_basic_block"`
+            and `"sk_bottleneck"` (selective kernels, arXiv:1903.06586, with timm's split input);
+            `"resnest_bottleneck"` (split attention, arXiv:2004.08955); or a custom function with
+            the signature of `basic_block`. A custom block defines its own layers; no field changes
+            them.
+        filters: filters of the first stage, which double at each stage after it; or a tuple of the
+            filters of all stages.
+        widths: filters of every convolution of the residual branches, by stage and block, in place
+            of those that `filters` gives (pruned networks). Default: None.
         groups: groups of a bottleneck's 3x3 convolution (ResNeXt, arXiv:1611.05431).
         width_per_group: filters of each of these groups if `filters` is 64 (ResNeXt, and
             torchvision's wide networks, after arXiv:1605.07146).
+        reduce_first: divisor of the filters of a block's first convolution (SENet-154,
+            arXiv:1709.01507).
+        splits: number of parts of the 3x3 convolution of a `"res2net_bottleneck"` (the paper's
+            scale) or a `"resnest_bottleneck"` (its radix).
+        split_input: whether each kernel of a selective-kernel block takes its share of the input's
+            channels and not all of them (timm).
+        pool_first: whether a strided `"resnest_bottleneck"` pools before its 3x3 convolution and
+            not after it.
         stem: `"imagenet"` (7x7 convolution and max pool, together stride 4), `"deep"` (three 3x3
-            convolutions in place of the 7x7, arXiv:1812.01187), or `"cifar"` (3x3 convolution,
-            stride 1).
-        stem_filters: filters of the stem's last convolution. Default: `filters`.
+            convolutions in place of the 7x7, arXiv:1812.01187), `"deep_tiered"` (the same, the
+            first with three quarters of the filters; timm's "t" networks), or `"cifar"` (3x3
+            convolution, stride 1).
+        stem_filters: filters of the stem's last convolution. Default: those of the first stage.
+        stem_pool: `"max"`; `"max_zeros"`, padded with zeros on all sides (BiT, keras.applications
+            V2); `"max_ceil"`, padded with zeros at the bottom right where the size needs it (the
+            original SENets, from Caffe); or `"conv"`, a strided 3x3 convolution (ResNet-RS,
+            arXiv:2103.07579).
         activation_order: `"post"`, batch norm and activation after each convolution (He et al.
             2015, arXiv:1512.03385); `"pre"`, before it (He et al. 2016, arXiv:1603.05027); or
             `"pre_raw"`, before it as in the article's code, in which the stem's output is already
             activated and projections take a block's raw input.
         activation: name of a Keras activation.
+        activate_residual: whether an activation also ends the residual branch, before attention and
+            sum (timm's legacy SE-ResNet-18 and 34).
+        norm: `"batch"`; `"group"`, group normalisation (arXiv:1803.08494); or `"evonorm_s0"`, a
+            norm that is its own activation (arXiv:2004.02967).
+        norm_groups: groups of channels of the last two.
+        weight_standardization: whether checkpoints of the network hold the kernels before weight
+            standardisation (arXiv:1903.10520; BiT, arXiv:1912.11370). They are standardised when
+            they are loaded, which is exact for inference. Training does not standardise them: the
+            convolutions are plain ones.
+        anti_aliasing: what strides in place of convolutions and of the stem's pool: `"avg"`, an
+            average pool, or `"blur"`, the fixed kernel [1, 2, 1] of arXiv:1904.11486; None for
+            neither.
         shortcuts: whether blocks have shortcuts; without them the network is plain.
         projection: the shortcut of a block that changes the shape: `"conv"` (1x1 convolution),
             `"avg_pool"` (average pool, then 1x1 convolution, arXiv:1812.01187), or `"pad"`
             (subsample and pad with zero channels: option A of He et al. 2015, section 3.3).
+        projection_kernel: kernel size of strided 1x1 convolutions of shortcuts (3 in SENet-154).
+        project_first: whether the first block of every stage has a projection, even where the
+            shape does not change (PaddleClas's and keras-hub's "vd" networks).
+        stride_in_last_block: whether the last block of a stage halves the size, with a subsampled
+            shortcut, and not the first of the next (keras.applications V2).
         stride_in_3x3: whether a bottleneck halves the size in its 3x3 convolution ("v1.5") or in
             its first 1x1 (the 2015 paper).
         se_ratio: width of the squeeze-and-excitation at the end of every residual branch, as a
-            fraction of its channels (arXiv:1709.01507); 0 for none.
+            fraction of its channels (arXiv:1709.01507); 0 for none. In a selective-kernel or
+            ResNeSt block, width of the attention over its parts.
+        se_divisor: number that this width is rounded to a multiple of (8 as in timm; 1: not
+            rounded).
         eca: whether every residual branch ends in efficient channel attention, a 1D convolution
             along the channels' means (arXiv:1910.03151).
         drop_path_rate: probability that the last residual branch is dropped during training,
@@ -66,8 +121,9 @@ class ResnetConfig:
             branch to 0 (arXiv:1706.02677, section 5.1).
         padding: padding of strided convolutions and pools: `"symmetric"` as in PyTorch, or
             Keras's `"same"`, which pads an even size more at the bottom right.
-        use_bias: whether convolutions have a bias.
-        batch_norm_epsilon: number added to the variance.
+        use_bias: whether convolutions have a bias; `"unless_normalized"`: those that no norm
+            follows (keras.applications V2).
+        batch_norm_epsilon: number added to the variance, in every kind of norm.
         batch_norm_momentum: momentum of the moving statistics, as defined by Keras (0.9 is
             PyTorch's 0.1).
         kernel_initializer: initialiser of the convolutions: a Keras name such as `"he_normal"`,
@@ -93,23 +149,38 @@ class ResnetConfig:
     """
 
     repetitions: tuple[int, ...]
-    block: BlockName | BlockFunction
-    filters: int = 64
+    block: BlockName | BlockFunction | tuple[BlockName, ...]
+    filters: int | tuple[int, ...] = 64
+    widths: Widths | None = None
     groups: int = 1
     width_per_group: int = 64
+    reduce_first: int = 1
+    splits: int = 4
+    split_input: bool = True
+    pool_first: bool = False
     stem: StemName = "imagenet"
     stem_filters: int | None = None
+    stem_pool: StemPoolName = "max"
     activation_order: ActivationOrder = "post"
     activation: str = "relu"
+    activate_residual: bool = False
+    norm: NormName = "batch"
+    norm_groups: int = 32
+    weight_standardization: bool = False
+    anti_aliasing: AntiAliasingName | None = None
     shortcuts: bool = True
     projection: ProjectionName = "conv"
+    projection_kernel: int = 1
+    project_first: bool = False
+    stride_in_last_block: bool = False
     stride_in_3x3: bool = True
     se_ratio: float = 0.0
+    se_divisor: int = 8
     eca: bool = False
     drop_path_rate: float = 0.0
     zero_init_last: bool = False
     padding: Padding = "symmetric"
-    use_bias: bool = False
+    use_bias: bool | Biases = False
     batch_norm_epsilon: float = 1e-5
     batch_norm_momentum: float = 0.9
     kernel_initializer: str | Initializer = "he_normal_fan_out"
@@ -120,29 +191,39 @@ class ResnetConfig:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            kind = str if get_origin(field.type) is Literal else field.type
-            if kind in (bool, str) and not isinstance(value, kind):
-                raise TypeError(f"{field.name} must be {kind.__name__}, got {value!r}")
+            _check_type(field, getattr(self, field.name))
+        repetitions = repetition_list(self.repetitions)
         normal: dict[str, Any] = {
-            "repetitions": repetition_list(self.repetitions),
-            "block": _block_name(self.block),
+            "repetitions": repetitions,
+            "block": _blocks(self.block, len(repetitions)),
+            "filters": _filters(self.filters, len(repetitions)),
+            "widths": self.widths and _widths(self.widths),
             "input_shape": image_shape(self.input_shape),
-            "drop_path_rate": fraction(self.drop_path_rate, "drop_path_rate"),
             "se_ratio": fraction(self.se_ratio, "se_ratio", 2),
-            "batch_norm_epsilon": fraction(self.batch_norm_epsilon, "batch_norm_epsilon"),
-            "batch_norm_momentum": fraction(self.batch_norm_momentum, "batch_norm_momentum"),
-            "weight_decay": fraction(self.weight_decay, "weight_decay"),
         }
+        for name in FRACTIONS:
+            normal[name] = fraction(getattr(self, name), name)
         for name in ("kernel_initializer", "classifier_initializer"):
             normal[name] = Initializer.of(getattr(self, name), name)
-        numbers = ["filters", "groups", "width_per_group", "classes"]
-        if self.stem_filters is not None:
-            numbers.append("stem_filters")
-        for name in numbers:
-            normal[name] = positive_int(getattr(self, name), name)
+        for name in NUMBERS:
+            if getattr(self, name) is not None:
+                normal[name] = positive_int(getattr(self, name), name)
         for name, value in normal.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def stage_blocks(self) -> tuple[BlockName | BlockFunction, ...]:
+        """The kind of block of each stage."""
+        block = self.block
+        return block if isinstance(block, tuple) else (block,) * len(self.repetitions)
+
+    @property
+    def stage_filters(self) -> tuple[int, ...]:
+        """The filters of each stage."""
+        filters = self.filters
+        if isinstance(filters, tuple):
+            return filters
+        return tuple(filters * 2**stage for stage in range(len(self.repetitions)))
 
     def replace(self, **changes: Unpack["Changes"]) -> "ResnetConfig":
         """Return the same network with some fields changed.
@@ -192,23 +273,38 @@ class ConfigChanges(TypedDict, total=False):
     """Config fields that `ResnetBuilder.from_preset` can change, for editors and type checkers."""
 
     repetitions: Sequence[int]
-    block: BlockName | BlockFunction
-    filters: int
+    block: BlockName | BlockFunction | tuple[BlockName, ...]
+    filters: int | tuple[int, ...]
+    widths: Widths | None
     groups: int
     width_per_group: int
+    reduce_first: int
+    splits: int
+    split_input: bool
+    pool_first: bool
     stem: StemName
     stem_filters: int | None
+    stem_pool: StemPoolName
     activation_order: ActivationOrder
     activation: str
+    activate_residual: bool
+    norm: NormName
+    norm_groups: int
+    weight_standardization: bool
+    anti_aliasing: AntiAliasingName | None
     shortcuts: bool
     projection: ProjectionName
+    projection_kernel: int
+    project_first: bool
+    stride_in_last_block: bool
     stride_in_3x3: bool
     se_ratio: float
+    se_divisor: int
     eca: bool
     drop_path_rate: float
     zero_init_last: bool
     padding: Padding
-    use_bias: bool
+    use_bias: bool | Biases
     batch_norm_epsilon: float
     batch_norm_momentum: float
     kernel_initializer: Any
@@ -238,6 +334,24 @@ ORIGINAL: Mapping[str, Any] = {
 }
 
 
+# Fields that are numbers of at least 0 and less than 1, and that are positive integers.
+FRACTIONS = ("drop_path_rate", "batch_norm_epsilon", "batch_norm_momentum", "weight_decay")
+NUMBERS = (
+    *("groups", "width_per_group", "reduce_first", "splits", "stem_filters", "norm_groups"),
+    *("projection_kernel", "se_divisor", "classes"),
+)
+
+
+def _check_type(field: "dataclasses.Field[Any]", value: Any) -> None:
+    """Check fields of names, bools or None; numbers and collections are checked one by one."""
+    union = get_origin(field.type) in (Union, UnionType)
+    kinds = get_args(field.type) if union else (field.type,)
+    types = tuple(str if get_origin(kind) is Literal else kind for kind in kinds)
+    if set(types) <= {bool, str, NoneType} and not isinstance(value, types):
+        expected = " or ".join("None" if kind is NoneType else kind.__name__ for kind in types)
+        raise TypeError(f"{field.name} must be {expected}, got {value!r}")
+
+
 def repetition_list(repetitions: Any) -> tuple[int, ...]:
     """The number of blocks of each stage, for at least one stage, as a tuple."""
     if isinstance(repetitions, str) or not isinstance(repetitions, Sequence):
@@ -253,6 +367,16 @@ def repetition_list(repetitions: Any) -> tuple[int, ...]:
     return tuple(positive_int(number, f"each of repetitions {blocks}") for number in blocks)
 
 
+def _blocks(block: Any, stages: int) -> Any:
+    """A kind of block, or one for each stage."""
+    if not isinstance(block, list | tuple):
+        return _block_name(block)
+    names = tuple(map(_block_name, block))
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"a block for each stage must be a name, got {block!r}")
+    return _one_per_stage(names, stages, "block")
+
+
 def _block_name(block: Any) -> str | BlockFunction:
     """The name of a block of this package given as a function, or the block as it is."""
     block = getattr(block, BLOCK_NAME, block)
@@ -260,6 +384,33 @@ def _block_name(block: Any) -> str | BlockFunction:
         raise TypeError(f"block must be a name or a function, got {block!r}")
     name_or_function: str | BlockFunction = block
     return name_or_function
+
+
+def _filters(filters: Any, stages: int) -> int | tuple[int, ...]:
+    """A number of filters, or one for each stage."""
+    if not isinstance(filters, list | tuple):
+        return positive_int(filters, "filters")
+    numbers = tuple(positive_int(number, f"each of filters {filters}") for number in filters)
+    return _one_per_stage(numbers, stages, "filters")
+
+
+def _one_per_stage(values: tuple[Any, ...], stages: int, field: str) -> tuple[Any, ...]:
+    if len(values) != stages:
+        raise ValueError(f"{field} must have one value for each of {stages} stages, got {values}")
+    return values
+
+
+def _widths(widths: Any) -> Widths:
+    try:
+        return tuple(
+            tuple(tuple(positive_int(conv, "each of widths") for conv in block) for block in stage)
+            for stage in widths
+        )
+    except TypeError:
+        raise TypeError(
+            "widths must be the filters of every convolution by stage and block, such as "
+            f"(((8, 8, 32), (8, 8, 32)), ...); got {widths!r}"
+        ) from None
 
 
 def _check_names(names: Iterable[str]) -> None:

@@ -2,14 +2,18 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any
 
 from .common.checks import unknown
 from .common.shapes import image_shape
-from .config import ORIGINAL, ResnetConfig
+from .config import ORIGINAL, Changes, ResnetConfig
+from .pruned import ECARESNET50D_PRUNED, ECARESNET101D_PRUNED
+
+# This module of `weights` is data and does not depend on the presets.
+from .weights.published import PublishedWeights, find_published
 
 
 def _basic(*repetitions: int, **changes: Any) -> ResnetConfig:
@@ -23,14 +27,26 @@ def _bottleneck(*repetitions: int, **changes: Any) -> ResnetConfig:
 # He et al. 2015, arXiv:1512.03385, Table 1, with PyTorch's conventions ("v1.5": the stride in the
 # 3x3 convolution), as in torchvision and timm models/resnet.py.
 _RESNETS = {
+    "resnet10": _basic(1, 1, 1, 1),  # timm
+    "resnet14": _bottleneck(1, 1, 1, 1),  # timm
     "resnet18": _basic(2, 2, 2, 2),
     "resnet26": _bottleneck(2, 2, 2, 2),  # timm
     "resnet34": _basic(3, 4, 6, 3),
     "resnet50": _bottleneck(3, 4, 6, 3),
     "resnet101": _bottleneck(3, 4, 23, 3),
     "resnet152": _bottleneck(3, 8, 36, 3),
+    "resnet154": _bottleneck(3, 8, 36, 3),  # its name, as SENet-154, counts the stem's three
     "resnet200": _bottleneck(3, 24, 36, 3),  # He et al. 2016, arXiv:1603.05027, Table 5
+    "resnet269": _bottleneck(3, 30, 48, 8),  # timm
+    # Bello et al. 2021, arXiv:2103.07579, Table 10.
+    "resnet270": _bottleneck(4, 29, 53, 4),
+    "resnet350": _bottleneck(4, 36, 72, 4),
+    "resnet420": _bottleneck(4, 44, 87, 4),
 }
+
+
+# Depths that are only published with variations.
+_ONLY_VARIANTS = [f"resnet{depth}" for depth in (10, 14, 154, 269, 270, 350, 420)]
 
 
 def _family(pattern: str, depths: str, **changes: Any) -> dict[str, ResnetConfig]:
@@ -41,30 +57,136 @@ def _family(pattern: str, depths: str, **changes: Any) -> dict[str, ResnetConfig
     }
 
 
-# Bag of Tricks, arXiv:1812.01187, Figure 2, variants C and D.
-_D = {"stem": "deep", "projection": "avg_pool"}
-_SE = {"se_ratio": 1 / 16}  # Hu et al. 2017, arXiv:1709.01507: the reduction ratio 16
+def _x(groups: int, width: int) -> Changes:
+    """Xie et al. 2016, arXiv:1611.05431."""
+    return {"groups": groups, "width_per_group": width}
+
+
+# Bag of Tricks, arXiv:1812.01187, Figure 2, variants C and D; the others are of the MXNet Gluon
+# networks and timm models/resnet.py.
+_C: Changes = {"stem": "deep"}
+_D: Changes = {"stem": "deep", "projection": "avg_pool"}
+_E: Changes = _D | {"stem_filters": 128}
+_S: Changes = {"stem": "deep", "stem_filters": 128}
+_T: Changes = {"stem": "deep_tiered", "projection": "avg_pool"}
+_SE: Changes = {"se_ratio": 1 / 16}  # Hu et al. 2017, arXiv:1709.01507: the reduction ratio 16
+_ECA: Changes = {"eca": True}  # Wang et al. 2019, arXiv:1910.03151
+_AA: Changes = {"anti_aliasing": "avg"}
+_BLUR: Changes = {"anti_aliasing": "blur"}  # Zhang 2019, arXiv:1904.11486
+_V2: Changes = {"activation_order": "pre"}  # He et al. 2016, arXiv:1603.05027
+_GN: Changes = {"norm": "group"}  # Wu and He 2018, arXiv:1803.08494
+# Hu et al. 2017, appendix: SENet-154.
+_SENET: Changes = {"projection_kernel": 3, "reduce_first": 2, **_S, **_SE, **_x(64, 4)}
+# Kolesnikov et al. 2019, arXiv:1912.11370; timm models/resnetv2.py.
+_BIT: Changes = _V2 | _GN | {"weight_standardization": True, "stem_pool": "max_zeros"}
+# Bello et al. 2021, arXiv:2103.07579.
+_RS: Changes = _D | {"stem_pool": "conv", "se_ratio": 1 / 4}
+# The original SENets, from Caffe: timm models/senet.py.
+_LEGACY: Changes = {"stem_pool": "max_ceil", "se_ratio": 1 / 16, "se_divisor": 1}
+# Gao et al. 2019, arXiv:1904.01169; timm models/res2net.py.
+_RES2NET: Changes = {"block": "res2net_bottleneck", "width_per_group": 26}
+# Li et al. 2019, arXiv:1903.06586; timm models/sknet.py.
+_SK: Changes = {"block": "sk_basic_block", "se_ratio": 1 / 8, "se_divisor": 16}
+_SK_BOTTLENECK: Changes = {"block": "sk_bottleneck", "se_ratio": 1 / 16}
+# Zhang et al. 2020, arXiv:2004.08955; timm models/resnest.py.
+_RESNEST: Changes = _D | {"block": "resnest_bottleneck", "splits": 2, "se_ratio": 1 / 4}
+# keras.applications, keras/src/applications/resnet.py and resnet_v2.py.
+_KERAS_V2: Changes = _V2 | {
+    "stem_pool": "max_zeros",
+    "stride_in_last_block": True,
+    "use_bias": "unless_normalized",
+    "batch_norm_epsilon": 1.001e-5,
+}
+# PaddleClas, ppcls/arch/backbone/legendary_models/resnet.py; keras-hub.
+_VD: Changes = _D | {"project_first": True}
+
 
 _IMAGENET = (
-    _RESNETS
+    {name: _RESNETS[name] for name in _RESNETS if name not in _ONLY_VARIANTS}
     # The article's networks (raghakot/keras-resnet, resnet.py).
     | _family("keras_resnet{}", "18 34 50 101 152", **ORIGINAL)
     # To the letter of the 2015 paper; also keras.applications' ResNet50, 101 and 152.
     | _family("resnet{}_v1", "50 101 152", stride_in_3x3=False)
-    # He et al. 2016, arXiv:1603.05027; timm models/resnetv2.py.
-    | _family("resnetv2_{}", "18 34 50 101 152", activation_order="pre")
-    | _family("resnet{}d", "18 34 50 101 152 200", **_D)
-    | _family("resnetv2_{}d", "50", activation_order="pre", **_D)
+    # keras.applications' ResNet50V2, 101V2 and 152V2.
+    | _family("resnet{}_v2", "50 101 152", **_KERAS_V2)
+    # timm models/resnetv2.py.
+    | _family("resnetv2_{}", "18 34 50 101 152", **_V2)
+    | _family("resnet{}c", "50 101 152", **_C)
+    | _family("resnet{}d", "18 26 34 50 101 152 200", **_D)
+    | _family("resnet{}s", "50 101 152", **_S)
+    | _family("resnet{}t", "10 14 26 50", **_T)
+    | _family("resnetv2_{}d", "18 34 50 101 152", **_V2 | _D)
+    | _family("resnetv2_{}t", "50", **_V2 | _T)
+    | _family("resnet{}_vd", "18 34", **_VD)
+    | {"resnet200_vd": _bottleneck(3, 12, 48, 3).replace(**_D)}
+    | _family("resnet{}_gn", "50", **_GN)
+    | _family("resnetv2_{}d_gn", "50", **_V2 | _D | _GN)
+    | _family("resnetv2_{}d_evos", "50", **_V2 | _D, norm="evonorm_s0")
+    | _family("resnetv2_{}x1_bit", "50 101", **_BIT)
+    | _family("resnetv2_{}x2_bit", "152", **_BIT, filters=128)
+    | _family("resnetv2_{}x3_bit", "50 101", **_BIT, filters=192)
+    | _family("resnetv2_{}x4_bit", "152", **_BIT, filters=256)
     | _family("seresnet{}", "18 34 50 101 152", **_SE)
-    # Xie et al. 2016, arXiv:1611.05431; torchvision and timm models/resnet.py.
-    | _family("resnext{}_32x4d", "50 101", groups=32, width_per_group=4)
-    | _family("resnext{}_32x8d", "101", groups=32, width_per_group=8)
-    | _family("resnext{}_64x4d", "101", groups=64, width_per_group=4)
-    | _family("seresnext{}_32x4d", "50 101", groups=32, width_per_group=4, **_SE)
-    # Wang et al. 2019, arXiv:1910.03151; timm models/resnet.py.
+    | _family("seresnet{}d", "152 200 269", **_D | _SE)
+    | _family("seresnet{}t", "50", **_T | _SE)
+    | _family("ecaresnet{}d", "50 101 200 269", **_D | _ECA)
+    | _family("ecaresnet{}t", "26 50", **_T | _ECA)
     | {"ecaresnetlight": _bottleneck(1, 1, 11, 3, projection="avg_pool", eca=True)}
+    | _family("ecaresnet{}d_pruned", "50", **_D | _ECA, widths=ECARESNET50D_PRUNED)
+    | _family("ecaresnet{}d_pruned", "101", **_D | _ECA, widths=ECARESNET101D_PRUNED)
+    | _family("resnext{}_32x4d", "50 101", **_x(32, 4))
+    | _family("resnext{}d_32x4d", "50", **_D | _x(32, 4))
+    | _family("resnext{}_32x8d", "101", **_x(32, 8))
+    | _family("resnext{}_32x16d", "101", **_x(32, 16))
+    | _family("resnext{}_32x32d", "101", **_x(32, 32))
+    | _family("resnext{}_32x48d", "101", **_x(32, 48))
+    | _family("resnext{}_64x4d", "101", **_x(64, 4))
+    | _family("seresnext{}d_32x4d", "26", **_D | _SE | _x(32, 4))
+    | _family("seresnext{}t_32x4d", "26", **_T | _SE | _x(32, 4))
+    | _family("seresnext{}_32x4d", "50 101", **_SE | _x(32, 4))
+    | _family("seresnext{}_32x8d", "101", **_SE | _x(32, 8))
+    | _family("seresnext{}d_32x8d", "101", **_D | _SE | _x(32, 8))
+    | _family("seresnext{}_64x4d", "101", **_SE | _x(64, 4))
+    | _family("ecaresnext{}t_32x4d", "26 50", **_T | _ECA | _x(32, 4))
+    | _family("senet{}", "154", **_SENET)
+    | _family("resnetaa{}", "50", **_AA)
+    | _family("resnetaa{}d", "34 50 101", **_D | _AA)
+    | _family("seresnetaa{}d", "50", **_D | _AA | _SE)
+    | _family("seresnextaa{}d_32x8d", "101", **_D | _AA | _SE | _x(32, 8))
+    | {"seresnextaa201d_32x8d": _bottleneck(3, 24, 36, 4).replace(**_E | _AA | _SE | _x(32, 8))}
+    | _family("resnetblur{}", "18 50", **_BLUR)
+    | _family("resnetblur{}d", "50 101", **_D | _BLUR)
+    | _family("resnetrs{}", "50 101 152 200 270 350 420", **_RS)
+    | _family("legacy_seresnet{}", "18 34", **_LEGACY, activate_residual=True)
+    | _family("legacy_seresnet{}", "50 101 152", **_LEGACY, stride_in_3x3=False)
+    | _family("legacy_seresnext{}_32x4d", "26 50 101", **_LEGACY | _x(32, 4))
+    | _family("legacy_senet{}", "154", **_LEGACY | _SENET)
+    | _family("res2net{}_26w_4s", "50 101", **_RES2NET)
+    | _family("res2net{}_26w_6s", "50", **_RES2NET, splits=6)
+    | _family("res2net{}_26w_8s", "50", **_RES2NET, splits=8)
+    | _family("res2net{}_48w_2s", "50", **_RES2NET | {"width_per_group": 48}, splits=2)
+    | _family("res2net{}_14w_8s", "50", **_RES2NET | {"width_per_group": 14}, splits=8)
+    | _family("res2next{}", "50", **_RES2NET | _x(8, 4))
+    | _family("res2net{}d", "50 101", **_D | _RES2NET)
+    | _family("skresnet{}", "18 34", **_SK)
+    | _family("skresnet{}", "50", **_SK_BOTTLENECK)
+    | _family("skresnet{}d", "50", **_D | _SK_BOTTLENECK)
+    | _family(
+        "skresnext{}_32x4d", "50", **_SK_BOTTLENECK | _x(32, 4), se_divisor=32, split_input=False
+    )
+    | _family("resnest{}d", "14 26 50", **_RESNEST)
+    | _family("resnest{}e", "101 200 269", **_RESNEST, stem_filters=128)
+    | _family("resnest{}d_4s2x40d", "50", **_RESNEST | _x(2, 40) | {"splits": 4}, pool_first=True)
+    | _family("resnest{}d_1s4x24d", "50", **_RESNEST | _x(4, 24) | {"splits": 1}, pool_first=True)
     # Zagoruyko and Komodakis 2016, arXiv:1605.07146; torchvision models/resnet.py.
     | _family("wide_resnet{}_2", "50 101", width_per_group=128)
+    | {
+        "test_resnet": ResnetConfig(  # timm
+            block=("basic_block", "basic_block", "bottleneck", "basic_block"),
+            repetitions=(1, 1, 1, 1),
+            filters=(32, 48, 48, 96),
+        ).replace(**_D)
+    }
     # The paper's plain networks, Table 1 without the shortcuts.
     | _family("plain{}", "18 34", shortcuts=False)
 )
@@ -177,10 +299,11 @@ def list_presets(pattern: str = "*") -> list[str]:
 
 @dataclass(frozen=True)
 class Named:
-    """A config and the name for its model, table or picture."""
+    """A config, the name for its model, table or picture, and the checkpoint that it is of."""
 
     name: str
     config: ResnetConfig
+    checkpoint: PublishedWeights | None = None
 
 
 def resolve(
@@ -192,10 +315,11 @@ def resolve(
     corrected_call: Callable[[tuple[int | None, ...]], str] | None = "input_shape={}".format,
     **changes: Any,
 ) -> Named:
-    """Return the config of a preset's name, or a given config, with some fields changed.
+    """Return the config of a name, or a given config, with some fields changed.
 
     Args:
-        source: a preset's name or a config.
+        source: a preset's name, a checkpoint's name or repository (its network, with its input
+            size and number of classes), or a config.
         input_shape: input shape in the order of `data_format`. Default: the config's own.
         classes: number of classes. Default: the config's own.
         corrected_call: function that writes the corrected call for a shape that looks as if in
@@ -204,23 +328,33 @@ def resolve(
 
     Raises:
         TypeError: a source of another type, or an unknown field.
-        ValueError: an unknown preset; the message suggests similar names.
+        ValueError: an unknown preset or checkpoint; the message suggests similar names.
+        OSError, ImportError: the `config.json` of an unknown repository cannot be read.
     """
-    config = _find(source)
+    named = _find(source)
     if input_shape is not None:
         changes["input_shape"] = image_shape(input_shape, data_format, corrected_call)
     if classes is not None:
         changes["classes"] = classes
-    name = source if isinstance(source, str) else "resnet"
-    return Named(name, config.replace(**changes) if changes else config)
+    return replace(named, config=named.config.replace(**changes)) if changes else named
 
 
-def _find(source: str | ResnetConfig) -> ResnetConfig:
+def _find(source: str | ResnetConfig) -> Named:
     if isinstance(source, ResnetConfig):
-        return source
+        return Named("resnet", source)
     if not isinstance(source, str):
         raise TypeError(f"source must be a preset's name or a ResnetConfig, got {source!r}")
-    found = PRESETS.get(source) or _member(source)
+    checkpoint = find_published(source)
+    if checkpoint is None:
+        return Named(source, _preset(source))
+    config = _preset(checkpoint.preset).replace(input_shape=checkpoint.input_shape)
+    if checkpoint.classes:
+        config = config.replace(classes=checkpoint.classes)
+    return Named(checkpoint.name, config, checkpoint)
+
+
+def _preset(name: str) -> ResnetConfig:
+    found = PRESETS.get(name) or _member(name)
     if not found:
-        raise ValueError(unknown("preset", source, PRESETS, "list_presets() names them all"))
+        raise ValueError(unknown("preset", name, PRESETS, "list_presets() names them all"))
     return found

@@ -73,7 +73,7 @@ def test_errors(safetensors: str, tmp_path: Path, capsys: pytest.CaptureFixture[
     (tmp_path / "folder.keras").mkdir()
     before = sorted(tmp_path.iterdir())
     for arguments, message in (
-        ((safetensors, "resnet34", tmp_path / "net.keras"), "It fits resnet18."),
+        ((safetensors, "resnet34", tmp_path / "net.keras"), "It fits resnet18 or resnetblur18."),
         ((safetensors, "resnet18", tmp_path / "net.onnx"), "its ending must be one of .keras"),
         ((safetensors, "resnet18", tmp_path / "no" / "net.keras"), "there is no folder"),
         ((safetensors, "resnet18", tmp_path / "folder.keras"), "it is a folder"),

@@ -23,11 +23,27 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no preset matches 'vgg*'" in capsys.readouterr().out
 
 
+def test_weights(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["weights", "resnet26.*"]) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "resnet26.bt_in1k *  75.298 at 224, 76.384 at 288  apache-2.0  ImageNet-1k      timm",
+        '* the one for weights="imagenet"',
+        "top-1 by timm: results/results-imagenet.csv, commit aa4b5850",
+    ]
+    assert main(["weights", "resnet26", "--json"]) == 0
+    [row] = json.loads(capsys.readouterr().out)
+    assert (row["name"], row["source"]) == ("resnet26.bt_in1k", "timm/resnet26.bt_in1k")
+    assert main(["weights", "vgg*"]) == 1
+    assert "no checkpoint matches" in capsys.readouterr().out
+
+
 def test_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert (
         main(["show", "keras_resnet18", "--input-shape", "32", "32", "3", "--classes", "10"]) == 0
     )
     assert "11,184,650" in capsys.readouterr().out
+    assert main(["show", "timm/resnet18.a3_in1k"]) == 0
+    assert capsys.readouterr().out.startswith("resnet18.a3_in1k, 160x160x3")
     assert main(["show", "resnet50", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["macs"] == 4_089_184_256
 
@@ -74,6 +90,10 @@ def test_in_colour_on_a_terminal(
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "100")
+    assert main(["weights", "resnet18.*"]) == 0
+    printed = capsys.readouterr().out
+    assert "resnet18.fb_swsl_ig1b_ft_in1k" in printed  # not cut
+    assert "\x1b[1m" in printed  # the best: bold
     assert main(["verify", "resnet50"]) == 0
     printed = capsys.readouterr().out
     assert "\x1b[32m" in printed  # equal: green
@@ -101,7 +121,8 @@ def test_an_output_without_unicode() -> None:
 NOT_LOADED = {
     "--version": {"presets", "costs", "tabulate"},
     "list wide*": {"costs.published", "comparison", "pictures", "pydot", "rich"},
-    "show resnet50": {"costs.published", "comparison", "pictures", "pydot", "rich"},
+    "weights resnet50": {"costs.published", "comparison", "pictures", "pydot", "rich", "numpy"},
+    "show resnet50.a1_in1k": {"costs.published", "comparison", "pictures", "pydot", "rich"},
     "verify resnet50": {"comparison", "pictures", "pydot", "rich"},
     "compare resnet18 resnet34": {"pictures", "pydot", "rich"},
     "plot resnet18 net.dot": {"keras", "tensorflow", "numpy", "rich"},

@@ -1,4 +1,4 @@
-"""The names of activations and initialisers: what is allowed works in Keras, and nothing else."""
+"""Names of activations and initialisers: those of Keras that are allowed, and no others."""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +32,7 @@ def test_every_activation_keeps_the_shape(name: str) -> None:
     assert keras.layers.Activation(name)(numbers).shape == numbers.shape
 
 
-def test_no_activation_of_keras_is_forgotten() -> None:
+def test_every_activation_of_keras_is_listed() -> None:
     functions = {name for name in dir(keras.activations) if name.islower() and name[0] != "_"}
     own = {"get", "serialize", "deserialize"}
     assert functions - own - set(ACTIVATIONS) == {"glu", "threshold"}
@@ -47,13 +47,13 @@ def test_every_initialiser_draws_a_kernel(name: str) -> None:
         assert np.isfinite(kernel.numpy()).all()
 
 
-def test_no_class_of_keras_is_forgotten() -> None:
+def test_every_initialiser_of_keras_is_listed() -> None:
     classes = {
         value.__name__
         for value in vars(keras.initializers).values()
         if isinstance(value, type) and value is not keras.initializers.Initializer
     }
-    # Square matrices, and the kernels of a Fourier transform.
+    # These draw square matrices and Fourier kernels.
     assert classes - set(CLASSES) == {"Identity", "STFT"}
 
 
@@ -66,7 +66,7 @@ OBJECTS = [
 
 
 @pytest.mark.parametrize("given", OBJECTS, ids=lambda given: type(given).__name__)
-def test_objects_of_keras(given: Any) -> None:
+def test_initialiser_objects_are_stored_as_data(given: Any) -> None:
     config = ResnetConfig(**SMALL, kernel_initializer=given)
     assert ResnetConfig.from_json(config.to_json()) == config
     assert hash(config) == hash(config.replace())
@@ -78,7 +78,7 @@ def test_objects_of_keras(given: Any) -> None:
             assert layer.kernel_initializer is not given
 
 
-def test_equal_kernels_do_not_begin_with_equal_values() -> None:
+def test_kernels_of_equal_shape_have_different_values() -> None:
     model = ResnetBuilder.from_config(
         ResnetConfig(**SMALL | {"repetitions": (2,)}, kernel_initializer=OBJECTS[0])
     )
@@ -101,7 +101,7 @@ def test_equal_kernels_do_not_begin_with_equal_values() -> None:
         ({"classifier_initializer": "Initializer"}, "choose from .*'torch_linear'"),
     ],
 )
-def test_every_reader_refuses_an_unknown_name(
+def test_every_reader_rejects_unknown_names(
     reader: str, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
@@ -118,7 +118,9 @@ def test_every_reader_refuses_an_unknown_name(
         (5, TypeError, "one of the names 'glorot_normal'"),
     ],
 )
-def test_refused_initialisers(value: Any, error: type[Exception], message: str) -> None:
+def test_invalid_initialisers_are_rejected(
+    value: Any, error: type[Exception], message: str
+) -> None:
     with pytest.raises(error, match=message):
         ResnetConfig(**SMALL, kernel_initializer=value)
 
@@ -132,13 +134,13 @@ def test_refused_initialisers(value: Any, error: type[Exception], message: str) 
         ({"pooling": "mean"}, ValueError, "choose from 'avg', 'max'"),
     ],
 )
-def test_the_plan_checks_the_options_of_the_head(
+def test_invalid_options_of_the_head_are_rejected(
     options: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
         make_plan(ResnetConfig(**SMALL), Head(**options))
 
 
-def test_an_initialiser_in_words() -> None:
+def test_an_initialiser_prints_as_a_call() -> None:
     given = Initializer.of(OBJECTS[0], "kernel_initializer")
     assert str(given) == "RandomNormal(mean=0.0, stddev=0.01)"

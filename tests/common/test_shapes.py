@@ -1,3 +1,5 @@
+"""Shapes in both orders of axes."""
+
 from typing import Any
 
 import numpy as np
@@ -8,7 +10,7 @@ from resnet_builder.common.shapes import image_shape, in_order
 pytestmark = pytest.mark.once
 
 
-def test_orders() -> None:
+def test_shapes_are_converted_between_orders() -> None:
     assert image_shape((5, 7, 11)) == (5, 7, 11)
     assert image_shape([11, 5, 7], "channels_first") == (5, 7, 11)
     assert in_order((5, 7, 11), "channels_first") == (11, 5, 7)
@@ -25,7 +27,7 @@ def test_orders() -> None:
         ((3, 224, 160), "channels_last", (224, 160, 3)),
     ],
 )
-def test_the_other_order_is_refused(given: Any, order: str, corrected: Any) -> None:
+def test_a_shape_in_the_other_order_is_rejected(given: Any, order: str, corrected: Any) -> None:
     with pytest.raises(ValueError, match="write call") as refusal:
         image_shape(given, order, lambda shape: f"call({shape})")
     assert f"call({corrected})" in str(refusal.value)
@@ -42,7 +44,7 @@ def test_the_other_order_is_refused(given: Any, order: str, corrected: Any) -> N
         ((13, 64, 64), "channels_first"),
     ],
 )
-def test_other_shapes_are_taken_as_they_are(given: Any, order: str) -> None:
+def test_other_shapes_are_accepted(given: Any, order: str) -> None:
     assert in_order(image_shape(given, order, str), order) == given
 
 
@@ -57,6 +59,6 @@ def test_other_shapes_are_taken_as_they_are(given: Any, order: str) -> None:
         ("abc", ValueError, "got 'abc'"),
     ],
 )
-def test_refused(given: Any, error: type[Exception], message: str) -> None:
+def test_invalid_shapes_are_rejected(given: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         image_shape(given)

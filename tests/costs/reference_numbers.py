@@ -1,4 +1,4 @@
-"""What published residual networks come to: integers with where each is from and how it counts.
+"""Published parameters and multiply-adds of residual networks, with their sources.
 
 `trainable` is PyTorch's num_params: convolutions, gamma, beta and classifier. `total` adds batch
 norm's moving mean and variance: Keras's count_params(). `macs` are the multiply-adds of
@@ -7,8 +7,8 @@ convolutions and dense layers, at the preset's own input size.
 Sources: `tv`, torchvision's models/resnet.py (weights metadata); `timm`, its
 results/benchmark-infer-amp-nchw-pt113-cu117-rtx3090.csv; `osmr`, osmr/imgclsmob's
 chainer_/README.md; `hub`, keras-hub's resnet_presets.py; `akamaster`, pytorch_resnet_cifar10's
-resnet.py; `mm`, mmpretrain's ResNet metafile. `by hand` is arithmetic on the network's table, which
-the sources named beside it confirm to the digits they publish.
+resnet.py; `mm`, mmpretrain's ResNet metafile. `by hand` is arithmetic on the network's table; the
+sources named with it confirm the digits that they publish.
 """
 
 from typing import Any
@@ -157,7 +157,7 @@ REFERENCE: list[Row] = [
     ),
 ]
 
-# Published to fewer digits: millions of multiply-adds, by hand.
+# Millions of multiply-adds, by hand, for networks that are published with fewer digits.
 REFERENCE_MEGA_MACS = {
     "resnet20_cifar": "40.55",
     "resnet32_cifar": "68.86",
@@ -173,7 +173,7 @@ REFERENCE_MEGA_MACS = {
     "resnet200d": "15247.12",
 }
 
-# keras-hub resnet_presets.py and torchvision: the networks without their classifier.
+# Parameters without the classifier, from keras-hub's resnet_presets.py and torchvision.
 REFERENCE_WITHOUT_TOP = {
     "resnet18": 11_176_512,
     "resnet34": 21_284_672,

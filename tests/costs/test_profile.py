@@ -1,11 +1,16 @@
-"""Counts: against published numbers, against the built models, and of other people's models."""
+"""Counts of presets against published numbers and built models; counts of any Keras model."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import keras
 import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, profile
+from resnet_builder.costs.cost import total_cost
+from resnet_builder.costs.models import read_model
+from resnet_builder.plan.network import make_plan
 from resnet_builder.presets import resolve
 
 from ..helpers import trainable_parameters
@@ -15,7 +20,7 @@ pytestmark = pytest.mark.once
 
 
 @pytest.mark.parametrize("row", REFERENCE, ids=lambda row: "-".join([row[0], *map(str, row[1])]))
-def test_reference_numbers(row: Row) -> None:
+def test_counts_are_the_published_ones(row: Row) -> None:
     name, changes, trainable, total, macs, _ = row
     counts = profile(resolve(name).config.replace(**changes))
     assert counts.parameters == trainable
@@ -24,17 +29,28 @@ def test_reference_numbers(row: Row) -> None:
 
 
 @pytest.mark.parametrize("name", REFERENCE_MEGA_MACS)
-def test_multiply_adds_in_millions(name: str) -> None:
+def test_multiply_adds_are_the_published_ones_in_millions(name: str) -> None:
     macs = profile(name).macs
     assert macs is not None
     assert f"{macs / 1e6:.2f}" == REFERENCE_MEGA_MACS[name]
 
 
 @pytest.mark.parametrize("name", REFERENCE_WITHOUT_TOP)
-def test_without_the_classifier(name: str) -> None:
+def test_parameters_without_the_classifier_are_the_published_ones(name: str) -> None:
     *stages, head = profile(name).stages
     assert sum(stage.parameters for stage in stages) == REFERENCE_WITHOUT_TOP[name]
     assert head.name == "head"
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_block_is_counted(name: str) -> None:
+    plan = make_plan(PRESETS[name])
+    layers = list(plan.layers)
+    counts = profile(name)
+    assert counts.parameters == sum(layer.parameters for layer in layers)
+    assert counts.total_parameters - counts.parameters == sum(lr.statistics for lr in layers)
+    assert counts.macs == sum(layer.macs or 0 for layer in layers)
+    assert [row.repeats for row in counts.stages[1:-1]] == [len(s.blocks) for s in plan.stages]
 
 
 def assert_counts_are_the_models(source: ResnetConfig) -> None:
@@ -50,40 +66,48 @@ def assert_counts_are_the_models(source: ResnetConfig) -> None:
     assert [row.output_size for row in of_model.stages[1:-1]] == sizes
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_the_plan_counts_what_the_model_has(name: str) -> None:
-    """With two blocks at most in a stage: all further ones are like the second."""
-    config = PRESETS[name]
-    assert_counts_are_the_models(
-        config.replace(repetitions=tuple(min(blocks, 2) for blocks in config.repetitions))
-    )
+def narrow_and_shallow(config: ResnetConfig) -> ResnetConfig:
+    """With at most two blocks in a stage, because the others are like the second."""
+    repetitions = [min(blocks, 2) for blocks in config.repetitions]
+    widths = config.widths and tuple(stage[:2] for stage in config.widths)
+    filters = min(config.filters, 64) if isinstance(config.filters, int) else config.filters
+    return config.replace(repetitions=repetitions, widths=widths, filters=filters)
+
+
+# The name of a network for each that differs from the others not only in depth and width.
+DIFFERENT = {narrow_and_shallow(config): name for name, config in PRESETS.items()}
+
+
+@pytest.mark.parametrize("config", DIFFERENT, ids=DIFFERENT.values())
+def test_the_counts_of_a_plan_are_those_of_its_model(config: ResnetConfig) -> None:
+    assert_counts_are_the_models(config)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", PRESETS)
-def test_the_plan_counts_what_the_whole_model_has(name: str) -> None:
+@pytest.mark.parametrize("name", [n for n in PRESETS if profile(n).parameters < 100_000_000])
+def test_the_counts_of_a_whole_plan_are_those_of_its_model(name: str) -> None:
     assert_counts_are_the_models(PRESETS[name])
 
 
 @pytest.mark.parametrize("direct", [True, False])
-def test_options_of_a_profile(direct: bool) -> None:
+def test_input_shape_and_classes_change_the_counts(direct: bool) -> None:
     counts = profile("keras_resnet18", (32, 32, 3), 10)
     if not direct:
         model = ResnetBuilder.from_preset("keras_resnet18", (None, None, 3), 10)
         assert profile(model).macs is None
         counts = profile(model, (32, 32, 3))
-        assert model.input_shape == (None, None, None, 3)  # the model itself stays as it is
+        assert model.input_shape == (None, None, None, 3)  # the model itself is unchanged
     # original_presets.json
     assert (counts.parameters, counts.total_parameters) == (11_184_650, 11_192_458)
     assert counts.stages[-2].output_size == (1, 1)
-    # The original code's network, by hand: 37.0 M.
+    # Computed by hand for the original code's network: 37.0 M.
     assert counts.macs is not None
     assert f"{counts.macs / 1e6:.1f}" == "37.0"
 
 
-# Totals: published summaries of keras.applications. Trained parameters of MobileNetV2,
-# EfficientNetB0 and ConvNeXt-T, and multiply-adds in G: torchvision's weights metadata
-# (num_params, _ops) for the same networks; of the ResNets: arithmetic.
+# Total parameters: summaries of keras.applications. Trained parameters of MobileNetV2,
+# EfficientNetB0 and ConvNeXt-T, and their multiply-adds in G: torchvision's weights metadata
+# (num_params, _ops). The other numbers of the ResNets: arithmetic.
 APPLICATIONS = {
     "ResNet50": (25_583_592, 25_636_712, "3.858"),
     "ResNet50V2": (25_568_360, 25_613_800, "3.482"),
@@ -94,16 +118,19 @@ APPLICATIONS = {
 
 
 @pytest.mark.parametrize("name", APPLICATIONS)
-def test_keras_applications(name: str) -> None:
-    counts = profile(getattr(keras.applications, name)(weights=None))
+def test_counts_of_keras_applications(name: str) -> None:
+    model = getattr(keras.applications, name)(weights=None)
+    counts = profile(model)
     assert counts.macs is not None
     found = (counts.parameters, counts.total_parameters, f"{counts.macs / 1e9:.3f}")
     assert found == APPLICATIONS[name]
     assert not counts.uncounted
+    cost = total_cost(read_model(model).costs)
+    assert (cost.parameters, cost.parameters + cost.statistics) == APPLICATIONS[name][:2]
 
 
 LAYERS: dict[str, tuple[tuple[int, ...], Any, int]] = {
-    # kernel x places, at every place of the output
+    # kernel elements x positions of the output
     "conv1d": ((10, 3), keras.layers.Conv1D(4, 3, padding="same"), 3 * 3 * 4 * 10),
     "conv2d": ((8, 6, 3), keras.layers.Conv2D(5, 3, strides=2, padding="same"), 27 * 5 * 4 * 3),
     "conv3d": ((4, 4, 4, 2), keras.layers.Conv3D(3, 2), 8 * 2 * 3 * 27),
@@ -113,7 +140,7 @@ LAYERS: dict[str, tuple[tuple[int, ...], Any, int]] = {
     "depthwise1d": ((9, 3), keras.layers.DepthwiseConv1D(3), 3 * 3 * 7),
     # depthwise 3x3, then 1x1
     "separable": ((8, 6, 3), keras.layers.SeparableConv2D(5, 3), (9 * 3 + 3 * 5) * 6 * 4),
-    # at every place of the input
+    # kernel elements x positions of the input
     "transposed": ((8, 6, 3), keras.layers.Conv2DTranspose(5, 3, strides=2), 9 * 3 * 5 * 8 * 6),
     "dense": ((7,), keras.layers.Dense(4), 28),
     "dense on a sequence": ((10, 7), keras.layers.Dense(4), 280),
@@ -143,12 +170,12 @@ def test_multiply_adds_of_attention() -> None:
     query, value = keras.Input((5, 12)), keras.Input((7, 10))
     layer = keras.layers.MultiHeadAttention(num_heads=3, key_dim=4, value_dim=6)
     counts = profile(keras.Model([query, value], layer(query, value)))
-    # Query, key, value and output projections; then queries with keys, and weights with values.
+    # Projections of query, key, value and output; query x key, and weights x value.
     projections = 5 * 12 * 3 * 4 + 7 * 10 * 3 * 4 + 7 * 10 * 3 * 6 + 5 * 3 * 6 * 12
     assert counts.macs == projections + 3 * 5 * 7 * (4 + 6)
 
 
-def test_attention_with_a_mask_scores_and_axes() -> None:
+def test_multiply_adds_of_attention_with_a_mask_and_of_attention_along_an_axis() -> None:
     query, value, mask = keras.Input((5, 12)), keras.Input((7, 10)), keras.Input((5, 7))
     layer = keras.layers.MultiHeadAttention(3, 4, value_dim=6, output_shape=(3, 4))
     outputs = layer(query, value, attention_mask=mask, return_attention_scores=True)
@@ -169,14 +196,14 @@ def test_multiply_adds_of_grouped_attention() -> None:
     assert counts.macs == projections + 6 * 5 * 7 * (4 + 4)
 
 
-def test_what_cannot_be_counted_is_named() -> None:
+def test_layers_that_are_not_counted_are_listed() -> None:
     image = keras.Input((5, 3))
     counts = profile(keras.Model(image, keras.layers.LSTM(4, name="memory")(image)))
     assert counts.uncounted == ("memory",)
     assert "not counted: memory" in str(counts)
 
 
-def test_what_cannot_be_counted_is_named_in_nested_models_too() -> None:
+def test_layers_of_nested_models_that_are_not_counted_are_listed() -> None:
     steps = keras.Input((5, 3))
     inner = keras.Model(steps, keras.layers.LSTM(4, name="memory")(steps))
 
@@ -191,7 +218,7 @@ def test_what_cannot_be_counted_is_named_in_nested_models_too() -> None:
     assert set(profile(model).uncounted) == {"memory", "matmul", "hidden"}
 
 
-def test_nested_models_at_their_own_and_at_another_size() -> None:
+def test_a_nested_model_that_cannot_be_cloned_is_counted_at_its_own_size() -> None:
     inner_image = keras.Input((16, 16, 3))
     custom = keras.layers.Lambda(lambda x: x * 2)(inner_image)
     inner = keras.Model(inner_image, keras.layers.Conv2D(2, 1)(custom))
@@ -199,7 +226,7 @@ def test_nested_models_at_their_own_and_at_another_size() -> None:
     assert profile(keras.Model(image, inner(image))).macs == 16 * 16 * 6
 
 
-def test_frozen_layers() -> None:
+def test_frozen_weights_are_not_parameters() -> None:
     model = ResnetBuilder.from_preset("resnet20_cifar")
     model.trainable = False
     counts = profile(model)
@@ -207,7 +234,7 @@ def test_frozen_layers() -> None:
     assert "271,098 parameters in all; 271,098 are not trained" in str(counts)
 
 
-def test_rows_of_a_channels_first_model() -> None:
+def test_a_channels_first_model_has_the_same_rows() -> None:
     counts = profile(
         ResnetBuilder.from_preset("resnet20_cifar", (3, 32, 32), data_format="channels_first")
     )
@@ -216,7 +243,7 @@ def test_rows_of_a_channels_first_model() -> None:
     assert [row.output_size for row in counts.stages[:-1]] == [(32, 32), (32, 32), (16, 16), (8, 8)]
 
 
-def test_a_layer_at_two_sizes_is_stored_in_one_row() -> None:
+def test_a_layer_used_at_two_sizes_is_in_the_row_of_the_first() -> None:
     layer = keras.layers.Conv2D(4, 3, padding="same")
     image = keras.Input((16, 16, 4))
     small = layer(keras.layers.MaxPooling2D()(layer(image)))
@@ -225,7 +252,7 @@ def test_a_layer_at_two_sizes_is_stored_in_one_row() -> None:
     assert counts.macs == 144 * (256 + 64)
 
 
-def test_a_shared_layer_is_stored_once_and_computed_twice() -> None:
+def test_a_shared_layer_counts_its_weights_once_and_its_multiply_adds_twice() -> None:
     shared = keras.layers.Dense(4)
     left, right = keras.Input((3,)), keras.Input((3,))
     both = keras.layers.Add()([shared(left), shared(right)])
@@ -233,7 +260,7 @@ def test_a_shared_layer_is_stored_once_and_computed_twice() -> None:
     assert (counts.parameters, counts.macs) == (16, 24)
 
 
-def test_a_config_with_a_block_of_ones_own_is_counted_from_its_model() -> None:
+def test_a_network_of_custom_blocks_is_counted_from_its_model() -> None:
     def block(filters: int, **_: Any) -> Any:
         return keras.layers.Conv2D(filters, 1, use_bias=False)
 
@@ -242,7 +269,7 @@ def test_a_config_with_a_block_of_ones_own_is_counted_from_its_model() -> None:
     assert counts.parameters == (7 * 7 * 3 * 8 + 16) + 8 * 8 + 8 * 16 + 17 * 5
 
 
-def test_tables() -> None:
+def test_the_table_is_table_1_of_the_paper() -> None:
     counts = profile("resnet50")
     assert max(map(len, str(counts).splitlines())) <= 100
     assert "⎢3x3, 256 ⎥ x 6" in str(counts)
@@ -258,10 +285,11 @@ def test_tables() -> None:
 def test_every_table_fits_a_terminal_of_100_columns(name: str) -> None:
     lines = str(profile(name)).splitlines()
     assert max(map(len, lines)) <= 100
-    assert lines[-2].split()[0] == "total"
+    # The last line tells the weights that are not trained, if there are any.
+    assert "total" in [line.split()[0] for line in lines[-2:]]
 
 
-def test_refused() -> None:
+def test_invalid_arguments_are_rejected() -> None:
     with pytest.raises(ValueError, match=r"write input_shape=\(224, 224, 3\)"):
         profile("resnet18", (3, 224, 224))
     both = [keras.Input((3,)), keras.Input((3,))]
@@ -274,3 +302,10 @@ def test_refused() -> None:
         profile(ResnetBuilder.from_preset("resnet18"), classes=10)
     with pytest.raises(ValueError, match="did you mean 'resnet50'"):
         profile("resnet5O")
+
+
+def test_parameters_of_every_network_of_timm() -> None:
+    # sum(p.numel() for p in timm.create_model(name).parameters()), timm 1.0.31.
+    path = Path(__file__).parents[1] / "data" / "timm_parameters.json"
+    published = json.loads(path.read_text(encoding="utf-8"))
+    assert {name: profile(name).parameters for name in published} == published

@@ -12,14 +12,18 @@ from resnet_builder.model.graph import model_graph
 from resnet_builder.model.layers import KERAS_LAYERS
 from resnet_builder.plan import attention
 from resnet_builder.plan import layers as plan_layers
-from resnet_builder.plan.blocks import BLOCKS, PROJECTIONS
+from resnet_builder.plan.anti_aliasing import ANTI_ALIASING
+from resnet_builder.plan.blocks import BLOCKS
 from resnet_builder.plan.layers import Layer, OwnBlock
 from resnet_builder.plan.network import Plan, make_plan
+from resnet_builder.plan.norms import NORMS
 from resnet_builder.plan.orders import ORDERS
-from resnet_builder.plan.stems import STEMS
+from resnet_builder.plan.shortcuts import PROJECTIONS
+from resnet_builder.plan.stems import STEM_POOLS, STEMS
 from resnet_builder.plan.words import WORDS
 
-# Together they have every kind of layer, and each order, stem and projection.
+# Together they have every kind of layer, and each kind of block, order, norm, stem, projection and
+# anti-aliasing.
 NETWORKS: dict[str, dict[str, Any]] = {
     "resnet18": {},
     "resnet50": {"groups": 4, "zero_init_last": True},
@@ -31,12 +35,36 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "seresnet18": {"drop_path_rate": 0.2, "weight_decay": 1e-4},
     "resnet20_cifar": {},
     "plain18": {"activation": "silu"},
+    "resnet14t": {"anti_aliasing": "avg"},
+    "resnetblur50": {},
+    "resnetrs50": {"anti_aliasing": "blur"},
+    "resnet50_gn": {"norm_groups": 4},
+    "resnetv2_50x1_bit": {"norm_groups": 4},
+    "resnetv2_50d_evos": {"norm_groups": 2},
+    "resnet50_v2": {},
+    "resnet18_vd": {},
+    "legacy_seresnet18": {},
+    "senet154": {"groups": 2, "width_per_group": 64},
+    "ecaresnet50d_pruned": {"widths": (((8, 4, 19),), ((5, 6, 7), (8, 9, 7)))},
+    "test_resnet": {"block": ("basic_block", "bottleneck"), "filters": (8, 12)},
+    "res2net50_14w_8s": {"width_per_group": 26},
+    "skresnet18": {},
+    "skresnext50_32x4d": {"groups": 2, "width_per_group": 64},
+    "resnest50d": {},
+    "resnest50d_4s2x40d": {"width_per_group": 64},
+    "resnest50d_1s4x24d": {"width_per_group": 32},
 }
 
 
-def small(name: str, **options: Any) -> tuple[Plan, keras.Model]:
+def small_config(name: str) -> ResnetConfig:
     shape: dict[str, Any] = {"input_shape": (33, 40, 3), "repetitions": (1, 2), "filters": 8}
-    found = PRESETS[name].replace(**shape | NETWORKS[name])
+    # A stem of its own width would be wide.
+    narrow = {"stem_filters": 8} if PRESETS[name].stem_filters else {}
+    return PRESETS[name].replace(**shape | narrow | NETWORKS[name])
+
+
+def small(name: str, **options: Any) -> tuple[Plan, keras.Model]:
+    found = small_config(name)
     return make_plan(found), ResnetBuilder.from_config(found, **options)
 
 
@@ -90,7 +118,7 @@ def test_connections_and_costs(name: str) -> None:
 
 def kinds_of_layer() -> list[type[Layer]]:
     found = [value for module in (plan_layers, attention) for value in vars(module).values()]
-    bases = {plan_layers.Layer, plan_layers.Strided}
+    bases = {plan_layers.Layer, plan_layers.Strided, plan_layers.Pool}
     kinds = [kind for kind in found if isinstance(kind, type) and issubclass(kind, Layer)]
     return [kind for kind in dict.fromkeys(kinds) if kind not in bases]
 
@@ -108,13 +136,16 @@ def test_the_networks_here_have_every_kind_of_layer() -> None:
 
 
 def small_plan(name: str) -> Plan:
-    return make_plan(PRESETS[name].replace(**NETWORKS[name]))
+    return make_plan(small_config(name))
 
 
 def test_types_of_fields_name_what_the_tables_have() -> None:
     tables: dict[Any, Any] = {
         config.BlockName: BLOCKS,
         config.StemName: STEMS,
+        config.StemPoolName: STEM_POOLS,
+        config.NormName: NORMS,
+        config.AntiAliasingName: ANTI_ALIASING,
         config.ActivationOrder: ORDERS,
         config.ProjectionName: PROJECTIONS,
     }

@@ -10,16 +10,15 @@ from functools import partial
 from importlib import metadata
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import keras
 import pytest
 
 from resnet_builder import ResnetBuilder, ResnetConfig, compare, plot
-from resnet_builder.model.graph import model_graph
 from resnet_builder.pictures import diagram as diagrams
 from resnet_builder.pictures.diagram import Diagram
-from resnet_builder.pictures.plot import DETAILS
+from resnet_builder.pictures.plot import Detail
 
 from ..helpers import png_size, two_branches
 
@@ -36,39 +35,9 @@ DOT = shutil.which("dot")
 
 @pytest.fixture(autouse=True)
 def _graphviz_pure(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw with the program that comes with the package, whatever else is installed."""
+    """Draw with graphviz-pure, even if Graphviz is installed."""
     monkeypatch.setattr(shutil, "which", lambda _: None)
     assert Path(diagrams.graphviz_program()).stem == "graphviz-pure"
-
-
-def test_the_graph_of_a_model() -> None:
-    graph = model_graph(two_branches())
-    edges = [(graph[n].layer.name, node.layer.name) for node in graph for n in node.inputs]
-    assert sorted(edges) == [
-        ("<b>&amp;", "shared"),
-        ("join", "relu"),
-        ("left", "shared"),
-        ("right", "<b>&amp;"),
-        ("shared", "join"),
-        ("shared", "join"),
-    ]
-    assert all(source < n for n, node in enumerate(graph) for source in node.inputs)
-    assert [node.output_shape for node in graph if node.layer.name == "join"] == [(None, 6)]
-
-
-def test_the_graph_of_a_sequential_model() -> None:
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2), keras.layers.ReLU()])
-    assert [node.inputs for node in model_graph(model)] == [(), (0,), (1,)]
-
-
-def test_a_model_without_a_graph_is_refused() -> None:
-    class Subclassed(keras.Model):
-        pass
-
-    with pytest.raises(ValueError, match="has no graph of layers"):
-        plot(Subclassed())
-    with pytest.raises(ValueError, match=r"begins with keras\.Input"):
-        plot(keras.Sequential([keras.layers.Dense(2)]))
 
 
 def small_pre_activation() -> keras.Model:
@@ -77,6 +46,8 @@ def small_pre_activation() -> keras.Model:
     )
 
 
+DETAILS: tuple[Detail, ...] = get_args(Detail)
+
 SOURCES: dict[str, Callable[[], Any]] = {
     "resnet50": lambda: "resnet50",
     "two": two_branches,
@@ -84,49 +55,51 @@ SOURCES: dict[str, Callable[[], Any]] = {
 }
 
 
-# The golden file with every layer of ResNet-50 would be long.
+# Not every layer of ResNet-50: the file would be long.
 @pytest.mark.parametrize(
     ("name", "detail"), sorted({*product(SOURCES, DETAILS)} - {("resnet50", "layer")})
 )
-def test_dot_text(name: str, detail: str, golden: Callable[[str, str], None]) -> None:
+def test_the_dot_text_is_the_golden_one(
+    name: str, detail: Detail, golden: Callable[[str, str], None]
+) -> None:
     golden(f"plot_{name}_{detail}.dot", plot(SOURCES[name](), detail=detail).dot)
 
 
-def test_a_comparison(golden: Callable[[str, str], None]) -> None:
+def test_the_dot_text_of_a_comparison_is_the_golden_one(golden: Callable[[str, str], None]) -> None:
     comparison = compare("plain20_cifar", "resnet20_cifar")
     golden("plot_plain20_resnet20.dot", comparison.plot().dot)
 
 
 def marked(first: str, second: str) -> list[str]:
-    """The words in thick frames and the underlined ones, without repeats."""
+    """The words in thick frames and the underlined words, without repeats."""
     text = compare(first, second).plot().dot
     found = re.findall(r'BORDER="3"[^>]*>([^<]*)<|<U>(.*?)</U>', text)
     return list(dict.fromkeys("".join(words) for words in found))
 
 
-def test_what_a_comparison_marks() -> None:
+def test_a_comparison_marks_only_differences() -> None:
     assert marked("resnet18", "resnet18") == []
     excitations = {f"squeeze-excite, {n}" for n in (16, 32, 64, 128)}
     assert {words for words in marked("resnet50", "seresnet50") if "," in words} == excitations
-    # Stage 3 has 6 blocks and 23 (He et al. 2015, Table 1), of which the first differs.
+    # Stage 3 has 6 and 23 blocks (He et al. 2015, Table 1); the first is drawn separately.
     assert {"<B>× 5</B>", "<B>× 22</B>"} <= set(marked("resnet50", "resnet101"))
     assert "<B>× 2</B>" not in marked("resnet50", "resnet101")
 
 
-def test_the_same_network_gives_the_same_bytes() -> None:
+def test_the_same_network_has_the_same_picture() -> None:
     assert plot("resnet18").dot == plot("resnet18").dot
     assert plot("resnet18").render() == plot("resnet18").render()
     layers = plot("resnet18", detail="layer").dot
     assert layers == plot(ResnetBuilder.from_preset("resnet18"), detail="layer").dot
 
 
-def test_options_of_the_network() -> None:
+def test_input_shape_and_classes_are_shown() -> None:
     text = plot("resnet18", input_shape=(64, 32, 1), classes=7).dot
     assert "input 64×32×1" in text
     assert "dense, 7" in text
 
 
-def test_directions() -> None:
+def test_the_direction_is_that_of_the_flow() -> None:
     assert "rankdir=LR" in plot("resnet18", detail="stage").dot
     assert "rankdir=TB" in plot("resnet18", detail="stage", direction="TB").dot
     assert "rankdir=LR" in plot(two_branches(), detail="layer", direction="LR").dot
@@ -140,8 +113,8 @@ def test_directions() -> None:
 FOLDED = r"<B>× \d+</B>"
 
 
-def test_every_block_on_its_own() -> None:
-    # 3 + 4 + 6 + 3 blocks of ResNet-34, of which the first of three stages have projections.
+def test_without_folding_every_block_is_drawn() -> None:
+    # ResNet-34 has 3 + 4 + 6 + 3 blocks; the first of stages 2 to 4 has a projection.
     text = plot("resnet34", fold=False).dot
     assert text.count(">identity<") == 13
     assert text.count(">projection<") == 3
@@ -149,7 +122,7 @@ def test_every_block_on_its_own() -> None:
     assert len(re.findall(FOLDED, plot("resnet34").dot)) == 4
 
 
-def test_a_block_of_ones_own() -> None:
+def test_a_custom_block_is_drawn() -> None:
     def block(filters: int, init_strides: Any, is_first_block_of_first_layer: bool) -> Any:
         return keras.layers.Conv2D(filters, 3, strides=init_strides, padding="same")
 
@@ -168,20 +141,20 @@ ON_A_SLIDE = ["resnet152", "resnet1202_cifar"]
 
 
 @pytest.mark.parametrize("name", ON_ONE_PAGE)
-def test_one_page(name: str) -> None:
+def test_the_picture_of_any_depth_fits_a_page(name: str) -> None:
     width, height = png_size(plot(name).render())
     assert 600 < width <= 1600
     assert 600 < height <= 2400
 
 
 @pytest.mark.parametrize("name", ON_A_SLIDE)
-def test_a_slide(name: str) -> None:
+def test_the_picture_of_stages_fits_a_slide(name: str) -> None:
     width, height = png_size(plot(name, detail="stage").render())
     assert 600 < width <= 1600
     assert 200 < height <= 900
 
 
-def test_png(small: keras.Model, tmp_path: Path) -> None:
+def test_a_png_file_has_every_layer(small: keras.Model, tmp_path: Path) -> None:
     path = tmp_path / "ResNet.png"
     diagram = plot(small, path, detail="layer")
     width, height = png_size(path.read_bytes())
@@ -191,7 +164,7 @@ def test_png(small: keras.Model, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_picture_that_few_viewers_open(tmp_path: Path) -> None:
+def test_a_picture_that_few_viewers_open_is_warned_of(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((4,)), *(keras.layers.ReLU() for _ in range(400))])
     path = tmp_path / "layers.png"
     diagram = plot(model, detail="layer")
@@ -203,7 +176,7 @@ def test_a_picture_that_few_viewers_open(tmp_path: Path) -> None:
     assert png_size(path.read_bytes())[1] > diagrams.MOST_PIXELS
 
 
-def test_svg(tmp_path: Path) -> None:
+def test_an_svg_file_has_the_names_of_layers(tmp_path: Path) -> None:
     path = tmp_path / "two.SVG"
     plot(two_branches(), str(path), detail="layer")
     words = "".join(ET.parse(path).getroot().itertext())
@@ -212,7 +185,7 @@ def test_svg(tmp_path: Path) -> None:
 
 
 def returning_states() -> keras.Model:
-    """Its last layer has three outputs."""
+    """A model with a layer of three outputs."""
     words = keras.Input((5, 3))
     return keras.Model(words, keras.layers.LSTM(4, return_state=True)(words), name="states")
 
@@ -233,11 +206,13 @@ WITHOUT_A_SIZE = [returning_states, splitting, doubling]
 
 @pytest.mark.parametrize("detail", DETAILS)
 @pytest.mark.parametrize("make", WITHOUT_A_SIZE)
-def test_sections_without_a_size(make: Callable[[], keras.Model], detail: str) -> None:
+def test_models_without_image_sizes_are_drawn(
+    make: Callable[[], keras.Model], detail: Detail
+) -> None:
     ET.fromstring(plot(make(), detail=detail).render("svg"))
 
 
-def test_parameters_are_no_heading() -> None:
+def test_parameters_are_not_in_the_style_of_a_heading() -> None:
     # LSTM: 4 gates of 4 units, each with 3 inputs, 4 states and a bias.
     parameters = f"{4 * 4 * (3 + 4 + 1)} parameters"
     text = plot(returning_states()).dot
@@ -253,13 +228,15 @@ def with_control_characters() -> keras.Model:
 
 
 @pytest.mark.parametrize("detail", DETAILS)
-def test_names_with_control_characters(detail: str) -> None:
+def test_names_with_control_characters_are_drawn(detail: Detail) -> None:
     ET.fromstring(plot(with_control_characters(), detail=detail).render("svg"))
 
 
 @pytest.mark.skipif(DOT is None, reason="Graphviz's dot is not installed")
-def test_dot_draws_the_same(small: keras.Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same words in a picture of about the same size: the fonts differ."""
+def test_graphviz_draws_the_same_words_at_the_same_size(
+    small: keras.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The size is only about the same, because the fonts differ."""
     models = [make() for make in (two_branches, with_control_characters, *WITHOUT_A_SIZE)]
     drawn = [
         *map(plot, ON_ONE_PAGE),
@@ -284,13 +261,13 @@ def svg_contents(diagram: Diagram) -> tuple[list[str], float, float]:
     return sorted(" ".join(root.itertext()).split()), width, height
 
 
-def test_dot_file(tmp_path: Path) -> None:
+def test_a_dot_file_has_the_dot_text(tmp_path: Path) -> None:
     path = tmp_path / "two.gv"
     diagram = plot(two_branches(), path)
     assert path.read_text(encoding="utf-8") == diagram.dot
 
 
-def test_never_the_splines_that_crash_graphviz() -> None:
+def test_lines_are_not_ortho_splines() -> None:
     # https://github.com/keras-team/keras/issues/21815
     assert "ortho" not in plot("resnet18", detail="layer").dot
 
@@ -304,7 +281,7 @@ def test_never_the_splines_that_crash_graphviz() -> None:
         ("folder.png", IsADirectoryError, "it is a folder"),
     ],
 )
-def test_files_that_cannot_be(
+def test_an_unwritable_path_is_rejected_before_drawing(
     name: str, error: type[Exception], message: str, tmp_path: Path
 ) -> None:
     (tmp_path / "folder.png").mkdir()
@@ -314,7 +291,7 @@ def test_files_that_cannot_be(
     assert [path.name for path in tmp_path.iterdir()] == ["folder.png"]
 
 
-def test_a_place_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -337,44 +314,51 @@ def test_a_failed_drawing_leaves_the_old_file(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_failure_says_what_graphviz_says(
+def test_the_error_has_the_message_of_graphviz(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    # Python, a program that does not accept Graphviz's options.
+    # Python does not accept Graphviz's options.
     monkeypatch.setattr(diagrams, "graphviz_program", lambda: sys.executable)
     with pytest.raises(RuntimeError, match=r"could not draw the diagram: [Uu]nknown option"):
         plot("resnet18").render()
     assert capfd.readouterr() == ("", "")
 
 
-def test_without_any_graphviz(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_without_graphviz_names_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "files", lambda _: None)
     with pytest.raises(RuntimeError, match="pip install graphviz-pure"):
         plot(two_branches()).render()
 
 
-def test_refused() -> None:
-    with pytest.raises(TypeError, match="a model has its own"):
-        plot(two_branches(), classes=10)
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"detail": "layers"}, ValueError, "unknown detail 'layers': did you mean 'layer'"),
+        ({"direction": "RL"}, ValueError, "unknown direction 'RL'"),
+        ({"direction": ""}, ValueError, "unknown direction ''"),
+        ({"direction": 0}, TypeError, "direction must be one of the names"),
+        ({"source": 18}, TypeError, "not 18"),
+        ({"source": two_branches(), "classes": 10}, TypeError, "a model has its own"),
+        ({"source": keras.Sequential()}, ValueError, "has no graph of layers"),
+    ],
+)
+def test_invalid_options_are_rejected(
+    options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        plot(**{"source": "resnet18"} | options)
+
+
+def test_an_unknown_format_is_rejected() -> None:
     with pytest.raises(ValueError, match="unknown format 'jpg'"):
-        plot(two_branches()).render("jpg")
-    with pytest.raises(ValueError, match="unknown detail 'layers': did you mean 'layer'"):
-        plot("resnet18", detail="layers")
-    with pytest.raises(ValueError, match="unknown direction 'RL'"):
-        plot("resnet18", direction="RL")
-    with pytest.raises(ValueError, match="unknown direction ''"):
-        plot("resnet18", direction="")
-    with pytest.raises(TypeError, match="direction must be one of the names"):
-        plot("resnet18", direction=0)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="not 18"):
-        plot(18)
+        plot("resnet18").render("jpg")
 
 
 @pytest.mark.parametrize("draw", [partial(plot, "resnet18"), compare("plain18", "resnet18").plot])
-def test_fold_is_true_or_false(draw: Callable[..., Any]) -> None:
+def test_fold_must_be_a_bool(draw: Callable[..., Any]) -> None:
     with pytest.raises(TypeError, match="fold must be True or False, got 'no'"):
         draw(fold="no")
 
 
-def test_repr() -> None:
+def test_the_repr_lists_the_methods() -> None:
     assert repr(plot("resnet18")) == "<Diagram: .save(path), .render(), .dot>"

@@ -15,6 +15,8 @@ SMALL = ResnetConfig(
     block="basic_block", repetitions=(1, 1, 1), filters=8, stem="cifar", input_shape=(33, 20, 3)
 )
 
+AA = {"stem": "deep", "anti_aliasing": "avg"}
+
 
 def convs(block: Block) -> list[Conv]:
     return [layer for unit in block.residual for layer in unit if isinstance(layer, Conv)]
@@ -160,7 +162,11 @@ def test_preactivated_projections_share_the_activation() -> None:
 @pytest.mark.parametrize(
     ("changes", "options", "message"),
     [
-        ({"stem": "vgg"}, {}, "unknown stem 'vgg': choose from 'imagenet', 'deep', 'cifar'"),
+        (
+            {"stem": "vgg"},
+            {},
+            "'vgg': choose from 'imagenet', 'deep', 'deep_tiered', 'cifar'",
+        ),
         ({"padding": "valid"}, {}, "choose from 'symmetric', 'same'"),
         ({"activation_order": "prior"}, {}, "choose from 'post', 'pre', 'pre_raw'"),
         ({"projection": "avgpool"}, {}, "did you mean 'avg_pool'"),
@@ -175,6 +181,35 @@ def test_preactivated_projections_share_the_activation() -> None:
         ({"groups": 2}, {}, "not to a basic_block"),
         ({"eca": True, "se_ratio": 0.1}, {}, "se_ratio and eca: a branch ends in one kind"),
         ({"block": lambda **_: None, "eca": True}, {}, "eca: it applies inside a block"),
+        ({"block": "bottleneck", "groups": 3, "reduce_first": 5}, {}, "its 4 input channels and"),
+        ({"norm": "instance"}, {}, "choose from 'batch', 'group', 'evonorm_s0'"),
+        ({"norm": "group", "norm_groups": 5}, {}, "norm_groups=5 does not divide the 8 channels"),
+        ({"norm": "evonorm_s0"}, {}, "use activation_order='pre'"),
+        ({"anti_aliasing": "sinc"}, {}, "choose from 'avg', 'blur'"),
+        ({"anti_aliasing": 2}, {}, "anti_aliasing must be str or None, got 2"),
+        (
+            {"stem": "deep", "anti_aliasing": "avg", "stem_pool": "max_zeros"},
+            {},
+            "replaces the stem's pool",
+        ),
+        ({"stem_pool": "min"}, {}, "choose from 'max', 'max_zeros', 'max_ceil', 'conv'"),
+        ({"stem": "cifar", "stem_pool": "conv"}, {}, "the stem 'cifar' has no pool"),
+        ({"use_bias": "some"}, {}, "choose from 'unless_normalized'"),
+        ({"use_bias": 1}, {}, "use_bias must be bool or str, got 1"),
+        ({"projection": "pad", "projection_kernel": 3}, {}, "does not stride in a convolution"),
+        ({"activation_order": "pre", "activate_residual": True}, {}, "ends in a convolution"),
+        ({"block": ("basic_block",)}, {}, "block must have one value for each of 3 stages"),
+        ({"block": ("basic_block", "basic_block", "vgg")}, {}, "unknown block 'vgg'"),
+        ({"block": ("basic_block",) * 2 + (lambda **_: None,)}, {}, "each stage must be a name"),
+        ({"filters": (8, 16, 0)}, {}, "each of filters"),
+        ({"filters": (8, 16)}, {}, "filters must have one value for each of 3 stages"),
+        ({"widths": 8}, {}, "by stage and block"),
+        ({"widths": (((8, 8),),)}, {}, "widths: they are of"),
+        ({"widths": (((8, 8),), ((8, 8, 8),), ((8, 8),))}, {}, "stage2_block1 has 2 convolutions"),
+        ({"block": "sk_basic_block"}, {}, "se_ratio=0: it is the width of the attention"),
+        ({"block": "res2net_bottleneck", "splits": 1}, {}, "has 2 parts or more"),
+        ({"block": "sk_basic_block", "se_ratio": 0.1, "filters": 9}, {}, "have no 2 equal parts"),
+        ({**AA, "input_shape": (2, 2, 3)}, {}, "too small"),
         ({}, {"output_stride": 8}, "must be one of 1, 2, 4 for this network, got 8"),
         ({"block": lambda **_: None}, {"output_stride": 2}, "custom block function"),
     ],

@@ -1,7 +1,10 @@
-"""One process of a training run under tf.distribute, for the tests: none, mirrored, multiworker.
+"""One process of a training run under tf.distribute, for the tests.
 
-python replica.py STRATEGY FOLDER EPOCHS [--slow]: 5 steps an epoch on 16 images, from
-FOLDER/run.weights.h5 where that is; the weights after it go to FOLDER/STRATEGY_TASK.npz.
+Usage: python replica.py STRATEGY FOLDER EPOCHS PAUSE
+
+STRATEGY is none, mirrored or multiworker. An epoch has 5 steps of 16 images, and a pause of PAUSE
+seconds after it. The run continues from FOLDER/run.weights.h5 if there is such a file; its weights
+and its history are written to FOLDER/STRATEGY_TASK.npz.
 """
 
 import json
@@ -45,7 +48,7 @@ def make_model() -> keras.Model:
 
 
 def images(count: int) -> tuple[Any, Any]:
-    """Random images that differ in their spread, so that halves of a batch differ in theirs."""
+    """Random images of different spread, so that the halves of a batch have other statistics."""
     random = np.random.Generator(np.random.PCG64(0))
     spread = 1 + np.arange(count).reshape(-1, 1, 1, 1) % BATCH
     pixels = random.standard_normal((count, 8, 8, 1)) * spread / 8
@@ -53,7 +56,7 @@ def images(count: int) -> tuple[Any, Any]:
 
 
 def share(dataset: Any, context: Any, batch: int) -> Any:
-    """Of batches that follow each other, one goes to each replica."""
+    """Split a batch over the replicas, in order."""
     batches = dataset.batch(batch // context.num_replicas_in_sync)
     if context.num_input_pipelines == 1:
         return batches
@@ -65,7 +68,7 @@ def main(name: str, folder: Path, epochs: int, pause: float) -> None:
     keras.utils.set_random_seed(0)
     with strategy.scope():
         model = make_model()
-    finished = distributed.restore(model, folder / "run.weights.h5")
+    finished = distributed.restore_cluster(model, folder / "run.weights.h5")
     dataset = tf.data.Dataset.from_tensor_slices(images(epochs * STEPS * BATCH))
     remaining = dataset.skip(finished * STEPS * BATCH)
     wait = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: time.sleep(pause))

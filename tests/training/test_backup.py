@@ -1,4 +1,4 @@
-"""A run that is restored from its backup ends as the run that was never interrupted."""
+"""Backups of a training run."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ EPOCHS = 4
 
 
 def make_model(filters: int = 4) -> keras.Model:
-    """A network that draws random numbers in training, under an optimizer with a state."""
+    """A network with dropout and stochastic depth, and an optimizer with a state."""
     keras.utils.set_random_seed(0)
     model = ResnetBuilder.from_preset(
         "resnet18",
@@ -33,7 +33,7 @@ def make_model(filters: int = 4) -> keras.Model:
 
 
 def train(model: keras.Model, first: int, last: int, *callbacks: Any) -> None:
-    """The epochs from `first` to before `last`, each with images of its own."""
+    """Train from epoch `first` to before `last`; the images depend on the epoch."""
 
     def images(epoch: Any) -> Any:
         return (
@@ -53,7 +53,7 @@ def train(model: keras.Model, first: int, last: int, *callbacks: Any) -> None:
     )
 
 
-def test_a_restored_run_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
+def test_a_restored_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
     path = tmp_path / "run.weights.h5"
     whole = make_model()
     train(whole, 0, EPOCHS)
@@ -64,11 +64,11 @@ def test_a_restored_run_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
     train(second, 2, EPOCHS)
     pairs = [*zip(whole.variables, second.variables, strict=True)]
     pairs += zip(whole.optimizer.variables, second.optimizer.variables, strict=True)
-    for ours, theirs in pairs:
-        np.testing.assert_array_equal(ours, theirs)
+    for expected, found in pairs:
+        np.testing.assert_array_equal(found, expected)
 
 
-def test_a_kill_while_the_backup_is_written_leaves_the_one_before(
+def test_an_interrupted_write_leaves_the_backup_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "run.weights.h5"
@@ -96,13 +96,13 @@ def test_a_backup_is_a_keras_weights_file(tmp_path: Path) -> None:
     assert_same_weights(model, other)
 
 
-def test_no_backup_is_no_epoch(tmp_path: Path) -> None:
+def test_without_a_file_no_epoch_is_finished(tmp_path: Path) -> None:
     assert restore(make_model(), tmp_path / "none.weights.h5") == 0
 
 
-# Keras warns of parts that it leaves before it refuses the file.
+# Keras warns of parts that it skips before it rejects the file.
 @pytest.mark.filterwarnings("ignore:Skipping nested container")
-def test_files_that_are_no_backup_of_this_run(tmp_path: Path) -> None:
+def test_a_file_of_another_run_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "run.weights.h5"
     make_model().save_weights(path)
     with pytest.raises(ValueError, match="is not a backup of a training run"):

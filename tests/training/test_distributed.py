@@ -1,4 +1,4 @@
-"""Two replicas, on one machine or as two processes, train as one does with all the images."""
+"""Training on two replicas, in one process or in two, compared with a single device."""
 
 import json
 import os
@@ -19,7 +19,7 @@ import tensorflow as tf
 from resnet_builder.training.distributed import is_chief
 
 REPLICA = Path(__file__).parent / "replica.py"
-SECONDS = 240  # after which a process is taken to hang
+SECONDS = 240  # timeout of a process
 
 
 def two_free_ports() -> list[int]:
@@ -34,7 +34,7 @@ def two_free_ports() -> list[int]:
 def started(
     command: list[str], folder: Path, workers: int
 ) -> Iterator[list[subprocess.Popen[str]]]:
-    """The processes of a cluster, of which none outlives the test."""
+    """Start the processes of a cluster; they are killed at the end."""
     cluster = {"worker": [f"localhost:{port}" for port in two_free_ports()]}
     processes = []
     for index in range(workers):
@@ -61,14 +61,14 @@ def started(
 
 
 def ended(process: subprocess.Popen[str], status: int = 0) -> str:
-    """What a process printed, after it ended as expected."""
+    """Wait for a process, check its status, and return its output."""
     printed, _ = process.communicate(timeout=SECONDS)
     assert process.returncode == status, printed
     return printed
 
 
 def run(strategy: str, folder: Path, epochs: int) -> list[dict[str, Any]]:
-    """The weights and the history that each process ended with."""
+    """Run the processes, and return the weights and the history of each."""
     workers = 2 if strategy == "multiworker" else 1
     command = [str(REPLICA), strategy, str(folder), str(epochs), "0"]
     with started(command, folder, workers) as processes:
@@ -77,38 +77,40 @@ def run(strategy: str, folder: Path, epochs: int) -> list[dict[str, Any]]:
     return [dict(np.load(folder / f"{strategy}_{task}.npz")) for task in range(workers)]
 
 
-def assert_close(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
-    assert ours.keys() == theirs.keys()
-    for name in ours:
-        # An accuracy counts whole images, of which one or two in 80 may be near a tie.
+def assert_close(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert found.keys() == expected.keys()
+    for name in found:
+        # One or two of 80 images may be near a tie.
         atol = 2 / 80 + 1e-4 if name.endswith("accuracy") else 1e-4
-        np.testing.assert_allclose(ours[name], theirs[name], atol=atol, err_msg=name)
+        np.testing.assert_allclose(found[name], expected[name], atol=atol, err_msg=name)
 
 
 @pytest.fixture(scope="module")
 def one(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What one process ends with after four epochs of five steps."""
+    """Weights and history of a single process after four epochs."""
     [one] = run("none", tmp_path_factory.mktemp("one"), 4)
     return one
 
 
 @pytest.mark.once  # batches and gradients are compared, not convolutions
 @pytest.mark.parametrize("strategy", ["mirrored", "multiworker"])
-def test_as_one_process_with_the_same_batches(
+def test_replicas_train_like_one_process(
     strategy: str, tmp_path: Path, one: dict[str, Any]
 ) -> None:
     more = run(strategy, tmp_path, 4)
     assert {"loss", "accuracy", "val_loss", "val_accuracy"} < one.keys()
     for replica in more:
         assert_close(replica, one)
-    # All processes of a cluster have the same weights, to the bit.
+    # All processes of a cluster have bit-identical weights.
     for name in more[0]:
         np.testing.assert_array_equal(more[0][name], more[-1][name])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
-def test_a_worker_is_killed_and_all_are_started_again(victim: int, tmp_path: Path) -> None:
+def test_a_cluster_with_a_killed_worker_continues_when_restarted(
+    victim: int, tmp_path: Path
+) -> None:
     folders = [tmp_path / "whole", tmp_path / "killed"]
     for folder in folders:
         folder.mkdir()
@@ -120,7 +122,7 @@ def test_a_worker_is_killed_and_all_are_started_again(victim: int, tmp_path: Pat
         while not backup.exists() and time.monotonic() < deadline:
             time.sleep(0.1)
         processes[victim].kill()
-        # The other one does not wait for ever, and does not go on alone.
+        # The other process ends with an error.
         processes[1 - victim].communicate(timeout=SECONDS)
         assert processes[1 - victim].returncode != 0
     assert not (folders[1] / "multiworker_0.npz").exists()
@@ -140,11 +142,13 @@ def test_a_worker_is_killed_and_all_are_started_again(victim: int, tmp_path: Pat
         ((None, None), [], True),
     ],
 )
-def test_the_chief(task: tuple[Any, Any], jobs: list[str], expected: bool) -> None:
+def test_the_chief_is_the_first_process(
+    task: tuple[Any, Any], jobs: list[str], expected: bool
+) -> None:
     addresses = tf.train.ClusterSpec({job: ["one:1", "two:1"] for job in jobs})
     resolver = SimpleNamespace(task_type=task[0], task_id=task[1], cluster_spec=lambda: addresses)
     assert is_chief(SimpleNamespace(cluster_resolver=resolver)) is expected
 
 
-def test_one_device_is_its_own_chief() -> None:
+def test_a_single_process_is_the_chief() -> None:
     assert is_chief(tf.distribute.get_strategy())

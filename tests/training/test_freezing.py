@@ -1,4 +1,4 @@
-"""What is frozen does not move, to the bit; the rest does."""
+"""Frozen weights stay bit-identical in training; all others change."""
 
 from typing import Any
 
@@ -23,10 +23,10 @@ def train(model: keras.Model, *, run_eagerly: bool = False) -> None:
     model.fit(rng.standard_normal((12, 16, 16, 3)), np.arange(12) % 4, batch_size=4, verbose=0)
 
 
-def moved_by_training(model: keras.Model) -> set[str]:
-    """The parts of the network, of which every variable moved; none may have moved in part."""
+def changed_by_training(model: keras.Model) -> set[str]:
+    """Train, and return the parts that changed: in each part all variables change or none."""
     before = {v.path: v.numpy() for v in model.weights}
-    train(model, run_eagerly=True)  # to trace it takes longer than the three steps
+    train(model, run_eagerly=True)  # tracing takes longer than three steps
     moved: dict[str, set[bool]] = {}
     for variable in model.weights:
         part = variable.path.removeprefix("left_").partition("_")[0]
@@ -39,28 +39,28 @@ def moved_by_training(model: keras.Model) -> set[str]:
 @pytest.mark.parametrize(
     ("preset", "prefix"), [("resnet18", ""), ("resnetv2_50", "left_"), ("seresnet50", "left_")]
 )
-def test_until_a_stage(preset: str, prefix: str) -> None:
+def test_parts_up_to_a_stage_are_frozen(preset: str, prefix: str) -> None:
     model = ResnetBuilder.from_preset(preset, layer_prefix=prefix, **SMALL)
     last = {"stage3", "predictions/kernel", "predictions/bias"}
     head = {"head"} if preset == "resnetv2_50" else set()
     freeze(model, until="stage2")
-    assert moved_by_training(model) == last | head
+    assert changed_by_training(model) == last | head
     unfreeze(model)
     freeze(model, until="stem")
-    assert moved_by_training(model) == {"stage1", "stage2"} | last | head
+    assert changed_by_training(model) == {"stage1", "stage2"} | last | head
     unfreeze(model)
-    assert moved_by_training(model) == {"stem", "stage1", "stage2"} | last | head
+    assert changed_by_training(model) == {"stem", "stage1", "stage2"} | last | head
 
 
-def test_a_model_that_goes_on_behind_the_network() -> None:
+def test_layers_after_the_network_are_trained() -> None:
     body = ResnetBuilder.from_preset("resnet18", **SMALL | {"classes": None}, include_top=False)
     pooled = keras.layers.GlobalAveragePooling2D()(body.output)
     model = keras.Model(body.input, keras.layers.Dense(4, name="own")(pooled))
     freeze(model)
-    assert moved_by_training(model) == {"own/kernel", "own/bias"}
+    assert changed_by_training(model) == {"own/kernel", "own/bias"}
 
 
-def test_a_compiled_model_has_to_be_compiled_again() -> None:
+def test_a_compiled_model_must_be_compiled_again() -> None:
     model = ResnetBuilder.from_preset("resnet18", **SMALL)
     for change in (freeze, unfreeze):
         train(model)
@@ -69,7 +69,7 @@ def test_a_compiled_model_has_to_be_compiled_again() -> None:
             model.fit(np.zeros((4, 16, 16, 3)), np.zeros(4), verbose=0)
 
 
-def test_refusals() -> None:
+def test_invalid_arguments_are_rejected() -> None:
     model = ResnetBuilder.from_preset("resnet18", **SMALL)
     message = "'stage4': did you mean .*choose from 'stem', 'stage1', 'stage2', 'stage3'"
     with pytest.raises(ValueError, match=message):

@@ -1,4 +1,4 @@
-"""What a recipe does to a model: schedules, losses, and steps that are computed by hand."""
+"""Recipes: schedules, losses, decay, and training steps computed by hand."""
 
 from pathlib import Path
 from typing import Any
@@ -30,20 +30,20 @@ def rates(recipe: str, steps: int, *at: int) -> list[float]:
     return [float(rate(step)) for step in at]
 
 
-def test_the_rates_of_the_papers() -> None:
-    # 90 epochs of 5,004 batches of 256 images of ImageNet: drops at 30 and at 60.
+def test_learning_rates_are_those_of_the_papers() -> None:
+    # 90 epochs of 5,004 batches of 256 ImageNet images; drops after epochs 30 and 60.
     epoch = 5004
     steps: tuple[int, ...] = (0, 30 * epoch - 1, 30 * epoch, 60 * epoch, 90 * epoch)
     expected = [0.1, 0.1, 0.01, 0.001, 0.001]
     assert rates("he2015", 90 * epoch, *steps) == pytest.approx(expected)
-    # Section 4.2: 0.01 at first, drops at 32k and 48k, the end at 64k iterations.
+    # Section 4.2: 0.01 at first, drops at 32k and 48k of 64k iterations.
     steps = (0, 399, 400, 31_999, 32_000, 48_000, 63_999)
     expected = [0.01, 0.01, 0.1, 0.1, 0.01, 0.001, 0.001]
     assert rates("he2015_cifar", 64_000, *steps) == pytest.approx(expected)
-    # A fifth at epochs 60, 120 and 160 of 200.
+    # Times 0.2 after epochs 60, 120 and 160 of 200.
     steps = (0, 59 * 391, 60 * 391, 120 * 391, 160 * 391)
     assert rates("wrn2016", 200 * 391, *steps) == pytest.approx([0.1, 0.1, 0.02, 0.004, 0.0008])
-    # 5 epochs up, 115 down a half cosine.
+    # A linear warm-up of 5 epochs, then a half cosine of 115.
     steps = (0, 2500, 5000, 62_500, 120_000)
     expected = [0, 0.05, 0.1, 0.05, 0]
     assert rates("bag_of_tricks", 120_000, *steps) == pytest.approx(expected, abs=1e-8)
@@ -54,15 +54,15 @@ def test_every_recipe_names_its_source() -> None:
     assert all(recipe.source.startswith("arXiv:") for recipe in RECIPES.values())
 
 
-def test_the_rate_grows_with_the_batch() -> None:
+def test_the_learning_rate_is_proportional_to_the_batch_size() -> None:
     model = compile_recipe(small(), "wrn2016", epochs=2, steps_per_epoch=5, batch_size=64)
     assert float(model.optimizer.learning_rate) == pytest.approx(0.05)
     model = compile_recipe(small(), "wrn2016", epochs=2, steps_per_epoch=5, learning_rate=0.3)
     assert float(model.optimizer.learning_rate) == pytest.approx(0.3)
 
 
-def test_two_steps_by_hand() -> None:
-    """w -= rate * velocity, where velocity = 0.9 velocity + gradient + decay * w."""
+def test_two_steps_are_those_computed_by_hand() -> None:
+    """velocity = 0.9 velocity + gradient + decay * w; w -= rate * velocity."""
     x, y = batch()
     dense = keras.layers.Dense(4, name="predictions")
     model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), dense])
@@ -86,7 +86,7 @@ def test_two_steps_by_hand() -> None:
     np.testing.assert_allclose(dense.bias.numpy(), weights[-1], rtol=1e-4, atol=1e-7)
 
 
-def test_what_decays() -> None:
+def test_the_recipe_chooses_the_variables_that_decay() -> None:
     def decaying(recipe: str) -> set[str]:
         model = compile_recipe(small(), recipe, epochs=2, steps_per_epoch=5)
         return {v.name for v in model.trainable_variables if v.regularizer}
@@ -97,15 +97,15 @@ def test_what_decays() -> None:
     assert decaying("fine_tune") == set()
 
 
-def test_the_recipe_replaces_what_decays_already() -> None:
-    # The article's networks have an L2 penalty of 1e-4 * w^2.
+def test_the_decay_of_a_recipe_replaces_that_of_the_model() -> None:
+    # The article's networks have their own L2 penalty, 1e-4 * w^2.
     model = ResnetBuilder.build((3, 16, 16), 4, "basic_block", [1])
     compile_recipe(model, "he2015", epochs=2, steps_per_epoch=5)
     penalty = 1e-4 / 2 * sum(np.sum(np.square(v.numpy())) for v in model.trainable_variables)
     assert float(sum(model.losses)) == pytest.approx(float(penalty), rel=1e-5)
 
 
-def test_a_saved_model_decays_as_before(tmp_path: Path) -> None:
+def test_a_saved_model_keeps_its_decay(tmp_path: Path) -> None:
     model = compile_recipe(small(), "he2015", epochs=2, steps_per_epoch=5)
     model.save(tmp_path / "net.keras")
     again = keras.models.load_model(tmp_path / "net.keras")
@@ -113,12 +113,12 @@ def test_a_saved_model_decays_as_before(tmp_path: Path) -> None:
     x, y = batch()
     for one in (model, again):
         one.train_on_batch(x, y)
-    for ours, theirs in zip(model.weights, again.weights, strict=True):
-        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), atol=1e-6)
+    for expected, found in zip(model.weights, again.weights, strict=True):
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=1e-6)
 
 
 @pytest.mark.parametrize("activation", ["softmax", None])
-def test_the_loss_goes_by_the_last_activation(activation: str | None) -> None:
+def test_the_loss_fits_the_last_activation(activation: str | None) -> None:
     x, y = batch()
     model = small(classifier_activation=activation)
     compile_recipe(model, "fine_tune", epochs=1, steps_per_epoch=1)
@@ -128,11 +128,11 @@ def test_the_loss_goes_by_the_last_activation(activation: str | None) -> None:
     assert model.evaluate(x, y, verbose=0)[0] == pytest.approx(expected, rel=1e-4)
 
 
-def test_smoothed_labels() -> None:
+def test_labels_are_smoothed() -> None:
     x, y = batch()
     model = compile_recipe(small(), "bag_of_tricks", epochs=1, steps_per_epoch=1)
     answer = np.asarray(model(x), "float64")
-    # 0.9 for the class, and a tenth shared by all four.
+    # 0.9 for the class, and 0.1 shared by all four.
     expected = -(np.log(answer) * (0.9 * np.eye(4)[y] + 0.1 / 4)).sum(axis=1).mean()
     penalty = float(sum(model.losses))
     loss = model.evaluate(x, keras.utils.to_categorical(y, 4), verbose=0)[0]
@@ -161,7 +161,7 @@ def test_the_first_step_is_traced_once(recipe: str) -> None:
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_mixed_precision(policy: str) -> None:
+def test_mixed_precision_trains_every_variable(policy: str) -> None:
     model = compile_recipe(small(dtype=policy), "he2015", epochs=1, steps_per_epoch=4)
     x, y = batch()
     before = [variable.numpy() for variable in model.trainable_variables]
@@ -178,23 +178,25 @@ def test_mixed_precision(policy: str) -> None:
     ("options", "error", "message"),
     [
         ({"recipe": "he2016"}, ValueError, "unknown recipe 'he2016': did you mean 'he2015'"),
-        ({"epochs": 0}, ValueError, "epochs must be at least 1, got 0"),
-        ({"steps_per_epoch": 2.5}, TypeError, r"steps_per_epoch must be an int, got 2\.5"),
-        ({"batch_size": -1}, ValueError, "batch_size must be at least 1"),
+        ({"epochs": 0}, ValueError, "epochs must be 1 or more, got 0"),
+        ({"steps_per_epoch": 2.5}, TypeError, r"steps_per_epoch must be an integer, got 2\.5"),
+        ({"batch_size": -1}, ValueError, "batch_size must be 1 or more"),
         ({"learning_rate": 0}, ValueError, "learning_rate must be more than 0"),
         ({"labels": "text"}, ValueError, "unknown kind of labels 'text'"),
     ],
 )
-def test_bad_arguments(options: dict[str, Any], error: type[Exception], message: str) -> None:
+def test_invalid_arguments_are_rejected(
+    options: dict[str, Any], error: type[Exception], message: str
+) -> None:
     arguments: dict[str, Any] = {"recipe": "he2015", "epochs": 1, "steps_per_epoch": 1}
     with pytest.raises(error, match=message):
         compile_recipe(small(), **arguments | options)
 
 
-def test_bad_models() -> None:
+def test_unsuitable_models_are_rejected() -> None:
     with pytest.raises(ValueError, match=r"activation softmax or none; 'resnet18' ends in 'stage1"):
         compile_recipe(small(include_top=False), epochs=1, steps_per_epoch=1)
     with pytest.raises(ValueError, match="ends in 'predictions'"):
         compile_recipe(small(classifier_activation="sigmoid"), epochs=1, steps_per_epoch=1)
-    with pytest.raises(TypeError, match="compiles a Keras model, not 'resnet18'"):
+    with pytest.raises(TypeError, match="must be a Keras model, got 'resnet18'"):
         compile_recipe("resnet18", epochs=1, steps_per_epoch=1)

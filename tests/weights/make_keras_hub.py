@@ -20,6 +20,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "resnet18": {"block_type": "basic_block", **STEM},
     "resnet50": {"block_type": "bottleneck_block", **STEM},
     "resnet50d": {"block_type": "bottleneck_block_vd", **DEEP_STEM},
+    "resnet18_vd": {"block_type": "basic_block_vd", **DEEP_STEM},
     "resnetv2_50": {"block_type": "bottleneck_block", "use_pre_activation": True, **STEM},
 }
 

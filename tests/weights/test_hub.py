@@ -26,6 +26,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SMALL = json.dumps(
     {
         "architecture": "resnet18",
+        "num_classes": 1000,
         "pretrained_cfg": {
             "input_size": [3, 224, 224],
             "interpolation": "bilinear",
@@ -253,6 +254,38 @@ image = np.full((1, 300, 400, 3), 255.0)
     expected = [round((1 - m) / s, 4) for m, s in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))]
     answered = in_a_new_process(hub, tmp_path, imports, code)
     assert json.loads(answered) == pytest.approx(expected, abs=1e-3)
+
+
+NAMED = """
+from resnet_builder import ResnetBuilder
+def built(name):
+    model = ResnetBuilder.from_preset(name, (32, 32, 3))
+    return model.name, model.output_shape, float(model.get_layer("stem_bn").gamma[0])
+"""
+
+
+def test_a_repository_names_its_network(hub: Hub, tmp_path: Path) -> None:
+    hub.files["config.json"] = SMALL
+    gamma = float(checkpoint("torchvision_resnet18")["bn1.weight"][0])
+    expected = f"('resnet18', (None, 1000), {gamma})"
+    code = "print(built('timm/resnet18'))"
+    assert in_a_new_process(hub, tmp_path, NAMED, code).endswith(expected)
+    assert in_a_new_process(None, tmp_path, NAMED, code).endswith(expected)
+    message = in_a_new_process(None, tmp_path / "empty", NAMED, code)
+    assert message.startswith("ConnectionError 'timm/resnet18' is not in list_weights(), and its")
+
+
+def test_a_name_is_found_in_the_cache(tmp_path: Path) -> None:
+    repository = tmp_path / "hub" / "models--timm--resnet18.tv_in1k"
+    snapshot = repository / "snapshots" / COMMIT
+    snapshot.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(COMMIT)
+    (snapshot / "model.safetensors").write_bytes(CONTENT)
+    gamma = float(checkpoint("torchvision_resnet18")["bn1.weight"][0])
+    code = "print(built('resnet18.tv_in1k'))"
+    expected = f"('resnet18.tv_in1k', (None, 1000), {gamma})"
+    assert in_a_new_process(None, tmp_path, NAMED, code).endswith(expected)
 
 
 def test_what_reads_as_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

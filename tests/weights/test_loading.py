@@ -436,6 +436,24 @@ def test_a_prefixed_network_reads_its_own_files(tmp_path: Path) -> None:
         assert_same(values(model), values(left))
 
 
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        {"norm": "group", "norm_groups": 2},
+        {"norm": "evonorm_s0", "norm_groups": 2, "activation_order": "pre"},
+        {"eca": True},
+        {"se_ratio": 0.5},
+    ],
+)
+def test_a_file_names_the_variables_of_every_kind_of_layer(
+    kinds: dict[str, Any], tmp_path: Path
+) -> None:
+    left, right = (small(layer_prefix=prefix, **kinds) for prefix in ("left_", "right_"))
+    randomised(left).save_weights(tmp_path / "left.weights.h5")
+    load_weights(right, tmp_path / "left.weights.h5")
+    assert_same(values(right), values(left))
+
+
 def test_joined_networks_are_loaded_before() -> None:
     left, right = small(layer_prefix="left_"), small(layer_prefix="right_")
     both = keras.Model([left.input, right.input], [left.output, right.output])
@@ -478,10 +496,11 @@ def arrays_of_keras_applications() -> dict[str, Array]:
 def test_strides_that_no_shape_tells(arrays_of_keras_applications: dict[str, Array]) -> None:
     arrays = arrays_of_keras_applications
     refused = pytest.raises(ValueError, match=r"stride in their 3x3(.|\n)*\nIt fits resnet50_v1\.$")
-    model = ResnetBuilder.from_preset("resnet50", (32, 32, 3))
-    for adapt in (False, True):
-        with refused:
-            load_weights(model, arrays, adapt=adapt)
+    for preset in ("resnet50", "resnetaa50"):
+        model = ResnetBuilder.from_preset(preset, (32, 32, 3))
+        for adapt in (False, True):
+            with refused:
+                load_weights(model, arrays, adapt=adapt)
     other: dict[str, Any] = {"input_shape": (32, 32, 1), "classes": 5}
     with refused:
         ResnetBuilder.from_preset("resnet50", **other, weights=arrays, adapt_weights=True)

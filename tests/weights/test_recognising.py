@@ -48,9 +48,10 @@ def test_every_weight_of_every_preset_has_a_known_name() -> None:
 @pytest.mark.parametrize("network", NETWORKS)
 def test_real_names_whatever_the_network(network: str) -> None:
     names = description(network)["state_dict"]
-    v2 = "resnetv2" in network
-    d = any("downsample.2" in name for name in names)  # after the pool of an average-pooled one
-    kind = "timm's ResNetV2" if v2 else "timm's ResNet-D" if d else TORCHVISION.name
+    # downsample.2 follows the pool of an average-pooled projection.
+    d = "timm's ResNet-D" if any("downsample.2" in name for name in names) else TORCHVISION.name
+    parts = {"resnetv2": "timm's ResNetV2", "legacy": "timm's legacy SENet", "sk": "timm's SKNet"}
+    kind = next((kind for part, kind in parts.items() if f"timm_{part}" in network), d)
     for preset in ("resnet18", "resnetv2_50", "resnet50d", "wrn16_4"):
         found = recognised([f"module.{name}" for name in names], preset)
         assert (found.origin.name, found.prefix) == (kind, "module.")
@@ -65,14 +66,18 @@ def test_names_of_keras_hub(preset: str) -> None:
         assert recognised(names, other).origin.name == version
 
 
-SUPPORTED = [origin for origin in ORIGINS if not origin.unsupported]
+PRESET_OF_ORIGIN = {
+    "timm's ResNet-D": "resnet50d",
+    "timm's legacy SENet": "legacy_seresnet50",
+    "timm's SKNet": "skresnet18",
+    "timm's SKNet-D": "skresnet50d",
+}
 
 
-@pytest.mark.parametrize("origin", SUPPORTED, ids=lambda origin: origin.name)
+@pytest.mark.parametrize("origin", ORIGINS, ids=lambda origin: origin.name)
 def test_no_one_name_matters(origin: Origin) -> None:
-    preset = {"timm's ResNet-D": "resnet50d"}.get(
-        origin.name, "resnetv2_50" if "V2" in origin.name else "resnet50"
-    )
+    v2 = "resnetv2_50" if "V2" in origin.name else "resnet50"
+    preset = PRESET_OF_ORIGIN.get(origin.name, v2)
     names = names_of(origin, preset)
     for left_out in names[::10]:
         rest = [name for name in names if name != left_out]
@@ -109,13 +114,12 @@ def test_keras_applications_version_2_is_told_from_version_1() -> None:
         )
     }
     assert recognised(arrays[1]).origin is KERAS_APPLICATIONS
-    message = r"it is keras\.applications' ResNetV2, which is not supported: it halves the size in"
+    for preset in ("resnet50_v1", "resnetv2_50", "resnet50_v2"):
+        assert recognised(arrays[2], preset).origin.name == "keras.applications' ResNetV2"
     for preset in ("resnet50_v1", "resnetv2_50"):
-        with pytest.raises(ValueError, match=message):
-            recognised(arrays[2], preset)
-    model = ResnetBuilder.from_preset("resnet50_v1", (32, 32, 3))
-    with pytest.raises(ValueError, match=message):
-        load_weights(model, arrays[2])
+        model = ResnetBuilder.from_preset(preset, (32, 32, 3))
+        with pytest.raises(ValueError, match=r"ResNetV2\)(.|\n)*It fits resnet50_v2\."):
+            load_weights(model, arrays[2])
 
 
 NOBODYS = {

@@ -11,14 +11,11 @@ from ..builder import ResnetBuilder
 from ..common.recursion import room_for
 from ..plan.network import make_plan
 from ..presets import resolve
-from ..weights.expected import expected_weights
-from ..weights.hub import download, is_repository
-from ..weights.layouts import TensorShape
-from ..weights.loading import load_weights
-from ..weights.names import FIRST_CONVS, HEAD
-from ..weights.recognising import Recognised, recognise
+from ..weights.checkpoints import Checkpoint
+from ..weights.contents import contents
+from ..weights.fetching import opened
+from ..weights.loading import load_checkpoint
 from ..weights.report import WeightsReport
-from ..weights.sources import open_checkpoint
 
 ENDINGS = (".keras", ".weights.h5")
 PHASES = ("building", "loading", "writing", "reading back")
@@ -52,10 +49,10 @@ def convert(
     if path.is_dir():
         raise IsADirectoryError(f"cannot write {path}: it is a folder")
     begins("building")
-    source = download(checkpoint) if is_repository(checkpoint) else Path(checkpoint)
-    model = _network_for(source, preset)
-    begins("loading")
-    report = load_weights(model, source)
+    with opened(checkpoint) as source:
+        model = _network_for(source, preset)
+        begins("loading")
+        report, _ = load_checkpoint(model, source, adapt=False)
     begins("writing")
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         whole = Path(folder) / path.name
@@ -66,28 +63,18 @@ def convert(
     return report
 
 
-def _network_for(source: Path, preset: str) -> keras.Model:
+def _network_for(checkpoint: Checkpoint, preset: str) -> keras.Model:
     """Build the preset with the checkpoint's numbers of input channels and classes."""
-    config = resolve(preset).config
-    with open_checkpoint(source) as checkpoint:
-        kernels = _kernels(recognise(checkpoint, expected_weights(make_plan(config))))
-    rows, columns, channels = config.input_shape
-    channels = next((kernels[stem][2] for stem in FIRST_CONVS if stem in kernels), channels)
-    classes = kernels[HEAD][-1] if HEAD in kernels else None
-    return ResnetBuilder.from_preset(
-        preset, (rows, columns, channels), classes, data_format="channels_last"
+    named = resolve(preset)
+    rows, columns, channels = named.config.input_shape
+    found = contents(checkpoint, make_plan(named.config))
+    return ResnetBuilder.from_config(
+        named.config,
+        (rows, columns, found.channels or channels),
+        found.classes,
+        name=named.name,
+        data_format="channels_last",
     )
-
-
-def _kernels(found: Recognised) -> dict[str, TensorShape]:
-    """The shapes of the checkpoint's first convolution and classifier."""
-    shapes, origin = found.checkpoint.shapes, found.origin
-    kernels = {layer: (layer, "kernel") for layer in (*FIRST_CONVS, HEAD)}
-    return {
-        layer: origin.layout.keras_shape(kernel, shapes[origin.tensor(kernel)])
-        for layer, kernel in kernels.items()
-        if origin.tensor(kernel) in shapes
-    }
 
 
 def _check(model: keras.Model, file: Path) -> None:

@@ -57,6 +57,14 @@ def _list(options: argparse.Namespace) -> Answer:
     return Answer(Table(header=header, rows=tuple(rows), note=note), data, int(not names))
 
 
+def _weights(options: argparse.Namespace) -> Answer:
+    from ..weights.listing import list_weights
+
+    found = list_weights(options.pattern)
+    data = [{"name": row.name, **asdict(row)} for row in found.rows]
+    return Answer(found.table(), data, int(not found.rows))
+
+
 def _show(options: argparse.Namespace) -> Answer:
     from ..costs.profile import profile
 
@@ -140,11 +148,12 @@ def _parser() -> argparse.ArgumentParser:
 
     def takes_network(parser: argparse.ArgumentParser) -> None:
         sides = ("ROWS", "COLUMNS", "CHANNELS")
-        parser.add_argument("name", metavar="NAME")
+        parser.add_argument("name", metavar="NAME", help="a name of `list` or `weights`")
         parser.add_argument("--input-shape", nargs=3, type=int, metavar=sides)
         parser.add_argument("--classes", type=int)
 
     takes_pattern(command("list", _list, "list the presets"))
+    takes_pattern(command("weights", _weights, "list the published checkpoints"))
     takes_network(command("show", _show, "show a network as Table 1 of the paper does"))
     picture = command("plot", _plot, "draw a network on one page")
     takes_network(picture)
@@ -179,8 +188,10 @@ def _print(table: Table) -> None:
     from rich.table import Table as RichTable
 
     shown = RichTable(title=table.title, title_justify="left", box=box.SIMPLE_HEAD)
-    for name, numeric in zip(table.header, table.numeric, strict=True):
-        shown.add_column(name, justify="right" if numeric else "left", no_wrap=numeric)
+    for number, (name, numeric) in enumerate(zip(table.header, table.numeric, strict=True)):
+        no_wrap = numeric or (number == 0 and not table.wrap)
+        justify: Any = "right" if numeric else "left"
+        shown.add_column(name, justify=justify, no_wrap=no_wrap, overflow="fold")
     for row, kind in zip_longest(table.rows, table.kinds):
         shown.add_row(*map(cell_text, row), style=ROW_STYLES.get(kind, ""))
     console = Console(highlight=False, markup=False)
@@ -189,7 +200,7 @@ def _print(table: Table) -> None:
         console.print(table.note, style="dim")
 
 
-ROW_STYLES = {"total": "bold", "equal": "green", "differs": "yellow"}
+ROW_STYLES = {"total": "bold", "best": "bold", "equal": "green", "differs": "yellow"}
 
 
 if __name__ == "__main__":

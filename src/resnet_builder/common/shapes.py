@@ -1,6 +1,6 @@
 """Shapes of images: (rows, columns, channels) internally, converted at the public interface."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import prod
 from typing import Any
 
@@ -61,6 +61,12 @@ def in_order(shape: ImageShape, order: str) -> tuple[int | None, ...]:
 def known_product(*sizes: int | None) -> int | None:
     """The product, or None if any factor is unknown."""
     return None if None in sizes else prod(size for size in sizes if size is not None)
+
+
+def known_sum(numbers: Iterable[int | None]) -> int | None:
+    """The sum, or None if any number is unknown."""
+    known = list(numbers)
+    return None if None in known else sum(number for number in known if number is not None)
 
 
 def _rows_columns_channels(given: tuple[Any, ...], order: str) -> ImageShape:

@@ -1,5 +1,6 @@
 """Tables as text, Markdown, LaTeX and HTML."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
@@ -22,7 +23,7 @@ class Table:
 
     Attributes:
         wrap: maximum width of the first column.
-        kinds: of the rows, for colours: `"total"`, `"equal"`, `"differs"` or empty.
+        kinds: of the rows, for colours: `"total"`, `"best"`, `"equal"`, `"differs"` or empty.
     """
 
     header: tuple[str, ...] = ()
@@ -43,8 +44,10 @@ class Table:
 
     def to_latex(self) -> str:
         """The table in LaTeX."""
-        parts = [f"% {self.title}", self._render("latex_raw", _latex), f"% {self.note}"]
-        return "\n".join(part for part in parts if part != "% ")
+        title, note = (
+            [f"% {line}" for line in text.splitlines()] for text in (self.title, self.note)
+        )
+        return "\n".join([*title, self._render("latex_raw", _latex), *note])
 
     def to_html(self) -> str:
         """The table in HTML, for a notebook."""
@@ -61,6 +64,8 @@ class Table:
         ]
 
     def _render(self, style: str, write: Callable[[TableCell], str]) -> str:
+        if not self.header:
+            return ""
         rows = [[write(cell) for cell in row] for row in self.rows]
         # Imported here, because it takes 50 ms and a terminal in colour does not need it.
         from tabulate import tabulate
@@ -77,7 +82,29 @@ class Table:
         return str(text)
 
 
-def _plain(cell: TableCell) -> str:
+class Tabular(ABC):
+    """A result that prints as a table."""
+
+    @abstractmethod
+    def table(self) -> Table:
+        """The result as a table."""
+
+    def __str__(self) -> str:
+        return self.table().to_text()
+
+    def to_markdown(self) -> str:
+        """The table in Markdown."""
+        return self.table().to_markdown()
+
+    def to_latex(self) -> str:
+        r"""The table in LaTeX, as a `tabular` with `\hline`s."""
+        return self.table().to_latex()
+
+    def _repr_html_(self) -> str:
+        return self.table().to_html()
+
+
+def _plain_text(cell: TableCell) -> str:
     if cell is None:
         return "?"
     return f"{cell:,}" if isinstance(cell, int | float) else str(cell)
@@ -86,7 +113,7 @@ def _plain(cell: TableCell) -> str:
 def cell_text(cell: TableCell) -> str:
     """A cell as text for a terminal."""
     if not isinstance(cell, Stack):
-        return _plain(cell)
+        return _plain_text(cell)
     if cell.repeats == 1 or not cell.lines:
         return "\n".join(cell.lines)
     width = max(map(len, cell.lines))
@@ -101,7 +128,7 @@ def cell_text(cell: TableCell) -> str:
 
 def _inline(cell: TableCell, line_break: str) -> str:
     if not isinstance(cell, Stack):
-        return _plain(cell)
+        return _plain_text(cell)
     lines = line_break.join(cell.lines)
     return lines if cell.repeats == 1 else f"[{lines}] x {cell.repeats}"
 
@@ -116,7 +143,7 @@ def _html(cell: TableCell) -> str:
 
 def _latex(cell: TableCell) -> str:
     if not isinstance(cell, Stack):
-        return _escape_latex(_plain(cell))
+        return _escape_latex(_plain_text(cell))
     lines = r" \\ ".join(rf"\text{{{_escape_latex(line)}}}" for line in cell.lines)
     stacked = rf"\begin{{array}}{{l}} {lines} \end{{array}}"
     if cell.repeats == 1:

@@ -1,7 +1,7 @@
 """The words of tables and pictures for layers, sizes and counts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 # Keras name of the function or class, in lower case and without underscores -> words.
 ACTIVATION_WORDS = {
@@ -50,22 +50,20 @@ class Description:
     def text_with(self, *, strides: bool) -> str:
         """`words`, with or without the strides."""
         noun = " ".join(filter(None, [by(self.window), self.noun]))
-        described = self if strides else replace(self, strides=(1,))
-        return ", ".join([noun, *described.settings])
+        return ", ".join([noun, *self.settings(strides=strides)])
 
     @property
     def row(self) -> str:
         """The text in Table 1 of He et al. 2015: 3x3, 64, stride 2."""
         noun = self.in_table.format(by(self.window, "x"), self.count)
-        return ", ".join(filter(None, [noun, *replace(self, count="").settings]))
+        return ", ".join(filter(None, [noun, *self.settings(count=False)]))
 
-    @property
-    def settings(self) -> list[str]:
+    def settings(self, *, count: bool = True, strides: bool = True) -> list[str]:
         """The settings in words: 64, 32 groups, stride 2."""
-        words = [self.count] if self.count else []
+        words = [self.count] if count and self.count else []
         words += [f"{self.groups} groups"] if self.groups > 1 else []
         for word, numbers in (("dilation", self.dilation), ("stride", self.strides)):
-            if set(numbers) - {1}:
+            if set(numbers) - {1} and (strides or word != "stride"):
                 words.append(f"{word} {by(numbers[:1] if len(set(numbers)) == 1 else numbers)}")
         return words
 

@@ -1,18 +1,18 @@
 """profile: parameters, multiply-adds and Table 1 of a network. Imports Keras only for models."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..common.shapes import Shape, known_product
 from ..config import ResnetConfig
 from ..plan.draft import Unit
 from ..plan.layers import Layer
 from ..plan.network import Plan, Stage, make_plan
 from ..plan.words import describe
 from ..presets import resolve
-from .report import Profile, StageProfile, known_sum
+from .cost import Cost, total_cost
+from .report import Profile, StageProfile
 
 if TYPE_CHECKING:
     import keras
@@ -30,7 +30,7 @@ def profile(
     are counted; layers that are not counted are listed in `uncounted`.
 
     Args:
-        source: a preset's name, a `ResnetConfig`, or a Keras model.
+        source: a name of `list_presets()` or `list_weights()`, a `ResnetConfig`, or a Keras model.
         input_shape: (rows, columns, channels), or for a model its own order of axes. Default: the
             source's own.
         classes: number of classes of a preset or config. Default: its own.
@@ -67,78 +67,95 @@ def profile(
 
         return profile_model(source, input_shape, classes)
     named = resolve(source, input_shape, classes)
-    plan = make_plan(named.config)
-    if not plan.is_known:
+    name, config = named.name, named.config
+    if callable(config.block):
         from ..model.assemble import model_of
         from .models import profile_model
 
-        return profile_model(model_of(plan, named.name))
-    return profile_plan(plan, named.name)
+        return profile_model(model_of(make_plan(config), name))
+    return _profile(_parts_of(_shortened(config)), config, name)
 
 
 def profile_plan(plan: Plan, name: str) -> Profile:
     """The profile of a plan, under a name."""
-    costs = {
-        "stem": _cost(chain.from_iterable(plan.stem)),
-        **{stage.name: _stage_cost(stage) for stage in plan.stages},
-        "head": _cost(chain.from_iterable(plan.head)),
-    }
-    rows = [_row("stem", costs["stem"], plan.stem)]
-    for stage in plan.stages:
-        units = stage.blocks[-1].residual
-        rows.append(_row(stage.name, costs[stage.name], units, len(stage.blocks)))
-    rows.append(_row("head", costs["head"], plan.head))
-    parameters = sum(row.parameters for row in rows)
+    return _profile(_parts(plan), plan.config, name)
+
+
+def _shortened(config: ResnetConfig) -> ResnetConfig:
+    """The config with up to three blocks in a stage: those between first and last are alike."""
+    if config.widths:  # every block has its own
+        return config
+    return config.replace(repetitions=[min(blocks, 3) for blocks in config.repetitions])
+
+
+class _Part(NamedTuple):
+    """The stem, a stage or the head: its row of Table 1, and its cost.
+
+    `cost` is that of the planned blocks, `further` that of each block beyond their number.
+    """
+
+    name: str
+    output_size: tuple[int | None, int | None]
+    lines: tuple[str, ...]
+    cost: Cost
+    planned: int = 1
+    further: Cost = Cost()
+
+    def cost_of(self, blocks: int) -> Cost:
+        return total_cost([self.cost, *[self.further] * (blocks - self.planned)])
+
+
+def _profile(parts: Sequence[_Part], config: ResnetConfig, name: str) -> Profile:
+    repeats = (1, *config.repetitions, 1)
+    costs = [part.cost_of(blocks) for part, blocks in zip(parts, repeats, strict=True)]
+    total = total_cost(costs)
+    rows = (
+        StageProfile(part.name, part.output_size, part.lines, blocks, cost.parameters, cost.macs)
+        for part, blocks, cost in zip(parts, repeats, costs, strict=True)
+    )
     return Profile(
         name=name,
-        input_shape=plan.config.input_shape,
-        parameters=parameters,
-        total_parameters=parameters + sum(cost.statistics for cost in costs.values()),
-        macs=known_sum(row.macs for row in rows),
+        input_shape=config.input_shape,
+        parameters=total.parameters,
+        total_parameters=total.parameters + total.statistics,
+        macs=total.macs,
         stages=tuple(rows),
     )
 
 
-class Counts(NamedTuple):
-    """The cost of some layers."""
-
-    parameters: int
-    statistics: int
-    macs: int | None
+@lru_cache(maxsize=128)
+def _parts_of(config: ResnetConfig) -> tuple[_Part, ...]:
+    """The parts of a network, cached for networks that differ in depth only."""
+    return _parts(make_plan(config))
 
 
-def _cost(layers: Iterable[Layer]) -> Counts:
-    layers = list(layers)
-    return Counts(
-        sum(layer.parameters for layer in layers),
-        sum(layer.statistics for layer in layers),
-        known_sum(layer.macs for layer in layers),
+def _parts(plan: Plan) -> tuple[_Part, ...]:
+    return (
+        _part("stem", plan.stem, chain.from_iterable(plan.stem)),
+        *map(_stage_part, plan.stages),
+        _part("head", plan.head, chain.from_iterable(plan.head)),
     )
 
 
-def _stage_cost(stage: Stage) -> Counts:
-    """The cost of a stage; blocks of one kind are counted once, as a stage may have hundreds."""
-    counts = Counter(block.kind for block in stage.blocks)
-    firsts = {block.kind: block for block in reversed(stage.blocks)}
-    costs = [(_cost(block.layers), counts[kind]) for kind, block in firsts.items()]
-    return Counts(
-        sum(cost.parameters * count for cost, count in costs),
-        sum(cost.statistics * count for cost, count in costs),
-        known_sum(known_product(cost.macs, count) for cost, count in costs),
-    )
+def _stage_part(stage: Stage) -> _Part:
+    blocks = stage.blocks
+    part = _part(stage.name, blocks[-1].residual, stage.layers)
+    return part._replace(planned=len(blocks), further=_cost(blocks[len(blocks) // 2].layers))
 
 
-def _row(name: str, cost: Counts, units: tuple[Unit, ...], repeats: int = 1) -> StageProfile:
-    lines = (described.row for unit in units for described in describe(unit) if described.in_table)
-    return StageProfile(
-        name=name,
-        output_size=_size(units[-1][-1].output_shape) if units else (None, None),
-        block=tuple(lines),
-        repeats=repeats,
-        parameters=cost.parameters,
-        macs=cost.macs,
-    )
+def _part(name: str, units: tuple[Unit, ...], layers: Iterable[Layer]) -> _Part:
+    described = (line for unit in units for line in describe(unit))
+    lines = tuple(line.row for line in described if line.in_table)
+    return _Part(name, _output_size(units), lines, _cost(layers))
 
 
-def _size(shape: Shape) -> tuple[int | None, int | None]:
+def _cost(layers: Iterable[Layer]) -> Cost:
+    return total_cost(Cost(layer.parameters, layer.statistics, layer.macs) for layer in layers)
+
+
+def _output_size(units: tuple[Unit, ...]) -> tuple[int | None, int | None]:
+    """The size after the last unit; the output of a residual branch has that of its block."""
+    if not units:
+        return None, None
+    shape = units[-1][-1].output_shape
     return (shape[0], shape[1]) if len(shape) == 3 else (1, 1)

@@ -6,19 +6,31 @@ from fnmatch import fnmatchcase
 from functools import cache
 
 from ..common.checks import unknown
-from ..common.tables import Table
+from ..common.tables import Table, Tabular
 from ..presets import PRESETS
 from .profile import profile
 
-TORCHVISION = "torchvision: models/resnet.py, weights metadata"
-TIMM = "timm: results/benchmark-infer-amp-nchw-pt113-cu117-rtx3090.csv"
-OSMR = "imgclsmob: osmr/imgclsmob, chainer_/README.md"
-KERAS_HUB = "keras-hub: models/resnet/resnet_presets.py"
-ORIGINAL_CODE = "the article: its code, run under Keras 2"
-AKAMASTER = "akamaster: pytorch_resnet_cifar10, what resnet.py prints"
-HE_2015 = "He et al. 2015: arXiv:1512.03385, Tables 1 and 6, Figure 3"
-HE_2016 = "He et al. 2016: arXiv:1603.05027, Table 4"
-WRN_2016 = "Zagoruyko 2016: arXiv:1605.07146, Table 4"
+
+@dataclass(frozen=True)
+class Source:
+    """A publication: how it is cited, and the place in it."""
+
+    name: str
+    place: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.place}"
+
+
+TORCHVISION = Source("torchvision", "models/resnet.py, weights metadata")
+TIMM = Source("timm", "results/benchmark-infer-amp-nchw-pt113-cu117-rtx3090.csv")
+OSMR = Source("imgclsmob", "osmr/imgclsmob, chainer_/README.md")
+KERAS_HUB = Source("keras-hub", "models/resnet/resnet_presets.py")
+ORIGINAL_CODE = Source("the article", "its code, run under Keras 2")
+AKAMASTER = Source("akamaster", "pytorch_resnet_cifar10, what resnet.py prints")
+HE_2015 = Source("He et al. 2015", "arXiv:1512.03385, Tables 1 and 6, Figure 3")
+HE_2016 = Source("He et al. 2016", "arXiv:1603.05027, Table 4")
+WRN_2016 = Source("Zagoruyko 2016", "arXiv:1605.07146, Table 4")
 
 # Reasons why a published number differs from this package's.
 OPTION_A = (
@@ -31,7 +43,7 @@ EXTRA_BATCH_NORM = "has one more batch norm of 64 channels, after its stem: 128 
 THEIR_COUNT = "10.33 M; the same layers come to 10,327,706 in imgclsmob as well"
 
 # (source, quantity) -> preset -> published number; if it differs, also the counted one and why.
-_NUMBERS: dict[tuple[str, str], dict[str, str | tuple[str, str, str]]] = {
+_NUMBERS: dict[tuple[Source, str], dict[str, str | tuple[str, str, str]]] = {
     (TORCHVISION, "parameters"): {
         "resnet18": "11,689,512",
         "resnet34": "21,797,672",
@@ -158,7 +170,8 @@ class Published:
         quantity: `"parameters"`, `"total_parameters"` or `"macs"`, as in `Profile`.
         ours: the number that `profile` counts.
         theirs: the number as published, with its unit and its digits.
-        source: the publication.
+        cited_as: the publication, in short.
+        source: the publication, and the place in it.
         equal: whether the counted number, rounded to the published digits, is the published one.
         note: the reason for a difference, if it is known.
     """
@@ -167,13 +180,14 @@ class Published:
     quantity: str
     ours: int
     theirs: str
+    cited_as: str
     source: str
     equal: bool
     note: str = ""
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Tabular):
     """The published numbers compared with the counted ones; prints as a table.
 
     Attributes:
@@ -201,8 +215,7 @@ class Report:
             if row.note:
                 verdict += f" [{notes.index(row.note) + 1}]"
             quantity = row.quantity.replace("_", " ")
-            source = row.source.partition(":")[0]
-            rows.append((row.preset, quantity, row.ours, row.theirs, verdict, source))
+            rows.append((row.preset, quantity, row.ours, row.theirs, verdict, row.cited_as))
         equal = sum(row.equal for row in self.rows)
         explained = [f"[{number}] {note}" for number, note in enumerate(notes, start=1)]
         count = f"{equal} of {len(self.rows)} published numbers are equal to ours"
@@ -214,12 +227,6 @@ class Report:
             note="\n".join([*explained, "", *sources, "", count]).strip(),
             kinds=tuple("equal" if row.equal else "differs" for row in self.rows),
         )
-
-    def __str__(self) -> str:
-        return self.table().to_text()
-
-    def _repr_html_(self) -> str:
-        return self.table().to_html()
 
 
 def verify(pattern: str = "*") -> Report:
@@ -244,11 +251,11 @@ def verify(pattern: str = "*") -> Report:
     if not any(fnmatchcase(name, pattern) for name in PRESETS):
         raise ValueError(unknown("preset", pattern, PRESETS, "list_presets() names them all"))
     order = list(PRESETS)
-    rows = sorted(_rows(pattern), key=lambda row: order.index(row.preset))
+    rows = sorted(_compared(pattern), key=lambda row: order.index(row.preset))
     return Report(tuple(rows))
 
 
-def _rows(pattern: str) -> Iterator[Published]:
+def _compared(pattern: str) -> Iterator[Published]:
     counts = cache(profile)  # most presets have several numbers
     for (source, quantity), numbers in _NUMBERS.items():
         for preset, published in numbers.items():
@@ -260,7 +267,8 @@ def _rows(pattern: str) -> Iterator[Published]:
             # A reason explains only the difference it was found for.
             note = why if _rounded_alike(ours, expected) else ""
             equal = _rounded_alike(ours, theirs)
-            yield Published(preset, quantity, ours, theirs, source, equal, note)
+            cited = source.name, str(source)
+            yield Published(preset, quantity, ours, theirs, *cited, equal, note)
 
 
 def _rounded_alike(counted: int, published: str) -> bool:

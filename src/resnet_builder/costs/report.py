@@ -1,9 +1,9 @@
 """Parameter and multiply-add counts, in total and per stage: the rows of the paper's Table 1."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..common.tables import Stack, Table
+from ..common.tables import Stack, Table, Tabular
+from ..common.words import by
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class StageProfile:
 
 
 @dataclass(frozen=True)
-class Profile:
+class Profile(Tabular):
     """Parameter and multiply-add counts, in total and per stage; prints as the paper's Table 1.
 
     Attributes:
@@ -62,7 +62,7 @@ class Profile:
         rows = [
             (
                 row.name,
-                _size(row.output_size),
+                by(row.output_size or (), "x"),
                 Stack(row.block, row.repeats),
                 row.parameters,
                 row.macs,
@@ -70,7 +70,6 @@ class Profile:
             for row in self.stages
         ]
         total = ("total", "", "", self.parameters, self.macs)
-        shape = "x".join("?" if size is None else str(size) for size in self.input_shape)
         notes = []
         if self.total_parameters != self.parameters:
             fixed = self.total_parameters - self.parameters
@@ -78,33 +77,9 @@ class Profile:
         if self.uncounted:
             notes.append(f"multiply-adds not counted: {', '.join(self.uncounted)}")
         return Table(
-            title=f"{self.name}, {shape}",
+            title=f"{self.name}, {by(self.input_shape, 'x')}",
             header=("stage", "output", "layers", "parameters", "multiply-adds"),
             rows=(*rows, total),
             note="\n".join(notes),
             kinds=(*[""] * len(rows), "total"),
         )
-
-    def __str__(self) -> str:
-        return self.table().to_text()
-
-    def to_markdown(self) -> str:
-        """The table in Markdown."""
-        return self.table().to_markdown()
-
-    def to_latex(self) -> str:
-        r"""The table in LaTeX, as a `tabular` with `\hline`s."""
-        return self.table().to_latex()
-
-    def _repr_html_(self) -> str:
-        return self.table().to_html()
-
-
-def known_sum(numbers: Iterable[int | None]) -> int | None:
-    """The sum, or None if any number is unknown."""
-    known = list(numbers)
-    return None if None in known else sum(number for number in known if number is not None)
-
-
-def _size(size: tuple[int | None, int | None] | None) -> str:
-    return "x".join("?" if side is None else str(side) for side in size or ())

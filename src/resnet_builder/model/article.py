@@ -17,11 +17,12 @@ import keras
 from ..common.checks import positive_int
 from ..common.shapes import image_shape
 from ..config import BLOCK_NAME, ORIGINAL, ResnetConfig
-from ..plan.blocks import BlockSpec, plan_block, shape_change
+from ..plan.blocks import BlockSpec, plan_block
 from ..plan.draft import ConvSpec, Draft
 from ..plan.layers import Layer, Pair
 from ..plan.names import Place
 from ..plan.orders import BN_RELU_CONV, CONV_BN_RELU, Steps
+from ..plan.shortcuts import shape_change
 from .assemble import apply_layers
 from .layers import Style, Tensor
 
@@ -107,6 +108,7 @@ def _block(
 ) -> Callable[[Tensor], Tensor]:
     spec = BlockSpec(
         place=Place("stage", 1, 1),
+        block=kind,
         filters=positive_int(filters, "filters"),
         strides=_pair(init_strides, "init_strides"),
         opens_network=opens_network,

@@ -17,20 +17,32 @@ from ..plan.layers import (
     Add,
     AvgPool,
     BatchNorm,
+    Blur,
     ChannelPad,
+    ChannelScale,
+    ChannelSlice,
+    Concatenate,
     Conv,
     Dense,
+    Divide,
     Dropout,
     DropPath,
     GlobalPool,
+    GroupDeviation,
+    GroupNorm,
+    HalfBlur,
     Identity,
     Input,
     Layer,
     MaxPool,
     Multiply,
     OwnBlock,
+    Pool,
+    ReflectPad,
     Reshape,
+    Softmax,
     Subsample,
+    Transpose,
     ZeroPad,
 )
 from .initializers import initializer
@@ -117,7 +129,30 @@ def _channel_conv(layer: ChannelConv, style: Style) -> keras.Layer:
 
 
 def _zero_pad(layer: ZeroPad, style: Style) -> keras.Layer:
-    return layers.ZeroPadding2D(layer.size, **INSIDE, **style.common(layer.name))
+    before = layer.size if layer.before is None else layer.before
+    sizes = ((before, layer.size),) * 2
+    return layers.ZeroPadding2D(sizes, **INSIDE, **style.common(layer.name))
+
+
+def _operation(
+    function: Callable[..., Tensor], layer: Layer, style: Style
+) -> Callable[[Any], Tensor]:
+    """Functions of keras.ops as one layer, which is a model so that it has a name and is saved."""
+
+    def apply(x: Any) -> Tensor:
+        given = x if isinstance(x, list) else [x]
+        inputs = [keras.Input(tensor.shape[1:], dtype=tensor.dtype) for tensor in given]
+        name = style.common(layer.name)["name"]
+        return keras.Model(inputs, function(*inputs), name=name)(x)
+
+    return apply
+
+
+def _reflect_pad(layer: ReflectPad, style: Style) -> Callable[[Tensor], Tensor]:
+    def pad(x: Tensor) -> Tensor:
+        return keras.ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+
+    return _operation(pad, layer, style)
 
 
 def _batch_norm(layer: BatchNorm, style: Style) -> keras.Layer:
@@ -129,20 +164,62 @@ def _batch_norm(layer: BatchNorm, style: Style) -> keras.Layer:
     )
 
 
+def _group_norm(layer: GroupNorm, style: Style) -> keras.Layer:
+    return layers.GroupNormalization(
+        groups=layer.groups,
+        epsilon=layer.epsilon,
+        gamma_initializer="zeros" if layer.zero_gamma else "ones",
+        **style.common(layer.name),
+    )
+
+
+def _group_deviation(layer: GroupDeviation, style: Style) -> Callable[[Tensor], Tensor]:
+    """In float32 or more, as Keras's own norms compute their statistics."""
+    ops, size = keras.ops, layer.channels // layer.groups
+
+    def mean(x: Tensor) -> Tensor:
+        means = ops.reshape(ops.mean(x, axis=(1, 2)), (-1, layer.groups, size))
+        means = ops.repeat(ops.mean(means, axis=2), size, axis=1)
+        return ops.reshape(means, (-1, 1, 1, layer.channels))
+
+    def deviation(x: Tensor) -> Tensor:
+        wide = x if x.dtype == "float64" else ops.cast(x, "float32")
+        variance = mean(ops.square(wide - mean(wide)))
+        return ops.cast(ops.sqrt(variance + layer.epsilon), x.dtype)
+
+    return _operation(deviation, layer, style)
+
+
+def _divide(layer: Divide, style: Style) -> Callable[[Tensor], Tensor]:
+    return _operation(keras.ops.divide, layer, style)
+
+
+def _channel_scale(layer: ChannelScale, style: Style) -> keras.Layer:
+    return layers.DepthwiseConv2D(
+        1,
+        use_bias=layer.use_bias,
+        depthwise_initializer="ones",
+        **INSIDE,
+        **style.common(layer.name),
+    )
+
+
 def _activation(layer: Activation, style: Style) -> keras.Layer:
     return layers.Activation(layer.function, **style.common(layer.name))
 
 
-def _max_pool(layer: MaxPool, style: Style) -> keras.Layer:
-    return layers.MaxPooling2D(
-        layer.pool_size, layer.strides, padding="same", **INSIDE, **style.common(layer.name)
-    )
+def _softmax(layer: Softmax, style: Style) -> keras.Layer:
+    return layers.Softmax(layer.axis, **style.common(layer.name))
 
 
-def _avg_pool(layer: AvgPool, style: Style) -> keras.Layer:
-    # "same" here is PyTorch's ceil_mode=True, count_include_pad=False.
-    return layers.AveragePooling2D(
-        layer.pool_size, layer.strides, padding="same", **INSIDE, **style.common(layer.name)
+def _pool(kind: type[keras.Layer]) -> Callable[[Pool, Style], keras.Layer]:
+    # An average pool with "same" is PyTorch's with ceil_mode=True and count_include_pad=False.
+    return lambda layer, style: kind(
+        layer.pool_size,
+        layer.strides,
+        padding=layer.padding,
+        **INSIDE,
+        **style.common(layer.name),
     )
 
 
@@ -161,6 +238,14 @@ def _channel_pad(layer: ChannelPad, style: Style) -> keras.Layer:
     )
 
 
+def _channel_slice(layer: ChannelSlice, style: Style) -> keras.Layer:
+    rest = layer.channels - layer.first - layer.count
+    # Cropping with the other order of axes crops the channels.
+    return layers.Cropping2D(
+        ((0, 0), (layer.first, rest)), data_format="channels_first", **style.common(layer.name)
+    )
+
+
 def _global_pool(layer: GlobalPool, style: Style) -> keras.Layer:
     kinds = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
     return kinds[layer.pooling](keepdims=layer.keeps_axes, **INSIDE, **style.common(layer.name))
@@ -168,6 +253,10 @@ def _global_pool(layer: GlobalPool, style: Style) -> keras.Layer:
 
 def _reshape(layer: Reshape, style: Style) -> keras.Layer:
     return layers.Reshape(layer.shape, **style.common(layer.name))
+
+
+def _transpose(layer: Transpose, style: Style) -> keras.Layer:
+    return layers.Permute(layer.axes, **style.common(layer.name))
 
 
 def _plain(kind: type[keras.Layer]) -> Callable[[Layer, Style], keras.Layer]:
@@ -224,16 +313,27 @@ def _own_block(layer: OwnBlock, style: Style) -> Callable[[Tensor], Tensor]:
 KERAS_LAYERS: dict[type[Layer], Callable[[Any, Style], Any]] = {
     Input: _input,
     ZeroPad: _zero_pad,
+    ReflectPad: _reflect_pad,
     Conv: _conv,
     ChannelConv: _channel_conv,
     BatchNorm: _batch_norm,
+    GroupNorm: _group_norm,
+    GroupDeviation: _group_deviation,
+    Divide: _divide,
+    ChannelScale: _channel_scale,
     Activation: _activation,
-    MaxPool: _max_pool,
-    AvgPool: _avg_pool,
+    Softmax: _softmax,
+    MaxPool: _pool(layers.MaxPooling2D),
+    AvgPool: _pool(layers.AveragePooling2D),
+    HalfBlur: _pool(layers.AveragePooling2D),
+    Blur: _pool(layers.AveragePooling2D),
     Subsample: _subsample,
     ChannelPad: _channel_pad,
+    ChannelSlice: _channel_slice,
+    Concatenate: _plain(layers.Concatenate),
     GlobalPool: _global_pool,
     Reshape: _reshape,
+    Transpose: _transpose,
     Add: _plain(layers.Add),
     Multiply: _plain(layers.Multiply),
     Identity: _plain(layers.Identity),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pydot
 
-from ..common.checks import look_up
+from ..common.checks import choice
 
 FORMATS = {".png": "png", ".svg": "svg", ".dot": "raw", ".gv": "raw"}
 
@@ -41,7 +41,7 @@ class Diagram:
         Warns:
             UserWarning: the PNG is larger than many viewers can open.
         """
-        look_up(dict.fromkeys(FORMATS.values()), format, "format")
+        choice(format, dict.fromkeys(FORMATS.values()), "format")
         if format == "raw":
             return self.dot.encode()
         picture = _draw(self.dot, format)

@@ -7,53 +7,49 @@ import pydot
 
 from ..common import words
 from ..model.graph import Node, model_graph
-from .markup import escape
+from .markup import escape, one_column
 from .sketch.layer_words import activation_words, description, kind, window
-from .style import COLOURS, FONT
+from .style import COLOURS, FONT, titled_graph
 
 
 def draw_layers(model: keras.Model, direction: str) -> pydot.Dot:
     """Draw a box for every layer: its description, its name and its output shape."""
-    font = {"fontname": FONT, "fontsize": "11"}
-    graph = pydot.Dot(
-        "network",
-        rankdir=direction,
-        ranksep="0.2",
-        nodesep="0.3",
-        label=f"<<B>{escape(model.name)}</B>>",
-        labelloc="t",
-        fontname=FONT,
-    )
+    distances = {"ranksep": "0.2", "nodesep": "0.3"}
+    graph = titled_graph(f"<B>{escape(model.name)}</B>", direction, distances)
     graph.set_node_defaults(
-        shape="box", style="filled", color="#777777", width="2.4", margin="0.05,0.02", **font
+        shape="box",
+        style="filled",
+        color="#777777",
+        width="2.4",
+        margin="0.05,0.02",
+        fontname=FONT,
+        fontsize="11",
     )
     graph.set_edge_defaults(arrowsize="0.6", color="#444444")
     for number, node in enumerate(model_graph(model)):
         colour = COLOURS[kind(node.layer)]
-        graph.add_node(pydot.Node(f"n{number}", label=_label(node), fillcolor=colour))
+        graph.add_node(pydot.Node(f"n{number}", label=_layer_label(node), fillcolor=colour))
         for source in node.inputs:
             graph.add_edge(pydot.Edge(f"n{source}", f"n{number}"))
     return graph
 
 
-def _label(node: Node) -> str:
+def _layer_label(node: Node) -> str:
     layer = node.layer
     described = description(layer)
     activation = activation_words(layer) if hasattr(layer, "activation") else ""
-    what = [described.noun, words.by(window(layer)), *described.settings, activation]
+    what = [described.noun, words.by(window(layer)), *described.settings(), activation]
     lines = [
         f"<B>{escape(', '.join(filter(None, what)))}</B>",
         escape(layer.name),
-        _size(node.output_shape),
+        _shape_words(node.output_shape),
         *["<B>output</B>"] * node.is_output,
     ]
-    # Rows of a table keep their distance even if Graphviz substitutes another font.
-    rows = "".join(f"<TR><TD>{line}</TD></TR>" for line in lines)
-    return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{rows}</TABLE>>'
+    return one_column(lines)
 
 
-def _size(shape: Any) -> str:
+def _shape_words(shape: Any) -> str:
     """The shape without the batch; several shapes are separated by commas."""
     if isinstance(shape, list):
-        return ", ".join(map(_size, shape))
+        return ", ".join(map(_shape_words, shape))
     return words.by(shape[1:])

@@ -4,9 +4,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from ..common.checks import look_up
+from ..common.checks import boolean, choice
 from ..config import ResnetConfig
 from ..plan.network import make_plan
 from ..presets import resolve
@@ -22,18 +22,18 @@ from .stages import draw_stages
 if TYPE_CHECKING:
     import keras
 
-DETAILS = {"stage": "a card for every stage", "block": "one page", "layer": "every layer"}
-DIRECTIONS = {"TB": "top to bottom", "LR": "left to right"}
+Detail = Literal["stage", "block", "layer"]
+Direction = Literal["TB", "LR"]
 
 
 def plot(
     source: "str | ResnetConfig | keras.Model",
     to_file: str | os.PathLike[str] | None = None,
     *,
-    detail: str = "block",
+    detail: Detail = "block",
     input_shape: Any = None,
     classes: int | None = None,
-    direction: str | None = None,
+    direction: Direction | None = None,
     fold: bool = True,
 ) -> Diagram:
     """Draw a network: on one page, for a slide, or layer by layer.
@@ -42,7 +42,8 @@ def plot(
     if it is installed, otherwise the package graphviz-pure.
 
     Args:
-        source: a preset's name, a `ResnetConfig`, or any functional or sequential Keras model.
+        source: a name of `list_presets()` or `list_weights()`, a `ResnetConfig`, or any functional
+            or sequential Keras model.
         to_file: path of the file to write: .png, .svg, .dot or .gv. Default: no file.
         detail: `"block"`, one page for any depth: equal consecutive blocks are drawn once, with
             their number; `"stage"`, a card for every stage; `"layer"`, a box for every layer.
@@ -71,11 +72,11 @@ def plot(
         >>> "3×3 conv, 512, stride 2" in diagram.dot
         True
     """
-    look_up(DETAILS, detail, "detail")
+    choice(detail, get_args(Detail), "detail")
     if direction is None:
         direction = "LR" if detail == "stage" else "TB"
-    look_up(DIRECTIONS, direction, "direction")
-    _check(to_file, fold)
+    choice(direction, get_args(Direction), "direction")
+    _check_options(to_file, fold)
     if detail == "layer":
         from .layers import draw_layers
 
@@ -97,7 +98,7 @@ def plot_side_by_side(
     fold: bool,
 ) -> Diagram:
     """Draw two networks under their names, with the differences in thick frames."""
-    _check(to_file, fold)
+    _check_options(to_file, fold)
     sketches = [replace(_sketch(config), name=name) for name, config in networks]
     if fold:
         sketches = list(map(folded, sketches))
@@ -109,9 +110,8 @@ def plot_side_by_side(
     return _saved(Diagram(draw_page(page)), to_file)
 
 
-def _check(to_file: str | os.PathLike[str] | None, fold: bool) -> None:
-    if not isinstance(fold, bool):
-        raise TypeError(f"fold must be True or False, got {fold!r}")
+def _check_options(to_file: str | os.PathLike[str] | None, fold: bool) -> None:
+    boolean(fold, "fold")
     if to_file is not None:
         check_path(Path(to_file))
 

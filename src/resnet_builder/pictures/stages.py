@@ -7,40 +7,17 @@ from itertools import groupby
 import pydot
 
 from ..common.words import Description, by
-from .markup import escape
-from .sketch.sketch import Section, Sketch, Unit
-from .style import FONT
+from .markup import escape, one_column
+from .sketch.sketch import Panel, Section, Sketch
+from .style import FONT, titled_graph
 
 MOST_LINES = 10  # in a card
 
 
 def draw_stages(sketch: Sketch, direction: str) -> pydot.Dot:
     """Draw a card for every section: its size, its layers and its costs."""
-    graph = _empty_graph(_title(sketch), direction)
-    for number, section in enumerate(sketch.sections):
-        graph.add_node(pydot.Node(f"s{number}", label=f"<{_card(section)}>"))
-        if number:
-            graph.add_edge(pydot.Edge(f"s{number - 1}", f"s{number}"))
-    return graph
-
-
-def _title(sketch: Sketch) -> str:
-    totals = escape(sketch.totals).replace("   ", "&#160;" * 3)
-    return f'<B>{escape(sketch.name)}</B>&#160; <FONT POINT-SIZE="12">{totals}</FONT>'
-
-
-def _empty_graph(title: str, direction: str) -> pydot.Dot:
-    graph = pydot.Dot(
-        "network",
-        rankdir=direction,
-        ranksep="0.3",
-        pad="0.15",
-        label=f"<{title}>",
-        labelloc="t",
-        fontname=FONT,
-        fontsize="16",
-        bgcolor="white",
-    )
+    distances = {"ranksep": "0.3", "pad": "0.15"}
+    graph = titled_graph(_title(sketch), direction, distances, fontsize="16", bgcolor="white")
     graph.set_node_defaults(
         shape="box",
         style="rounded,filled",
@@ -51,17 +28,24 @@ def _empty_graph(title: str, direction: str) -> pydot.Dot:
         margin="0.08",
     )
     graph.set_edge_defaults(arrowsize="0.8", color="#444444", penwidth="1.5")
+    for number, section in enumerate(sketch.sections):
+        graph.add_node(pydot.Node(f"s{number}", label=_card(section)))
+        if number:
+            graph.add_edge(pydot.Edge(f"s{number - 1}", f"s{number}"))
     return graph
 
 
+def _title(sketch: Sketch) -> str:
+    totals = escape(sketch.totals).replace("   ", "&#160;" * 3)
+    return f'<B>{escape(sketch.name)}</B>&#160; <FONT POINT-SIZE="12">{totals}</FONT>'
+
+
 def _card(section: Section) -> str:
-    made_of = list(_made_of(section.units))
+    made_of = list(_made_of(section.panels))
     if len(made_of) > MOST_LINES:
         made_of[MOST_LINES - 1 :] = ["…"]
     costs = [_small(section.details[field]) for field in ("parameters", "macs")]
-    lines = [*_headings(section), *made_of, " ", *costs]
-    rows = "".join(f"<TR><TD>{line}</TD></TR>" for line in lines)
-    return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{rows}</TABLE>'
+    return one_column([*_headings(section), *made_of, " ", *costs])
 
 
 def _headings(section: Section) -> list[str]:
@@ -72,49 +56,55 @@ def _headings(section: Section) -> list[str]:
     return [line for line in (title, escape(section.details["size"]), " ") if line]
 
 
-def _made_of(units: Iterable[Unit]) -> Iterator[str]:
+def _made_of(panels: Iterable[Panel]) -> Iterator[str]:
     """Yield the lines for layers; blocks that differ only in strides and shortcuts are counted."""
-    for lines, group in groupby(units, _without_strides):
+    for lines, group in groupby(panels, _without_strides):
         alike = list(group)
         yield from map(escape, lines)
-        count = sum(unit.repeats for unit in alike)
+        count = sum(panel.repeats for panel in alike)
         if count > 1:
             yield f"<B>× {count}</B>"
-        roles = Counter(
-            role for unit in alike for role in _roles(unit) for _ in range(unit.repeats)
-        )
-        if count > 1 and (strides := _strides(alike[0])):
+        roles: Counter[str] = Counter()
+        for panel in alike:
+            roles.update({role: n * panel.repeats for role, n in _shortcuts(panel).items()})
+        if count > 1 and (strides := _first_strides(alike[0])):
             yield _small(f"stride {strides} in the first")
         if roles:
             yield _small(", ".join(f"{times} {role}" for role, times in roles.items()))
 
 
-def _without_strides(unit: Unit) -> list[str]:
-    in_a_block = bool(unit.title)
-    return [layer.text_with(strides=not in_a_block) for layer in _main_layers(unit)]
+def _without_strides(panel: Panel) -> list[str]:
+    in_a_block = bool(panel.title)
+    return [layer.text_with(strides=not in_a_block) for layer in _main_layers(panel)]
 
 
-def _strides(unit: Unit) -> str:
+def _first_strides(panel: Panel) -> str:
     """The first strides other than 1, in words; empty if there are none."""
-    strided = (layer.strides for layer in _main_layers(unit) if set(layer.strides) - {1})
+    strided = (layer.strides for layer in _main_layers(panel) if set(layer.strides) - {1})
     strides = next(strided, ())
     return by(strides[:1] if len(set(strides)) == 1 else strides)
 
 
-def _main_layers(unit: Unit) -> list[Description]:
-    beside = {edge.target for edge in unit.edges if edge.role} - {len(unit.boxes) - 1}
+def _main_layers(panel: Panel) -> list[Description]:
+    beside = {edge.target for edge in panel.edges} - _main_boxes(panel)
     return [
         cell.description
-        for number, box in enumerate(unit.boxes)
+        for number, box in enumerate(panel.boxes)
         if number not in beside
         for cell in box
         if cell.kind not in ("norm", "activation", "merge")
     ]
 
 
-def _roles(unit: Unit) -> Iterable[str]:
-    """The roles of a unit's shortcuts without repeats, in order: the same in every process."""
-    return dict.fromkeys(edge.role for edge in unit.edges if edge.role)
+def _shortcuts(panel: Panel) -> Counter[str]:
+    """The number of shortcuts by role, in order: the same in every process."""
+    main = _main_boxes(panel)
+    return Counter(edge.role for edge in panel.edges if edge.role and edge.target in main)
+
+
+def _main_boxes(panel: Panel) -> set[int]:
+    """The boxes that not only shortcuts lead to."""
+    return {edge.target for edge in panel.edges if not edge.role}
 
 
 def _small(text: str) -> str:

@@ -1,5 +1,9 @@
 """The font and the colours of all pictures."""
 
+from collections.abc import Mapping
+
+import pydot
+
 FONT = "Arial"
 
 # Paul Tol's pale, light and vibrant qualitative colours, which colour-blind readers can tell apart;
@@ -15,3 +19,18 @@ COLOURS = {
     "other": "#FFFFFF",
     "output": "#FFFFFF",
 }
+
+
+def titled_graph(
+    title: str, direction: str, distances: Mapping[str, str], **look: str
+) -> pydot.Dot:
+    """An empty graph, laid out by Graphviz, with a title in its markup above."""
+    return pydot.Dot(
+        "network",
+        rankdir=direction,
+        **distances,
+        label=f"<{title}>",
+        labelloc="t",
+        fontname=FONT,
+        **look,
+    )

@@ -10,17 +10,18 @@ from math import log2
 from typing import Any
 
 from ..common.shapes import known_product
-from .draft import Draft, Unit
+from ..common.words import Description
+from .draft import Composite, Draft, Unit
 from .layers import Activation, Conv, GlobalPool, Layer, Multiply, Reshape, WeightShape
+from .multipath import rounded
 
 
-def squeeze_excite(draft: Draft, x: Layer, name: str) -> Layer:
+def squeeze_excite(draft: Draft, x: Layer, name: str, channels: int) -> int:
     """Squeeze-and-excitation: means, two 1x1 convolutions with biases, sigmoid.
 
     Hu et al. 2017, arXiv:1709.01507.
     """
-    # Rounded to a multiple of 8, as timm does (layers/squeeze_excite.py).
-    reduced = max(8, int(x.output_channels * draft.config.se_ratio + 4) // 8 * 8)
+    reduced = rounded(x.output_channels * draft.config.se_ratio, draft.config.se_divisor)
 
     def conv(y: Layer, role: str, filters: int, activation: str) -> Layer:
         return draft.add(
@@ -38,7 +39,8 @@ def squeeze_excite(draft: Draft, x: Layer, name: str) -> Layer:
     means = draft.add(GlobalPool, f"{name}_pool", x, keeps_axes=True)
     y = conv(means, "reduce", reduced, "relu")
     y = conv(y, "expand", x.output_channels, "sigmoid")
-    return draft.add(Multiply, f"{name}_scale", x, y, attention="se_ratio", size=reduced)
+    draft.add(Multiply, f"{name}_scale", x, y)
+    return reduced
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,21 +61,22 @@ class ChannelConv(Layer):
         return known_product(self.kernel_size, self.input_shape[0])
 
 
-def efficient_channel_attention(draft: Draft, x: Layer, name: str) -> Layer:
+def efficient_channel_attention(draft: Draft, x: Layer, name: str, channels: int) -> int:
     """Means, a 1D convolution over neighbouring channels, sigmoid (arXiv:1910.03151).
 
     The kernel's size is (log2 C + 1) / 2 made odd, at least 3 (equation 12; timm layers/eca.py).
+    In a pruned network, C are the channels before the pruning.
     """
-    channels = x.output_channels
     half = int((log2(channels) + 1) / 2)
     size = max(3, half + 1 - half % 2)
     y: Layer = draft.add(GlobalPool, f"{name}_pool", x)
-    y = draft.add(Reshape, f"{name}_channels", y, shape=(channels, 1))
+    y = draft.add(Reshape, f"{name}_channels", y, shape=(x.output_channels, 1))
     initializer = draft.config.kernel_initializer
     y = draft.add(ChannelConv, f"{name}_conv", y, kernel_size=size, initializer=initializer)
     y = draft.add(Activation, f"{name}_act", y, function="sigmoid")
-    y = draft.add(Reshape, f"{name}_expand", y, shape=(1, 1, channels))
-    return draft.add(Multiply, f"{name}_scale", x, y, attention="eca", size=size)
+    y = draft.add(Reshape, f"{name}_expand", y, shape=(1, 1, x.output_channels))
+    draft.add(Multiply, f"{name}_scale", x, y)
+    return size
 
 
 @dataclass(frozen=True)
@@ -81,14 +84,15 @@ class Attention:
     """A kind of attention.
 
     Attributes:
-        plan: function that adds its layers, the last of which is a `Multiply`.
+        plan: function that adds its layers after a map, given the channels of the block before any
+            pruning, and returns the size of the network that computes the factors.
         name: part of its layers' names, after the name of the block.
         noun: name in a picture.
         in_table: name in Table 1, with {1} for its size.
         example: a value of the field that enables it.
     """
 
-    plan: Callable[[Draft, Layer, str], Layer]
+    plan: Callable[[Draft, Layer, str, int], int]
     name: str
     noun: str
     in_table: str
@@ -104,10 +108,9 @@ ATTENTIONS = {
 }
 
 
-def plan_attention(draft: Draft, x: Layer, block: str) -> Unit:
-    """Add the attention that the config enables; no layers if none."""
+def plan_attention(draft: Draft, x: Layer, kind: Attention, block: str, channels: int) -> Unit:
+    """Add an attention at the end of a block's residual branch."""
     start = len(draft.layers)
-    for field, attention in ATTENTIONS.items():
-        if getattr(draft.config, field):
-            attention.plan(draft, x, f"{block}_{attention.name}")
-    return draft.since(start)
+    size = kind.plan(draft, x, f"{block}_{kind.name}", channels)
+    shown = Description("scale", kind.noun, count=str(size), in_table=kind.in_table)
+    return Composite(draft.layers[start:], shown)

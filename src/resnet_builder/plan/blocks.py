@@ -1,31 +1,22 @@
 """Residual blocks: the residual branch, the shortcut and their sum. Does not import Keras.
 
-To add a kind of block, write a function that lists its convolutions, and add a row to `BLOCKS`; for
-a projection, do the same with `PROJECTIONS`.
+To add a kind of block, write a function that lists its convolutions, and add a row to `BLOCKS`.
 """
 
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 
 from ..common.checks import look_up
-from ..config import ResnetConfig
-from .attention import plan_attention
+from ..config import BlockFunction, BlockName, ResnetConfig
+from .attention import ATTENTIONS, plan_attention
 from .draft import ConvSpec, Draft, Unit
-from .layers import (
-    Activation,
-    Add,
-    AvgPool,
-    ChannelPad,
-    DropPath,
-    Identity,
-    Layer,
-    OwnBlock,
-    Pair,
-    Subsample,
-)
-from .names import Place
+from .layers import Activation, Add, DropPath, Identity, Layer, OwnBlock, Pair
+from .multipath import multi_scale, selective_kernels, split_attention
+from .names import ELSEWHERE, Place
 from .orders import BN_RELU, CONV, ORDERS, Steps
+from .shortcuts import Change, shape_change
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +45,8 @@ class Block:
     @property
     def kind(self) -> Hashable:
         """A key that is equal for blocks that differ only in names and stochastic depth."""
-        spec, first = self.spec, next(self.layers)
-        return (first.input_shape, spec.filters, spec.strides, spec.opens_network, spec.dilations)
+        spec = replace(self.spec, place=ELSEWHERE, drop_path_rate=0.0)
+        return next(self.layers).input_shape, self.spec.opens_stage, spec
 
     @property
     def layers(self) -> Iterator[Layer]:
@@ -79,7 +70,9 @@ class BlockSpec:
 
     Attributes:
         place: numbers of its stage and block.
+        block: the kind of block.
         filters: filters of the block; a bottleneck's output has four times as many.
+        widths: filters of each convolution; empty for those of its kind.
         strides: strides of the block.
         opens_network: whether it is the first block.
         dilations: dilation before and after the strided convolution. If they differ, the block
@@ -88,7 +81,9 @@ class BlockSpec:
     """
 
     place: Place
+    block: BlockName | BlockFunction
     filters: int
+    widths: tuple[int, ...] = ()
     strides: Pair = (1, 1)
     opens_network: bool = False
     dilations: Pair = (1, 1)
@@ -99,65 +94,118 @@ class BlockSpec:
         """The prefix of its layers' names: `"stage1_block1"`."""
         return str(self.place)
 
+    @property
+    def opens_stage(self) -> bool:
+        """Whether it is the first block of its stage."""
+        return self.place.block == 1
+
 
 # Kinds of block ---------------------------------------------------------------------------------
 
 
-def basic_block(config: ResnetConfig, filters: int, strides: Pair) -> list[ConvSpec]:
+def basic_block(config: ResnetConfig, spec: BlockSpec) -> list[ConvSpec]:
     """3x3, 3x3 (He et al. 2015, Figure 5 left)."""
-    return [ConvSpec(filters, 3, strides), ConvSpec(filters, 3)]
+    filters = spec.filters
+    return [ConvSpec(filters // config.reduce_first, 3, spec.strides), ConvSpec(filters, 3)]
 
 
-def bottleneck(config: ResnetConfig, filters: int, strides: Pair) -> list[ConvSpec]:
+def bottleneck(config: ResnetConfig, spec: BlockSpec) -> list[ConvSpec]:
     """1x1 reduce, 3x3, 1x1 expand to 4 x filters (He et al. 2015, Figure 5 right)."""
     # For ResNeXt and wide networks the width is torchvision's (models/resnet.py, Bottleneck).
-    width = filters * config.width_per_group // 64 * config.groups
-    first, second = ((1, 1), strides) if config.stride_in_3x3 else (strides, (1, 1))
+    width = spec.filters * config.width_per_group // 64 * config.groups
+    first, second = (spec.strides, (1, 1)) if not config.stride_in_3x3 else ((1, 1), spec.strides)
     return [
-        ConvSpec(width, 1, first),
+        ConvSpec(width // config.reduce_first, 1, first),
         ConvSpec(width, 3, second, config.groups),
-        ConvSpec(4 * filters, 1),
+        ConvSpec(4 * spec.filters, 1),
     ]
 
 
-# name -> convolutions of the residual branch; the order adds norms, activations and names.
-BLOCKS: dict[str, Callable[[ResnetConfig, int, Pair], list[ConvSpec]]] = {
-    "basic_block": basic_block,
-    "bottleneck": bottleneck,
+def res2net_bottleneck(config: ResnetConfig, spec: BlockSpec) -> list[ConvSpec]:
+    """A bottleneck with a multi-scale 3x3 convolution (arXiv:1904.01169)."""
+    reduce, conv, expand = bottleneck(config, spec)
+    plan = partial(multi_scale, opens_stage=spec.opens_stage)
+    width = conv.filters * config.splits
+    return [replace(reduce, filters=width), replace(conv, filters=width, plan=plan), expand]
+
+
+def sk_basic_block(config: ResnetConfig, spec: BlockSpec) -> list[ConvSpec]:
+    """A basic block with selective kernels in its first convolution (timm models/sknet.py)."""
+    first, second = basic_block(config, spec)
+    return [replace(first, plan=selective_kernels), second]
+
+
+def sk_bottleneck(config: ResnetConfig, spec: BlockSpec) -> list[ConvSpec]:
+    """A bottleneck with selective kernels in its 3x3 convolution (arXiv:1903.06586)."""
+    reduce, conv, expand = bottleneck(config, spec)
+    return [reduce, replace(conv, plan=selective_kernels), expand]
+
+
+def resnest_bottleneck(config: ResnetConfig, spec: BlockSpec) -> list[ConvSpec]:
+    """A bottleneck with split attention in its 3x3 convolution (arXiv:2004.08955)."""
+    reduce, conv, expand = bottleneck(config, spec)
+    return [reduce, replace(conv, plan=split_attention), expand]
+
+
+@dataclass(frozen=True)
+class BlockKind:
+    """A kind of block.
+
+    Attributes:
+        convs: function that returns the convolutions of the residual branch; the order adds norms,
+            activations and names.
+        is_bottleneck: whether `groups` and `width_per_group` apply.
+        own_attention: the attention field that applies to its own attention; empty for none.
+    """
+
+    convs: Callable[[ResnetConfig, BlockSpec], list[ConvSpec]]
+    is_bottleneck: bool
+    own_attention: str = ""
+
+
+BLOCKS = {
+    "basic_block": BlockKind(basic_block, False),
+    "bottleneck": BlockKind(bottleneck, True),
+    "res2net_bottleneck": BlockKind(res2net_bottleneck, True),
+    "sk_basic_block": BlockKind(sk_basic_block, False, "se_ratio"),
+    "sk_bottleneck": BlockKind(sk_bottleneck, True, "se_ratio"),
+    "resnest_bottleneck": BlockKind(resnest_bottleneck, True, "se_ratio"),
 }
 
 
 def plan_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
     """Add a block after `x`."""
     config = draft.config
-    if callable(config.block):
+    if callable(spec.block):
         return _own_block(draft, x, spec)
     order = ORDERS[config.activation_order]
-    convs = _convs(config, spec)
-    change = shape_change(
-        config,
-        x,
-        filters=convs[-1].filters,
-        strides=(prod(conv.strides[0] for conv in convs), prod(c.strides[1] for c in convs)),
-        wanted_strides=spec.strides,
-        names=f"{spec.name}_shortcut_{{}}",
-    )
-    steps = [order.residual] * (len(convs) - 1) + [order.last_of_residual]
-    if spec.opens_network:
-        steps[0] = order.first_of_network
+    kind = look_up(BLOCKS, spec.block, "block")
+    of_kind = kind.convs(config, spec)
+    convs = _varied(config, spec, of_kind)
+    change = _change(config, x, spec, convs)
     shared: Unit = ()
     if order.shares_activation and change and change.projection.is_weighted:
         shared = draft.unit(x, f"{spec.name}_{{}}1", BN_RELU)
-        x, steps[0] = shared[-1], CONV
-    residual = _residual(draft, x, spec, convs, steps)
+        x = shared[-1]
+    steps = _steps(config, spec, len(convs), is_activated=bool(shared))
+    residual: list[Unit] = []
+    y = x
+    next_steps = [*(of_conv[0] for of_conv in steps[1:]), ""]
+    numbered = enumerate(zip(convs, steps, next_steps, strict=True), start=1)
+    for number, (conv, of_conv, next_step) in numbered:
+        conv = replace(conv, normalized=next_step == "norm")
+        names = f"{spec.name}_{{}}{number}"
+        several = conv.plan and conv.plan(draft, y, names, of_conv, conv)
+        residual += several or [draft.unit(y, names, of_conv, conv)]
+        y = residual[-1][-1]
+    residual += _after_convs(draft, y, spec, kind, of_kind[-1].filters)
     shortcut = change.plan(draft, x) if change else ()
-    end = _end(draft, x, residual, shortcut, spec.name)
     return Block(
         spec=spec,
         shared=shared,
-        residual=residual,
+        residual=tuple(residual),
+        end=_end(draft, x, residual[-1][-1], shortcut, spec.name),
         shortcut=shortcut if config.shortcuts else None,
-        end=end,
     )
 
 
@@ -166,7 +214,7 @@ def _own_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
         OwnBlock,
         spec.name,
         x,
-        function=draft.config.block,
+        function=spec.block,
         filters=spec.filters,
         strides=spec.strides,
         opens_network=spec.opens_network,
@@ -175,9 +223,17 @@ def _own_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
     return Block(spec=spec, residual=((block,),), shortcut=None, end=(out,))
 
 
-def _convs(config: ResnetConfig, spec: BlockSpec) -> list[ConvSpec]:
-    """The convolutions of the residual branch, dilated if the block dilates."""
-    convs = look_up(BLOCKS, config.block, "block")(config, spec.filters, spec.strides)
+def _varied(config: ResnetConfig, spec: BlockSpec, own: list[ConvSpec]) -> list[ConvSpec]:
+    """The convolutions of the block's kind with the config's variations."""
+    convs = list(own)
+    if spec.widths:
+        if len(spec.widths) != len(own):
+            raise ValueError(
+                f"widths: {spec.name} has {len(own)} convolutions, and widths are {spec.widths}"
+            )
+        convs = [replace(c, filters=f) for c, f in zip(own, spec.widths, strict=True)]
+    if config.anti_aliasing:
+        convs = [replace(conv, anti_aliased=conv.strides != (1, 1)) for conv in convs]
     if spec.dilations != (1, 1):
         convs = list(_dilated(convs, *spec.dilations))
     if config.zero_init_last:
@@ -194,28 +250,51 @@ def _dilated(convs: list[ConvSpec], dilation: int, wider: int) -> Iterator[ConvS
         yield replace(conv, dilation=own)
 
 
-def _residual(
-    draft: Draft, x: Layer, spec: BlockSpec, convs: list[ConvSpec], steps: list[Steps]
-) -> tuple[Unit, ...]:
-    units, name = [], spec.name
-    for number, (conv, order) in enumerate(zip(convs, steps, strict=True), start=1):
-        units.append(draft.unit(x, f"{name}_{{}}{number}", order, conv))
-        x = units[-1][-1]
-    if attention := plan_attention(draft, x, name):
-        units.append(attention)
-        x = attention[-1]
+def _change(
+    config: ResnetConfig, x: Layer, spec: BlockSpec, convs: list[ConvSpec]
+) -> Change | None:
+    """The change of shape that the block's shortcut makes."""
+    rows, columns = (prod(conv.strides[axis] for conv in convs) for axis in (0, 1))
+    return shape_change(
+        config,
+        x,
+        filters=convs[-1].filters,
+        strides=(rows, columns),
+        wanted_strides=spec.strides,
+        dilation=spec.dilations[0],
+        names=f"{spec.name}_shortcut_{{}}",
+        always=config.project_first and spec.opens_stage,
+    )
+
+
+def _steps(config: ResnetConfig, spec: BlockSpec, count: int, *, is_activated: bool) -> list[Steps]:
+    """The steps of every convolution; the first has only its own if its input is activated."""
+    order = ORDERS[config.activation_order]
+    last = order.residual if config.activate_residual else order.last_of_residual
+    steps = [order.residual] * (count - 1) + [last]
+    if spec.opens_network:
+        steps[0] = order.first_of_network
+    if is_activated:
+        steps[0] = CONV
+    return steps
+
+
+def _after_convs(
+    draft: Draft, y: Layer, spec: BlockSpec, kind: BlockKind, channels: int
+) -> Iterator[Unit]:
+    """Attention and stochastic depth at the end of the residual branch."""
+    for field, attention in ATTENTIONS.items():
+        if getattr(draft.config, field) and kind.own_attention != field:
+            unit = plan_attention(draft, y, attention, spec.name, channels)
+            y = unit[-1]
+            yield unit
     if spec.drop_path_rate:
-        drop = draft.add(DropPath, f"{name}_drop_path", x, rate=spec.drop_path_rate)
-        units.append((drop,))
-    return tuple(units)
+        yield (draft.add(DropPath, f"{spec.name}_drop_path", y, rate=spec.drop_path_rate),)
 
 
-def _end(
-    draft: Draft, x: Layer, residual: tuple[Unit, ...], shortcut: tuple[Unit, ...], block: str
-) -> Unit:
+def _end(draft: Draft, x: Layer, y: Layer, shortcut: tuple[Unit, ...], block: str) -> Unit:
     """The sum, and the activation or the identity that is the block's output."""
     start = len(draft.layers)
-    y = residual[-1][-1]
     if draft.config.shortcuts:
         # The shortcut comes first: the order in which Keras 2 files list weights depends on it.
         y = draft.add(Add, f"{block}_add", shortcut[-1][-1] if shortcut else x, y)
@@ -224,99 +303,3 @@ def _end(
     else:
         draft.add(Identity, f"{block}_out", y)
     return draft.since(start)
-
-
-# Shortcuts --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Change:
-    """The change of shape that a shortcut makes, and its projection.
-
-    Attributes:
-        projection: the kind of shortcut.
-        names: names of its layers, with {} for the kind of layer.
-        filters: channels of its output.
-        strides: strides of the residual branch.
-        wanted_strides: the strides before they became dilation.
-    """
-
-    projection: "Projection"
-    names: str
-    filters: int
-    strides: Pair
-    wanted_strides: Pair
-
-    def plan(self, draft: Draft, x: Layer) -> tuple[Unit, ...]:
-        """Add the layers of the shortcut."""
-        return self.projection.plan(draft, x, self)
-
-
-def conv_projection(draft: Draft, x: Layer, change: Change) -> tuple[Unit, ...]:
-    """A 1x1 convolution (option B of He et al. 2015, section 3.3)."""
-    spec = ConvSpec(change.filters, 1, change.strides)
-    steps = ORDERS[draft.config.activation_order].projection
-    return (draft.unit(x, change.names, steps, spec),)
-
-
-def avg_pool_projection(draft: Draft, x: Layer, change: Change) -> tuple[Unit, ...]:
-    """An average pool that strides, then the 1x1 convolution (arXiv:1812.01187, section 4.2)."""
-    if change.wanted_strides == (1, 1):
-        return conv_projection(draft, x, change)
-    # If the stride has become dilation, the pool stays and does not stride (timm, resnet.py).
-    name = change.names.format("pool")
-    pool = draft.add(AvgPool, name, x, pool_size=2, strides=change.strides)
-    return ((pool,), *conv_projection(draft, pool, replace(change, strides=(1, 1))))
-
-
-def pad_projection(draft: Draft, x: Layer, change: Change) -> tuple[Unit, ...]:
-    """Subsample and pad with zero channels (option A of He et al. 2015, section 3.3)."""
-    if change.filters < x.output_channels:
-        raise ValueError(
-            f"projection='pad' only adds channels; it cannot make {change.filters} "
-            f"of {x.output_channels}: increase filters or reduce stem_filters"
-        )
-    start, name = len(draft.layers), change.names.format("pad")
-    if change.strides != (1, 1):
-        x = draft.add(Subsample, f"{name}_strides", x, strides=change.strides)
-    draft.add(ChannelPad, name, x, filters=change.filters)
-    return (draft.since(start),)
-
-
-@dataclass(frozen=True)
-class Projection:
-    """A kind of shortcut for a change of shape.
-
-    Attributes:
-        plan: function that adds its layers.
-        is_weighted: whether they have weights.
-        in_words: description for `compare`.
-    """
-
-    plan: Callable[[Draft, Layer, Change], tuple[Unit, ...]]
-    is_weighted: bool
-    in_words: str
-
-
-PROJECTIONS = {
-    "conv": Projection(conv_projection, True, "projections by 1x1 convolution"),
-    "avg_pool": Projection(
-        avg_pool_projection, True, "projections by average pool and 1x1 convolution"
-    ),
-    "pad": Projection(pad_projection, False, "projections by padding with zero channels"),
-}
-
-
-def shape_change(
-    config: ResnetConfig,
-    x: Layer,
-    filters: int,
-    strides: Pair,
-    wanted_strides: Pair | None = None,
-    names: str = "shortcut_{}",
-) -> Change | None:
-    """The change that a shortcut makes to `x`; None for an identity or no shortcut."""
-    wanted = wanted_strides or strides
-    if not config.shortcuts or (filters, wanted) == (x.output_channels, (1, 1)):
-        return None
-    return Change(PROJECTIONS[config.projection], names, filters, strides, wanted)

@@ -1,11 +1,14 @@
 """A network under construction: layers are added in order, each after its inputs."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from ..common.words import Description
 from ..config import ResnetConfig
-from .layers import Activation, BatchNorm, Conv, Input, Layer, MaxPool, Pair, Subsample, ZeroPad
+from .anti_aliasing import ANTI_ALIASING
+from .layers import Activation, Conv, Input, Layer, MaxPool, Pair, Subsample, ZeroPad
+from .norms import NORMS
 from .orders import Step, Steps
 
 L = TypeVar("L", bound=Layer)
@@ -14,9 +17,31 @@ L = TypeVar("L", bound=Layer)
 Unit = tuple[Layer, ...]
 
 
+class Composite(tuple[Layer, ...]):
+    """A unit of layers with several paths.
+
+    Attributes:
+        shown: layers and descriptions that tables and pictures show for it.
+    """
+
+    shown: tuple[Layer | Description, ...]
+
+    def __new__(cls, layers: Iterable[Layer], *shown: Layer | Description) -> "Composite":
+        """Group layers under what is shown for them."""
+        unit = super().__new__(cls, layers)
+        unit.shown = shown
+        return unit
+
+
 @dataclass(frozen=True)
 class ConvSpec:
-    """The settings of one convolution of a block or stem."""
+    """The settings of one convolution of a block or stem.
+
+    Attributes:
+        anti_aliased: whether a pool strides after it, and the convolution does not.
+        normalized: whether a norm follows at the start of the next unit.
+        plan: function that adds its unit, or several units; None for one convolution.
+    """
 
     filters: int
     kernel_size: int
@@ -24,6 +49,9 @@ class ConvSpec:
     groups: int = 1
     dilation: int = 1
     zero_gamma: bool = False
+    anti_aliased: bool = False
+    normalized: bool = False
+    plan: "Callable[[Draft, Layer, str, Steps, ConvSpec], tuple[Unit, ...]] | None" = None
 
 
 class Draft:
@@ -68,9 +96,19 @@ class Draft:
             spec: settings of the convolution, if there is one.
         """
         start = len(self.layers)
+        if spec and "norm" in steps[steps.index("conv") :]:
+            spec = replace(spec, normalized=True)
+        activates = "norm" in steps and NORMS[self.config.norm].activates
         for step in steps:
-            x = STEPS[step](self, x, names, spec)
+            if not (step == "act" and activates):
+                x = STEPS[step](self, x, names, spec)
+        if spec and spec.anti_aliased:
+            self.anti_alias(x, names.format("pool"), spec.strides)
         return self.since(start)
+
+    def anti_alias(self, x: Layer, name: str, strides: Pair) -> Layer:
+        """Add the pool of the config's anti-aliasing."""
+        return ANTI_ALIASING[str(self.config.anti_aliasing)].plan(self, x, name, strides)
 
     def max_pool(self, x: Layer, name: str, pool_size: int, strides: Pair) -> Layer:
         """Add a max pool, padded as in the config."""
@@ -83,40 +121,48 @@ class Draft:
 
 
 def _conv(draft: Draft, x: Layer, names: str, spec: Any) -> Layer:
-    config, name, padding = draft.config, names.format("conv"), "same"
+    config, kind = draft.config, "stdconv" if draft.config.weight_standardization else "conv"
+    name, padding, strides = names.format(kind), "same", spec.strides
     if spec.filters < 1:
         raise ValueError(
             "a convolution has no filters: increase filters, stem_filters or width_per_group"
         )
+    if x.output_channels % spec.groups or spec.filters % spec.groups:
+        raise ValueError(
+            f"{name}: its {x.output_channels} input channels and {spec.filters} filters are not "
+            f"both multiples of its {spec.groups} groups: change groups, filters, width_per_group "
+            "or splits"
+        )
+    # Keras has no convolution that strides and is dilated.
+    subsampled = spec.dilation > 1 and strides != (1, 1)
+    if subsampled or spec.anti_aliased:
+        strides = (1, 1)
     # At stride 1 "same" is symmetric; with strides it pads more at the bottom right.
-    if config.padding == "symmetric" and spec.strides != (1, 1) and spec.kernel_size > 1:
+    if config.padding == "symmetric" and strides != (1, 1) and spec.kernel_size > 1:
         x = draft.add(ZeroPad, f"{name}_pad", x, size=spec.kernel_size // 2)
         padding = "valid"
-    return draft.add(
+    x = draft.add(
         Conv,
         name,
         x,
         filters=spec.filters,
         kernel_size=spec.kernel_size,
-        strides=spec.strides,
+        strides=strides,
         groups=spec.groups,
         dilation=spec.dilation,
         padding=padding,
-        use_bias=config.use_bias,
+        use_bias=config.use_bias is True or (bool(config.use_bias) and not spec.normalized),
         initializer=config.kernel_initializer,
         weight_decay=config.weight_decay,
     )
+    if subsampled and not spec.anti_aliased:
+        x = draft.add(Subsample, f"{name}_strides", x, strides=spec.strides)
+    return x
 
 
 def _norm(draft: Draft, x: Layer, names: str, spec: Any) -> Layer:
-    return draft.add(
-        BatchNorm,
-        names.format("bn"),
-        x,
-        epsilon=draft.config.batch_norm_epsilon,
-        momentum=draft.config.batch_norm_momentum,
-        zero_gamma=spec is not None and spec.zero_gamma,
-    )
+    norm = NORMS[draft.config.norm]
+    return norm.plan(draft, x, names.format(norm.role), spec is not None and spec.zero_gamma)
 
 
 def _act(draft: Draft, x: Layer, names: str, spec: Any) -> Layer:

@@ -76,22 +76,40 @@ class Input(Layer):
     """The image."""
 
 
+def _padded(shape: Shape, both: int) -> Shape:
+    rows, columns, channels = shape
+    return (
+        None if rows is None else rows + both,
+        None if columns is None else columns + both,
+        channels,
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ZeroPad(Layer):
-    """Zero padding of `size` rows and columns on each side."""
+    """Zero padding: `size` rows and columns at the bottom right, and `before` at the top left.
+
+    `before` is the same as `size` if it is None.
+    """
 
     size: int
+    before: int | None = None
 
     @property
     def output_shape(self) -> Shape:
-        """(rows + 2 size, columns + 2 size, channels)."""
-        rows, columns, channels = self.input_shape
-        both = 2 * self.size
-        return (
-            None if rows is None else rows + both,
-            None if columns is None else columns + both,
-            channels,
-        )
+        """(rows, columns, channels) with the padding."""
+        before = self.size if self.before is None else self.before
+        return _padded(self.input_shape, before + self.size)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReflectPad(Layer):
+    """Padding on each side with the row or column next to the outermost."""
+
+    @property
+    def output_shape(self) -> Shape:
+        """(rows + 2, columns + 2, channels)."""
+        return _padded(self.input_shape, 2)
 
 
 def _divided(shape: Shape, strides: Pair, margin: int = 0) -> Shape:
@@ -177,6 +195,56 @@ class BatchNorm(Layer):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class GroupNorm(Layer):
+    """Group normalisation: each image's statistics over groups of channels (arXiv:1803.08494)."""
+
+    groups: int
+    epsilon: float
+    zero_gamma: bool = False
+
+    @property
+    def weights(self) -> dict[str, WeightShape]:
+        """Gamma and beta."""
+        return dict.fromkeys(("gamma", "beta"), (self.channels,))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GroupDeviation(Layer):
+    """The standard deviation of every group of channels, for each of its channels."""
+
+    groups: int
+    epsilon: float
+
+    @property
+    def output_shape(self) -> Shape:
+        """(1, 1, channels)."""
+        return (1, 1, self.channels)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Divide(Layer):
+    """The quotient of its two inputs."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChannelScale(Layer):
+    """A factor for every channel, and a bias: a 1x1 depthwise convolution."""
+
+    use_bias: bool = False
+
+    @property
+    def weights(self) -> dict[str, WeightShape]:
+        """Kernel (1, 1, channels, 1), and bias."""
+        kernel = {"kernel": (1, 1, self.channels, 1)}
+        return kernel | ({"bias": (self.channels,)} if self.use_bias else {})
+
+    @property
+    def macs(self) -> int | None:
+        """Input values."""
+        return known_product(*self.input_shape)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Activation(Layer):
     """An activation, by Keras name."""
 
@@ -184,17 +252,44 @@ class Activation(Layer):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MaxPool(Strided):
-    """Max pooling."""
+class Softmax(Layer):
+    """Softmax along an axis of the image's tensor, counted from 1 as in Keras."""
 
-    pool_size: int
+    axis: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AvgPool(Strided):
-    """Average pooling; the means exclude the padding."""
+class Pool(Strided):
+    """Pooling with padding `"same"`, or `"valid"` for none."""
 
     pool_size: int
+    padding: str = "same"
+
+    @property
+    def output_shape(self) -> Shape:
+        """(rows / strides, columns / strides, channels), without incomplete windows if valid."""
+        margin = 0 if self.padding == "same" else self.pool_size - 1
+        return (*_divided(self.input_shape, self.strides, margin), self.channels)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MaxPool(Pool):
+    """Max pooling."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AvgPool(Pool):
+    """Average pooling; the means exclude the padding."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HalfBlur(AvgPool):
+    """The first of the two average pools of a blur, which is [1, 1] * [1, 1] = [1, 2, 1]."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Blur(AvgPool):
+    """The second of the two average pools of a blur."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -205,6 +300,31 @@ class Subsample(Strided):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChannelPad(Layer):
     """Padding with zero channels on both sides, up to `filters`."""
+
+    filters: int
+
+    @property
+    def output_shape(self) -> Shape:
+        """(rows, columns, filters)."""
+        return (*self.input_shape[:2], self.filters)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChannelSlice(Layer):
+    """Some neighbouring channels."""
+
+    first: int
+    count: int
+
+    @property
+    def output_shape(self) -> Shape:
+        """(rows, columns, count)."""
+        return (*self.input_shape[:2], self.count)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Concatenate(Layer):
+    """The channels of its inputs, one after the other; `filters` in all."""
 
     filters: int
 
@@ -240,21 +360,25 @@ class Reshape(Layer):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Transpose(Layer):
+    """The axes of the image's tensor in another order, counted from 1 as in Keras."""
+
+    axes: tuple[int, ...]
+
+    @property
+    def output_shape(self) -> Shape:
+        """The sizes in the new order."""
+        return tuple(self.input_shape[axis - 1] for axis in self.axes)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Add(Layer):
     """The sum of its inputs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Multiply(Layer):
-    """The product of a map and a factor for each of its channels: the end of an attention.
-
-    Attributes:
-        attention: the kind, a name in `attention.ATTENTIONS`.
-        size: size of the small network that computes the factors.
-    """
-
-    attention: str
-    size: int
+    """The product of a map and another one, or a factor for each of its channels."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -113,10 +113,10 @@ NAME = re.compile(
     rf"(?:(?P<end>stem|head)|stage(?P<stage>{NUMBER})_block(?P<block>{NUMBER}))_(?P<role>.+)",
     re.DOTALL,
 )
-KIND = re.compile("[a-z]+(?=[0-9]*$)")
+KIND = re.compile("[a-z]+(?=[0-9_]*$)")
 
 # Layers of every network, after its prefix: the first convolution, and the ends of blocks.
-STEM_CONV = re.compile(r"(.*)stem_conv1?", re.DOTALL)
+STEM_CONV = re.compile(r"(.*)stem_(?:std)?conv1?", re.DOTALL)
 BLOCK_END = re.compile(rf"(.*)stage{NUMBER}_block{NUMBER}_{OUT}", re.DOTALL)
 
 

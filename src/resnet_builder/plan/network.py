@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate, chain
+from itertools import accumulate, chain, groupby
 from math import prod
 from operator import mul
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from ..common.checks import boolean, choice, fraction, positive_int
 from ..common.keras_names import ACTIVATIONS
@@ -16,7 +16,7 @@ from .layers import Dense, Dropout, GlobalPool, Input, Layer, Strided
 from .names import Place
 from .orders import ORDERS
 from .rules import check_config
-from .stems import plan_stem
+from .stems import PlannedStem, plan_stem
 
 Pooling = Literal["avg", "max"]
 
@@ -63,17 +63,22 @@ class Plan:
 
     Attributes:
         config: config of the network.
-        stem: a unit for each convolution, and one for the pool if there is one.
         image: the input.
+        first: the units of the stem, and which of them is the pool.
         stages: the stages, in order.
         head: units after the last stage.
     """
 
     config: ResnetConfig
     image: Input
-    stem: tuple[Unit, ...]
+    first: PlannedStem
     stages: tuple[Stage, ...]
     head: tuple[Unit, ...]
+
+    @property
+    def stem(self) -> tuple[Unit, ...]:
+        """The units of the stem."""
+        return self.first.units
 
     @property
     def layers(self) -> Iterator[Layer]:
@@ -90,8 +95,7 @@ class Plan:
 
         The stem's feature map is the output of its last convolution unit, before the pool.
         """
-        convs = [unit for unit in self.stem if any(layer.weights for layer in unit)]
-        return {"stem": convs[-1][-1]} | {
+        return {"stem": self.first.convs[-1][-1]} | {
             stage.name: stage.blocks[-1].output for stage in self.stages
         }
 
@@ -111,55 +115,80 @@ def make_plan(config: ResnetConfig, head: Head = Head(), output_stride: int | No
     draft = Draft(config)
     image = draft.input()
     stem = plan_stem(draft, image)
-    stages = tuple(_stages(draft, stem, output_stride))
-    units = tuple(_head(draft, stages[-1].blocks[-1].output, head))
-    return Plan(config, image, stem, stages, units)
+    x, blocks = stem.units[-1][-1], list[Block]()
+    for spec in block_specs(config, _stride_of(stem.units), output_stride):
+        blocks.append(plan_block(draft, x, spec))
+        x = blocks[-1].output
+    stages = groupby(blocks, lambda block: block.spec.place.part)
+    return Plan(
+        config,
+        image,
+        stem,
+        tuple(Stage(name, tuple(of_stage)) for name, of_stage in stages),
+        head=tuple(_head(draft, x, head)),
+    )
 
 
 # Stages -----------------------------------------------------------------------------------------
 
 
-def _stages(draft: Draft, stem: tuple[Unit, ...], output_stride: int | None) -> Iterator[Stage]:
-    config, x = draft.config, stem[-1][-1]
-    strides = [1] + [2] * (len(config.repetitions) - 1)
-    dilations = _stage_dilations(config, stem, strides, output_stride)
-    drop_path_rates = iter(_drop_path_rates(config))
-    for index, repetitions in enumerate(config.repetitions):
-        before, inside = dilations[index : index + 2]
-        blocks = []
-        for number in range(repetitions):
-            first = number == 0
-            spec = BlockSpec(
-                place=Place("stage", index + 1, number + 1),
-                filters=config.filters * 2**index,
-                strides=(strides[index],) * 2 if first else (1, 1),
-                opens_network=first and index == 0,
-                dilations=(before if first else inside, inside),
-                drop_path_rate=next(drop_path_rates),
-            )
-            blocks.append(plan_block(draft, x, spec))
-            x = blocks[-1].output
-        yield Stage(blocks[0].spec.place.part, tuple(blocks))
+def block_specs(
+    config: ResnetConfig, stem_stride: int, output_stride: int | None
+) -> Iterator[BlockSpec]:
+    """The settings of all blocks, in order."""
+    strides = list(_strides(config))
+    _check_output_stride(config, [stem_stride, *strides], output_stride)
+    reached, dilation = stem_stride, 1
+    drop_path_rates = _drop_path_rates(config)
+    places = [
+        Place("stage", stage, block)
+        for stage, count in enumerate(config.repetitions, start=1)
+        for block in range(1, count + 1)
+    ]
+    for number, (place, stride) in enumerate(zip(places, strides, strict=True)):
+        before, stage, block = dilation, place.stage - 1, place.block - 1
+        if output_stride and reached >= output_stride:
+            dilation *= stride
+        reached *= stride
+        yield BlockSpec(
+            place=place,
+            block=config.stage_blocks[stage],
+            filters=config.stage_filters[stage],
+            widths=config.widths[stage][block] if config.widths else (),
+            strides=(stride, stride),
+            opens_network=number == 0,
+            dilations=(before, dilation),
+            drop_path_rate=drop_path_rates[number],
+        )
 
 
-def _stage_dilations(
-    config: ResnetConfig, stem: tuple[Unit, ...], strides: list[int], output_stride: int | None
-) -> tuple[int, ...]:
-    """The dilation in the stem and each stage: its stride divided by `output_stride`."""
-    layers = chain.from_iterable(stem)
-    stem_stride = prod(layer.strides[0] for layer in layers if isinstance(layer, Strided))
-    reached = list(accumulate(strides, mul, initial=stem_stride))
+def _strides(config: ResnetConfig) -> Iterator[int]:
+    """The stride of every block."""
+    last = len(config.repetitions)
+    for stage, count in enumerate(config.repetitions, start=1):
+        if config.stride_in_last_block:
+            yield from [1] * (count - 1) + [1 if stage == last else 2]
+        else:
+            yield from [1 if stage == 1 else 2] + [1] * (count - 1)
+
+
+def _stride_of(units: tuple[Unit, ...]) -> int:
+    layers = chain.from_iterable(units)
+    return prod(layer.strides[0] for layer in layers if isinstance(layer, Strided))
+
+
+def _check_output_stride(config: ResnetConfig, strides: list[int], output_stride: Any) -> None:
     if output_stride is None:
-        return (1,) * len(reached)
-    output_stride = positive_int(output_stride, "output_stride")
+        return
+    positive_int(output_stride, "output_stride")
     if callable(config.block):
         raise ValueError("output_stride cannot dilate the layers inside a custom block function")
+    reached = sorted(set(accumulate(strides, mul)))
     if output_stride not in reached:
         raise ValueError(
-            f"output_stride must be one of {', '.join(map(str, sorted(set(reached))))} "
+            f"output_stride must be one of {', '.join(map(str, reached))} "
             f"for this network, got {output_stride!r}"
         )
-    return tuple(max(1, stride // output_stride) for stride in reached)
 
 
 def _drop_path_rates(config: ResnetConfig) -> list[float]:

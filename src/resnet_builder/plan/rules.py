@@ -7,11 +7,14 @@ from typing import get_args
 
 from ..common.checks import choice
 from ..common.keras_names import ACTIVATIONS, INITIALIZERS
-from ..config import Padding, ResnetConfig
+from ..config import Biases, Padding, ResnetConfig
+from .anti_aliasing import ANTI_ALIASING
 from .attention import ATTENTIONS
-from .blocks import BLOCKS, PROJECTIONS
+from .blocks import BLOCKS, BlockKind
+from .norms import NORMS
 from .orders import ORDERS
-from .stems import STEMS
+from .shortcuts import PROJECTIONS
+from .stems import STEM_POOLS, STEMS
 
 
 def check_config(config: ResnetConfig) -> None:
@@ -31,9 +34,16 @@ def _check_names(config: ResnetConfig) -> None:
     choice(config.projection, PROJECTIONS, "projection")
     choice(config.padding, get_args(Padding), "padding")
     choice(config.stem, STEMS, "stem")
+    choice(config.stem_pool, STEM_POOLS, "stem_pool")
     choice(config.activation, ACTIVATIONS, "activation")
+    choice(config.norm, NORMS, "norm")
+    if config.anti_aliasing is not None:
+        choice(config.anti_aliasing, ANTI_ALIASING, "anti_aliasing")
+    if isinstance(config.use_bias, str):
+        choice(config.use_bias, get_args(Biases), "use_bias")
     if not callable(config.block):
-        choice(config.block, BLOCKS, "block")
+        for block in config.stage_blocks:
+            choice(block, BLOCKS, "block")
     for field in ("kernel_initializer", "classifier_initializer"):
         chosen = getattr(config, field)
         if isinstance(chosen, str):
@@ -66,8 +76,45 @@ REFUSALS = (
         lambda c: f"projection={c.projection!r}: there are no shortcuts",
     ),
     Refusal(
-        lambda c: c.block == "basic_block" and (c.groups, c.width_per_group) != (1, 64),
+        lambda c: (c.groups, c.width_per_group) != (1, 64) and _without_bottleneck(c),
         lambda c: "groups and width_per_group: they apply to a bottleneck, not to a basic_block",
+    ),
+    Refusal(
+        lambda c: c.activate_residual and c.activation_order != "post",
+        lambda c: "activate_residual: a pre-activated residual branch ends in a convolution",
+    ),
+    Refusal(
+        lambda c: c.norm == "evonorm_s0" and c.activation_order != "pre",
+        lambda c: "norm='evonorm_s0': it is its own activation; use activation_order='pre'",
+    ),
+    Refusal(
+        lambda c: c.stem_pool != "max" and not STEMS[c.stem].pooled,
+        lambda c: f"stem_pool={c.stem_pool!r}: the stem {c.stem!r} has no pool",
+    ),
+    Refusal(
+        lambda c: c.stem_pool.startswith("max_") and c.anti_aliasing is not None,
+        lambda c: f"stem_pool={c.stem_pool!r}: anti_aliasing replaces the stem's pool",
+    ),
+    Refusal(
+        lambda c: c.projection_kernel != 1 and c.projection != "conv",
+        lambda c: (
+            f"projection_kernel: projection={c.projection!r} does not stride in a convolution"
+        ),
+    ),
+    Refusal(
+        lambda c: c.splits < 2 and "res2net_bottleneck" in c.stage_blocks,
+        lambda c: "splits=1: a res2net_bottleneck has 2 parts or more",
+    ),
+    Refusal(
+        lambda c: not c.se_ratio and any(kind.own_attention for kind in _kinds(c)),
+        lambda c: f"se_ratio=0: it is the width of the attention inside {c.block!r}",
+    ),
+    Refusal(
+        lambda c: c.widths is not None and tuple(map(len, c.widths)) != c.repetitions,
+        lambda c: (
+            f"widths: they are of {tuple(map(len, c.widths or ()))} blocks in the stages, and "
+            f"repetitions are {c.repetitions}"
+        ),
     ),
     Refusal(
         lambda c: len(_attentions(c)) > 1,
@@ -80,15 +127,22 @@ def _attentions(config: ResnetConfig) -> list[str]:
     return [field for field in ATTENTIONS if getattr(config, field)]
 
 
+def _kinds(config: ResnetConfig) -> list[BlockKind]:
+    return [] if callable(config.block) else [BLOCKS[str(block)] for block in config.stage_blocks]
+
+
+def _without_bottleneck(config: ResnetConfig) -> bool:
+    kinds = _kinds(config)
+    return bool(kinds) and not any(kind.is_bottleneck for kind in kinds)
+
+
 # Fields that only apply to the layers inside a block.
 INSIDE_A_BLOCK = (
-    "groups",
-    "width_per_group",
-    *ATTENTIONS,
-    "drop_path_rate",
-    "zero_init_last",
-    "shortcuts",
-    "projection",
+    *("widths", "groups", "width_per_group", "reduce_first"),
+    *("splits", "split_input", "pool_first"),
+    *("activate_residual", "shortcuts", "projection", "projection_kernel", "project_first"),
+    *(*ATTENTIONS, "se_divisor"),
+    *("drop_path_rate", "zero_init_last"),
 )
 
 

@@ -2,23 +2,32 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from math import prod
 from typing import Any
 
 from ..common.words import Description, activation
-from .attention import ATTENTIONS, ChannelConv
-from .draft import Unit
+from .attention import ChannelConv
+from .draft import Composite, Unit
 from .layers import (
     Activation,
     Add,
     AvgPool,
     BatchNorm,
+    Blur,
     ChannelPad,
+    ChannelScale,
+    ChannelSlice,
+    Concatenate,
     Conv,
     Dense,
+    Divide,
     Dropout,
     DropPath,
     GlobalPool,
+    GroupDeviation,
+    GroupNorm,
+    HalfBlur,
     Identity,
     Input,
     Layer,
@@ -26,37 +35,40 @@ from .layers import (
     Multiply,
     OwnBlock,
     Pair,
+    ReflectPad,
     Reshape,
+    Softmax,
     Strided,
     Subsample,
+    Transpose,
     ZeroPad,
 )
 
 
 def describe(unit: Unit) -> list[Description]:
     """Describe the shown layers of a unit: one box of a picture or one line of a table."""
-    if isinstance(unit[-1], Multiply):
-        unit = unit[-1:]  # describes the whole attention
+    if isinstance(unit, Composite):
+        return list(chain.from_iterable(map(_shown, unit.shown)))
     strides = _strides(unit)
     described = []
     for layer in unit:
-        words = WORDS[type(layer)](layer)
+        words = _shown(layer)
         if isinstance(layer, Strided | ChannelPad):
-            words = [replace(word, strides=strides) for word in words]
+            own = layer.strides if isinstance(layer, Strided) else (1, 1)
+            both = own[0] * strides[0], own[1] * strides[1]
+            words = [replace(word, strides=both) for word in words]
         described += words
-    return described
+    return described or [Description("pool", "subsample", strides=strides)] * (strides != (1, 1))
+
+
+def _shown(item: Layer | Description) -> list[Description]:
+    return [item] if isinstance(item, Description) else WORDS[type(item)](item)
 
 
 def _strides(unit: Unit) -> Pair:
-    """The strides of all layers together: a pool may have its strides in a separate layer."""
-    strided = [layer.strides for layer in unit if isinstance(layer, Strided)]
+    """The strides of the layers that only subsample, for the layer that is shown in their place."""
+    strided = [layer.strides for layer in unit if isinstance(layer, Subsample)]
     return prod(rows for rows, _ in strided), prod(columns for _, columns in strided)
-
-
-def _attention(layer: Multiply) -> list[Description]:
-    kind = ATTENTIONS[layer.attention]
-    size = str(layer.size)
-    return [Description("scale", kind.noun, count=size, in_table=kind.in_table)]
 
 
 def _nothing(layer: Layer) -> list[Description]:
@@ -106,17 +118,28 @@ WORDS: dict[type[Layer], Callable[[Any], list[Description]]] = {
     ChannelConv: _nothing,
     Input: _nothing,
     ZeroPad: _nothing,
+    ReflectPad: _nothing,
+    HalfBlur: _nothing,
+    Blur: lambda layer: [Description("pool", "blur", window=(3, 3), in_table="{0} blur")],
     Conv: _conv,
     BatchNorm: lambda layer: [Description("norm", "BN")],
+    GroupNorm: lambda layer: [Description("norm", "GN")],
+    GroupDeviation: _nothing,
+    Divide: _nothing,
+    ChannelScale: lambda layer: [Description("norm", "EvoNorm")] if layer.use_bias else [],
     Activation: lambda layer: _activation(layer.function),
     MaxPool: _pool("max"),
     AvgPool: _pool("avg"),
     Subsample: _nothing,
     ChannelPad: lambda layer: [Description("pool", f"zeros up to {layer.filters}")],
     GlobalPool: _global_pool,
+    ChannelSlice: _nothing,
+    Concatenate: _nothing,
+    Softmax: _nothing,
     Reshape: _nothing,
+    Transpose: _nothing,
     Add: lambda layer: [Description("merge", "+")],
-    Multiply: _attention,
+    Multiply: _nothing,
     Identity: _nothing,
     DropPath: lambda layer: [Description("other", "drop path")],
     Dropout: lambda layer: [Description("other", f"dropout, {layer.rate}")],

@@ -152,7 +152,7 @@ class _Loop:
         return tf.function(lambda batch: strategy.run(step, args=(batch,)), reduce_retracing=True)
 
 
-def restore(model: keras.Model, path: str | Path) -> int:
+def restore_cluster(model: keras.Model, path: str | Path) -> int:
     """Run `backup.restore` in a cluster: only the chief needs the file and sends it to the others.
 
     Args:

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import keras
 
-from ..common.checks import look_up
+from ..common.checks import choice, look_up, positive_int
 from ..model.graph import model_graph
+from ..model.network import check_model
 from .freezing import all_layers
+
+Labels = Literal["integer", "one_hot"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +88,7 @@ def compile_recipe(
     steps_per_epoch: int,
     batch_size: int | None = None,
     learning_rate: float | None = None,
-    labels: Literal["integer", "one_hot"] | None = None,
+    labels: Labels | None = None,
     metrics: Iterable[Any] = ("accuracy",),
     jit_compile: bool | Literal["auto"] = "auto",
 ) -> keras.Model:
@@ -126,12 +129,11 @@ def compile_recipe(
         >>> print(f"{float(model.optimizer.learning_rate):.2f} at first, while it warms up")
         0.01 at first, while it warms up
     """
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"compile_recipe compiles a Keras model, not {model!r}")
+    check_model(model)
     found = look_up(RECIPES, recipe, "recipe")
-    steps = _positive(epochs, "epochs") * _positive(steps_per_epoch, "steps_per_epoch")
+    steps = positive_int(epochs, "epochs") * positive_int(steps_per_epoch, "steps_per_epoch")
     if learning_rate is None:
-        images = found.batch_size if batch_size is None else _positive(batch_size, "batch_size")
+        images = found.batch_size if batch_size is None else positive_int(batch_size, "batch_size")
         learning_rate = found.learning_rate * images / found.batch_size
     elif not learning_rate > 0:
         raise ValueError(f"learning_rate must be more than 0, got {learning_rate!r}")
@@ -156,14 +158,6 @@ def _make_variables(model: keras.Model, *, one_hot: bool) -> None:
     labels = predictions if one_hot else keras.ops.zeros((1,), "int32")
     model.compute_metrics(None, labels, predictions)
     model.reset_metrics()
-
-
-def _positive(number: Any, what: str) -> int:
-    if isinstance(number, bool) or not isinstance(number, int):
-        raise TypeError(f"{what} must be an int, got {number!r}")
-    if number < 1:
-        raise ValueError(f"{what} must be at least 1, got {number}")
-    return number
 
 
 def schedule(
@@ -199,7 +193,7 @@ def _gives_logits(model: keras.Model) -> bool:
 def _loss(recipe: Recipe, name: str, labels: str | None, *, from_logits: bool) -> keras.Loss:
     smoothing = recipe.label_smoothing
     labels = labels or ("one_hot" if smoothing else "integer")
-    look_up({"integer": 1, "one_hot": 1}, labels, "kind of labels")
+    choice(labels, get_args(Labels), "kind of labels")
     if labels == "one_hot":
         return keras.losses.CategoricalCrossentropy(from_logits, label_smoothing=smoothing)
     if smoothing:

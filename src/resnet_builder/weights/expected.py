@@ -17,8 +17,8 @@ class ExpectedWeights:
 
     Attributes:
         shapes: shapes by name, kernels as (rows, columns, in, out) or (features, classes).
-        stride_in_3x3: whether its bottlenecks halve the size in their 3x3 convolution, which the
-            shapes do not show; None if no bottleneck halves it.
+        stride_in_3x3: whether its bottlenecks halve the size in or after their 3x3 convolution, and
+            not before it, which the shapes do not show; None if no bottleneck halves it.
     """
 
     shapes: Mapping[WeightName, TensorShape]
@@ -55,6 +55,7 @@ def stride_in_3x3(strides: Mapping[str, tuple[int, int]]) -> bool | None:
             blocks.setdefault(read.place, {})[read.role] = of_conv
     for convs in blocks.values():
         is_bottleneck = {"conv1", "conv2", "conv3"} <= convs.keys()
-        if is_bottleneck and convs["conv1"] != convs["conv2"]:
-            return max(convs["conv2"]) > 1
+        # Of an anti-aliased block, only the projection strides: a pool follows its 3x3 convolution.
+        if is_bottleneck and any(max(strides) > 1 for strides in convs.values()):
+            return max(convs["conv1"]) == 1
     return None

@@ -116,13 +116,18 @@ def _huggingface_hub(repository: str) -> Any:
 def _check(path: Path, repository: str) -> None:
     """Compare a file with its SHA-256, the name of large files in the hub's cache."""
     blob = path.resolve()
-    if not re.fullmatch(r"[0-9a-f]{64}", blob.name):
-        return
-    with blob.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != blob.name:
-        blob.unlink()
+    if re.fullmatch(r"[0-9a-f]{64}", blob.name):
+        check_digest(blob, "sha256", blob.name, repository)
+
+
+def check_digest(file: Path, algorithm: str, expected: str, source: str) -> None:
+    """Delete a downloaded file if its digest does not begin as expected, and raise ValueError."""
+    with file.open("rb") as opened:
+        digest = hashlib.file_digest(opened, algorithm).hexdigest()
+    if not digest.startswith(expected):
+        file.unlink()
+        name = {"sha256": "SHA-256", "md5": "MD5"}[algorithm]
         raise ValueError(
-            f"the download of {repository!r} is broken: its SHA-256 is {digest}, not {blob.name}. "
+            f"the download of {source!r} is broken: its {name} is {digest}, not {expected}. "
             "The file was deleted; try again"
         )

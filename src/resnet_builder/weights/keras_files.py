@@ -31,12 +31,13 @@ WEIGHTS_IN_ARCHIVE = "model.weights.h5"
 # A .weights.h5 numbers a layer's variables, the trainable ones first, and calls the layer's group
 # by its class: their names, by class and number of variables. Where a class is not listed, the
 # network's own layer tells the names: see `by_order.named_by_number`.
+_CONVOLUTIONS = ("conv1d", "conv2d", "depthwise_conv2d", "dense")
 _KERNEL = ("kernel", "bias")
 _NORM = ("gamma", "beta")
 _VARIABLES = {
     ("batch_normalization", 4): (*_NORM, "moving_mean", "moving_variance"),
     **{(norm, 2): _NORM for norm in ("group_normalization", "layer_normalization")},
-    **{(of, n): _KERNEL[:n] for of in ("conv1d", "conv2d", "dense") for n in (1, 2)},
+    **{(of, n): _KERNEL[:n] for of in _CONVOLUTIONS for n in (1, 2)},
 }
 
 

@@ -34,6 +34,9 @@ class Layout:
 
     def keras_shape(self, weight: WeightName, shape: TensorShape) -> TensorShape:
         """Convert a tensor's shape to Keras's order of axes."""
+        if weight[1] == "kernel" and len(shape) == 1:
+            # A factor for every channel, which is a depthwise convolution here.
+            return (1, 1, *shape, 1)
         in_order = tuple(shape[axis] for axis in self._axes(weight, len(shape)))
         # Some classifiers are 1x1 convolutions.
         is_dense = weight == (HEAD, "kernel") and in_order[:-2] == (1, 1)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..plan.names import STEM, LayerName
 from .layouts import KERAS, TORCH, Layout
-from .names import WeightName, known_weights
+from .names import MOST_SPLITS, WeightName, known_weights
 
 # Fields of `Origin.block`: stage or block, and the offset from a count that starts at 1.
 _COUNTS = {
@@ -25,6 +25,11 @@ _COUNTS = {
 
 # First parts of the names of stems and stages, in networks that are not built here as well.
 _OF_ANY_STEM = re.compile(r"(stem|conv|bn|maxpool|layer)\d*")
+
+
+# Kinds of layers that other libraries name as their plain kin.
+KIND_ELSEWHERE = {"stdconv": "conv", "gn": "bn", "evonorm": "bn"}
+KINDS = re.compile("|".join(KIND_ELSEWHERE))
 
 
 class TensorPlace(NamedTuple):
@@ -45,8 +50,10 @@ class Origin:
             `block0` from 0, and `stage2` from 2.
         layers: its names of other layers, or the ends of the names in a block; layers that are not
             listed have the same name.
+        bare: layers whose only weight has no name of a variable after the layer's.
         ignored: pattern of tensor names that are not weights here.
-        unsupported: reason why its checkpoints cannot be loaded; empty if they can.
+        is_own: whether it is this package: its names tell kinds of norms and convolutions apart,
+            and its kernels are already standardised.
         epsilon: epsilon of its batch norm; None if it is the network's.
         folds_biases: whether its convolutions have biases to be folded into the batch norms.
         stride_in_3x3: whether its bottlenecks halve the size in their 3x3 convolution; None if it
@@ -57,8 +64,9 @@ class Origin:
     layout: Layout
     block: str
     layers: Mapping[str, str]
+    bare: frozenset[str] = frozenset()
     ignored: str = ""
-    unsupported: str = ""
+    is_own: bool = False
     epsilon: float | None = 1e-5
     folds_biases: bool = False
     stride_in_3x3: bool | None = True
@@ -67,17 +75,28 @@ class Origin:
         """The origin's name for a layer."""
         read = LayerName.parse(name)
         if not read or not read.place.block:
-            return self.layers.get(name, name)
+            return self._named(name)
         numbers = {"stage": read.place.stage, "block": read.place.block}
         before = self.block.format(
             **{count: numbers[of] + offset for count, (of, offset) in _COUNTS.items()}
         )
-        return before + self.layers.get(read.role, read.role)
+        return before + self._named(read.role)
 
     def tensor(self, weight: WeightName) -> str:
         """The origin's name for a weight."""
         layer, variable = weight
-        return self.layout.tensor(self.layer(layer), variable)
+        read = LayerName.parse(layer)
+        role = read.role if read and read.place.block else layer
+        return self._tensor(self.layer(layer), role, variable)
+
+    def _named(self, role: str) -> str:
+        """The name of a layer at an end of the network, or the end of a name in a block."""
+        if not self.is_own:
+            role = KINDS.sub(lambda found: KIND_ELSEWHERE[found[0]], role)
+        return self.layers.get(role, role)
+
+    def _tensor(self, name: str, role: str, variable: str) -> str:
+        return name if role in self.bare else self.layout.tensor(name, variable)
 
     def place(self, tensor: str) -> TensorPlace | None:
         """The place of a tensor; None if its name, without a prefix, is not this origin's."""
@@ -126,24 +145,55 @@ class Origin:
         """Pattern of all tensor names, with the shortest possible prefix."""
         in_block, others = (
             "|".join(
-                re.escape(self.layout.tensor(self.layers.get(layer, layer), variable))
-                for layer, variable in weights
+                re.escape(tensor)
+                for tensor in sorted({self._tensor(self._named(r), r, v) for r, v in weights})
             )
-            for weights in map(sorted, known_weights())
+            for weights in known_weights()
         )
         own_name = rf"(?P<in_block>{self._any_block}(?:{in_block}))|{others}"
         return re.compile(rf"(?P<prefix>.*?)(?:{own_name})", re.DOTALL)
 
 
+# The names of torchvision models/resnet.py and timm models/resnet.py.
 _TORCH = {
     "stem_conv": "conv1",
     "stem_bn": "bn1",
+    # timm's deep stem.
+    **{f"stem_conv{n}": f"conv1.{3 * n - 3}" for n in (1, 2, 3)},
+    **{f"stem_bn{n}": f"conv1.{3 * n - 2}" for n in (1, 2)},
+    "stem_bn3": "bn1",
+    "stem_pool_conv": "maxpool.0",
+    "stem_pool_bn": "maxpool.1",
     "shortcut_conv": "downsample.0",
     "shortcut_bn": "downsample.1",
     "se_reduce": "se.fc1",
     "se_expand": "se.fc2",
     "eca_conv": "se.conv",
+    # timm models/res2net.py.
+    **{f"conv2_{n}": f"convs.{n - 1}" for n in range(1, MOST_SPLITS)},
+    **{f"bn2_{n}": f"bns.{n - 1}" for n in range(1, MOST_SPLITS)},
+    # timm models/resnest.py.
+    "splat_conv2": "conv2.conv",
+    "splat_bn2": "conv2.bn0",
+    "splat_reduce2": "conv2.fc1",
+    "splat_reduce_bn2": "conv2.bn1",
+    "splat_expand2": "conv2.fc2",
     "predictions": "fc",
+}
+# The average pool, or the identity in its place, is downsample.0.
+_TORCH_D = _TORCH | {"shortcut_conv": "downsample.1", "shortcut_bn": "downsample.2"}
+_SELECTIVE_KERNELS = {
+    f"{role}{n}{of_path}": f"conv{n}.{name}"
+    for n in (1, 2, 3)
+    for role, of_path, name in (
+        ("conv", "", "conv"),
+        ("bn", "", "bn"),
+        *(("conv", f"_{path}", f"paths.{path - 1}.conv") for path in (1, 2)),
+        *(("bn", f"_{path}", f"paths.{path - 1}.bn") for path in (1, 2)),
+        ("sk_reduce", "", "attn.fc_reduce"),
+        ("sk_reduce_bn", "", "attn.bn"),
+        ("sk_expand", "", "attn.fc_select"),
+    )
 }
 _KERAS = {
     "stem_conv": "conv1_conv",
@@ -158,50 +208,85 @@ _KERAS_V1 = _KERAS | {
 }
 _KERAS_V2 = _KERAS | {"bn2": "1_bn", "bn3": "2_bn", "head_bn": "post_bn"}
 
+_NUM_BATCHES = r".*\.num_batches_tracked"
+
 # A checkpoint's origin is the one that explains most of its names, the first if several do.
 ORIGINS = (
-    # torchvision models/resnet.py; timm models/resnet.py.
+    # torchvision models/resnet.py; timm models/resnet.py, resnest.py and res2net.py.
     Origin(
         name="torchvision's or timm's ResNet",
         layout=TORCH,
-        ignored=r".*\.num_batches_tracked",
+        ignored=_NUM_BATCHES,
         block="layer{stage}.{block0}.",
         layers=_TORCH,
     ),
-    # timm models/resnet.py, deep_stem and downsample_avg.
+    # timm models/resnet.py, downsample_avg.
     Origin(
         name="timm's ResNet-D",
         layout=TORCH,
-        ignored=r".*\.num_batches_tracked",
+        ignored=_NUM_BATCHES,
+        block="layer{stage}.{block0}.",
+        layers=_TORCH_D,
+    ),
+    # timm models/sknet.py.
+    Origin(
+        name="timm's SKNet",
+        layout=TORCH,
+        ignored=_NUM_BATCHES,
+        block="layer{stage}.{block0}.",
+        layers=_TORCH | _SELECTIVE_KERNELS,
+    ),
+    Origin(
+        name="timm's SKNet-D",
+        layout=TORCH,
+        ignored=_NUM_BATCHES,
+        block="layer{stage}.{block0}.",
+        layers=_TORCH_D | _SELECTIVE_KERNELS,
+    ),
+    # timm models/senet.py. Bottlenecks stride in their 3x3 convolution if it has groups.
+    Origin(
+        name="timm's legacy SENet",
+        layout=TORCH,
+        ignored=_NUM_BATCHES,
         block="layer{stage}.{block0}.",
         layers=_TORCH
         | {
-            "stem_conv1": "conv1.0",
-            "stem_bn1": "conv1.1",
-            "stem_conv2": "conv1.3",
-            "stem_bn2": "conv1.4",
-            "stem_conv3": "conv1.6",
-            "stem_bn3": "bn1",
-            # The average pool, or the identity in its place, is downsample.0.
-            "shortcut_conv": "downsample.1",
-            "shortcut_bn": "downsample.2",
+            "stem_conv": "layer0.conv1",
+            "stem_bn": "layer0.bn1",
+            **{
+                f"stem_{kind}{n}": f"layer0.{kind}{n}" for kind in ("conv", "bn") for n in (1, 2, 3)
+            },
+            "se_reduce": "se_module.fc1",
+            "se_expand": "se_module.fc2",
+            "predictions": "last_linear",
         },
+        stride_in_3x3=None,
     ),
     # timm models/resnetv2.py.
     Origin(
         name="timm's ResNetV2",
         layout=TORCH,
-        ignored=r".*\.num_batches_tracked",
+        ignored=_NUM_BATCHES,
         block="stages.{stage0}.blocks.{block0}.",
         layers={
             **{f"bn{n}": f"norm{n}" for n in (1, 2, 3)},
+            **{f"bn{n}_v": f"norm{n}.v" for n in (1, 2, 3)},
             **{f"stem_conv{n}": f"stem.conv{n}" for n in (1, 2, 3)},
             **{f"stem_bn{n}": f"stem.norm{n}" for n in (1, 2)},
+            **{f"stem_bn{n}_v": f"stem.norm{n}.v" for n in (1, 2)},
             "stem_conv": "stem.conv",
             "shortcut_conv": "downsample.conv",
             "head_bn": "norm",
+            "head_bn_v": "norm.v",
             "predictions": "head.fc",
         },
+        bare=frozenset(
+            (
+                *(f"evonorm{n}_v" for n in (1, 2, 3)),
+                *(f"stem_evonorm{n}_v" for n in (1, 2)),
+                "head_evonorm_v",
+            )
+        ),
     ),
     # keras.applications: keras/src/applications/resnet.py.
     Origin(
@@ -219,7 +304,7 @@ ORIGINS = (
         layout=KERAS,
         block="conv{stage2}_block{block}_",
         layers=_KERAS_V2 | {"bn1": "preact_bn"},
-        unsupported="it halves the size in the last block of a stage, unlike any network here",
+        epsilon=1.001e-5,
     ),
     # keras-hub 0.32: keras_hub/src/models/resnet/resnet_backbone.py.
     Origin(
@@ -241,6 +326,7 @@ ORIGINS = (
         layout=KERAS,
         block="stage{stage}_block{block}_",
         layers={},
+        is_own=True,
         epsilon=None,
         stride_in_3x3=None,
     ),

@@ -11,14 +11,13 @@ from ..common.checks import described, fraction
 from ..model.network import networks_of
 from ..plan.names import LayerName
 from .expected import ExpectedWeights, stride_in_3x3
-from .hub import download, is_repository
+from .fetching import opened
 from .matching import Match, match
 from .names import WeightName
 from .recognising import Recognised, recognise
 from .refusing import does_not_fit
 from .report import WeightsReport
 from .restoring import restored_on_failure
-from .sources import open_checkpoint
 from .values import to_weight
 
 
@@ -50,9 +49,10 @@ def load_weights(
             first.
         source: a file: safetensors, PyTorch's (if PyTorch is installed), or .weights.h5, .h5 or
             .keras, recognised by its content; a folder with a model.safetensors or a
-            pytorch_model.bin, or a preset of keras-hub; a repository of the Hugging Face Hub such
-            as `"timm/resnet18.tv_in1k"`, optionally with `@` and a revision; or a dict of NumPy,
-            Keras or PyTorch arrays under the names of any of these. Nothing in a file is executed.
+            pytorch_model.bin, or a preset of keras-hub; a name of `list_weights()` such as
+            `"resnet18.tv_in1k"`; a repository of the Hugging Face Hub such as
+            `"timm/resnet18.tv_in1k"`, optionally with `@` and a revision; or a dict of NumPy, Keras
+            or PyTorch arrays under the names of any of these. Nothing in a file is executed.
         adapt: whether the checkpoint may differ in the number of classes or have no classifier (the
             model's classifier is then left as it is), and in the number of input channels (one:
             summed; others: repeated and rescaled, as in timm).
@@ -102,6 +102,7 @@ def load_checkpoint(
     """Load as `load_weights` does; also return the names of the weights that were not loaded.
 
     Args:
+        source: as for `load_weights`, or an opened checkpoint.
         adapt_argument: name of the caller's argument for `adapt`, for messages.
         restore: whether to restore the model after an error; if not, loading is quicker.
     """
@@ -116,8 +117,7 @@ def load_checkpoint(
         {name: tuple(variable.shape) for name, (variable, _) in weights.items()},
         stride_in_3x3({name: layer.strides for name, layer in _convolutions(weights).items()}),
     )
-    path = download(source) if is_repository(source) else source
-    with open_checkpoint(path) as whole:
+    with opened(source) as whole:
         checkpoint = whole.skipping(_patterns(skip))
         found = recognise(checkpoint, expected)
         if epsilon is not None:

@@ -3,19 +3,23 @@
 from collections.abc import Iterator
 from functools import cache
 from itertools import product
+from typing import Any
 
 from ..config import ResnetConfig
 from ..plan.attention import ATTENTIONS
 from ..plan.blocks import BLOCKS
 from ..plan.names import LayerName
 from ..plan.network import Plan, make_plan
+from ..plan.norms import NORMS
 from ..plan.orders import ORDERS
-from ..plan.stems import STEMS
+from ..plan.stems import STEM_POOLS, STEMS
 
 WeightName = tuple[str, str]  # layer and variable
 
 HEAD = "predictions"
-FIRST_CONVS = ("stem_conv", "stem_conv1")  # the first convolution, by stem
+
+# The first convolution, by stem; the second pair is of networks with standardised kernels.
+FIRST_CONVS = ("stem_conv", "stem_conv1", "stem_stdconv", "stem_stdconv1")
 
 
 def is_known(weight: WeightName) -> bool:
@@ -25,6 +29,12 @@ def is_known(weight: WeightName) -> bool:
     if name and name.place.block:
         return (name.role, weight[1]) in in_a_block
     return weight in others
+
+
+def is_standardized(layer: str) -> bool:
+    """Return whether a layer is a convolution with weight standardisation."""
+    name = LayerName.parse(layer)
+    return name is not None and "stdconv" in name.role
 
 
 @cache
@@ -44,10 +54,28 @@ def known_weights() -> tuple[frozenset[WeightName], frozenset[WeightName]]:
 
 
 def _kinds_of_network() -> Iterator[Plan]:
-    """Networks of one block that together have every kind of layer with weights."""
-    attentions = [{}, *({field: kind.example} for field, kind in ATTENTIONS.items())]
-    for block, stem, order, attention in product(BLOCKS, STEMS, ORDERS, attentions):
-        kinds = {"block": block, "stem": stem, "activation_order": order} | attention
-        # Other filters than the stem's, so that the block has a projection.
-        config = ResnetConfig(repetitions=(1,), stem_filters=32, use_bias=True, **kinds)
-        yield make_plan(config)
+    """Small networks that together have every name of a layer with weights."""
+    kinds: list[dict[str, Any]] = [
+        *({"block": block} for block in BLOCKS),
+        *({"stem": stem} for stem in STEMS),
+        *({"stem_pool": pool} for pool in STEM_POOLS),
+        *({field: kind.example} for field, kind in ATTENTIONS.items()),
+    ]
+    norms = [name for name in NORMS if name != "evonorm_s0"]
+    for kind, order, norm, standardized in product(kinds, ORDERS, norms, (False, True)):
+        yield _small(**kind, activation_order=order, norm=norm, weight_standardization=standardized)
+    for kind in kinds:
+        yield _small(**kind, activation_order="pre", norm="evonorm_s0")
+
+
+def _small(**fields: Any) -> Plan:
+    """A network of one block, which has a projection, with the longest lists of splits."""
+    if "block" in fields and BLOCKS[fields["block"]].own_attention:
+        fields["se_ratio"] = 0.25
+    common: dict[str, Any] = {"block": "basic_block", "use_bias": True, "norm_groups": 1}
+    common |= {"repetitions": (1,), "stem_filters": 32, "splits": MOST_SPLITS}
+    return make_plan(ResnetConfig(**common | fields))
+
+
+# The largest number of parts of a Res2Net block that has a name in another library.
+MOST_SPLITS = 8

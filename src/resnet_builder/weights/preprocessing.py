@@ -1,78 +1,82 @@
 """preprocessing: the image preprocessing of a checkpoint, as Keras layers."""
 
-import json
-from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
-from .hub import download, is_repository
+from ..common.shapes import in_order
 from .imagenet import recommended
-
-WANTED = ("input_size", "crop_pct", "interpolation", "mean", "std")
+from .published import PublishedWeights, find_published
 
 
 def preprocessing(source: str, *, data_format: str | None = None) -> keras.Sequential:
     """Build the resize, crop and normalisation of a checkpoint as one model of core layers.
 
-    The model maps images of any size with values from 0 to 255 to normalised inputs: the shorter
-    side is resized to the input size divided by `crop_pct`, the centre is cropped, the mean is
-    subtracted, and the result is divided by the standard deviation. The settings are read from the
-    repository's `config.json`, as written by timm. Keras's resize differs from Pillow's in the last
-    bits.
+    The model maps RGB images of any size with values from 0 to 255 to normalised inputs: the
+    largest centred rectangle of the input's proportions is resized to the input size divided by
+    `crop_pct`, the centre is cropped, the mean is subtracted, the result is divided by the standard
+    deviation, and for keras.applications' `resnet50_v1` and its like it is turned to BGR. If the
+    library states neither, `crop_pct` is 1 and the interpolation is bilinear. Keras's resize
+    differs from Pillow's in the last bits.
 
     Args:
-        source: a repository of the Hugging Face Hub, such as `"timm/resnet18.tv_in1k"`, or a
-            preset's name for its `weights="imagenet"` checkpoint.
+        source: a name of `list_weights()` such as `"resnet50.a1_in1k"`; a preset's name for its
+            `weights="imagenet"` checkpoint; or a repository of the Hugging Face Hub, such as
+            `"timm/resnet18.tv_in1k"`, whose `config.json` is read if it is not in the table.
         data_format: order of axes of the images. Default: `keras.config.image_data_format()`.
 
     Returns:
         A model from (batch, rows, columns, 3) to (batch, size, size, 3), or with channels first.
 
     Raises:
-        ValueError: neither a repository nor a preset with ImageNet weights, or a repository
+        ValueError: neither a checkpoint nor a preset with ImageNet weights, or a repository
             without preprocessing settings.
         OSError, ImportError: as in `load_weights`.
 
     Example:
+        >>> import numpy as np
         >>> from resnet_builder import preprocessing
-        >>> preprocessing("resnet200d_nowhere")
-        Traceback (most recent call last):
-        ValueError: unknown preset with ImageNet weights 'resnet200d_nowhere': did you mean ...
+        >>> image = np.full((1, 300, 400, 3), 255)
+        >>> preprocessing("resnet50.a1_in1k", data_format="channels_last")(image).shape
+        TensorShape([1, 224, 224, 3])
     """
-    if not is_repository(source):
-        source = recommended(source).repository
-    settings = json.loads(download(source, ["config.json"]).read_text(encoding="utf-8"))
-    # Older repositories have the settings at the top level.
-    settings = settings.get("pretrained_cfg", settings)
-    missing = [name for name in WANTED if name not in settings]
-    if missing:
-        raise ValueError(f"the config.json of {source!r} does not say {', '.join(missing)}")
-    return _layers(settings, data_format or keras.config.image_data_format())
+    named = find_published(source) if isinstance(source, str) else None
+    weights = named or recommended(source)
+    return _layers(weights, data_format or keras.config.image_data_format())
 
 
-def _layers(settings: Mapping[str, Any], data_format: str) -> keras.Sequential:
-    _, *size = settings["input_size"]
-    scaled = [int(side / settings["crop_pct"]) for side in size]
+def _layers(weights: PublishedWeights, data_format: str) -> keras.Sequential:
     order: Any = {"data_format": data_format}
+    crop_pct = weights.crop_pct or 1
+    layers = [
+        keras.layers.Resizing(
+            *(int(side / crop_pct) for side in weights.input_size),
+            weights.interpolation or "bilinear",
+            crop_to_aspect_ratio=True,
+            antialias=True,
+            **order,
+        ),
+        keras.layers.CenterCrop(*weights.input_size, **order),
+        _normalisation(weights, data_format),
+    ]
+    if weights.channels == "BGR":
+        layers.append(_reversal(in_order(weights.input_shape, data_format), data_format))
+    return keras.Sequential(layers, name="preprocessing")
+
+
+def _normalisation(weights: PublishedWeights, data_format: str) -> keras.layers.Layer:
     # Keras's Normalization takes the variance, and before 3.13 only the last axis: this is the same
     # in one multiplication and one addition.
-    channels = (3, 1, 1) if data_format == "channels_first" else (1, 1, 3)
-    mean, deviation = (np.reshape(settings[name], channels) for name in ("mean", "std"))
-    return keras.Sequential(
-        [
-            keras.layers.Resizing(
-                *scaled,
-                settings["interpolation"],
-                crop_to_aspect_ratio=True,
-                antialias=True,
-                **order,
-            ),
-            keras.layers.CenterCrop(*size, **order),
-            keras.layers.Rescaling(
-                scale=(1 / 255 / deviation).tolist(), offset=(-mean / deviation).tolist()
-            ),
-        ],
-        name="preprocessing",
+    axes = (-1, 1, 1) if data_format == "channels_first" else (1, 1, -1)
+    mean, deviation = (np.array(values).reshape(axes) for values in (weights.mean, weights.std))
+    return keras.layers.Rescaling(
+        scale=(1 / 255 / deviation).tolist(), offset=(-mean / deviation).tolist()
     )
+
+
+def _reversal(shape: tuple[int | None, ...], data_format: str) -> keras.Model:
+    """A model that reverses the order of the channels, as Keras has no layer for it."""
+    image = keras.Input(shape)
+    channels = 1 if data_format == "channels_first" else -1
+    return keras.Model(image, keras.ops.flip(image, channels), name="reversed_channels")

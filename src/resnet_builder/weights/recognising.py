@@ -46,8 +46,7 @@ def recognise(checkpoint: Checkpoint, expected: ExpectedWeights) -> Recognised:
         expected: the weights of the network to load into.
 
     Raises:
-        ValueError: no origin fits, there are several networks, the origin is not supported, or the
-            layers have no names.
+        ValueError: no origin fits, there are several networks, or the layers have no names.
     """
     if not checkpoint.has_layer_names:
         raise ValueError(
@@ -118,7 +117,7 @@ def _present(fit: _Fit, checkpoint: Checkpoint, expected: ExpectedWeights) -> fl
 def _problem(best: _Fit, checkpoint: Checkpoint, expected: ExpectedWeights) -> str:
     if max(best.explained, _present(best, checkpoint, expected)) < ENOUGH:
         names = ", ".join(map(shortened, islice(checkpoint.shapes, 5)))
-        known = "; ".join(origin.name for origin in (*ORIGINS, ARTICLE) if not origin.unsupported)
+        known = "; ".join(origin.name for origin in (*ORIGINS, ARTICLE))
         return (
             f"its names are not of a known origin. It has {names}, ...; the known origins are: "
             f"{known}"
@@ -130,8 +129,6 @@ def _problem(best: _Fit, checkpoint: Checkpoint, expected: ExpectedWeights) -> s
             f"it holds several networks; their names begin with {', '.join(prefixes[:5])}{more}: "
             f"leave out all but one with load_weights(..., skip={_all_but_one(best)})"
         )
-    if best.origin.unsupported:
-        return f"it is {best.origin.name}, which is not supported: {best.origin.unsupported}"
     return ""
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from .checkpoints import Array, Checkpoint
 from .library_names import Origin
 from .matching import Assignment
-from .names import FIRST_CONVS
+from .names import FIRST_CONVS, is_standardized
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -29,6 +29,8 @@ def to_weight(
     array = origin.layout.keras_array(assignment.weight, array)
     if layer in FIRST_CONVS and variable == "kernel" and array.shape != assignment.shape:
         array = _adapt_channels(array, assignment.shape[2])
+    if is_standardized(layer) and variable == "kernel" and not origin.is_own:
+        array = _standardized(array)
     if assignment.bias:
         # gamma * (x + bias - mean) / ... is a batch norm of x alone with the mean (mean - bias).
         array = array - _read(checkpoint, assignment.bias)
@@ -43,6 +45,17 @@ def to_weight(
             f"{dtype}"
         )
     return array
+
+
+def _standardized(kernel: Array) -> Array:
+    """Weight standardisation: each filter with mean 0 and variance 1 (arXiv:1903.10520).
+
+    timm layers/std_conv.py, with the epsilon of its BiT networks (models/resnetv2.py).
+    """
+    wide = kernel.astype(np.float64)
+    mean, variance = (of(wide, axis=(0, 1, 2), keepdims=True) for of in (np.mean, np.var))
+    standardized: Array = (wide - mean) / np.sqrt(variance + 1e-8)
+    return standardized
 
 
 def _read(checkpoint: Checkpoint, name: str) -> Array:

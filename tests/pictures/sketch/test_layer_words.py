@@ -1,33 +1,13 @@
-"""The words for numbers, layers and activations."""
+"""The words for Keras layers."""
 
 import keras
 import pytest
 
-from resnet_builder.common import words
 from resnet_builder.pictures.sketch.layer_words import cells, kind
 
 pytestmark = pytest.mark.once
 
 layers = keras.layers
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [
-        (None, "?"),
-        (0, "0"),
-        (999, "999"),
-        (1000, "1.00 k"),
-        (9_536, "9.54 k"),
-        (99_960, "100 k"),
-        (999_499, "999 k"),
-        (999_500, "1.00 M"),
-        (25_557_032, "25.6 M"),
-        (4_089_184_256, "4.09 G"),
-    ],
-)
-def test_short(number: int | None, text: str) -> None:
-    assert words.short(number) == text
 
 
 @pytest.mark.parametrize(
@@ -64,14 +44,14 @@ def test_short(number: int | None, text: str) -> None:
         (lambda: layers.Rescaling(2.0), "rescaling"),
     ],
 )
-def test_layers(make: type[keras.Layer], text: str) -> None:
+def test_the_words_of_a_layer(make: type[keras.Layer], text: str) -> None:
     layer = make()
     image = keras.Input((8, 8, 4))
     shape = tuple(layer(image).shape)
     assert " | ".join(cell.words for cell in cells(layer, shape)) == text
 
 
-def test_operations_are_known_by_the_layers_names() -> None:
+def test_operations_have_the_kinds_of_layers_of_the_same_name() -> None:
     left, right = keras.Input((4,)), keras.Input((4,))
     model = keras.Model([left, right], keras.ops.relu(left + right))
     kinds = {type(operation).__name__: kind(operation) for operation in model.operations}

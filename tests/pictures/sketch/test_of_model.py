@@ -12,7 +12,8 @@ from resnet_builder.pictures.sketch.boxes import gather
 from resnet_builder.pictures.sketch.folding import folded
 from resnet_builder.pictures.sketch.of_model import sketch_model
 from resnet_builder.pictures.sketch.of_plan import sketch_plan
-from resnet_builder.pictures.sketch.sketch import ENTRY, Sketch, Unit
+from resnet_builder.pictures.sketch.sketch import ENTRY, Panel, Sketch
+from resnet_builder.plan.names import ELSEWHERE, Place
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets import resolve
 
@@ -23,36 +24,36 @@ pytestmark = pytest.mark.once
 layers = keras.layers
 
 
-def text_of(unit: Unit, box: int) -> str:
-    return "entry" if box == ENTRY else " | ".join(cell.words for cell in unit.boxes[box])
+def text_of(panel: Panel, box: int) -> str:
+    return "entry" if box == ENTRY else " | ".join(cell.words for cell in panel.boxes[box])
 
 
 def read(sketch: Sketch) -> list[Any]:
-    """A sketch without the order in which boxes are listed."""
-    return [sketch.input_size, sketch.parameters, sketch.macs] + [
+    """The content of a sketch; the edges of a panel are compared without their order."""
+    return [sketch.input_shapes, sketch.parameters, sketch.macs] + [
         (
             section.name,
-            section.size,
+            section.output_shape,
             section.parameters,
             section.macs,
             [
                 (
-                    unit.title,
-                    unit.repeats,
+                    panel.title,
+                    panel.repeats,
                     Counter(
-                        (text_of(unit, edge.source), text_of(unit, edge.target), edge.role)
-                        for edge in unit.edges
+                        (text_of(panel, edge.source), text_of(panel, edge.target), edge.role)
+                        for edge in panel.edges
                     ),
                 )
-                for unit in section.units
+                for panel in section.panels
             ],
         )
         for section in sketch.sections
     ]
 
 
-# Other presets are described differently: option A's shortcuts are two layers, a stride and a
-# padding; a deep stem without a last batch norm can be split in two ways.
+# In other presets the boxes differ: a model has two layers for option A's shortcut, a stride and a
+# padding; a deep stem without a last batch norm can be split into boxes in two ways.
 @pytest.mark.parametrize(
     "name",
     [
@@ -70,31 +71,31 @@ def read(sketch: Sketch) -> list[Any]:
         "resnetv2_110_cifar",
     ],
 )
-def test_a_plan_and_its_model_make_the_same_picture(name: str) -> None:
+def test_a_plan_and_its_model_have_equal_sketches(name: str) -> None:
     model = ResnetBuilder.from_preset(name)
     plan = make_plan(resolve(name).config)
     assert read(folded(sketch_model(model))) == read(folded(sketch_plan(plan, name)))
 
 
-def test_so_do_options() -> None:
+def test_a_plan_and_its_model_have_equal_sketches_with_options() -> None:
     options: dict[str, Any] = {"drop_path_rate": 0.1, "se_ratio": 0.25, "activation": "silu"}
     model = ResnetBuilder.from_preset("resnet18", (64, 48, 3), 7, **options)
     config = PRESETS["resnet18"].replace(input_shape=(64, 48, 3), classes=7, **options)
     sketch = folded(sketch_plan(make_plan(config), "resnet18"))
     assert read(folded(sketch_model(model))) == read(sketch)
     # Blocks that differ only in their rate of stochastic depth are equal.
-    assert [unit.repeats for unit in sketch.sections[1].units] == [1, 1]
-    assert len(sketch.sections[3].units) == 2
+    assert [panel.repeats for panel in sketch.sections[1].panels] == [1, 1]
+    assert len(sketch.sections[3].panels) == 2
 
 
 def blocks(model: keras.Model) -> list[tuple[str, int]]:
     sections = folded(sketch_model(model)).sections
-    return [(u.title, u.repeats) for section in sections for u in section.units if u.title]
+    return [(p.title, p.repeats) for section in sections for p in section.panels if p.title]
 
 
-def test_resnet50_of_keras_applications() -> None:
+def test_blocks_of_resnet50_of_keras_applications() -> None:
     model = keras.applications.ResNet50(weights=None)
-    # 3, 4, 6 and 3 blocks, of which the first has a projection: He et al. 2015, Table 1.
+    # 3, 4, 6 and 3 blocks, the first of each with a projection: He et al. 2015, Table 1.
     assert blocks(model)[1:] == [
         ("conv2_block2 – conv2_block3", 2),
         ("conv3_block1", 1),
@@ -107,11 +108,13 @@ def test_resnet50_of_keras_applications() -> None:
     sketch = sketch_model(model)
     assert sum(section.parameters for section in sketch.sections) == profile(model).parameters
     assert sum(section.macs or 0 for section in sketch.sections) == profile(model).macs
-    [first] = [u for section in sketch.sections for u in section.units if u.title == "conv2_block1"]
+    [first] = [
+        u for section in sketch.sections for u in section.panels if u.title == "conv2_block1"
+    ]
     assert [edge.role for edge in first.edges if edge.source == ENTRY] == ["", "projection"]
 
 
-def test_mobilenet_v2() -> None:
+def test_blocks_of_mobilenet_v2() -> None:
     # Sandler et al. 2018 (arXiv:1801.04381), Table 2: 2, 3, 4, 3, 3 blocks of stages 2 to 6, the
     # first of each without a shortcut.
     model = keras.applications.MobileNetV2(weights=None)
@@ -132,11 +135,11 @@ def test_densely_connected_blocks_are_folded() -> None:
 
 def boxes(model: keras.Model) -> list[str]:
     graph = model_graph(model)
-    gathered = gather(graph, [""] * len(graph))
+    gathered = gather(graph, [ELSEWHERE] * len(graph))
     return [" | ".join(cell.words for cell in box.cells) for box in gathered]
 
 
-def test_batch_norm_after_or_before_the_convolution() -> None:
+def test_batch_norm_before_or_after_a_convolution_is_in_its_box() -> None:
     image = keras.Input((8, 8, 3))
     after = before = image
     for filters in (4, 5):
@@ -154,7 +157,7 @@ def test_batch_norm_after_or_before_the_convolution() -> None:
     ]
 
 
-def test_what_does_nothing_is_not_drawn() -> None:
+def test_layers_that_do_nothing_are_not_drawn() -> None:
     image = keras.Input((8, 8, 3))
     x = layers.Conv2D(4, 3, strides=2)(layers.ZeroPadding2D()(image))
     x = layers.Identity()(layers.Activation("linear")(x))
@@ -168,7 +171,7 @@ def test_squeeze_and_excitation_is_one_box() -> None:
     weights = layers.Conv2D(16, 1, activation="sigmoid")(weights)
     scaled = layers.Multiply()([image, weights])
     assert boxes(keras.Model(image, scaled)) == ["input 8×8×16", "squeeze-excite, 4"]
-    # A product of two branches, one of which does not begin with a pool, is not an excitation.
+    # A product of two branches that do not begin with a pool is not an excitation.
     gate = layers.Conv2D(16, 1, activation="sigmoid")(image)
     assert boxes(keras.Model(image, layers.Multiply()([image, gate])))[1:] == [
         "1×1 conv, 16 | sigmoid",
@@ -184,7 +187,7 @@ def gated(image: Any, **names: str) -> tuple[Any, Any]:
     return gate, layers.Multiply()([image, gate])
 
 
-def test_a_gate_that_is_an_output_has_a_box_of_its_own() -> None:
+def test_an_excitation_whose_gate_is_an_output_is_drawn_in_full() -> None:
     image = keras.Input((8, 8, 16))
     gate, scaled = gated(image)
     assert boxes(keras.Model(image, [scaled, gate]))[1:] == [
@@ -199,14 +202,15 @@ def test_no_box_is_in_two_blocks() -> None:
     image = keras.Input((8, 8, 16))
     _, scaled = gated(image, name="gate")
     graph = model_graph(keras.Model(image, scaled))
-    blocks = ["stage1_block1" if node.layer.name == "gate" else "" for node in graph]
-    gathered = gather(graph, blocks)
+    block = Place("stage", 1, 1)
+    places = [block if node.layer.name == "gate" else ELSEWHERE for node in graph]
+    gathered = gather(graph, places)
     assert len(gathered) == 5
-    assert all(len({blocks[node] for node in box.nodes}) == 1 for box in gathered)
+    assert all(len({places[node] for node in box.nodes}) == 1 for box in gathered)
 
 
-def test_a_section_costs_what_its_own_layers_cost() -> None:
-    # Keras lists the layers of the branches alternately, with layers that are not drawn in between.
+def test_the_cost_of_a_section_is_that_of_its_layers() -> None:
+    # Keras lists the layers of the branches alternately, and some of them are not drawn.
     image = keras.Input((8, 8, 16))
     _, scaled = gated(image)
     beside = layers.Conv2D(16, 1)(layers.Identity()(layers.Conv2D(16, 1)(image)))
@@ -218,7 +222,7 @@ def test_a_section_costs_what_its_own_layers_cost() -> None:
     assert halved.macs == 4 * 4 * (halved.parameters - 4)
 
 
-def test_several_inputs_and_outputs() -> None:
+def test_every_input_and_output_has_a_box() -> None:
     assert sorted(boxes(two_branches())) == [
         "ReLU | output",
         "concatenate | output",
@@ -230,16 +234,16 @@ def test_several_inputs_and_outputs() -> None:
     ]
 
 
-def test_outputs_after_a_layer_that_does_nothing() -> None:
+def test_an_output_of_a_layer_that_is_not_drawn_is_marked_at_its_source() -> None:
     # The feature maps of a pre-activated network are named by identities.
     options: dict[str, Any] = {"repetitions": (1, 1), "filters": 8}
     model = ResnetBuilder.from_preset("resnetv2_18", features=("stage1", "stage2"), **options)
     assert boxes(model).count("+ | output") == 2
 
 
-def test_shortcuts_that_pad_channels() -> None:
+def test_a_shortcut_that_pads_channels_is_a_resized_identity() -> None:
     model = ResnetBuilder.from_preset("resnet20_cifar")
-    [block] = [unit for unit in sketch_model(model).sections[2].units if unit.title == "block1"]
+    [block] = [panel for panel in sketch_model(model).sections[2].panels if panel.title == "block1"]
     beside = [
         text_of(block, edge.target) for edge in block.edges if edge.role == "resized identity"
     ]
@@ -250,4 +254,4 @@ def test_a_sum_of_equal_branches_has_no_shortcut() -> None:
     image = keras.Input((8, 8, 3))
     sides = [layers.Conv2D(4, 3)(image) for _ in range(2)]
     [section] = sketch_model(keras.Model(image, layers.Add()(sides))).sections
-    assert {edge.role for unit in section.units for edge in unit.edges} == {""}
+    assert {edge.role for panel in section.panels for edge in panel.edges} == {""}

@@ -1,9 +1,9 @@
-"""The branches of a unit: its main path to the last box, and the others that leave it."""
+"""The branches of a panel: its main path to the last box, and the others that leave it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..sketch.sketch import ENTRY, Edge, Unit
+from ..sketch.sketch import ENTRY, Edge, Panel
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Branch:
         step = (low - top) / (len(self.boxes) + 1)
         return {box: top + n * step for n, box in enumerate(self.boxes, start=1)}
 
-    def is_a_chain(self, unit: Unit) -> bool:
+    def is_a_chain(self, panel: Panel) -> bool:
         """Whether it is a path without other edges at its boxes."""
-        touching = [e for e in unit.edges if {e.source, e.target} & set(self.boxes)]
+        touching = [e for e in panel.edges if {e.source, e.target} & set(self.boxes)]
         return len(self.edges) == len(self.boxes) + 1 and set(touching) <= set(self.edges)
 
     def is_beside(self, main: "Branch") -> bool:
@@ -35,12 +35,12 @@ class Branch:
         return bool(ends) and ends <= {ENTRY, *main.boxes}
 
 
-def branches(unit: Unit) -> Iterator[Branch]:
+def branches(panel: Panel) -> Iterator[Branch]:
     """Yield the main branch, then the others; every edge is on one branch."""
-    main = _main_branch(unit)
+    main = _main_branch(panel)
     yield main
     placed = {ENTRY, *main.boxes}
-    left = [edge for edge in unit.edges if edge not in main.edges]
+    left = [edge for edge in panel.edges if edge not in main.edges]
 
     def follow(branch: Branch, box: int) -> Branch:
         while box not in placed:
@@ -54,7 +54,7 @@ def branches(unit: Unit) -> Iterator[Branch]:
             box = onward.target
         return branch
 
-    for start in range(ENTRY, len(unit.boxes)):
+    for start in range(ENTRY, len(panel.boxes)):
         if start not in placed:  # nothing leads to it
             yield follow(Branch([], []), start)
         for edge in [edge for edge in left if edge.source == start]:
@@ -62,11 +62,11 @@ def branches(unit: Unit) -> Iterator[Branch]:
             yield follow(Branch([], [edge]), edge.target)
 
 
-def _main_branch(unit: Unit) -> Branch:
-    rank = {ENTRY: -1, **dict(enumerate(ranks(unit)))}
-    box = len(unit.boxes) - 1
+def _main_branch(panel: Panel) -> Branch:
+    rank = {ENTRY: -1, **dict(enumerate(ranks(panel)))}
+    box = len(panel.boxes) - 1
     main = Branch([box], [])
-    while leading := [edge for edge in unit.edges if edge.target == box]:
+    while leading := [edge for edge in panel.edges if edge.target == box]:
         edge = max(leading, key=lambda edge: (not edge.role, rank[edge.source]))
         main.edges.insert(0, edge)
         box = edge.source
@@ -75,10 +75,10 @@ def _main_branch(unit: Unit) -> Branch:
     return main
 
 
-def ranks(unit: Unit) -> list[int]:
+def ranks(panel: Panel) -> list[int]:
     """The number of boxes on the longest path from the entry to each box."""
-    longest = [0] * len(unit.boxes)
-    for edge in sorted(unit.edges, key=lambda edge: edge.target):
+    longest = [0] * len(panel.boxes)
+    for edge in sorted(panel.edges, key=lambda edge: edge.target):
         if edge.source != ENTRY:
             longest[edge.target] = max(longest[edge.target], longest[edge.source] + 1)
     return longest

@@ -25,7 +25,7 @@ MARKED = ' BORDER="3" COLOR="#000000"'
 TEXT_COLOURS = {role: look["color"] for role, look in ROLES.items()} | {"": "#000000"}
 FRAMES: dict[str, dict[str, Any]] = {
     "lane": {"fillcolor": "#F4F4F4", "color": "#CCCCCC"},
-    "unit": {"fillcolor": "#FFFFFF", "color": "#999999"},
+    "panel": {"fillcolor": "#FFFFFF", "color": "#999999"},
     "card": {"fillcolor": "#FFFFFF", "color": "#999999"},
 }
 
@@ -41,17 +41,17 @@ def draw_page(page: Page) -> pydot.Dot:
 
     graph = _empty_graph()
     for number, frame in enumerate(page.frames):
-        graph.add_node(_frame(f"f{number}", frame, at))
+        graph.add_node(_frame_node(f"f{number}", frame, at))
     for number, text in enumerate(page.texts):
-        graph.add_node(_text(f"t{number}", text, at))
+        graph.add_node(_text_node(f"t{number}", text, at))
     for box in page.boxes:
-        graph.add_node(_box(box, at))
+        graph.add_node(_box_node(box, at))
     for fork, point in page.forks.items():
         graph.add_node(
-            pydot.Node(fork, pos=at(point), shape="point", width="0.05", color="#444444")
+            pydot.Node(str(fork), pos=at(point), shape="point", width="0.05", color="#444444")
         )
     for line in page.lines:
-        graph.add_edge(_line(line, at))
+        graph.add_edge(_line_edge(line, at))
     return graph
 
 
@@ -65,7 +65,7 @@ def _empty_graph() -> pydot.Dot:
     return graph
 
 
-def _frame(name: str, frame: Frame, at: Position) -> pydot.Node:
+def _frame_node(name: str, frame: Frame, at: Position) -> pydot.Node:
     return pydot.Node(
         name,
         pos=at((frame.x + frame.width / 2, frame.y + frame.height / 2)),
@@ -79,7 +79,7 @@ def _frame(name: str, frame: Frame, at: Position) -> pydot.Node:
     )
 
 
-def _text(name: str, text: Text, at: Position) -> pydot.Node:
+def _text_node(name: str, text: Text, at: Position) -> pydot.Node:
     widths = [sum(text_width(span.words, span.size) for span in line) for line in text.lines]
     heights = [1.25 * max(span.size for span in line) for line in text.lines]
     cell = f'ALIGN="LEFT" WIDTH="{max(widths):.0f}"'
@@ -91,17 +91,17 @@ def _text(name: str, text: Text, at: Position) -> pydot.Node:
     return pydot.Node(name, pos=at(middle), label=_table(rows, border=0))
 
 
-def _box(placed: PlacedBox, at: Position) -> pydot.Node:
+def _box_node(placed: PlacedBox, at: Position) -> pydot.Node:
     cells = "".join(
         f'<TD BGCOLOR="{COLOURS[cell.kind]}" WIDTH="{cell_width(cell)}" HEIGHT="{ROW}"'
         f"{MARKED if cell.marked else ''}>{escape(cell.words)}</TD>"
         for cell in placed.box
     )
     middle = placed.x + sum(extent(placed.box)) / 2, placed.y
-    return pydot.Node(placed.name, pos=at(middle), label=_table(f"<TR>{cells}</TR>", border=1))
+    return pydot.Node(str(placed.name), pos=at(middle), label=_table(f"<TR>{cells}</TR>", border=1))
 
 
-def _line(line: Line, at: Position) -> pydot.Edge:
+def _line_edge(line: Line, at: Position) -> pydot.Edge:
     *_, before, end = route = _without_repeats(line.points)
     look: dict[str, Any] = dict(ROLES[line.role])
     tip = ""
@@ -112,7 +112,7 @@ def _line(line: Line, at: Position) -> pydot.Edge:
     else:
         look["arrowhead"] = "none"
     position = tip + " ".join(map(at, _rounded(route)))
-    return pydot.Edge(line.source, line.target, pos=position, **look)
+    return pydot.Edge(str(line.source), str(line.target), pos=position, **look)
 
 
 def _table(rows: str, *, border: int) -> str:

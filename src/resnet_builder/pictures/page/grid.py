@@ -1,19 +1,19 @@
-"""The units of a page in rows and columns that all its lanes share."""
+"""The panels of a page in rows and columns that all its lanes share."""
 
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from .measures import BETWEEN_COLUMNS, HEADING_WIDTH, TIMES, UNIT_GAP, Extent, text_width, widest
-from .unit_layout import UnitLayout
+from .measures import BETWEEN_COLUMNS, HEADING_WIDTH, PANEL_GAP, TIMES, Extent, text_width, widest
+from .panel_layout import PanelLayout
 
-WIDEST = 1150  # a lane with more units continues in another row
+WIDEST = 1150  # a lane with more panels continues in another row
 
-Rows = list[list[UnitLayout]]
+Rows = list[list[PanelLayout]]
 
 
 @dataclass(frozen=True)
 class Slot:
-    """The room for units: its left edge, the extents of its columns, the width of its titles."""
+    """The room for panels: its left edge, the extents of its columns, the width of its titles."""
 
     x: float
     extents: tuple[Extent, ...]
@@ -45,20 +45,20 @@ class Slot:
         return axes
 
 
-def lay_out_grid(lanes: list[list[UnitLayout]], columns: int) -> tuple[list[Rows], list[Slot]]:
+def lay_out_grid(lanes: list[list[PanelLayout]], columns: int) -> tuple[list[Rows], list[Slot]]:
     """Return the rows of each lane and the slots of a row: at most `columns`, as many as fit."""
     rows = [[lane[n : n + columns] for n in range(0, len(lane), columns)] for lane in lanes]
     slots: list[Slot] = []
     x: float = 0
-    for units in zip_longest(*(row for lane in rows for row in lane)):
-        slots.append(_slot(x, [unit for unit in units if unit]))
-        x = slots[-1].right + UNIT_GAP
+    for panels in zip_longest(*(row for lane in rows for row in lane)):
+        slots.append(_slot(x, [panel for panel in panels if panel]))
+        x = slots[-1].right + PANEL_GAP
     if x > WIDEST - HEADING_WIDTH and columns > 1:
         return lay_out_grid(lanes, columns - 1)
     return rows, slots
 
 
-def _slot(x: float, units: list[UnitLayout]) -> Slot:
-    columns = zip_longest(*(unit.extents for unit in units), fillvalue=Extent(0, 0))
-    title = max(text_width(unit.unit.title) for unit in units)
+def _slot(x: float, panels: list[PanelLayout]) -> Slot:
+    columns = zip_longest(*(panel.extents for panel in panels), fillvalue=Extent(0, 0))
+    title = max(text_width(panel.panel.title) for panel in panels)
     return Slot(x, tuple(map(widest, columns)), title + BETWEEN_COLUMNS)

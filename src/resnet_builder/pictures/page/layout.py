@@ -1,4 +1,4 @@
-"""A sketch laid out on a page: sections as lanes, units in rows, lines from one to the next."""
+"""A sketch laid out on a page: sections as lanes, panels in rows, lines from one to the next."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from itertools import accumulate, chain, repeat, zip_longest
 
 from ..sketch.sketch import Section, Sketch
 from .grid import Rows, Slot, lay_out_grid
-from .lines import PlacedUnit, add_edges, connect
+from .lines import PlacedPanel, add_edges, connect
 from .measures import (
     CARD,
     GAP,
@@ -21,15 +21,15 @@ from .measures import (
     text_width,
 )
 from .page import Frame, Page, Span, Text
-from .unit_layout import UnitLayout, lay_out
+from .panel_layout import PanelLayout, lay_out
 
 
 @dataclass(frozen=True)
 class Lane:
-    """A section's frame, and its units with their slots and tops."""
+    """A section's frame, and its panels with their slots and tops."""
 
     frame: Frame
-    units: list[tuple[UnitLayout, Slot, float]]
+    panels: list[tuple[PanelLayout, Slot, float]]
 
 
 def lay_out_page(
@@ -41,29 +41,30 @@ def lay_out_page(
 ) -> Page:
     """Lay out one network.
 
-    Top to bottom, a section is a lane with its units side by side, or in one column; left to
-    right, it is a column of units. Units in one column have no frames. `lane_heights` are the
+    Top to bottom, a section is a lane with its panels side by side, or in one column; left to
+    right, it is a column of panels. Panels in one column have no frames. `lane_heights` are the
     least heights of lanes from top to bottom.
     """
     framed = not in_one_column
-    units = [
-        [lay_out(unit, in_a_frame=framed) for unit in section.units] for section in sketch.sections
+    panels = [
+        [lay_out(panel, in_a_frame=framed) for panel in section.panels]
+        for section in sketch.sections
     ]
     if direction == "TB":
-        lanes = _lanes_downwards(units, framed, lane_heights)
+        lanes = _lanes_downwards(panels, framed, lane_heights)
     else:
-        lanes = _lanes_rightwards(units, framed)
+        lanes = _lanes_rightwards(panels, framed)
     return _page(sketch, lanes, framed)
 
 
 def _page(sketch: Sketch, lanes: Iterable[Lane], framed: bool) -> Page:
     page = Page()
-    before: PlacedUnit | None = None
+    before: PlacedPanel | None = None
     for section, lane in zip(sketch.sections, lanes, strict=True):
         page.frames.append(lane.frame)
         page.texts.append(Text(lane.frame.x + MARGIN, lane.frame.y + MARGIN, _heading(section)))
-        for layout, slot, y in lane.units:
-            placed = PlacedUnit(layout, slot, y, lane.frame, first=len(page.boxes))
+        for layout, slot, y in lane.panels:
+            placed = PlacedPanel(layout, slot, y, lane.frame, first=len(page.boxes))
             if framed:
                 _add_frame(page, placed)
             page.boxes += placed.boxes()
@@ -95,9 +96,9 @@ def lay_out_side_by_side(sketches: Sequence[Sketch], *, in_one_column: bool, not
 
 
 def _lanes_downwards(
-    units: list[list[UnitLayout]], framed: bool, least_heights: Sequence[float]
+    panels: list[list[PanelLayout]], framed: bool, least_heights: Sequence[float]
 ) -> Iterator[Lane]:
-    lanes, slots = lay_out_grid(units, max(map(len, units)) if framed else 1)
+    lanes, slots = lay_out_grid(panels, max(map(len, panels)) if framed else 1)
     y: float = TITLE_HEIGHT
     for rows, least in zip(lanes, chain(least_heights, repeat(0)), strict=False):
         lane = _lane(rows, slots, (0, y), framed, left=HEADING_WIDTH, least=least)
@@ -105,9 +106,9 @@ def _lanes_downwards(
         y = lane.frame.bottom + LANE_GAP
 
 
-def _lanes_rightwards(units: list[list[UnitLayout]], framed: bool) -> Iterator[Lane]:
+def _lanes_rightwards(panels: list[list[PanelLayout]], framed: bool) -> Iterator[Lane]:
     x: float = 0
-    for of_section in units:
+    for of_section in panels:
         [rows], slots = lay_out_grid([of_section], 1)
         lane = _lane(rows, slots, (x, TITLE_HEIGHT), framed, above=HEADING_HEIGHT)
         yield lane
@@ -124,36 +125,36 @@ def _lane(
     above: float = 0,
     least: float = 0,
 ) -> Lane:
-    """A lane with room for its heading to the `left` of its units or `above` them."""
+    """A lane with room for its heading to the `left` of its panels or `above` them."""
     x, y = corner
     gap = ROW_GAP if framed else 0
-    heights = [max(unit.height for unit in row) for row in rows]
+    heights = [max(panel.height for panel in row) for row in rows]
     width = max(left + slots[-1].right, HEADING_WIDTH)
     height = max(above + sum(heights) + gap * (len(rows) - 1), HEADING_HEIGHT)
     frame = Frame("lane", x, y, width + 2 * MARGIN, max(height + 2 * MARGIN, least))
     tops = accumulate((height + gap for height in heights), initial=y + MARGIN + above)
-    units = [
-        (unit, replace(slot, x=x + MARGIN + left + slot.x), top)
+    panels = [
+        (panel, replace(slot, x=x + MARGIN + left + slot.x), top)
         for row, top in zip(rows, tops, strict=False)
-        for unit, slot in zip(row, slots, strict=False)
+        for panel, slot in zip(row, slots, strict=False)
     ]
-    return Lane(frame, units)
+    return Lane(frame, panels)
 
 
 # Frames and texts -------------------------------------------------------------------------------
 
 
-def _add_frame(page: Page, placed: PlacedUnit) -> None:
-    """Add a unit's frame, title and number, and cards below a repeated unit."""
-    unit, frame = placed.unit, placed.frame
-    for offset in [2 * CARD, CARD] if unit.repeats > 1 else []:
+def _add_frame(page: Page, placed: PlacedPanel) -> None:
+    """Add a panel's frame, title and number, and cards below a repeated panel."""
+    panel, frame = placed.panel, placed.frame
+    for offset in [2 * CARD, CARD] if panel.repeats > 1 else []:
         page.frames.append(replace(frame, kind="card", x=frame.x + offset, y=frame.y + offset))
-    if unit.title or unit.repeats > 1 or unit.forks:
+    if panel.title or panel.repeats > 1 or panel.forks:
         page.frames.append(frame)
-    if unit.title:
-        page.texts.append(Text(frame.x + 6, frame.y + 3, ((Span(unit.title),),)))
-    if unit.repeats > 1:
-        times = Span(f"× {unit.repeats}", 14, bold=True, marked=unit.marked)
+    if panel.title:
+        page.texts.append(Text(frame.x + 6, frame.y + 3, ((Span(panel.title),),)))
+    if panel.repeats > 1:
+        times = Span(f"× {panel.repeats}", 14, bold=True, marked=panel.marked)
         page.texts.append(Text(frame.right - TIMES, frame.y + 3, ((times,),)))
 
 

@@ -1,56 +1,56 @@
-"""The lines of a page: inside each unit, and from one unit to the next."""
+"""The lines of a page: inside each panel, and from one panel to the next."""
 
 from dataclasses import dataclass
 
-from ..sketch.sketch import ENTRY, Box, Edge, Unit
+from ..sketch.sketch import ENTRY, Box, Edge, Panel
 from .grid import Slot
-from .measures import CARD, LANE_GAP, ROLE_SIZE, ROW, ROW_GAP, UNIT_GAP, Point, extent
-from .page import Frame, Line, Page, PlacedBox, Span, Text
-from .unit_layout import UnitLayout
+from .measures import CARD, LANE_GAP, PANEL_GAP, ROLE_SIZE, ROW, ROW_GAP, Point, extent
+from .page import Frame, Line, NodeName, Page, PlacedBox, Span, Text
+from .panel_layout import PanelLayout
 
 
 @dataclass(frozen=True)
-class PlacedUnit:
-    """A unit on a page, in a lane; `first` is the number of its first box."""
+class PlacedPanel:
+    """A panel on a page, in a lane; `first` is the number of its first box."""
 
-    layout: UnitLayout
+    layout: PanelLayout
     slot: Slot
     y: float
     lane: Frame
     first: int
 
     @property
-    def unit(self) -> Unit:
-        """The unit of the sketch."""
-        return self.layout.unit
+    def panel(self) -> Panel:
+        """The panel of the sketch."""
+        return self.layout.panel
 
     @property
     def frame(self) -> Frame:
         """The rectangle around it."""
-        return Frame("unit", self.slot.x, self.y, self.slot.width, self.layout.height)
+        return Frame("panel", self.slot.x, self.y, self.slot.width, self.layout.height)
 
     @property
     def entry(self) -> Point:
-        """The point at which the line from the unit before it ends."""
+        """The point at which the line from the panel before it ends."""
         return self.slot.axes[0], self.y + self.layout.entry
 
     @property
     def exit(self) -> Point:
-        """The point at which the line to the next unit begins."""
+        """The point at which the line to the next panel begins."""
         return self.slot.axes[0], self.y + (self.layout.heights[-1] + ROW / 2)
 
     @property
-    def fork(self) -> str:
+    def fork(self) -> NodeName:
         """The name of its entry, if several lines begin there."""
-        return f"x{self.first}"
+        return NodeName("x", self.first)
 
-    def name(self, box: int) -> str:
-        """The name of a box on the page; the entry is the last box of the unit before."""
-        return f"b{self.first + box}"
+    def name(self, box: int) -> NodeName:
+        """The name of a box on the page; the entry is the last box of the panel before."""
+        return NodeName("b", self.first + box)
 
     def boxes(self) -> list[PlacedBox]:
         """Its boxes in their places."""
-        return [self._placed(number, box) for number, box in enumerate(self.unit.boxes)]
+        return [self._placed(number, box) for number, box in enumerate(self.panel.boxes)]
 
     def _placed(self, number: int, box: Box) -> PlacedBox:
         x = self.slot.axes[self.layout.columns[number]] - extent(box).left
@@ -62,22 +62,22 @@ class PlacedUnit:
         return tuple((x, self.y + height) for x, height in points)
 
 
-def connect(page: Page, before: PlacedUnit, placed: PlacedUnit) -> None:
-    """Add the line from one unit to the next."""
-    target = placed.name(next(e.target for e in placed.unit.edges if e.source == ENTRY))
-    if placed.unit.forks:
+def connect(page: Page, before: PlacedPanel, placed: PlacedPanel) -> None:
+    """Add the line from one panel to the next."""
+    target = placed.name(next(e.target for e in placed.panel.edges if e.source == ENTRY))
+    if placed.panel.forks:
         target = placed.fork
         page.forks[target] = placed.entry
     route = _route_between(before, placed)
-    page.lines.append(Line(placed.name(ENTRY), target, route, arrow=not placed.unit.forks))
+    page.lines.append(Line(placed.name(ENTRY), target, route, arrow=not placed.panel.forks))
 
 
-def _route_between(before: PlacedUnit, placed: PlacedUnit) -> tuple[Point, ...]:
-    """The corners of the line from one unit to the next, around the frames."""
+def _route_between(before: PlacedPanel, placed: PlacedPanel) -> tuple[Point, ...]:
+    """The corners of the line from one panel to the next, around the frames."""
     start, end = before.exit, placed.entry
     old, new, gap_beside, gap_below = before.lane, placed.lane, LANE_GAP, LANE_GAP
     if old == new:
-        old, new, gap_beside, gap_below = before.frame, placed.frame, UNIT_GAP, ROW_GAP
+        old, new, gap_beside, gap_below = before.frame, placed.frame, PANEL_GAP, ROW_GAP
     if new.y >= old.bottom:
         middle = new.y - gap_below / 2
         return start, (start[0], middle), (end[0], middle), end
@@ -85,12 +85,12 @@ def _route_between(before: PlacedUnit, placed: PlacedUnit) -> tuple[Point, ...]:
     return start, (start[0], low), (side, low), (side, high), (end[0], high), end
 
 
-def add_edges(page: Page, placed: PlacedUnit) -> None:
-    """Add the lines inside a unit, with the roles of its shortcuts."""
-    for edge in placed.unit.edges:
+def add_edges(page: Page, placed: PlacedPanel) -> None:
+    """Add the lines inside a panel, with the roles of its shortcuts."""
+    for edge in placed.panel.edges:
         from_entry = edge.source == ENTRY
-        if from_entry and not placed.unit.forks:
-            continue  # the line from the unit before
+        if from_entry and not placed.panel.forks:
+            continue  # the line from the panel before
         route = placed.route(edge)
         source = placed.fork if from_entry else placed.name(edge.source)
         page.lines.append(Line(source, placed.name(edge.target), route, edge.role))
@@ -98,12 +98,12 @@ def add_edges(page: Page, placed: PlacedUnit) -> None:
         if placed.layout.column(edge.source) == track:
             continue
         if not from_entry:
-            page.forks[f"y{placed.first + edge.source}"] = route[0]
+            page.forks[NodeName("y", placed.first + edge.source)] = route[0]
         if edge.role:
-            page.texts.append(_label(edge.role, placed.slot.axes[track], route))
+            page.texts.append(_role_label(edge.role, placed.slot.axes[track], route))
 
 
-def _label(role: str, axis: float, route: tuple[Point, ...]) -> Text:
+def _role_label(role: str, axis: float, route: tuple[Point, ...]) -> Text:
     """The role of a shortcut, to the right of the corner at which its line turns down."""
     corner = next(height for x, height in route if x == axis)
     return Text(axis + 4, corner - 12, ((Span(role, ROLE_SIZE, role=role),),))

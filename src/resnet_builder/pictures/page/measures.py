@@ -8,15 +8,15 @@ from ..sketch.sketch import Box, Cell
 FONT_SIZE, ROLE_SIZE = 11, 9  # of text, and of the roles of shortcuts
 NARROW, WIDE = set("iljtfrI.,:;|!'()[] –-×"), set("mwMW%@")
 
-# A unit: the height of a box, the distance to the next one, and the room for a title.
+# A panel: the height of a box, the distance to the next one, and the room for a title.
 ROW, GAP, TITLE = 20, 14, 14
 BETWEEN_COLUMNS = 16
 TIMES = 46  # the room for × 1000
-CARD = 2.5  # the offset of the cards of a repeated unit
+CARD = 2.5  # the offset of the cards of a repeated panel
 
 # A page.
 MARGIN = 14  # inside a lane
-UNIT_GAP, ROW_GAP, LANE_GAP = 22, 36, 18
+PANEL_GAP, ROW_GAP, LANE_GAP = 22, 36, 18
 HEADING_WIDTH, HEADING_HEIGHT = 122, 66  # of a lane
 TITLE_HEIGHT = 30
 

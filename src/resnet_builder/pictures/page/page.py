@@ -4,6 +4,7 @@ Lengths are in points (72 to an inch); heights grow downwards from the top of th
 """
 
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from ..sketch.sketch import Box
 from .measures import FONT_SIZE, Point
@@ -11,7 +12,7 @@ from .measures import FONT_SIZE, Point
 
 @dataclass(frozen=True)
 class Frame:
-    """A rounded rectangle: a `"lane"`, a `"unit"`, or a `"card"` below a repeated unit."""
+    """A rounded rectangle: a `"lane"`, a `"panel"`, or a `"card"` below a repeated panel."""
 
     kind: str
     x: float
@@ -50,11 +51,25 @@ class Text:
     lines: tuple[tuple[Span, ...], ...]
 
 
+class NodeName(NamedTuple):
+    """The name of a box, `b`, or of a fork: a point at which lines part.
+
+    `b7` is the box at index 7 of the page's boxes; the fork `x7` is before the panel that begins
+    with it, and the fork `y7` after it.
+    """
+
+    kind: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.kind}{self.number}"
+
+
 @dataclass(frozen=True)
 class PlacedBox:
     """A box; `x` and `y` are the middle of its left side."""
 
-    name: str
+    name: NodeName
     x: float
     y: float
     box: Box
@@ -64,8 +79,8 @@ class PlacedBox:
 class Line:
     """A line from one box to another through points; a shortcut has a role."""
 
-    source: str
-    target: str
+    source: NodeName
+    target: NodeName
     points: tuple[Point, ...]
     role: str = ""
     arrow: bool = True
@@ -73,18 +88,14 @@ class Line:
 
 @dataclass
 class Page:
-    """All elements of a picture; lines refer to boxes and forks by name.
-
-    `b7` is the box at index 7 of `boxes`. A fork is a point at which lines part: `x7` before the
-    unit that begins with `b7`, and `y7` after `b7`.
-    """
+    """All elements of a picture; lines refer to boxes and forks by name."""
 
     width: float = 0
     height: float = 0
     frames: list[Frame] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
     boxes: list[PlacedBox] = field(default_factory=list)
-    forks: dict[str, Point] = field(default_factory=dict)
+    forks: dict[NodeName, Point] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
 
     @property
@@ -96,9 +107,8 @@ class Page:
         """Add the elements of another page, moved to the right by `x`."""
         first = len(self.boxes)
 
-        def renamed(name: str) -> str:
-            kind, number = name[0], int(name[1:])
-            return f"{kind}{number + first}"
+        def renamed(name: NodeName) -> NodeName:
+            return name._replace(number=name.number + first)
 
         def moved(point: Point) -> Point:
             return point[0] + x, point[1]

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...common.words import Description
 from ...model.graph import Node
+from ...plan.names import Place
 from .drawn_graph import DrawnGraph, drawn_graph
 from .layer_words import cells, kind, numbers, window
 from .sketch import Cell
@@ -25,9 +26,9 @@ class LayerBox:
     cells: tuple[Cell, ...]
 
 
-def gather(graph: list[Node], blocks: list[str]) -> list[LayerBox]:
+def gather(graph: list[Node], places: list[Place]) -> list[LayerBox]:
     """Gather the boxes of a model: each after those that feed it, and none across two blocks."""
-    drawn = drawn_graph(graph, blocks)
+    drawn = drawn_graph(graph, places)
     groups = sorted(_groups(drawn), key=lambda group: group.nodes[-1])
     box_of = {node: number for number, group in enumerate(groups) for node in group.nodes}
 
@@ -36,7 +37,7 @@ def gather(graph: list[Node], blocks: list[str]) -> list[LayerBox]:
         return tuple(dict.fromkeys(box_of[s] for s in sources if box_of[s] != number))
 
     return [
-        LayerBox(tuple(group.nodes), inputs(number, group), tuple(_cells(drawn, group)))
+        LayerBox(tuple(group.nodes), inputs(number, group), tuple(_group_cells(drawn, group)))
         for number, group in enumerate(groups)
     ]
 
@@ -81,7 +82,7 @@ def _chain_between(graph: DrawnGraph, start: int, end: int) -> list[int]:
         consumers, inputs = graph.consumers[end], graph.inputs[end]
         if end in graph.outputs or len(consumers) != 1 or len(inputs) != 1:
             return []
-        if graph.blocks[end] != graph.blocks[consumers[0]]:
+        if graph.places[end] != graph.places[consumers[0]]:
             return []
         chain.insert(0, end)
         end = inputs[0]
@@ -106,7 +107,7 @@ def _chains(graph: DrawnGraph, inside: set[int]) -> list[list[int]]:
 
 
 def _may_share(graph: DrawnGraph, before: list[int], node: int) -> bool:
-    if before[-1] in graph.outputs or graph.blocks[before[-1]] != graph.blocks[node]:
+    if before[-1] in graph.outputs or graph.places[before[-1]] != graph.places[node]:
         return False
     last, this = graph.kind(before[-1]), graph.kind(node)
     if last == this == "pool":
@@ -131,26 +132,26 @@ def _split(graph: DrawnGraph, chain: list[int]) -> list[list[int]]:
 # Words ------------------------------------------------------------------------------------------
 
 
-def _cells(graph: DrawnGraph, group: _Group) -> list[Cell]:
+def _group_cells(graph: DrawnGraph, group: _Group) -> list[Cell]:
     layers = [graph.layer(node) for node in group.nodes]
     if group.kind == "excitation":
         written = [_excitation(layers)]
     elif [kind(layer) for layer in layers] == ["pool", "pool"]:
         written = [_strided_pool(graph, *group.nodes)]
     else:
-        written = [cell for node in group.nodes for cell in _cells_of(graph, node)]
+        written = [cell for node in group.nodes for cell in _node_cells(graph, node)]
     last = group.nodes[-1]
     if last in graph.outputs and (len(graph.outputs) > 1 or graph.consumers[last]):
         written.append(Cell(Description("output", "output")))
     return written
 
 
-def _cells_of(graph: DrawnGraph, node: int) -> list[Cell]:
+def _node_cells(graph: DrawnGraph, node: int) -> list[Cell]:
     return cells(graph.layer(node), graph.nodes[node].output_shape)
 
 
 def _strided_pool(graph: DrawnGraph, pool: int, strides: int) -> Cell:
-    [cell] = _cells_of(graph, pool)
+    [cell] = _node_cells(graph, pool)
     strides_of_window = numbers(graph.layer(strides).strides)
     return Cell(replace(cell.description, strides=strides_of_window))
 

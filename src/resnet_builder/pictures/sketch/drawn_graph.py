@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...model.graph import PERMUTED, Node
+from ...plan.names import Place
 from .layer_words import activation_words, kind
 
 
@@ -11,12 +12,12 @@ from .layer_words import activation_words, kind
 class DrawnGraph:
     """The nodes that are drawn, each known by its position in the model's graph.
 
-    `blocks` are the names of all nodes' blocks, or empty; `inputs` and `consumers` connect drawn
-    nodes only; `outputs` are the drawn nodes that compute the model's outputs.
+    `places` are those of all nodes; `inputs` and `consumers` connect drawn nodes only; `outputs`
+    are the drawn nodes that compute the model's outputs.
     """
 
     nodes: list[Node]
-    blocks: list[str]
+    places: list[Place]
     inputs: dict[int, tuple[int, ...]]
     consumers: dict[int, list[int]]
     outputs: set[int]
@@ -35,7 +36,7 @@ class DrawnGraph:
         return len(sources) == 1 and len(self.consumers[sources[0]]) == 1
 
 
-def drawn_graph(nodes: list[Node], blocks: list[str]) -> DrawnGraph:
+def drawn_graph(nodes: list[Node], places: list[Place]) -> DrawnGraph:
     """Leave out padding and layers that do nothing."""
     stands_for: dict[int, int] = {}
     inputs: dict[int, tuple[int, ...]] = {}
@@ -51,7 +52,7 @@ def drawn_graph(nodes: list[Node], blocks: list[str]) -> DrawnGraph:
         for source in sources:
             consumers[source].append(position)
     outputs = {stands_for[position] for position, node in enumerate(nodes) if node.is_output}
-    return DrawnGraph(nodes, blocks, inputs, consumers, outputs)
+    return DrawnGraph(nodes, places, inputs, consumers, outputs)
 
 
 def _is_silent(node: Node) -> bool:

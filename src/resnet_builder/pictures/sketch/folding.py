@@ -1,33 +1,35 @@
-"""Folding: equal consecutive units are drawn once, with their number."""
+"""Folding: equal consecutive panels are drawn once, with their number."""
 
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import groupby
 
-from .sketch import Box, Edge, Sketch, Unit
-from .units import join
+from .panels import join
+from .sketch import Box, Edge, Panel, Sketch
 
-Drawn = tuple[tuple[Box, ...], tuple[Edge, ...]]  # a unit's boxes and edges
+Drawn = tuple[tuple[Box, ...], tuple[Edge, ...]]  # a panel's boxes and edges
 
 
 def folded(sketch: Sketch) -> Sketch:
-    """Fold the units of each section, and join consecutive single boxes."""
-    sections = [replace(section, units=in_rows(fold(section.units))) for section in sketch.sections]
+    """Fold the panels of each section, and join consecutive single boxes."""
+    sections = [
+        replace(section, panels=in_rows(fold(section.panels))) for section in sketch.sections
+    ]
     return replace(sketch, sections=tuple(sections))
 
 
-def fold(units: Iterable[Unit]) -> tuple[Unit, ...]:
-    """Replace equal consecutive units, or sequences of units, by one with its count."""
-    units = list(units)
-    drawn = [(unit.boxes, unit.edges) for unit in units]
-    result: list[Unit] = []
+def fold(panels: Iterable[Panel]) -> tuple[Panel, ...]:
+    """Replace equal consecutive panels, or sequences of panels, by one with its count."""
+    panels = list(panels)
+    drawn = [(panel.boxes, panel.edges) for panel in panels]
+    result: list[Panel] = []
     start = 0
-    while start < len(units):
+    while start < len(panels):
         period, repeats = _best_fold(drawn, start)
         end = start + period * repeats
-        unit = join(units[start : start + period])
-        names = unit.names[0], units[end - 1].names[1]
-        result.append(replace(unit, names=names, repeats=repeats))
+        panel = join(panels[start : start + period])
+        names = panel.names[0], panels[end - 1].names[1]
+        result.append(replace(panel, names=names, repeats=repeats))
         start = end
     return tuple(result)
 
@@ -53,10 +55,10 @@ def _repeats(drawn: list[Drawn], start: int, period: int) -> int:
     return (end - start) // period
 
 
-def in_rows(units: Iterable[Unit]) -> tuple[Unit, ...]:
-    """Join consecutive units of a single box to one unit without a title."""
-    joined: list[Unit] = []
-    for single, group in groupby(units, lambda unit: len(unit.boxes) == unit.repeats == 1):
+def in_rows(panels: Iterable[Panel]) -> tuple[Panel, ...]:
+    """Join consecutive panels of a single box to one panel without a title."""
+    joined: list[Panel] = []
+    for single, group in groupby(panels, lambda panel: len(panel.boxes) == panel.repeats == 1):
         if single:
             joined.append(replace(join(group), names=("", "")))
         else:

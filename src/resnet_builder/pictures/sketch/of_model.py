@@ -1,68 +1,55 @@
-"""Any Keras model as a sketch for a picture: boxes gathered into units and sections."""
+"""Any Keras model as a sketch for a picture: boxes gathered into panels and sections."""
 
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby, takewhile
-from typing import Any
 
 import keras
 
-from ...common import words
-from ...costs.models import node_costs, profile_model, section_names
-from ...costs.report import known_sum
-from ...model.graph import Node, model_graph
-from ...model.network import places
+from ...costs.models import ModelReading, profile_reading, read_model
 from ...plan.names import Place, read_names
 from .boxes import LayerBox, gather
-from .sketch import ENTRY, Edge, Section, Sketch, Unit
-from .units import UnitMaker, join, shortcut_role
+from .panels import PanelMaker, join, shortcut_role
+from .sketch import ENTRY, Edge, Panel, Section, Sketch
 
 
 def sketch_model(model: keras.Model) -> Sketch:
     """Sketch a model: sections by this package's layer names, or by size for other models."""
-    sections = _with_input(list(_sections(model_graph(model))))
-    counts = profile_model(model)
-    size = ", ".join(words.by(tensor.shape[1:]) for tensor in model.inputs)
-    return Sketch(model.name, size, counts.parameters, counts.macs, sections)
+    read = read_model(model)
+    counts = profile_reading(read)
+    shapes = tuple(tuple(tensor.shape[1:]) for tensor in model.inputs)
+    sections = _with_input(list(_sections(read)))
+    return Sketch(model.name, shapes, counts.parameters, counts.macs, sections)
 
 
-def _sections(graph: list[Node]) -> Iterator[Section]:
+def _sections(read: ModelReading) -> Iterator[Section]:
     """Yield consecutive segments of one name or size; layers that are not drawn have no costs."""
-    where = places(graph)
-    boxes = gather(graph, [str(place) if place.block else "" for place in where])
-    names, costs = section_names(graph), node_costs(graph)
-    own = read_names(node.layer.name for node in graph)
-    others = ["" if node.layer.name in own else node.layer.name for node in graph]
-
-    def name_of(segment: range) -> str:
-        return names[boxes[segment[-1]].nodes[-1]]
-
-    for _, group in groupby(_segments(boxes), name_of):
+    boxes = gather(read.graph, read.places)
+    own = read_names(node.layer.name for node in read.graph)
+    others = ["" if node.layer.name in own else node.layer.name for node in read.graph]
+    for _, group in groupby(
+        _segments(boxes), lambda segment: read.sections[boxes[segment[-1]].nodes[-1]]
+    ):
         segments = list(group)
         nodes = [node for segment in segments for box in segment for node in boxes[box].nodes]
+        cost, shape = read.cost_of(nodes), read.graph[nodes[-1]].output_shape
         yield Section(
-            name=where[nodes[-1]].part,
-            size=_size(graph[nodes[-1]].output_shape),
-            parameters=sum(costs[node].parameters for node in nodes),
-            macs=known_sum(costs[node].macs for node in nodes),
-            units=tuple(_units(segments, boxes, where, others)),
+            name=read.places[nodes[-1]].part,
+            output_shape=None if isinstance(shape, list) else shape[1:],
+            parameters=cost.parameters,
+            macs=cost.macs,
+            panels=tuple(_panels(segments, boxes, read.places, others)),
         )
-
-
-def _size(shape: Any) -> str:
-    if isinstance(shape, list):
-        return ""
-    return f"{words.by(shape[1:])} values" if len(shape) == 2 else words.by(shape[1:])
 
 
 def _with_input(sections: list[Section]) -> tuple[Section, ...]:
     """Move an input without other layers into the next section."""
     first, *rest = sections
-    if not rest or first.parameters or first.macs or len(first.units) > 1:
+    if not rest or first.parameters or first.macs or len(first.panels) > 1:
         return tuple(sections)
-    return replace(rest[0], units=(*first.units, *rest[0].units)), *rest[1:]
+    return replace(rest[0], panels=(*first.panels, *rest[0].panels)), *rest[1:]
 
 
 # Segments ---------------------------------------------------------------------------------------
@@ -88,13 +75,13 @@ def _segments(boxes: list[LayerBox]) -> Iterator[range]:
         furthest = max(furthest, last_fed[number])
 
 
-# Units ------------------------------------------------------------------------------------------
+# Panels ------------------------------------------------------------------------------------------
 
 
-def _units(
+def _panels(
     segments: list[range], boxes: list[LayerBox], where: list[Place], names: list[str]
-) -> Iterator[Unit]:
-    """Yield a unit for every block, and for every other segment."""
+) -> Iterator[Panel]:
+    """Yield a panel for every block, and for every other segment."""
 
     def nodes(segment: range) -> list[int]:
         return [node for number in segment for node in boxes[number].nodes]
@@ -105,24 +92,24 @@ def _units(
     for name, of_block in groupby(segments, block):
         group = list(of_block)
         if name:
-            yield join([_unit(segment, boxes, name) for segment in group])
+            yield join([_panel(segment, boxes, name) for segment in group])
             continue
-        shared: list[Unit] = []  # batch norm and activation at the start of a block
+        shared: list[Panel] = []  # batch norm and activation at the start of a block
         for segment in group:
-            unit = _unit(segment, boxes, _common_name(names[node] for node in nodes(segment)))
+            panel = _panel(segment, boxes, _common_name(names[node] for node in nodes(segment)))
             if shared and len(segment) > 1:
-                unit = replace(join([*shared, unit]), names=unit.names)
+                panel = replace(join([*shared, panel]), names=panel.names)
             else:
                 yield from shared
-            shared = [unit] if _prepares(unit) else []
+            shared = [panel] if _prepares(panel) else []
             if not shared:
-                yield unit
+                yield panel
         yield from shared
 
 
-def _prepares(unit: Unit) -> bool:
-    """Whether a unit is only batch norm and activation."""
-    return {cell.kind for box in unit.boxes for cell in box} <= {"norm", "activation"}
+def _prepares(panel: Panel) -> bool:
+    """Whether a panel is only batch norm and activation."""
+    return {cell.kind for box in panel.boxes for cell in box} <= {"norm", "activation"}
 
 
 def _common_name(names: Iterable[str]) -> str:
@@ -134,37 +121,37 @@ def _common_name(names: Iterable[str]) -> str:
     return found[1] if found else ""
 
 
-def _unit(segment: range, boxes: list[LayerBox], name: str) -> Unit:
-    maker = UnitMaker()
+def _panel(segment: range, boxes: list[LayerBox], name: str) -> Panel:
+    maker = PanelMaker()
     for number in segment:
         sources = [max(source - segment[0], ENTRY) for source in boxes[number].inputs]
         maker.box(boxes[number].cells, sources)
-    return _with_shortcuts(maker.unit(name))
+    return _with_shortcuts(maker.panel(name))
 
 
-def _with_shortcuts(unit: Unit) -> Unit:
+def _with_shortcuts(panel: Panel) -> Panel:
     """Give the shorter of the two paths to each sum the role of a shortcut."""
 
     def effort(path: list[Edge]) -> tuple[int, int]:
         """The number of convolutions, then of edges."""
-        kinds = [cell.kind for edge in path[:-1] for cell in unit.boxes[edge.target]]
+        kinds = [cell.kind for edge in path[:-1] for cell in panel.boxes[edge.target]]
         return kinds.count("conv"), len(path)
 
     roles: dict[Edge, str] = {}
-    for paths in _paths_to_sums(unit):
+    for paths in _paths_to_sums(panel):
         short, long = sorted(paths, key=effort)
         if effort(short) < effort(long):
-            role = shortcut_role(unit.boxes[edge.target] for edge in short[:-1])
+            role = shortcut_role(panel.boxes[edge.target] for edge in short[:-1])
             roles |= dict.fromkeys(short, role)
-    marked = (replace(edge, role=roles.get(edge, "")) for edge in unit.edges)
-    return replace(unit, edges=tuple(marked))
+    marked = (replace(edge, role=roles.get(edge, "")) for edge in panel.edges)
+    return replace(panel, edges=tuple(marked))
 
 
-def _paths_to_sums(unit: Unit) -> Iterator[list[list[Edge]]]:
+def _paths_to_sums(panel: Panel) -> Iterator[list[list[Edge]]]:
     """Yield, for every sum of two tensors, the two chains of edges that end in it."""
     into: defaultdict[int, list[Edge]] = defaultdict(list)
     out_of: defaultdict[int, list[Edge]] = defaultdict(list)
-    for edge in unit.edges:
+    for edge in panel.edges:
         into[edge.target].append(edge)
         out_of[edge.source].append(edge)
 
@@ -174,6 +161,6 @@ def _paths_to_sums(unit: Unit) -> Iterator[list[list[Edge]]]:
             path.insert(0, into[path[0].source][0])
         return path
 
-    for box, (first, *_) in enumerate(unit.boxes):
+    for box, (first, *_) in enumerate(panel.boxes):
         if (first.kind, first.description.noun) == ("merge", "+") and len(into[box]) == 2:
             yield [path_to(edge) for edge in into[box]]

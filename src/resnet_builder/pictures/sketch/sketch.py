@@ -1,15 +1,16 @@
-"""The content of a picture before layout: sections of units of boxes. No Keras.
+"""The content of a picture before layout: sections of panels of boxes. No Keras.
 
-A section is a stage, the stem or the head; a unit can be repeated, such as a block; a box is a
+A section is a stage, the stem or the head; a panel can be repeated, such as a block; a box is a
 convolution with its batch norm and activation.
 """
 
 from dataclasses import dataclass
 
 from ...common import words
+from ...common.shapes import Shape
 from ...common.words import Description
 
-ENTRY = -1  # the entry of a unit: the last box of the unit before it
+ENTRY = -1  # the entry of a panel: the last box of the panel before it
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ Box = tuple[Cell, ...]
 
 @dataclass(frozen=True)
 class Edge:
-    """An edge from a box of a unit, or from its entry, to a box.
+    """An edge from a box of a panel, or from its entry, to a box.
 
     `role` is that of a shortcut, `"identity"`, `"resized identity"` (strided or padded, without
     weights) or `"projection"`, or empty.
@@ -47,10 +48,10 @@ class Edge:
 
 
 @dataclass(frozen=True)
-class Unit:
-    """Boxes, each after those that feed it; the next unit begins at the last one.
+class Panel:
+    """Boxes, each after those that feed it; the next panel begins at the last one.
 
-    `names` are those of the first and the last unit that are folded into this one; it is marked if
+    `names` are those of the first and the last panel that are folded into this one; it is marked if
     the other network has another number of them.
     """
 
@@ -73,17 +74,26 @@ class Unit:
 
 @dataclass(frozen=True)
 class Section:
-    """Units with outputs of one size, and their costs; `size` is in words.
+    """Panels with outputs of one size, and their costs.
 
-    `marks` are the names of the details that differ from the other network.
+    `output_shape` is for one image, None for several outputs; `marks` are the names of the details
+    that differ from the other network.
     """
 
     name: str
-    size: str
+    output_shape: Shape | None
     parameters: int
     macs: int | None
-    units: tuple[Unit, ...]
+    panels: tuple[Panel, ...]
     marks: frozenset[str] = frozenset()
+
+    @property
+    def size(self) -> str:
+        """The output shape in words: 56×56×64, or 1000 values; may be empty."""
+        if self.output_shape is None:
+            return ""
+        size = words.by(self.output_shape)
+        return f"{size} values" if len(self.output_shape) == 1 else size
 
     @property
     def title(self) -> str:
@@ -102,10 +112,10 @@ class Section:
 
 @dataclass(frozen=True)
 class Sketch:
-    """A whole network; `input_size` is in words; marked if its totals differ from the other's."""
+    """A whole network; marked if its totals differ from the other's."""
 
     name: str
-    input_size: str
+    input_shapes: tuple[Shape, ...]
     parameters: int
     macs: int | None
     sections: tuple[Section, ...]
@@ -114,5 +124,6 @@ class Sketch:
     @property
     def totals(self) -> str:
         """The text after the name."""
+        size = ", ".join(map(words.by, self.input_shapes))
         counts = f"{words.short(self.parameters)} parameters"
-        return "   ".join([self.input_size, counts, f"{words.short(self.macs)} multiply-adds"])
+        return "   ".join([size, counts, f"{words.short(self.macs)} multiply-adds"])

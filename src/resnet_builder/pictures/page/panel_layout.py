@@ -1,6 +1,6 @@
-"""The positions of a unit's boxes: a main column, with shortcuts and branches to its left.
+"""The positions of a panel's boxes: a main column, with shortcuts and branches to its left.
 
-Lengths are in points. Heights grow downwards from the top of the unit; columns are counted from
+Lengths are in points. Heights grow downwards from the top of the panel; columns are counted from
 the main one, 0, to the left.
 """
 
@@ -8,21 +8,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 
-from ..sketch.sketch import ENTRY, Edge, Unit
+from ..sketch.sketch import ENTRY, Edge, Panel
 from .branches import branches, ranks
 from .measures import GAP, ROLE_SIZE, ROW, TITLE, Extent, Point, extent, text_width, widest
 
 
 @dataclass(frozen=True)
-class UnitLayout:
-    """The positions of a unit's boxes and edges.
+class PanelLayout:
+    """The positions of a panel's boxes and edges.
 
     `entry` is the height at which its edges begin; `columns` and `heights` are those of the boxes;
-    `tracks` are the columns of the edges' vertical lines. In a `tangled` unit, branches have
+    `tracks` are the columns of the edges' vertical lines. In a `tangled` panel, branches have
     branches of their own.
     """
 
-    unit: Unit
+    panel: Panel
     height: float
     entry: float
     columns: tuple[int, ...]
@@ -39,7 +39,7 @@ class UnitLayout:
         """The extents of the columns around their axes."""
         number = 1 + max([*self.columns, *self.tracks.values()])
         extents = [Extent(0, 0)] * number
-        for column, box in zip(self.columns, self.unit.boxes, strict=True):
+        for column, box in zip(self.columns, self.panel.boxes, strict=True):
             extents[column] = widest([extents[column], extent(box)])
         for edge, track in self.tracks.items():
             if edge.role and edge.source != ENTRY and track:
@@ -65,7 +65,7 @@ class UnitLayout:
         top, column = middle - ROW / 2, self.columns[edge.target]
         if column == self.tracks[edge]:
             return [(axis, top)]
-        left, _ = extent(self.unit.boxes[edge.target])
+        left, _ = extent(self.panel.boxes[edge.target])
         if self.tangled:
             # Between the rows, where there are no boxes; then from above.
             side, above = axes[column] - left / 2, top - GAP / 2
@@ -73,13 +73,13 @@ class UnitLayout:
         return [(axis, middle), (axes[column] - left, middle)]
 
 
-def lay_out(unit: Unit, *, in_a_frame: bool = True) -> UnitLayout:
-    """Place a unit's boxes: in rows by the longest path to them, in columns by branches."""
-    entry = _entry(unit, in_a_frame)
-    heights = _rows(unit, entry)
+def lay_out(panel: Panel, *, in_a_frame: bool = True) -> PanelLayout:
+    """Place a panel's boxes: in rows by the longest path to them, in columns by branches."""
+    entry = _entry(panel, in_a_frame)
+    heights = _row_heights(panel, entry)
     bottom = max(heights.values()) + ROW / 2
-    main, *others = branches(unit)
-    tangled = not all(branch.is_a_chain(unit) and branch.is_beside(main) for branch in others)
+    main, *others = branches(panel)
+    tangled = not all(branch.is_a_chain(panel) and branch.is_beside(main) for branch in others)
     intervals = [
         (0.0, bottom),
         *(branch.interval(heights) for branch in others),
@@ -92,9 +92,9 @@ def lay_out(unit: Unit, *, in_a_frame: bool = True) -> UnitLayout:
     if not tangled:
         for branch, interval in zip(others, intervals[1:], strict=True):
             heights |= branch.spread_over(interval)
-    boxes = range(len(unit.boxes))
-    return UnitLayout(
-        unit=unit,
+    boxes = range(len(panel.boxes))
+    return PanelLayout(
+        panel=panel,
         height=bottom + (GAP if in_a_frame else GAP / 2),
         entry=entry,
         columns=tuple(columns[box] for box in boxes),
@@ -104,17 +104,17 @@ def lay_out(unit: Unit, *, in_a_frame: bool = True) -> UnitLayout:
     )
 
 
-def _entry(unit: Unit, in_a_frame: bool) -> float:
-    """The height at which the edges from a unit's entry begin."""
+def _entry(panel: Panel, in_a_frame: bool) -> float:
+    """The height at which the edges from a panel's entry begin."""
     if in_a_frame:
-        return (TITLE if unit.title or unit.repeats > 1 else 0) + GAP
-    return 0 if unit.forks else GAP
+        return (TITLE if panel.title or panel.repeats > 1 else 0) + GAP
+    return 0 if panel.forks else GAP
 
 
-def _rows(unit: Unit, entry: float) -> dict[int, float]:
+def _row_heights(panel: Panel, entry: float) -> dict[int, float]:
     """The heights of the entry and of the boxes, in rows below it."""
-    first = entry + (GAP if unit.forks else 0) + ROW / 2
-    rows = {box: first + rank * (ROW + GAP) for box, rank in enumerate(ranks(unit))}
+    first = entry + (GAP if panel.forks else 0) + ROW / 2
+    rows = {box: first + rank * (ROW + GAP) for box, rank in enumerate(ranks(panel))}
     return {ENTRY: entry, **rows}
 
 

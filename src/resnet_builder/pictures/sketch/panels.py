@@ -1,12 +1,12 @@
-"""Making units of boxes, and of other units."""
+"""Making panels of boxes, and of other panels."""
 
 from collections.abc import Iterable
 
-from .sketch import Box, Cell, Edge, Unit
+from .sketch import Box, Cell, Edge, Panel
 
 
-class UnitMaker:
-    """Collects the boxes of a unit."""
+class PanelMaker:
+    """Collects the boxes of a panel."""
 
     def __init__(self) -> None:
         self.boxes: list[Box] = []
@@ -23,23 +23,23 @@ class UnitMaker:
         """Add an edge."""
         self.edges.append(Edge(source, target, role))
 
-    def unit(self, name: str = "") -> Unit:
-        """Return the unit."""
-        return Unit((name, name), tuple(self.boxes), tuple(self.edges))
+    def panel(self, name: str = "") -> Panel:
+        """Return the panel."""
+        return Panel((name, name), tuple(self.boxes), tuple(self.edges))
 
 
-def join(units: Iterable[Unit]) -> Unit:
-    """Join consecutive units to one."""
-    units = list(units)
+def join(panels: Iterable[Panel]) -> Panel:
+    """Join consecutive panels to one."""
+    panels = list(panels)
     boxes: list[Box] = []
     edges: list[Edge] = []
-    for unit in units:
+    for panel in panels:
         start = len(boxes)
-        for edge in unit.edges:
+        for edge in panel.edges:
             # The entry, -1, becomes the last box before it.
             edges.append(Edge(edge.source + start, edge.target + start, edge.role))
-        boxes += unit.boxes
-    return Unit((units[0].names[0], units[-1].names[1]), tuple(boxes), tuple(edges))
+        boxes += panel.boxes
+    return Panel((panels[0].names[0], panels[-1].names[1]), tuple(boxes), tuple(edges))
 
 
 def shortcut_role(boxes: Iterable[Box]) -> str:

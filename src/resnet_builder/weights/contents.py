@@ -1,0 +1,37 @@
+"""The classes and input channels of a checkpoint. Does not import Keras."""
+
+from dataclasses import dataclass
+
+from ..plan.network import Plan
+from .checkpoints import Checkpoint
+from .expected import expected_weights
+from .names import FIRST_CONVS, HEAD
+from .recognising import recognise
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The numbers of classes and of input channels of a checkpoint; None if it does not show."""
+
+    classes: int | None
+    channels: int | None
+
+
+def contents(checkpoint: Checkpoint, plan: Plan) -> Contents:
+    """Read the numbers from the shapes of the classifier and of the first convolution.
+
+    Args:
+        plan: the network that the checkpoint is of, with any classes and channels.
+
+    Raises:
+        ValueError: the checkpoint is not recognised, as in `load_weights`.
+    """
+    found = recognise(checkpoint, expected_weights(plan))
+    shapes, origin = found.checkpoint.shapes, found.origin
+    kernels = {
+        layer: origin.layout.keras_shape(kernel, shapes[tensor])
+        for layer in (*FIRST_CONVS, HEAD)
+        if (tensor := origin.tensor(kernel := (layer, "kernel"))) in shapes
+    }
+    channels = (kernels[stem][2] for stem in FIRST_CONVS if stem in kernels)
+    return Contents(kernels[HEAD][-1] if HEAD in kernels else None, next(channels, None))

@@ -1,0 +1,141 @@
+"""coverage: the published networks that are presets, library by library. Does not import Keras."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib import resources
+from itertools import groupby
+
+from ..common.tables import Table, TableCell
+from ..costs.profile import profile
+from ..presets import PRESETS
+from .published import PublishedWeights, published
+
+# library and preset -> the largest relative error of its logits from those of the library's own
+# network; tests/weights/side_by_side.py writes it.
+PARITY = "parity.csv"
+
+
+@dataclass(frozen=True)
+class Covered:
+    """A published network.
+
+    Attributes:
+        library: library that publishes it, and its module in timm.
+        architecture: its preset.
+        checkpoints: number of its checkpoints.
+        is_preset: whether it can be built.
+        parameters: whether the number of its parameters is the published one; None if none is.
+        relative_error: largest difference of its logits from the library's own, as a fraction of
+            the largest logit; None if it was not measured.
+    """
+
+    library: str
+    architecture: str
+    checkpoints: int
+    is_preset: bool
+    parameters: bool | None
+    relative_error: float | None
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """All published networks and their checkpoints; prints as a table.
+
+    Attributes:
+        rows: one row for each network of each library.
+    """
+
+    rows: tuple[Covered, ...]
+
+    @property
+    def totals(self) -> dict[str, tuple[int, int]]:
+        """For each library: the number of checkpoints whose network is a preset, and of all."""
+        all_of, covered = Counter[str](), Counter[str]()
+        for row in self.rows:
+            all_of[row.library] += row.checkpoints
+            covered[row.library] += row.checkpoints * row.is_preset
+        return {library: (covered[library], count) for library, count in all_of.items()}
+
+    def table(self) -> Table:
+        """A row for every network, then the totals."""
+        return Table(
+            header=("library", "architecture", "checkpoints", "preset", "parameters", "logits"),
+            rows=tuple(map(_cells, self.rows)),
+            note="\n".join(
+                [
+                    "checkpoints whose network is a preset:",
+                    *(f"{name} {some}/{count}" for name, (some, count) in self.totals.items()),
+                ]
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.table().to_text()
+
+    def to_markdown(self) -> str:
+        """The table in Markdown."""
+        return self.table().to_markdown()
+
+    def _repr_html_(self) -> str:
+        return self.table().to_html()
+
+
+def coverage() -> Coverage:
+    """Compare the presets with all networks that libraries publish checkpoints of.
+
+    Returns:
+        A row for each network of each library, which print as a table: the number of its
+        checkpoints, whether it is a preset, whether the number of parameters is the published one,
+        and the relative error of the logits side by side.
+
+    Example:
+        >>> from resnet_builder import coverage
+        >>> coverage().totals["torchvision"]
+        (17, 17)
+    """
+    return Coverage(tuple(_rows(published())))
+
+
+def _rows(checkpoints: Iterable[PublishedWeights]) -> Iterator[Covered]:
+    errors = _errors()
+    for (library, preset), group in groupby(checkpoints, lambda row: (_library(row), row.preset)):
+        of_network = list(group)
+        is_preset = preset in PRESETS
+        yield Covered(
+            library=library,
+            architecture=preset,
+            checkpoints=len(of_network),
+            is_preset=is_preset,
+            parameters=_same_parameters(of_network) if is_preset else None,
+            relative_error=errors.get((of_network[0].library, preset)),
+        )
+
+
+def _library(row: PublishedWeights) -> str:
+    return f"{row.library} {row.module}".strip()
+
+
+def _same_parameters(checkpoints: Iterable[PublishedWeights]) -> bool | None:
+    """Return whether the counts agree in all published digits; None if none are published."""
+    counted = [row for row in checkpoints if row.parameters]
+    if not counted:
+        return None
+    return all(
+        rounded_alike(profile(row.preset, classes=row.classes).parameters, row.parameters)
+        for row in counted
+    )
+
+
+def _errors() -> dict[tuple[str, str], float]:
+    text = resources.files(__package__).joinpath(PARITY).read_text(encoding="utf-8")
+    rows = csv.DictReader(text.splitlines())
+    return {(row["library"], row["preset"]): float(row["relative_error"]) for row in rows}
+
+
+def _cells(row: Covered) -> tuple[TableCell, ...]:
+    equal = {None: None, True: "equal", False: "differ"}[row.parameters]
+    error = None if row.relative_error is None else f"{row.relative_error:.1e}"
+    preset = "yes" if row.is_preset else "no"
+    return (row.library, row.architecture, row.checkpoints, preset, equal, error)

@@ -1,0 +1,49 @@
+"""Sources of weights, opened: files, the Hugging Face Hub, the URLs of the table."""
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from .checkpoints import Checkpoint
+from .hub import check_digest, download, is_repository
+from .published import PublishedWeights, in_table
+from .sources import open_checkpoint
+
+
+def opened(source: Any) -> AbstractContextManager[Checkpoint]:
+    """Open a source of `load_weights`, downloaded if necessary; an opened one stays open.
+
+    Raises:
+        ConnectionError: a URL cannot be reached, and its file is not in the cache.
+        OSError, ImportError, ValueError: as in `download`.
+    """
+    if isinstance(source, Checkpoint):
+        return nullcontext(source)
+    return open_checkpoint(_fetched(source))
+
+
+def _fetched(source: Any) -> Any:
+    """The file of a published checkpoint or of a repository; other sources as they are."""
+    if isinstance(source, str) and (weights := in_table(source)):
+        is_url = weights.source.startswith("https://")
+        return _from_url(weights) if is_url else download(weights.source)
+    return download(source) if is_repository(source) else source
+
+
+def _from_url(weights: PublishedWeights) -> Path:
+    """The file in the cache of keras.applications, downloaded if it is not there."""
+    try:
+        file = Path(keras.utils.get_file(origin=weights.source, cache_subdir="models"))
+    except OSError:
+        raise
+    except Exception as error:  # what Keras raises if the server cannot be reached
+        raise ConnectionError(
+            f"{weights.name!r} is not in the cache and cannot be downloaded ({error}): on a "
+            f"machine with access, download {weights.source}, and give its path"
+        ) from error
+    algorithm, _, digest = weights.checksum.partition(":")
+    if digest:
+        check_digest(file, algorithm, digest, weights.source)
+    return file

@@ -1,0 +1,97 @@
+"""Variations of residual networks as Keras models: saved, in other dtypes and orders of axes."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from resnet_builder import ResnetBuilder, load_weights
+
+from ..helpers import image_batch, randomised
+from ..weights.checkpoint_recipe import checkpoint
+
+SMALL: dict[str, Any] = {"repetitions": (1, 1), "filters": 8, "classes": 5}
+
+# One network for each kind of layer that is a function of keras.ops, and for each kind of block.
+NETWORKS: dict[str, dict[str, Any]] = {
+    "resnetblur18": {},
+    "resnetv2_50d_evos": {"norm_groups": 4},
+    "resnet50_gn": {"norm_groups": 4},
+    "res2net50_26w_4s": {},
+    "skresnet18": {},
+    "resnest50d_4s2x40d": {"width_per_group": 64, "stem_filters": 8},
+    "resnet50_v2": {},
+    "legacy_seresnet18": {},
+}
+
+
+def small(name: str, shape: tuple[int | None, ...] = (33, 40, 3), **options: Any) -> keras.Model:
+    return randomised(ResnetBuilder.from_preset(name, shape, **SMALL | NETWORKS[name] | options))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_saved_model_computes_the_same(name: str, tmp_path: Path) -> None:
+    model, images = small(name), image_batch(2, 33, 40, 3)
+    model.save(tmp_path / "model.keras")
+    saved = keras.saving.load_model(tmp_path / "model.keras")
+    assert [layer.name for layer in saved.layers] == [layer.name for layer in model.layers]
+    np.testing.assert_allclose(saved(images), model(images), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_any_size_and_either_order_of_axes(name: str) -> None:
+    model, images = small(name), image_batch(2, 33, 40, 3)
+    anywhere = small(name, (3, None, None), data_format="channels_first")
+    anywhere.set_weights(model.get_weights())
+    np.testing.assert_allclose(
+        anywhere(images.transpose(0, 3, 1, 2)), model(images), rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_convolution_is_trained(name: str) -> None:
+    model, images = small(name), image_batch(4, 33, 40, 3)
+    kernels = [weight for weight in model.weights if "conv" in weight.path]
+    before = [kernel.numpy() for kernel in kernels]
+    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    model.fit(images, np.arange(4), verbose=0)
+    changed = [not np.array_equal(kernel, old) for kernel, old in zip(kernels, before, strict=True)]
+    assert all(changed)
+
+
+@pytest.mark.parametrize("name", ["resnetv2_50d_evos", "resnetblur18", "skresnet18"])
+def test_mixed_precision(name: str) -> None:
+    model, images = small(name), image_batch(2, 33, 40, 3)
+    mixed = small(name, dtype="mixed_bfloat16")
+    mixed.set_weights(model.get_weights())
+    computed = {layer.compute_dtype for layer in mixed.layers if "conv" in layer.name}
+    assert computed == {"bfloat16"}
+    # bfloat16 has 8 bits of precision.
+    np.testing.assert_allclose(mixed(images), model(images), atol=0.1)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_two_networks_in_one_model(name: str) -> None:
+    image = keras.Input((33, 40, 3))
+    towers = [small(name, layer_prefix=prefix)(image) for prefix in ("left_", "right_")]
+    assert keras.Model(image, keras.layers.Average()(towers)).output_shape == (None, 5)
+
+
+def test_kernels_are_standardised_when_they_are_loaded_and_then_kept() -> None:
+    # Each filter has mean 0 and variance 1: arXiv:1903.10520, equation 5.
+    network = "timm_resnetv2_50x1_bit"
+    loaded = ResnetBuilder.from_preset(
+        "resnetv2_50x1_bit", (33, 40, 3), weights=checkpoint(network)
+    )
+    kernels = [weight.numpy() for weight in loaded.weights if "stdconv" in weight.path]
+    assert len(kernels) == 53
+    for kernel in kernels:
+        filters = kernel.reshape(-1, kernel.shape[-1]).astype("float64")
+        np.testing.assert_allclose(filters.mean(axis=0), 0, atol=1e-6)
+        np.testing.assert_allclose(filters.var(axis=0), 1, rtol=1e-4)
+    arrays = {weight.path: 2 * weight.numpy() for weight in loaded.weights}
+    load_weights(loaded, arrays)
+    for weight in loaded.weights:
+        np.testing.assert_array_equal(weight.numpy(), arrays[weight.path])

@@ -1,0 +1,285 @@
+"""Write src/resnet_builder/weights/published.csv: every published checkpoint.
+
+It is made of the tables of timm 1.0.31, torchvision 0.29.1, Keras 3.15.1 and keras-hub 0.32.0,
+which must be installed, and of timm's accuracies:
+https://github.com/huggingface/pytorch-image-models/blob/aa4b5850/results/results-imagenet.csv
+
+python -m tests.weights.make_published results-imagenet.csv
+"""
+
+import csv
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
+from importlib import import_module
+from math import floor
+from pathlib import Path
+from typing import Any
+
+from resnet_builder.weights import published
+from resnet_builder.weights.published import PublishedWeights
+
+TABLE = Path(published.__file__).with_name(published.TABLE)
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+# timm ----------------------------------------------------------------------------------------
+
+TIMM_TOP1 = "timm: results/results-imagenet.csv, commit aa4b5850"
+TIMM_MODULES = ("resnet", "resnetv2", "senet", "res2net", "resnest", "sknet")
+
+# The parts of tags that name images.
+DATASETS = {
+    "in1k": "ImageNet-1k",
+    "in12k": "ImageNet-12k",
+    "in21k": "ImageNet-21k",
+    "ig1b": "Instagram 1B",
+    "yfcc100m": "YFCC100M",
+    "bamboo": "Bamboo",  # arXiv:2203.07845
+}
+
+
+def timm_rows(results: Path) -> Iterator[PublishedWeights]:
+    with results.open(encoding="utf-8", newline="") as file:
+        measured = {
+            (row["model"], (int(row["img_size"]),) * 2): row for row in csv.DictReader(file)
+        }
+    for module in TIMM_MODULES:
+        for preset, tags in import_module(f"timm.models.{module}").default_cfgs.items():
+            for tag, weights in tags.cfgs.items():
+                if weights.has_weights:
+                    yield replace(timm_row(preset, tag, weights, measured), module=module)
+
+
+def timm_row(
+    preset: str, tag: str, weights: Any, measured: Mapping[tuple[str, Any], Mapping[str, str]]
+) -> PublishedWeights:
+    assert weights.crop_mode == "center"
+    assert weights.hf_hub_id in ("timm/", None)
+    size, test_size = (
+        rows_and_columns(weights.input_size),
+        rows_and_columns(weights.test_input_size),
+    )
+    test_crop = test_size and (weights.test_crop_pct or weights.crop_pct)
+    row = measured.get((f"{preset}.{tag}", size), {})
+    test_row = measured.get((f"{preset}.{tag}", test_size), {})
+    for measurement, crop in ((row, weights.crop_pct), (test_row, test_crop)):
+        # The file rounds to three digits.
+        assert not measurement or abs(float(measurement["crop_pct"]) - crop) < 1e-3
+        assert not measurement or measurement["interpolation"] == weights.interpolation
+    licence = weights.license or ""
+    return PublishedWeights(
+        library="timm",
+        preset=preset,
+        tag=tag,
+        source=f"{weights.hf_hub_id}{preset}.{tag}" if weights.hf_hub_id else weights.url,
+        classes=weights.num_classes,
+        training_data=training_data(tag),
+        input_size=size,
+        crop_pct=weights.crop_pct,
+        interpolation=weights.interpolation,
+        mean=weights.mean,
+        std=weights.std,
+        top1=number(row.get("top1")),
+        test_input_size=test_size,
+        test_crop_pct=test_crop,
+        test_top1=number(test_row.get("top1")),
+        top1_source=TIMM_TOP1 if row or test_row else "",
+        parameters=f"{row['param_count']} M" if row else "",
+        licence="" if licence == "unknown" else licence,
+    )
+
+
+def training_data(tag: str) -> str:
+    """The images of a tag in words: sw_in12k_ft_in1k."""
+    trained, _, tuned = tag.partition("_ft_")
+    first, *second = [
+        next(DATASETS[word] for word in part.split("_") if word in DATASETS)
+        for part in (trained, tuned)
+        if part
+    ]
+    distilled = ", with knowledge distillation" if "distilled" in tag else ""
+    return "".join([first, *(f", fine-tuned on {images}" for images in second), distilled])
+
+
+def rows_and_columns(input_size: tuple[int, int, int] | None) -> Any:
+    return input_size and input_size[1:]
+
+
+def number(text: str | None) -> float | None:
+    return None if text is None else float(text)
+
+
+# torchvision ---------------------------------------------------------------------------------
+
+TORCHVISION = "torchvision: models/resnet.py, weights metadata"
+
+
+def torchvision_rows() -> Iterator[PublishedWeights]:
+    for enum_name, weights_of in vars(import_module("torchvision.models.resnet")).items():
+        if not enum_name.endswith("_Weights"):
+            continue
+        for tag, weights in weights_of.__members__.items():
+            if tag != weights.name:
+                continue  # DEFAULT, another name of one of them
+            transforms = weights.transforms()
+            [size], [scaled] = transforms.crop_size, transforms.resize_size
+            crop_pct = floor(1000 * size / scaled) / 1000
+            assert int(size / crop_pct) == scaled
+            # torch.hub.load_state_dict_from_url: the name holds the beginning of the SHA-256.
+            [digest] = re.findall(r"-([0-9a-f]+)\.pth$", weights.url)
+            yield PublishedWeights(
+                library="torchvision",
+                preset=enum_name.removesuffix("_Weights").lower(),
+                tag=tag,
+                source=weights.url,
+                classes=len(weights.meta["categories"]),
+                training_data="ImageNet-1k",
+                input_size=(size, size),
+                crop_pct=crop_pct,
+                interpolation=transforms.interpolation.value,
+                mean=tuple(transforms.mean),
+                std=tuple(transforms.std),
+                top1=weights.meta["_metrics"]["ImageNet-1K"]["acc@1"],
+                top1_source=TORCHVISION,
+                parameters=f"{weights.meta['num_params']:,}",
+                checksum=f"sha256:{digest}",
+            )
+
+
+# keras.applications --------------------------------------------------------------------------
+
+# Accuracies, and licences of the weights that these were ported from: the documentation of Keras 2,
+# docs/templates/applications.md of keras-team/keras.
+KERAS_TOP1 = "keras.applications: documentation of Keras 2, applications.md"
+KERAS_LICENCES = {"v1": "mit", "v2": "bsd"}
+KERAS_NETWORKS = {
+    "resnet50": ("resnet50_v1", 74.9),
+    "resnet101": ("resnet101_v1", 76.4),
+    "resnet152": ("resnet152_v1", 76.6),
+    "resnet50v2": ("resnet50_v2", 76.0),
+    "resnet101v2": ("resnet101_v2", 77.2),
+    "resnet152v2": ("resnet152_v2", 78.0),
+}
+
+# The modes "caffe" and "tf" of keras/src/applications/imagenet_utils.py, in RGB and for values
+# from 0 to 1: "caffe" subtracts from values up to 255, in BGR, and divides by nothing.
+KERAS_COLOURS: dict[str, dict[str, Any]] = {
+    "v1": {
+        "channels": "BGR",
+        "mean": (123.68 / 255, 116.779 / 255, 103.939 / 255),
+        "std": (1 / 255,) * 3,
+    },
+    "v2": {"mean": (0.5,) * 3, "std": (0.5,) * 3},
+}
+
+
+def keras_rows() -> Iterator[PublishedWeights]:
+    source = import_module("keras.src.applications.resnet")
+    for network, (preset, top1) in KERAS_NETWORKS.items():
+        version = preset[-2:]
+        whole, without_top = source.WEIGHTS_HASHES[network]
+        for tag, ending, digest in (
+            ("imagenet", "", whole),
+            ("imagenet_notop", "_notop", without_top),
+        ):
+            file = f"{network}_weights_tf_dim_ordering_tf_kernels{ending}.h5"
+            yield PublishedWeights(
+                library="keras.applications",
+                preset=preset,
+                tag=tag,
+                source=f"{source.BASE_WEIGHTS_PATH}{file}",
+                classes=0 if ending else 1000,
+                training_data="ImageNet-1k",
+                input_size=(224, 224),
+                **KERAS_COLOURS[version],
+                top1=None if ending else top1,
+                top1_source="" if ending else KERAS_TOP1,
+                licence=KERAS_LICENCES[version],
+                checksum=f"md5:{digest}",
+            )
+
+
+# keras-hub -----------------------------------------------------------------------------------
+
+# Repositories: tools/admin/mirror_weights_on_hf.py of keras-team/keras-hub.
+KERAS_HUB = {
+    "resnet_18_imagenet": "resnet18",
+    "resnet_50_imagenet": "resnet50",
+    "resnet_101_imagenet": "resnet101",
+    "resnet_152_imagenet": "resnet152",
+    "resnet_v2_50_imagenet": "resnetv2_50",
+    "resnet_v2_101_imagenet": "resnetv2_101",
+    "resnet_vd_18_imagenet": "resnet18_vd",
+    "resnet_vd_34_imagenet": "resnet34_vd",
+    "resnet_vd_50_imagenet": "resnet50d",
+    "resnet_vd_50_ssld_imagenet": "resnet50d",
+    "resnet_vd_50_ssld_v2_imagenet": "resnet50d",
+    "resnet_vd_50_ssld_v2_fix_imagenet": "resnet50d",
+    "resnet_vd_101_imagenet": "resnet101d",
+    "resnet_vd_101_ssld_imagenet": "resnet101d",
+    "resnet_vd_152_imagenet": "resnet152d",
+    "resnet_vd_200_imagenet": "resnet200_vd",
+}
+
+# The model cards on the Hugging Face Hub say apache-2.0; those of these two were not read.
+LICENCE_UNKNOWN = ("resnet_vd_34_imagenet", "resnet_vd_50_imagenet")
+
+
+def keras_hub_rows() -> Iterator[PublishedWeights]:
+    presets = import_module("keras_hub.src.models.resnet.resnet_presets").backbone_presets
+    assert presets.keys() == KERAS_HUB.keys()
+    for tag, preset in KERAS_HUB.items():
+        description = presets[tag]["metadata"]["description"]
+        [size] = re.findall(r"at a (\d+)x\1 resolution", description)
+        distilled = ", with knowledge distillation" if "distillation" in description else ""
+        assert "ImageNet 1k" in description
+        yield PublishedWeights(
+            library="keras-hub",
+            preset=preset,
+            tag=tag,
+            source=f"keras/{tag}",
+            classes=1000,
+            training_data=f"ImageNet-1k{distilled}",
+            input_size=(int(size), int(size)),
+            licence="" if tag in LICENCE_UNKNOWN else "apache-2.0",
+            **keras_hub_preprocessing(tag, preset),
+        )
+
+
+def keras_hub_preprocessing(tag: str, preset: str) -> dict[str, Any]:
+    """The preprocessing of keras-hub's image converter, which resizes without a further crop."""
+    if "_vd_" in tag:
+        # tools/checkpoint_conversion/convert_resnet_vd_checkpoints.py, ImageConverter's defaults
+        interpolation, mean, std = "bilinear", IMAGENET_MEAN, IMAGENET_STD
+    else:
+        # tools/checkpoint_conversion/convert_resnet_checkpoints.py: converted from timm
+        timm_tag = "a1h_in1k" if "_v2_" in tag else "a1_in1k"
+        weights = import_module("timm").get_pretrained_cfg(f"{preset}.{timm_tag}")
+        interpolation, mean, std = weights.interpolation, weights.mean, weights.std
+    return {"crop_pct": 1.0, "interpolation": interpolation, "mean": mean, "std": std}
+
+
+# ---------------------------------------------------------------------------------------------
+
+
+def cell(column: str, value: Any) -> str:
+    if isinstance(value, tuple):
+        return ("x" if column.endswith("size") else " ").join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def main(results: Path) -> None:
+    rows = [*timm_rows(results), *torchvision_rows(), *keras_rows(), *keras_hub_rows()]
+    columns = [field.name for field in fields(PublishedWeights)]
+    with TABLE.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        for row in rows:
+            writer.writerow([cell(column, getattr(row, column)) for column in columns])
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,216 @@
+"""Networks by the name of a checkpoint, and the number of classes of a checkpoint."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from resnet_builder import ResnetBuilder, compare, load_weights, plot, preprocessing, profile
+from resnet_builder.weights import fetching, repositories
+from resnet_builder.weights.published import in_table
+
+from ..helpers import assert_same_weights
+from .checkpoint_recipe import checkpoint
+
+SMALL: dict[str, Any] = {"repetitions": (1, 1), "filters": 8}
+
+
+@pytest.fixture
+def downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The repositories asked for; every one has torchvision's ResNet-18."""
+    path = tmp_path / "model.safetensors"
+    save_file(checkpoint("torchvision_resnet18"), path)
+    asked: list[str] = []
+
+    def download(repository: str) -> Path:
+        asked.append(repository)
+        return path
+
+    monkeypatch.setattr(fetching, "download", download)
+    return asked
+
+
+def arrays(**options: Any) -> dict[str, Any]:
+    """A checkpoint of a small network with five classes."""
+    model = ResnetBuilder.from_preset("resnet18", (32, 32, 3), 5, **SMALL | options)
+    return {weight.path: weight.numpy() for weight in model.weights}
+
+
+@pytest.mark.parametrize(
+    ("name", "repository"),
+    [
+        ("resnet18.a3_in1k", "timm/resnet18.a3_in1k"),
+        ("timm/resnet18.a3_in1k", "timm/resnet18.a3_in1k"),
+        ("timm/resnet18.a3_in1k@v1", "timm/resnet18.a3_in1k@v1"),
+    ],
+)
+def test_a_name_loads_its_checkpoint(name: str, repository: str, downloads: list[str]) -> None:
+    model = ResnetBuilder.from_preset(name)
+    assert downloads == [repository]
+    assert model.name == "resnet18.a3_in1k"
+    assert model.input_shape == (None, 160, 160, 3)  # timm models/resnet.py
+    assert model.output_shape == (None, 1000)
+    expected = ResnetBuilder.from_preset("resnet18", weights=checkpoint("torchvision_resnet18"))
+    assert_same_weights(model, expected)
+    load_weights(expected, name)
+    assert downloads == [repository] * 2
+
+
+def test_options_of_a_named_checkpoint(downloads: list[str]) -> None:
+    name = "resnet18.tv_in1k"
+    maps = ResnetBuilder.from_preset(name, (32, 32, 3), features=("stage4",), layer_prefix="a_")
+    assert maps.name == "a_resnet18.tv_in1k"
+    with pytest.raises(ValueError, match=r"shape: fc\.weight"):
+        ResnetBuilder.from_preset(name, (32, 32, 3), classes=10)
+    model = ResnetBuilder.from_preset(name, (32, 32, 1), classes=10, adapt_weights=True)
+    assert model.output_shape == (None, 10)
+    assert downloads == ["timm/resnet18.tv_in1k"] * 3
+    own = ResnetBuilder.from_preset(name, (32, 32, 3), weights=arrays(), **SMALL)
+    assert own.output_shape == (None, 5)
+    assert len(downloads) == 3
+
+
+def test_what_describes_a_network_downloads_nothing(downloads: list[str]) -> None:
+    counts = profile("timm/resnet101d.ra2_in1k")
+    assert (counts.name, counts.input_shape) == ("resnet101d.ra2_in1k", (256, 256, 3))
+    assert profile("resnet50.bamboo").parameters == profile("resnet50").parameters
+    assert not compare("resnet18.a1_in1k", "resnet18").differences
+    assert "dense, 1000" in plot("resnet18.a1_in1k").dot
+    assert "dense, 7" in plot("resnet18.a1_in1k", classes=7).dot
+    assert downloads == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("resnet18.a9_in1k", r"unknown checkpoint 'resnet18.a9_in1k': did you mean"),
+        ("resnet19.a1_in1k", r"unknown preset 'resnet19.a1_in1k'"),
+        ("./resnet18", r"unknown preset './resnet18'"),
+    ],
+)
+def test_unknown_names(name: str, message: str) -> None:
+    for use in (ResnetBuilder.from_preset, profile, plot):
+        with pytest.raises(ValueError, match=message):
+            use(name)
+
+
+def test_a_repository_that_is_not_in_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"input_size": [3, 32, 48], "mean": [0.5] * 3, "std": [0.5] * 3, "tag": "mine"}
+    config = {"architecture": "resnet18", "num_classes": 1000, "pretrained_cfg": settings}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    save_file(checkpoint("torchvision_resnet18"), tmp_path / "model.safetensors")
+
+    def download(repository: str, files: tuple[str, ...] = ("model.safetensors",)) -> Path:
+        assert repository == "me/net@main"
+        return tmp_path / files[0]
+
+    monkeypatch.setattr(repositories, "download", download)
+    monkeypatch.setattr(fetching, "download", download)
+    assert profile("me/net@main").input_shape == (32, 48, 3)
+    model = ResnetBuilder.from_preset("me/net@main")
+    assert (model.name, model.input_shape) == ("resnet18.mine", (None, 32, 48, 3))
+    gamma = checkpoint("torchvision_resnet18")["bn1.weight"]
+    np.testing.assert_array_equal(model.get_layer("stem_bn").gamma, gamma)
+    (tmp_path / "config.json").write_text(json.dumps(config | {"num_classes": 7}))
+    assert profile("me/net@main").stages[-1].parameters == 7 * (512 + 1)
+    (tmp_path / "config.json").write_text(json.dumps(config | {"architecture": "vgg11"}))
+    with pytest.raises(ValueError, match="unknown preset 'vgg11'"):
+        profile("me/net@main")
+
+
+def test_the_classes_are_the_checkpoints() -> None:
+    five = arrays()
+    model = ResnetBuilder.from_preset("resnet18", (32, 32, 3), weights=five, **SMALL)
+    assert model.output_shape == (None, 5)
+    named_as_torchvision = {"fc.weight": np.zeros((7, 512)), "fc.bias": np.zeros(7)}
+    seven = checkpoint("torchvision_resnet18") | named_as_torchvision
+    model = ResnetBuilder.from_preset("resnet18", (32, 32, 3), weights=seven)
+    assert model.output_shape == (None, 7)
+    with pytest.raises(ValueError, match=r"predictions/kernel \(16, 5\)"):
+        ResnetBuilder.from_preset("resnet18", (32, 32, 3), 6, weights=five, **SMALL)
+    six = ResnetBuilder.from_preset(
+        "resnet18", (32, 32, 3), 6, weights=five, adapt_weights=True, **SMALL
+    )
+    assert six.output_shape == (None, 6)
+    headless = {name: array for name, array in five.items() if "predictions" not in name}
+    options: dict[str, Any] = {"input_shape": (32, 32, 3), "weights": headless, **SMALL}
+    with pytest.raises(ValueError, match="missing: predictions/kernel"):
+        ResnetBuilder.from_preset("resnet18", **options)
+    model = ResnetBuilder.from_preset("resnet18", **options, adapt_weights=True)
+    assert model.output_shape == (None, 1000)
+
+
+def test_imagenet_weights_of_another_size_than_the_presets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Its only checkpoint is of 256x256.
+    options: dict[str, Any] = {"repetitions": (1,), "filters": 8}
+    small = ResnetBuilder.from_preset("resnet200d", **options)
+    file = tmp_path / "model.safetensors"
+    save_file({weight.path: weight.numpy() for weight in small.weights}, file)
+    monkeypatch.setattr(fetching, "download", lambda _: file)
+    model = ResnetBuilder.from_preset(
+        "resnet200d", weights="imagenet", data_format="channels_first", **options
+    )
+    assert model.input_shape == (None, 3, 256, 256)
+    prepare = preprocessing("resnet200d", data_format="channels_first")
+    assert prepare(np.zeros((1, 3, 300, 400))).shape[1:] == model.input_shape[1:]
+
+
+class Server:
+    """keras.utils.get_file, with one file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file, self.asked = file, ""
+        self.error: Exception | None = None
+
+    def get_file(self, *, origin: str, cache_subdir: str) -> str:
+        self.asked = origin
+        if self.error:
+            raise self.error
+        return str(self.file)
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    found = Server(tmp_path / "resnet18-f37072fd.safetensors")
+    save_file(checkpoint("torchvision_resnet18"), found.file)
+    monkeypatch.setattr(keras.utils, "get_file", found.get_file)
+    return found
+
+
+def test_a_checkpoint_at_a_url(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, url = (
+        "resnet18.IMAGENET1K_V1",
+        "https://download.pytorch.org/models/resnet18-f37072fd.pth",
+    )
+    digest = hashlib.sha256(server.file.read_bytes()).hexdigest()
+    row = in_table(name)
+    assert row
+    row = replace(row, checksum=f"sha256:{digest[:8]}")
+    monkeypatch.setattr(fetching, "in_table", lambda source: row)
+    model = ResnetBuilder.from_preset(name, (32, 32, 3))
+    assert server.asked == url
+    gamma = checkpoint("torchvision_resnet18")["bn1.weight"]
+    np.testing.assert_array_equal(model.get_layer("stem_bn").gamma, gamma)
+
+
+def test_a_broken_download_from_a_url(server: Server) -> None:
+    with pytest.raises(ValueError, match=r"is broken: its SHA-256 is \w+, not f37072fd"):
+        ResnetBuilder.from_preset("resnet18.IMAGENET1K_V1", (32, 32, 3))
+    assert not server.file.exists()
+    server.error = Exception("URL fetch failure: 404")
+    message = "'resnet18.IMAGENET1K_V1' is not in the cache and cannot be downloaded"
+    with pytest.raises(ConnectionError, match=message):
+        ResnetBuilder.from_preset("resnet18.IMAGENET1K_V1", (32, 32, 3))
+    server.error = PermissionError("the cache")
+    with pytest.raises(PermissionError, match="the cache"):
+        ResnetBuilder.from_preset("resnet18.IMAGENET1K_V1", (32, 32, 3))
