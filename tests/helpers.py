@@ -6,7 +6,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 # Prefixes of layers' names that a pattern might take for something else: one without an underscore,
-# with signs, with the name of a part, of a block, of a layer, and with letters that are not ASCII.
+# with signs, with the name of a part, of a block, of a layer, and that begins with an underscore.
 PREFIXES = (
     "left",
     "a.b-",
@@ -14,7 +14,7 @@ PREFIXES = (
     "stem_net_",
     "head_",
     "stage1_block1_",
-    "é 1_",
+    "_1.",
     "stem_conv",
 )
 

@@ -1,5 +1,6 @@
 """ResnetBuilder: Keras models from a preset, a config or the article's arguments."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import fields
 from inspect import signature
@@ -147,7 +148,8 @@ class ResnetBuilder:
         if adapt_weights and weights is None:
             raise ValueError("adapt_weights has no meaning without weights")
         style = Style(order, dtype, _checked_prefix(layer_prefix), blank=weights is not None)
-        name = name or f"{layer_prefix}{named.name}"
+        # TensorFlow takes no name of a model that begins with "_" or "-".
+        name = name or f"{layer_prefix}{named.name}".lstrip("_-")
         if weights is None:
             return assemble(plan, style, name, features)
         if best:
@@ -349,8 +351,11 @@ def _explain_order(corrected: tuple[int | None, ...]) -> str:
 def _checked_prefix(prefix: Any) -> str:
     if not isinstance(prefix, str):
         raise TypeError(f"layer_prefix must be a string, got {prefix!r}")
-    if "/" in prefix:
-        raise ValueError(f"layer_prefix must be a string without '/', got {prefix!r}")
+    if not re.fullmatch(r"[A-Za-z0-9_.-]*", prefix):
+        raise ValueError(
+            "layer_prefix must be made of letters and digits of ASCII, '_', '.' and '-', "
+            f"got {prefix!r}"
+        )
     return prefix
 
 

@@ -72,6 +72,12 @@ def test_layers_without_their_prefix(prefix: str) -> None:
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
+def test_a_model_with_a_default_name_predicts(prefix: str) -> None:
+    model = small(prefix, name=None)
+    np.testing.assert_allclose(model.predict(IMAGES, verbose=0), answer(model), atol=1e-5)
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
 def test_freeze(prefix: str) -> None:
     model = small(prefix)
     for until, moving in {

@@ -1,7 +1,8 @@
 """Compare networks with the library of their origin, side by side, and write the relative errors.
 
-Needs timm (`pip install timm`). Every network has weights from tests/weights/checkpoint_recipe.py.
-Run it from the top of the repository; without patterns, for all presets that timm has:
+Needs timm, torchvision and keras-hub. Every network has weights from
+tests/weights/checkpoint_recipe.py. Run it from the top of the repository; without patterns, for all
+published networks:
 
     python -m tests.weights.side_by_side [PATTERN ...]
 
@@ -11,6 +12,7 @@ images of each of `SIZES` on which the origin itself runs.
 
 import csv
 import sys
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -20,28 +22,41 @@ import numpy as np
 
 import resnet_builder
 from resnet_builder import PRESETS, ResnetBuilder
+from resnet_builder.weights.published import published
 
 from ..helpers import image_batch
 from .checkpoint_recipe import relative_error, tensor
+from .test_parity import keras_applications_error
 
 PARITY = Path(resnet_builder.__file__).parent / "weights" / "parity.csv"
-HEADER = ("library", "architecture", "preset", "relative_error")
+HEADER = ("library", "preset", "relative_error")
 
 # (rows, columns), even and odd.
 SIZES = ((64, 64), (75, 107), (97, 65))
 
 
-def timm_error(name: str) -> float:
-    """The largest relative error of a preset's logits from those of timm's network of that name."""
+def timm_error(preset: str) -> float:
     import timm
+
+    return torch_error(timm.create_model(preset), preset)
+
+
+def torchvision_error(preset: str) -> float:
+    import torchvision
+
+    return torch_error(getattr(torchvision.models, preset)(), preset)
+
+
+def torch_error(original: Any, preset: str) -> float:
+    """The largest relative error of a preset's logits from those of a PyTorch network."""
     import torch
 
-    original = timm.create_model(name).eval()
+    original.eval()
     shapes = {key: tuple(value.shape) for key, value in original.state_dict().items()}
     weights = {key: tensor(key, shape) for key, shape in shapes.items()}
     original.load_state_dict({key: torch.tensor(value) for key, value in weights.items()})
     model = ResnetBuilder.from_preset(
-        name, (None, None, 3), classifier_activation=None, weights=weights
+        preset, (None, None, 3), classifier_activation=None, weights=weights
     )
     errors = []
     for size in SIZES:
@@ -55,12 +70,70 @@ def timm_error(name: str) -> float:
     return max(errors)
 
 
-def write(errors: dict[tuple[str, str, str], float]) -> None:
+def keras_error(preset: str) -> float:
+    depth, version = preset.removeprefix("resnet").split("_")
+    return keras_applications_error(f"ResNet{depth}{'V2' * (version == 'v2')}", preset)
+
+
+DEEP_STEM = {"input_conv_filters": [32, 32, 64], "input_conv_kernel_sizes": [3, 3, 3]}
+STEM = {"input_conv_filters": [64], "input_conv_kernel_sizes": [7]}
+
+
+def keras_hub_options(preset: str) -> dict[str, Any]:
+    """The arguments of keras-hub's ResNetBackbone."""
+    deep = PRESETS[preset].stem == "deep"
+    kind = {"basic_block": "basic_block", "bottleneck": "bottleneck_block"}[
+        str(PRESETS[preset].block)
+    ]
+    v2 = PRESETS[preset].activation_order == "pre"
+    stem = DEEP_STEM if deep else STEM
+    return {"block_type": f"{kind}{'_vd' * deep}", "use_pre_activation": v2, **stem}
+
+
+def keras_hub_network(preset: str) -> keras.Model:
+    """A network of keras-hub, with weights from the recipe."""
+    import keras_hub
+
+    network = keras_hub.models.ResNetImageClassifier(
+        backbone=keras_hub.models.ResNetBackbone(
+            stackwise_num_filters=[64, 128, 256, 512],
+            stackwise_num_blocks=list(PRESETS[preset].repetitions),
+            stackwise_num_strides=[1, 2, 2, 2],
+            image_shape=(32, 48, 3),
+            **keras_hub_options(preset),
+        ),
+        num_classes=5,
+        activation=None,
+    )
+    for weight in network.weights:
+        weight.assign(tensor(weight.path, tuple(weight.shape)))
+    return network
+
+
+def keras_hub_error(preset: str) -> float:
+    original = keras_hub_network(preset)
+    weights = {weight.path: weight.numpy() for weight in original.weights}
+    images = image_batch(2, 32, 48, 3)
+    model = ResnetBuilder.from_preset(
+        preset, (32, 48, 3), classes=5, classifier_activation=None, weights=weights
+    )
+    return relative_error(np.asarray(model(images)), np.asarray(original(images)))
+
+
+ERRORS: dict[str, Callable[[str], float]] = {
+    "timm": timm_error,
+    "torchvision": torchvision_error,
+    "keras.applications": keras_error,
+    "keras-hub": keras_hub_error,
+}
+
+
+def write(errors: dict[tuple[str, str], float]) -> None:
     """Replace or add rows of the table."""
     rows: dict[tuple[str, ...], str] = {}
     if PARITY.exists():
         with PARITY.open(encoding="utf-8", newline="") as file:
-            rows = {tuple(row[:3]): row[3] for row in list(csv.reader(file))[1:]}
+            rows = {tuple(row[:-1]): row[-1] for row in list(csv.reader(file))[1:]}
     rows |= {key: f"{error:.1e}" for key, error in errors.items()}
     with PARITY.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -69,15 +142,14 @@ def write(errors: dict[tuple[str, str, str], float]) -> None:
 
 
 def main(patterns: list[str]) -> None:
-    import timm
-
-    originals: Any = timm.list_models()
-    names = [name for name in PRESETS if name in originals]
-    for name in names:
-        if any(fnmatchcase(name, pattern) for pattern in patterns or ["*"]):
-            error = timm_error(name)
+    for library, preset in dict.fromkeys((row.library, row.preset) for row in published()):
+        name = f"{library}/{preset}"
+        # In timm, it is the name of a checkpoint without a network.
+        lost = name == "timm/resnext101_32x48d"
+        if not lost and any(fnmatchcase(name, pattern) for pattern in patterns or ["*"]):
+            error = ERRORS[library](preset)
             print(f"{name}: {error:.1e}", flush=True)
-            write({("timm", name, name): error})
+            write({(library, preset): error})
             keras.backend.clear_session()
 
 

@@ -65,6 +65,13 @@ def _weights(options: argparse.Namespace) -> Answer:
     return Answer(found.table(), data, int(not found.rows))
 
 
+def _coverage(options: argparse.Namespace) -> Answer:
+    from ..weights.coverage import coverage
+
+    found = coverage()
+    return Answer(found.table(), [asdict(row) for row in found.rows])
+
+
 def _show(options: argparse.Namespace) -> Answer:
     from ..costs.profile import profile
 
@@ -154,6 +161,7 @@ def _parser() -> argparse.ArgumentParser:
 
     takes_pattern(command("list", _list, "list the presets"))
     takes_pattern(command("weights", _weights, "list the published checkpoints"))
+    command("coverage", _coverage, "compare the presets with all published networks")
     takes_network(command("show", _show, "show a network as Table 1 of the paper does"))
     picture = command("plot", _plot, "draw a network on one page")
     takes_network(picture)

@@ -34,10 +34,10 @@ class Initializer:
     config: tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.class_name not in CLASSES:
+        if self.class_name not in INITIALIZER_CLASSES:
             raise ValueError(
                 f"keras.initializers.{self.class_name} cannot draw the kernel of a convolution; "
-                f"the classes that can: {', '.join(CLASSES)}"
+                f"the classes that can: {', '.join(INITIALIZER_CLASSES)}"
             )
         for name, value in self.config:
             if not isinstance(value, float | int | str | None):
@@ -76,7 +76,7 @@ class Initializer:
 
 # The classes that can initialise a kernel of any shape.
 # fmt: off
-CLASSES = (
+INITIALIZER_CLASSES = (
     "Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "LecunNormal",
     "LecunUniform", "Ones", "Orthogonal", "RandomNormal", "RandomUniform", "TruncatedNormal",
     "VarianceScaling", "Zeros",

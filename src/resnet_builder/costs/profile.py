@@ -5,6 +5,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..common.shapes import known_sum
 from ..config import ResnetConfig
 from ..plan.draft import Unit
 from ..plan.layers import Layer
@@ -150,7 +151,12 @@ def _part(name: str, units: tuple[Unit, ...], layers: Iterable[Layer]) -> _Part:
 
 
 def _cost(layers: Iterable[Layer]) -> Cost:
-    return total_cost(Cost(layer.parameters, layer.statistics, layer.macs) for layer in layers)
+    layers = list(layers)
+    return Cost(
+        sum(layer.parameters for layer in layers),
+        sum(layer.statistics for layer in layers),
+        known_sum(layer.macs for layer in layers),
+    )
 
 
 def _output_size(units: tuple[Unit, ...]) -> tuple[int | None, int | None]:

@@ -8,6 +8,7 @@ from functools import cache
 from ..common.checks import unknown
 from ..common.tables import Table, Tabular
 from ..presets import PRESETS
+from ..weights.published import published as published_weights
 from .profile import profile
 
 
@@ -24,6 +25,7 @@ class Source:
 
 TORCHVISION = Source("torchvision", "models/resnet.py, weights metadata")
 TIMM = Source("timm", "results/benchmark-infer-amp-nchw-pt113-cu117-rtx3090.csv")
+TIMM_RESULTS = Source("timm", "results/results-imagenet.csv")
 OSMR = Source("imgclsmob", "osmr/imgclsmob, chainer_/README.md")
 KERAS_HUB = Source("keras-hub", "models/resnet/resnet_presets.py")
 ORIGINAL_CODE = Source("the article", "its code, run under Keras 2")
@@ -42,20 +44,11 @@ COUNTS_BATCH_NORM = "counts the multiply-adds of batch norm as well, two for eac
 EXTRA_BATCH_NORM = "has one more batch norm of 64 channels, after its stem: 128 parameters"
 THEIR_COUNT = "10.33 M; the same layers come to 10,327,706 in imgclsmob as well"
 
+# Library -> publication of the numbers of parameters in the table of its checkpoints.
+CHECKPOINTS = {"torchvision": TORCHVISION, "timm": TIMM_RESULTS}
+
 # (source, quantity) -> preset -> published number; if it differs, also the counted one and why.
 _NUMBERS: dict[tuple[Source, str], dict[str, str | tuple[str, str, str]]] = {
-    (TORCHVISION, "parameters"): {
-        "resnet18": "11,689,512",
-        "resnet34": "21,797,672",
-        "resnet50": "25,557,032",
-        "resnet101": "44,549,160",
-        "resnet152": "60,192,808",
-        "resnext50_32x4d": "25,028,904",
-        "resnext101_32x8d": "88,791,336",
-        "resnext101_64x4d": "83,455,272",
-        "wide_resnet50_2": "68,883,240",
-        "wide_resnet101_2": "126,886,696",
-    },
     (TORCHVISION, "macs"): {
         "resnet18": "1.814 G",
         "resnet34": "3.664 G",
@@ -69,14 +62,8 @@ _NUMBERS: dict[tuple[Source, str], dict[str, str | tuple[str, str, str]]] = {
         "wide_resnet101_2": "22.753 G",
     },
     (TIMM, "parameters"): {
-        "resnet26": "16.0 M",
         "resnet200": "64.67 M",
-        "resnet18d": "11.71 M",
-        "resnet34d": "21.82 M",
-        "resnet50d": "25.58 M",
-        "resnetv2_50": "25.55 M",
         "resnetv2_50d": "25.57 M",
-        "resnetv2_101": "44.54 M",
         "seresnet18": "11.78 M",
         "seresnet34": "21.96 M",
     },
@@ -195,7 +182,7 @@ class Report(Tabular):
 
     Example:
         >>> [row.theirs for row in verify("resnext101_64x4d").rows]
-        ['83,455,272', '15.46 G']
+        ['83.46 M', '83,455,272', '15.46 G']
     """
 
     rows: tuple[Published, ...]
@@ -242,9 +229,9 @@ def verify(pattern: str = "*") -> Report:
         ValueError: no preset's name matches.
 
     Example:
-        >>> report = verify("resnext50*")
+        >>> report = verify("resnext50_*")
         >>> [(row.theirs, row.equal) for row in report.rows]
-        [('25,028,904', True), ('4.23 G', True)]
+        [('25.03 M', True), ('25,028,904', True), ('4.23 G', True)]
         >>> verify().unexplained
         ()
     """
@@ -257,21 +244,33 @@ def verify(pattern: str = "*") -> Report:
 
 def _compared(pattern: str) -> Iterator[Published]:
     counts = cache(profile)  # most presets have several numbers
+    for source, quantity, preset, published in _numbers():
+        if not fnmatchcase(preset, pattern):
+            continue
+        known = published if isinstance(published, tuple) else (published, published, "")
+        theirs, expected, why = known
+        ours = getattr(counts(preset), quantity)
+        # A reason explains only the difference it was found for.
+        note = why if rounded_alike(ours, expected) else ""
+        equal = rounded_alike(ours, theirs)
+        cited = source.name, str(source)
+        yield Published(preset, quantity, ours, theirs, *cited, equal, note)
+
+
+def _numbers() -> Iterator[tuple[Source, str, str, str | tuple[str, str, str]]]:
+    """The numbers above and those of the checkpoints: source, quantity, preset and number."""
+    of_checkpoints = {
+        (CHECKPOINTS[row.library], "parameters", row.preset, row.parameters)
+        for row in published_weights()
+        if row.parameters and row.classes == PRESETS[row.preset].classes
+    }
+    yield from sorted(of_checkpoints, key=str)
     for (source, quantity), numbers in _NUMBERS.items():
         for preset, published in numbers.items():
-            if not fnmatchcase(preset, pattern):
-                continue
-            known = published if isinstance(published, tuple) else (published, published, "")
-            theirs, expected, why = known
-            ours = getattr(counts(preset), quantity)
-            # A reason explains only the difference it was found for.
-            note = why if _rounded_alike(ours, expected) else ""
-            equal = _rounded_alike(ours, theirs)
-            cited = source.name, str(source)
-            yield Published(preset, quantity, ours, theirs, *cited, equal, note)
+            yield source, quantity, preset, published
 
 
-def _rounded_alike(counted: int, published: str) -> bool:
+def rounded_alike(counted: int, published: str) -> bool:
     """Return whether a count in the published unit and digits is the published number."""
     number, _, unit = published.partition(" ")
     digits = len(number.partition(".")[2])

@@ -44,7 +44,7 @@ def _card(section: Section) -> str:
     made_of = list(_made_of(section.panels))
     if len(made_of) > MOST_LINES:
         made_of[MOST_LINES - 1 :] = ["…"]
-    costs = [_small(section.details[field]) for field in ("parameters", "macs")]
+    costs = [_small_text(section.details[field]) for field in ("parameters", "macs")]
     return one_column([*_headings(section), *made_of, " ", *costs])
 
 
@@ -68,9 +68,9 @@ def _made_of(panels: Iterable[Panel]) -> Iterator[str]:
         for panel in alike:
             roles.update({role: n * panel.repeats for role, n in _shortcuts(panel).items()})
         if count > 1 and (strides := _first_strides(alike[0])):
-            yield _small(f"stride {strides} in the first")
+            yield _small_text(f"stride {strides} in the first")
         if roles:
-            yield _small(", ".join(f"{times} {role}" for role, times in roles.items()))
+            yield _small_text(", ".join(f"{times} {role}" for role, times in roles.items()))
 
 
 def _without_strides(panel: Panel) -> list[str]:
@@ -107,5 +107,5 @@ def _main_boxes(panel: Panel) -> set[int]:
     return {edge.target for edge in panel.edges if not edge.role}
 
 
-def _small(text: str) -> str:
+def _small_text(text: str) -> str:
     return f'<FONT POINT-SIZE="10">{text}</FONT>'

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from importlib import resources
 from itertools import groupby
 
-from ..common.tables import Table, TableCell
+from ..common.tables import Table, TableCell, Tabular
 from ..costs.profile import profile
+from ..costs.published import rounded_alike
 from ..presets import PRESETS
 from .published import PublishedWeights, published
 
@@ -40,7 +41,7 @@ class Covered:
 
 
 @dataclass(frozen=True)
-class Coverage:
+class Coverage(Tabular):
     """All published networks and their checkpoints; prints as a table.
 
     Attributes:
@@ -71,16 +72,6 @@ class Coverage:
             ),
         )
 
-    def __str__(self) -> str:
-        return self.table().to_text()
-
-    def to_markdown(self) -> str:
-        """The table in Markdown."""
-        return self.table().to_markdown()
-
-    def _repr_html_(self) -> str:
-        return self.table().to_html()
-
 
 def coverage() -> Coverage:
     """Compare the presets with all networks that libraries publish checkpoints of.
@@ -91,7 +82,7 @@ def coverage() -> Coverage:
         and the relative error of the logits side by side.
 
     Example:
-        >>> from resnet_builder import coverage
+        >>> from resnet_builder.weights.coverage import coverage
         >>> coverage().totals["torchvision"]
         (17, 17)
     """

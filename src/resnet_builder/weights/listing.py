@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from ..common.tables import Table, TableCell
+from ..common.tables import Table, TableCell, Tabular
 from .imagenet import CLASSES, find_recommended
 from .published import PublishedWeights, published
 
 
 @dataclass(frozen=True)
-class WeightsList:
+class WeightsList(Tabular):
     """Published checkpoints; prints as a table.
 
     Attributes:
@@ -35,16 +35,6 @@ class WeightsList:
             note="\n".join(_notes(self.rows, is_best)),
             kinds=tuple("best" if best else "" for best in is_best),
         )
-
-    def __str__(self) -> str:
-        return self.table().to_text()
-
-    def to_markdown(self) -> str:
-        """The table in Markdown."""
-        return self.table().to_markdown()
-
-    def _repr_html_(self) -> str:
-        return self.table().to_html()
 
 
 def list_weights(pattern: str = "*") -> WeightsList:

@@ -29,7 +29,7 @@ class LayerBox:
 def gather(graph: list[Node], places: list[Place]) -> list[LayerBox]:
     """Gather the boxes of a model: each after those that feed it, and none across two blocks."""
     drawn = drawn_graph(graph, places)
-    groups = sorted(_groups(drawn), key=lambda group: group.nodes[-1])
+    groups = sorted(_box_groups(drawn), key=lambda group: group.nodes[-1])
     box_of = {node: number for number, group in enumerate(groups) for node in group.nodes}
 
     def inputs(number: int, group: _Group) -> tuple[int, ...]:
@@ -50,7 +50,7 @@ class _Group:
     nodes: list[int]
 
 
-def _groups(graph: DrawnGraph) -> Iterator[_Group]:
+def _box_groups(graph: DrawnGraph) -> Iterator[_Group]:
     excitations = list(_excitations(graph))
     yield from (_Group("excitation", nodes) for nodes in excitations)
     inside = {node for nodes in excitations for node in nodes}

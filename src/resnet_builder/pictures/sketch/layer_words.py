@@ -9,7 +9,7 @@ from ...common.words import Description
 from .sketch import Cell
 
 # By class: operations such as `a + b` have classes of the same names.
-KINDS = {
+CLASSES_OF_KIND = {
     "conv": "Conv1D Conv2D Conv3D DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D "
     "Conv1DTranspose Conv2DTranspose Conv3DTranspose",
     "norm": "BatchNormalization LayerNormalization GroupNormalization RMSNormalization "
@@ -22,7 +22,7 @@ KINDS = {
     "merge": "Add Subtract Multiply Concatenate Average Maximum Minimum",
     "dense": "Dense EinsumDense",
 }
-_KIND_OF = {name: kind for kind, names in KINDS.items() for name in names.split()}
+_KIND_OF = {name: kind for kind, names in CLASSES_OF_KIND.items() for name in names.split()}
 SHORT = {
     "BatchNormalization": "BN",
     "LayerNormalization": "LN",
