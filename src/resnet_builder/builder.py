@@ -158,7 +158,9 @@ class ResnetBuilder:
             if classes is None and (found := contents(tensors, plan).classes):
                 plan = make_plan(named.config.replace(classes=found), head, output_stride)
             model = assemble(plan, style, name, features)
-            _, left_random = load_checkpoint(model, tensors, adapt=adapt_weights)
+            _, left_random = load_checkpoint(
+                model, tensors, adapt=adapt_weights, adapt_argument="adapt_weights", restore=False
+            )
         random = {layer for layer, _ in left_random}
         restore_initializers(model, plan.layers, layer_prefix, random)
         return model

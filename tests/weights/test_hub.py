@@ -48,7 +48,7 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answer)
         self.asked: list[str] = []
         self.files = {"model.safetensors": CONTENT}
-        self.sha256 = hashlib.sha256(CONTENT).hexdigest()
+        self.stated: dict[str, str] = {}  # SHA-256 of files; default: the right one
 
     @property
     def endpoint(self) -> str:
@@ -85,7 +85,9 @@ class Answer(BaseHTTPRequestHandler):
         content = whole[start:]
         self.send_response(206 if start else 200)
         self.send_header("X-Repo-Commit", COMMIT)
-        etag = self.server.sha256 if whole is not SMALL else hashlib.sha1(SMALL).hexdigest()
+        # Small files are named by their SHA-1.
+        right = hashlib.sha1 if found[2].endswith(".json") else hashlib.sha256
+        etag = self.server.stated.get(found[2], right(whole).hexdigest())
         self.send_header("ETag", f'"{etag}"')
         self.send_header("Content-Length", str(len(content)))
         if start:
@@ -171,6 +173,7 @@ def test_a_wrong_checksum_is_refused(hub: Hub, tmp_path: Path) -> None:
     flipped = bytearray(CONTENT)
     flipped[-1] ^= 1
     hub.files["model.safetensors"] = bytes(flipped)
+    hub.stated["model.safetensors"] = hashlib.sha256(CONTENT).hexdigest()
     assert download(hub, tmp_path).startswith(
         "ValueError the download of 'timm/resnet18' is broken: its SHA-256"
     )
@@ -187,13 +190,18 @@ def test_offline(tmp_path: Path) -> None:
 
 def test_what_is_not_there(hub: Hub, tmp_path: Path) -> None:
     message = download(hub, tmp_path, "nobody/nothing")
-    assert message.startswith("FileNotFoundError there is no file 'nobody/nothing' here, and no")
+    assert message.startswith(
+        "FileNotFoundError there is no file or folder 'nobody/nothing' here, and no"
+    )
     message = download(hub, tmp_path, "timm/resnet18@nowhere")
-    assert message.startswith("FileNotFoundError there is no file 'timm/resnet18@nowhere' here")
+    assert message.startswith(
+        "FileNotFoundError there is no file or folder 'timm/resnet18@nowhere' here"
+    )
     hub.files.clear()
     message = download(hub, tmp_path / "new")
     assert message == (
-        "FileNotFoundError 'timm/resnet18' has none of model.safetensors, pytorch_model.bin"
+        "FileNotFoundError 'timm/resnet18' has none of model.safetensors, pytorch_model.bin, "
+        "model.weights.h5"
     )
 
 
@@ -202,6 +210,23 @@ def test_an_older_repository(hub: Hub, tmp_path: Path) -> None:
     whole = f"{len(CONTENT)} bytes"
     assert download(hub, tmp_path) == whole
     assert download(None, tmp_path) == whole
+
+
+def test_a_preset_of_keras_hub(hub: Hub, tmp_path: Path) -> None:
+    imports = """
+import os
+from resnet_builder.weights.hub import download
+"""
+    code = 'print(*sorted(os.listdir(download("timm/resnet18"))))'
+    hub.files = {"model.weights.h5": b"backbone", "config.json": SMALL, "task.json": SMALL}
+    for asked in (hub, None):  # then from the cache
+        answered = in_a_new_process(asked, tmp_path / "backbone", imports, code)
+        assert answered == "config.json model.weights.h5"
+    hub.files["task.weights.h5"] = b"head"
+    answered = in_a_new_process(hub, tmp_path / "whole", imports, code)
+    assert answered == "config.json model.weights.h5 task.weights.h5"
+    hub.files["model.safetensors"] = CONTENT
+    assert download(hub, tmp_path / "both") == f"{len(CONTENT)} bytes"
 
 
 def test_a_cache_that_cannot_be_made(hub: Hub, tmp_path: Path) -> None:
