@@ -8,7 +8,7 @@ published networks:
 
 It updates src/resnet_builder/weights/parity.csv: the largest relative error of the logits in
 float32, for two images of each of `SIZES` on which the origin itself runs. Very deep networks with
-random weights are so sensitive that the origin's own logits in float32 are as far from its logits in
+random weights are so sensitive that the logits of the origin in float32 are as far from those in
 float64; where the error is above `SENSITIVE`, the error in float64 is written as well.
 """
 
