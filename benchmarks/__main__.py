@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     size = effort(options)
     notes = [
-        f"{size.runs} runs with {size.samples} samples each, {time.strftime('%Y-%m-%d')}"
+        f"runs: {size.runs}, samples in each: {size.samples}, {time.strftime('%Y-%m-%d')}"
         + ", --quick" * options.quick,
         disturbance(before),
     ]

@@ -129,15 +129,16 @@ class Torch:
         return torch.autocast(device, torch.bfloat16) if mixed else nullcontext()
 
 
-# Rows and columns of the matrices.
+# Rows and columns of the matrices, and products in one sample, which is then some tenths of a second.
 MATRIX_SIZES = {"cpu": 2048, "gpu": 8192}
+PRODUCTS = 8
 
 
 class Matrix(Keras):
-    """A product of large square matrices in TensorFlow, in place of training and prediction."""
+    """Products of large square matrices in TensorFlow, in place of training and prediction."""
 
     def trainer(self, contender: Contender, model: Any, task: Task) -> Callable[[int], None]:
-        """Return a function that multiplies a number of times."""
+        """Return a function that multiplies `PRODUCTS` times a step."""
         product = self.predictor(model, task)
 
         def multiply(steps: int) -> None:
@@ -147,13 +148,19 @@ class Matrix(Keras):
         return multiply
 
     def predictor(self, model: Any, task: Task) -> Callable[[], None]:
-        """Return a function that multiplies once."""
+        """Return a function that multiplies `PRODUCTS` times."""
         import tensorflow as tf
 
         size = MATRIX_SIZES[task.device]
         dtype = "bfloat16" if task.precision == "bfloat16" else "float32"
         factor = tf.cast(tf.random.normal((size, size), seed=0), dtype)
-        return lambda: tf.matmul(factor, factor)[0, 0].numpy()
+
+        def multiply() -> None:
+            for _ in range(PRODUCTS):
+                product = tf.matmul(factor, factor)
+            product[0, 0].numpy()
+
+        return multiply
 
 
 ENGINES: dict[str, Engine] = {"keras": Keras(), "torch": Torch(), "matrix": Matrix()}

@@ -64,6 +64,7 @@ def training(contender: Contender, task: Task) -> Samples:
 
     first = seconds(first_step)
     yield named(task, "first training step", first)
+    fit[0](1)
     for _ in range(task.samples):
         yield named(task, "training step", seconds(lambda: fit[0](STEPS)) / STEPS)
     yield named(task, "peak memory, training", peak_memory(task))
@@ -73,6 +74,7 @@ def prediction(contender: Contender, task: Task) -> Samples:
     """The first prediction, later ones, and the peak memory."""
     predict = ENGINES[contender.engine].predictor(contender.build(task), task)
     yield named(task, "first prediction", seconds(predict))
+    predict()
     for _ in range(task.samples):
         yield named(task, "prediction", seconds(predict))
     yield named(task, "peak memory, prediction", peak_memory(task))

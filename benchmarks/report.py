@@ -111,7 +111,7 @@ def rate_table(section: Section) -> Table:
 
 def matrix_share(measured: Measured, quantity: str, name: str, passes: int) -> str:
     """The rate of multiply-adds, as a share of that of a matrix product in the same run."""
-    from .engines import MATRIX_SIZES
+    from .engines import MATRIX_SIZES, PRODUCTS
 
     products = measured.pair(quantity, MATRIX_PRODUCT, name)
     if products is None:
@@ -120,7 +120,7 @@ def matrix_share(measured: Measured, quantity: str, name: str, passes: int) -> s
     shape = (task.image, task.image, 3)
     macs = profile(task.network, shape, task.classes).macs
     assert macs is not None  # the image has a size
-    share = passes * task.batch * macs / MATRIX_SIZES[task.device] ** 3
+    share = passes * task.batch * macs / (PRODUCTS * MATRIX_SIZES[task.device] ** 3)
     return f"{100 * share * median(products.ratios):.0f}%"
 
 
@@ -128,11 +128,10 @@ def short_table(section: Section) -> Table:
     """Time of this library as a share of each other one's, for networks of 50 layers."""
     cells: dict[tuple[str, str], str] = {}
     for measured, quantity, first, second, pair in pairs(section):
-        if SHORT_DEPTH in measured.group.task.network and quantity in SHORT:
-            if first == OURS and not second.startswith(OURS):
-                cells[quantity, second] = f"{median(pair.ratios):.2f}"
-            elif first == FOLDED:
-                cells[f"{quantity}, folded", second] = f"{median(pair.ratios):.2f}"
+        is_shown = quantity in SHORT and SHORT_DEPTH in measured.group.task.network
+        if is_shown and not second.startswith(OURS):
+            name = f"{quantity}, folded" if first == FOLDED else quantity
+            cells[name, second] = f"{median(pair.ratios):.2f}"
     quantities = [q for name in SHORT for q in (name, f"{name}, folded")]
     used = [quantity for quantity in quantities if any(quantity == key[0] for key in cells)]
     others = list(dict.fromkeys(second for _, second in cells))
