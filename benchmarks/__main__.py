@@ -9,8 +9,11 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from resnet_builder.common.checks import positive_int
 
 from . import machine, report
 from .contenders import CONTENDERS, reason_to_skip
@@ -20,6 +23,14 @@ from .runs import Measured, Reason
 from .worker import ROOT
 
 README = ROOT / "README.md"
+
+# Device -> file of the results.
+FILES = {"cpu": "RESULTS.md", "gpu": "RESULTS_GPU.md"}
+
+
+def positive(text: str) -> int:
+    """A positive number of the command line."""
+    return positive_int(int(text), "a number")
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -43,9 +54,9 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         ("cifar-depths", "numbers of layers for the cost per layer, 6n + 2"),
         ("gpu-batches", "batch sizes of --device gpu"),
     ):
-        parser.add_argument(f"--{name}", nargs="+", type=int, help=what)
-    parser.add_argument("--runs", type=int, help="runs of everything")
-    parser.add_argument("--samples", type=int, help="samples in each run")
+        parser.add_argument(f"--{name}", nargs="+", type=positive, help=what)
+    parser.add_argument("--runs", type=positive, help="runs of everything")
+    parser.add_argument("--samples", type=positive, help="samples in each run")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks", help="a folder")
     parser.add_argument("--readme", action="store_true", help="write the README's table as well")
     options = parser.parse_args(arguments)
@@ -55,6 +66,8 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
             f"--device {options.device} measures {', '.join(available)}, "
             f"not {', '.join(sorted(unavailable))}"
         )
+    if options.readme and options.device == "gpu":
+        parser.error("--readme writes the table of --device cpu")
     return options
 
 
@@ -105,6 +118,19 @@ def measure(
     return Section(title, measured)
 
 
+def settings(options: argparse.Namespace) -> dict[str, dict[str, str]]:
+    """TensorFlow's settings: title and environment of each."""
+    if options.device == "gpu":
+        return {"GPU": {}}
+    chosen = {
+        name: value for name, value in machine.ONEDNN.items() if options.onednn in (name, "both")
+    }
+    return {
+        f"oneDNN {name} (TF_ENABLE_ONEDNN_OPTS={value})": {"TF_ENABLE_ONEDNN_OPTS": value}
+        for name, value in chosen.items()
+    }
+
+
 def disturbance(before: float | None) -> str:
     """What else ran when it began."""
     if before is None:
@@ -119,14 +145,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parsed(arguments)
     before = machine.load()
     found = machine.describe(options.device)
-    sections = []
-    for setting in ("on", "off") if options.onednn == "both" else (options.onednn,):
-        environment = machine.ONEDNN[setting]
-        [(name, value)] = environment.items()
-        title = f"oneDNN {setting} ({name}={value})"
-        sections.append(
-            measure(title, options, {**environment, **machine.QUIET}, reason_with(found))
-        )
+    reason = reason_with(found)
+    sections = [
+        measure(title, options, {**environment, **machine.QUIET}, reason)
+        for title, environment in settings(options).items()
+    ]
     size = effort(options)
     notes = [
         f"runs: {size.runs}, samples in each: {size.samples}, {time.strftime('%Y-%m-%d')}"
@@ -134,15 +157,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         disturbance(before),
     ]
     for section in sections:
-        print(f"\n{report.pair_table(section).to_text()}")
-        if (rates := report.rate_table(section)).rows:
-            print(f"\n{rates.to_text()}")
+        print(f"\n{section.title}")
+        for table in report.tables(section):
+            print(f"\n{table.to_text()}")
     options.out.mkdir(parents=True, exist_ok=True)
-    report.draw(sections, options.out / "RESULTS.png")
-    text = report.results(sections, found, notes)
-    (options.out / "RESULTS.md").write_text(text, encoding="utf-8")
-    print(f"\n{found.hardware}\n{found.versions}\n" + "\n".join(notes))
-    print(f"wrote {options.out / 'RESULTS.md'}")
+    file = options.out / FILES[options.device]
+    if find_spec("matplotlib"):
+        picture = file.with_suffix(".png")
+        report.draw(sections, picture)
+        text = report.results(sections, found, notes, picture.name)
+    else:
+        notes.append("no chart: matplotlib not installed")
+        text = report.results(sections, found, notes, "")
+    file.write_text(text, encoding="utf-8")
+    print("\n" + "\n".join((found.hardware, found.versions, *notes, f"wrote {file}")))
     if options.readme:
         old = README.read_text(encoding="utf-8")
         new = report.with_short_tables(old, report.short(sections))

@@ -129,7 +129,7 @@ class Torch:
         return torch.autocast(device, torch.bfloat16) if mixed else nullcontext()
 
 
-# Rows and columns of the matrices, and products in one sample, which is then some tenths of a second.
+# Rows and columns of the matrices, and products in one sample: some tenths of a second.
 MATRIX_SIZES = {"cpu": 2048, "gpu": 8192}
 PRODUCTS = 8
 

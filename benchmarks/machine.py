@@ -14,8 +14,8 @@ import resnet_builder
 
 PACKAGES = ("keras", "tensorflow", "numpy", "keras-hub", "torch", "torchvision", "timm")
 
-# `--onednn` -> environment of TensorFlow.
-ONEDNN = {"on": {"TF_ENABLE_ONEDNN_OPTS": "1"}, "off": {"TF_ENABLE_ONEDNN_OPTS": "0"}}
+# `--onednn` -> TF_ENABLE_ONEDNN_OPTS.
+ONEDNN = {"on": "1", "off": "0"}
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 
 _GPUS = """

@@ -1,7 +1,7 @@
 """What is measured: groups of contenders, and the pairs of them to compare. No Keras."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from resnet_builder.presets import list_presets
 
@@ -115,12 +115,7 @@ QUICK = Effort(
 def group(task: Task, pairs: tuple[tuple[str, str], ...], *also: str, alone: bool = False) -> Group:
     """The contenders of the pairs, and others, each with the same task."""
     names = dict.fromkeys((*(name for pair in pairs for name in pair), *also))
-    return Group({name: task_of(task, name) for name in names}, pairs, alone)
-
-
-def task_of(task: Task, contender: str) -> Task:
-    """The task for a contender."""
-    return Task(**{**task.__dict__, "contender": contender})
+    return Group({name: replace(task, contender=name) for name in names}, pairs, alone)
 
 
 def networks(effort: Effort) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -155,8 +150,9 @@ def load(effort: Effort) -> Iterator[Group]:
 
     All libraries are in one group, since where a network strides makes no difference here.
     """
-    others = tuple(other for form in effort.networks for other in EQUAL_NETWORKS[form])
     for depth in effort.depths:
+        of_depth = networks(replace(effort, depths=(depth,)))
+        others = tuple(other for _, libraries in of_depth for other in libraries)
         task = Task(measure="load", network=f"resnet{depth}", samples=effort.samples)
         yield group(task, against((RANDOM_FIRST, *others), OURS))
 

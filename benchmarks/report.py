@@ -65,8 +65,8 @@ def settings(measured: Measured) -> str:
 
 
 def pair_table(section: Section) -> Table:
-    """A row for every pair, and for every contender that was skipped."""
-    rows: list[tuple[TableCell, ...]] = [
+    """A row for every pair."""
+    rows = tuple(
         (
             quantity,
             settings(measured),
@@ -78,20 +78,28 @@ def pair_table(section: Section) -> Table:
             len(pair.ratios),
         )
         for measured, quantity, first, second, pair in pairs(section)
-    ]
-    for measured in section.measured:
-        for name, reason in measured.skipped.items():
-            rows.append((measured.group.task.measure, settings(measured), name, reason))
-    width = len(PAIR_HEADER)
+    )
     return Table(
-        header=PAIR_HEADER,
-        rows=tuple((*row, *[""] * (width - len(row))) for row in rows),
-        title=section.title,
+        header=("measure", "network", "A", "time or memory of A", "B", "of B", "A / B", "n"),
+        rows=rows,
         note="Medians (least to most) of n samples; A / B is of samples taken in turn.",
     )
 
 
-PAIR_HEADER = ("measure", "network", "A", "time or memory of A", "B", "of B", "A / B", "n")
+def skipped_table(section: Section) -> Table:
+    """A row for everything that was not measured, with the reason."""
+    rows = tuple(
+        (measured.group.task.measure, settings(measured), name, reason)
+        for measured in section.measured
+        for name, reason in measured.skipped.items()
+    )
+    return Table(header=("not measured", "network", "library", "reason"), rows=rows)
+
+
+def tables(section: Section) -> list[Table]:
+    """The tables that have rows."""
+    made = (pair_table(section), rate_table(section), skipped_table(section))
+    return [table for table in made if table.rows]
 
 
 def rate_table(section: Section) -> Table:
@@ -179,23 +187,23 @@ def draw(sections: Sequence[Section], file: Path) -> None:
     figure.savefig(file, dpi=110)
 
 
-def results(sections: Sequence[Section], machine: Machine, notes: Sequence[str]) -> str:
-    """The text of RESULTS.md."""
+def results(
+    sections: Sequence[Section], machine: Machine, notes: Sequence[str], picture: str
+) -> str:
+    """The text of RESULTS.md; `picture` is the name of the chart's file, or empty."""
     parts = [
         "# Results",
         "Written by `python -m benchmarks`. A is compared with B, which has the same network; "
         "both are measured by turns, each in a process of its own. keras.applications has no "
         "network of 18 layers.",
         "\n".join(f"* {line}" for line in (machine.hardware, machine.versions, *notes)),
-        "![All ratios](RESULTS.png)",
+        picture and f"![All ratios]({picture})",
         "## In short",
         short(sections),
     ]
     for section in sections:
         parts.append(f"## {section.title}")
-        for table in (pair_table(section), rate_table(section)):
-            if table.rows:
-                parts.append(Table(table.header, table.rows, note=table.note).to_markdown())
+        parts += [table.to_markdown() for table in tables(section)]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 

@@ -158,6 +158,8 @@ def test_plans() -> None:
         for name, task in group.tasks.items():
             assert task.measure == "start" or task.contender in CONTENDERS
             assert task.contender == name or task.measure == "layers"
+    [loaded] = [g for g in groups if (g.task.measure, g.task.network) == ("load", "resnet18")]
+    assert "keras.applications" not in loaded.tasks
     networks = {group.task.network for group in groups if group.task.measure == "build"}
     assert networks == {
         *(f"resnet{depth}" for depth in (18, 50, 152)),
@@ -253,9 +255,10 @@ def test_who_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         return samples
 
     section = report.Section("oneDNN on", [measured(sampler, monkeypatch)])
-    first, failed = report.pair_table(section).rows
-    assert first[2:5:2] == (OURS, "keras.applications")
-    assert failed[:4] == ("prediction", first[1], FOLDED, "failed: out of memory")
+    [row] = report.pair_table(section).rows
+    assert row[2:5:2] == (OURS, "keras.applications")
+    failed = ("prediction", row[1], FOLDED, "failed: out of memory")
+    assert report.skipped_table(section).rows == (failed,)
 
 
 def test_a_process_start_is_noted_below_the_short_table(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,8 +288,10 @@ def test_without_a_gpu(
     monkeypatch.setattr("benchmarks.machine.describe", lambda device: found)
     monkeypatch.setattr("benchmarks.contenders.find_spec", lambda module: True)
     command.main(["--quick", "--device", "gpu", "--out", str(tmp_path)])
-    text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+    text = (tmp_path / "RESULTS_GPU.md").read_text(encoding="utf-8")
     assert "two cores" in text
+    assert "oneDNN" not in text
+    assert (tmp_path / "RESULTS_GPU.png").exists()
     for network in ("float32", "tf32", "bfloat16"):
         assert f"resnet50, 224 px, batch 64, {network}" in text
     assert text.count("skipped: TensorFlow finds no GPU") == 12
@@ -294,6 +299,31 @@ def test_without_a_gpu(
     with pytest.raises(SystemExit):
         command.main(["--device", "gpu", "--only", "start"])
     assert "--device gpu measures training, prediction, not start" in capsys.readouterr().err
+
+
+def test_settings_of_tensorflow() -> None:
+    assert command.settings(command.parsed(["--onednn", "both"])) == {
+        "oneDNN on (TF_ENABLE_ONEDNN_OPTS=1)": {"TF_ENABLE_ONEDNN_OPTS": "1"},
+        "oneDNN off (TF_ENABLE_ONEDNN_OPTS=0)": {"TF_ENABLE_ONEDNN_OPTS": "0"},
+    }
+    assert command.settings(command.parsed(["--device", "gpu"])) == {"GPU": {}}
+
+
+def test_the_effort_of_a_command_line() -> None:
+    options = command.parsed(["--quick", "--depths", "18", "152", "--runs", "2"])
+    assert command.effort(options) == replace(QUICK, depths=(18, 152), runs=2)
+    with pytest.raises(SystemExit):
+        command.parsed(["--runs", "0"])
+
+
+def test_without_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "find_spec", lambda module: None)
+    monkeypatch.setattr(command, "measure", lambda title, *rest: report.Section(title, []))
+    command.main(["--out", str(tmp_path)])
+    [file] = tmp_path.iterdir()
+    text = file.read_text(encoding="utf-8")
+    assert "* no chart: matplotlib not installed" in text
+    assert "![" not in text
 
 
 def test_a_busy_machine_is_stated(monkeypatch: pytest.MonkeyPatch) -> None:
