@@ -128,7 +128,7 @@ def build_ours(task: Task) -> Any:
 
 def build_folded(task: Task) -> Any:
     """This library's network with batch norms folded into convolutions."""
-    return resnet_builder.fold_batch_norm(build_ours(task))  # type: ignore[attr-defined]
+    return resnet_builder.fold_batch_norm(build_ours(task))
 
 
 def build_keras_applications(task: Task) -> Any:
