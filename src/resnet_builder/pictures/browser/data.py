@@ -1,7 +1,7 @@
 """What the page's script draws, as data for JSON; panels that are alike share it."""
 
 from collections.abc import Iterable
-from os.path import commonprefix
+from os.path import commonprefix  # compares letters, of any strings
 from typing import Any
 
 from ...common.words import by
@@ -10,7 +10,7 @@ from ..page.measures import LANE_GAP, TITLE_HEIGHT, Point, cell_width
 from ..page.page import Frame, Line, Page, PlacedBox, Text
 from ..sketch.sketch import DrawnLayer, Panel, Section, Sketch
 from .closed import closed_view
-from .views import View, open_views
+from .views import Link, View, open_views
 
 
 class Shared:
@@ -86,20 +86,20 @@ class PageData:
                 [self._drawing(p.drawing), *_short(p.x, p.y), p.title, p.repeats]
                 for p in view.panels
             ],
-            "links": [[int(arrow), *_flat(points)] for arrow, points in view.links],
-            "entry": [int(view.enters_with_arrow), *_short(*view.entry)],
-            "exit": _short(*view.exit),
+            "links": list(map(_link, view.links)),
+            "entry": _link(view.entry),
+            "exit": _flat(view.exit),
         }
 
     def _drawing(self, page: Page) -> int:
-        # Panels that are alike have one page; its number is kept with it, so that its id is its own.
+        # Panels that are alike have one page, which is kept here so that its id stays its own.
         if id(page) not in self._drawn:
             value = _drawing(page)
             self._drawn[id(page)] = page, self.drawings.number(repr(value), value)
         return self._drawn[id(page)][1]
 
     def _layers_of(self, panel: Panel) -> list[Any]:
-        beginning = commonprefix([layer.name for layers in panel.layers for layer in layers])
+        beginning = commonprefix([layer.name for layers in panel.layers for layer in layers])  # noqa: RUF071
         boxes = [
             [[layer.name.removeprefix(beginning), self._fact(layer)] for layer in layers]
             for layers in panel.layers
@@ -149,6 +149,10 @@ def _box(placed: PlacedBox) -> list[Any]:
 
 def _line(line: Line) -> list[Any]:
     return [line.role, int(line.arrow), *_flat(line.points)]
+
+
+def _link(link: Link) -> list[float]:
+    return [int(link.arrow), *_flat(link.points)]
 
 
 def _flat(points: Iterable[Point]) -> list[float]:

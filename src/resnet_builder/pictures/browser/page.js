@@ -189,7 +189,7 @@
 
   // The page -------------------------------------------------------------------------------------
 
-  const size = { width: 0, height: 0, scale: 1 };
+  const size = { width: 0, height: 0, scale: 1, fitted: true };
 
   function arrange() {
     const heights = states.map((_, row) =>
@@ -208,12 +208,13 @@
       svg.append(text(0, size.height + 14, data.note, 13));
       size.height += 30;
     }
+    svg.classList.toggle("one-page", size.height < 2.5 * size.width);
     svg.setAttribute("viewBox", `-2 0 ${size.width} ${size.height}`);
     for (const button of document.querySelectorAll("[data-state]")) {
       const all = states.every((state, row) => Math.min(+button.dataset.state, mostOpen(row)) === Math.min(state, mostOpen(row)));
       button.setAttribute("aria-pressed", all);
     }
-    resize();
+    if (size.fitted) fit(); else resize();
     rove();
   }
 
@@ -247,9 +248,10 @@
 
   // The line from one section to the next, as `route_between` of lines.py has it.
   function between(above, aboveTop, below, belowTop) {
-    const [x, y] = above.exit, [arrow, endX, endY] = below.entry;
-    const middle = belowTop - data.gap / 2;
-    return line("", arrow, [[x, y + aboveTop], [x, middle], [endX, middle], [endX, endY + belowTop]]);
+    const [arrow, ...entry] = below.entry, middle = belowTop - data.gap / 2;
+    const start = points(above.exit).map(([x, y]) => [x, y + aboveTop]);
+    const end = points(entry).map(([x, y]) => [x, y + belowTop]);
+    return line("", arrow, [...start, [start.at(-1)[0], middle], [end[0][0], middle], ...end]);
   }
 
   // States -----------------------------------------------------------------------------------------
@@ -397,7 +399,7 @@
 
   // Zoom -------------------------------------------------------------------------------------------
 
-  const LEAST = 0.05, MOST = 8;
+  const LEAST = 0.05, MOST = 8, LEGIBLE = 0.65;
 
   // Zoom around a point of the window, by default the middle of the view.
   function zoom(scale, x, y) {
@@ -405,6 +407,7 @@
     x = (x ?? area.left + area.width / 2) - area.left;
     y = (y ?? area.top + area.height / 2) - area.top;
     const before = size.scale;
+    size.fitted = false;
     size.scale = Math.max(LEAST, Math.min(MOST, scale));
     resize();
     const grown = size.scale / before, pad = 12;
@@ -418,10 +421,14 @@
     $("fit").textContent = `${Math.round(size.scale * 100)}%`;
   }
 
-  function fit(least = LEAST) {
-    zoom(Math.max(least, Math.min(1.25, (view.clientWidth - 24) / size.width)));
-    view.scrollTo(0, 0);
+  // Fit the width, as long as the words can be read, until the user zooms.
+  function fit() {
+    size.fitted = true;
+    size.scale = Math.max(LEGIBLE, Math.min(1.25, (view.clientWidth - 24) / size.width));
+    resize();
   }
+
+  addEventListener("resize", () => size.fitted && fit());
 
   view.addEventListener("wheel", (event) => {
     if (!event.ctrlKey && !event.metaKey) return;
@@ -429,15 +436,19 @@
     zoom(size.scale * Math.exp(-event.deltaY / 400), event.clientX, event.clientY);
   }, { passive: false });
 
+  // A mouse drags the drawing; fingers scroll by themselves. A click is no drag of a few pixels.
+  const SLACK = 4;
   let grip = null;
   view.addEventListener("pointerdown", (event) => {
-    if (event.pointerType !== "mouse" || event.button || event.target.closest(".box, .heading, .sign, .times")) return;
-    grip = [event.clientX + view.scrollLeft, event.clientY + view.scrollTop];
-    view.classList.add("dragged");
-    view.setPointerCapture(event.pointerId);
+    if (event.pointerType !== "mouse" || event.button) return;
+    grip = { at: [event.clientX, event.clientY], from: [view.scrollLeft, view.scrollTop] };
   });
   view.addEventListener("pointermove", (event) => {
-    if (grip) view.scrollTo(grip[0] - event.clientX, grip[1] - event.clientY);
+    if (!grip || (!grip.moves && distance(grip.at, [event.clientX, event.clientY]) < SLACK)) return;
+    if (!grip.moves) view.setPointerCapture(event.pointerId);
+    grip.moves = true;
+    view.classList.add("dragged");
+    view.scrollTo(grip.from[0] + grip.at[0] - event.clientX, grip.from[1] + grip.at[1] - event.clientY);
   });
   for (const end of ["pointerup", "pointercancel"]) {
     view.addEventListener(end, () => {
@@ -549,6 +560,5 @@
 
   setTheme(prefersDark.matches);
   arrange();
-  fit(0.6);
   tell();
 })();

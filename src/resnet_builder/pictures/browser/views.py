@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import NamedTuple
 
 from ..page.layout import Lane, add_panel, lay_out_lanes
 from ..page.lines import PlacedPanel, route_between
@@ -23,21 +25,27 @@ class PlacedDrawing:
     repeats: int
 
 
+class Link(NamedTuple):
+    """A line through points, with an arrow at the end or without."""
+
+    arrow: bool
+    points: tuple[Point, ...]
+
+
 @dataclass(frozen=True)
 class View:
     """A section in one state; (0, 0) is the top left corner of its lane.
 
-    `links` are the lines from one panel to the next, with True for an arrow at the end. The line
-    from the section before ends at `entry`, the line to the next one begins at `exit`.
+    `links` are the lines from one panel to the next; the line from the section before ends in
+    `entry`, the line to the next one begins with the points of `exit`.
     """
 
     width: float
     height: float
     panels: Sequence[PlacedDrawing]
-    links: Sequence[tuple[bool, tuple[Point, ...]]]
-    entry: Point
-    exit: Point
-    enters_with_arrow: bool
+    links: Sequence[Link]
+    entry: Link
+    exit: tuple[Point, ...]
 
 
 def open_views(sketch: Sketch) -> Iterator[View]:
@@ -67,12 +75,11 @@ def _view(lane: Lane, drawings: dict[object, Page]) -> View:
             for panel in placed
         ],
         links=[
-            (not panel.panel.forks, route_between(before, panel))
-            for before, panel in zip(placed, placed[1:], strict=False)
+            Link(not panel.panel.forks, route_between(before, panel))
+            for before, panel in pairwise(placed)
         ],
-        entry=placed[0].entry,
-        exit=placed[-1].exit,
-        enters_with_arrow=not placed[0].panel.forks,
+        entry=Link(not placed[0].panel.forks, (placed[0].entry,)),
+        exit=(placed[-1].exit,),
     )
 
 

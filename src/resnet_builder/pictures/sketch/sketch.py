@@ -16,25 +16,27 @@ ENTRY = -1  # the entry of a panel: the last box of the panel before it
 
 
 class DrawnLayer(Protocol):
-    """What a picture tells of a layer: a layer of a plan has it, and `of_model` reads it.
-
-    `output_shape` is for one image, None for several outputs.
-    """
+    """What a picture tells of a layer: a layer of a plan has it, and `of_model` reads it."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name."""
 
     @property
-    def output_shape(self) -> Shape | None: ...
+    def output_shape(self) -> Shape | None:
+        """The shape of its output for one image; None for several outputs."""
 
     @property
-    def weights(self) -> Mapping[str, tuple[int, ...]]: ...
+    def weights(self) -> Mapping[str, tuple[int, ...]]:
+        """The shapes of its weights by name."""
 
     @property
-    def parameters(self) -> int: ...
+    def parameters(self) -> int:
+        """The number of trained weights."""
 
     @property
-    def macs(self) -> int | None: ...
+    def macs(self) -> int | None:
+        """The multiply-adds for one image; None if unknown."""
 
 
 @dataclass(frozen=True)
