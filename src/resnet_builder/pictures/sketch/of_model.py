@@ -3,11 +3,13 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby, takewhile
+from typing import Any
 
 import keras
 
+from ...common.shapes import Shape
 from ...costs.models import ModelReading, profile_reading, read_model
 from ...plan.names import Place, read_names
 from .boxes import LayerBox, gather
@@ -26,7 +28,8 @@ def sketch_model(model: keras.Model) -> Sketch:
 
 def _sections(read: ModelReading) -> Iterator[Section]:
     """Yield consecutive segments of one name or size; layers that are not drawn have no costs."""
-    boxes = gather(read.graph, read.places)
+    layers = [_layer(read, number) for number in range(len(read.graph))]
+    boxes = gather(read.graph, read.places, layers)
     own = read_names(node.layer.name for node in read.graph)
     others = ["" if node.layer.name in own else node.layer.name for node in read.graph]
     for _, group in groupby(
@@ -37,11 +40,37 @@ def _sections(read: ModelReading) -> Iterator[Section]:
         cost, shape = read.cost_of(nodes), read.graph[nodes[-1]].output_shape
         yield Section(
             name=read.places[nodes[-1]].part,
-            output_shape=None if isinstance(shape, list) else shape[1:],
+            output_shape=_shape_of_one(shape),
             parameters=cost.parameters,
             macs=cost.macs,
             panels=tuple(_panels(segments, boxes, read.places, others)),
         )
+
+
+@dataclass(frozen=True)
+class ModelLayer:
+    """A call of a Keras layer, with what a plan's layer has."""
+
+    name: str
+    output_shape: Shape | None
+    weights: dict[str, tuple[int, ...]]
+    parameters: int
+    macs: int | None
+
+
+def _layer(read: ModelReading, number: int) -> ModelLayer:
+    node, cost = read.graph[number], read.costs[number]
+    name = node.layer.name
+    weights = {
+        weight.path.removeprefix(f"{name}/"): tuple(weight.shape)
+        for weight in getattr(node.layer, "weights", ())
+    }
+    return ModelLayer(name, _shape_of_one(node.output_shape), weights, cost.parameters, cost.macs)
+
+
+def _shape_of_one(shape: Any) -> Shape | None:
+    """The shape without the batch; None for several shapes."""
+    return None if isinstance(shape, list) else shape[1:]
 
 
 def _with_input(sections: list[Section]) -> tuple[Section, ...]:
@@ -125,7 +154,7 @@ def _panel(segment: range, boxes: list[LayerBox], name: str) -> Panel:
     maker = PanelMaker()
     for number in segment:
         sources = [max(source - segment[0], ENTRY) for source in boxes[number].inputs]
-        maker.box(boxes[number].cells, sources)
+        maker.box(boxes[number].cells, sources, layers=boxes[number].layers)
     return _with_shortcuts(maker.panel(name))
 
 
