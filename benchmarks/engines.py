@@ -129,16 +129,16 @@ class Torch:
         return torch.autocast(device, torch.bfloat16) if mixed else nullcontext()
 
 
-# Rows and columns of the matrices, and products in one sample: some tenths of a second.
-MATRIX_SIZES = {"cpu": 2048, "gpu": 8192}
-PRODUCTS = 8
+# Device -> rows and columns of the matrices, and products in one step. Products of smaller matrices
+# do not reach a processor's rate: convolutions of the networks are then faster.
+MATRICES = {"cpu": (4096, 1), "gpu": (8192, 8)}
 
 
 class Matrix(Keras):
     """Products of large square matrices in TensorFlow, in place of training and prediction."""
 
     def trainer(self, contender: Contender, model: Any, task: Task) -> Callable[[int], None]:
-        """Return a function that multiplies `PRODUCTS` times a step."""
+        """Return a function that multiplies as often as `MATRICES` says, in each step."""
         product = self.predictor(model, task)
 
         def multiply(steps: int) -> None:
@@ -148,15 +148,15 @@ class Matrix(Keras):
         return multiply
 
     def predictor(self, model: Any, task: Task) -> Callable[[], None]:
-        """Return a function that multiplies `PRODUCTS` times."""
+        """Return a function that multiplies as often as `MATRICES` says."""
         import tensorflow as tf
 
-        size = MATRIX_SIZES[task.device]
+        size, products = MATRICES[task.device]
         dtype = "bfloat16" if task.precision == "bfloat16" else "float32"
         factor = tf.cast(tf.random.normal((size, size), seed=0), dtype)
 
         def multiply() -> None:
-            for _ in range(PRODUCTS):
+            for _ in range(products):
                 product = tf.matmul(factor, factor)
             product[0, 0].numpy()
 

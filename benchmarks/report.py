@@ -119,7 +119,7 @@ def rate_table(section: Section) -> Table:
 
 def matrix_share(measured: Measured, quantity: str, name: str, passes: int) -> str:
     """The rate of multiply-adds, as a share of that of a matrix product in the same run."""
-    from .engines import MATRIX_SIZES, PRODUCTS
+    from .engines import MATRICES
 
     products = measured.pair(quantity, MATRIX_PRODUCT, name)
     if products is None:
@@ -128,7 +128,8 @@ def matrix_share(measured: Measured, quantity: str, name: str, passes: int) -> s
     shape = (task.image, task.image, 3)
     macs = profile(task.network, shape, task.classes).macs
     assert macs is not None  # the image has a size
-    share = passes * task.batch * macs / (PRODUCTS * MATRIX_SIZES[task.device] ** 3)
+    size, count = MATRICES[task.device]
+    share = passes * task.batch * macs / (count * size**3)
     return f"{100 * share * median(products.ratios):.0f}%"
 
 

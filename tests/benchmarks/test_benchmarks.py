@@ -40,7 +40,7 @@ TINY = Task(measure="", network="resnet8_cifar", image=16, batch=2, classes=10, 
 
 @pytest.fixture(autouse=True)
 def small_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "MATRIX_SIZES", {"cpu": 32, "gpu": 32})
+    monkeypatch.setattr(engines, "MATRICES", {"cpu": (32, 8), "gpu": (32, 8)})
 
 
 @pytest.fixture(autouse=True)
