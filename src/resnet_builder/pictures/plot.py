@@ -48,7 +48,8 @@ def plot(
     Args:
         source: a name of `list_presets()` or `list_weights()`, a `ResnetConfig`, or any functional
             or sequential Keras model.
-        to_file: path of the file to write: .png, .svg, .dot or .gv. Default: no file.
+        to_file: path of the file to write: .png, .svg, .dot, .gv, or .html for an interactive page
+            of one file, which needs neither Graphviz nor a network. Default: no file.
         detail: `"block"`, one page for any depth: equal consecutive blocks are drawn once, with
             their number; `"stage"`, a card for every stage; `"layer"`, a box for every layer.
         input_shape: input shape for a preset or config, as in `ResnetBuilder.from_preset`.
