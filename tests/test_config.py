@@ -5,6 +5,8 @@ import pytest
 
 from resnet_builder import ResnetConfig, bottleneck
 
+pytestmark = pytest.mark.once
+
 CONFIG = ResnetConfig(block="basic_block", repetitions=(2, 2))
 
 

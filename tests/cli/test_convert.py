@@ -16,6 +16,8 @@ from resnet_builder.cli.main import main
 from ..helpers import assert_same_weights
 from ..weights.checkpoint_recipe import checkpoint, images, logits, relative_error
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def safetensors(tmp_path: Path) -> str:

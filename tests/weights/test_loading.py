@@ -24,6 +24,8 @@ from resnet_builder.weights.expected import expected_weights
 from ..helpers import randomised
 from .checkpoint_recipe import DATA, TORCHVISION, Array, as_torchvision
 
+pytestmark = pytest.mark.once
+
 SMALL: dict[str, Any] = {"repetitions": (1, 1), "filters": 8, "input_shape": (16, 16, 3)}
 ORIGINAL = DATA / "original"
 

@@ -18,6 +18,8 @@ from resnet_builder.weights.published import in_table
 from ..helpers import assert_same_weights
 from .checkpoint_recipe import checkpoint
 
+pytestmark = pytest.mark.once
+
 SMALL: dict[str, Any] = {"repetitions": (1, 1), "filters": 8}
 
 

@@ -17,6 +17,8 @@ from resnet_builder.weights.recognising import Recognised, recognise
 
 from .checkpoint_recipe import KERAS_HUB, NETWORKS, Array, description
 
+pytestmark = pytest.mark.once
+
 BY_NAME = {origin.name: origin for origin in ORIGINS}
 TORCHVISION = BY_NAME["torchvision's or timm's ResNet"]
 KERAS_APPLICATIONS = BY_NAME["keras.applications' ResNet"]

@@ -10,6 +10,8 @@ from resnet_builder import ResnetBuilder, load_weights
 
 from ..helpers import assert_same_weights, randomised
 
+pytestmark = pytest.mark.once
+
 SMALL: dict[str, Any] = {"input_shape": (32, 32, 3), "repetitions": (1, 1), "filters": 8}
 
 
