@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import pytest
 
-from resnet_builder import PRESETS, ResnetBuilder, compare, plot
+from resnet_builder import ResnetBuilder, compare, list_presets, plot
 from resnet_builder.pictures.plot import Detail
 from resnet_builder.plan.layers import Layer
 from resnet_builder.plan.network import make_plan
@@ -47,8 +47,7 @@ def planned(name: str) -> list[Layer]:
     return list(make_plan(resolve(name).config).layers)
 
 
-# resnet1202_cifar is not in the table: any depth of its family is a preset.
-@pytest.mark.parametrize("name", [*PRESETS, "resnet1202_cifar", "resnetv2_1001_cifar"])
+@pytest.mark.parametrize("name", list_presets())
 def test_every_preset_is_a_small_page_with_all_layers(name: str) -> None:
     page = html(name)
     assert len(page.encode()) < 150_000

@@ -293,15 +293,15 @@
   }
 
   // Focus the box that stands for a box of the whole network, or the section's heading.
-  function focusOn(section, box) {
+  function focusOn(section, box, block = "nearest") {
     const all = [...section.drawn[stateOf(section)].querySelectorAll(".heading, .box")];
     const found = box === undefined ? all[0] : all.find((g) => g.about.step && covers(g.about, box));
-    reveal(found ?? all[0]);
+    reveal(found ?? all[0], block);
   }
 
-  function reveal(stop) {
+  function reveal(stop, block = "nearest") {
     stop.focus({ preventScroll: true });
-    stop.scrollIntoView({ block: "nearest", inline: "nearest" });
+    stop.scrollIntoView({ block, inline: "nearest" });
   }
 
   function step(by) {
@@ -488,7 +488,7 @@
     const folded = ranges(section, FOLDED).find(({ first, step, repeats }) => number < first + step * repeats);
     setState(section.row, Math.max(states[section.row], folded.repeats > 1 ? WHOLE : FOLDED));
     arrange();
-    focusOn(section, number);
+    focusOn(section, number, "center");
   }
 
   $("query").addEventListener("input", show);

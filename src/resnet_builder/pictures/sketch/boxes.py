@@ -4,7 +4,7 @@ A box is a convolution with its batch norm and activation, a sum with the activa
 squeeze-and-excitation; padding and layers that do nothing are not drawn.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -14,24 +14,20 @@ from ...model.graph import Node
 from ...plan.names import Place
 from .drawn_graph import DrawnGraph, drawn_graph
 from .layer_words import cells, kind, numbers, window
-from .sketch import Cell, DrawnLayer
+from .sketch import Cell
 
 
 @dataclass(frozen=True)
 class LayerBox:
-    """Nodes that make one box, and their layers; `inputs` are the boxes that feed it."""
+    """Nodes that make one box; `inputs` are the positions of the boxes that feed it."""
 
     nodes: tuple[int, ...]
     inputs: tuple[int, ...]
     cells: tuple[Cell, ...]
-    layers: tuple[DrawnLayer, ...]
 
 
-def gather(graph: list[Node], places: list[Place], layers: Sequence[DrawnLayer]) -> list[LayerBox]:
-    """Gather the boxes of a model: each after those that feed it, and none across two blocks.
-
-    `places` and `layers` are those of the graph's nodes.
-    """
+def gather(graph: list[Node], places: list[Place]) -> list[LayerBox]:
+    """Gather the boxes of a model: each after those that feed it, and none across two blocks."""
     drawn = drawn_graph(graph, places)
     groups = sorted(_box_groups(drawn), key=lambda group: group.nodes[-1])
     box_of = {node: number for number, group in enumerate(groups) for node in group.nodes}
@@ -41,12 +37,7 @@ def gather(graph: list[Node], places: list[Place], layers: Sequence[DrawnLayer])
         return tuple(dict.fromkeys(box_of[s] for s in sources if box_of[s] != number))
 
     return [
-        LayerBox(
-            tuple(group.nodes),
-            inputs(number, group),
-            tuple(_group_cells(drawn, group)),
-            tuple(layers[node] for node in group.nodes),
-        )
+        LayerBox(tuple(group.nodes), inputs(number, group), tuple(_group_cells(drawn, group)))
         for number, group in enumerate(groups)
     ]
 

@@ -29,7 +29,7 @@ def sketch_model(model: keras.Model) -> Sketch:
 def _sections(read: ModelReading) -> Iterator[Section]:
     """Yield consecutive segments of one name or size; layers that are not drawn have no costs."""
     layers = [_layer(read, number) for number in range(len(read.graph))]
-    boxes = gather(read.graph, read.places, layers)
+    boxes = gather(read.graph, read.places)
     own = read_names(node.layer.name for node in read.graph)
     others = ["" if node.layer.name in own else node.layer.name for node in read.graph]
     for _, group in groupby(
@@ -43,7 +43,7 @@ def _sections(read: ModelReading) -> Iterator[Section]:
             output_shape=_shape_of_one(shape),
             parameters=cost.parameters,
             macs=cost.macs,
-            panels=tuple(_panels(segments, boxes, read.places, others)),
+            panels=tuple(_panels(segments, boxes, layers, read.places, others)),
         )
 
 
@@ -108,7 +108,11 @@ def _segments(boxes: list[LayerBox]) -> Iterator[range]:
 
 
 def _panels(
-    segments: list[range], boxes: list[LayerBox], where: list[Place], names: list[str]
+    segments: list[range],
+    boxes: list[LayerBox],
+    layers: list[ModelLayer],
+    where: list[Place],
+    names: list[str],
 ) -> Iterator[Panel]:
     """Yield a panel for every block, and for every other segment."""
 
@@ -121,11 +125,12 @@ def _panels(
     for name, of_block in groupby(segments, block):
         group = list(of_block)
         if name:
-            yield join([_panel(segment, boxes, name) for segment in group])
+            yield join([_panel(segment, boxes, layers, name) for segment in group])
             continue
         shared: list[Panel] = []  # batch norm and activation at the start of a block
         for segment in group:
-            panel = _panel(segment, boxes, _common_name(names[node] for node in nodes(segment)))
+            name = _common_name(names[node] for node in nodes(segment))
+            panel = _panel(segment, boxes, layers, name)
             if shared and len(segment) > 1:
                 panel = replace(join([*shared, panel]), names=panel.names)
             else:
@@ -150,11 +155,12 @@ def _common_name(names: Iterable[str]) -> str:
     return found[1] if found else ""
 
 
-def _panel(segment: range, boxes: list[LayerBox], name: str) -> Panel:
+def _panel(segment: range, boxes: list[LayerBox], layers: list[ModelLayer], name: str) -> Panel:
     maker = PanelMaker()
     for number in segment:
-        sources = [max(source - segment[0], ENTRY) for source in boxes[number].inputs]
-        maker.box(boxes[number].cells, sources, layers=boxes[number].layers)
+        box = boxes[number]
+        sources = [max(source - segment[0], ENTRY) for source in box.inputs]
+        maker.box(box.cells, sources, layers=[layers[node] for node in box.nodes])
     return _with_shortcuts(maker.panel(name))
 
 
