@@ -49,6 +49,7 @@ print(len(plans), sorted({"keras", "tensorflow", "numpy", "pydot"} & sys.modules
 def test_the_public_names() -> None:
     assert sorted(resnet_builder.__all__) == [
         "Comparison",
+        "FoldingReport",
         "PRESETS",
         "Profile",
         "PublishedWeights",
@@ -64,6 +65,8 @@ def test_the_public_names() -> None:
         "compare",
         "compile_recipe",
         "decode",
+        "fold_batch_norm",
+        "folding_report",
         "freeze",
         "list_presets",
         "list_weights",

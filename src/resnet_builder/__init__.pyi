@@ -7,6 +7,9 @@ from .costs.profile import profile as profile
 from .costs.published import Report as Report
 from .costs.published import verify as verify
 from .costs.report import Profile as Profile
+from .inference.folding import FoldingReport as FoldingReport
+from .inference.folding import fold_batch_norm as fold_batch_norm
+from .inference.folding import folding_report as folding_report
 from .lesions.models import along_paths as along_paths
 from .lesions.models import reordered as reordered
 from .lesions.models import without_blocks as without_blocks

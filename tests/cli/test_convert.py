@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from resnet_builder import ResnetBuilder
+from resnet_builder import ResnetBuilder, fold_batch_norm
 from resnet_builder.cli.convert import PHASES, convert
 from resnet_builder.cli.main import main
 
@@ -42,6 +42,17 @@ def test_convert(safetensors: str, tmp_path: Path, capsys: pytest.CaptureFixture
     answered = np.log(model.predict(x, verbose=0))
     centred = expected - expected.mean(axis=1, keepdims=True)
     assert relative_error(answered - answered.mean(axis=1, keepdims=True), centred) <= 1e-5
+
+
+def test_fold(safetensors: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "net.keras"
+    assert main(["convert", safetensors, "resnet18", str(file), "--fold"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "- 20 of 20 batch norms folded",
+        f"wrote {file}",
+    ]
+    model = ResnetBuilder.from_preset("resnet18", weights=safetensors)
+    assert_same_weights(keras.models.load_model(file), fold_batch_norm(model))
 
 
 def test_other_classes_and_channels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,17 +117,25 @@ def hub() -> Iterator[Hub]:
     server.server_close()
 
 
-def download(hub: Hub | None, cache: Path, source: str = "timm/resnet18") -> str:
+def download(
+    hub: Hub | None, cache: Path, source: str = "timm/resnet18", *, offline: bool = True
+) -> str:
     return in_a_new_process(
         hub,
         cache,
         "from resnet_builder.weights.hub import download",
         f'print(download({source!r}).stat().st_size, "bytes")',
+        offline=offline,
     )
 
 
-def in_a_new_process(hub: Hub | None, cache: Path, imports: str, code: str) -> str:
-    """What it prints, for huggingface_hub reads its settings when it is imported."""
+def in_a_new_process(
+    hub: Hub | None, cache: Path, imports: str, code: str, *, offline: bool = True
+) -> str:
+    """What it prints, for huggingface_hub reads its settings when it is imported.
+
+    Without a hub it is offline by huggingface_hub's setting, or else waits for one in vain.
+    """
     code = f"""
 {imports}
 try:
@@ -138,6 +146,7 @@ except Exception as error:
     environment = os.environ | {
         "HF_ENDPOINT": hub.endpoint if hub else "http://127.0.0.1:9",
         "HF_HOME": str(cache),
+        "HF_HUB_OFFLINE": "1" if hub is None and offline else "0",
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }
@@ -182,8 +191,9 @@ def test_a_wrong_checksum_is_refused(hub: Hub, tmp_path: Path) -> None:
     assert download(hub, tmp_path) == f"{len(CONTENT)} bytes"
 
 
-def test_offline(tmp_path: Path) -> None:
-    message = download(None, tmp_path)
+@pytest.mark.parametrize("offline", [True, False])
+def test_offline(offline: bool, tmp_path: Path) -> None:
+    message = download(None, tmp_path, offline=offline)
     assert message.startswith("ConnectionError 'timm/resnet18' is not in the cache and")
     assert "download model.safetensors from https://huggingface.co/timm/resnet18" in message
 

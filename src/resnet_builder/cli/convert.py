@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -9,6 +10,7 @@ import numpy as np
 
 from ..builder import ResnetBuilder
 from ..common.recursion import room_for
+from ..inference.folding import fold_batch_norm, folding_report
 from ..plan.network import make_plan
 from ..presets import resolve
 from ..weights.checkpoints import Checkpoint
@@ -22,7 +24,12 @@ PHASES = ("building", "loading", "writing", "reading back")
 
 
 def convert(
-    checkpoint: str, preset: str, file: str, *, begins: Callable[[str], None] = lambda step: None
+    checkpoint: str,
+    preset: str,
+    file: str,
+    *,
+    fold: bool = False,
+    begins: Callable[[str], None] = lambda step: None,
 ) -> WeightsReport:
     """Load a checkpoint into a preset with its classes and channels, save it, and check the file.
 
@@ -30,10 +37,11 @@ def convert(
         checkpoint: a file or a repository, as in `load_weights`.
         preset: name of the checkpoint's network.
         file: file to write, which ends in .keras or .weights.h5; replaced if it exists.
+        fold: whether to fold batch norms into convolutions, as `fold_batch_norm` does.
         begins: function that is called at the start of each of `PHASES`.
 
     Returns:
-        The report of `load_weights`.
+        The report of `load_weights`; the folding is one of the adaptations.
 
     Raises:
         ValueError: an unsupported ending, or a checkpoint that does not fit.
@@ -53,6 +61,9 @@ def convert(
         model = _network_for(source, preset)
         begins("loading")
         report, _ = load_checkpoint(model, source, adapt=False)
+    if fold:
+        report = replace(report, adapted=(*report.adapted, folding_report(model).summary))
+        model = fold_batch_norm(model)
     begins("writing")
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         whole = Path(folder) / path.name

@@ -128,6 +128,7 @@ def _convert(options: argparse.Namespace) -> Answer:
             options.checkpoint,
             options.name,
             options.file,
+            fold=options.fold,
             begins=lambda step: progress.update(
                 task, description=step, completed=PHASES.index(step)
             ),
@@ -182,6 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     converted.add_argument("checkpoint", metavar="CHECKPOINT")
     converted.add_argument("name", metavar="NAME", help="preset of the checkpoint")
     converted.add_argument("file", metavar="FILE", help="ends in .keras or .weights.h5")
+    converted.add_argument("--fold", action="store_true", help="fold batch norms, for inference")
     return parser
 
 

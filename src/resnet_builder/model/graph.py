@@ -16,7 +16,8 @@ PERMUTED: dict[Any, tuple[str, str]] = {
 class Node:
     """One call of a layer; `inputs` are the positions of its input nodes.
 
-    `is_output` is True for every output of the model, even if other layers use it too.
+    `is_output` is True for every output of the model, even if other layers use it too;
+    `in_training` is True if the call itself says `training=True`.
     """
 
     layer: Any
@@ -24,6 +25,25 @@ class Node:
     output_shape: Any
     inputs: tuple[int, ...]
     is_output: bool
+    in_training: bool
+
+
+def functional(model: keras.Model) -> Any:
+    """Return a functional model itself, and of a sequential one the functional model inside it.
+
+    Raises:
+        ValueError: a model with layers that are unknown before it is called: a subclass of
+            `keras.Model` with its own `call`, or a sequential model that is not yet built.
+    """
+    # As in keras.utils.model_to_dot: Keras has no public access to a model's graph.
+    function = getattr(model, "_functional", None) or model
+    if not getattr(function, "_nodes_by_depth", None):
+        raise ValueError(
+            f"{model.name!r} ({type(model).__name__}) has no graph of layers: give a functional "
+            "model, or a sequential one that begins with keras.Input; the layers of a subclass "
+            "of keras.Model are connected only while its own call method runs"
+        )
+    return function
 
 
 def model_graph(model: keras.Model) -> list[Node]:
@@ -32,18 +52,10 @@ def model_graph(model: keras.Model) -> list[Node]:
     A layer that is called several times is listed several times.
 
     Raises:
-        ValueError: a model with layers that are unknown before it is called: a subclass of
-            `keras.Model` with its own `call`, or a sequential model that is not yet built.
+        ValueError: as in `functional`.
     """
-    # As in keras.utils.model_to_dot: Keras has no public access to a model's graph.
-    function = getattr(model, "_functional", None) or model
-    by_depth = getattr(function, "_nodes_by_depth", None)
-    if not by_depth:
-        raise ValueError(
-            f"{model.name!r} ({type(model).__name__}) has no graph of layers: give a functional "
-            "model, or a sequential one that begins with keras.Input; the layers of a subclass "
-            "of keras.Model are connected only while its own call method runs"
-        )
+    function = functional(model)
+    by_depth = function._nodes_by_depth
     calls = [call for depth in sorted(by_depth, reverse=True) for call in by_depth[depth]]
     outputs = {id(tensor) for tensor in function.outputs}
     position = {id(tensor): n for n, call in enumerate(calls) for tensor in call.output_tensors}
@@ -54,6 +66,7 @@ def model_graph(model: keras.Model) -> list[Node]:
             output_shape=_shape(call.output_tensors),
             inputs=tuple(position[id(tensor)] for tensor in call.input_tensors),
             is_output=any(id(tensor) in outputs for tensor in call.output_tensors),
+            in_training=bool(call.arguments.kwargs.get("training")),
         )
         for call in calls
     ]

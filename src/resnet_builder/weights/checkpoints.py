@@ -1,7 +1,7 @@
 """Checkpoints as names and tensors, wherever they come from."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ class Checkpoint:
         shapes: shapes by name.
         in_order: whether the format lists the names in the order of the network's layers.
         has_layer_names: whether the names are those of layers, and not only of their classes.
+        settings: the serialised layers by name, where the file has them.
         without_head: why there is no classifier, as a sentence, where that is known.
     """
 
@@ -37,6 +38,7 @@ class Checkpoint:
     read: Callable[[str], Array]
     in_order: bool = False
     has_layer_names: bool = True
+    settings: Mapping[str, Any] = field(default_factory=dict)
     without_head: str = ""
 
     def renamed(self, names: Mapping[str, str]) -> "Checkpoint":

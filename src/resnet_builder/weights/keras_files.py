@@ -1,6 +1,7 @@
 """Checkpoints in files of Keras: .weights.h5, .h5 and .keras."""
 
 import itertools
+import json
 import re
 import tempfile
 import zipfile
@@ -64,7 +65,20 @@ def keras_archive(path: Path) -> Iterator[Checkpoint]:
         for chunk in _unpack(path, WEIGHTS_IN_ARCHIVE):
             unpacked.write(chunk)
         with _hdf5(path, unpacked) as checkpoint:
-            yield checkpoint
+            yield replace(checkpoint, settings=_settings(path))
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """The serialised layers of the model by name; none if the file has only weights."""
+    with zipfile.ZipFile(path) as archive:
+        if "config.json" not in archive.namelist():
+            return {}
+    try:
+        model = json.loads(b"".join(_unpack(path, "config.json")))
+        layers = model["config"]["layers"]
+        return {layer["config"]["name"]: layer for layer in layers}
+    except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise broken(path, "Keras model", error) from error
 
 
 def _unpack(path: Path, name: str) -> Iterator[bytes]:

@@ -12,12 +12,13 @@ from ..model.network import networks_of
 from ..plan.names import LayerName
 from .expected import ExpectedWeights, stride_in_3x3
 from .fetching import opened
-from .matching import Match, match
+from .matching import Match, Problem, match
 from .names import WeightName
 from .recognising import Recognised, recognise
 from .refusing import does_not_fit
 from .report import WeightsReport
 from .restoring import restored_on_failure
+from .settings import other_settings
 from .values import to_weight
 
 
@@ -124,6 +125,11 @@ def load_checkpoint(
             of_file = fraction(epsilon, "epsilon")
             found = replace(found, origin=replace(found.origin, epsilon=of_file))
         matched = match(found, expected, adapt=adapt)
+        if found.origin.is_own:
+            prefix = networks_of(model)[0].prefix
+            others = other_settings(model, prefix, whole.settings, found.prefix)
+            problems = (Problem("setting", words) for words in others)
+            matched = replace(matched, problems=(*matched.problems, *problems))
         if matched.problems:
             message = does_not_fit(matched, found, expected, model.name, adapt_argument)
             raise ValueError(message)

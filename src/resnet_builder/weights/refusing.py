@@ -29,6 +29,11 @@ def does_not_fit(
         f"{model_name!r}:"
     ]
     lines += _listed(matched.problems)
+    if any(problem.kind == "setting" for problem in matched.problems):
+        lines.append(
+            "A dict of the arrays alone, or a .weights.h5, loads whatever the layers compute."
+        )
+        return "\n".join(lines)
     include_top = expected.has_classifier
     if include_top and found.checkpoint.without_head:
         lines.append(found.checkpoint.without_head)

@@ -1,0 +1,1 @@
+"""Models for inference: batch norms folded into convolutions and dense layers."""
