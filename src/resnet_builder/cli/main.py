@@ -166,7 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     takes_network(command("show", _show, "show a network as Table 1 of the paper does"))
     picture = command("plot", _plot, "draw a network on one page")
     takes_network(picture)
-    picture.add_argument("file", metavar="FILE", help="ends in .png, .svg, .dot or .gv")
+    picture.add_argument("file", metavar="FILE", help="ends in .png, .svg, .dot, .gv or .html")
     picture.add_argument("--detail", default="block", help="stage, block (default) or layer")
     picture.add_argument("--direction", help="TB, top to bottom, or LR, left to right")
     picture.add_argument(

@@ -1,4 +1,4 @@
-"""Pictures of networks: `plot`. Keras is loaded only for models and for `detail="layer"`."""
+"""Pictures of networks: `plot`. Keras is loaded for models, and to draw all layers by Graphviz."""
 
 import os
 from collections.abc import Sequence
@@ -40,24 +40,29 @@ def plot(
     direction: Direction | None = None,
     fold: bool = True,
 ) -> Diagram:
-    """Draw a network: on one page, for a slide, or layer by layer.
+    """Draw a network: on one page, for a slide, layer by layer, or as a page for the browser.
 
     Presets and configs are drawn from their plan, without Keras. Graphviz's `dot` draws the picture
     if it is installed, otherwise the package graphviz-pure.
 
+    An .html file needs neither. It is one file that loads nothing: stages and blocks fold and
+    unfold, boxes show the shapes, parameters, multiply-adds and weights of their layers, and layers
+    are found by name.
+
     Args:
         source: a name of `list_presets()` or `list_weights()`, a `ResnetConfig`, or any functional
             or sequential Keras model.
-        to_file: path of the file to write: .png, .svg, .dot, .gv, or .html for an interactive page
-            of one file, which needs neither Graphviz nor a network. Default: no file.
+        to_file: path of the file to write: .png, .svg, .dot, .gv or .html. Default: no file.
         detail: `"block"`, one page for any depth: equal consecutive blocks are drawn once, with
-            their number; `"stage"`, a card for every stage; `"layer"`, a box for every layer.
+            their number; `"stage"`, a card for every stage; `"layer"`, a box for every layer. An
+            .html file has them all, and opens with stages closed (`"stage"`), equal blocks drawn
+            once (`"block"`), or every block drawn (`"layer"`).
         input_shape: input shape for a preset or config, as in `ResnetBuilder.from_preset`.
         classes: number of classes for a preset or config.
         direction: `"TB"`, top to bottom, or `"LR"`, left to right. Default: left to right for
-            `"stage"`, top to bottom for the others.
+            `"stage"`, top to bottom for the others. Has no effect on an .html file.
         fold: whether to draw equal consecutive blocks once. If False, every block is drawn, in
-            one column. Has no effect with `detail="layer"`.
+            one column; an .html file then opens so. Has no effect with `detail="layer"`.
 
     Returns:
         The diagram, displayed automatically as the last line of a notebook cell.

@@ -139,6 +139,10 @@ def test_the_tab_key_reaches_the_drawing_and_leaves_it(opened: Callable[..., Pag
         page.press(Keys.TAB)
         labels.append(page.focused)
     assert sum(label.startswith("stem, 56") for label in labels) == 1
+    page.focus("stem, 56")
+    page.press(Keys.ARROW_DOWN)
+    assert page.count("svg [tabindex='0']") == 1
+    assert page.focused == "stem, input 224×224×3"
 
 
 def test_a_box_tells_its_layers(opened: Callable[..., Page]) -> None:
@@ -189,11 +193,14 @@ def test_zoom_and_pan(opened: Callable[..., Page]) -> None:
 
 def test_the_drawing_fits_the_window(opened: Callable[..., Page]) -> None:
     page = opened("resnet50")
-    for width in (900, 1600):
+    scales = []
+    for width in (1600, 900, 1200):
         page.size(width)
+        scales.append(page.scale)
         fits = "const v = document.getElementById('view'); return v.scrollWidth <= v.clientWidth"
         assert page.run(fits)
         assert page.run("return document.body.scrollWidth") == width
+    assert scales[0] > scales[2] > scales[1]
 
 
 def test_a_layer_is_found(opened: Callable[..., Page]) -> None:
@@ -244,14 +251,21 @@ def test_two_networks_unfold_together(
     opened: Callable[..., Page], driver: Any, tmp_path: Path
 ) -> None:
     path = tmp_path / "net.html"
-    compare("resnet50", "resnet101").plot(path)
+    compare("resnet34", "resnet50").plot(path)
     page = Page(driver, path)
-    assert page.count(".panel") == 2 * 8
+    # Stage 1 of ResNet-34 has no projection, and its blocks are one panel.
+    assert page.count(".panel") == 7 + 8
     third = (
         "[...document.querySelectorAll('.heading')].filter(h => h.ariaLabel.startsWith('stage3'))"
     )
     page.run(f"{third}[0].focus()")
     page.press(Keys.ENTER)
-    assert page.count(".panel") == 2 * 8 + 4 + 21  # 6 and 23 blocks instead of 2 and 2
+    assert page.count(".panel") == 7 + 8 + 4 + 4  # 6 blocks instead of 2 panels, in both
     tops = page.run(f"return {third}.map(h => h.getBoundingClientRect().top)")
     assert tops[0] == tops[1]
+    inside = """
+        const bottom = (part) => part.getBoundingClientRect().bottom;
+        return [...document.querySelectorAll('.panel')].every((panel) =>
+            bottom(panel) < bottom(panel.parentNode.parentNode.querySelector('.lane')))
+    """
+    assert page.run(inside)
