@@ -26,10 +26,10 @@ from .training.recipes import compile_recipe as compile_recipe
 from .weights.decoding import decode as decode
 from .weights.listing import WeightsList as WeightsList
 from .weights.listing import list_weights as list_weights
-from .weights.loading import WeightsReport as WeightsReport
 from .weights.loading import load_weights as load_weights
 from .weights.preprocessing import preprocessing as preprocessing
 from .weights.published import PublishedWeights as PublishedWeights
+from .weights.report import WeightsReport as WeightsReport
 
 __all__: list[str]
 __version__: str

@@ -15,11 +15,13 @@ from .model.assemble import assemble
 from .model.initializers import restore_initializers
 from .model.layers import Style
 from .plan.network import Head, Plan, Pooling, make_plan
-from .presets import resolve
+from .presets import PRESETS, resolve
+from .weights.checkpoints import Checkpoint
 from .weights.contents import contents
 from .weights.fetching import opened
 from .weights.imagenet import recommended
 from .weights.loading import load_checkpoint
+from .weights.published import in_table
 
 
 class ResnetBuilder:
@@ -121,7 +123,6 @@ class ResnetBuilder:
             {'stage2': (None, 28, 28, 128), 'stage4': (None, 7, 7, 512)}
         """
         order = _data_format(data_format)
-        corrected_call = None if data_format else _explain_order
         best = recommended(preset) if _is_imagenet(weights) else None
         if best and input_shape is None:
             input_shape = in_order(best.input_shape, order)
@@ -130,7 +131,7 @@ class ResnetBuilder:
             input_shape,
             classes,
             data_format=order,
-            corrected_call=corrected_call,
+            corrected_call=None if data_format else _explain_order,
             **_config_fields(changes),
         )
         if checkpoint := best or (named.checkpoint if weights is None else None):
@@ -143,24 +144,22 @@ class ResnetBuilder:
             dropout_rate=dropout_rate,
         )
         plan = make_plan(named.config, head, output_stride)
-        if features is not None:
-            features = _checked_features(features, plan, head)
-        if adapt_weights and weights is None:
-            raise ValueError("adapt_weights has no meaning without weights")
+        outputs = None if features is None else _checked_features(features, plan, head)
         style = Style(order, dtype, _checked_prefix(layer_prefix), blank=weights is not None)
         # TensorFlow takes no name of a model that begins with "_" or "-".
         name = name or f"{layer_prefix}{named.name}".lstrip("_-")
         if weights is None:
-            return assemble(plan, style, name, features)
+            if adapt_weights:
+                raise ValueError("adapt_weights has no meaning without weights")
+            return assemble(plan, style, name, outputs)
+        _check_published(weights, preset, named.config)
         if best:
             _say(f'weights="imagenet": {best}')
         with opened(weights) as tensors:
             if classes is None and (found := contents(tensors, plan).classes):
                 plan = make_plan(named.config.replace(classes=found), head, output_stride)
-            model = assemble(plan, style, name, features)
-            _, left_random = load_checkpoint(model, tensors, adapt=adapt_weights)
-        random = {layer for layer, _ in left_random}
-        restore_initializers(model, plan.layers, layer_prefix, random)
+            model = assemble(plan, style, name, outputs)
+            _load_blank(model, plan, layer_prefix, tensors, adapt=adapt_weights)
         return model
 
     @staticmethod
@@ -313,6 +312,36 @@ def _article_network(
 
 def _is_imagenet(weights: Any) -> bool:
     return isinstance(weights, str) and weights == "imagenet"
+
+
+def _load_blank(
+    model: keras.Model, plan: Plan, prefix: str, tensors: Checkpoint, *, adapt: bool
+) -> None:
+    """Load a checkpoint into a blank model, and give its layers their initialisers."""
+    _, left_random = load_checkpoint(
+        model, tensors, adapt=adapt, adapt_argument="adapt_weights", restore=False
+    )
+    restore_initializers(model, plan.layers, prefix, {layer for layer, _ in left_random})
+
+
+def _check_published(weights: Any, preset: str | ResnetConfig, config: ResnetConfig) -> None:
+    """Refuse a checkpoint of another preset in the table, which its shapes may not show."""
+    row = in_table(weights) if isinstance(weights, str) else None
+    if not row or not isinstance(preset, str) or preset == row.preset:
+        return
+    theirs = PRESETS[row.preset]
+    if any(getattr(config, field) != getattr(theirs, field) for field in UNSEEN):
+        raise ValueError(
+            f"{weights!r} is a checkpoint of {row.preset!r}, not of {preset!r}: give "
+            f"{row.preset!r} as the preset"
+        )
+
+
+# Fields of a config that no shape of a weight shows.
+UNSEEN = (
+    *("activation", "activate_residual", "anti_aliasing", "norm_groups", "padding", "pool_first"),
+    *("stem_pool", "stride_in_3x3", "stride_in_last_block", "weight_standardization"),
+)
 
 
 def _say(text: str) -> None:

@@ -291,8 +291,8 @@ def list_presets(pattern: str = "*") -> list[str]:
     well, although they are not listed.
 
     Example:
-        >>> list_presets("resnet50*")
-        ['resnet50', 'resnet50_v1', 'resnet50d']
+        >>> list_presets("resnet50?")
+        ['resnet50c', 'resnet50d', 'resnet50s', 'resnet50t']
     """
     return [name for name in PRESETS if fnmatchcase(name, pattern)]
 

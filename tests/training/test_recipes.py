@@ -13,9 +13,9 @@ from resnet_builder.training.recipes import schedule
 Array = Any
 
 
-def small(**options: Any) -> keras.Model:
+def small(classes: int = 4, **options: Any) -> keras.Model:
     return ResnetBuilder.from_preset(
-        "resnet18", (8, 8, 3), classes=4, stem="cifar", repetitions=(1,), filters=4, **options
+        "resnet18", (8, 8, 3), classes, stem="cifar", repetitions=(1,), filters=4, **options
     )
 
 
@@ -194,9 +194,93 @@ def test_invalid_arguments_are_rejected(
 
 
 def test_unsuitable_models_are_rejected() -> None:
-    with pytest.raises(ValueError, match=r"activation softmax or none; 'resnet18' ends in 'stage1"):
+    with pytest.raises(
+        ValueError, match=r"activation softmax, sigmoid or none; 'resnet18' ends in 'stage1"
+    ):
         compile_recipe(small(include_top=False), epochs=1, steps_per_epoch=1)
     with pytest.raises(ValueError, match="ends in 'predictions'"):
-        compile_recipe(small(classifier_activation="sigmoid"), epochs=1, steps_per_epoch=1)
+        compile_recipe(small(classifier_activation="tanh"), epochs=1, steps_per_epoch=1)
     with pytest.raises(TypeError, match="must be a Keras model, got 'resnet18'"):
         compile_recipe("resnet18", epochs=1, steps_per_epoch=1)
+
+
+# Losses -----------------------------------------------------------------------------------------
+
+
+def mask_network(activation: str | None) -> keras.Model:
+    features = small(features=("stage1",))
+    mask = keras.layers.Conv2D(1, 1, activation=activation)(features.output["stage1"])
+    return keras.Model(features.input, mask)
+
+
+@pytest.mark.parametrize("network", ["sigmoid", "logit", "two sigmoids", "mask", "mask logits"])
+def test_binary_crossentropy_for_sigmoids_and_one_logit(network: str) -> None:
+    model = {
+        "sigmoid": lambda: small(classes=1, classifier_activation="sigmoid"),
+        "logit": lambda: small(classes=1, classifier_activation=None),
+        "two sigmoids": lambda: small(classes=2, classifier_activation="sigmoid"),
+        "mask": lambda: mask_network("sigmoid"),
+        "mask logits": lambda: mask_network(None),
+    }[network]()
+    images, _ = batch()
+    labels = np.ones((6, *model.output_shape[1:]), "float32")
+    model = compile_recipe(model, "he2015", epochs=1, steps_per_epoch=1)
+    given = model.evaluate(images, labels, verbose=0, return_dict=True)
+    computed = keras.losses.BinaryCrossentropy("logit" in network)(labels, model(images))
+    penalties = sum(model.losses)
+    assert given["loss"] == pytest.approx(float(computed + penalties), rel=1e-5)
+    model.fit(images, labels, verbose=0)
+
+
+def test_a_loss_and_other_options_of_compile() -> None:
+    model = small(classes=2, classifier_activation="tanh")
+    images, _ = batch()
+    model = compile_recipe(
+        model, "he2015", epochs=1, steps_per_epoch=1, loss="mse", metrics=["mae"], run_eagerly=True
+    )
+    assert model.run_eagerly
+    assert set(model.fit(images, np.zeros((6, 2)), verbose=0).history) == {"loss", "mae"}
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "message"),
+    [
+        ({"classifier_activation": "tanh"}, {}, "softmax, sigmoid or none; .*: give a loss"),
+        ({"classifier_activation": "sigmoid"}, {"labels": "one_hot"}, "is for a softmax"),
+        ({}, {"loss": "mse", "labels": "integer"}, "labels is for the recipe's own loss"),
+    ],
+)
+def test_losses_that_do_not_fit(
+    network: dict[str, Any], options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        compile_recipe(small(**network), "he2015", epochs=1, steps_per_epoch=1, **options)
+
+
+# Mixed precision --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_gradients_that_underflow_in_float16_are_scaled(scaled: bool) -> None:
+    model = small(dtype="mixed_float16")
+
+    def small_loss(labels: Any, predictions: Any) -> Any:
+        return 1e-7 * keras.losses.sparse_categorical_crossentropy(labels, predictions)
+
+    model.compile(keras.optimizers.SGD(1e5), small_loss, auto_scale_loss=scaled)
+    kernel = model.get_layer("stem_conv").kernel
+    before = kernel.numpy()
+    model.fit(*batch(), verbose=0)
+    assert np.array_equal(kernel.numpy(), before) != scaled
+
+
+def test_mixed_float16_scales_the_loss_and_is_saved_with_it(tmp_path: Path) -> None:
+    model = small(dtype="mixed_float16")
+    compile_recipe(model, "he2015", epochs=1, steps_per_epoch=1)
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    model.fit(*batch(), verbose=0)
+    model.save(tmp_path / "model.keras")
+    saved = keras.saving.load_model(tmp_path / "model.keras")
+    assert isinstance(saved.optimizer, keras.optimizers.LossScaleOptimizer)
+    for first, second in zip(saved.optimizer.variables, model.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(first, second)

@@ -14,6 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from resnet_builder import ResnetConfig
+from resnet_builder.plan.network import Head, make_plan
+from resnet_builder.weights.expected import expected_weights
+from resnet_builder.weights.library_names import ORIGINS
+
 from ..helpers import image_batch
 
 DATA = Path(__file__).parents[1] / "data"
@@ -22,6 +27,8 @@ KERAS_HUB = DATA / "keras_hub"
 NETWORKS = sorted(path.name.partition(".")[0] for path in PARITY.glob("*.logits.npy"))
 
 Array = npt.NDArray[Any]
+
+TORCHVISION = next(origin for origin in ORIGINS if origin.name.startswith("torchvision"))
 
 
 def preset_of(network: str) -> str:
@@ -58,6 +65,20 @@ def tensor(name: str, shape: tuple[int, ...]) -> Any:
     else:
         values = rng.standard_normal(shape) * np.sqrt(1 / prod(inputs))
     return np.asarray(values, np.float32)
+
+
+def as_torchvision(config: ResnetConfig, *, include_top: bool = True) -> dict[str, Array]:
+    """The state dict of a network under the names of torchvision."""
+    plan = make_plan(config, Head(include_top=include_top))
+    arrays = {}
+    for weight, shape in expected_weights(plan).shapes.items():
+        name = TORCHVISION.tensor(weight)
+        order = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}[len(shape)]
+        arrays[name] = tensor(name, tuple(shape[axis] for axis in order))
+        if weight[1] == "moving_variance":
+            count = name.replace("running_var", "num_batches_tracked")
+            arrays[count] = tensor(count, ())
+    return arrays
 
 
 def images(network: str) -> Any:

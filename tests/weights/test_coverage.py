@@ -36,8 +36,15 @@ def test_published_counts_of_parameters_are_equal() -> None:
 
 
 def test_every_network_was_compared_side_by_side() -> None:
-    errors = {(row.library, row.architecture): row.relative_error for row in coverage().rows}
-    assert [network for network, error in errors.items() if error is None] == []
+    rows = coverage().rows
+    # The first has no network in timm. The other takes more memory than most machines have: 936 M
+    # parameters, twice, and its checkpoint.
+    unmeasured = ["resnext101_32x48d", "resnetv2_152x4_bit"]
+    assert [row.architecture for row in rows if row.relative_error is None] == unmeasured
+    for row in rows:
+        if row.relative_error is not None and row.relative_error > 1e-5:
+            assert row.in_float64 is not None, row
+            assert row.in_float64 < 1e-8, row
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:

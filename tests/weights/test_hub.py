@@ -48,7 +48,7 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answer)
         self.asked: list[str] = []
         self.files = {"model.safetensors": CONTENT}
-        self.sha256 = hashlib.sha256(CONTENT).hexdigest()
+        self.stated: dict[str, str] = {}  # SHA-256 of files; default: the right one
 
     @property
     def endpoint(self) -> str:
@@ -85,7 +85,9 @@ class Answer(BaseHTTPRequestHandler):
         content = whole[start:]
         self.send_response(206 if start else 200)
         self.send_header("X-Repo-Commit", COMMIT)
-        etag = self.server.sha256 if whole is not SMALL else hashlib.sha1(SMALL).hexdigest()
+        # Small files are named by their SHA-1.
+        right = hashlib.sha1 if found[2].endswith(".json") else hashlib.sha256
+        etag = self.server.stated.get(found[2], right(whole).hexdigest())
         self.send_header("ETag", f'"{etag}"')
         self.send_header("Content-Length", str(len(content)))
         if start:
@@ -115,17 +117,25 @@ def hub() -> Iterator[Hub]:
     server.server_close()
 
 
-def download(hub: Hub | None, cache: Path, source: str = "timm/resnet18") -> str:
+def download(
+    hub: Hub | None, cache: Path, source: str = "timm/resnet18", *, offline: bool = True
+) -> str:
     return in_a_new_process(
         hub,
         cache,
         "from resnet_builder.weights.hub import download",
         f'print(download({source!r}).stat().st_size, "bytes")',
+        offline=offline,
     )
 
 
-def in_a_new_process(hub: Hub | None, cache: Path, imports: str, code: str) -> str:
-    """What it prints, for huggingface_hub reads its settings when it is imported."""
+def in_a_new_process(
+    hub: Hub | None, cache: Path, imports: str, code: str, *, offline: bool = True
+) -> str:
+    """What it prints, for huggingface_hub reads its settings when it is imported.
+
+    Without a hub it is offline by huggingface_hub's setting, or else waits for one in vain.
+    """
     code = f"""
 {imports}
 try:
@@ -136,6 +146,7 @@ except Exception as error:
     environment = os.environ | {
         "HF_ENDPOINT": hub.endpoint if hub else "http://127.0.0.1:9",
         "HF_HOME": str(cache),
+        "HF_HUB_OFFLINE": "1" if hub is None and offline else "0",
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }
@@ -171,6 +182,7 @@ def test_a_wrong_checksum_is_refused(hub: Hub, tmp_path: Path) -> None:
     flipped = bytearray(CONTENT)
     flipped[-1] ^= 1
     hub.files["model.safetensors"] = bytes(flipped)
+    hub.stated["model.safetensors"] = hashlib.sha256(CONTENT).hexdigest()
     assert download(hub, tmp_path).startswith(
         "ValueError the download of 'timm/resnet18' is broken: its SHA-256"
     )
@@ -179,21 +191,27 @@ def test_a_wrong_checksum_is_refused(hub: Hub, tmp_path: Path) -> None:
     assert download(hub, tmp_path) == f"{len(CONTENT)} bytes"
 
 
-def test_offline(tmp_path: Path) -> None:
-    message = download(None, tmp_path)
+@pytest.mark.parametrize("offline", [True, False])
+def test_offline(offline: bool, tmp_path: Path) -> None:
+    message = download(None, tmp_path, offline=offline)
     assert message.startswith("ConnectionError 'timm/resnet18' is not in the cache and")
     assert "download model.safetensors from https://huggingface.co/timm/resnet18" in message
 
 
 def test_what_is_not_there(hub: Hub, tmp_path: Path) -> None:
     message = download(hub, tmp_path, "nobody/nothing")
-    assert message.startswith("FileNotFoundError there is no file 'nobody/nothing' here, and no")
+    assert message.startswith(
+        "FileNotFoundError there is no file or folder 'nobody/nothing' here, and no"
+    )
     message = download(hub, tmp_path, "timm/resnet18@nowhere")
-    assert message.startswith("FileNotFoundError there is no file 'timm/resnet18@nowhere' here")
+    assert message.startswith(
+        "FileNotFoundError there is no file or folder 'timm/resnet18@nowhere' here"
+    )
     hub.files.clear()
     message = download(hub, tmp_path / "new")
     assert message == (
-        "FileNotFoundError 'timm/resnet18' has none of model.safetensors, pytorch_model.bin"
+        "FileNotFoundError 'timm/resnet18' has none of model.safetensors, pytorch_model.bin, "
+        "model.weights.h5"
     )
 
 
@@ -202,6 +220,23 @@ def test_an_older_repository(hub: Hub, tmp_path: Path) -> None:
     whole = f"{len(CONTENT)} bytes"
     assert download(hub, tmp_path) == whole
     assert download(None, tmp_path) == whole
+
+
+def test_a_preset_of_keras_hub(hub: Hub, tmp_path: Path) -> None:
+    imports = """
+import os
+from resnet_builder.weights.hub import download
+"""
+    code = 'print(*sorted(os.listdir(download("timm/resnet18"))))'
+    hub.files = {"model.weights.h5": b"backbone", "config.json": SMALL, "task.json": SMALL}
+    for asked in (hub, None):  # then from the cache
+        answered = in_a_new_process(asked, tmp_path / "backbone", imports, code)
+        assert answered == "config.json model.weights.h5"
+    hub.files["task.weights.h5"] = b"head"
+    answered = in_a_new_process(hub, tmp_path / "whole", imports, code)
+    assert answered == "config.json model.weights.h5 task.weights.h5"
+    hub.files["model.safetensors"] = CONTENT
+    assert download(hub, tmp_path / "both") == f"{len(CONTENT)} bytes"
 
 
 def test_a_cache_that_cannot_be_made(hub: Hub, tmp_path: Path) -> None:

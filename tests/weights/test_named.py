@@ -214,3 +214,18 @@ def test_a_broken_download_from_a_url(server: Server) -> None:
     server.error = PermissionError("the cache")
     with pytest.raises(PermissionError, match="the cache"):
         ResnetBuilder.from_preset("resnet18.IMAGENET1K_V1", (32, 32, 3))
+
+
+@pytest.mark.parametrize("weights", ["timm/resnet18.a1_in1k", "resnet18.a1_in1k"])
+def test_a_checkpoint_of_another_network_of_the_same_shapes_is_refused(
+    weights: str, downloads: list[str]
+) -> None:
+    # Both have the names and shapes of resnetblur18, and other strides.
+    with pytest.raises(ValueError, match="is a checkpoint of 'resnet18', not of 'resnetblur18'"):
+        ResnetBuilder.from_preset("resnetblur18", weights=weights)
+    assert downloads == []
+    changed = ResnetBuilder.from_preset(
+        "resnetblur18", (32, 32, 3), anti_aliasing=None, weights=weights
+    )
+    expected = ResnetBuilder.from_preset("resnet18", (32, 32, 3), weights=weights)
+    assert_same_weights(changed, expected)

@@ -153,13 +153,15 @@ def test_a_network_inside_another() -> None:
     others = [f"rpn.head.{n}.weight" for n in range(40)]
     found = recognised([*others, *names])
     assert (found.origin, found.prefix) == (TORCHVISION, "backbone.body.")
-    assert others[0] in found.checkpoint.shapes
+    assert list(found.checkpoint.shapes) == names_of(TORCHVISION, "resnet50")
+    assert list(found.beside) == others
 
 
 def test_one_name_with_a_prefix_and_without() -> None:
     names = [f"module.{name}" for name in names_of(TORCHVISION, "resnet50")]
-    with pytest.raises(ValueError, match=r"it has both module\.fc\.bias and fc\.bias"):
-        recognised([*names, "fc.bias"])
+    found = recognised([*names, "fc.bias"])
+    assert "fc.bias" in found.checkpoint.shapes
+    assert list(found.beside) == ["fc.bias"]
 
 
 # This package's own networks ---------------------------------------------------------------------

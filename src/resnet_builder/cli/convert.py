@@ -16,7 +16,8 @@ from ..presets import resolve
 from ..weights.checkpoints import Checkpoint
 from ..weights.contents import contents
 from ..weights.fetching import opened
-from ..weights.loading import WeightsReport, load_checkpoint
+from ..weights.loading import load_checkpoint
+from ..weights.report import WeightsReport
 
 ENDINGS = (".keras", ".weights.h5")
 PHASES = ("building", "loading", "writing", "reading back")

@@ -45,7 +45,7 @@ EXTRA_BATCH_NORM = "has one more batch norm of 64 channels, after its stem: 128 
 THEIR_COUNT = "10.33 M; the same layers come to 10,327,706 in imgclsmob as well"
 
 # Library -> publication of the numbers of parameters in the table of its checkpoints.
-CHECKPOINTS = {"torchvision": TORCHVISION, "timm": TIMM_RESULTS}
+SOURCE_OF_LIBRARY = {"torchvision": TORCHVISION, "timm": TIMM_RESULTS}
 
 # (source, quantity) -> preset -> published number; if it differs, also the counted one and why.
 _NUMBERS: dict[tuple[Source, str], dict[str, str | tuple[str, str, str]]] = {
@@ -260,7 +260,7 @@ def _compared(pattern: str) -> Iterator[Published]:
 def _numbers() -> Iterator[tuple[Source, str, str, str | tuple[str, str, str]]]:
     """The numbers above and those of the checkpoints: source, quantity, preset and number."""
     of_checkpoints = {
-        (CHECKPOINTS[row.library], "parameters", row.preset, row.parameters)
+        (SOURCE_OF_LIBRARY[row.library], "parameters", row.preset, row.parameters)
         for row in published_weights()
         if row.parameters and row.classes == PRESETS[row.preset].classes
     }

@@ -34,7 +34,11 @@ def assemble(
         for feature, layer in wanted.items()
     } or style.leave(tensors[layers[-1].name], "head_permute")
     with room_for(layers=len(layers)):
-        return keras.Model(image, outputs, name=name)
+        model = keras.Model(image, outputs, name=name)
+    if style.dtype is not None:
+        # For compile, which scales the loss if the model itself is of mixed_float16.
+        model.dtype_policy = style.dtype
+    return model
 
 
 def model_of(plan: Plan, name: str) -> keras.Model:

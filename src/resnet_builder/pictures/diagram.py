@@ -1,4 +1,4 @@
-"""A diagram: DOT text, rendered as PNG or SVG by Graphviz."""
+"""A diagram: DOT text, rendered as PNG or SVG by Graphviz, and a page for the browser."""
 
 import inspect
 import os
@@ -7,6 +7,8 @@ import struct
 import subprocess
 import tempfile
 import warnings
+from collections.abc import Callable
+from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
 
@@ -14,25 +16,29 @@ import pydot
 
 from ..common.checks import choice
 
-FORMATS = {".png": "png", ".svg": "svg", ".dot": "raw", ".gv": "raw"}
+FORMATS = {".png": "png", ".svg": "svg", ".dot": "raw", ".gv": "raw", ".html": "html"}
 
 # The largest texture of common graphics processors, which limits many image viewers.
 MOST_PIXELS = 16_384
 
 
 class Diagram:
-    """A picture, displayed automatically in notebooks and saved as PNG, SVG or DOT."""
+    """A picture, displayed automatically in notebooks and saved as PNG, SVG, DOT or HTML.
 
-    def __init__(self, graph: pydot.Dot) -> None:
-        self._graph = graph
+    It is drawn on first use: `draw` returns the graph, `write_page` the page for the browser.
+    """
 
-    @property
+    def __init__(self, draw: Callable[[], pydot.Dot], write_page: Callable[[], str]) -> None:
+        self._draw = draw
+        self._write_page = write_page
+
+    @cached_property
     def dot(self) -> str:
         """The diagram in Graphviz's DOT language."""
-        return str(self._graph.to_string())
+        return str(self._draw().to_string())
 
     def render(self, format: str = "png") -> bytes:
-        """Return the picture as bytes: `"png"`, `"svg"`, or `"raw"` for the DOT text.
+        """Return the picture as bytes: `"png"`, `"svg"`, `"raw"` for the DOT text, or `"html"`.
 
         Raises:
             ValueError: unknown format.
@@ -44,6 +50,8 @@ class Diagram:
         choice(format, dict.fromkeys(FORMATS.values()), "format")
         if format == "raw":
             return self.dot.encode()
+        if format == "html":
+            return self._write_page().encode()
         picture = _draw(self.dot, format)
         if format == "png":
             _warn_of_size(picture)
@@ -53,7 +61,7 @@ class Diagram:
         """Write the picture in the format of the path's extension: the whole file or nothing.
 
         Raises:
-            ValueError: the extension is not .png, .svg, .dot or .gv.
+            ValueError: the extension is not .png, .svg, .dot, .gv or .html.
             OSError: the folder does not exist or is not writable.
             RuntimeError: Graphviz is not installed, or failed.
 

@@ -3,13 +3,17 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import pydot
 
 from ..common.checks import boolean, choice
 from ..config import ResnetConfig
 from ..plan.network import make_plan
 from ..presets import resolve
+from .browser.document import CLOSED, FOLDED, WHOLE, document
 from .diagram import Diagram, check_path
 from .page.drawing import draw_page
 from .page.layout import lay_out_page, lay_out_side_by_side
@@ -44,7 +48,8 @@ def plot(
     Args:
         source: a name of `list_presets()` or `list_weights()`, a `ResnetConfig`, or any functional
             or sequential Keras model.
-        to_file: path of the file to write: .png, .svg, .dot or .gv. Default: no file.
+        to_file: path of the file to write: .png, .svg, .dot, .gv, or .html for an interactive page
+            of one file, which needs neither Graphviz nor a network. Default: no file.
         detail: `"block"`, one page for any depth: equal consecutive blocks are drawn once, with
             their number; `"stage"`, a card for every stage; `"layer"`, a box for every layer.
         input_shape: input shape for a preset or config, as in `ResnetBuilder.from_preset`.
@@ -77,18 +82,20 @@ def plot(
         direction = "LR" if detail == "stage" else "TB"
     choice(direction, get_args(Direction), "direction")
     _check_options(to_file, fold)
-    if detail == "layer":
-        from .layers import draw_layers
+    sketch = _sketch(source, input_shape, classes)
 
-        graph = draw_layers(_model(source, input_shape, classes), direction)
-    else:
-        sketch = _sketch(source, input_shape, classes)
-        sketch = folded(sketch) if fold else sketch
+    def draw() -> pydot.Dot:
+        if detail == "layer":
+            from .layers import draw_layers
+
+            return draw_layers(_model(source, input_shape, classes), direction)
+        drawn = folded(sketch) if fold else sketch
         if detail == "stage":
-            graph = draw_stages(sketch, direction)
-        else:
-            graph = draw_page(lay_out_page(sketch, direction, in_one_column=not fold))
-    return _saved(Diagram(graph), to_file)
+            return draw_stages(drawn, direction)
+        return draw_page(lay_out_page(drawn, direction, in_one_column=not fold))
+
+    states = {"stage": CLOSED, "block": FOLDED if fold else WHOLE, "layer": WHOLE}
+    return _saved(Diagram(draw, partial(document, [sketch], state=states[detail])), to_file)
 
 
 def plot_side_by_side(
@@ -100,14 +107,15 @@ def plot_side_by_side(
     """Draw two networks under their names, with the differences in thick frames."""
     _check_options(to_file, fold)
     sketches = [replace(_sketch(config), name=name) for name, config in networks]
-    if fold:
-        sketches = list(map(folded, sketches))
-    page = lay_out_side_by_side(
-        mark_differences(*sketches),
-        in_one_column=not fold,
-        note="Thick frames and underlined numbers: not so in the other network.",
-    )
-    return _saved(Diagram(draw_page(page)), to_file)
+    note = "Thick frames and underlined numbers: not so in the other network."
+
+    def draw() -> pydot.Dot:
+        drawn = map(folded, sketches) if fold else sketches
+        page = lay_out_side_by_side(mark_differences(*drawn), in_one_column=not fold, note=note)
+        return draw_page(page)
+
+    write_page = partial(document, sketches, state=FOLDED if fold else WHOLE, note=note)
+    return _saved(Diagram(draw, write_page), to_file)
 
 
 def _check_options(to_file: str | os.PathLike[str] | None, fold: bool) -> None:

@@ -8,6 +8,7 @@ import pydot
 
 from ..common.words import Description, by
 from .markup import escape, one_column
+from .sketch.panels import main_cells, shortcuts
 from .sketch.sketch import Panel, Section, Sketch
 from .style import FONT, titled_graph
 
@@ -66,7 +67,7 @@ def _made_of(panels: Iterable[Panel]) -> Iterator[str]:
             yield f"<B>× {count}</B>"
         roles: Counter[str] = Counter()
         for panel in alike:
-            roles.update({role: n * panel.repeats for role, n in _shortcuts(panel).items()})
+            roles.update({role: n * panel.repeats for role, n in shortcuts(panel).items()})
         if count > 1 and (strides := _first_strides(alike[0])):
             yield _small_text(f"stride {strides} in the first")
         if roles:
@@ -86,25 +87,7 @@ def _first_strides(panel: Panel) -> str:
 
 
 def _main_layers(panel: Panel) -> list[Description]:
-    beside = {edge.target for edge in panel.edges} - _main_boxes(panel)
-    return [
-        cell.description
-        for number, box in enumerate(panel.boxes)
-        if number not in beside
-        for cell in box
-        if cell.kind not in ("norm", "activation", "merge")
-    ]
-
-
-def _shortcuts(panel: Panel) -> Counter[str]:
-    """The number of shortcuts by role, in order: the same in every process."""
-    main = _main_boxes(panel)
-    return Counter(edge.role for edge in panel.edges if edge.role and edge.target in main)
-
-
-def _main_boxes(panel: Panel) -> set[int]:
-    """The boxes that not only shortcuts lead to."""
-    return {edge.target for edge in panel.edges if not edge.role}
+    return [cell.description for cell in main_cells(panel)]
 
 
 def _small_text(text: str) -> str:

@@ -3,7 +3,7 @@
 To add a kind of block, write a function that lists its convolutions, and add a row to `BLOCKS`.
 """
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
@@ -14,7 +14,7 @@ from .attention import ATTENTIONS, plan_attention
 from .draft import ConvSpec, Draft, Unit
 from .layers import Activation, Add, DropPath, Identity, Layer, OwnBlock, Pair
 from .multipath import multi_scale, selective_kernels, split_attention
-from .names import ELSEWHERE, Place
+from .names import Place
 from .orders import BN_RELU, CONV, ORDERS, Steps
 from .shortcuts import Change, shape_change
 
@@ -41,12 +41,6 @@ class Block:
     def name(self) -> str:
         """The block's name, such as `"stage1_block1"`."""
         return self.spec.name
-
-    @property
-    def kind(self) -> Hashable:
-        """A key that is equal for blocks that differ only in names and stochastic depth."""
-        spec = replace(self.spec, place=ELSEWHERE, drop_path_rate=0.0)
-        return next(self.layers).input_shape, self.spec.opens_stage, spec
 
     @property
     def layers(self) -> Iterator[Layer]:

@@ -89,8 +89,10 @@ def compile_recipe(
     batch_size: int | None = None,
     learning_rate: float | None = None,
     labels: Labels | None = None,
+    loss: Any = None,
     metrics: Iterable[Any] = ("accuracy",),
     jit_compile: bool | Literal["auto"] = "auto",
+    **options: Any,
 ) -> keras.Model:
     """Compile a classifier with the optimizer, schedule, weight decay and loss of a recipe.
 
@@ -102,7 +104,8 @@ def compile_recipe(
     regularizers of the layers and is saved with the model. Freeze layers before this call.
 
     Args:
-        model: a network with one output, of probabilities (softmax) or logits (no activation).
+        model: a network with one output, of probabilities (softmax or sigmoid) or logits (no
+            activation): a vector, or a map such as a mask.
         recipe: a name in `RECIPES`.
         epochs: epochs of the whole training, which the schedule is scaled to.
         steps_per_epoch: batches per epoch.
@@ -110,9 +113,13 @@ def compile_recipe(
             recipe's.
         learning_rate: highest learning rate. Default: the recipe's for that batch size.
         labels: `"integer"` (batch,) or `"one_hot"` (batch, classes). Default: one-hot for a recipe
-            with label smoothing, which Keras supports only for these, otherwise integer.
+            with label smoothing, which Keras supports only for these, otherwise integer. Sigmoids
+            and one logit have neither: their labels are of the output's shape.
+        loss: loss, as in `compile`. Default: crossentropy, which is binary for sigmoids and for one
+            logit, with the recipe's label smoothing.
         metrics: metrics, as in `compile`.
         jit_compile: whether to compile with XLA, as in `compile`.
+        **options: other arguments of `compile`.
 
     Returns:
         The model.
@@ -120,7 +127,8 @@ def compile_recipe(
     Raises:
         TypeError: not a Keras model, or numbers of another type.
         ValueError: an unknown recipe, numbers that are not positive, integer labels with label
-            smoothing, or a model with outputs that are neither probabilities nor logits.
+            smoothing, labels with a loss or a sigmoid, or, without a loss, a model whose outputs
+            are neither probabilities nor logits.
 
     Example:
         >>> from resnet_builder import ResnetBuilder, compile_recipe
@@ -137,25 +145,41 @@ def compile_recipe(
         learning_rate = found.learning_rate * images / found.batch_size
     elif not learning_rate > 0:
         raise ValueError(f"learning_rate must be more than 0, got {learning_rate!r}")
-    loss = _loss(found, recipe, labels, from_logits=_gives_logits(model))
+    if loss is None:
+        loss = _loss(found, recipe, labels, model)
+    elif labels is not None:
+        raise ValueError("labels is for the recipe's own loss, and a loss is given")
     _decay(model, found)
+    optimizer = keras.optimizers.SGD(
+        schedule(found, learning_rate, steps), found.momentum, nesterov=found.nesterov
+    )
+    if model.dtype_policy.name == "mixed_float16":
+        # As `compile` does, but so that it is saved with the model.
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     model.compile(
-        keras.optimizers.SGD(
-            schedule(found, learning_rate, steps), found.momentum, nesterov=found.nesterov
-        ),
+        optimizer,
         loss,
         metrics=list(metrics),
         jit_compile=jit_compile,
+        **options,
     )
-    _make_variables(model, one_hot=isinstance(loss, keras.losses.CategoricalCrossentropy))
+    _make_variables(model, loss)
     return model
 
 
-def _make_variables(model: keras.Model, *, one_hot: bool) -> None:
+def _make_variables(model: keras.Model, loss: Any) -> None:
     """Create the optimizer's and the metrics' variables, as Keras does in the first step."""
     model.optimizer.build(model.trainable_variables)
-    predictions = keras.ops.zeros((1, model.output_shape[-1]))
-    labels = predictions if one_hot else keras.ops.zeros((1,), "int32")
+    if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
+        shape = model.output_shape[1:-1]
+    elif isinstance(loss, keras.losses.Loss):
+        shape = model.output_shape[1:]
+    else:  # the shape of the labels is unknown
+        return
+    predictions, labels = (
+        keras.ops.zeros((1, *(size or 1 for size in sizes)))
+        for sizes in (model.output_shape[1:], shape)
+    )
     model.compute_metrics(None, labels, predictions)
     model.reset_metrics()
 
@@ -177,21 +201,38 @@ def schedule(
     return keras.optimizers.schedules.PiecewiseConstantDecay([end - 1 for end in ends], rates)
 
 
-def _gives_logits(model: keras.Model) -> bool:
+# Activation of the output -> its name.
+ACTIVATIONS = {
+    keras.activations.softmax: "softmax",
+    keras.activations.sigmoid: "sigmoid",
+    keras.activations.linear: "linear",
+}
+
+
+def _output_activation(model: keras.Model) -> str:
     outputs = [node.layer for node in model_graph(model) if node.is_output]
-    activations = [getattr(layer, "activation", None) for layer in outputs]
-    if activations == [keras.activations.softmax]:
-        return False
-    if activations == [keras.activations.linear]:
-        return True
+    if len(outputs) == 1:
+        activation = getattr(outputs[0], "activation", None)
+        if activation in ACTIVATIONS:
+            return ACTIVATIONS[activation]
     raise ValueError(
-        "a recipe is for a model with one output, of a layer with the activation softmax or none; "
-        f"{model.name!r} ends in {', '.join(f'{layer.name!r}' for layer in outputs)}"
+        "a recipe is for a model with one output, of a layer with the activation softmax, sigmoid "
+        f"or none; {model.name!r} ends in {', '.join(f'{layer.name!r}' for layer in outputs)}: "
+        "give a loss for another one"
     )
 
 
-def _loss(recipe: Recipe, name: str, labels: str | None, *, from_logits: bool) -> keras.Loss:
-    smoothing = recipe.label_smoothing
+def _loss(recipe: Recipe, name: str, labels: str | None, model: keras.Model) -> keras.Loss:
+    """The crossentropy for the model's output and the kind of labels."""
+    activation = _output_activation(model)
+    smoothing, from_logits = recipe.label_smoothing, activation == "linear"
+    if activation == "sigmoid" or (from_logits and model.output_shape[-1] == 1):
+        if labels is not None:
+            raise ValueError(
+                f"labels={labels!r} is for a softmax; those of sigmoids and of one logit have the "
+                "shape of the output"
+            )
+        return keras.losses.BinaryCrossentropy(from_logits, label_smoothing=smoothing)
     labels = labels or ("one_hot" if smoothing else "integer")
     choice(labels, get_args(Labels), "kind of labels")
     if labels == "one_hot":

@@ -1,7 +1,10 @@
-"""Files of networks with layer names from Keras, such as the article's. Does not import Keras.
+"""Files with numbers in place of names, identified by the network's order. Does not import Keras.
 
 Keras names the original's layers conv2d_1, batch_normalization_1, ..., with numbers that continue
 those of models built before. The layers are identified by their order, which is the same here.
+
+A .weights.h5 numbers the variables of a layer. Those of a layer that this package does not know
+are identified by the order of the variables in the network's layer of that name.
 """
 
 import re
@@ -48,3 +51,25 @@ def named_by_order(checkpoint: Checkpoint, weights: Iterable[WeightName]) -> Che
         layer, _, variable = tensor.rpartition("/")
         names[f"{layer_here[layer]}/{variable}"] = tensor
     return checkpoint.renamed(names)
+
+
+def named_by_number(checkpoint: Checkpoint, weights: Iterable[WeightName]) -> Checkpoint:
+    """Rename numbered variables as those of the network's layer of the same name, if it has one."""
+    here, given = (_by_layer(names) for names in (map("/".join, weights), checkpoint.shapes))
+    names = {}
+    for tensor in checkpoint.shapes:
+        layer, _, variable = tensor.rpartition("/")
+        own = here.get(layer, [])
+        if own and given[layer] == [str(number) for number in range(len(own))]:
+            variable = own[int(variable)]
+        names[f"{layer}/{variable}" if layer else variable] = tensor
+    return checkpoint.renamed(names)
+
+
+def _by_layer(names: Iterable[str]) -> dict[str, list[str]]:
+    """The variables of each layer, from names such as `layer/variable`."""
+    layers: dict[str, list[str]] = {}
+    for name in names:
+        layer, _, variable = name.rpartition("/")
+        layers.setdefault(layer, []).append(variable)
+    return layers

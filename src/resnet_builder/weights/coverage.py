@@ -28,8 +28,10 @@ class Covered:
         checkpoints: number of its checkpoints.
         is_preset: whether it can be built.
         parameters: whether the number of its parameters is the published one; None if none is.
-        relative_error: largest difference of its logits from the library's own, as a fraction of
-            the largest logit; None if it was not measured.
+        relative_error: largest difference of its logits from the library's own in float32, as a
+            fraction of the largest logit; None if it was not measured.
+        in_float64: the same in float64, measured where float32 is too coarse for a network with
+            random weights; None elsewhere.
     """
 
     library: str
@@ -38,6 +40,7 @@ class Covered:
     is_preset: bool
     parameters: bool | None
     relative_error: float | None
+    in_float64: float | None
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def _rows(checkpoints: Iterable[PublishedWeights]) -> Iterator[Covered]:
             checkpoints=len(of_network),
             is_preset=is_preset,
             parameters=_same_parameters(of_network) if is_preset else None,
-            relative_error=errors.get((of_network[0].library, preset)),
+            **errors.get((of_network[0].library, preset), UNMEASURED),
         )
 
 
@@ -119,14 +122,22 @@ def _same_parameters(checkpoints: Iterable[PublishedWeights]) -> bool | None:
     )
 
 
-def _errors() -> dict[tuple[str, str], float]:
+UNMEASURED: dict[str, float | None] = {"relative_error": None, "in_float64": None}
+
+
+def _errors() -> dict[tuple[str, str], dict[str, float | None]]:
     text = resources.files(__package__).joinpath(PARITY).read_text(encoding="utf-8")
-    rows = csv.DictReader(text.splitlines())
-    return {(row["library"], row["preset"]): float(row["relative_error"]) for row in rows}
+    return {
+        (row["library"], row["preset"]): {
+            column: float(row[column]) if row[column] else None for column in UNMEASURED
+        }
+        for row in csv.DictReader(text.splitlines())
+    }
 
 
 def _cells(row: Covered) -> tuple[TableCell, ...]:
     equal = {None: None, True: "equal", False: "differ"}[row.parameters]
-    error = None if row.relative_error is None else f"{row.relative_error:.1e}"
+    errors = [f"{e:.1e}" for e in (row.relative_error, row.in_float64) if e is not None]
     preset = "yes" if row.is_preset else "no"
-    return (row.library, row.architecture, row.checkpoints, preset, equal, error)
+    logits = ", in float64 ".join(errors) or None
+    return (row.library, row.architecture, row.checkpoints, preset, equal, logits)

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..plan.layers import Conv
 from ..plan.names import LayerName, Place
 from ..plan.network import Plan
 from .layouts import TensorShape
-from .names import WeightName
+from .names import HEAD, WeightName
 
 
 @dataclass(frozen=True)
@@ -16,12 +17,23 @@ class ExpectedWeights:
 
     Attributes:
         shapes: shapes by name, kernels as (rows, columns, in, out) or (features, classes).
-        stride_in_3x3: whether its bottlenecks halve the size in their 3x3 convolution, which the
-            shapes do not show; None if no bottleneck halves it.
+        stride_in_3x3: whether its bottlenecks halve the size in or after their 3x3 convolution, and
+            not before it, which the shapes do not show; None if no bottleneck halves it.
     """
 
     shapes: Mapping[WeightName, TensorShape]
     stride_in_3x3: bool | None
+
+    @cached_property
+    def has_classifier(self) -> bool:
+        """Whether the network has its classifier."""
+        return any(layer == HEAD for layer, _ in self.shapes)
+
+    @cached_property
+    def last_stage(self) -> int:
+        """The number of the last stage; 0 for a stem alone."""
+        read = map(LayerName.parse, {layer for layer, _ in self.shapes})
+        return max((name.place.stage for name in read if name), default=0)
 
 
 def expected_weights(plan: Plan) -> ExpectedWeights:
@@ -43,6 +55,7 @@ def stride_in_3x3(strides: Mapping[str, tuple[int, int]]) -> bool | None:
             blocks.setdefault(read.place, {})[read.role] = of_conv
     for convs in blocks.values():
         is_bottleneck = {"conv1", "conv2", "conv3"} <= convs.keys()
-        if is_bottleneck and convs["conv1"] != convs["conv2"]:
-            return max(convs["conv2"]) > 1
+        # Of an anti-aliased block, only the projection strides: a pool follows its 3x3 convolution.
+        if is_bottleneck and any(max(strides) > 1 for strides in convs.values()):
+            return max(convs["conv1"]) == 1
     return None

@@ -6,9 +6,10 @@ from typing import Any
 
 import keras
 
-from .checkpoints import Checkpoint, open_checkpoint
+from .checkpoints import Checkpoint
 from .hub import check_digest, download, is_repository
 from .published import PublishedWeights, in_table
+from .sources import open_checkpoint
 
 
 def opened(source: Any) -> AbstractContextManager[Checkpoint]:

@@ -3,32 +3,35 @@
 import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .checkpoints import READERS
+from . import keras_hub
+from .sources import ENDINGS, FOLDER_FILES
 
 # owner/name, optionally followed by @ and a revision.
 REPOSITORY = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 
-# File names, in the order in which they are tried.
-CHECKPOINTS = ("model.safetensors", "pytorch_model.bin")
+CHECKPOINTS = tuple(FOLDER_FILES)
 
 
 def is_repository(source: Any) -> bool:
     """Return whether a source looks like a repository's name and not like a path."""
     if not isinstance(source, str) or not REPOSITORY.fullmatch(source):
         return False
-    reads_as_a_path = source.startswith(".") or source.lower().endswith(tuple(READERS))
+    reads_as_a_path = source.startswith(".") or source.lower().endswith(ENDINGS)
     return not reads_as_a_path and not Path(source).parent.is_dir()
 
 
 def download(repository: str, files: Sequence[str] = CHECKPOINTS) -> Path:
     """Return the first of some files that a repository has, from the cache or the hub.
 
+    Of a preset of keras-hub, return the folder with its files.
+
     Args:
         repository: a name such as `timm/resnet18.tv_in1k`, optionally with `@` and a revision.
-        files: file names, in the order of preference.
+        files: file names, in the order of preference; a file in the cache goes first.
 
     Raises:
         ImportError: huggingface_hub is not installed.
@@ -37,42 +40,77 @@ def download(repository: str, files: Sequence[str] = CHECKPOINTS) -> Path:
         OSError: the cache cannot be written.
         ValueError: the downloaded file does not have the hash that the hub states.
     """
+    name, _, revision = repository.partition("@")
+    asked = _Repository(name, revision or None)
+    for file in sorted(files, key=lambda file: not asked.in_cache(file)):
+        if path := asked.get(file):
+            return _whole_preset(path, asked) if file == keras_hub.BACKBONE else path
+    if asked.unreachable:
+        raise ConnectionError(
+            f"{repository!r} is not in the cache and the Hugging Face Hub cannot be reached: on a "
+            f"machine with access, download {files[0]} from https://huggingface.co/{name}, and "
+            "give its path. HF_HUB_OFFLINE=1 in the environment saves the attempts"
+        ) from asked.unreachable
+    raise FileNotFoundError(f"{repository!r} has none of {', '.join(files)}")
+
+
+def _whole_preset(backbone: Path, asked: "_Repository") -> Path:
+    """Get the other files of a preset, from the same commit, and return their folder."""
+    folder = backbone.parent  # named by the commit
+    same_commit = replace(asked, revision=folder.name)
+    for file in (keras_hub.HEAD, keras_hub.CONFIG):
+        if same_commit.in_cache(file) is not None:
+            same_commit.get(file)
+    return folder
+
+
+@dataclass
+class _Repository:
+    """A repository of the hub, which is no longer asked after it could not be reached once."""
+
+    name: str
+    revision: str | None
+    unreachable: Exception | None = None
+
+    def in_cache(self, file: str) -> bool | None:
+        """Return whether a file is in the cache; None if it is known that there is no such file."""
+        hub = _huggingface_hub(self.name)
+        path = hub.try_to_load_from_cache(self.name, file, revision=self.revision)
+        may_exist = path is None or isinstance(path, str)
+        return isinstance(path, str) if may_exist else None
+
+    def get(self, file: str) -> Path | None:
+        """Return the path of a file; None if the repository or the unreachable hub lacks it."""
+        hub = _huggingface_hub(self.name)
+        try:
+            downloaded = hub.hf_hub_download(
+                self.name, file, revision=self.revision, local_files_only=bool(self.unreachable)
+            )
+        except hub.errors.LocalEntryNotFoundError as error:
+            self.unreachable = self.unreachable or error
+            return None
+        except hub.errors.RemoteEntryNotFoundError:
+            return None
+        except (hub.errors.RepositoryNotFoundError, hub.errors.RevisionNotFoundError) as error:
+            where = f"{self.name}@{self.revision}" if self.revision else self.name
+            raise FileNotFoundError(
+                f"there is no file or folder {where!r} here, and no repository of that name on the "
+                "Hugging Face Hub, or it is private"
+            ) from error
+        path = Path(downloaded)
+        _check(path, self.name)
+        return path
+
+
+def _huggingface_hub(repository: str) -> Any:
     try:
-        from huggingface_hub import errors, hf_hub_download
+        import huggingface_hub.errors
     except ImportError as error:
         raise ImportError(
             f"loading {repository!r} from the Hugging Face Hub needs a package: "
             "pip install 'resnet-builder[weights]'"
         ) from error
-    name, _, revision = repository.partition("@")
-    unreachable = None
-    for file in files:
-        try:
-            # If the hub could not be reached once, the other files are only looked up in the cache.
-            path = Path(
-                hf_hub_download(
-                    name, file, revision=revision or None, local_files_only=unreachable is not None
-                )
-            )
-        except errors.LocalEntryNotFoundError as error:
-            unreachable = unreachable or error
-            continue
-        except errors.RemoteEntryNotFoundError:
-            continue
-        except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
-            raise FileNotFoundError(
-                f"there is no file {repository!r} here, and no repository of that name on the "
-                "Hugging Face Hub, or it is private"
-            ) from error
-        _check(path, repository)
-        return path
-    if unreachable:
-        raise ConnectionError(
-            f"{repository!r} is not in the cache and the Hugging Face Hub cannot be reached: on a "
-            f"machine with access, download {files[0]} from https://huggingface.co/{name}, and "
-            "give its path"
-        ) from unreachable
-    raise FileNotFoundError(f"{repository!r} has none of {', '.join(files)}")
+    return huggingface_hub
 
 
 def _check(path: Path, repository: str) -> None:

@@ -10,9 +10,9 @@ from functools import cached_property
 from string import Formatter
 from typing import NamedTuple
 
-from ..plan.names import LayerName
+from ..plan.names import STEM, LayerName
 from .layouts import KERAS, TORCH, Layout
-from .names import HEAD, MOST_SPLITS, WeightName, known_weights
+from .names import MOST_SPLITS, WeightName, known_weights
 
 # Fields of `Origin.block`: stage or block, and the offset from a count that starts at 1.
 _COUNTS = {
@@ -22,6 +22,9 @@ _COUNTS = {
     "block0": ("block", -1),
     "block": ("block", 0),
 }
+
+# First parts of the names of stems and stages, in networks that are not built here as well.
+_OF_ANY_STEM = re.compile(r"(stem|conv|bn|maxpool|layer)\d*")
 
 
 # Kinds of layers that other libraries name as their plain kin.
@@ -104,16 +107,31 @@ class Origin:
         """Return whether a tensor of that name is ignored."""
         return re.fullmatch(self.ignored, tensor) is not None
 
-    def follows(self, tensor: str, stage: int) -> bool:
-        """Return whether a tensor is of a later stage or of the head."""
+    def is_inside(self, tensor: str, stage: int) -> bool:
+        """Return whether a tensor's name is of the stem, or of a stage up to that number.
+
+        Names that no network has, such as a bias in a block, are inside too.
+        """
         if found := re.match(self._any_block, tensor):
             counts = found.groupdict().items()
-            return any(
-                int(number) - _COUNTS[count][1] > stage
+            return all(
+                int(number) - _COUNTS[count][1] <= stage
                 for count, number in counts
                 if _COUNTS[count][0] == "stage"
             )
-        return self.layout.layer(tensor) in (self.layer("head_bn"), self.layer(HEAD))
+        first = tensor.partition(self.layout.separator)[0]
+        return first in self._stem or _OF_ANY_STEM.fullmatch(first) is not None
+
+    @cached_property
+    def _stem(self) -> frozenset[str]:
+        """The first parts of this origin's names of stems."""
+        _, others = known_weights()
+        names = {weight: LayerName.parse(weight[0]) for weight in others}
+        return frozenset(
+            self.tensor(weight).partition(self.layout.separator)[0]
+            for weight, name in names.items()
+            if name and name.place == STEM
+        )
 
     @cached_property
     def _any_block(self) -> str:

@@ -1,88 +1,78 @@
 """load_weights: load a checkpoint into a model, completely or not at all."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import keras
 
-from ..common.checks import described, shortened
+from ..common.checks import described, fraction
 from ..model.network import networks_of
 from ..plan.names import LayerName
 from .expected import ExpectedWeights, stride_in_3x3
 from .fetching import opened
-from .matching import Match, Problem, fitting_presets, match
+from .matching import Match, Problem, match
 from .names import WeightName
 from .recognising import Recognised, recognise
+from .refusing import does_not_fit
+from .report import WeightsReport
 from .restoring import restored_on_failure
+from .settings import other_settings
 from .values import to_weight
 
-# Maximum number of missing, unexpected and misshapen tensors in a message, of each kind.
-LISTED = 20
 
-
-@dataclass(frozen=True)
-class WeightsReport:
-    """The result of loading a checkpoint.
-
-    Attributes:
-        source: the file, or `"the dict"`.
-        origin: the library that the checkpoint's names are from.
-        tensors: number of tensors loaded into the model.
-        adapted: adaptations of the checkpoint, in words; empty if there were none.
-        left_random: names of the weights that were not loaded.
-
-    Example:
-        >>> from resnet_builder import ResnetBuilder, load_weights
-        >>> small = {"repetitions": (1,), "filters": 8, "input_shape": (8, 8, 3)}
-        >>> trained = ResnetBuilder.from_preset("resnet18", **small)
-        >>> arrays = {f"{w.path}": w.numpy() for w in trained.weights}
-        >>> print(load_weights(ResnetBuilder.from_preset("resnet18", **small), arrays))
-        17 tensors from the dict, named as in resnet_builder
-    """
-
-    source: str
-    origin: str
-    tensors: int
-    adapted: tuple[str, ...] = ()
-    left_random: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        first = f"{self.tensors} tensors from {self.source}, named as in {self.origin}"
-        return "\n".join([first, *(f"- {line}" for line in self.adapted)])
-
-
-def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> WeightsReport:
+def load_weights(
+    model: keras.Model,
+    source: Any,
+    *,
+    adapt: bool = False,
+    skip: str | Sequence[str] = (),
+    epsilon: float | None = None,
+) -> WeightsReport:
     """Load a checkpoint into a model of this package, completely or not at all.
 
     The origin is recognised by the names in the checkpoint: torchvision, timm (ResNet, D, SE,
     ResNeXt, wide, ResNetV2), keras.applications' ResNet50, 101 and 152 (into `resnet50_v1` and the
     other `_v1` presets: the biases of the convolutions are folded exactly into batch norm's means),
     keras-hub, this package, or, by the order of the layers, the article's original under Keras 2.
+    The names may all have a prefix, such as `module.`.
+
+    A model with `include_top=False` or `features=` also loads from a larger network around a
+    residual one: from detectors and segmentation networks (`backbone.` or `backbone.body.` before
+    the names), self-supervised networks (MoCo, DINO, SimCLR, SwAV), or networks with a head of
+    their own. What lies after the model's last stage or beside the network is left, and named in
+    the report. Dilation is not in a checkpoint: torchvision's DeepLab and FCN want a model with
+    `output_stride=8`.
 
     Args:
-        model: a model of `ResnetBuilder`. If it has `include_top=False` or `features=`, the
-            checkpoint may have further weights after the model's last stage. To join several
-            networks in one model, load each of them first.
-        source: a path that ends in .safetensors, .weights.h5, .h5, .keras, or, with PyTorch
-            installed, .pth, .pt or .bin; a name of `list_weights()` such as `"resnet18.tv_in1k"`;
-            a repository of the Hugging Face Hub such as `"timm/resnet18.tv_in1k"`, optionally with
-            `@` and a revision; or a dict of NumPy, Keras or PyTorch arrays under the names of any
-            of these. Nothing in a file is executed.
+        model: a model of `ResnetBuilder`. To join several networks in one model, load each of them
+            first.
+        source: a file: safetensors, PyTorch's (if PyTorch is installed), or .weights.h5, .h5 or
+            .keras, recognised by its content; a folder with a model.safetensors or a
+            pytorch_model.bin, or a preset of keras-hub; a name of `list_weights()` such as
+            `"resnet18.tv_in1k"`; a repository of the Hugging Face Hub such as
+            `"timm/resnet18.tv_in1k"`, optionally with `@` and a revision; or a dict of NumPy, Keras
+            or PyTorch arrays under the names of any of these. Nothing in a file is executed.
         adapt: whether the checkpoint may differ in the number of classes or have no classifier (the
-            model's classifier is then left as it is), in the number of input channels (one: summed;
-            others: repeated and rescaled, as in timm), and in the convolution that strides in
-            bottlenecks.
+            model's classifier is then left as it is), and in the number of input channels (one:
+            summed; others: repeated and rescaled, as in timm).
+        skip: patterns of names of the checkpoint's tensors to leave, such as `"head.*"`. `*` stands
+            for any text. Of several networks in a checkpoint, skip all but one.
+        epsilon: epsilon of the checkpoint's batch norms: the model's are adapted exactly. Default:
+            that of the origin's classifiers. torchvision's COCO_V1 detectors have 0
+            (torchvision/models/detection/faster_rcnn.py).
 
     Returns:
-        A report of the loaded tensors and the adaptations.
+        A report of the loaded tensors, the adaptations, and the unused tensors.
 
     Raises:
         TypeError: a source of another type.
-        ValueError: a broken file, values that are not finite, or a checkpoint that does not fit:
-            the message lists the missing, unexpected and misshapen tensors, the first twenty of
-            each, and the presets that would fit.
-        OSError: a file or repository that does not exist or cannot be read or reached.
+        ValueError: a broken file, a file of unknown content, values that are not finite, a pattern
+            that matches nothing, or a checkpoint that does not fit: the message lists the missing,
+            unexpected and misshapen tensors, the first twenty of each, and the presets that would
+            fit.
+        OSError: a file, folder or repository that does not exist or cannot be read or reached.
         ImportError: the package that reads such files is not installed.
 
         After any error, including an interrupt, the model is unchanged.
@@ -90,20 +80,32 @@ def load_weights(model: keras.Model, source: Any, *, adapt: bool = False) -> Wei
     Example:
         >>> from resnet_builder import ResnetBuilder
         >>> small = {"repetitions": (1,), "filters": 8, "input_shape": (8, 8, 3)}
-        >>> model = ResnetBuilder.from_preset("resnet18", **small)
-        >>> load_weights(model, "resnet18-f37072fd.pth")
-        Traceback (most recent call last):
-        FileNotFoundError: cannot load resnet18-f37072fd.pth: there is no such file
+        >>> model = ResnetBuilder.from_preset("resnet18", include_top=False, **small)
+        >>> arrays = {f"encoder/{weight.path}": weight for weight in model.weights}
+        >>> head = {"decoder/kernel": model.weights[0], "decoder/bias": model.weights[1]}
+        >>> print(load_weights(model, arrays | head))
+        15 tensors from the dict, named as in resnet_builder
+        - unused: 2 tensors of decoder
     """
-    return load_checkpoint(model, source, adapt=adapt)[0]
+    return load_checkpoint(model, source, adapt=adapt, skip=skip, epsilon=epsilon)[0]
 
 
 def load_checkpoint(
-    model: keras.Model, source: Any, *, adapt: bool
+    model: keras.Model,
+    source: Any,
+    *,
+    adapt: bool,
+    adapt_argument: str = "adapt",
+    skip: str | Sequence[str] = (),
+    epsilon: float | None = None,
+    restore: bool = True,
 ) -> tuple[WeightsReport, tuple[WeightName, ...]]:
     """Load as `load_weights` does; also return the names of the weights that were not loaded.
 
-    `source` may also be an opened checkpoint.
+    Args:
+        source: as for `load_weights`, or an opened checkpoint.
+        adapt_argument: name of the caller's argument for `adapt`, for messages.
+        restore: whether to restore the model after an error; if not, loading is quicker.
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"load_weights loads into a Keras model, not {described(model)}")
@@ -116,20 +118,44 @@ def load_checkpoint(
         {name: tuple(variable.shape) for name, (variable, _) in weights.items()},
         stride_in_3x3({name: layer.strides for name, layer in _convolutions(weights).items()}),
     )
-    with opened(source) as checkpoint:
+    with opened(source) as whole:
+        checkpoint = whole.skipping(_patterns(skip))
         found = recognise(checkpoint, expected)
-        matched = match(found.origin, found.checkpoint.shapes, expected, adapt=adapt)
+        if epsilon is not None:
+            of_file = fraction(epsilon, "epsilon")
+            found = replace(found, origin=replace(found.origin, epsilon=of_file))
+        matched = match(found, expected, adapt=adapt)
+        if found.origin.is_own:
+            prefix = networks_of(model)[0].prefix
+            others = other_settings(model, prefix, whole.settings, found.prefix)
+            problems = (Problem("setting", words) for words in others)
+            matched = replace(matched, problems=(*matched.problems, *problems))
         if matched.problems:
-            raise ValueError(_does_not_fit(matched, found, expected, model.name))
-        _assign(weights, found, matched)
+            message = does_not_fit(matched, found, expected, model.name, adapt_argument)
+            raise ValueError(message)
+        _assign(weights, found, matched, restore=restore)
+    skipped = (name for name in whole.shapes if name not in checkpoint.shapes)
     report = WeightsReport(
         source=checkpoint.name,
         origin=found.origin.name,
         tensors=sum(1 + bool(assignment.bias) for assignment in matched.assignments),
         adapted=matched.adapted,
         left_random=tuple("/".join(name) for name in matched.left_random),
+        unused=(*matched.unused, *skipped),
+        prefix=found.prefix,
+        notes=(EPSILON_OF_DETECTORS,) if epsilon is None and _is_frozen_detector(found) else (),
     )
     return report, matched.left_random
+
+
+def _patterns(skip: Any) -> tuple[str, ...]:
+    patterns = (skip,) if isinstance(skip, str) else tuple(skip)
+    for pattern in patterns:
+        if not isinstance(pattern, str):
+            raise TypeError(
+                f"skip takes patterns of names, such as 'head.*', not {described(pattern)}"
+            )
+    return patterns
 
 
 # Variables and their layers by name without the `layer_prefix`.
@@ -149,18 +175,25 @@ def _weights(model: keras.Model) -> Weights:
         own = LayerName.parse(layer.name, networks[0].prefix)
         name = str(own.without_prefix) if own else layer.name
         for variable in layer.weights:
-            weights[name, variable.name] = variable, layer
+            weights[name, _variable_name(variable, layer)] = variable, layer
     return weights
+
+
+def _variable_name(variable: Any, layer: Any) -> str:
+    """The variable's name in the layer: `kernel`, or `query/kernel` in a layer inside the layer."""
+    _, of_layer, inside = f"/{variable.path}".partition(f"/{layer.name}/")
+    return inside if of_layer else str(variable.name)
 
 
 def _convolutions(weights: Weights) -> dict[str, Any]:
     return {name: layer for (name, _), (_, layer) in weights.items() if hasattr(layer, "strides")}
 
 
-def _assign(weights: Weights, found: Recognised, matched: Match) -> None:
+def _assign(weights: Weights, found: Recognised, matched: Match, *, restore: bool) -> None:
     # Each tensor is read once, so that the checked values are the assigned values.
     targets = [(assignment, *weights[assignment.weight]) for assignment in matched.assignments]
-    with restored_on_failure(variable for _, variable, _ in targets):
+    variables = (variable for _, variable, _ in targets)
+    with restored_on_failure(variables) if restore else nullcontext():
         for assignment, variable, layer in targets:
             value = to_weight(
                 found.checkpoint,
@@ -172,33 +205,13 @@ def _assign(weights: Weights, found: Recognised, matched: Match) -> None:
             variable.assign(value)
 
 
-def _does_not_fit(
-    matched: Match, found: Recognised, expected: ExpectedWeights, model_name: str
-) -> str:
-    origin, shapes = found.origin, found.checkpoint.shapes
-    after = f", after {found.prefix!r}" if found.prefix else ""
-    lines = [
-        f"cannot load {found.checkpoint.name} (named as in {origin.name}{after}) into "
-        f"{model_name!r}:"
-    ]
-    lines += _listed(matched.problems)
-    adapted = match(origin, shapes, expected, adapt=True)
-    presets = fitting_presets(origin, shapes, adapt=False)
-    if presets:
-        lines.append(f"It fits {' or '.join(presets)}.")
-    if not adapted.problems:
-        lines.append(f"With adapt=True it fits: {', '.join(adapted.adapted)}.")
-    elif not presets and (presets := fitting_presets(origin, shapes, adapt=True)):
-        lines.append(f"With adapt=True it fits {' or '.join(presets)}.")
-    return "\n".join(lines)
+# torchvision/models/detection/_utils.py, overwrite_eps.
+EPSILON_OF_DETECTORS = (
+    "the names are those of a detector of torchvision with frozen batch norm: if it is a COCO_V1, "
+    "or was fine-tuned from one, its epsilon is 0: load it with epsilon=0"
+)
 
 
-def _listed(problems: Iterable[Problem]) -> Iterator[str]:
-    """A line for each problem, and the number of those of a kind beyond `LISTED`."""
-    of_kind: dict[str, list[str]] = {}
-    for kind, words in problems:
-        of_kind.setdefault(kind, []).append(f"{kind}: {shortened(words)}")
-    for kind, lines in of_kind.items():
-        yield from lines[:LISTED]
-        if len(lines) > LISTED:
-            yield f"{kind}: {len(lines) - LISTED} more"
+def _is_frozen_detector(found: Recognised) -> bool:
+    counts = any(name.endswith(".num_batches_tracked") for name in found.checkpoint.shapes)
+    return found.prefix.endswith("backbone.body.") and not counts

@@ -1,17 +1,18 @@
 """Matching of a checkpoint's tensors and a network's weights. Does not import Keras."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 from ..plan.names import LayerName
-from ..plan.network import make_plan
+from ..plan.network import Head, make_plan
 from ..presets import PRESETS
 from .expected import ExpectedWeights, expected_weights
 from .layouts import TensorShape
 from .library_names import Origin
 from .names import FIRST_CONVS, HEAD, WeightName
+from .recognising import Recognised
 
 
 @dataclass(frozen=True)
@@ -39,39 +40,38 @@ class Match:
         assignments: weights and their tensors; complete only if there are no problems.
         left_random: weights that are not loaded.
         adapted: adaptations of the checkpoint, in words.
+        unused: the file's names of the tensors that a network without a classifier leaves.
         problems: mismatches.
     """
 
     assignments: tuple[Assignment, ...]
     left_random: tuple[WeightName, ...]
     adapted: tuple[str, ...]
+    unused: tuple[str, ...]
     problems: tuple[Problem, ...]
 
 
-def match(
-    origin: Origin, checkpoint: Mapping[str, TensorShape], expected: ExpectedWeights, *, adapt: bool
-) -> Match:
+def match(found: Recognised, expected: ExpectedWeights, *, adapt: bool) -> Match:
     """Compare a checkpoint with the weights that a network needs.
 
     Args:
-        checkpoint: the shapes of its tensors, in the origin's own order of axes.
-        adapt: whether the classifier, the input channels and the place of the strides may differ.
+        adapt: whether the classifier and the input channels may differ.
     """
-    pair = _Pair(origin, checkpoint, expected, adapt)
+    pair = _Pair(found, expected, adapt)
     return Match(
         assignments=tuple(pair.assignments()),
         left_random=pair.left_random,
         adapted=tuple(pair.adapted()),
+        unused=tuple(pair.unused),
         problems=tuple(pair.problems()),
     )
 
 
-def fitting_presets(
-    origin: Origin, checkpoint: Mapping[str, TensorShape], *, adapt: bool
-) -> list[str]:
-    """The presets that a checkpoint fits."""
-    plans = ((name, make_plan(config)) for name, config in PRESETS.items())
-    pairs = ((n, _Pair(origin, checkpoint, expected_weights(plan), adapt)) for n, plan in plans)
+def fitting_presets(found: Recognised, *, adapt: bool, include_top: bool) -> list[str]:
+    """The presets that a checkpoint fits, with or without their classifier."""
+    head = Head(include_top=include_top)
+    plans = ((name, make_plan(config, head)) for name, config in PRESETS.items())
+    pairs = ((name, _Pair(found, expected_weights(plan), adapt)) for name, plan in plans)
     return [name for name, pair in pairs if not any(pair.problems())]
 
 
@@ -79,10 +79,18 @@ def fitting_presets(
 class _Pair:
     """The arguments of `match`, and the values derived from them."""
 
-    origin: Origin
-    checkpoint: Mapping[str, TensorShape]
+    found: Recognised
     expected: ExpectedWeights
     adapt: bool
+
+    @property
+    def origin(self) -> Origin:
+        return self.found.origin
+
+    @property
+    def checkpoint(self) -> Mapping[str, TensorShape]:
+        """Shapes by name, in the origin's own order of axes."""
+        return self.found.checkpoint.shapes
 
     def assignments(self) -> Iterator[Assignment]:
         """The tensors present in the checkpoint, also misshapen ones."""
@@ -97,8 +105,6 @@ class _Pair:
             yield f"the classifier is left as it was: {self._other_head}"
         for weight, (_, _, given, _) in self._stems_of_other_channels.items():
             yield f"{given} input channels to {self.expected.shapes[weight][2]}"
-        if self.adapt and self._other_strides:
-            yield self._other_strides
         if self._folded_biases:
             yield f"{len(self._folded_biases)} biases of convolutions into batch norm"
 
@@ -106,7 +112,7 @@ class _Pair:
         """The mismatches, in the order of the network, then of the tensors' names."""
         yield from self._missing_and_misshapen()
         yield from self._unexpected()
-        if self._other_strides and not self.adapt:
+        if self._other_strides:
             yield Problem("strides", self._other_strides)
 
     @cached_property
@@ -181,16 +187,34 @@ class _Pair:
         fits = kernel[:1] == wanted[:1] and kernel[1:] == bias
         return "other classes" if fits and kernel != wanted else ""
 
+    @cached_property
+    def unused(self) -> tuple[str, ...]:
+        """What a network without a classifier leaves: later stages, heads, tensors beside it."""
+        if self.expected.has_classifier:
+            return ()
+        after = (self.found.prefix + name for name in self._not_needed if not self._inside(name))
+        return (*sorted(after), *self._beside)
+
     def _unexpected(self) -> Iterator[Problem]:
+        for tensor in sorted(self._not_needed):
+            if self.expected.has_classifier or self._inside(tensor):
+                yield Problem("unexpected", f"{tensor} {self.checkpoint[tensor]}")
+        for tensor in self._beside if self.expected.has_classifier else ():
+            words = f"{tensor} {self.found.beside[tensor]}, beside {self.found.prefix!r}"
+            yield Problem("unexpected", words)
+
+    def _inside(self, tensor: str) -> bool:
+        return self.origin.is_inside(tensor, self.expected.last_stage)
+
+    @cached_property
+    def _not_needed(self) -> Set[str]:
         used = {self.origin.tensor(weight) for weight in self.expected.shapes}
         used.update(self._folded_biases.values())
-        layers = {layer for layer, _ in self.expected.shapes}
-        read = (LayerName.parse(layer) for layer in layers)
-        last = max((name.place.stage for name in read if name), default=0)
-        for tensor in sorted(self.checkpoint.keys() - used):
-            follows = HEAD not in layers and self.origin.follows(tensor, last)
-            if not follows and not self.origin.is_ignored(tensor):
-                yield Problem("unexpected", f"{tensor} {self.checkpoint[tensor]}")
+        return {name for name in self.checkpoint.keys() - used if not self.origin.is_ignored(name)}
+
+    @cached_property
+    def _beside(self) -> tuple[str, ...]:
+        return tuple(sorted(n for n in self.found.beside if not self.origin.is_ignored(n)))
 
     @cached_property
     def _other_strides(self) -> str:

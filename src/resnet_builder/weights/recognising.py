@@ -1,14 +1,16 @@
 """The origin of a checkpoint, recognised by its names. Does not import Keras."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Set
+from dataclasses import dataclass, field
 from itertools import islice
 
 from ..common.checks import shortened
-from .by_order import ARTICLE, is_by_order, named_by_order
+from .by_order import ARTICLE, is_by_order, named_by_number, named_by_order
 from .checkpoints import Checkpoint
 from .expected import ExpectedWeights
+from .keras_hub import CONFIG
+from .layouts import TensorShape
 from .library_names import ORIGINS, Origin
 from .names import WeightName, is_known
 
@@ -22,11 +24,19 @@ ANOTHER_NETWORK = 0.1
 
 @dataclass(frozen=True)
 class Recognised:
-    """A checkpoint under its origin's names, which follow `prefix` in the file."""
+    """A checkpoint under its origin's names.
+
+    Attributes:
+        checkpoint: the network's tensors, without the prefix.
+        origin: the library that the names are from.
+        prefix: prefix of the network's names in the file.
+        beside: names and shapes of the file's other tensors.
+    """
 
     checkpoint: Checkpoint
     origin: Origin
     prefix: str = ""
+    beside: Mapping[str, TensorShape] = field(default_factory=dict)
 
 
 def recognise(checkpoint: Checkpoint, expected: ExpectedWeights) -> Recognised:
@@ -36,15 +46,25 @@ def recognise(checkpoint: Checkpoint, expected: ExpectedWeights) -> Recognised:
         expected: the weights of the network to load into.
 
     Raises:
-        ValueError: no origin fits, or there are several networks.
+        ValueError: no origin fits, there are several networks, or the layers have no names.
     """
+    if not checkpoint.has_layer_names:
+        raise ValueError(
+            f"cannot load {checkpoint.name}: its layers have no names, as Keras wrote before 3.6. "
+            "Load it with model.load_weights into the network that wrote it, and save it with a "
+            f"newer Keras; a preset of keras-hub loads as a folder with its {CONFIG}"
+        )
     if is_by_order(checkpoint):
         return Recognised(named_by_order(checkpoint, expected.shapes), ARTICLE)
+    checkpoint = named_by_number(checkpoint, expected.shapes)
     fits = [_fit(origin, checkpoint.shapes, expected.shapes) for origin in ORIGINS]
     best = max(fits, key=lambda fit: fit.explained)
     if problem := _problem(best, checkpoint, expected):
         raise ValueError(f"cannot load {checkpoint.name}: {problem}")
-    return Recognised(_renamed(checkpoint, best), best.origin, best.prefix)
+    names = _names(best, checkpoint.shapes)
+    inside = set(names.values())
+    beside = {name: shape for name, shape in checkpoint.shapes.items() if name not in inside}
+    return Recognised(checkpoint.renamed(names), best.origin, best.prefix, beside)
 
 
 @dataclass(frozen=True)
@@ -107,19 +127,20 @@ def _problem(best: _Fit, checkpoint: Checkpoint, expected: ExpectedWeights) -> s
         more = ", ..." if len(prefixes) > 5 else ""
         return (
             f"it holds several networks; their names begin with {', '.join(prefixes[:5])}{more}: "
-            "load a dict of one network's arrays"
+            f"leave out all but one with load_weights(..., skip={_all_but_one(best)})"
         )
     return ""
 
 
-def _renamed(checkpoint: Checkpoint, fit: _Fit) -> Checkpoint:
-    names: dict[str, str] = {}
-    for tensor in checkpoint.shapes:
-        name = tensor if tensor in fit.others else tensor.removeprefix(fit.prefix)
-        if name in names:
-            raise ValueError(
-                f"cannot load {checkpoint.name}: it has both {shortened(names[name])} and "
-                f"{shortened(tensor)}"
-            )
-        names[name] = tensor
-    return checkpoint.renamed(names)
+def _names(fit: _Fit, tensors: Collection[str]) -> dict[str, str]:
+    """The names of the network's tensors without the prefix, and in the file."""
+    inside = {
+        name.removeprefix(fit.prefix): name for name in tensors if name.startswith(fit.prefix)
+    }
+    return inside | {name: name for name in tensors if name in fit.others}
+
+
+def _all_but_one(fit: _Fit) -> str:
+    """Patterns for `skip` that leave one of several networks."""
+    kept = "" if "" in fit.networks else fit.prefix
+    return shortened(str([f"{prefix}*" for prefix in fit.networks if prefix != kept]))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .checkpoints import IN_MEMORY_BYTES
+from .keras_files import IN_MEMORY_BYTES
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from .measures import BETWEEN_COLUMNS, HEADING_WIDTH, PANEL_GAP, TIMES, Extent, 
 from .panel_layout import PanelLayout
 
 WIDEST = 1150  # a lane with more panels continues in another row
+ROOM = WIDEST - HEADING_WIDTH  # for panels
 
 Rows = list[list[PanelLayout]]
 
@@ -47,14 +48,21 @@ class Slot:
 
 def lay_out_grid(lanes: list[list[PanelLayout]], columns: int) -> tuple[list[Rows], list[Slot]]:
     """Return the rows of each lane and the slots of a row: at most `columns`, as many as fit."""
+    narrowest = min(_slot(0, [panel]).width for lane in lanes for panel in lane) + PANEL_GAP
+    for number in range(min(columns, int(ROOM / narrowest)), 1, -1):
+        rows, slots = _grid(lanes, number)
+        if slots[-1].right + PANEL_GAP <= ROOM:
+            return rows, slots
+    return _grid(lanes, 1)
+
+
+def _grid(lanes: list[list[PanelLayout]], columns: int) -> tuple[list[Rows], list[Slot]]:
     rows = [[lane[n : n + columns] for n in range(0, len(lane), columns)] for lane in lanes]
     slots: list[Slot] = []
     x: float = 0
     for panels in zip_longest(*(row for lane in rows for row in lane)):
         slots.append(_slot(x, [panel for panel in panels if panel]))
         x = slots[-1].right + PANEL_GAP
-    if x > WIDEST - HEADING_WIDTH and columns > 1:
-        return lay_out_grid(lanes, columns - 1)
     return rows, slots
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain, repeat, zip_longest
 
-from ..sketch.sketch import Section, Sketch
+from ..sketch.sketch import Panel, Section, Sketch
 from .grid import Rows, Slot, lay_out_grid
 from .lines import PlacedPanel, add_edges, connect
 from .measures import (
@@ -46,15 +46,32 @@ def lay_out_page(
     least heights of lanes from top to bottom.
     """
     framed = not in_one_column
-    panels = [
-        [lay_out(panel, in_a_frame=framed) for panel in section.panels]
-        for section in sketch.sections
-    ]
+    return _page(sketch, lay_out_lanes(sketch, direction, framed, lane_heights), framed)
+
+
+def lay_out_lanes(
+    sketch: Sketch,
+    direction: str = "TB",
+    framed: bool = True,
+    lane_heights: Sequence[float] = (),
+) -> Iterator[Lane]:
+    """Lay out the sections of a network; arguments as in `lay_out_page`."""
+    panels = [_layouts(section.panels, framed) for section in sketch.sections]
     if direction == "TB":
-        lanes = _lanes_downwards(panels, framed, lane_heights)
-    else:
-        lanes = _lanes_rightwards(panels, framed)
-    return _page(sketch, lanes, framed)
+        return _lanes_downwards(panels, framed, lane_heights)
+    return _lanes_rightwards(panels, framed)
+
+
+def _layouts(panels: Iterable[Panel], framed: bool) -> list[PanelLayout]:
+    """The layouts of panels; one layout is made for all that differ in names only."""
+    made: dict[Panel, PanelLayout] = {}
+    layouts = []
+    for panel in panels:
+        unnamed = replace(panel, names=("", "") if not panel.title else ("block", "block"))
+        if unnamed not in made:
+            made[unnamed] = lay_out(panel, in_a_frame=framed)
+        layouts.append(replace(made[unnamed], panel=panel))
+    return layouts
 
 
 def _page(sketch: Sketch, lanes: Iterable[Lane], framed: bool) -> Page:
@@ -62,15 +79,12 @@ def _page(sketch: Sketch, lanes: Iterable[Lane], framed: bool) -> Page:
     before: PlacedPanel | None = None
     for section, lane in zip(sketch.sections, lanes, strict=True):
         page.frames.append(lane.frame)
-        page.texts.append(Text(lane.frame.x + MARGIN, lane.frame.y + MARGIN, _heading(section)))
+        page.texts.append(Text(lane.frame.x + MARGIN, lane.frame.y + MARGIN, heading(section)))
         for layout, slot, y in lane.panels:
             placed = PlacedPanel(layout, slot, y, lane.frame, first=len(page.boxes))
-            if framed:
-                _add_frame(page, placed)
-            page.boxes += placed.boxes()
             if before:
                 connect(page, before, placed)
-            add_edges(page, placed)
+            add_panel(page, placed, framed=framed)
             before = placed
     _add_title(page, sketch)
     return page
@@ -144,6 +158,14 @@ def _lane(
 # Frames and texts -------------------------------------------------------------------------------
 
 
+def add_panel(page: Page, placed: PlacedPanel, *, framed: bool) -> None:
+    """Add a panel, without the line that leads to it."""
+    if framed:
+        _add_frame(page, placed)
+    page.boxes += placed.boxes()
+    add_edges(page, placed)
+
+
 def _add_frame(page: Page, placed: PlacedPanel) -> None:
     """Add a panel's frame, title and number, and cards below a repeated panel."""
     panel, frame = placed.panel, placed.frame
@@ -158,7 +180,8 @@ def _add_frame(page: Page, placed: PlacedPanel) -> None:
         page.texts.append(Text(frame.right - TIMES, frame.y + 3, ((times,),)))
 
 
-def _heading(section: Section) -> tuple[tuple[Span, ...], ...]:
+def heading(section: Section) -> tuple[tuple[Span, ...], ...]:
+    """The lines of a lane's heading."""
     spans = [Span(section.title, 13, bold=True)]
     spans += [Span(line, marked=field in section.marks) for field, line in section.details.items()]
     return tuple((span,) for span in spans if span.words)

@@ -68,11 +68,11 @@ def connect(page: Page, before: PlacedPanel, placed: PlacedPanel) -> None:
     if placed.panel.forks:
         target = placed.fork
         page.forks[target] = placed.entry
-    route = _route_between(before, placed)
+    route = route_between(before, placed)
     page.lines.append(Line(placed.name(ENTRY), target, route, arrow=not placed.panel.forks))
 
 
-def _route_between(before: PlacedPanel, placed: PlacedPanel) -> tuple[Point, ...]:
+def route_between(before: PlacedPanel, placed: PlacedPanel) -> tuple[Point, ...]:
     """The corners of the line from one panel to the next, around the frames."""
     start, end = before.exit, placed.entry
     old, new, gap_beside, gap_below = before.lane, placed.lane, LANE_GAP, LANE_GAP

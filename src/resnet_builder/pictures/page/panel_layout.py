@@ -18,7 +18,8 @@ class PanelLayout:
     """The positions of a panel's boxes and edges.
 
     `entry` is the height at which its edges begin; `columns` and `heights` are those of the boxes;
-    `tracks` are the columns of the edges' vertical lines. In a `tangled` panel, branches have
+    `tracks` are the columns of the edges' vertical lines; `extents` are those of the columns around
+    their axes. In a `tangled` panel, branches have
     branches of their own.
     """
 
@@ -28,25 +29,12 @@ class PanelLayout:
     columns: tuple[int, ...]
     heights: tuple[float, ...]
     tracks: dict[Edge, int]
+    extents: list[Extent]
     tangled: bool
 
     def column(self, box: int) -> int:
         """The column of a box, or of the entry."""
         return 0 if box == ENTRY else self.columns[box]
-
-    @property
-    def extents(self) -> list[Extent]:
-        """The extents of the columns around their axes."""
-        number = 1 + max([*self.columns, *self.tracks.values()])
-        extents = [Extent(0, 0)] * number
-        for column, box in zip(self.columns, self.panel.boxes, strict=True):
-            extents[column] = widest([extents[column], extent(box)])
-        for edge, track in self.tracks.items():
-            if edge.role and edge.source != ENTRY and track:
-                extents[track] = widest(
-                    [extents[track], Extent(0, text_width(edge.role, ROLE_SIZE))]
-                )
-        return extents
 
     def route(self, edge: Edge, axes: list[float]) -> list[Point]:
         """The corners of an edge's line, for columns with those axes."""
@@ -100,6 +88,7 @@ def lay_out(panel: Panel, *, in_a_frame: bool = True) -> PanelLayout:
         columns=tuple(columns[box] for box in boxes),
         heights=tuple(heights[box] for box in boxes),
         tracks=tracks,
+        extents=_extents(panel, columns, tracks),
         tangled=tangled,
     )
 
@@ -116,6 +105,17 @@ def _row_heights(panel: Panel, entry: float) -> dict[int, float]:
     first = entry + (GAP if panel.forks else 0) + ROW / 2
     rows = {box: first + rank * (ROW + GAP) for box, rank in enumerate(ranks(panel))}
     return {ENTRY: entry, **rows}
+
+
+def _extents(panel: Panel, columns: dict[int, int], tracks: dict[Edge, int]) -> list[Extent]:
+    extents = [Extent(0, 0)] * (1 + max([*columns.values(), *tracks.values()]))
+    for number, box in enumerate(panel.boxes):
+        column = columns[number]
+        extents[column] = widest([extents[column], extent(box)])
+    for edge, track in tracks.items():
+        if edge.role and edge.source != ENTRY and track:
+            extents[track] = widest([extents[track], Extent(0, text_width(edge.role, ROLE_SIZE))])
+    return extents
 
 
 def _columns(intervals: Iterable[tuple[float, float]]) -> list[int]:

@@ -18,14 +18,23 @@ def folded(sketch: Sketch) -> Sketch:
     return replace(sketch, sections=tuple(sections))
 
 
+def unfolded(sketch: Sketch) -> Sketch:
+    """Join consecutive single boxes only."""
+    sections = [replace(section, panels=in_rows(section.panels)) for section in sketch.sections]
+    return replace(sketch, sections=tuple(sections))
+
+
 def fold(panels: Iterable[Panel]) -> tuple[Panel, ...]:
     """Replace equal consecutive panels, or sequences of panels, by one with its count."""
     panels = list(panels)
-    drawn = [(panel.boxes, panel.edges) for panel in panels]
+    # Numbers, which are compared faster; panels with the same boxes and edges have the same one.
+    numbers: dict[Drawn, int] = {}
+    drawn = [numbers.setdefault((panel.boxes, panel.edges), len(numbers)) for panel in panels]
+    sizes = [len(panel.boxes) for panel in panels]
     result: list[Panel] = []
     start = 0
     while start < len(panels):
-        period, repeats = _best_fold(drawn, start)
+        period, repeats = _best_fold(drawn, sizes, start)
         end = start + period * repeats
         panel = join(panels[start : start + period])
         names = panel.names[0], panels[end - 1].names[1]
@@ -34,12 +43,12 @@ def fold(panels: Iterable[Panel]) -> tuple[Panel, ...]:
     return tuple(result)
 
 
-def _best_fold(drawn: list[Drawn], start: int) -> tuple[int, int]:
+def _best_fold(drawn: list[int], sizes: list[int], start: int) -> tuple[int, int]:
     """The period and the number of repeats from `start` on that leave the fewest boxes."""
     best, saved = (1, 1), 0
     boxes = 0  # in a period
     for period in range(1, (len(drawn) - start) // 2 + 1):
-        boxes += len(drawn[start + period - 1][0])
+        boxes += sizes[start + period - 1]
         repeats = _repeats(drawn, start, period)
         saves = (repeats - 1) * boxes
         if saves > saved:
@@ -47,7 +56,7 @@ def _best_fold(drawn: list[Drawn], start: int) -> tuple[int, int]:
     return best
 
 
-def _repeats(drawn: list[Drawn], start: int, period: int) -> int:
+def _repeats(drawn: list[int], start: int, period: int) -> int:
     """The number of consecutive repeats of the period that begins at `start`."""
     end = start + period
     while end < len(drawn) and drawn[end] == drawn[end - period]:

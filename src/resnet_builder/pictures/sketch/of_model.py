@@ -3,11 +3,13 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby, takewhile
+from typing import Any
 
 import keras
 
+from ...common.shapes import Shape
 from ...costs.models import ModelReading, profile_reading, read_model
 from ...plan.names import Place, read_names
 from .boxes import LayerBox, gather
@@ -26,6 +28,7 @@ def sketch_model(model: keras.Model) -> Sketch:
 
 def _sections(read: ModelReading) -> Iterator[Section]:
     """Yield consecutive segments of one name or size; layers that are not drawn have no costs."""
+    layers = [_layer(read, number) for number in range(len(read.graph))]
     boxes = gather(read.graph, read.places)
     own = read_names(node.layer.name for node in read.graph)
     others = ["" if node.layer.name in own else node.layer.name for node in read.graph]
@@ -37,11 +40,37 @@ def _sections(read: ModelReading) -> Iterator[Section]:
         cost, shape = read.cost_of(nodes), read.graph[nodes[-1]].output_shape
         yield Section(
             name=read.places[nodes[-1]].part,
-            output_shape=None if isinstance(shape, list) else shape[1:],
+            output_shape=_shape_of_one(shape),
             parameters=cost.parameters,
             macs=cost.macs,
-            panels=tuple(_panels(segments, boxes, read.places, others)),
+            panels=tuple(_panels(segments, boxes, layers, read.places, others)),
         )
+
+
+@dataclass(frozen=True)
+class ModelLayer:
+    """A call of a Keras layer, with what a plan's layer has."""
+
+    name: str
+    output_shape: Shape | None
+    weights: dict[str, tuple[int, ...]]
+    parameters: int
+    macs: int | None
+
+
+def _layer(read: ModelReading, number: int) -> ModelLayer:
+    node, cost = read.graph[number], read.costs[number]
+    name = node.layer.name
+    weights = {
+        weight.path.removeprefix(f"{name}/"): tuple(weight.shape)
+        for weight in getattr(node.layer, "weights", ())
+    }
+    return ModelLayer(name, _shape_of_one(node.output_shape), weights, cost.parameters, cost.macs)
+
+
+def _shape_of_one(shape: Any) -> Shape | None:
+    """The shape without the batch; None for several shapes."""
+    return None if isinstance(shape, list) else shape[1:]
 
 
 def _with_input(sections: list[Section]) -> tuple[Section, ...]:
@@ -79,7 +108,11 @@ def _segments(boxes: list[LayerBox]) -> Iterator[range]:
 
 
 def _panels(
-    segments: list[range], boxes: list[LayerBox], where: list[Place], names: list[str]
+    segments: list[range],
+    boxes: list[LayerBox],
+    layers: list[ModelLayer],
+    where: list[Place],
+    names: list[str],
 ) -> Iterator[Panel]:
     """Yield a panel for every block, and for every other segment."""
 
@@ -92,11 +125,12 @@ def _panels(
     for name, of_block in groupby(segments, block):
         group = list(of_block)
         if name:
-            yield join([_panel(segment, boxes, name) for segment in group])
+            yield join([_panel(segment, boxes, layers, name) for segment in group])
             continue
         shared: list[Panel] = []  # batch norm and activation at the start of a block
         for segment in group:
-            panel = _panel(segment, boxes, _common_name(names[node] for node in nodes(segment)))
+            name = _common_name(names[node] for node in nodes(segment))
+            panel = _panel(segment, boxes, layers, name)
             if shared and len(segment) > 1:
                 panel = replace(join([*shared, panel]), names=panel.names)
             else:
@@ -121,11 +155,12 @@ def _common_name(names: Iterable[str]) -> str:
     return found[1] if found else ""
 
 
-def _panel(segment: range, boxes: list[LayerBox], name: str) -> Panel:
+def _panel(segment: range, boxes: list[LayerBox], layers: list[ModelLayer], name: str) -> Panel:
     maker = PanelMaker()
     for number in segment:
-        sources = [max(source - segment[0], ENTRY) for source in boxes[number].inputs]
-        maker.box(boxes[number].cells, sources)
+        box = boxes[number]
+        sources = [max(source - segment[0], ENTRY) for source in box.inputs]
+        maker.box(box.cells, sources, layers=[layers[node] for node in box.nodes])
     return _with_shortcuts(maker.panel(name))
 
 

@@ -34,10 +34,14 @@ def _unit_cells(unit: Unit) -> list[Cell]:
     return list(map(Cell, describe(unit)))
 
 
+def _add_unit(maker: PanelMaker, unit: Unit, source: int, role: str = "") -> int:
+    return maker.box(_unit_cells(unit), [source], role, layers=unit)
+
+
 def _stem_panel(plan: Plan) -> Panel:
     image = PanelMaker()
     size = words.by(plan.image.output_shape)
-    image.box([Cell(Description("other", f"input {size}"))], [])
+    image.box([Cell(Description("other", f"input {size}"))], [], layers=[plan.image])
     return join([image.panel(), _chain_panel(plan.stem)])
 
 
@@ -45,26 +49,26 @@ def _chain_panel(units: Iterable[Unit]) -> Panel:
     maker = PanelMaker()
     end = ENTRY
     for unit in units:
-        end = maker.box(_unit_cells(unit), [end])
+        end = _add_unit(maker, unit, end)
     return maker.panel()
 
 
 def _block_panel(block: Block) -> Panel:
     maker = PanelMaker()
-    start = maker.box(_unit_cells(block.shared), [ENTRY]) if block.shared else ENTRY
+    start = _add_unit(maker, block.shared, ENTRY) if block.shared else ENTRY
     end = shortcut = start
     *before, last = block.residual
     for unit in before:
-        end = maker.box(_unit_cells(unit), [end])
+        end = _add_unit(maker, unit, end)
     name = block.spec.place.in_stage
     if block.shortcut is None:
-        maker.box([*_unit_cells(last), *_unit_cells(block.end)], [end])
+        cells = [*_unit_cells(last), *_unit_cells(block.end)]
+        maker.box(cells, [end], layers=[*last, *block.end])
         return maker.panel(name)
-    end = maker.box(_unit_cells(last), [end])
-    beside = [tuple(_unit_cells(unit)) for unit in block.shortcut]
-    role = shortcut_role(beside)
-    for cells in beside:
-        shortcut = maker.box(cells, [shortcut], role)
-    total = maker.box(_unit_cells(block.end), [end])
+    end = _add_unit(maker, last, end)
+    role = shortcut_role(tuple(_unit_cells(unit)) for unit in block.shortcut)
+    for unit in block.shortcut:
+        shortcut = _add_unit(maker, unit, shortcut, role)
+    total = _add_unit(maker, block.end, end)
     maker.connect(shortcut, total, role)
     return maker.panel(name)

@@ -1,8 +1,10 @@
 """Making panels of boxes, and of other panels."""
 
+from collections import Counter
 from collections.abc import Iterable
+from itertools import chain
 
-from .sketch import Box, Cell, Edge, Panel
+from .sketch import Box, Cell, DrawnLayer, Edge, Panel
 
 
 class PanelMaker:
@@ -11,11 +13,20 @@ class PanelMaker:
     def __init__(self) -> None:
         self.boxes: list[Box] = []
         self.edges: list[Edge] = []
+        self.layers: list[tuple[DrawnLayer, ...]] = []
 
-    def box(self, cells: Iterable[Cell], sources: Iterable[int], role: str = "") -> int:
-        """Add a box after others, and return its index."""
+    def box(
+        self,
+        cells: Iterable[Cell],
+        sources: Iterable[int],
+        role: str = "",
+        *,
+        layers: Iterable[DrawnLayer] = (),
+    ) -> int:
+        """Add a box of some layers after others, and return its index."""
         position = len(self.boxes)
         self.boxes.append(tuple(cells))
+        self.layers.append(tuple(layers))
         self.edges += [Edge(source, position, role) for source in sources]
         return position
 
@@ -25,7 +36,7 @@ class PanelMaker:
 
     def panel(self, name: str = "") -> Panel:
         """Return the panel."""
-        return Panel((name, name), tuple(self.boxes), tuple(self.edges))
+        return Panel((name, name), tuple(self.boxes), tuple(self.edges), tuple(self.layers))
 
 
 def join(panels: Iterable[Panel]) -> Panel:
@@ -39,7 +50,32 @@ def join(panels: Iterable[Panel]) -> Panel:
             # The entry, -1, becomes the last box before it.
             edges.append(Edge(edge.source + start, edge.target + start, edge.role))
         boxes += panel.boxes
-    return Panel((panels[0].names[0], panels[-1].names[1]), tuple(boxes), tuple(edges))
+    names = panels[0].names[0], panels[-1].names[1]
+    layers = tuple(chain.from_iterable(panel.layers for panel in panels))
+    return Panel(names, tuple(boxes), tuple(edges), layers)
+
+
+def main_cells(panel: Panel) -> list[Cell]:
+    """The cells of the main path without norms, activations and sums."""
+    beside = {edge.target for edge in panel.edges} - _main_boxes(panel)
+    return [
+        cell
+        for number, box in enumerate(panel.boxes)
+        if number not in beside
+        for cell in box
+        if cell.kind not in ("norm", "activation", "merge")
+    ]
+
+
+def shortcuts(panel: Panel) -> Counter[str]:
+    """The number of shortcuts by role, in order: the same in every process."""
+    main = _main_boxes(panel)
+    return Counter(edge.role for edge in panel.edges if edge.role and edge.target in main)
+
+
+def _main_boxes(panel: Panel) -> set[int]:
+    """The boxes that not only shortcuts lead to."""
+    return {edge.target for edge in panel.edges if not edge.role}
 
 
 def shortcut_role(boxes: Iterable[Box]) -> str:

@@ -4,13 +4,39 @@ A section is a stage, the stem or the head; a panel can be repeated, such as a b
 convolution with its batch norm and activation.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from ...common import words
 from ...common.shapes import Shape
 from ...common.words import Description
 
 ENTRY = -1  # the entry of a panel: the last box of the panel before it
+
+
+class DrawnLayer(Protocol):
+    """What a picture tells of a layer: a layer of a plan has it, and `of_model` reads it."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+
+    @property
+    def output_shape(self) -> Shape | None:
+        """The shape of its output for one image; None for several outputs."""
+
+    @property
+    def weights(self) -> Mapping[str, tuple[int, ...]]:
+        """The shapes of its weights by name."""
+
+    @property
+    def parameters(self) -> int:
+        """The number of trained weights."""
+
+    @property
+    def macs(self) -> int | None:
+        """The multiply-adds for one image; None if unknown."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +78,14 @@ class Panel:
     """Boxes, each after those that feed it; the next panel begins at the last one.
 
     `names` are those of the first and the last panel that are folded into this one; it is marked if
-    the other network has another number of them.
+    the other network has another number of them. `layers` are those of each box, the hidden ones
+    too.
     """
 
     names: tuple[str, str]
     boxes: tuple[Box, ...]
     edges: tuple[Edge, ...]
+    layers: tuple[tuple[DrawnLayer, ...], ...] = field(compare=False)
     repeats: int = 1
     marked: bool = False
 

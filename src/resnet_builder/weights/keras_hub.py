@@ -1,0 +1,110 @@
+"""keras-hub's preset folders: a file for the backbone, one for the head, and a config."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from .checkpoints import Array, Checkpoint, broken
+from .keras_files import hdf5_file
+
+# keras-hub 0.32: keras_hub/src/utils/preset_utils.py.
+BACKBONE, HEAD, CONFIG = "model.weights.h5", "task.weights.h5", "config.json"
+
+
+@contextmanager
+def preset_folder(folder: Path) -> Iterator[Checkpoint]:
+    """Open the checkpoint in a preset's folder; the head's file may be missing.
+
+    Raises:
+        ValueError: a broken file, or files without layer names that are not of a keras-hub ResNet.
+        OSError: a file that cannot be read.
+    """
+    with ExitStack() as files:
+        backbone = files.enter_context(hdf5_file(folder / BACKBONE))
+        head = None
+        if (folder / HEAD).exists():
+            head = files.enter_context(hdf5_file(folder / HEAD))
+        checkpoint = _joined(folder, backbone, head)
+        if not checkpoint.has_layer_names and (layers := _resnet_layers(folder / CONFIG)):
+            checkpoint = _with_layer_names(checkpoint, layers)
+        yield checkpoint
+
+
+def _joined(folder: Path, backbone: Checkpoint, head: Checkpoint | None) -> Checkpoint:
+    parts = [backbone] if head is None else [head, backbone]
+    owners = {name: part for part in parts for name in part.shapes}
+
+    def read(name: str) -> Array:
+        return owners[name].read(name)
+
+    return Checkpoint(
+        str(folder),
+        {name: part.shapes[name] for name, part in owners.items()},
+        read,
+        has_layer_names=all(part.has_layer_names for part in parts),
+        without_head=""
+        if head
+        else f"The folder has no {HEAD}, in which keras-hub saves the head.",
+    )
+
+
+# Files of Keras before 3.6, which have no layer names --------------------------------------------
+
+
+def _resnet_layers(path: Path) -> dict[str, str]:
+    """The names of a network's layers by class and number; empty if its config is none here."""
+    if not path.exists():
+        return {}
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+        if described.get("class_name") != "ResNetBackbone":
+            return {}
+        by_class = _layers_by_class(described["config"])
+    except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
+        raise broken(path, "config of keras-hub", error) from error
+    names: dict[str, str] = {}
+    for layer_class, layers in by_class.items():
+        numbered = [layer_class, *(f"{layer_class}_{n}" for n in range(1, len(layers)))]
+        names.update(zip(numbered, layers, strict=True))
+    return names
+
+
+def _with_layer_names(checkpoint: Checkpoint, layers: Mapping[str, str]) -> Checkpoint:
+    given = {tensor.rpartition("/")[0] for tensor in checkpoint.shapes}
+    if given | {"dense"} != layers.keys():
+        of_backbone = len(given - {"dense"})
+        raise ValueError(
+            f"cannot load {checkpoint.name}: {of_backbone} layers of its {BACKBONE} have weights, "
+            f"and {len(layers) - 1} of the network in its {CONFIG}"
+        )
+    names = {}
+    for tensor in checkpoint.shapes:
+        layer, _, variable = tensor.rpartition("/")
+        names[f"{layers[layer]}/{variable}"] = tensor
+    return replace(checkpoint.renamed(names), has_layer_names=True)
+
+
+def _layers_by_class(config: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The layers with weights, in the order in which Keras sorts them.
+
+    keras_hub/src/models/resnet/resnet_backbone.py and resnet_image_classifier.py. Keras sorts by
+    distance from the output: a projection comes just before the last convolution of its block.
+    """
+    pre_activation, block_type = config["use_pre_activation"], config["block_type"]
+    convolutions = 3 if block_type.startswith("bottleneck") else 2
+    of_stem = [f"conv{number + 1}" for number in range(len(config["input_conv_filters"]))]
+    convs = [f"{name}_conv" for name in of_stem]
+    norms = [f"{name}_bn" for name in (of_stem[:-1] if pre_activation else of_stem)]
+    for stage, blocks in enumerate(config["stackwise_num_blocks"]):
+        for block in range(blocks):
+            projects = block == 0 and (stage > 0 or block_type != "basic_block")
+            roles = [*map(str, range(1, convolutions)), *"0" * projects, str(convolutions)]
+            normed = ["pre_activation", *roles[: convolutions - 1]] if pre_activation else roles
+            before = f"stack{stage}_block{block}"
+            convs += [f"{before}_{role}_conv" for role in roles]
+            norms += [f"{before}_{role}_bn" for role in normed]
+    norms += ["post_bn"] * pre_activation
+    return {"conv2d": convs, "batch_normalization": norms, "dense": ["predictions"]}

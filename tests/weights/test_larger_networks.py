@@ -1,0 +1,262 @@
+"""A residual network inside a detector, a segmentation network or a self-supervised one."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from resnet_builder import ResnetBuilder, load_weights
+from resnet_builder.presets import resolve
+
+from .checkpoint_recipe import Array, as_torchvision, tensor
+
+pytestmark = pytest.mark.once
+
+SMALL: dict[str, Any] = {"repetitions": (1, 1, 1, 1), "filters": 4, "input_shape": (32, 32, 3)}
+
+BATCH_NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+AFFINE = ("weight", "bias")
+
+# The other modules of networks: torchvision 0.29 (models/segmentation, models/detection), MoCo
+# (facebookresearch/moco, moco/builder.py), DINO (facebookresearch/dino, main_dino.py), SimCLR
+# (sthalles/SimCLR, models/resnet_simclr.py), SwAV (facebookresearch/swav, src/resnet50.py).
+FPN = [f"backbone.fpn.{part}_blocks.{n}.0" for part in ("inner", "layer") for n in range(4)]
+TOWERS = [
+    f"head.{task}_head.conv.{n}.0" for task in ("classification", "regression") for n in "0123"
+]
+ASPP = [f"classifier.0.convs.{n}." for n in range(4)]
+MODULES: dict[str, dict[tuple[str, ...], list[str]]] = {
+    "deeplabv3_resnet50": {
+        ("weight",): [f"{convs}0" for convs in ASPP]
+        + ["classifier.0.convs.4.1", "classifier.0.project.0", "classifier.1", "aux_classifier.0"],
+        BATCH_NORM: [f"{convs}1" for convs in ASPP]
+        + ["classifier.0.convs.4.2", "classifier.0.project.1", "classifier.2", "aux_classifier.1"],
+        AFFINE: ["classifier.4", "aux_classifier.4"],
+    },
+    "fcn_resnet50": {
+        ("weight",): ["classifier.0", "aux_classifier.0"],
+        BATCH_NORM: ["classifier.1", "aux_classifier.1"],
+        AFFINE: ["classifier.4", "aux_classifier.4"],
+    },
+    "fasterrcnn_resnet50_fpn": {
+        AFFINE: [
+            *FPN,
+            *("rpn.head.conv.0.0", "rpn.head.cls_logits", "rpn.head.bbox_pred"),
+            *("roi_heads.box_head.fc6", "roi_heads.box_head.fc7"),
+            *("roi_heads.box_predictor.cls_score", "roi_heads.box_predictor.bbox_pred"),
+        ],
+    },
+    "retinanet_resnet50_fpn": {
+        AFFINE: [
+            *(name for name in FPN if ".3." not in name),
+            *("backbone.fpn.extra_blocks.p6", "backbone.fpn.extra_blocks.p7"),
+            *TOWERS,
+            *("head.classification_head.cls_logits", "head.regression_head.bbox_reg"),
+        ],
+    },
+    "SimCLR": {AFFINE: ["backbone.fc.0", "backbone.fc.2"]},
+    "SwAV": {
+        AFFINE: ["module.projection_head.0", "module.projection_head.3"],
+        BATCH_NORM: ["module.projection_head.1"],
+        ("weight",): ["module.prototypes"],
+    },
+    "MoCo": {
+        AFFINE: [f"module.encoder_{which}.fc.{n}" for which in "qk" for n in (0, 2)],
+        ("queue", "queue_ptr"): ["module"],
+    },
+}
+PREFIXES = {
+    "deeplabv3_resnet50": "backbone.",
+    "fcn_resnet50": "backbone.",
+    "fasterrcnn_resnet50_fpn": "backbone.body.",
+    "retinanet_resnet50_fpn": "backbone.body.",
+    "SimCLR": "backbone.",
+    "SwAV": "module.",
+}
+
+
+def resnet50(**options: Any) -> keras.Model:
+    return ResnetBuilder.from_preset("resnet50", **SMALL | {"include_top": False} | options)
+
+
+def body() -> dict[str, Array]:
+    config = resolve("resnet50").config.replace(**SMALL)
+    return as_torchvision(config, include_top=False)
+
+
+def other_modules(network: str) -> dict[str, Array]:
+    return {
+        f"{module}.{variable}": tensor(f"{module}.{variable}", (3,))
+        for variables, modules in MODULES[network].items()
+        for module in modules
+        for variable in variables
+    }
+
+
+def larger(network: str) -> dict[str, Array]:
+    """The state dict of a network around the small one; the shapes of the rest are no matter."""
+    inside = {PREFIXES[network] + name: array for name, array in body().items()}
+    return inside | other_modules(network)
+
+
+def assert_same_weights(model: keras.Model, other: keras.Model) -> None:
+    for one, another in zip(model.weights, other.weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), another.numpy())
+
+
+@pytest.fixture(scope="module")
+def plain() -> keras.Model:
+    """The network with the weights of its own state dict."""
+    return resnet50(weights=body())
+
+
+@pytest.mark.parametrize("network", PREFIXES)
+def test_it_loads_and_the_rest_is_reported(network: str, plain: keras.Model) -> None:
+    model = resnet50()
+    report = load_weights(model, larger(network))
+    assert_same_weights(model, plain)
+    assert report.tensors == len(model.weights)
+    rest = {name for name in other_modules(network) if "num_batches_tracked" not in name}
+    assert set(report.unused) == rest
+    assert len(report.unused) == len(rest)
+
+
+def test_the_report_groups_what_was_left() -> None:
+    report = load_weights(resnet50(), larger("fasterrcnn_resnet50_fpn"))
+    [first, *lines] = str(report).splitlines()
+    assert first == f"{report.tensors} tensors from the dict, named as in {report.origin}"
+    assert lines == [
+        "- unused: 16 tensors of backbone.fpn",
+        "- unused: 8 tensors of roi_heads",
+        "- unused: 6 tensors of rpn",
+    ]
+    report = load_weights(resnet50(), larger("SimCLR"))
+    assert str(report).splitlines()[1:] == ["- unused: 4 tensors of backbone.fc"]
+    many = {f"head{number}.weight": np.zeros(1) for number in range(25)}
+    lines = str(load_weights(resnet50(), body() | many)).splitlines()[1:]
+    assert len(lines) == 21
+    assert lines[0] == "- unused: 1 tensor of head0"
+    assert lines[-1] == "- unused: 5 tensors of others"
+
+
+def test_feature_maps_leave_later_stages_as_well(plain: keras.Model) -> None:
+    maps = resnet50(features=("stage1", "stage2"), include_top=True)
+    report = load_weights(maps, larger("deeplabv3_resnet50"))
+    last = plain.get_layer("stage2_block1_out").output
+    assert_same_weights(maps, keras.Model(plain.input, last))
+    assert "backbone.layer3.0.conv1.weight" in report.unused
+    # Three convolutions and the projection, each with four tensors of batch norm.
+    assert "- unused: 20 tensors of backbone.layer4" in str(report)
+
+
+@pytest.mark.parametrize("network", PREFIXES)
+def test_a_network_with_a_classifier_refuses_it(network: str) -> None:
+    model = resnet50(include_top=True)
+    before = [weight.numpy() for weight in model.weights]
+    with pytest.raises(ValueError, match=r"missing: fc\.weight") as raised:
+        load_weights(model, larger(network))
+    lines = str(raised.value).splitlines()
+    assert lines[-1] == "It fits the network without its classifier (include_top=False)."
+    assert any(line.startswith("unexpected: ") for line in lines)
+    for weight, value in zip(model.weights, before, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["layer2.0.gamma", "layer1.3.conv1.weight", "conv1.bias", "maxpool.0.weight", "bn2.bias"],
+)
+def test_what_the_network_itself_lacks_is_refused(name: str) -> None:
+    arrays = larger("fcn_resnet50") | {f"backbone.{name}": np.zeros(3, np.float32)}
+    with pytest.raises(ValueError, match=rf"\nunexpected: {name} \(3,\)$"):
+        load_weights(resnet50(), arrays)
+
+
+# Several networks -------------------------------------------------------------------------------
+
+
+def test_moco_has_two_encoders_of_which_one_is_skipped(plain: keras.Model) -> None:
+    arrays = other_modules("MoCo")
+    for which, offset in (("q", 0), ("k", 1)):
+        arrays |= {f"module.encoder_{which}.{n}": array + offset for n, array in body().items()}
+    model = resnet50()
+    message = r"begin with .*skip=\['module\.encoder_k\.\*'\]\)"
+    with pytest.raises(ValueError, match=message):
+        load_weights(model, arrays)
+    report = load_weights(model, arrays, skip=["module.encoder_k.*"])
+    assert_same_weights(model, plain)
+    groups = {line.rpartition(" of ")[2] for line in str(report).splitlines()[1:]}
+    assert groups == {
+        *("module.encoder_q.fc", "module.encoder_k", "module.queue", "module.queue_ptr"),
+    }
+
+
+def test_dino_has_a_teacher_and_a_student(plain: keras.Model) -> None:
+    arrays: dict[str, Any] = {
+        "student": {f"module.backbone.{name}": array + 1 for name, array in body().items()},
+        "teacher": {f"backbone.{name}": array for name, array in body().items()},
+        "epoch": 100,
+    }
+    arrays["teacher"]["head.mlp.0.weight"] = np.zeros((2, 2), np.float32)
+    model = resnet50()
+    with pytest.raises(
+        ValueError, match=r"begin with student\.module\.backbone\., teacher\.backbo"
+    ):
+        load_weights(model, arrays)
+    report = load_weights(model, arrays, skip="student.*")
+    assert_same_weights(model, plain)
+    assert report.prefix == "teacher.backbone."
+    assert "teacher.head.mlp.0.weight" in report.unused
+
+
+# Skipping ---------------------------------------------------------------------------------------
+
+
+def test_a_classifier_of_another_name() -> None:
+    arrays = body() | {name: np.zeros(3, np.float32) for name in ("cls.weight", "cls.bias")}
+    model = resnet50(include_top=True, classes=7)
+    with pytest.raises(ValueError, match=r"unexpected: cls\.bias"):
+        load_weights(model, arrays, adapt=True)
+    report = load_weights(model, arrays, adapt=True, skip="cls.*")
+    assert report.unused == ("cls.weight", "cls.bias")
+    assert report.left_random == ("predictions/kernel", "predictions/bias")
+    assert load_weights(resnet50(), arrays).unused == ("cls.bias", "cls.weight")
+
+
+def test_patterns_that_make_no_sense() -> None:
+    with pytest.raises(
+        ValueError, match=r"skip='head\.\*' matches no name in the dict, which has "
+    ):
+        load_weights(resnet50(), body(), skip="head.*")
+    with pytest.raises(ValueError, match=r"missing: layer1\.0\.conv1\.weight"):
+        load_weights(resnet50(), body(), skip="layer1.0.conv1.*")
+    with pytest.raises(TypeError, match=r"skip takes patterns of names, such as .*, not 3"):
+        load_weights(resnet50(), body(), skip=[3])  # type: ignore[list-item]
+
+
+# torchvision's detectors ------------------------------------------------------------------------
+
+
+def frozen_detector() -> dict[str, Array]:
+    """Frozen batch norm does not count batches; one variance is small, so that epsilon shows."""
+    arrays = larger("retinanet_resnet50_fpn")
+    arrays["backbone.body.bn1.running_var"][:] = 1e-6
+    return {name: array for name, array in arrays.items() if "num_batches_tracked" not in name}
+
+
+@pytest.mark.parametrize(("given", "epsilon"), [({"epsilon": 0.0}, 0.0), ({}, 1e-5)])
+def test_the_epsilon_of_a_detector(given: dict[str, Any], epsilon: float) -> None:
+    model = resnet50()
+    report = load_weights(model, frozen_detector(), **given)
+    batch_norm = model.get_layer("stem_bn")
+    total = batch_norm.moving_variance.numpy() + batch_norm.epsilon
+    np.testing.assert_allclose(total, 1e-6 + epsilon, rtol=1e-5)
+    assert ("load it with epsilon=0" in str(report)) is (not given)
+
+
+def test_only_a_detector_with_frozen_batch_norm_is_asked_about() -> None:
+    for network in PREFIXES:
+        assert not load_weights(resnet50(), larger(network)).notes
+    with pytest.raises(ValueError, match="epsilon must be at least 0 and less than 1, got -1"):
+        load_weights(resnet50(), body(), epsilon=-1)
