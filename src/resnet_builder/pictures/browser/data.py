@@ -5,12 +5,33 @@ from os.path import commonprefix  # compares letters, of any strings
 from typing import Any
 
 from ...common.words import by
+from ..page.drawing import ARROW, CORNER
 from ..page.layout import heading
-from ..page.measures import LANE_GAP, TITLE_HEIGHT, Point, cell_width
+from ..page.measures import (
+    FONT_SIZE,
+    HEADING_WIDTH,
+    LANE_GAP,
+    MARGIN,
+    ROW,
+    TITLE_HEIGHT,
+    Point,
+    cell_width,
+)
 from ..page.page import Frame, Line, Page, PlacedBox, Text
 from ..sketch.sketch import DrawnLayer, Panel, Section, Sketch
 from .closed import closed_view
 from .views import Link, View, open_views
+
+SIZES = {
+    "TITLE": TITLE_HEIGHT,
+    "GAP": LANE_GAP,
+    "ROW": ROW,
+    "MARGIN": MARGIN,
+    "HEADING": HEADING_WIDTH,
+    "CORNER": CORNER,
+    "ARROW": ARROW,
+    "FONT": FONT_SIZE,
+}
 
 
 class Shared:
@@ -47,8 +68,7 @@ class PageData:
             "drawings": self.drawings.values,
             "facts": self.facts.values,
             "layers": self.layers.values,
-            "top": TITLE_HEIGHT,
-            "gap": LANE_GAP,
+            "sizes": SIZES,
             **more,
         }
 

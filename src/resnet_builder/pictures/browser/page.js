@@ -6,7 +6,7 @@
   const data = JSON.parse($("data").textContent);
   const svg = $("drawing"), view = $("view");
   const CLOSED = 0, FOLDED = 1, WHOLE = 2;
-  const ROW = 20, CORNER = 6, MARGIN = 14, HEADING = 122, ARROW = 6;
+  const { TITLE, GAP, ROW, MARGIN, HEADING, CORNER, ARROW, FONT } = data.sizes;
 
   // Elements -------------------------------------------------------------------------------------
 
@@ -180,7 +180,7 @@
     let left = x;
     for (const [kind, width, part, marked] of cells) {
       group.append(rectangle(`cell ${kind}${marked ? " marked" : ""}`, left, middle - ROW / 2, width, ROW, 0));
-      group.append(text(left + width / 2, middle + 4, part, 11, { anchor: "middle" }));
+      group.append(text(left + width / 2, middle + FONT * 0.36, part, FONT, { anchor: "middle" }));
       left += width;
     }
     group.append(rectangle("ring", x - 2, middle - ROW / 2 - 2, left - x + 4, ROW + 4, 3));
@@ -194,15 +194,15 @@
   function arrange() {
     const heights = states.map((_, row) =>
       Math.max(...inRow(row).map((section) => section.views[stateOf(section)].size[1])));
-    const tops = [data.top];
-    heights.forEach((height, row) => tops.push(tops[row] + height + data.gap));
+    const tops = [TITLE];
+    heights.forEach((height, row) => tops.push(tops[row] + height + GAP));
     svg.replaceChildren();
     let left = 0;
     for (const network of data.networks) {
       const width = drawNetwork(network, tops, heights, left);
-      left += width + 2 * data.gap;
+      left += width + 2 * GAP;
     }
-    size.width = left - 2 * data.gap + 6;
+    size.width = left - 2 * GAP + 6;
     size.height = tops[rows] + 2;
     if (data.note) {
       svg.append(text(0, size.height + 14, data.note, 13));
@@ -248,7 +248,7 @@
 
   // The line from one section to the next, as `route_between` of lines.py has it.
   function between(above, aboveTop, below, belowTop) {
-    const [arrow, ...entry] = below.entry, middle = belowTop - data.gap / 2;
+    const [arrow, ...entry] = below.entry, middle = belowTop - GAP / 2;
     const start = points(above.exit).map(([x, y]) => [x, y + aboveTop]);
     const end = points(entry).map(([x, y]) => [x, y + belowTop]);
     return line("", arrow, [...start, [start.at(-1)[0], middle], [end[0][0], middle], ...end]);
