@@ -336,6 +336,24 @@ def test_channels_first() -> None:
         np.testing.assert_array_equal(weight.numpy(), expected.numpy())
 
 
+def test_layers_that_were_adapted_to_data() -> None:
+    scaled, binned = layers.Normalization(), layers.Discretization(num_bins=4)
+    words = layers.StringLookup(output_mode="multi_hot")
+    numbers = np.arange(12, dtype="float32").reshape(6, 2)
+    for layer in (scaled, binned):
+        layer.adapt(numbers)
+    words.adapt(["left", "right", "left"])
+    inputs = [keras.Input((2,)), keras.Input((1,), dtype="string")]
+    parts = [scaled(inputs[0]), keras.ops.cast(binned(inputs[0]), "float32"), words(inputs[1])]
+    x = layers.Dense(4)(layers.Concatenate()(parts))
+    model = keras.Model(inputs, norm()(x))
+    model.get_layer("bn").moving_mean.assign(np.arange(4))
+    folded = fold_batch_norm(model)
+    assert not batch_norms(folded)
+    batch = [numbers, np.array([["left"], ["right"], ["up"], ["left"], ["left"], ["right"]])]
+    assert relative_error(model, folded, batch) <= 1e-5
+
+
 # Networks -----------------------------------------------------------------------------------------
 
 # One preset of each family; each block and stem occurs.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
@@ -178,13 +179,28 @@ class _Copies:
         for layer, copy in self.made.values():
             if affines := self.affines.get(id(layer)):
                 copy.set_weights(folded_weights(layer, **affines))
-            elif getattr(layer, "weights", ()) and not has_graph(layer):
-                copy.set_weights(layer.get_weights())
+            elif not has_graph(layer):
+                _copy_state(layer, copy)
 
 
 def _new(layer: Any) -> Any:
     """A new layer with the same settings."""
     return type(layer).from_config(layer.get_config())
+
+
+def _copy_state(layer: Any, copy: Any) -> None:
+    """Give a copy the weights of a layer, and what the layer has learned from data by `adapt`."""
+    if getattr(layer, "weights", ()):
+        copy.set_weights(layer.get_weights())
+    if hasattr(layer, "adapt"):
+        # Numbers and vocabularies beside the weights, as Keras saves and loads them.
+        store: dict[str, Any] = {}
+        layer.save_own_variables(store)
+        copy.load_own_variables(store)
+        if hasattr(layer, "save_assets"):
+            with TemporaryDirectory() as folder:
+                layer.save_assets(folder)
+                copy.load_assets(folder)
 
 
 def _new_inputs(function: Any) -> Any:
