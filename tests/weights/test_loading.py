@@ -22,7 +22,7 @@ from resnet_builder.weights import keras_files, loading, restoring
 from resnet_builder.weights.expected import expected_weights
 
 from ..helpers import randomised
-from .checkpoint_recipe import DATA, TORCHVISION, Array, as_torchvision
+from .checkpoint_recipe import DATA, TORCHVISION, Array, as_torchvision, checkpoint
 
 pytestmark = pytest.mark.once
 
@@ -677,3 +677,11 @@ def test_a_network_that_is_a_layer(tmp_path: Path) -> None:
         model = ResnetBuilder.from_preset("resnet18", **SMALL, include_top=False)
         assert load_weights(model, path).unused == ("cls/bias", "cls/kernel")
         assert_same(values(model), values(inner))
+
+
+def test_the_original_senets_are_told_from_timms_by_their_pool() -> None:
+    arrays = checkpoint("timm_legacy_seresnet50")
+    with pytest.raises(
+        ValueError, match=r"pads zeros before its pool(.|\n)*fits legacy_seresnet50"
+    ):
+        ResnetBuilder.from_preset("seresnet50", (32, 32, 3), weights=arrays)

@@ -19,10 +19,12 @@ class ExpectedWeights:
         shapes: shapes by name, kernels as (rows, columns, in, out) or (features, classes).
         stride_in_3x3: whether its bottlenecks halve the size in or after their 3x3 convolution, and
             not before it, which the shapes do not show; None if no bottleneck halves it.
+        pads_stem_pool: whether zeros are padded before the stem's pool.
     """
 
     shapes: Mapping[WeightName, TensorShape]
     stride_in_3x3: bool | None
+    pads_stem_pool: bool = False
 
     @cached_property
     def has_classifier(self) -> bool:
@@ -44,7 +46,11 @@ def expected_weights(plan: Plan) -> ExpectedWeights:
         for variable, shape in layer.weights.items()
     }
     strides = {layer.name: layer.strides for layer in plan.layers if isinstance(layer, Conv)}
-    return ExpectedWeights(shapes, stride_in_3x3(strides))
+    pads_stem_pool = any(layer.name == STEM_POOL_PAD for layer in plan.layers)
+    return ExpectedWeights(shapes, stride_in_3x3(strides), pads_stem_pool)
+
+
+STEM_POOL_PAD = "stem_pool_pad"
 
 
 def stride_in_3x3(strides: Mapping[str, tuple[int, int]]) -> bool | None:

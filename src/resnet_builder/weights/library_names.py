@@ -58,6 +58,7 @@ class Origin:
         folds_biases: whether its convolutions have biases to be folded into the batch norms.
         stride_in_3x3: whether its bottlenecks halve the size in their 3x3 convolution; None if it
             is as in the network.
+        pads_stem_pool: whether zeros are padded before the stem's pool in all its networks.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Origin:
     epsilon: float | None = 1e-5
     folds_biases: bool = False
     stride_in_3x3: bool | None = True
+    pads_stem_pool: bool = False
 
     def layer(self, name: str) -> str:
         """The origin's name for a layer."""
@@ -261,6 +263,7 @@ ORIGINS = (
             "predictions": "last_linear",
         },
         stride_in_3x3=None,
+        pads_stem_pool=True,
     ),
     # timm models/resnetv2.py.
     Origin(

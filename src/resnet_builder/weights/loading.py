@@ -10,7 +10,7 @@ import keras
 from ..common.checks import described, fraction
 from ..model.network import networks_of
 from ..plan.names import LayerName
-from .expected import ExpectedWeights, stride_in_3x3
+from .expected import STEM_POOL_PAD, ExpectedWeights, stride_in_3x3
 from .fetching import opened
 from .matching import Match, Problem, match
 from .names import WeightName
@@ -117,6 +117,7 @@ def load_checkpoint(
     expected = ExpectedWeights(
         {name: tuple(variable.shape) for name, (variable, _) in weights.items()},
         stride_in_3x3({name: layer.strides for name, layer in _convolutions(weights).items()}),
+        any(layer.name.endswith(STEM_POOL_PAD) for layer in model.layers),
     )
     with opened(source) as whole:
         checkpoint = whole.skipping(_patterns(skip))

@@ -114,6 +114,9 @@ class _Pair:
         yield from self._unexpected()
         if self._other_strides:
             yield Problem("strides", self._other_strides)
+        if self.origin.pads_stem_pool and not self.expected.pads_stem_pool:
+            words = f"{self.origin.name} pads zeros before its pool, as stem_pool='max_ceil' does"
+            yield Problem("stem", words)
 
     @cached_property
     def left_random(self) -> tuple[WeightName, ...]:
