@@ -128,7 +128,7 @@ def networks(effort: Effort) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def against(others: tuple[str, ...], *ours: str) -> tuple[tuple[str, str], ...]:
-    """Each of ours with each of the others."""
+    """Pair each name of this library with each of the others."""
     return tuple((first, second) for first in ours for second in others)
 
 

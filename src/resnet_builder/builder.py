@@ -329,8 +329,8 @@ def _check_published(weights: Any, preset: str | ResnetConfig, config: ResnetCon
     row = in_table(weights) if isinstance(weights, str) else None
     if not row or not isinstance(preset, str) or preset == row.preset:
         return
-    theirs = PRESETS[row.preset]
-    if any(getattr(config, field) != getattr(theirs, field) for field in UNSEEN):
+    published = PRESETS[row.preset]
+    if any(getattr(config, field) != getattr(published, field) for field in UNSEEN):
         raise ValueError(
             f"{weights!r} is a checkpoint of {row.preset!r}, not of {preset!r}: give "
             f"{row.preset!r} as the preset"

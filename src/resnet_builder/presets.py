@@ -27,16 +27,20 @@ def _bottleneck(*repetitions: int, **changes: Any) -> ResnetConfig:
 # He et al. 2015, arXiv:1512.03385, Table 1, with PyTorch's conventions ("v1.5": the stride in the
 # 3x3 convolution), as in torchvision and timm models/resnet.py.
 _RESNETS = {
-    "resnet10": _basic(1, 1, 1, 1),  # timm
-    "resnet14": _bottleneck(1, 1, 1, 1),  # timm
     "resnet18": _basic(2, 2, 2, 2),
     "resnet26": _bottleneck(2, 2, 2, 2),  # timm
     "resnet34": _basic(3, 4, 6, 3),
     "resnet50": _bottleneck(3, 4, 6, 3),
     "resnet101": _bottleneck(3, 4, 23, 3),
     "resnet152": _bottleneck(3, 8, 36, 3),
-    "resnet154": _bottleneck(3, 8, 36, 3),  # its name, as SENet-154, counts the stem's three
     "resnet200": _bottleneck(3, 24, 36, 3),  # He et al. 2016, arXiv:1603.05027, Table 5
+}
+
+# Further depths, which are only published with variations.
+_DEPTHS = _RESNETS | {
+    "resnet10": _basic(1, 1, 1, 1),  # timm
+    "resnet14": _bottleneck(1, 1, 1, 1),  # timm
+    "resnet154": _RESNETS["resnet152"],  # SENet-154, whose name counts the stem's three
     "resnet269": _bottleneck(3, 30, 48, 8),  # timm
     # Bello et al. 2021, arXiv:2103.07579, Table 10.
     "resnet270": _bottleneck(4, 29, 53, 4),
@@ -45,14 +49,10 @@ _RESNETS = {
 }
 
 
-# Depths that are only published with variations.
-_ONLY_VARIANTS = [f"resnet{depth}" for depth in (10, 14, 154, 269, 270, 350, 420)]
-
-
 def _family(pattern: str, depths: str, **changes: Any) -> dict[str, ResnetConfig]:
     """The networks above of some depths, renamed by `pattern`, with the same changes."""
     return {
-        pattern.format(depth): _RESNETS[f"resnet{depth}"].replace(**changes)
+        pattern.format(depth): _DEPTHS[f"resnet{depth}"].replace(**changes)
         for depth in depths.split()
     }
 
@@ -91,7 +91,7 @@ _SK_BOTTLENECK: Changes = {"block": "sk_bottleneck", "se_ratio": 1 / 16}
 # Zhang et al. 2020, arXiv:2004.08955; timm models/resnest.py.
 _RESNEST: Changes = _D | {"block": "resnest_bottleneck", "splits": 2, "se_ratio": 1 / 4}
 # keras.applications, keras/src/applications/resnet.py and resnet_v2.py.
-_KERAS_V2: Changes = _V2 | {
+_KERAS_APPLICATIONS_V2: Changes = _V2 | {
     "stem_pool": "max_zeros",
     "stride_in_last_block": True,
     "use_bias": "unless_normalized",
@@ -102,13 +102,13 @@ _VD: Changes = _D | {"project_first": True}
 
 
 _IMAGENET = (
-    {name: _RESNETS[name] for name in _RESNETS if name not in _ONLY_VARIANTS}
+    _RESNETS
     # The article's networks (raghakot/keras-resnet, resnet.py).
     | _family("keras_resnet{}", "18 34 50 101 152", **ORIGINAL)
     # To the letter of the 2015 paper; also keras.applications' ResNet50, 101 and 152.
     | _family("resnet{}_v1", "50 101 152", stride_in_3x3=False)
     # keras.applications' ResNet50V2, 101V2 and 152V2.
-    | _family("resnet{}_v2", "50 101 152", **_KERAS_V2)
+    | _family("resnet{}_v2", "50 101 152", **_KERAS_APPLICATIONS_V2)
     # timm models/resnetv2.py.
     | _family("resnetv2_{}", "18 34 50 101 152", **_V2)
     | _family("resnet{}c", "50 101 152", **_C)

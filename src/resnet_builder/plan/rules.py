@@ -84,8 +84,8 @@ REFUSALS = (
         lambda c: "activate_residual: a pre-activated residual branch ends in a convolution",
     ),
     Refusal(
-        lambda c: c.norm == "evonorm_s0" and c.activation_order != "pre",
-        lambda c: "norm='evonorm_s0': it is its own activation; use activation_order='pre'",
+        lambda c: NORMS[c.norm].activates and c.activation_order != "pre",
+        lambda c: f"norm={c.norm!r}: it is its own activation; use activation_order='pre'",
     ),
     Refusal(
         lambda c: c.stem_pool != "max" and not STEMS[c.stem].pooled,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from string import Formatter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..plan.names import STEM, LayerName
 from .layouts import KERAS, TORCH, Layout
@@ -197,6 +197,14 @@ _SELECTIVE_KERNELS = {
         ("sk_expand", "", "attn.fc_select"),
     )
 }
+_LEGACY_SENET = {
+    "stem_conv": "layer0.conv1",
+    "stem_bn": "layer0.bn1",
+    **{f"stem_{kind}{n}": f"layer0.{kind}{n}" for kind in ("conv", "bn") for n in (1, 2, 3)},
+    "se_reduce": "se_module.fc1",
+    "se_expand": "se_module.fc2",
+    "predictions": "last_linear",
+}
 _KERAS = {
     "stem_conv": "conv1_conv",
     **{f"stem_{kind}{n}": f"conv{n}_{kind}" for kind in ("conv", "bn") for n in (1, 2, 3)},
@@ -212,56 +220,26 @@ _KERAS_V2 = _KERAS | {"bn2": "1_bn", "bn3": "2_bn", "head_bn": "post_bn"}
 
 _NUM_BATCHES = r".*\.num_batches_tracked"
 
+
+def _torch(name: str, layers: Mapping[str, str], **differences: Any) -> Origin:
+    """An origin with the names of torchvision's blocks."""
+    common: dict[str, Any] = {"ignored": _NUM_BATCHES, "block": "layer{stage}.{block0}."}
+    return Origin(name=name, layout=TORCH, layers=layers, **common | differences)
+
+
 # A checkpoint's origin is the one that explains most of its names, the first if several do.
 ORIGINS = (
     # torchvision models/resnet.py; timm models/resnet.py, resnest.py and res2net.py.
-    Origin(
-        name="torchvision's or timm's ResNet",
-        layout=TORCH,
-        ignored=_NUM_BATCHES,
-        block="layer{stage}.{block0}.",
-        layers=_TORCH,
-    ),
+    _torch("torchvision's or timm's ResNet", _TORCH),
     # timm models/resnet.py, downsample_avg.
-    Origin(
-        name="timm's ResNet-D",
-        layout=TORCH,
-        ignored=_NUM_BATCHES,
-        block="layer{stage}.{block0}.",
-        layers=_TORCH_D,
-    ),
+    _torch("timm's ResNet-D", _TORCH_D),
     # timm models/sknet.py.
-    Origin(
-        name="timm's SKNet",
-        layout=TORCH,
-        ignored=_NUM_BATCHES,
-        block="layer{stage}.{block0}.",
-        layers=_TORCH | _SELECTIVE_KERNELS,
-    ),
-    Origin(
-        name="timm's SKNet-D",
-        layout=TORCH,
-        ignored=_NUM_BATCHES,
-        block="layer{stage}.{block0}.",
-        layers=_TORCH_D | _SELECTIVE_KERNELS,
-    ),
+    _torch("timm's SKNet", _TORCH | _SELECTIVE_KERNELS),
+    _torch("timm's SKNet-D", _TORCH_D | _SELECTIVE_KERNELS),
     # timm models/senet.py. Bottlenecks stride in their 3x3 convolution if it has groups.
-    Origin(
-        name="timm's legacy SENet",
-        layout=TORCH,
-        ignored=_NUM_BATCHES,
-        block="layer{stage}.{block0}.",
-        layers=_TORCH
-        | {
-            "stem_conv": "layer0.conv1",
-            "stem_bn": "layer0.bn1",
-            **{
-                f"stem_{kind}{n}": f"layer0.{kind}{n}" for kind in ("conv", "bn") for n in (1, 2, 3)
-            },
-            "se_reduce": "se_module.fc1",
-            "se_expand": "se_module.fc2",
-            "predictions": "last_linear",
-        },
+    _torch(
+        "timm's legacy SENet",
+        _TORCH | _LEGACY_SENET,
         stride_in_3x3=None,
         pads_stem_pool=True,
     ),

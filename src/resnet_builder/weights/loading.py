@@ -126,7 +126,7 @@ def load_checkpoint(
             of_file = fraction(epsilon, "epsilon")
             found = replace(found, origin=replace(found.origin, epsilon=of_file))
         matched = match(found, expected, adapt=adapt)
-        if found.origin.is_own:
+        if found.origin.is_own and whole.settings:
             prefix = networks_of(model)[0].prefix
             others = other_settings(model, prefix, whole.settings, found.prefix)
             problems = (Problem("setting", words) for words in others)

@@ -61,11 +61,11 @@ def _kinds_of_network() -> Iterator[Plan]:
         *({"stem_pool": pool} for pool in STEM_POOLS),
         *({field: kind.example} for field, kind in ATTENTIONS.items()),
     ]
-    norms = [name for name in NORMS if name != "evonorm_s0"]
-    for kind, order, norm, standardized in product(kinds, ORDERS, norms, (False, True)):
-        yield _small(**kind, activation_order=order, norm=norm, weight_standardization=standardized)
-    for kind in kinds:
-        yield _small(**kind, activation_order="pre", norm="evonorm_s0")
+    for kind, order, norm, standardized in product(kinds, ORDERS, NORMS, (False, True)):
+        if order == "pre" or not NORMS[norm].activates:
+            yield _small(
+                **kind, activation_order=order, norm=norm, weight_standardization=standardized
+            )
 
 
 def _small(**fields: Any) -> Plan:
