@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ..plan.network import Plan
 from .checkpoints import Checkpoint
 from .expected import expected_weights
-from .names import FIRST_CONVS, HEAD
+from .names import CLASSIFIER, FIRST_CONVS
 from .recognising import recognise
 
 
@@ -30,8 +30,10 @@ def contents(checkpoint: Checkpoint, plan: Plan) -> Contents:
     shapes, origin = found.checkpoint.shapes, found.origin
     kernels = {
         layer: origin.layout.keras_shape(kernel, shapes[tensor])
-        for layer in (*FIRST_CONVS, HEAD)
+        for layer in (*FIRST_CONVS, CLASSIFIER)
         if (tensor := origin.tensor(kernel := (layer, "kernel"))) in shapes
     }
     channels = (kernels[stem][2] for stem in FIRST_CONVS if stem in kernels)
-    return Contents(kernels[HEAD][-1] if HEAD in kernels else None, next(channels, None))
+    return Contents(
+        kernels[CLASSIFIER][-1] if CLASSIFIER in kernels else None, next(channels, None)
+    )

@@ -8,7 +8,7 @@ from ..plan.layers import Conv
 from ..plan.names import LayerName, Place
 from ..plan.network import Plan
 from .layouts import TensorShape
-from .names import HEAD, WeightName
+from .names import CLASSIFIER, WeightName
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class ExpectedWeights:
     @cached_property
     def has_classifier(self) -> bool:
         """Whether the network has its classifier."""
-        return any(layer == HEAD for layer, _ in self.shapes)
+        return any(layer == CLASSIFIER for layer, _ in self.shapes)
 
     @cached_property
     def last_stage(self) -> int:

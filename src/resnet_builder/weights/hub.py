@@ -44,7 +44,7 @@ def download(repository: str, files: Sequence[str] = CHECKPOINTS) -> Path:
     asked = _Repository(name, revision or None)
     for file in sorted(files, key=lambda file: not asked.in_cache(file)):
         if path := asked.get(file):
-            return _whole_preset(path, asked) if file == keras_hub.BACKBONE else path
+            return _whole_preset(path, asked) if file == keras_hub.BACKBONE_FILE else path
     if asked.unreachable:
         raise ConnectionError(
             f"{repository!r} is not in the cache and the Hugging Face Hub cannot be reached: on a "
@@ -58,7 +58,7 @@ def _whole_preset(backbone: Path, asked: "_Repository") -> Path:
     """Get the other files of a preset, from the same commit, and return their folder."""
     folder = backbone.parent  # named by the commit
     same_commit = replace(asked, revision=folder.name)
-    for file in (keras_hub.HEAD, keras_hub.CONFIG):
+    for file in (keras_hub.HEAD_FILE, keras_hub.CONFIG_FILE):
         if same_commit.in_cache(file) is not None:
             same_commit.get(file)
     return folder

@@ -11,7 +11,7 @@ from .checkpoints import Array, Checkpoint, broken
 from .keras_files import hdf5_file
 
 # keras-hub 0.32: keras_hub/src/utils/preset_utils.py.
-BACKBONE, HEAD, CONFIG = "model.weights.h5", "task.weights.h5", "config.json"
+BACKBONE_FILE, HEAD_FILE, CONFIG_FILE = "model.weights.h5", "task.weights.h5", "config.json"
 
 
 @contextmanager
@@ -23,12 +23,12 @@ def preset_folder(folder: Path) -> Iterator[Checkpoint]:
         OSError: a file that cannot be read.
     """
     with ExitStack() as files:
-        backbone = files.enter_context(hdf5_file(folder / BACKBONE))
+        backbone = files.enter_context(hdf5_file(folder / BACKBONE_FILE))
         head = None
-        if (folder / HEAD).exists():
-            head = files.enter_context(hdf5_file(folder / HEAD))
+        if (folder / HEAD_FILE).exists():
+            head = files.enter_context(hdf5_file(folder / HEAD_FILE))
         checkpoint = _joined(folder, backbone, head)
-        if not checkpoint.has_layer_names and (layers := _resnet_layers(folder / CONFIG)):
+        if not checkpoint.has_layer_names and (layers := _resnet_layers(folder / CONFIG_FILE)):
             checkpoint = _with_layer_names(checkpoint, layers)
         yield checkpoint
 
@@ -47,7 +47,7 @@ def _joined(folder: Path, backbone: Checkpoint, head: Checkpoint | None) -> Chec
         has_layer_names=all(part.has_layer_names for part in parts),
         without_head=""
         if head
-        else f"The folder has no {HEAD}, in which keras-hub saves the head.",
+        else f"The folder has no {HEAD_FILE}, in which keras-hub saves the head.",
     )
 
 
@@ -77,8 +77,8 @@ def _with_layer_names(checkpoint: Checkpoint, layers: Mapping[str, str]) -> Chec
     if given | {"dense"} != layers.keys():
         of_backbone = len(given - {"dense"})
         raise ValueError(
-            f"cannot load {checkpoint.name}: {of_backbone} layers of its {BACKBONE} have weights, "
-            f"and {len(layers) - 1} of the network in its {CONFIG}"
+            f"cannot load {checkpoint.name}: {of_backbone} layers of its {BACKBONE_FILE} have weights, "
+            f"and {len(layers) - 1} of the network in its {CONFIG_FILE}"
         )
     names = {}
     for tensor in checkpoint.shapes:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .names import HEAD, WeightName
+from .names import CLASSIFIER, WeightName
 
 TensorShape = tuple[int, ...]
 
@@ -39,7 +39,7 @@ class Layout:
             return (1, 1, *shape, 1)
         in_order = tuple(shape[axis] for axis in self._axes(weight, len(shape)))
         # Some classifiers are 1x1 convolutions.
-        is_dense = weight == (HEAD, "kernel") and in_order[:-2] == (1, 1)
+        is_dense = weight == (CLASSIFIER, "kernel") and in_order[:-2] == (1, 1)
         return in_order[2:] if is_dense else in_order
 
     def keras_array(self, weight: WeightName, array: Any) -> Any:

@@ -11,7 +11,7 @@ from ..presets import PRESETS
 from .expected import ExpectedWeights, expected_weights
 from .layouts import TensorShape
 from .library_names import Origin
-from .names import FIRST_CONVS, HEAD, WeightName
+from .names import CLASSIFIER, FIRST_CONVS, WeightName
 from .recognising import Recognised
 
 
@@ -121,7 +121,7 @@ class _Pair:
     @cached_property
     def left_random(self) -> tuple[WeightName, ...]:
         """Weights that are not loaded."""
-        head = (weight for weight in self.expected.shapes if weight[0] == HEAD)
+        head = (weight for weight in self.expected.shapes if weight[0] == CLASSIFIER)
         return tuple(head) if self._other_head else ()
 
     @cached_property
@@ -179,10 +179,10 @@ class _Pair:
     @cached_property
     def _other_head(self) -> str:
         """The difference of the checkpoint's classifier in words, if it may differ; else empty."""
-        wanted = self.expected.shapes.get((HEAD, "kernel"))
+        wanted = self.expected.shapes.get((CLASSIFIER, "kernel"))
         if not self.adapt or wanted is None:
             return ""
-        kernel, bias = self._given((HEAD, "kernel")), self._given((HEAD, "bias"))
+        kernel, bias = self._given((CLASSIFIER, "kernel")), self._given((CLASSIFIER, "bias"))
         if kernel is None and bias is None:
             return "the checkpoint has none"
         if kernel is None or bias is None:

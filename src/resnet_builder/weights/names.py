@@ -16,7 +16,7 @@ from ..plan.stems import STEM_POOLS, STEMS
 
 WeightName = tuple[str, str]  # layer and variable
 
-HEAD = "predictions"
+CLASSIFIER = "predictions"
 
 # The first convolution, by stem; the second pair is of networks with standardised kernels.
 FIRST_CONVS = ("stem_conv", "stem_conv1", "stem_stdconv", "stem_stdconv1")

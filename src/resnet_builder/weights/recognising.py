@@ -9,7 +9,7 @@ from ..common.checks import shortened
 from .by_order import ARTICLE, is_by_order, named_by_number, named_by_order
 from .checkpoints import Checkpoint
 from .expected import ExpectedWeights
-from .keras_hub import CONFIG
+from .keras_hub import CONFIG_FILE
 from .layouts import TensorShape
 from .library_names import ORIGINS, Origin
 from .names import WeightName, is_known
@@ -52,7 +52,7 @@ def recognise(checkpoint: Checkpoint, expected: ExpectedWeights) -> Recognised:
         raise ValueError(
             f"cannot load {checkpoint.name}: its layers have no names, as Keras wrote before 3.6. "
             "Load it with model.load_weights into the network that wrote it, and save it with a "
-            f"newer Keras; a preset of keras-hub loads as a folder with its {CONFIG}"
+            f"newer Keras; a preset of keras-hub loads as a folder with its {CONFIG_FILE}"
         )
     if is_by_order(checkpoint):
         return Recognised(named_by_order(checkpoint, expected.shapes), ARTICLE)

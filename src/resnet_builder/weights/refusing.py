@@ -6,7 +6,7 @@ from dataclasses import replace
 from ..common.checks import shortened
 from .expected import ExpectedWeights
 from .matching import Match, Problem, fitting_presets, match
-from .names import HEAD
+from .names import CLASSIFIER
 from .recognising import Recognised
 from .report import LISTED
 
@@ -51,7 +51,7 @@ def does_not_fit(
 
 
 def _without_classifier(expected: ExpectedWeights) -> ExpectedWeights:
-    shapes = {weight: shape for weight, shape in expected.shapes.items() if weight[0] != HEAD}
+    shapes = {weight: shape for weight, shape in expected.shapes.items() if weight[0] != CLASSIFIER}
     return replace(expected, shapes=shapes)
 
 

@@ -111,7 +111,7 @@ SIGNATURES: tuple[tuple[int, bytes, Reader], ...] = (
 FOLDER_FILES: dict[str, Reader | None] = {
     "model.safetensors": None,
     "pytorch_model.bin": None,
-    keras_hub.BACKBONE: keras_hub.preset_folder,
+    keras_hub.BACKBONE_FILE: keras_hub.preset_folder,
 }
 
 
