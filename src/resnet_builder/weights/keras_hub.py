@@ -77,8 +77,8 @@ def _with_layer_names(checkpoint: Checkpoint, layers: Mapping[str, str]) -> Chec
     if given | {"dense"} != layers.keys():
         of_backbone = len(given - {"dense"})
         raise ValueError(
-            f"cannot load {checkpoint.name}: {of_backbone} layers of its {BACKBONE_FILE} have weights, "
-            f"and {len(layers) - 1} of the network in its {CONFIG_FILE}"
+            f"cannot load {checkpoint.name}: {of_backbone} layers of its {BACKBONE_FILE} have "
+            f"weights, and {len(layers) - 1} of the network in its {CONFIG_FILE}"
         )
     names = {}
     for tensor in checkpoint.shapes:
