@@ -236,7 +236,7 @@ class ResnetConfig:
             >>> narrow.filters
             16
         """
-        _check_names(changes)
+        _check_field_names(changes)
         fields: Any = changes
         return dataclasses.replace(self, **fields)
 
@@ -265,7 +265,7 @@ class ResnetConfig:
         fields = json.loads(text)
         if not isinstance(fields, dict):
             raise TypeError(f"the JSON of a ResnetConfig is an object of its fields, got {text!r}")
-        _check_names(fields)
+        _check_field_names(fields)
         return cls(**fields)
 
 
@@ -413,7 +413,7 @@ def _widths(widths: Any) -> Widths:
         ) from None
 
 
-def _check_names(names: Iterable[str]) -> None:
+def _check_field_names(names: Iterable[str]) -> None:
     known = [field.name for field in dataclasses.fields(ResnetConfig)]
     for name in names:
         if name not in known:

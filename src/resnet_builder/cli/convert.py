@@ -19,7 +19,7 @@ from ..weights.fetching import opened
 from ..weights.loading import load_checkpoint
 from ..weights.report import WeightsReport
 
-ENDINGS = (".keras", ".weights.h5")
+WRITTEN_ENDINGS = (".keras", ".weights.h5")
 PHASES = ("building", "loading", "writing", "reading back")
 
 
@@ -50,8 +50,8 @@ def convert(
         RuntimeError: the written file has other weights when it is read back.
     """
     path = Path(file)
-    if not path.name.endswith(ENDINGS):
-        raise ValueError(f"cannot write {file!r}: its ending must be one of {', '.join(ENDINGS)}")
+    if not path.name.endswith(WRITTEN_ENDINGS):
+        raise ValueError(f"cannot write {file!r}: its ending must be one of {', '.join(WRITTEN_ENDINGS)}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
     if path.is_dir():
@@ -69,7 +69,7 @@ def convert(
         whole = Path(folder) / path.name
         (model.save if path.suffix == ".keras" else model.save_weights)(whole)
         begins("reading back")
-        _check(model, whole)
+        _check_file(model, whole)
         whole.replace(path)
     return report
 
@@ -88,7 +88,7 @@ def _network_for(checkpoint: Checkpoint, preset: str) -> keras.Model:
     )
 
 
-def _check(model: keras.Model, file: Path) -> None:
+def _check_file(model: keras.Model, file: Path) -> None:
     with room_for(len(model.layers)):
         if file.suffix == ".keras":
             written = keras.models.load_model(file)

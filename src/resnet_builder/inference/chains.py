@@ -121,10 +121,10 @@ def _fold(graph: _Graph, position: int, calls: Counter[int]) -> Fold:
     norm, path = node.layer, f"{graph.path}{node.layer.name}"
     if obstacle := _own_obstacle(graph, node, calls):
         return Fold(norm, path, obstacle=obstacle)
-    before, not_before = _before(graph, position, calls)
+    before, not_before = _layer_before(graph, position, calls)
     if not not_before:
         return Fold(norm, path, into=before)
-    after, not_after = _after(graph, position, calls)
+    after, not_after = _layer_after(graph, position, calls)
     if not not_after:
         return Fold(norm, path, into=after, comes_first=True)
     return Fold(norm, path, obstacle=f"{not_before}; {not_after}")
@@ -140,7 +140,7 @@ def _own_obstacle(graph: _Graph, node: Node, calls: Counter[int]) -> str:
     return ""
 
 
-def _before(graph: _Graph, position: int, calls: Counter[int]) -> tuple[Any, str]:
+def _layer_before(graph: _Graph, position: int, calls: Counter[int]) -> tuple[Any, str]:
     """The layer before a batch norm, and why the batch norm does not fold into it."""
     norm = graph.nodes[position]
     rank = len(norm.output_shape)
@@ -159,7 +159,7 @@ def _before(graph: _Graph, position: int, calls: Counter[int]) -> tuple[Any, str
     return node.layer, why and f"after {node.layer.name}{why}"
 
 
-def _after(graph: _Graph, position: int, calls: Counter[int]) -> tuple[Any, str]:
+def _layer_after(graph: _Graph, position: int, calls: Counter[int]) -> tuple[Any, str]:
     """The layer after a batch norm, and why the batch norm does not fold into it."""
     norm, users = graph.nodes[position], graph.users[position]
     if not graph.used_once(position):

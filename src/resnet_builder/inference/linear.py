@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import layers
 
-Array = npt.NDArray[np.float64]
+Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -29,19 +29,19 @@ class Linear:
 class Affine:
     """A function x -> scale * x + shift of each channel."""
 
-    scale: Array
-    shift: Array
+    scale: Float64
+    shift: Float64
 
 
 def affine(norm: Any) -> Affine:
     """What a batch norm computes outside of training."""
-    mean, variance = _numbers(norm.moving_mean), _numbers(norm.moving_variance)
+    mean, variance = _as_float64(norm.moving_mean), _as_float64(norm.moving_variance)
     scale = 1 / np.sqrt(variance + norm.epsilon)
     if norm.scale:
-        scale *= _numbers(norm.gamma)
+        scale *= _as_float64(norm.gamma)
     shift = -mean * scale
     if norm.center:
-        shift += _numbers(norm.beta)
+        shift += _as_float64(norm.beta)
     return Affine(scale, shift)
 
 
@@ -76,7 +76,7 @@ def with_bias(layer: Any) -> Any:
 
 def folded_weights(
     layer: Any, before: Affine | None = None, after: Affine | None = None
-) -> list[Array]:
+) -> list[Float64]:
     """The weights of a layer, with a bias, that has taken in what is before and after it."""
     kind = LINEAR[type(layer)]
     weights = [np.asarray(array, "float64") for array in layer.get_weights()]
@@ -94,17 +94,17 @@ def folded_weights(
     return [*others, kernel, bias]
 
 
-def _numbers(variable: Any) -> Array:
+def _as_float64(variable: Any) -> Float64:
     return np.asarray(keras.ops.convert_to_numpy(variable), "float64")
 
 
-def _along(axes: tuple[int, ...], values: Array, kernel: Array) -> Array:
+def _along(axes: tuple[int, ...], values: Float64, kernel: Float64) -> Float64:
     """Values for each channel, with all axes of the kernel."""
     sizes = enumerate(kernel.shape, start=-kernel.ndim)
     return values.reshape([size if axis in axes else 1 for axis, size in sizes])
 
 
-def _over_inputs(layer: Any, values: Array, kernel: Array) -> Array:
+def _over_inputs(layer: Any, values: Float64, kernel: Float64) -> Float64:
     """Values for each input channel, with all axes of the kernel."""
     groups = getattr(layer, "groups", 1)
     if groups == 1:

@@ -74,18 +74,18 @@ def places(graph: list[Node]) -> list[Place]:
         return [ELSEWHERE] * len(graph)
     return [
         (name.place if after else STEM) if name else HEAD
-        for name, after in zip(_before(graph, names), _after(graph, names), strict=True)
+        for name, after in zip(_names_or_next(graph, names), _are_inside(graph, names), strict=True)
     ]
 
 
 def _inside(graph: list[Node], names: Mapping[str, LayerName]) -> Iterator[tuple[Any, LayerName]]:
     """The layers of networks; a layer without a known name has that of the next named layer."""
-    for node, name, after in zip(graph, _before(graph, names), _after(graph, names), strict=True):
+    for node, name, after in zip(graph, _names_or_next(graph, names), _are_inside(graph, names), strict=True):
         if name and after:
             yield node.layer, name
 
 
-def _before(graph: list[Node], names: Mapping[str, LayerName]) -> list[LayerName | None]:
+def _names_or_next(graph: list[Node], names: Mapping[str, LayerName]) -> list[LayerName | None]:
     """The name of every node, or of the first named node after it."""
     found: list[LayerName | None] = [None] * len(graph)
     for position, node in reversed(list(enumerate(graph))):
@@ -95,7 +95,7 @@ def _before(graph: list[Node], names: Mapping[str, LayerName]) -> list[LayerName
     return found
 
 
-def _after(graph: list[Node], names: Mapping[str, LayerName]) -> list[bool]:
+def _are_inside(graph: list[Node], names: Mapping[str, LayerName]) -> list[bool]:
     """One bool per node: True if it has a known name or comes after a node that has."""
     found: list[bool] = []
     for node in graph:

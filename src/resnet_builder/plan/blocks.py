@@ -171,7 +171,7 @@ def plan_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
     """Add a block after `x`."""
     config = draft.config
     if callable(spec.block):
-        return _own_block(draft, x, spec)
+        return _plan_own_block(draft, x, spec)
     order = ORDERS[config.activation_order]
     kind = look_up(BLOCKS, spec.block, "block")
     of_kind = kind.convs(config, spec)
@@ -203,7 +203,7 @@ def plan_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
     )
 
 
-def _own_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
+def _plan_own_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
     block = draft.add(
         OwnBlock,
         spec.name,

@@ -120,7 +120,7 @@ class Draft:
         return self.add(Subsample, f"{name}_strides", x, strides=strides)
 
 
-def _conv(draft: Draft, x: Layer, names: str, spec: Any) -> Layer:
+def _add_conv(draft: Draft, x: Layer, names: str, spec: Any) -> Layer:
     config, kind = draft.config, "stdconv" if draft.config.weight_standardization else "conv"
     name, padding, strides = names.format(kind), "same", spec.strides
     if spec.filters < 1:
@@ -170,7 +170,7 @@ def _act(draft: Draft, x: Layer, names: str, spec: Any) -> Layer:
 
 
 STEPS: dict[Step, Callable[[Draft, Layer, str, Any], Layer]] = {
-    "conv": _conv,
+    "conv": _add_conv,
     "norm": _norm,
     "act": _act,
 }

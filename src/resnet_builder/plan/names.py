@@ -133,7 +133,7 @@ def read_names(names: Iterable[str]) -> dict[str, LayerName]:
         left stage1_block1 out
     """
     names = list(names)
-    firsts, ends = _before(STEM_CONV, names), _before(BLOCK_END, names)
+    firsts, ends = _all_but_last(STEM_CONV, names), _all_but_last(BLOCK_END, names)
     # The longest prefix last, so that it takes precedence: one prefix may begin with another.
     prefixes = sorted(firsts & ends or ends or firsts, key=len)
     return {
@@ -144,6 +144,6 @@ def read_names(names: Iterable[str]) -> dict[str, LayerName]:
     }
 
 
-def _before(last: re.Pattern[str], names: Iterable[str]) -> set[str]:
+def _all_but_last(last: re.Pattern[str], names: Iterable[str]) -> set[str]:
     """The texts before the last part of names."""
     return {found[1] for name in names if (found := last.fullmatch(name))}

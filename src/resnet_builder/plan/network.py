@@ -136,7 +136,7 @@ def block_specs(
     config: ResnetConfig, stem_stride: int, output_stride: int | None
 ) -> Iterator[BlockSpec]:
     """The settings of all blocks, in order."""
-    strides = list(_strides(config))
+    strides = list(_block_strides(config))
     _check_output_stride(config, [stem_stride, *strides], output_stride)
     reached, dilation = stem_stride, 1
     drop_path_rates = _drop_path_rates(config)
@@ -162,7 +162,7 @@ def block_specs(
         )
 
 
-def _strides(config: ResnetConfig) -> Iterator[int]:
+def _block_strides(config: ResnetConfig) -> Iterator[int]:
     """The stride of every block."""
     last = len(config.repetitions)
     for stage, count in enumerate(config.repetitions, start=1):

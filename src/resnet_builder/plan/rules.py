@@ -23,13 +23,13 @@ def check_config(config: ResnetConfig) -> None:
     Raises:
         ValueError: an unknown name, or fields that contradict each other.
     """
-    _check_names(config)
+    _check_choices(config)
     for refusal in (*REFUSALS, *_inside_own_block(config)):
         if refusal.applies(config):
             raise ValueError(f"this has no meaning: {refusal.why(config)}")
 
 
-def _check_names(config: ResnetConfig) -> None:
+def _check_choices(config: ResnetConfig) -> None:
     choice(config.activation_order, ORDERS, "activation_order")
     choice(config.projection, PROJECTIONS, "projection")
     choice(config.padding, get_args(Padding), "padding")

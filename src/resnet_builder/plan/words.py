@@ -49,7 +49,7 @@ def describe(unit: Unit) -> list[Description]:
     """Describe the shown layers of a unit: one box of a picture or one line of a table."""
     if isinstance(unit, Composite):
         return list(chain.from_iterable(map(_shown, unit.shown)))
-    strides = _strides(unit)
+    strides = _skipped_strides(unit)
     described = []
     for layer in unit:
         words = _shown(layer)
@@ -65,7 +65,7 @@ def _shown(item: Layer | Description) -> list[Description]:
     return [item] if isinstance(item, Description) else WORDS[type(item)](item)
 
 
-def _strides(unit: Unit) -> Pair:
+def _skipped_strides(unit: Unit) -> Pair:
     """The strides of the layers that only subsample, for the layer that is shown in their place."""
     strided = [layer.strides for layer in unit if isinstance(layer, Subsample)]
     return prod(rows for rows, _ in strided), prod(columns for _, columns in strided)
@@ -75,7 +75,7 @@ def _nothing(layer: Layer) -> list[Description]:
     return []
 
 
-def _conv(layer: Conv) -> list[Description]:
+def _conv_words(layer: Conv) -> list[Description]:
     conv = Description(
         "conv",
         "conv",
@@ -88,7 +88,7 @@ def _conv(layer: Conv) -> list[Description]:
     return [conv]
 
 
-def _pool(kind: str) -> Callable[[Any], list[Description]]:
+def _pool_words(kind: str) -> Callable[[Any], list[Description]]:
     def words(layer: Any) -> list[Description]:
         window = (layer.pool_size,) * 2
         return [Description("pool", f"{kind} pool", window=window, in_table=f"{{0}} {kind} pool")]
@@ -96,18 +96,18 @@ def _pool(kind: str) -> Callable[[Any], list[Description]]:
     return words
 
 
-def _global_pool(layer: GlobalPool) -> list[Description]:
+def _global_pool_words(layer: GlobalPool) -> list[Description]:
     in_table = {"avg": "average pool", "max": "max pool"}[layer.pooling]
     return [Description("pool", f"global {layer.pooling} pool", in_table=in_table)]
 
 
-def _dense(layer: Dense) -> list[Description]:
+def _dense_words(layer: Dense) -> list[Description]:
     in_table = ", ".join(filter(None, ["{1}-d fc", layer.activation]))
     dense = Description("dense", "dense", count=str(layer.units), in_table=in_table)
-    return [dense, *(_activation(layer.activation) if layer.activation else [])]
+    return [dense, *(_activation_words(layer.activation) if layer.activation else [])]
 
 
-def _activation(function: str) -> list[Description]:
+def _activation_words(function: str) -> list[Description]:
     words = activation(function)
     return [Description("activation", words)] if function != "linear" else []
 
@@ -121,18 +121,18 @@ WORDS: dict[type[Layer], Callable[[Any], list[Description]]] = {
     ReflectPad: _nothing,
     HalfBlur: _nothing,
     Blur: lambda layer: [Description("pool", "blur", window=(3, 3), in_table="{0} blur")],
-    Conv: _conv,
+    Conv: _conv_words,
     BatchNorm: lambda layer: [Description("norm", "BN")],
     GroupNorm: lambda layer: [Description("norm", "GN")],
     GroupDeviation: _nothing,
     Divide: _nothing,
     ChannelScale: lambda layer: [Description("norm", "EvoNorm")] if layer.use_bias else [],
-    Activation: lambda layer: _activation(layer.function),
-    MaxPool: _pool("max"),
-    AvgPool: _pool("avg"),
+    Activation: lambda layer: _activation_words(layer.function),
+    MaxPool: _pool_words("max"),
+    AvgPool: _pool_words("avg"),
     Subsample: _nothing,
     ChannelPad: lambda layer: [Description("pool", f"zeros up to {layer.filters}")],
-    GlobalPool: _global_pool,
+    GlobalPool: _global_pool_words,
     ChannelSlice: _nothing,
     Concatenate: _nothing,
     Softmax: _nothing,
@@ -143,6 +143,6 @@ WORDS: dict[type[Layer], Callable[[Any], list[Description]]] = {
     Identity: _nothing,
     DropPath: lambda layer: [Description("other", "drop path")],
     Dropout: lambda layer: [Description("other", f"dropout, {layer.rate}")],
-    Dense: _dense,
+    Dense: _dense_words,
     OwnBlock: _nothing,
 }

@@ -202,7 +202,7 @@ def schedule(
 
 
 # Activation of the output -> its name.
-ACTIVATIONS = {
+OUTPUT_ACTIVATIONS = {
     keras.activations.softmax: "softmax",
     keras.activations.sigmoid: "sigmoid",
     keras.activations.linear: "linear",
@@ -213,8 +213,8 @@ def _output_activation(model: keras.Model) -> str:
     outputs = [node.layer for node in model_graph(model) if node.is_output]
     if len(outputs) == 1:
         activation = getattr(outputs[0], "activation", None)
-        if activation in ACTIVATIONS:
-            return ACTIVATIONS[activation]
+        if activation in OUTPUT_ACTIVATIONS:
+            return OUTPUT_ACTIVATIONS[activation]
     raise ValueError(
         "a recipe is for a model with one output, of a layer with the activation softmax, sigmoid "
         f"or none; {model.name!r} ends in {', '.join(f'{layer.name!r}' for layer in outputs)}: "

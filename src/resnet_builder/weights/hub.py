@@ -98,7 +98,7 @@ class _Repository:
                 "Hugging Face Hub, or it is private"
             ) from error
         path = Path(downloaded)
-        _check(path, self.name)
+        _check_blob(path, self.name)
         return path
 
 
@@ -113,7 +113,7 @@ def _huggingface_hub(repository: str) -> Any:
     return huggingface_hub
 
 
-def _check(path: Path, repository: str) -> None:
+def _check_blob(path: Path, repository: str) -> None:
     """Compare a file with its SHA-256, the name of large files in the hub's cache."""
     blob = path.resolve()
     if re.fullmatch(r"[0-9a-f]{64}", blob.name):

@@ -65,10 +65,10 @@ def keras_archive(path: Path) -> Iterator[Checkpoint]:
         for chunk in _unpack(path, WEIGHTS_IN_ARCHIVE):
             unpacked.write(chunk)
         with _hdf5(path, unpacked) as checkpoint:
-            yield replace(checkpoint, settings=_settings(path))
+            yield replace(checkpoint, settings=_layer_settings(path))
 
 
-def _settings(path: Path) -> dict[str, Any]:
+def _layer_settings(path: Path) -> dict[str, Any]:
     """The serialised layers of the model by name; none if the file has only weights."""
     with zipfile.ZipFile(path) as archive:
         if "config.json" not in archive.namelist():
@@ -118,7 +118,7 @@ def _hdf5(path: Path, file: Any) -> Iterator[Checkpoint]:
         raise broken(path, "HDF5 file", error) from error
     with opened_file as root:
         try:
-            checkpoint = _numbered(path, root) if _is_numbered(root) else _listed(path, root)
+            checkpoint = _numbered(path, root) if _is_numbered(root) else _by_layer(path, root)
         except (OSError, KeyError, RuntimeError, ValueError, AttributeError, TypeError) as error:
             raise broken(path, "HDF5 file of Keras", error) from error
         yield checkpoint
@@ -131,11 +131,11 @@ def _is_numbered(root: Any) -> bool:
     return not {"layer_names", "layer_names0"} & set(root.get("model_weights", root).attrs)
 
 
-def _listed(path: Path, root: Any) -> Checkpoint:
+def _by_layer(path: Path, root: Any) -> Checkpoint:
     layers = root.get("model_weights", root)
     tensors = {}
-    for layer in _list(layers, "layer_names"):
-        weights = _list(layers[layer], "weight_names")
+    for layer in _list_attribute(layers, "layer_names"):
+        weights = _list_attribute(layers[layer], "weight_names")
         # A model that is a layer lists the weights of several layers.
         is_model = len({weight.partition("/")[0] for weight in weights}) > 1
         for weight in weights:
@@ -146,14 +146,14 @@ def _listed(path: Path, root: Any) -> Checkpoint:
     return replace(_checkpoint(path, tensors), in_order=True)
 
 
-def _list(group: Any, attribute: str) -> list[str]:
+def _list_attribute(group: Any, attribute: str) -> list[str]:
     """Read a list, which Keras splits into attribute0, attribute1, ... if it is long."""
     attributes = group.attrs
     if attribute in attributes:
-        return list(map(_text, attributes[attribute]))
+        return list(map(_decoded, attributes[attribute]))
     parts = (f"{attribute}{number}" for number in itertools.count())
     present = itertools.takewhile(attributes.__contains__, parts)
-    return [_text(name) for part in present for name in attributes[part]]
+    return [_decoded(name) for part in present for name in attributes[part]]
 
 
 # Files that number the variables: .weights.h5 of Keras 3 ------------------------------------------
@@ -196,7 +196,7 @@ def _layer_name(root: Any, owner: tuple[str, ...]) -> str:
     levels = (
         root.get("/".join((*owner[:end], "vars"))) for end in range(inside + 1, len(owner) + 1)
     )
-    names = [_text(level.attrs.get("name", "")) if level else "" for level in levels]
+    names = [_decoded(level.attrs.get("name", "")) if level else "" for level in levels]
     return "/".join(filter(None, names)) if names[-1] else ""
 
 
@@ -211,5 +211,5 @@ def _checkpoint(path: Path, tensors: Mapping[str, Any]) -> Checkpoint:
     return Checkpoint(str(path), shapes, lambda name: np.asarray(tensors[name]))
 
 
-def _text(value: Any) -> str:
+def _decoded(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)

@@ -113,7 +113,7 @@ def load_checkpoint(
         raise ValueError(
             'weights="imagenet" needs a preset: ResnetBuilder.from_preset(..., weights="imagenet")'
         )
-    weights = _weights(model)
+    weights = _weights_by_name(model)
     expected = ExpectedWeights(
         {name: tuple(variable.shape) for name, (variable, _) in weights.items()},
         stride_in_3x3({name: layer.strides for name, layer in _convolutions(weights).items()}),
@@ -163,7 +163,7 @@ def _patterns(skip: Any) -> tuple[str, ...]:
 Weights = dict[WeightName, tuple[Any, Any]]
 
 
-def _weights(model: keras.Model) -> Weights:
+def _weights_by_name(model: keras.Model) -> Weights:
     networks = networks_of(model)
     if len(networks) > 1:
         prefixes = ", ".join(repr(network.prefix) for network in networks)

@@ -163,7 +163,7 @@ def _size(cell: str) -> tuple[int, ...]:
     return tuple(map(int, cell.split("x")))
 
 
-def _colours(cell: str) -> tuple[float, ...]:
+def _numbers_of(cell: str) -> tuple[float, ...]:
     return tuple(map(float, cell.split()))
 
 
@@ -172,7 +172,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "classes": int,
     **dict.fromkeys(("input_size", "test_input_size"), _size),
     **dict.fromkeys(("crop_pct", "top1", "test_crop_pct", "test_top1"), float),
-    **dict.fromkeys(("mean", "std"), _colours),
+    **dict.fromkeys(("mean", "std"), _numbers_of),
 }
 
 

@@ -28,7 +28,7 @@ def does_not_fit(
         f"cannot load {found.checkpoint.name} (named as in {found.origin.name}{after}) into "
         f"{model_name!r}:"
     ]
-    lines += _listed(matched.problems)
+    lines += _problem_lines(matched.problems)
     if any(problem.kind == "setting" for problem in matched.problems):
         lines.append(
             "A dict of the arrays alone, or a .weights.h5, loads whatever the layers compute."
@@ -55,7 +55,7 @@ def _without_classifier(expected: ExpectedWeights) -> ExpectedWeights:
     return replace(expected, shapes=shapes)
 
 
-def _listed(problems: Iterable[Problem]) -> Iterator[str]:
+def _problem_lines(problems: Iterable[Problem]) -> Iterator[str]:
     """A line for each problem, and the number of those of a kind beyond `LISTED`."""
     of_kind: dict[str, list[str]] = {}
     for kind, words in problems:

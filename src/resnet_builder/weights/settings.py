@@ -55,7 +55,7 @@ def other_settings(
             yield f"{name} is {'only in the file' if name in there else 'not in the file'}"
             continue
         for setting in COMPARED.get(classes[f"{prefix}{name}"], ()):
-            saved, own = (_plain(layers[name].get(setting)) for layers in (there, here))
+            saved, own = (_as_json(layers[name].get(setting)) for layers in (there, here))
             if saved != own:
                 yield f"{name} has {setting}={saved} there and {own} here"
 
@@ -76,9 +76,9 @@ def _total_stride(layers: Mapping[LayerName, Any], blocks: Set[Place]) -> int:
 
 def _stride(settings: Mapping[str, Any]) -> int:
     """The product of both strides; 1 for a layer without strides."""
-    return prod(_plain(settings.get("strides", [1])))
+    return prod(_as_json(settings.get("strides", [1])))
 
 
-def _plain(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
     """A value as JSON has it."""
-    return list(map(_plain, value)) if isinstance(value, list | tuple) else value
+    return list(map(_as_json, value)) if isinstance(value, list | tuple) else value

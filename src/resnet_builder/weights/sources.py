@@ -53,14 +53,14 @@ def open_checkpoint(source: Any) -> Iterator[Checkpoint]:
         raise FileNotFoundError(
             f"cannot load {described(str(path))}: there is no such file or folder{hint}"
         )
-    with (_folder if path.is_dir() else _file)(path) as checkpoint:
+    with (_open_folder if path.is_dir() else _open_file)(path) as checkpoint:
         yield checkpoint
 
 
 # Files ------------------------------------------------------------------------------------------
 
 
-def _file(path: Path) -> AbstractContextManager[Checkpoint]:
+def _open_file(path: Path) -> AbstractContextManager[Checkpoint]:
     with path.open("rb") as file:  # unreadable files say so here
         first = file.read(64)
     if not first:
@@ -115,10 +115,10 @@ FOLDER_FILES: dict[str, Reader | None] = {
 }
 
 
-def _folder(path: Path) -> AbstractContextManager[Checkpoint]:
+def _open_folder(path: Path) -> AbstractContextManager[Checkpoint]:
     for name, reader in FOLDER_FILES.items():
         if (path / name).exists():
-            return reader(path) if reader else _file(path / name)
+            return reader(path) if reader else _open_file(path / name)
     raise FileNotFoundError(
         f"cannot load {path}: the folder has none of {', '.join(FOLDER_FILES)}; name a file in it"
     )
