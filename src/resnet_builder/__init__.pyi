@@ -17,8 +17,9 @@ from .lesions.paths import path_lengths as path_lengths
 from .model.article import basic_block as basic_block
 from .model.article import bottleneck as bottleneck
 from .pictures.plot import plot as plot
-from .presets import PRESETS as PRESETS
-from .presets import list_presets as list_presets
+from .presets.published import PublishedWeights as PublishedWeights
+from .presets.table import PRESETS as PRESETS
+from .presets.table import list_presets as list_presets
 from .training.freezing import freeze as freeze
 from .training.freezing import unfreeze as unfreeze
 from .training.recipes import RECIPES as RECIPES
@@ -28,7 +29,6 @@ from .weights.listing import WeightsList as WeightsList
 from .weights.listing import list_weights as list_weights
 from .weights.loading import load_weights as load_weights
 from .weights.preprocessing import preprocessing as preprocessing
-from .weights.published import PublishedWeights as PublishedWeights
 from .weights.report import WeightsReport as WeightsReport
 
 __all__: list[str]

@@ -15,13 +15,14 @@ from .model.assemble import assemble
 from .model.initializers import restore_initializers
 from .model.layers import Style
 from .plan.network import Head, Plan, Pooling, make_plan
-from .presets import PRESETS, resolve
+from .presets.published import in_table
+from .presets.resolving import resolve
+from .presets.table import PRESETS
 from .weights.checkpoints import Checkpoint
 from .weights.contents import contents
 from .weights.fetching import opened
 from .weights.imagenet import recommended
 from .weights.loading import load_checkpoint
-from .weights.published import in_table
 
 
 class ResnetBuilder:

@@ -16,7 +16,7 @@ from .plan.norms import NORMS
 from .plan.orders import ORDERS
 from .plan.shortcuts import PROJECTIONS
 from .plan.stems import STEM_POOLS, STEMS
-from .presets import resolve
+from .presets.resolving import resolve
 
 if TYPE_CHECKING:
     from .pictures.diagram import Diagram

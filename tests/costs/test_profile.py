@@ -11,7 +11,7 @@ from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, profile
 from resnet_builder.costs.cost import total_cost
 from resnet_builder.costs.models import read_model
 from resnet_builder.plan.network import make_plan
-from resnet_builder.presets import resolve
+from resnet_builder.presets.resolving import resolve
 
 from ..helpers import trainable_parameters
 from .reference_numbers import REFERENCE, REFERENCE_MEGA_MACS, REFERENCE_WITHOUT_TOP, Row

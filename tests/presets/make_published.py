@@ -1,10 +1,10 @@
-"""Write src/resnet_builder/weights/published.csv: every published checkpoint.
+"""Write src/resnet_builder/presets/published.csv: every published checkpoint.
 
 It is made of the tables of timm 1.0.31, torchvision 0.29.1, Keras 3.15.1 and keras-hub 0.32.0,
 which must be installed, and of timm's accuracies:
 https://github.com/huggingface/pytorch-image-models/blob/aa4b5850/results/results-imagenet.csv
 
-python -m tests.weights.make_published results-imagenet.csv
+python -m tests.presets.make_published results-imagenet.csv
 """
 
 import csv
@@ -17,8 +17,8 @@ from math import floor
 from pathlib import Path
 from typing import Any
 
-from resnet_builder.weights import published
-from resnet_builder.weights.published import PublishedWeights
+from resnet_builder.presets import published
+from resnet_builder.presets.published import PublishedWeights
 
 TABLE = Path(published.__file__).with_name(published.TABLE)
 

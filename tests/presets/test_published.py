@@ -6,13 +6,13 @@ from dataclasses import fields
 import pytest
 
 from resnet_builder import PRESETS, list_weights, profile
-from resnet_builder.weights.published import (
+from resnet_builder.presets.published import (
     READERS,
     PublishedWeights,
-    find_published,
     in_table,
     published,
 )
+from resnet_builder.presets.repositories import find_published
 
 pytestmark = pytest.mark.once
 

@@ -1,7 +1,7 @@
 import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder, list_presets
-from resnet_builder.presets import resolve
+from resnet_builder.presets.resolving import resolve
 
 pytestmark = pytest.mark.once
 

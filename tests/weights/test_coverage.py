@@ -5,8 +5,8 @@ import json
 import pytest
 
 from resnet_builder.cli.main import main
+from resnet_builder.presets.published import published
 from resnet_builder.weights.coverage import coverage
-from resnet_builder.weights.published import published
 
 pytestmark = pytest.mark.once
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from safetensors.numpy import save
 
-from resnet_builder.weights.hub import is_repository
+from resnet_builder.common.hub import is_repository
 
 from .checkpoint_recipe import checkpoint
 
@@ -123,8 +123,8 @@ def download(
     return in_a_new_process(
         hub,
         cache,
-        "from resnet_builder.weights.hub import download",
-        f'print(download({source!r}).stat().st_size, "bytes")',
+        "from resnet_builder.weights.fetching import from_hub",
+        f'print(from_hub({source!r}).stat().st_size, "bytes")',
         offline=offline,
     )
 
@@ -225,9 +225,9 @@ def test_an_older_repository(hub: Hub, tmp_path: Path) -> None:
 def test_a_preset_of_keras_hub(hub: Hub, tmp_path: Path) -> None:
     imports = """
 import os
-from resnet_builder.weights.hub import download
+from resnet_builder.weights.fetching import from_hub
 """
-    code = 'print(*sorted(os.listdir(download("timm/resnet18"))))'
+    code = 'print(*sorted(os.listdir(from_hub("timm/resnet18"))))'
     hub.files = {"model.weights.h5": b"backbone", "config.json": SMALL, "task.json": SMALL}
     for asked in (hub, None):  # then from the cache
         answered = in_a_new_process(asked, tmp_path / "backbone", imports, code)
@@ -250,7 +250,7 @@ def test_preprocessing_is_read_from_the_repository(hub: Hub, tmp_path: Path) -> 
     message = in_a_new_process(
         hub,
         tmp_path,
-        "from resnet_builder.weights.hub import download",
+        "from resnet_builder.common.hub import download",
         'download("timm/resnet18", ["config.json"])',
     )
     assert message.startswith("FileNotFoundError 'timm/resnet18' has none of config.json")

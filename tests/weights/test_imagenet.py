@@ -8,9 +8,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from resnet_builder import PRESETS, ResnetBuilder, load_weights
+from resnet_builder.presets.published import in_table, published
 from resnet_builder.weights import fetching, imagenet
 from resnet_builder.weights.imagenet import find_recommended, recommended
-from resnet_builder.weights.published import in_table, published
 
 from .checkpoint_recipe import checkpoint
 
@@ -70,7 +70,7 @@ def test_from_preset_downloads_it_and_says_which(
         asked.append(repository)
         return path
 
-    monkeypatch.setattr(fetching, "download", download)
+    monkeypatch.setattr(fetching, "from_hub", download)
     model = ResnetBuilder.from_preset("resnet18", (32, 32, 3), weights="imagenet")
     assert asked == ["timm/resnet18.a1_in1k"]
     assert model.name == "resnet18"

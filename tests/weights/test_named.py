@@ -12,8 +12,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from resnet_builder import ResnetBuilder, compare, load_weights, plot, preprocessing, profile
-from resnet_builder.weights import fetching, repositories
-from resnet_builder.weights.published import in_table
+from resnet_builder.presets import repositories
+from resnet_builder.presets.published import in_table
+from resnet_builder.weights import fetching
 
 from ..helpers import assert_same_weights
 from .checkpoint_recipe import checkpoint
@@ -34,7 +35,7 @@ def downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asked.append(repository)
         return path
 
-    monkeypatch.setattr(fetching, "download", download)
+    monkeypatch.setattr(fetching, "from_hub", download)
     return asked
 
 
@@ -115,7 +116,7 @@ def test_a_repository_that_is_not_in_the_table(
         return tmp_path / files[0]
 
     monkeypatch.setattr(repositories, "download", download)
-    monkeypatch.setattr(fetching, "download", download)
+    monkeypatch.setattr(fetching, "from_hub", download)
     assert profile("me/net@main").input_shape == (32, 48, 3)
     model = ResnetBuilder.from_preset("me/net@main")
     assert (model.name, model.input_shape) == ("resnet18.mine", (None, 32, 48, 3))
@@ -158,7 +159,7 @@ def test_imagenet_weights_of_another_size_than_the_presets(
     small = ResnetBuilder.from_preset("resnet200d", **options)
     file = tmp_path / "model.safetensors"
     save_file({weight.path: weight.numpy() for weight in small.weights}, file)
-    monkeypatch.setattr(fetching, "download", lambda _: file)
+    monkeypatch.setattr(fetching, "from_hub", lambda _: file)
     model = ResnetBuilder.from_preset(
         "resnet200d", weights="imagenet", data_format="channels_first", **options
     )

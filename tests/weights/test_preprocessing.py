@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from resnet_builder import decode, preprocessing
-from resnet_builder.weights import repositories
-from resnet_builder.weights.published import in_table
+from resnet_builder.presets import repositories
+from resnet_builder.presets.published import in_table
 
 # As timm.push_to_hf_hub writes it, in part.
 CONFIG: dict[str, Any] = {

@@ -10,8 +10,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from resnet_builder import ResnetBuilder, load_weights
-from resnet_builder.presets import resolve
-from resnet_builder.weights.hub import is_repository
+from resnet_builder.common.hub import is_repository
+from resnet_builder.presets.resolving import resolve
 
 from .checkpoint_recipe import Array, as_torchvision
 

@@ -12,7 +12,7 @@ from ..builder import ResnetBuilder
 from ..common.recursion import room_for
 from ..inference.folding import fold_batch_norm, folding_report
 from ..plan.network import make_plan
-from ..presets import resolve
+from ..presets.resolving import resolve
 from ..weights.checkpoints import Checkpoint
 from ..weights.contents import contents
 from ..weights.fetching import opened
@@ -51,7 +51,9 @@ def convert(
     """
     path = Path(file)
     if not path.name.endswith(WRITTEN_ENDINGS):
-        raise ValueError(f"cannot write {file!r}: its ending must be one of {', '.join(WRITTEN_ENDINGS)}")
+        raise ValueError(
+            f"cannot write {file!r}: its ending must be one of {', '.join(WRITTEN_ENDINGS)}"
+        )
     if not path.parent.is_dir():
         raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
     if path.is_dir():

@@ -11,7 +11,7 @@ from ..plan.draft import Unit
 from ..plan.layers import Layer
 from ..plan.network import Plan, Stage, make_plan
 from ..plan.words import describe
-from ..presets import resolve
+from ..presets.resolving import resolve
 from .cost import Cost, total_cost
 from .report import Profile, StageProfile
 

@@ -72,16 +72,18 @@ def places(graph: list[Node]) -> list[Place]:
     names = read_names(node.layer.name for node in graph)
     if not any(name.place.block for name in names.values()):
         return [ELSEWHERE] * len(graph)
+    found = _names_or_next(graph, names), _are_inside(graph, names)
     return [
-        (name.place if after else STEM) if name else HEAD
-        for name, after in zip(_names_or_next(graph, names), _are_inside(graph, names), strict=True)
+        (name.place if is_inside else STEM) if name else HEAD
+        for name, is_inside in zip(*found, strict=True)
     ]
 
 
 def _inside(graph: list[Node], names: Mapping[str, LayerName]) -> Iterator[tuple[Any, LayerName]]:
     """The layers of networks; a layer without a known name has that of the next named layer."""
-    for node, name, after in zip(graph, _names_or_next(graph, names), _are_inside(graph, names), strict=True):
-        if name and after:
+    found = _names_or_next(graph, names)
+    for node, name, is_inside in zip(graph, found, _are_inside(graph, names), strict=True):
+        if name and is_inside:
             yield node.layer, name
 
 

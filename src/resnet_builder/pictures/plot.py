@@ -12,7 +12,7 @@ import pydot
 from ..common.checks import boolean, choice
 from ..config import ResnetConfig
 from ..plan.network import make_plan
-from ..presets import resolve
+from ..presets.resolving import resolve
 from .browser.document import CLOSED, FOLDED, WHOLE, document
 from .diagram import Diagram, check_path
 from .page.drawing import draw_page

@@ -4,7 +4,7 @@ timm models/_pruned/ecaresnet50d_pruned.txt and ecaresnet101d_pruned.txt: the sh
 of each block's three convolutions.
 """
 
-from .config import Widths
+from ..config import Widths
 
 # fmt: off
 ECARESNET50D_PRUNED: Widths = (

@@ -1,6 +1,6 @@
 """The published checkpoints, read from `published.csv`. Does not import Keras.
 
-`tests/weights/make_published.py` writes the file from the libraries' own tables.
+`tests/presets/make_published.py` writes the file from the libraries' own tables.
 """
 
 import csv
@@ -10,7 +10,6 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from ..common.checks import unknown
 from ..common.shapes import ImageShape
 from ..common.words import by
 
@@ -109,36 +108,6 @@ class PublishedWeights:
             test_crop_pct=None,
             test_top1=None,
         )
-
-
-def find_published(source: str) -> PublishedWeights | None:
-    """Return the checkpoint of a name or a repository; None if `source` is neither.
-
-    Args:
-        source: preset and tag, such as `"resnet50.a1_in1k"`, or a repository of the Hugging Face
-            Hub, optionally with `@` and a revision. The `config.json` of a repository that is not
-            in the table is read from the cache or downloaded.
-
-    Raises:
-        ValueError: an unknown tag, or a repository that names no network of timm.
-        OSError, ImportError: the repository cannot be read.
-    """
-    if found := in_table(source):
-        return found
-    repository, revision, _ = source.partition("@")
-    if revision and (found := in_table(repository)):
-        return replace(found, source=source)
-    if "/" in source:
-        # Imported here, because other sources need neither NumPy nor the hub.
-        from .hub import is_repository
-        from .repositories import read_repository
-
-        return read_repository(source) if is_repository(source) else None
-    preset, dot, _ = source.partition(".")
-    if dot and (known := [row.name for row in published() if row.preset == preset]):
-        where = f'list_weights("{preset}") lists them all'
-        raise ValueError(unknown("checkpoint", source, known, where))
-    return None
 
 
 def in_table(source: str) -> PublishedWeights | None:

@@ -2,18 +2,14 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any
 
-from .common.checks import unknown
-from .common.shapes import image_shape
-from .config import ORIGINAL, Changes, ResnetConfig
+from ..common.checks import unknown
+from ..config import ORIGINAL, Changes, ResnetConfig
 from .pruned import ECARESNET50D_PRUNED, ECARESNET101D_PRUNED
-
-# This module of `weights` is data and does not depend on the presets.
-from .weights.published import PublishedWeights, find_published
 
 
 def _basic(*repetitions: int, **changes: Any) -> ResnetConfig:
@@ -297,63 +293,12 @@ def list_presets(pattern: str = "*") -> list[str]:
     return [name for name in PRESETS if fnmatchcase(name, pattern)]
 
 
-@dataclass(frozen=True)
-class Named:
-    """A config, the name for its model, table or picture, and the checkpoint that it is of."""
-
-    name: str
-    config: ResnetConfig
-    checkpoint: PublishedWeights | None = None
-
-
-def resolve(
-    source: str | ResnetConfig,
-    input_shape: Any = None,
-    classes: int | None = None,
-    *,
-    data_format: str = "channels_last",
-    corrected_call: Callable[[tuple[int | None, ...]], str] | None = "input_shape={}".format,
-    **changes: Any,
-) -> Named:
-    """Return the config of a name, or a given config, with some fields changed.
-
-    Args:
-        source: a preset's name, a checkpoint's name or repository (its network, with its input
-            size and number of classes), or a config.
-        input_shape: input shape in the order of `data_format`. Default: the config's own.
-        classes: number of classes. Default: the config's own.
-        corrected_call: function that writes the corrected call for a shape that looks as if in
-            the other order, for the message; None accepts such a shape.
-        **changes: fields of `ResnetConfig`.
+def find_preset(name: str) -> ResnetConfig:
+    """Return the config of a preset, or of another member of a family.
 
     Raises:
-        TypeError: a source of another type, or an unknown field.
-        ValueError: an unknown preset or checkpoint; the message suggests similar names.
-        OSError, ImportError: the `config.json` of an unknown repository cannot be read.
+        ValueError: an unknown name, or a depth that breaks the family's rule.
     """
-    named = _find(source)
-    if input_shape is not None:
-        changes["input_shape"] = image_shape(input_shape, data_format, corrected_call)
-    if classes is not None:
-        changes["classes"] = classes
-    return replace(named, config=named.config.replace(**changes)) if changes else named
-
-
-def _find(source: str | ResnetConfig) -> Named:
-    if isinstance(source, ResnetConfig):
-        return Named("resnet", source)
-    if not isinstance(source, str):
-        raise TypeError(f"source must be a preset's name or a ResnetConfig, got {source!r}")
-    checkpoint = find_published(source)
-    if checkpoint is None:
-        return Named(source, _preset(source))
-    config = _preset(checkpoint.preset).replace(input_shape=checkpoint.input_shape)
-    if checkpoint.classes:
-        config = config.replace(classes=checkpoint.classes)
-    return Named(checkpoint.name, config, checkpoint)
-
-
-def _preset(name: str) -> ResnetConfig:
     found = PRESETS.get(name) or _member(name)
     if not found:
         raise ValueError(unknown("preset", name, PRESETS, "list_presets() names them all"))

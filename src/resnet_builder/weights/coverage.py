@@ -10,8 +10,8 @@ from itertools import groupby
 from ..common.tables import Table, TableCell, Tabular
 from ..costs.profile import profile
 from ..costs.published import rounded_alike
-from ..presets import PRESETS
-from .published import PublishedWeights, published
+from ..presets.published import PublishedWeights, published
+from ..presets.table import PRESETS
 
 # library and preset -> the largest relative error of its logits from those of the library's own
 # network; tests/weights/side_by_side.py writes it.

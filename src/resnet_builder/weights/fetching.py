@@ -4,12 +4,11 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import keras
-
+from ..common.hub import check_digest, download, is_repository
+from ..presets.published import PublishedWeights, in_table
 from .checkpoints import Checkpoint
-from .hub import check_digest, download, is_repository
-from .published import PublishedWeights, in_table
-from .sources import open_checkpoint
+from .keras_hub import BACKBONE_FILE, CONFIG_FILE, HEAD_FILE
+from .sources import FOLDER_FILES, open_checkpoint
 
 
 def opened(source: Any) -> AbstractContextManager[Checkpoint]:
@@ -28,12 +27,23 @@ def _fetched(source: Any) -> Any:
     """The file of a published checkpoint or of a repository; other sources as they are."""
     if isinstance(source, str) and (weights := in_table(source)):
         is_url = weights.source.startswith("https://")
-        return _from_url(weights) if is_url else download(weights.source)
-    return download(source) if is_repository(source) else source
+        return _from_url(weights) if is_url else from_hub(weights.source)
+    return from_hub(source) if is_repository(source) else source
+
+
+def from_hub(repository: str) -> Path:
+    """Return the checkpoint of a repository: a file, or the folder of a preset of keras-hub.
+
+    Raises:
+        OSError, ImportError, ValueError: as in `download`.
+    """
+    return download(repository, tuple(FOLDER_FILES), {BACKBONE_FILE: (HEAD_FILE, CONFIG_FILE)})
 
 
 def _from_url(weights: PublishedWeights) -> Path:
     """The file in the cache of keras.applications, downloaded if it is not there."""
+    import keras  # for its cache; the hub's files do not need it
+
     try:
         file = Path(keras.utils.get_file(origin=weights.source, cache_subdir="models"))
     except OSError:

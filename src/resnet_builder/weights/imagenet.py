@@ -1,8 +1,8 @@
 """The checkpoint for `weights="imagenet"`. Does not import Keras."""
 
 from ..common.checks import unknown
-from ..presets import PRESETS
-from .published import PublishedWeights, published
+from ..presets.published import PublishedWeights, published
+from ..presets.table import PRESETS
 
 CLASSES = 1000
 

@@ -118,7 +118,7 @@ def _hdf5(path: Path, file: Any) -> Iterator[Checkpoint]:
         raise broken(path, "HDF5 file", error) from error
     with opened_file as root:
         try:
-            checkpoint = _numbered(path, root) if _is_numbered(root) else _by_layer(path, root)
+            checkpoint = _numbered(path, root) if _is_numbered(root) else _from_lists(path, root)
         except (OSError, KeyError, RuntimeError, ValueError, AttributeError, TypeError) as error:
             raise broken(path, "HDF5 file of Keras", error) from error
         yield checkpoint
@@ -131,7 +131,7 @@ def _is_numbered(root: Any) -> bool:
     return not {"layer_names", "layer_names0"} & set(root.get("model_weights", root).attrs)
 
 
-def _by_layer(path: Path, root: Any) -> Checkpoint:
+def _from_lists(path: Path, root: Any) -> Checkpoint:
     layers = root.get("model_weights", root)
     tensors = {}
     for layer in _list_attribute(layers, "layer_names"):

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from ..common.tables import Table, TableCell, Tabular
+from ..presets.published import PublishedWeights, published
 from .imagenet import CLASSES, find_recommended
-from .published import PublishedWeights, published
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ import keras
 import numpy as np
 
 from ..common.shapes import in_order
+from ..presets.published import PublishedWeights
+from ..presets.repositories import find_published
 from .imagenet import recommended
-from .published import PublishedWeights, find_published
 
 
 def preprocessing(source: str, *, data_format: str | None = None) -> keras.Sequential:

@@ -8,18 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ..common.checks import described
+from ..common.hub import FILE_ENDINGS
 from . import keras_hub
 from .checkpoints import Checkpoint, broken, from_arrays
 from .keras_files import WEIGHTS_IN_ARCHIVE, hdf5_file, keras_archive
 from .torch_files import pytorch_file, safetensors_file
 
 Reader = Callable[[Path], AbstractContextManager[Checkpoint]]
-
-# Endings of text that names a file and not a repository. The format is recognised by the content.
-ENDINGS = (
-    *(".safetensors", ".h5", ".keras"),
-    *(".pth", ".pt", ".bin", ".ckpt", ".tar", ".pkl"),
-)
 
 ALLOWED = (
     'weights are "imagenet", a repository as owner/name, a dict of arrays, a file (safetensors, '
@@ -49,7 +44,7 @@ def open_checkpoint(source: Any) -> Iterator[Checkpoint]:
         )
     path = Path(source)
     if not os.path.exists(path):  # noqa: PTH110 - unlike Path.exists, False for any text
-        hint = "" if path.name.lower().endswith(ENDINGS) else f"; {ALLOWED}"
+        hint = "" if path.name.lower().endswith(FILE_ENDINGS) else f"; {ALLOWED}"
         raise FileNotFoundError(
             f"cannot load {described(str(path))}: there is no such file or folder{hint}"
         )

@@ -17,7 +17,7 @@ from resnet_builder import ResnetBuilder, compare, list_presets, plot
 from resnet_builder.pictures.plot import Detail
 from resnet_builder.plan.layers import Layer
 from resnet_builder.plan.network import make_plan
-from resnet_builder.presets import resolve
+from resnet_builder.presets.resolving import resolve
 
 from ...helpers import two_branches
 

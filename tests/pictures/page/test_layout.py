@@ -17,7 +17,7 @@ from resnet_builder.pictures.sketch.of_model import sketch_model
 from resnet_builder.pictures.sketch.of_plan import sketch_plan
 from resnet_builder.pictures.sketch.sketch import Sketch
 from resnet_builder.plan.network import make_plan
-from resnet_builder.presets import resolve
+from resnet_builder.presets.resolving import resolve
 
 from ...helpers import two_branches
 

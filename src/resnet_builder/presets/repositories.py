@@ -1,11 +1,39 @@
-"""Repositories of the Hugging Face Hub that are not in the table: timm's `config.json`."""
+"""The checkpoint of a name or a repository: a row of the table, or timm's `config.json`."""
 
 import json
+from dataclasses import replace
 
-from .hub import download
-from .published import PublishedWeights
+from ..common.checks import unknown
+from ..common.hub import download, is_repository
+from .published import PublishedWeights, in_table, published
 
 NEEDED = ("architecture", "num_classes", "input_size", "mean", "std")
+
+
+def find_published(source: str) -> PublishedWeights | None:
+    """Return the checkpoint of a name or a repository; None if `source` is neither.
+
+    Args:
+        source: preset and tag, such as `"resnet50.a1_in1k"`, or a repository of the Hugging Face
+            Hub, optionally with `@` and a revision. The `config.json` of a repository that is not
+            in the table is read from the cache or downloaded.
+
+    Raises:
+        ValueError: an unknown tag, or a repository that names no network of timm.
+        OSError, ImportError: the repository cannot be read.
+    """
+    if found := in_table(source):
+        return found
+    repository, revision, _ = source.partition("@")
+    if revision and (found := in_table(repository)):
+        return replace(found, source=source)
+    if "/" in source:
+        return read_repository(source) if is_repository(source) else None
+    preset, dot, _ = source.partition(".")
+    if dot and (known := [row.name for row in published() if row.preset == preset]):
+        where = f'list_weights("{preset}") lists them all'
+        raise ValueError(unknown("checkpoint", source, known, where))
+    return None
 
 
 def read_repository(repository: str) -> PublishedWeights:

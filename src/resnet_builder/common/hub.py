@@ -1,37 +1,40 @@
-"""Checkpoints from the Hugging Face Hub, through huggingface_hub: its cache and progress bar."""
+"""Files of the Hugging Face Hub, through huggingface_hub: its cache and progress bar."""
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import keras_hub
-from .sources import ENDINGS, FOLDER_FILES
-
 # owner/name, optionally followed by @ and a revision.
 REPOSITORY = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 
-CHECKPOINTS = tuple(FOLDER_FILES)
+# Endings of text that names a file and not a repository. The format is recognised by the content.
+FILE_ENDINGS = (
+    *(".safetensors", ".h5", ".keras"),
+    *(".pth", ".pt", ".bin", ".ckpt", ".tar", ".pkl"),
+)
 
 
 def is_repository(source: Any) -> bool:
     """Return whether a source looks like a repository's name and not like a path."""
     if not isinstance(source, str) or not REPOSITORY.fullmatch(source):
         return False
-    reads_as_a_path = source.startswith(".") or source.lower().endswith(ENDINGS)
+    reads_as_a_path = source.startswith(".") or source.lower().endswith(FILE_ENDINGS)
     return not reads_as_a_path and not Path(source).parent.is_dir()
 
 
-def download(repository: str, files: Sequence[str] = CHECKPOINTS) -> Path:
+def download(
+    repository: str, files: Sequence[str], companions: Mapping[str, Sequence[str]] | None = None
+) -> Path:
     """Return the first of some files that a repository has, from the cache or the hub.
-
-    Of a preset of keras-hub, return the folder with its files.
 
     Args:
         repository: a name such as `timm/resnet18.tv_in1k`, optionally with `@` and a revision.
         files: file names, in the order of preference; a file in the cache goes first.
+        companions: of a file, others that belong to it, of which the repository may lack some.
+            Where it has companions, the folder with all of them is returned.
 
     Raises:
         ImportError: huggingface_hub is not installed.
@@ -44,7 +47,8 @@ def download(repository: str, files: Sequence[str] = CHECKPOINTS) -> Path:
     asked = _Repository(name, revision or None)
     for file in sorted(files, key=lambda file: not asked.in_cache(file)):
         if path := asked.get(file):
-            return _whole_preset(path, asked) if file == keras_hub.BACKBONE_FILE else path
+            others = (companions or {}).get(file)
+            return _folder_with(others, path, asked) if others else path
     if asked.unreachable:
         raise ConnectionError(
             f"{repository!r} is not in the cache and the Hugging Face Hub cannot be reached: on a "
@@ -54,13 +58,13 @@ def download(repository: str, files: Sequence[str] = CHECKPOINTS) -> Path:
     raise FileNotFoundError(f"{repository!r} has none of {', '.join(files)}")
 
 
-def _whole_preset(backbone: Path, asked: "_Repository") -> Path:
-    """Get the other files of a preset, from the same commit, and return their folder."""
-    folder = backbone.parent  # named by the commit
+def _folder_with(others: Sequence[str], file: Path, asked: "_Repository") -> Path:
+    """Get the other files, from the same commit, and return their folder."""
+    folder = file.parent  # named by the commit
     same_commit = replace(asked, revision=folder.name)
-    for file in (keras_hub.HEAD_FILE, keras_hub.CONFIG_FILE):
-        if same_commit.in_cache(file) is not None:
-            same_commit.get(file)
+    for other in others:
+        if same_commit.in_cache(other) is not None:
+            same_commit.get(other)
     return folder
 
 

@@ -1,0 +1,1 @@
+"""The table of networks and that of their published checkpoints; `resolving.resolve` reads both."""

@@ -1,0 +1,67 @@
+"""From the name of a network, of a checkpoint or of a repository to a config."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..common.shapes import image_shape
+from ..config import ResnetConfig
+from .published import PublishedWeights
+from .repositories import find_published
+from .table import find_preset
+
+
+@dataclass(frozen=True)
+class Named:
+    """A config, the name for its model, table or picture, and the checkpoint that it is of."""
+
+    name: str
+    config: ResnetConfig
+    checkpoint: PublishedWeights | None = None
+
+
+def resolve(
+    source: str | ResnetConfig,
+    input_shape: Any = None,
+    classes: int | None = None,
+    *,
+    data_format: str = "channels_last",
+    corrected_call: Callable[[tuple[int | None, ...]], str] | None = "input_shape={}".format,
+    **changes: Any,
+) -> Named:
+    """Return the config of a name, or a given config, with some fields changed.
+
+    Args:
+        source: a preset's name, a checkpoint's name or repository (its network, with its input
+            size and number of classes), or a config.
+        input_shape: input shape in the order of `data_format`. Default: the config's own.
+        classes: number of classes. Default: the config's own.
+        corrected_call: function that writes the corrected call for a shape that looks as if in
+            the other order, for the message; None accepts such a shape.
+        **changes: fields of `ResnetConfig`.
+
+    Raises:
+        TypeError: a source of another type, or an unknown field.
+        ValueError: an unknown preset or checkpoint; the message suggests similar names.
+        OSError, ImportError: the `config.json` of an unknown repository cannot be read.
+    """
+    named = _find(source)
+    if input_shape is not None:
+        changes["input_shape"] = image_shape(input_shape, data_format, corrected_call)
+    if classes is not None:
+        changes["classes"] = classes
+    return replace(named, config=named.config.replace(**changes)) if changes else named
+
+
+def _find(source: str | ResnetConfig) -> Named:
+    if isinstance(source, ResnetConfig):
+        return Named("resnet", source)
+    if not isinstance(source, str):
+        raise TypeError(f"source must be a preset's name or a ResnetConfig, got {source!r}")
+    checkpoint = find_published(source)
+    if checkpoint is None:
+        return Named(source, find_preset(source))
+    config = find_preset(checkpoint.preset).replace(input_shape=checkpoint.input_shape)
+    if checkpoint.classes:
+        config = config.replace(classes=checkpoint.classes)
+    return Named(checkpoint.name, config, checkpoint)
