@@ -17,9 +17,9 @@ from .lesions.paths import path_lengths as path_lengths
 from .model.article import basic_block as basic_block
 from .model.article import bottleneck as bottleneck
 from .pictures.plot import plot as plot
-from .presets.published import PublishedWeights as PublishedWeights
-from .presets.table import PRESETS as PRESETS
-from .presets.table import list_presets as list_presets
+from .presets.networks import PRESETS as PRESETS
+from .presets.networks import list_presets as list_presets
+from .presets.published_weights import PublishedWeights as PublishedWeights
 from .training.freezing import freeze as freeze
 from .training.freezing import unfreeze as unfreeze
 from .training.recipes import RECIPES as RECIPES

@@ -15,9 +15,9 @@ from .model.assemble import assemble
 from .model.initializers import restore_initializers
 from .model.layers import Style
 from .plan.network import Head, Plan, Pooling, make_plan
-from .presets.published import in_table
+from .presets.networks import PRESETS
+from .presets.published_weights import in_table
 from .presets.resolving import resolve
-from .presets.table import PRESETS
 from .weights.checkpoints import Checkpoint
 from .weights.contents import contents
 from .weights.fetching import opened

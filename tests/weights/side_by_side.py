@@ -25,7 +25,7 @@ import numpy as np
 
 import resnet_builder
 from resnet_builder import PRESETS, ResnetBuilder
-from resnet_builder.presets.published import published
+from resnet_builder.presets.published_weights import published
 
 from ..helpers import image_batch
 from .checkpoint_recipe import relative_error, tensor

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from resnet_builder.cli.main import main
-from resnet_builder.presets.published import published
+from resnet_builder.presets.published_weights import published
 from resnet_builder.weights.coverage import coverage
 
 pytestmark = pytest.mark.once

@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from resnet_builder import PRESETS, ResnetBuilder, load_weights
-from resnet_builder.presets.published import in_table, published
+from resnet_builder.presets.published_weights import in_table, published
 from resnet_builder.weights import fetching, imagenet
 from resnet_builder.weights.imagenet import find_recommended, recommended
 

@@ -17,8 +17,8 @@ from safetensors.numpy import save_file
 
 from resnet_builder import ResnetBuilder, load_weights
 from resnet_builder.plan.network import make_plan
+from resnet_builder.presets.networks import PRESETS
 from resnet_builder.presets.resolving import resolve
-from resnet_builder.presets.table import PRESETS
 from resnet_builder.weights import keras_files, loading, restoring
 from resnet_builder.weights.expected import expected_weights
 

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from resnet_builder import ResnetBuilder, compare, load_weights, plot, preprocessing, profile
 from resnet_builder.presets import repositories
-from resnet_builder.presets.published import in_table
+from resnet_builder.presets.published_weights import in_table
 from resnet_builder.weights import fetching
 
 from ..helpers import assert_same_weights

@@ -11,7 +11,7 @@ from PIL import Image
 
 from resnet_builder import decode, preprocessing
 from resnet_builder.presets import repositories
-from resnet_builder.presets.published import in_table
+from resnet_builder.presets.published_weights import in_table
 
 # As timm.push_to_hf_hub writes it, in part.
 CONFIG: dict[str, Any] = {

@@ -46,7 +46,7 @@ class Answer(NamedTuple):
 
 def _list(options: argparse.Namespace) -> Answer:
     from ..costs.profile import profile
-    from ..presets.table import list_presets
+    from ..presets.networks import list_presets
 
     names = list_presets(options.pattern)
     counts = [profile(name) for name in names]

@@ -7,8 +7,8 @@ from functools import cache
 
 from ..common.checks import unknown
 from ..common.tables import Table, Tabular
-from ..presets.published import published as published_weights
-from ..presets.table import PRESETS
+from ..presets.networks import PRESETS
+from ..presets.published_weights import published as published_weights
 from .profile import profile
 
 

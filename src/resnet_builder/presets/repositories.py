@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ..common.checks import unknown
 from ..common.hub import download, is_repository
-from .published import PublishedWeights, in_table, published
+from .published_weights import PublishedWeights, in_table, published
 
 NEEDED = ("architecture", "num_classes", "input_size", "mean", "std")
 

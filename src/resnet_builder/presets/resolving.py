@@ -6,9 +6,9 @@ from typing import Any
 
 from ..common.shapes import image_shape
 from ..config import ResnetConfig
-from .published import PublishedWeights
+from .networks import find_preset
+from .published_weights import PublishedWeights
 from .repositories import find_published
-from .table import find_preset
 
 
 @dataclass(frozen=True)

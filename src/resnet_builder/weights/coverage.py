@@ -10,8 +10,8 @@ from itertools import groupby
 from ..common.tables import Table, TableCell, Tabular
 from ..costs.profile import profile
 from ..costs.published import rounded_alike
-from ..presets.published import PublishedWeights, published
-from ..presets.table import PRESETS
+from ..presets.networks import PRESETS
+from ..presets.published_weights import PublishedWeights, published
 
 # library and preset -> the largest relative error of its logits from those of the library's own
 # network; tests/weights/side_by_side.py writes it.

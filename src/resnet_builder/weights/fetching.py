@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.hub import check_digest, download, is_repository
-from ..presets.published import PublishedWeights, in_table
+from ..presets.published_weights import PublishedWeights, in_table
 from .checkpoints import Checkpoint
 from .keras_hub import BACKBONE_FILE, CONFIG_FILE, HEAD_FILE
 from .sources import FOLDER_FILES, open_checkpoint

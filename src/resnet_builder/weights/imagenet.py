@@ -1,8 +1,8 @@
 """The checkpoint for `weights="imagenet"`. Does not import Keras."""
 
 from ..common.checks import unknown
-from ..presets.published import PublishedWeights, published
-from ..presets.table import PRESETS
+from ..presets.networks import PRESETS
+from ..presets.published_weights import PublishedWeights, published
 
 CLASSES = 1000
 

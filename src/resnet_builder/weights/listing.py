@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from ..common.tables import Table, TableCell, Tabular
-from ..presets.published import PublishedWeights, published
+from ..presets.published_weights import PublishedWeights, published
 from .imagenet import CLASSES, find_recommended
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..plan.names import LayerName
 from ..plan.network import Head, make_plan
-from ..presets.table import PRESETS
+from ..presets.networks import PRESETS
 from .expected import ExpectedWeights, expected_weights
 from .layouts import TensorShape
 from .library_names import Origin

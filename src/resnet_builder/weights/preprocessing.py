@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from ..common.shapes import in_order
-from ..presets.published import PublishedWeights
+from ..presets.published_weights import PublishedWeights
 from ..presets.repositories import find_published
 from .imagenet import recommended
 

@@ -1,6 +1,6 @@
-"""The published checkpoints, read from `published.csv`. Does not import Keras.
+"""The published checkpoints, read from `published_weights.csv`. Does not import Keras.
 
-`tests/presets/make_published.py` writes the file from the libraries' own tables.
+`tests/presets/make_published_weights.py` writes the file from the libraries' own tables.
 """
 
 import csv
@@ -13,7 +13,7 @@ from typing import Any
 from ..common.shapes import ImageShape
 from ..common.words import by
 
-TABLE = "published.csv"
+TABLE = "published_weights.csv"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import fields
 import pytest
 
 from resnet_builder import PRESETS, list_weights, profile
-from resnet_builder.presets.published import (
+from resnet_builder.presets.published_weights import (
     READERS,
     PublishedWeights,
     in_table,
