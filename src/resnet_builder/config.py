@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypedDict, Union, Unpack, get_args, get_origin
 
@@ -190,8 +191,10 @@ class ResnetConfig:
     classes: int = 1000
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            _check_type(field, getattr(self, field.name))
+        for name, types in _checked_types().items():
+            if not isinstance(value := getattr(self, name), types):
+                expected = " or ".join("None" if t is NoneType else t.__name__ for t in types)
+                raise TypeError(f"{name} must be {expected}, got {value!r}")
         repetitions = repetition_list(self.repetitions)
         normal: dict[str, Any] = {
             "repetitions": repetitions,
@@ -342,14 +345,17 @@ NUMBERS = (
 )
 
 
-def _check_type(field: "dataclasses.Field[Any]", value: Any) -> None:
-    """Check fields of names, bools or None; numbers and collections are checked one by one."""
-    union = get_origin(field.type) in (Union, UnionType)
-    kinds = get_args(field.type) if union else (field.type,)
-    types = tuple(str if get_origin(kind) is Literal else kind for kind in kinds)
-    if set(types) <= {bool, str, NoneType} and not isinstance(value, types):
-        expected = " or ".join("None" if kind is NoneType else kind.__name__ for kind in types)
-        raise TypeError(f"{field.name} must be {expected}, got {value!r}")
+@cache
+def _checked_types() -> dict[str, tuple[type, ...]]:
+    """The types of fields of names, bools or None; numbers and collections are checked apart."""
+    checked = {}
+    for field in dataclasses.fields(ResnetConfig):
+        union = get_origin(field.type) in (Union, UnionType)
+        kinds: Any = get_args(field.type) if union else (field.type,)
+        types = tuple(str if get_origin(kind) is Literal else kind for kind in kinds)
+        if set(types) <= {bool, str, NoneType}:
+            checked[field.name] = types
+    return checked
 
 
 def repetition_list(repetitions: Any) -> tuple[int, ...]:

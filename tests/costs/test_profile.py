@@ -48,7 +48,7 @@ def test_every_block_is_counted(name: str) -> None:
     layers = list(plan.layers)
     counts = profile(name)
     assert counts.parameters == sum(layer.parameters for layer in layers)
-    assert counts.total_parameters - counts.parameters == sum(lr.statistics for lr in layers)
+    assert counts.total_parameters - counts.parameters == sum(lr.counts[1] for lr in layers)
     assert counts.macs == sum(layer.macs or 0 for layer in layers)
     assert [row.repeats for row in counts.stages[1:-1]] == [len(s.blocks) for s in plan.stages]
 

@@ -113,7 +113,7 @@ def test_connections_and_costs(name: str) -> None:
     assert feeds == {layer.name: list(layer.inputs) for layer in plan.layers}
     trained = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
     assert sum(layer.parameters for layer in plan.layers) == trained
-    assert trained + sum(layer.statistics for layer in plan.layers) == model.count_params()
+    assert trained + sum(layer.counts[1] for layer in plan.layers) == model.count_params()
 
 
 def kinds_of_layer() -> list[type[Layer]]:

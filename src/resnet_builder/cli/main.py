@@ -45,13 +45,13 @@ class Answer(NamedTuple):
 
 
 def _list(options: argparse.Namespace) -> Answer:
-    from ..costs.profile import profile
-    from ..presets.networks import list_presets
+    from ..costs.profile import cost_of
+    from ..presets.networks import PRESETS, list_presets
 
     names = list_presets(options.pattern)
-    counts = [profile(name) for name in names]
-    rows = [(c.name, c.parameters, c.macs) for c in counts]
-    data = [{"name": c.name, "parameters": c.parameters, "macs": c.macs} for c in counts]
+    costs = [cost_of(PRESETS[name]) for name in names]
+    rows = [(name, c.parameters, c.macs) for name, c in zip(names, costs, strict=True)]
+    data = [{"name": name, "parameters": p, "macs": macs} for name, p, macs in rows]
     header = ("preset", "parameters", "multiply-adds")
     note = "" if names else f"no preset matches {options.pattern!r}"
     return Answer(Table(header=header, rows=tuple(rows), note=note), data, int(not names))

@@ -1,6 +1,5 @@
 """Files of the Hugging Face Hub, through huggingface_hub: its cache and progress bar."""
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -126,6 +125,8 @@ def _check_blob(path: Path, repository: str) -> None:
 
 def check_digest(file: Path, algorithm: str, expected: str, source: str) -> None:
     """Delete a downloaded file if its digest does not begin as expected, and raise ValueError."""
+    import hashlib  # which loads OpenSSL
+
     with file.open("rb") as opened:
         digest = hashlib.file_digest(opened, algorithm).hexdigest()
     if not digest.startswith(expected):

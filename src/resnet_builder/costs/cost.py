@@ -22,6 +22,11 @@ class Cost:
     macs: int | None = 0
     uncounted: tuple[str, ...] = ()
 
+    @property
+    def total_parameters(self) -> int:
+        """All weights."""
+        return self.parameters + self.statistics
+
 
 def total_cost(costs: Iterable[Cost]) -> Cost:
     """The sum of costs."""

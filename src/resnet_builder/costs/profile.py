@@ -77,27 +77,32 @@ def profile(
     return _profile(_parts_of(_shortened(config)), config, name)
 
 
+def cost_of(config: ResnetConfig) -> Cost:
+    """The cost of a whole network, without the words of its table."""
+    return total_cost(_costs(_parts_of(_shortened(config)), config))
+
+
 def profile_plan(plan: Plan, name: str) -> Profile:
     """The profile of a plan, under a name."""
     return _profile(_parts(plan), plan.config, name)
 
 
 def _shortened(config: ResnetConfig) -> ResnetConfig:
-    """The config with up to three blocks in a stage: those between first and last are alike."""
+    """The config without the blocks of a stage that are like another of its blocks."""
     if config.widths:  # every block has its own
         return config
-    return config.replace(repetitions=[min(blocks, 3) for blocks in config.repetitions])
+    different = 3 if config.stride_in_last_block else 2
+    return config.replace(repetitions=[min(blocks, different) for blocks in config.repetitions])
 
 
 class _Part(NamedTuple):
-    """The stem, a stage or the head: its row of Table 1, and its cost.
+    """The stem, a stage or the head: the units of its row of Table 1, and its cost.
 
     `cost` is that of the planned blocks, `further` that of each block beyond their number.
     """
 
     name: str
-    output_size: tuple[int | None, int | None]
-    lines: tuple[str, ...]
+    units: tuple[Unit, ...]
     cost: Cost
     planned: int = 1
     further: Cost = Cost()
@@ -105,20 +110,40 @@ class _Part(NamedTuple):
     def cost_of(self, blocks: int) -> Cost:
         return total_cost([self.cost, *[self.further] * (blocks - self.planned)])
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        described = (line for unit in self.units for line in describe(unit))
+        return tuple(line.row for line in described if line.in_table)
+
+    @property
+    def output_size(self) -> tuple[int | None, int | None]:
+        """The size after the last unit; the output of a residual branch has that of its block."""
+        if not self.units:
+            return None, None
+        shape = self.units[-1][-1].output_shape
+        return (shape[0], shape[1]) if len(shape) == 3 else (1, 1)
+
+
+def _repeats(config: ResnetConfig) -> tuple[int, ...]:
+    return (1, *config.repetitions, 1)
+
+
+def _costs(parts: Sequence[_Part], config: ResnetConfig) -> list[Cost]:
+    return [part.cost_of(n) for part, n in zip(parts, _repeats(config), strict=True)]
+
 
 def _profile(parts: Sequence[_Part], config: ResnetConfig, name: str) -> Profile:
-    repeats = (1, *config.repetitions, 1)
-    costs = [part.cost_of(blocks) for part, blocks in zip(parts, repeats, strict=True)]
+    costs = _costs(parts, config)
     total = total_cost(costs)
     rows = (
         StageProfile(part.name, part.output_size, part.lines, blocks, cost.parameters, cost.macs)
-        for part, blocks, cost in zip(parts, repeats, costs, strict=True)
+        for part, blocks, cost in zip(parts, _repeats(config), costs, strict=True)
     )
     return Profile(
         name=name,
         input_shape=config.input_shape,
         parameters=total.parameters,
-        total_parameters=total.parameters + total.statistics,
+        total_parameters=total.total_parameters,
         macs=total.macs,
         stages=tuple(rows),
     )
@@ -132,36 +157,20 @@ def _parts_of(config: ResnetConfig) -> tuple[_Part, ...]:
 
 def _parts(plan: Plan) -> tuple[_Part, ...]:
     return (
-        _part("stem", plan.stem, chain.from_iterable(plan.stem)),
+        _Part("stem", plan.stem, _cost(chain.from_iterable(plan.stem))),
         *map(_stage_part, plan.stages),
-        _part("head", plan.head, chain.from_iterable(plan.head)),
+        _Part("head", plan.head, _cost(chain.from_iterable(plan.head))),
     )
 
 
 def _stage_part(stage: Stage) -> _Part:
     blocks = stage.blocks
-    part = _part(stage.name, blocks[-1].residual, stage.layers)
-    return part._replace(planned=len(blocks), further=_cost(blocks[len(blocks) // 2].layers))
-
-
-def _part(name: str, units: tuple[Unit, ...], layers: Iterable[Layer]) -> _Part:
-    described = (line for unit in units for line in describe(unit))
-    lines = tuple(line.row for line in described if line.in_table)
-    return _Part(name, _output_size(units), lines, _cost(layers))
+    further = _cost(blocks[len(blocks) // 2].layers)
+    return _Part(stage.name, blocks[-1].residual, _cost(stage.layers), len(blocks), further)
 
 
 def _cost(layers: Iterable[Layer]) -> Cost:
     layers = list(layers)
-    return Cost(
-        sum(layer.parameters for layer in layers),
-        sum(layer.statistics for layer in layers),
-        known_sum(layer.macs for layer in layers),
-    )
-
-
-def _output_size(units: tuple[Unit, ...]) -> tuple[int | None, int | None]:
-    """The size after the last unit; the output of a residual branch has that of its block."""
-    if not units:
-        return None, None
-    shape = units[-1][-1].output_shape
-    return (shape[0], shape[1]) if len(shape) == 3 else (1, 1)
+    counts = [layer.counts for layer in layers]
+    macs = known_sum(layer.macs for layer in layers)
+    return Cost(sum(trained for trained, _ in counts), sum(fixed for _, fixed in counts), macs)

@@ -9,7 +9,7 @@ from ..common.checks import unknown
 from ..common.tables import Table, Tabular
 from ..presets.networks import PRESETS
 from ..presets.published_weights import published as published_weights
-from .profile import profile
+from .profile import cost_of
 
 
 @dataclass(frozen=True)
@@ -243,13 +243,13 @@ def verify(pattern: str = "*") -> Report:
 
 
 def _compared(pattern: str) -> Iterator[Published]:
-    counts = cache(profile)  # most presets have several numbers
+    counts = cache(cost_of)  # most presets have several numbers
     for source, quantity, preset, published in _numbers():
         if not fnmatchcase(preset, pattern):
             continue
         known = published if isinstance(published, tuple) else (published, published, "")
         theirs, expected, why = known
-        ours = getattr(counts(preset), quantity)
+        ours = getattr(counts(PRESETS[preset]), quantity)
         # A reason explains only the difference it was found for.
         note = why if rounded_alike(ours, expected) else ""
         equal = rounded_alike(ours, theirs)

@@ -4,7 +4,7 @@ To add a kind of block, write a function that lists its convolutions, and add a 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from math import prod
 
@@ -120,25 +120,25 @@ def res2net_bottleneck(config: ResnetConfig, spec: BlockSpec) -> list[ConvSpec]:
     reduce, conv, expand = bottleneck(config, spec)
     plan = partial(multi_scale, opens_stage=spec.opens_stage)
     width = conv.filters * config.splits
-    return [replace(reduce, filters=width), replace(conv, filters=width, plan=plan), expand]
+    return [reduce._replace(filters=width), conv._replace(filters=width, plan=plan), expand]
 
 
 def sk_basic_block(config: ResnetConfig, spec: BlockSpec) -> list[ConvSpec]:
     """A basic block with selective kernels in its first convolution (timm models/sknet.py)."""
     first, second = basic_block(config, spec)
-    return [replace(first, plan=selective_kernels), second]
+    return [first._replace(plan=selective_kernels), second]
 
 
 def sk_bottleneck(config: ResnetConfig, spec: BlockSpec) -> list[ConvSpec]:
     """A bottleneck with selective kernels in its 3x3 convolution (arXiv:1903.06586)."""
     reduce, conv, expand = bottleneck(config, spec)
-    return [reduce, replace(conv, plan=selective_kernels), expand]
+    return [reduce, conv._replace(plan=selective_kernels), expand]
 
 
 def resnest_bottleneck(config: ResnetConfig, spec: BlockSpec) -> list[ConvSpec]:
     """A bottleneck with split attention in its 3x3 convolution (arXiv:2004.08955)."""
     reduce, conv, expand = bottleneck(config, spec)
-    return [reduce, replace(conv, plan=split_attention), expand]
+    return [reduce, conv._replace(plan=split_attention), expand]
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,8 @@ def plan_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
     next_steps = [*(of_conv[0] for of_conv in steps[1:]), ""]
     numbered = enumerate(zip(convs, steps, next_steps, strict=True), start=1)
     for number, (conv, of_conv, next_step) in numbered:
-        conv = replace(conv, normalized=next_step == "norm")
+        if next_step == "norm":
+            conv = conv._replace(normalized=True)
         names = f"{spec.name}_{{}}{number}"
         several = conv.plan and conv.plan(draft, y, names, of_conv, conv)
         residual += several or [draft.unit(y, names, of_conv, conv)]
@@ -225,13 +226,13 @@ def _varied(config: ResnetConfig, spec: BlockSpec, own: list[ConvSpec]) -> list[
             raise ValueError(
                 f"widths: {spec.name} has {len(own)} convolutions, and widths are {spec.widths}"
             )
-        convs = [replace(c, filters=f) for c, f in zip(own, spec.widths, strict=True)]
+        convs = [c._replace(filters=f) for c, f in zip(own, spec.widths, strict=True)]
     if config.anti_aliasing:
-        convs = [replace(conv, anti_aliased=conv.strides != (1, 1)) for conv in convs]
+        convs = [conv._replace(anti_aliased=conv.strides != (1, 1)) for conv in convs]
     if spec.dilations != (1, 1):
         convs = list(_dilated(convs, *spec.dilations))
     if config.zero_init_last:
-        convs[-1] = replace(convs[-1], zero_gamma=True)
+        convs[-1] = convs[-1]._replace(zero_gamma=True)
     return convs
 
 
@@ -240,8 +241,8 @@ def _dilated(convs: list[ConvSpec], dilation: int, wider: int) -> Iterator[ConvS
     for conv in convs:
         own = dilation if conv.kernel_size > 1 else 1
         if conv.strides != (1, 1) and wider != dilation:
-            conv, dilation = replace(conv, strides=(1, 1)), wider
-        yield replace(conv, dilation=own)
+            conv, dilation = conv._replace(strides=(1, 1)), wider
+        yield conv._replace(dilation=own)
 
 
 def _change(

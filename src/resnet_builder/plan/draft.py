@@ -1,8 +1,7 @@
 """A network under construction: layers are added in order, each after its inputs."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ..common.words import Description
 from ..config import ResnetConfig
@@ -33,8 +32,7 @@ class Composite(tuple[Layer, ...]):
         return unit
 
 
-@dataclass(frozen=True)
-class ConvSpec:
+class ConvSpec(NamedTuple):
     """The settings of one convolution of a block or stem.
 
     Attributes:
@@ -97,7 +95,7 @@ class Draft:
         """
         start = len(self.layers)
         if spec and "norm" in steps[steps.index("conv") :]:
-            spec = replace(spec, normalized=True)
+            spec = spec._replace(normalized=True)
         activates = "norm" in steps and NORMS[self.config.norm].activates
         for step in steps:
             if not (step == "act" and activates):

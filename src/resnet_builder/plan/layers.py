@@ -54,16 +54,20 @@ class Layer:
         return {}
 
     @property
-    def parameters(self) -> int:
-        """Number of trained weights."""
-        weights = self.weights
-        return sum(prod(weights[name]) for name in weights if name not in STATISTICS)
+    def counts(self) -> tuple[int, int]:
+        """Number of weights that are trained and that are not."""
+        trained = fixed = 0
+        for name, shape in self.weights.items():
+            if name in STATISTICS:
+                fixed += prod(shape)
+            else:
+                trained += prod(shape)
+        return trained, fixed
 
     @property
-    def statistics(self) -> int:
-        """Number of weights that are not trained."""
-        weights = self.weights
-        return sum(prod(weights[name]) for name in STATISTICS if name in weights)
+    def parameters(self) -> int:
+        """Number of trained weights."""
+        return self.counts[0]
 
     @property
     def macs(self) -> int | None:
@@ -114,6 +118,8 @@ class ReflectPad(Layer):
 
 def _divided(shape: Shape, strides: Pair, margin: int = 0) -> Shape:
     """Rows and columns without a margin, divided by the strides and rounded up."""
+    if strides == (1, 1) and not margin:
+        return shape[:2]
     return tuple(
         None if size is None else -(-(size - margin) // stride)
         for size, stride in zip(shape, strides, strict=False)

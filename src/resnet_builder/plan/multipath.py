@@ -4,7 +4,6 @@ To add a kind, write a function like these, and give it to a `ConvSpec` in block
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from ..common.words import Description
@@ -40,7 +39,7 @@ def multi_scale(
     start, scale = len(draft.layers), draft.config.splits
     x, path_steps = _before_conv(draft, x, names, steps)
     *parts, last = split(draft, x, names.format("split"), scale)
-    path_spec = replace(spec, filters=spec.filters // scale)
+    path_spec = spec._replace(filters=spec.filters // scale)
     units: list[Unit] = []
     for number, part in enumerate(parts, start=1):
         if units and not opens_stage:
@@ -66,7 +65,7 @@ def selective_kernels(
     parts = split(draft, x, names.format("split"), 2) if config.split_input else [x, x]
     units = [
         draft.unit(
-            part, f"{names}_{number}", path_steps, replace(spec, dilation=spec.dilation * number)
+            part, f"{names}_{number}", path_steps, spec._replace(dilation=spec.dilation * number)
         )
         for number, part in enumerate(parts, start=1)
     ]
@@ -99,7 +98,7 @@ def split_attention(
         units.append(_average_pool_unit(draft, x, names, spec))
         x = units[-1][-1]
     start = len(draft.layers)
-    conv = replace(spec, filters=spec.filters * radix, groups=spec.groups * radix, strides=(1, 1))
+    conv = spec._replace(filters=spec.filters * radix, groups=spec.groups * radix, strides=(1, 1))
     unit = draft.unit(x, names.format("splat_{}"), steps, conv)
     x = unit[-1]
     total = _sum(draft, split(draft, x, names.format("splat_split"), radix), names, "splat_sum")

@@ -42,7 +42,7 @@ def conv_projection(draft: Draft, x: Layer, change: Change) -> tuple[Unit, ...]:
     spec = ConvSpec(change.filters, 1, change.strides)
     if change.wanted_strides != (1, 1) and draft.config.projection_kernel > 1:
         size = draft.config.projection_kernel
-        spec = replace(spec, kernel_size=size, dilation=change.dilation)
+        spec = spec._replace(kernel_size=size, dilation=change.dilation)
     steps = ORDERS[draft.config.activation_order].projection
     return (draft.unit(x, change.names, steps, spec),)
 

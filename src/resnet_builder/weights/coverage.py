@@ -8,7 +8,7 @@ from importlib import resources
 from itertools import groupby
 
 from ..common.tables import Table, TableCell, Tabular
-from ..costs.profile import profile
+from ..costs.profile import cost_of
 from ..costs.published import rounded_alike
 from ..presets.networks import PRESETS
 from ..presets.published_weights import PublishedWeights, published
@@ -117,7 +117,9 @@ def _same_parameters(checkpoints: Iterable[PublishedWeights]) -> bool | None:
     if not counted:
         return None
     return all(
-        rounded_alike(profile(row.preset, classes=row.classes).parameters, row.parameters)
+        rounded_alike(
+            cost_of(PRESETS[row.preset].replace(classes=row.classes)).parameters, row.parameters
+        )
         for row in counted
     )
 
