@@ -66,6 +66,7 @@ def test_the_public_names() -> None:
         "bottleneck",
         "compare",
         "compile_recipe",
+        "config_of",
         "decode",
         "feature_info",
         "fold_batch_norm",

@@ -7,6 +7,7 @@ from .costs.profile import profile as profile
 from .costs.published import Report as Report
 from .costs.published import verify as verify
 from .costs.report import Profile as Profile
+from .description import config_of as config_of
 from .features import FeatureLevel as FeatureLevel
 from .features import feature_info as feature_info
 from .inference.folding import FoldingReport as FoldingReport

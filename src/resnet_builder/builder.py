@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from inspect import signature
 from typing import Any, Unpack
 
@@ -11,6 +11,7 @@ import keras
 from .common.checks import look_up, positive_int, unknown
 from .common.shapes import AXIS_ORDERS, image_shape, in_order
 from .config import ORIGINAL, BlockFunction, ConfigChanges, ResnetConfig, repetition_list
+from .description import DESCRIPTIONS, Description, arguments_in, json_of
 from .model.assemble import assemble
 from .model.initializers import restore_initializers
 from .model.layers import Style
@@ -154,18 +155,28 @@ class ResnetBuilder:
         style = Style(order, dtype, _checked_prefix(layer_prefix), blank=weights is not None)
         # TensorFlow takes no name of a model that begins with "_" or "-".
         name = name or f"{layer_prefix}{named.name}".lstrip("_-")
+        options = asdict(head) | {
+            "data_format": order,
+            "dtype": _dtype_as_data(dtype),
+            "name": name,
+            "layer_prefix": layer_prefix,
+            "features": outputs,
+            "output_stride": output_stride,
+        }
         if weights is None:
             if adapt_weights:
                 raise ValueError("adapt_weights has no meaning without weights")
-            return assemble(plan, style, name, outputs)
-        _check_published(weights, preset, named.config)
-        if best:
-            _say(f'weights="imagenet": {best}')
-        with opened(weights) as tensors:
-            if classes is None and (found := contents(tensors, plan).classes):
-                plan = make_plan(named.config.replace(classes=found), head, output_stride)
             model = assemble(plan, style, name, outputs)
-            _load_blank(model, plan, layer_prefix, tensors, adapt=adapt_weights)
+        else:
+            _check_published(weights, preset, named.config)
+            if best:
+                _say(f'weights="imagenet": {best}')
+            with opened(weights) as tensors:
+                if classes is None and (found := contents(tensors, plan).classes):
+                    plan = make_plan(named.config.replace(classes=found), head, output_stride)
+                model = assemble(plan, style, name, outputs)
+                _load_blank(model, plan, layer_prefix, tensors, adapt=adapt_weights)
+        DESCRIPTIONS[model] = Description(plan.config, options)
         return model
 
     @staticmethod
@@ -181,6 +192,52 @@ class ResnetBuilder:
         if not isinstance(config, ResnetConfig):
             raise TypeError(f"from_config takes a ResnetConfig, got {config!r}")
         return ResnetBuilder.from_preset(config, *args, **options)
+
+    @staticmethod
+    def to_json(model: keras.Model) -> str:
+        """Return what a model was built from as JSON text, to build it again on another machine.
+
+        The text is an object of the arguments of `from_preset`, with all fields of the config as
+        its `"preset"`. It holds everything but the weights, and nothing that depends on Keras's
+        global settings. Keep it beside the files of an experiment, from its beginning.
+
+        Args:
+            model: a model that `ResnetBuilder` returned.
+
+        Raises:
+            TypeError: not a Keras model, or one with a custom block function.
+            ValueError: a model without a config, as in `config_of`.
+
+        Example:
+            >>> import json
+            >>> model = ResnetBuilder.from_preset("resnet18", (64, 64, 1), 10, output_stride=8)
+            >>> experiment = json.dumps({"model": json.loads(ResnetBuilder.to_json(model))})
+            >>> text = json.dumps(json.loads(experiment)["model"])
+            >>> same = ResnetBuilder.from_json(text)
+            >>> same.get_config() == model.get_config()
+            True
+        """
+        return json_of(model)
+
+    @staticmethod
+    def from_json(text: str, **options: Any) -> keras.Model:
+        """Build a network from the JSON of `to_json`, or of arguments of `from_preset`.
+
+        Args:
+            text: JSON object of arguments of `from_preset`; its `"preset"` is a name, or an object
+                of the fields of a `ResnetConfig`.
+            **options: arguments of `from_preset` that take precedence, such as `weights`.
+
+        Raises:
+            ValueError: no JSON, or not such an object.
+            TypeError, ValueError: as in `from_preset`.
+
+        Example:
+            >>> text = '{"preset": "resnet18", "classes": 10, "stem": "cifar"}'
+            >>> ResnetBuilder.from_json(text, input_shape=(32, 32, 3)).count_params()
+            11183562
+        """
+        return ResnetBuilder.from_preset(**arguments_in(text) | options)
 
     @staticmethod
     def build(
@@ -375,6 +432,14 @@ def _data_format(given: Any) -> str:
         return str(keras.config.image_data_format())
     look_up(AXIS_ORDERS, given, "data_format")
     return str(given)
+
+
+def _dtype_as_data(dtype: Any) -> Any:
+    """A dtype policy by name if that says all; None is the global one."""
+    policy = keras.dtype_policies.get(dtype)
+    return (
+        policy.name if type(policy) is keras.DTypePolicy else keras.dtype_policies.serialize(policy)
+    )
 
 
 def _explain_order(corrected: tuple[int | None, ...]) -> str:

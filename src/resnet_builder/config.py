@@ -250,9 +250,7 @@ class ResnetConfig:
             >>> ResnetConfig(block="basic_block", repetitions=(1, 2)).to_json()[:24]
             '{"repetitions": [1, 2], '
         """
-        if callable(self.block):
-            raise TypeError(f"a config with a block function ({self.block!r}) has no JSON form")
-        return json.dumps(dataclasses.asdict(self))
+        return json.dumps(fields_of(self))
 
     @classmethod
     def from_json(cls, text: str) -> "ResnetConfig":
@@ -262,11 +260,26 @@ class ResnetConfig:
             >>> ResnetConfig.from_json('{"block": "bottleneck", "repetitions": [3, 4, 6]}').filters
             64
         """
-        fields = json.loads(text)
-        if not isinstance(fields, dict):
-            raise TypeError(f"the JSON of a ResnetConfig is an object of its fields, got {text!r}")
-        _check_names(fields)
-        return cls(**fields)
+        return config_of_fields(json.loads(text))
+
+
+def fields_of(config: ResnetConfig) -> dict[str, Any]:
+    """The fields of a config as `json` writes them.
+
+    Raises:
+        TypeError: the block is a function, which JSON cannot represent.
+    """
+    if callable(config.block):
+        raise TypeError(f"a config with a block function ({config.block!r}) has no JSON form")
+    return dataclasses.asdict(config)
+
+
+def config_of_fields(fields: Any) -> ResnetConfig:
+    """The config of fields as `json` reads them; missing fields have their defaults."""
+    if not isinstance(fields, dict):
+        raise TypeError(f"the JSON of a ResnetConfig is an object of its fields, got {fields!r}")
+    _check_names(fields)
+    return ResnetConfig(**fields)
 
 
 class ConfigChanges(TypedDict, total=False):
