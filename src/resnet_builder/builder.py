@@ -15,6 +15,7 @@ from .description import DESCRIPTIONS, Description, arguments_in, json_of
 from .model.assemble import assemble
 from .model.initializers import restore_initializers
 from .model.layers import Style
+from .options import BuildOptions, PresetOptions
 from .plan.network import Head, Plan, Pooling, make_plan
 from .presets import PRESETS, resolve
 from .weights.checkpoints import Checkpoint
@@ -180,7 +181,12 @@ class ResnetBuilder:
         return model
 
     @staticmethod
-    def from_config(config: ResnetConfig, *args: Any, **options: Any) -> keras.Model:
+    def from_config(
+        config: ResnetConfig,
+        input_shape: Sequence[int | None] | None = None,
+        classes: int | None = None,
+        **options: Unpack[PresetOptions],
+    ) -> keras.Model:
         """Build the network of a `ResnetConfig`; arguments and errors as in `from_preset`.
 
         Example:
@@ -191,7 +197,7 @@ class ResnetBuilder:
         """
         if not isinstance(config, ResnetConfig):
             raise TypeError(f"from_config takes a ResnetConfig, got {config!r}")
-        return ResnetBuilder.from_preset(config, *args, **options)
+        return ResnetBuilder.from_preset(config, input_shape, classes, **options)
 
     @staticmethod
     def to_json(model: keras.Model) -> str:
@@ -245,7 +251,7 @@ class ResnetBuilder:
         num_outputs: int,
         block_fn: str | BlockFunction,
         repetitions: Sequence[int],
-        **options: Any,
+        **options: Unpack[BuildOptions],
     ) -> keras.Model:
         """Build a network as the article does; without options, exactly the article's.
 
@@ -281,7 +287,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_18(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Any
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
     ) -> keras.Model:
         """Build the article's ResNet-18; arguments and errors as in `build`.
 
@@ -293,7 +299,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_34(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Any
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
     ) -> keras.Model:
         """Build the article's ResNet-34; arguments and errors as in `build`.
 
@@ -305,7 +311,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_50(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Any
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
     ) -> keras.Model:
         """Build the article's ResNet-50; arguments and errors as in `build`.
 
@@ -317,7 +323,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_101(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Any
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
     ) -> keras.Model:
         """Build the article's ResNet-101; arguments and errors as in `build`.
 
@@ -329,7 +335,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_152(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Any
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
     ) -> keras.Model:
         """Build the article's ResNet-152; arguments and errors as in `build`.
 
@@ -343,9 +349,7 @@ class ResnetBuilder:
 # The article's arguments ------------------------------------------------------------------------
 
 
-def _article_preset(
-    depth: int, input_shape: Any, num_outputs: Any, options: dict[str, Any]
-) -> keras.Model:
+def _article_preset(depth: int, input_shape: Any, num_outputs: Any, options: Any) -> keras.Model:
     call = f"build_resnet_{depth}({{}}, {{}})"
     return _article_network(f"keras_resnet{depth}", input_shape, num_outputs, options, call)
 
@@ -354,7 +358,7 @@ def _article_network(
     preset: str | ResnetConfig,
     input_shape: Any,
     num_outputs: Any,
-    options: dict[str, Any],
+    options: Any,
     call: str,
 ) -> keras.Model:
     if "classes" in options:

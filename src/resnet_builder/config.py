@@ -5,7 +5,17 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType, UnionType
-from typing import Any, Literal, TypedDict, Union, Unpack, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    NotRequired,
+    TypedDict,
+    Union,
+    Unpack,
+    get_args,
+    get_origin,
+)
 
 from .common.checks import fraction, positive_int, unknown
 from .common.keras_names import Initializer
@@ -189,6 +199,10 @@ class ResnetConfig:
     input_shape: ImageShape = (224, 224, 3)
     classes: int = 1000
 
+    if TYPE_CHECKING:  # at run time `dataclass` writes it
+
+        def __init__(self, **fields: Unpack["ConfigFields"]) -> None: ...
+
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             _check_type(field, getattr(self, field.name))
@@ -282,13 +296,15 @@ def config_of_fields(fields: Any) -> ResnetConfig:
     return ResnetConfig(**fields)
 
 
-class ConfigChanges(TypedDict, total=False):
-    """Config fields that `ResnetBuilder.from_preset` can change, for editors and type checkers."""
+class Variations(TypedDict, total=False):
+    """The fields of `ResnetConfig` but for the blocks and for the defaults of a built model.
 
-    repetitions: Sequence[int]
-    block: BlockName | BlockFunction | tuple[BlockName, ...]
-    filters: int | tuple[int, ...]
-    widths: Widths | None
+    This and the types below are for editors and type checkers: what the fields take, which may be
+    more than what they hold.
+    """
+
+    filters: int | list[int] | tuple[int, ...]
+    widths: Sequence[Sequence[Sequence[int]]] | None
     groups: int
     width_per_group: int
     reduce_first: int
@@ -325,11 +341,30 @@ class ConfigChanges(TypedDict, total=False):
     weight_decay: float
 
 
+Blocks = BlockName | BlockFunction | list[BlockName] | tuple[BlockName, ...]
+
+
+class ConfigChanges(Variations, total=False):
+    """The fields that `ResnetBuilder.from_preset` can change."""
+
+    repetitions: Sequence[int]
+    block: Blocks
+
+
 class Changes(ConfigChanges, total=False):
-    """All fields of `ResnetConfig`."""
+    """All fields, for `ResnetConfig.replace`."""
 
     input_shape: Sequence[int | None]
     classes: int
+
+
+class ConfigFields(Variations):
+    """All fields, for `ResnetConfig`."""
+
+    repetitions: Sequence[int]
+    block: Blocks
+    input_shape: NotRequired[Sequence[int | None]]
+    classes: NotRequired[int]
 
 
 # The differences of the article's code from PyTorch's conventions, which are the defaults above
