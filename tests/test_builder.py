@@ -1,6 +1,7 @@
 """What the options of from_preset and build do to the Keras model."""
 
 import itertools
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from resnet_builder import ResnetBuilder, ResnetConfig, basic_block
+from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, basic_block
 
 from .helpers import image_batch, randomised
 
@@ -201,6 +202,26 @@ def test_build_takes_channels_first_whatever_the_data_format() -> None:
     assert ResnetBuilder.build((64, 1, 64), 5, "basic_block", [1]).input_shape == (None, 1, 64, 64)
 
 
+@pytest.mark.parametrize(
+    ("shape", "data_format", "written"),
+    [
+        ((64, 64, 3), "channels_first", "input_shape=(3, 64, 64), or data_format='channels_last'"),
+        ((3, 64, 64), "channels_last", "input_shape=(64, 64, 3), or data_format='channels_first'"),
+        ((3, 64, 64), None, "input_shape=(64, 64, 3), or data_format='channels_first'"),
+    ],
+)
+def test_a_shape_in_the_other_order_is_refused(
+    shape: Any, data_format: str | None, written: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"write {written}")):
+        small("resnet18", shape, data_format=data_format)
+
+
+def test_a_shape_that_looks_wrong_is_possible_in_a_config() -> None:
+    config = PRESETS["resnet18"].replace(input_shape=(3, 64, 64), repetitions=(1,), filters=4)
+    assert ResnetBuilder.from_config(config).input_shape == (None, 3, 64, 64)
+
+
 def test_the_trap_is_refused_with_the_corrected_call() -> None:
     with pytest.raises(ValueError, match="build_resnet_34") as refusal:
         ResnetBuilder.build_resnet_34((224, 224, 3), 100)
@@ -252,6 +273,21 @@ def test_features() -> None:
         layer.set_weights(by_name[layer.name].get_weights())
     images = image_batch(2, 64, 48, 3)
     np.testing.assert_array_equal(model(images)["stage2"], inside(images))
+
+
+def test_features_and_predictions_come_from_one_model() -> None:
+    options: dict[str, Any] = {"classifier_activation": None, "dropout_rate": 0.5}
+    wanted = ("predictions", "stage1")
+    model = randomised(small("resnetv2_50d", features=wanted, pooling="max", **options))
+    whole = small("resnetv2_50d", pooling="max", **options)
+    assert layer_names(model) == layer_names(whole)
+    whole.set_weights(model.get_weights())
+    inside = keras.Model(whole.input, whole.get_layer("stage1_block1_out").output)
+    images = image_batch(2, 33, 40, 3)
+    outputs = model(images)
+    assert list(model.output) == list(wanted)
+    np.testing.assert_array_equal(outputs["predictions"], whole(images))
+    np.testing.assert_array_equal(outputs["stage1"], inside(images))
 
 
 def test_features_build_no_further_than_they_need() -> None:
@@ -570,6 +606,11 @@ def test_a_block_function_that_is_none(wrong: Any) -> None:
         ({"features": ()}, TypeError, "one or more of 'stem', 'stage1', 'stage2'"),
         ({"features": ["stage3"]}, ValueError, "'stem', 'stage1', 'stage2'"),
         ({"features": ["stage2"], "pooling": "avg"}, ValueError, "pooling='avg' has no meaning"),
+        (
+            {"features": ["predictions"], "include_top": False},
+            ValueError,
+            "'predictions' among the features needs include_top=True",
+        ),
         ({"classes": 0}, ValueError, "classes must be 1 or more"),
         ({"activation": "rellu"}, ValueError, "unknown activation 'rellu': did you mean 'relu'"),
         ({"classifier_activation": "sofmax"}, ValueError, "did you mean 'softmax'"),

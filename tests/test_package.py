@@ -5,6 +5,7 @@ import inspect
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from resnet_builder.plan.network import make_plan
 plans = [make_plan(resnet_builder.PRESETS[name]) for name in resnet_builder.list_presets()]
 str(resnet_builder.list_weights())
 resnet_builder.profile("timm/resnet18.a1_in1k")
+resnet_builder.feature_info("resnet50")
 print(len(plans), sorted({"keras", "tensorflow", "numpy", "pydot"} & sys.modules.keys()))
 """
     assert run(code, tmp_path) == f"{len(resnet_builder.PRESETS)} []\n"
@@ -49,14 +51,19 @@ print(len(plans), sorted({"keras", "tensorflow", "numpy", "pydot"} & sys.modules
 def test_the_public_names() -> None:
     assert sorted(resnet_builder.__all__) == [
         "Comparison",
+        "Diagram",
+        "FeatureLevel",
         "FoldingReport",
+        "Guess",
         "PRESETS",
         "Profile",
         "PublishedWeights",
         "RECIPES",
+        "Recipe",
         "Report",
         "ResnetBuilder",
         "ResnetConfig",
+        "StageProfile",
         "WeightsList",
         "WeightsReport",
         "along_paths",
@@ -64,7 +71,9 @@ def test_the_public_names() -> None:
         "bottleneck",
         "compare",
         "compile_recipe",
+        "config_of",
         "decode",
+        "feature_info",
         "fold_batch_norm",
         "folding_report",
         "freeze",
@@ -133,7 +142,7 @@ SAVED: dict[str, tuple[str, dict[str, Any]]] = {
     "article": ("keras_resnet50", {}),
     "v1.5": ("resnet18", {"output_stride": 8, "activation": "gelu", "dropout_rate": 0.5}),
     "grouped": ("resnet50", {"groups": 4, "include_top": False, "pooling": "max"}),
-    "features": ("resnet18", {"stem": "cifar", "features": ["stage1", "stage2"]}),
+    "features": ("resnet18", {"stem": "cifar", "features": ["stage1", "predictions"]}),
     "first": ("resnet18", {"data_format": "channels_first", "input_shape": (3, None, None)}),
     "option A": ("resnet20_cifar", {"drop_path_rate": 0.2, "activation_order": "pre"}),
     "first option A": (
@@ -192,6 +201,26 @@ def test_the_articles_five_lines_run_in_a_notebook_cell(tmp_path: Path) -> None:
     assert f"{21_819_624 - 900 * 513:,}" in shown
     assert "Model Compiled" in shown
     assert 600 < png_size((tmp_path / "ResNet.png").read_bytes())[1] <= 2400
+
+
+LINK = r'(?:\]\(|href="|src=")([^)"]+)'
+
+
+def test_the_readmes_links_work_on_a_package_index_too() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    text = README
+    for row in project["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(row["pattern"], row["replacement"], text)
+    links = re.findall(LINK, README)
+    for link, absolute in zip(links, re.findall(LINK, text), strict=True):
+        if link.startswith(("https:", "#")):
+            assert absolute == link
+        else:
+            assert (ROOT / link).exists()
+            assert absolute.startswith("https://")
+            assert absolute.endswith(f"/main/{link}")
+    pictures = re.findall(r'src="([^"]+)', text)
+    assert {picture.split("/")[2] for picture in pictures} == {"raw.githubusercontent.com"}
 
 
 def test_the_readmes_table_of_presets() -> None:

@@ -1,8 +1,8 @@
 """ResnetBuilder: Keras models from a preset, a config or the article's arguments."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields
 from inspect import signature
 from typing import Any, Unpack
 
@@ -11,6 +11,14 @@ import keras
 from .common.checks import look_up, positive_int, unknown
 from .common.shapes import AXIS_ORDERS, image_shape, in_order
 from .config import ORIGINAL, BlockFunction, ConfigChanges, ResnetConfig, repetition_list
+from .description import (
+    DESCRIPTIONS,
+    BuildOptions,
+    Description,
+    PresetOptions,
+    arguments_in,
+    json_of,
+)
 from .model.assemble import assemble
 from .model.initializers import restore_initializers
 from .model.layers import Style
@@ -23,6 +31,7 @@ from .weights.contents import contents
 from .weights.fetching import opened
 from .weights.imagenet import recommended
 from .weights.loading import load_checkpoint
+from .weights.names import CLASSIFIER
 
 
 class ResnetBuilder:
@@ -72,7 +81,8 @@ class ResnetBuilder:
                 `"resnet50.a1_in1k"` or by its repository of the Hugging Face Hub, with its input
                 size and number of classes.
             input_shape: (rows, columns, channels), or (channels, rows, columns) for
-                `data_format="channels_first"`; rows and columns may differ and may be None.
+                `data_format="channels_first"`; rows and columns may differ and may be None. A
+                shape that looks as if in the other order, such as (64, 64, 3), is refused there.
                 Default: the preset's own, or the checkpoint's.
             classes: units of the classifier. Default: those of the checkpoint if there is one, else
                 the preset's own.
@@ -100,8 +110,10 @@ class ResnetBuilder:
             name: name of the model. Default: `layer_prefix` and the preset's or checkpoint's name.
             layer_prefix: prefix of every layer's name.
             features: stages to return the outputs of, such as `("stage2", "stage4")`, or `"stem"`
-                for the map before the stem's pool. The model's output is then a dict of them and
-                there is no head; the maps of a pre-activated network are not activated.
+                for the map before the stem's pool; `"predictions"` for the classifier's output.
+                The model's output is then a dict of them, and without `"predictions"` there is no
+                head. The maps of a pre-activated network are not activated. `feature_info` gives
+                their strides and channels.
             output_stride: 8, 16 or 32 (any stride that the network reaches): later stages keep
                 their size and dilate their convolutions instead (arXiv:1606.00915).
             **changes: fields of `ResnetConfig` to change: see `help(ResnetConfig)`.
@@ -122,6 +134,9 @@ class ResnetBuilder:
             >>> maps = ResnetBuilder.from_preset("resnet18", features=("stage2", "stage4"))
             >>> {stage: tensor.shape for stage, tensor in maps.output.items()}
             {'stage2': (None, 28, 28, 128), 'stage4': (None, 7, 7, 512)}
+            >>> both = ResnetBuilder.from_preset("resnet18", features=("stage4", "predictions"))
+            >>> {name: tensor.shape for name, tensor in both.output.items()}
+            {'stage4': (None, 7, 7, 512), 'predictions': (None, 1000)}
         """
         order = _data_format(data_format)
         best = recommended(preset) if _is_imagenet(weights) else None
@@ -132,7 +147,7 @@ class ResnetBuilder:
             input_shape,
             classes,
             data_format=order,
-            corrected_call=None if data_format else _explain_order,
+            corrected_call=_order_explained(input_shape, order),
             **_config_fields(changes),
         )
         if checkpoint := best or (named.checkpoint if weights is None else None):
@@ -149,22 +164,37 @@ class ResnetBuilder:
         style = Style(order, dtype, _checked_prefix(layer_prefix), blank=weights is not None)
         # TensorFlow takes no name of a model that begins with "_" or "-".
         name = name or f"{layer_prefix}{named.name}".lstrip("_-")
+        options = asdict(head) | {
+            "data_format": order,
+            "dtype": _dtype_as_data(dtype),
+            "name": name,
+            "layer_prefix": layer_prefix,
+            "features": outputs,
+            "output_stride": output_stride,
+        }
         if weights is None:
             if adapt_weights:
                 raise ValueError("adapt_weights has no meaning without weights")
-            return assemble(plan, style, name, outputs)
-        _check_published(weights, preset, named.config)
-        if best:
-            _say(f'weights="imagenet": {best}')
-        with opened(weights) as tensors:
-            if classes is None and (found := contents(tensors, plan).classes):
-                plan = make_plan(named.config.replace(classes=found), head, output_stride)
             model = assemble(plan, style, name, outputs)
-            _load_blank(model, plan, layer_prefix, tensors, adapt=adapt_weights)
+        else:
+            _check_published(weights, preset, named.config)
+            if best:
+                _say(f'weights="imagenet": {best}')
+            with opened(weights) as tensors:
+                if classes is None and (found := contents(tensors, plan).classes):
+                    plan = make_plan(named.config.replace(classes=found), head, output_stride)
+                model = assemble(plan, style, name, outputs)
+                _load_blank(model, plan, layer_prefix, tensors, adapt=adapt_weights)
+        DESCRIPTIONS[model] = Description(plan.config, options)
         return model
 
     @staticmethod
-    def from_config(config: ResnetConfig, *args: Any, **options: Any) -> keras.Model:
+    def from_config(
+        config: ResnetConfig,
+        input_shape: Sequence[int | None] | None = None,
+        classes: int | None = None,
+        **options: Unpack[PresetOptions],
+    ) -> keras.Model:
         """Build the network of a `ResnetConfig`; arguments and errors as in `from_preset`.
 
         Example:
@@ -175,7 +205,53 @@ class ResnetBuilder:
         """
         if not isinstance(config, ResnetConfig):
             raise TypeError(f"from_config takes a ResnetConfig, got {config!r}")
-        return ResnetBuilder.from_preset(config, *args, **options)
+        return ResnetBuilder.from_preset(config, input_shape, classes, **options)
+
+    @staticmethod
+    def to_json(model: keras.Model) -> str:
+        """Return what a model was built from as JSON text, to build it again on another machine.
+
+        The text is an object of the arguments of `from_preset`, with all fields of the config as
+        its `"preset"`. It holds everything but the weights, and nothing that depends on Keras's
+        global settings. Keep it beside the files of an experiment, from its beginning.
+
+        Args:
+            model: a model that `ResnetBuilder` returned.
+
+        Raises:
+            TypeError: not a Keras model, or one with a custom block function.
+            ValueError: a model without a config, as in `config_of`.
+
+        Example:
+            >>> import json
+            >>> model = ResnetBuilder.from_preset("resnet18", (64, 64, 1), 10, output_stride=8)
+            >>> experiment = json.dumps({"model": json.loads(ResnetBuilder.to_json(model))})
+            >>> text = json.dumps(json.loads(experiment)["model"])
+            >>> same = ResnetBuilder.from_json(text)
+            >>> same.get_config() == model.get_config()
+            True
+        """
+        return json_of(model)
+
+    @staticmethod
+    def from_json(text: str, **options: Any) -> keras.Model:
+        """Build a network from the JSON of `to_json`, or of arguments of `from_preset`.
+
+        Args:
+            text: JSON object of arguments of `from_preset`; its `"preset"` is a name, or an object
+                of the fields of a `ResnetConfig`.
+            **options: arguments of `from_preset` that take precedence, such as `weights`.
+
+        Raises:
+            ValueError: no JSON, or not such an object.
+            TypeError, ValueError: as in `from_preset`.
+
+        Example:
+            >>> text = '{"preset": "resnet18", "classes": 10, "stem": "cifar"}'
+            >>> ResnetBuilder.from_json(text, input_shape=(32, 32, 3)).count_params()
+            11183562
+        """
+        return ResnetBuilder.from_preset(**arguments_in(text) | options)
 
     @staticmethod
     def build(
@@ -183,7 +259,7 @@ class ResnetBuilder:
         num_outputs: int,
         block_fn: str | BlockFunction,
         repetitions: Sequence[int],
-        **options: Any,
+        **options: Unpack[BuildOptions],
     ) -> keras.Model:
         """Build a network as the article does; without options, exactly the article's.
 
@@ -219,7 +295,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_18(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Any
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
     ) -> keras.Model:
         """Build the article's ResNet-18; arguments and errors as in `build`.
 
@@ -231,7 +307,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_34(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Any
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
     ) -> keras.Model:
         """Build the article's ResNet-34; arguments and errors as in `build`.
 
@@ -243,7 +319,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_50(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Any
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
     ) -> keras.Model:
         """Build the article's ResNet-50; arguments and errors as in `build`.
 
@@ -255,7 +331,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_101(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Any
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
     ) -> keras.Model:
         """Build the article's ResNet-101; arguments and errors as in `build`.
 
@@ -267,7 +343,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_152(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Any
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
     ) -> keras.Model:
         """Build the article's ResNet-152; arguments and errors as in `build`.
 
@@ -281,9 +357,7 @@ class ResnetBuilder:
 # The article's arguments ------------------------------------------------------------------------
 
 
-def _article_preset(
-    depth: int, input_shape: Any, num_outputs: Any, options: dict[str, Any]
-) -> keras.Model:
+def _article_preset(depth: int, input_shape: Any, num_outputs: Any, options: Any) -> keras.Model:
     call = f"build_resnet_{depth}({{}}, {{}})"
     return _article_network(f"keras_resnet{depth}", input_shape, num_outputs, options, call)
 
@@ -292,7 +366,7 @@ def _article_network(
     preset: str | ResnetConfig,
     input_shape: Any,
     num_outputs: Any,
-    options: dict[str, Any],
+    options: Any,
     call: str,
 ) -> keras.Model:
     if "classes" in options:
@@ -305,7 +379,12 @@ def _article_network(
     )
     order = _data_format(options.get("data_format"))
     options = options | {"data_format": order}
-    return ResnetBuilder.from_preset(preset, in_order(shape, order), num_outputs, **options)
+    checked = _CheckedShape(in_order(shape, order))
+    return ResnetBuilder.from_preset(preset, checked, num_outputs, **options)
+
+
+class _CheckedShape(tuple[int | None, ...]):
+    """A shape that is in the model's order of axes, whatever it looks like."""
 
 
 # Weights ----------------------------------------------------------------------------------------
@@ -372,8 +451,22 @@ def _data_format(given: Any) -> str:
     return str(given)
 
 
-def _explain_order(corrected: tuple[int | None, ...]) -> str:
-    return f"input_shape={corrected}, or give the order of axes with data_format="
+def _dtype_as_data(dtype: Any) -> Any:
+    """A dtype policy by name if that says all; None is the global one."""
+    policy = keras.dtype_policies.get(dtype)
+    return (
+        policy.name if type(policy) is keras.DTypePolicy else keras.dtype_policies.serialize(policy)
+    )
+
+
+def _order_explained(
+    input_shape: Any, order: str
+) -> Callable[[tuple[int | None, ...]], str] | None:
+    """What `image_shape` writes for a shape in the other order; None to accept it."""
+    if isinstance(input_shape, _CheckedShape):
+        return None
+    [other] = AXIS_ORDERS.keys() - {order}
+    return lambda corrected: f"input_shape={corrected}, or data_format={other!r}"
 
 
 def _checked_prefix(prefix: Any) -> str:
@@ -408,7 +501,7 @@ def _check_own_block(config: ResnetConfig, order: str, dtype: Any, weights: Any)
 
 
 def _checked_features(features: Any, plan: Plan, head: Head) -> tuple[str, ...]:
-    known = list(plan.features)
+    known = list(plan.outputs)
     try:
         wanted = () if isinstance(features, str) else tuple(features)
     except TypeError:
@@ -419,9 +512,16 @@ def _checked_features(features: Any, plan: Plan, head: Head) -> tuple[str, ...]:
             f"got {features!r}"
         )
     for feature in wanted:
+        if feature == CLASSIFIER and not head.include_top:
+            raise ValueError(f"{CLASSIFIER!r} among the features needs include_top=True")
         if feature not in known:
             raise ValueError(unknown("feature", feature, known))
+    if CLASSIFIER in wanted:
+        return wanted
     for option in ("pooling", "dropout_rate"):
         if value := getattr(head, option):
-            raise ValueError(f"features leave out the head: {option}={value!r} has no meaning")
+            raise ValueError(
+                f"features without {CLASSIFIER!r} leave out the head: {option}={value!r} has no "
+                "meaning"
+            )
     return wanted
