@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from inspect import signature
 from typing import Any, Unpack
 
@@ -20,7 +20,7 @@ from .description import (
     json_of,
 )
 from .model.assemble import assemble
-from .model.initializers import restore_initializers
+from .model.initializers import DrawnKernels, blank, restore_initializers
 from .model.layers import Style
 from .plan.network import Head, Plan, Pooling, make_plan
 from .presets.networks import PRESETS
@@ -161,7 +161,7 @@ class ResnetBuilder:
         )
         plan = make_plan(named.config, head, output_stride)
         outputs = None if features is None else _checked_features(features, plan, head)
-        style = Style(order, dtype, _checked_prefix(layer_prefix), blank=weights is not None)
+        style = Style(order, dtype, _checked_prefix(layer_prefix), kernels=blank)
         # TensorFlow takes no name of a model that begins with "_" or "-".
         name = name or f"{layer_prefix}{named.name}".lstrip("_-")
         options = asdict(head) | {
@@ -175,7 +175,9 @@ class ResnetBuilder:
         if weights is None:
             if adapt_weights:
                 raise ValueError("adapt_weights has no meaning without weights")
-            model = assemble(plan, style, name, outputs)
+            with DrawnKernels(plan.layers, style.full_precision) as kernels:
+                model = assemble(plan, replace(style, kernels=kernels), name, outputs)
+            restore_initializers(model, plan.layers, layer_prefix)
         else:
             _check_published(weights, preset, named.config)
             if best:

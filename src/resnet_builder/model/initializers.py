@@ -1,27 +1,42 @@
-"""Initial weights: the initialisers of a plan's layers, and of models before a checkpoint."""
+"""Initial weights: the initialisers of a plan's layers, and the kernels that they draw."""
 
 from collections.abc import Iterable
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from math import prod, sqrt
+from typing import Any, Self
 
 import keras
+import numpy as np
+import numpy.typing as npt
 
 from ..common.keras_names import INITIALIZERS, Initializer
 from ..plan.layers import Layer
 
+# Kernels that are drawn before Keras asks for them.
+AHEAD = 32
+# Of the standard normal distribution between -2 and 2 (keras.initializers.VarianceScaling).
+TRUNCATED_DEVIATION = 0.87962566103423978
 
-def initializer(chosen: str | Initializer) -> Any:
+
+def initializer(layer: Any) -> Any:
     """Create a new initialiser: a shared one would give equal values to equal shapes."""
+    chosen: str | Initializer = layer.initializer
     record = INITIALIZERS[chosen] if isinstance(chosen, str) else chosen
     return getattr(keras.initializers, record.class_name)(**dict(record.config))
 
 
+def blank(layer: Any) -> str:
+    """The initialiser of kernels that a checkpoint replaces."""
+    return "zeros"
+
+
 def restore_initializers(
-    model: keras.Model, layers: Iterable[Layer], prefix: str, random: Iterable[str]
+    model: keras.Model, layers: Iterable[Layer], prefix: str, random: Iterable[str] = ()
 ) -> None:
-    """Give the layers of a blank model their initialisers, and random kernels to some of them.
+    """Give the layers of a model their initialisers, and random kernels to some of them.
 
     Args:
-        model: model that was built with `Style(blank=True)`.
+        model: model that was built with other initialisers.
         layers: layers of its plan.
         prefix: prefix of its layers' names.
         random: names, without the prefix, of the layers that were not loaded from a checkpoint.
@@ -29,11 +44,65 @@ def restore_initializers(
     random = set(random)
     built = {layer.name: layer for layer in model.layers}
     for layer in layers:
-        chosen = getattr(layer, "initializer", None)
         of_keras = built.get(prefix + layer.name)
-        if chosen is None or of_keras is None:
+        if not hasattr(layer, "initializer") or of_keras is None:
             continue
-        of_keras.kernel_initializer = initializer(chosen)
+        of_keras.kernel_initializer = initializer(layer)
         if layer.name in random:
             kernel = of_keras.kernel
             kernel.assign(of_keras.kernel_initializer(kernel.shape, kernel.dtype))
+
+
+class DrawnKernels:
+    """The random kernels of a plan, drawn by NumPy in other threads while Keras creates layers.
+
+    Called with a layer, it returns the initialiser for Keras. NumPy's normal numbers take a third
+    of the time of TensorFlow's, and the threads hide it: benchmarks/RESULTS.md, `build`.
+    """
+
+    def __init__(self, layers: Iterable[Layer], dtype: str) -> None:
+        self._coming = (layer for layer in layers if hasattr(layer, "initializer"))
+        self._dtype: Any = "float64" if dtype == "float64" else "float32"
+        self._drawn: dict[str, Future[npt.NDArray[Any]] | Any] = {}
+        self._pool = ThreadPoolExecutor()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def __call__(self, layer: Any) -> Any:
+        """Return the initialiser of a layer's kernel; layers come in the order of the plan."""
+        while len(self._drawn) < AHEAD and (coming := next(self._coming, None)):
+            chosen = initializer(coming)
+            # Keras draws itself what does not scale the variance.
+            self._drawn[coming.name] = (
+                self._pool.submit(_scaled, chosen, coming.weights["kernel"], self._dtype)
+                if isinstance(chosen, keras.initializers.VarianceScaling)
+                else chosen
+            )
+        drawn = self._drawn.pop(layer.name)
+        if not isinstance(drawn, Future):
+            return drawn
+        return lambda shape, dtype=None: keras.ops.convert_to_tensor(drawn.result(), dtype)
+
+
+def _scaled(chosen: Any, shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
+    """Random numbers of a `VarianceScaling`, from its own seed."""
+    random = np.random.default_rng(chosen.seed)
+    *window, inputs, outputs = shape
+    fans: dict[str, float] = {"fan_in": prod(window) * inputs, "fan_out": prod(window) * outputs}
+    fans["fan_avg"] = sum(fans.values()) / 2
+    deviation = sqrt(chosen.scale / max(1.0, fans[chosen.mode]))
+    if chosen.distribution == "uniform":
+        values = 2 * random.random(shape, dtype) - 1
+        deviation *= sqrt(3)
+    else:
+        values = random.standard_normal(shape, dtype)
+    if chosen.distribution == "truncated_normal":
+        deviation /= TRUNCATED_DEVIATION
+        while (beyond := np.abs(values) > 2).any():
+            values[beyond] = random.standard_normal(np.count_nonzero(beyond), dtype)
+    values *= deviation
+    return values

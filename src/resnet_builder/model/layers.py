@@ -63,13 +63,13 @@ class Style:
         data_format: order of axes of the input and of the feature maps.
         dtype: dtype or dtype policy; None for the global one.
         prefix: prefix of the layers' names; None for names from Keras.
-        blank: whether to initialise kernels to zeros, because a checkpoint is loaded next.
+        kernels: function that returns the initialiser of a layer's kernel.
     """
 
     data_format: str
     dtype: Any = None
     prefix: str | None = ""
-    blank: bool = False
+    kernels: Callable[[Any], Any] = initializer
 
     def common(self, name: str) -> dict[str, Any]:
         """The arguments common to all layers."""
@@ -79,10 +79,6 @@ class Style:
     def full_precision(self) -> Any:
         """The dtype of weights; a mixed policy computes in another one."""
         return keras.dtype_policies.get(self.dtype).variable_dtype
-
-    def kernel_initializer(self, layer: Any) -> Any:
-        """The initialiser of a layer's kernel."""
-        return "zeros" if self.blank else initializer(layer.initializer)
 
     def enter(self, x: Tensor, name: str) -> Tensor:
         """Convert an image or feature map to the inside order of axes."""
@@ -109,7 +105,7 @@ def _conv(layer: Conv, style: Style) -> keras.Layer:
         padding=layer.padding,
         use_bias=layer.use_bias,
         activation=layer.activation,
-        kernel_initializer=style.kernel_initializer(layer),
+        kernel_initializer=style.kernels(layer),
         kernel_regularizer=keras.regularizers.L2(decay) if decay else None,
         **INSIDE,
         **style.common(layer.name),
@@ -122,7 +118,7 @@ def _channel_conv(layer: ChannelConv, style: Style) -> keras.Layer:
         kernel_size=layer.kernel_size,
         padding="same",
         use_bias=False,
-        kernel_initializer=style.kernel_initializer(layer),
+        kernel_initializer=style.kernels(layer),
         **INSIDE,
         **style.common(layer.name),
     )
@@ -276,7 +272,7 @@ def _dense(layer: Dense, style: Style) -> keras.Layer:
     return layers.Dense(
         layer.units,
         activation=layer.activation,
-        kernel_initializer=style.kernel_initializer(layer),
+        kernel_initializer=style.kernels(layer),
         **style.common(layer.name) | {"dtype": style.full_precision},
     )
 

@@ -1,0 +1,74 @@
+"""The kernels that a network begins with."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from resnet_builder import ResnetBuilder
+from resnet_builder.common.keras_names import INITIALIZERS
+
+SMALL: dict[str, Any] = {
+    "repetitions": (1, 1),
+    "filters": 32,
+    "input_shape": (16, 16, 3),
+    "classes": 40,
+}
+
+
+def kernels(name: str) -> dict[str, Any]:
+    model = ResnetBuilder.from_preset(
+        "resnet50", kernel_initializer=name, classifier_initializer=name, **SMALL
+    )
+    return {
+        layer.name: keras.ops.convert_to_numpy(layer.kernel)
+        for layer in model.layers
+        if hasattr(layer, "kernel")
+    }
+
+
+@pytest.mark.parametrize("name", INITIALIZERS)
+def test_kernels_are_distributed_as_keras_draws_them(name: str) -> None:
+    record = INITIALIZERS[name]
+    for layer, kernel in kernels(name).items():
+        of_keras = getattr(keras.initializers, record.class_name)(**dict(record.config))
+        expected = keras.ops.convert_to_numpy(of_keras(kernel.shape))
+        # Both deviations are estimates from as many numbers: their relative error is at most
+        # 1 / sqrt(2n) each, and five times that of their difference is not reached by chance.
+        bound = 5 * expected.std() / np.sqrt(kernel.size)
+        assert kernel.std() == pytest.approx(expected.std(), abs=bound), layer
+        assert kernel.mean() == pytest.approx(expected.mean(), abs=2 * bound), layer
+        # The largest of n numbers of a normal distribution grows with n; the others are bounded.
+        if "untruncated" not in str(record) and "RandomNormal" not in str(record):
+            assert np.abs(kernel).max() <= np.abs(expected).max() * 1.3, layer
+
+
+def test_kernels_differ_and_come_from_keras_s_seed() -> None:
+    drawn = []
+    for _ in range(2):
+        keras.utils.set_random_seed(3)
+        drawn.append(kernels("he_normal"))
+    first, second = drawn
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    alike = {kernel.tobytes() for kernel in first.values()}
+    assert len(alike) == len(first)
+    assert not np.array_equal(first["stem_conv"], kernels("he_normal")["stem_conv"])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16", "mixed_bfloat16"])
+def test_kernels_have_the_dtype_of_the_policy(dtype: str) -> None:
+    model = ResnetBuilder.from_preset("resnet50", dtype=dtype, **SMALL)
+    kernel = model.get_layer("stem_conv").kernel
+    assert kernel.dtype == {"mixed_bfloat16": "float32"}.get(dtype, dtype)
+    values = keras.ops.convert_to_numpy(keras.ops.cast(kernel, "float64"))
+    assert values.std() == pytest.approx(np.sqrt(2 / (7 * 7 * 32)), rel=0.1)
+    # Numbers drawn in float32 are a coarser set.
+    assert (dtype == "float64") == np.any(values != values.astype("float32"))
+
+
+def test_the_layers_keep_their_own_initialisers() -> None:
+    model = ResnetBuilder.from_preset("resnet50", **SMALL)
+    described = model.get_layer("stem_conv").get_config()["kernel_initializer"]
+    assert described["class_name"] == "VarianceScaling"
+    assert described["config"]["distribution"] == "untruncated_normal"
