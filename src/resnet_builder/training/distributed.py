@@ -188,8 +188,5 @@ def _of_the_chief(strategy: Any, values: list[Any]) -> list[Any]:
     def on_replica() -> list[Any]:
         return [add_zeros(value) for value in values]
 
-    @tf.function
-    def broadcast() -> Any:
-        return strategy.run(on_replica)
-
+    broadcast = tf.function(lambda: strategy.run(on_replica))
     return [strategy.experimental_local_results(value)[0] for value in broadcast()]
