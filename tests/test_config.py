@@ -11,7 +11,7 @@ CONFIG = ResnetConfig(block="basic_block", repetitions=(2, 2))
 
 
 def test_lists_become_tuples_and_the_config_is_hashable() -> None:
-    listed = ResnetConfig(block="basic_block", repetitions=[2, 2])  # type: ignore[arg-type]
+    listed = ResnetConfig(block="basic_block", repetitions=[2, 2])
     assert listed == CONFIG
     assert {CONFIG: 1}[listed] == 1
 
