@@ -113,7 +113,9 @@ class Draft:
         if self.config.padding == "same":
             return self.add(MaxPool, name, x, pool_size=pool_size, strides=strides)
         # Symmetric padding with minus infinity, correct for any input: Keras pads so at stride 1,
-        # and the strides then select the windows. It is as fast as zero padding before the pool.
+        # and the strides then select the windows. Zero padding and a valid pool are equal only
+        # where nothing is negative; they take as long forward, and with the gradient on a CPU 0.6
+        # of the time with oneDNN and 0.3 without.
         x = self.add(MaxPool, name, x, pool_size=pool_size)
         return self.add(Subsample, f"{name}_strides", x, strides=strides)
 
