@@ -3,6 +3,7 @@
 import contextlib
 import doctest
 import io
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +33,9 @@ class Block(NamedTuple):
     line: int
 
 
+END = Block("", "", 0)
+
+
 def blocks(page: str) -> list[Block]:
     tokens = MarkdownIt().parse((DOCS / f"{page}.md").read_text(encoding="utf-8"))
     return [
@@ -52,16 +56,15 @@ def assert_prints(expected: str, printed: str, where: str) -> None:
 def run_page(page: str) -> None:
     """Run the blocks of a page as one script; a block that prints is followed by what it prints."""
     namespace: dict[str, Any] = {"__name__": page}
-    found = blocks(page)
-    for block, after in zip(found, [*found[1:], None], strict=True):
+    for block, after in pairwise([*blocks(page), END]):
         where = f"{page}.md, line {block.line}"
         printed = io.StringIO()
         if block.language == "python":
             code = compile("\n" * block.line + block.content, f"{page}.md", "exec")
             with contextlib.redirect_stdout(printed):
                 exec(code, namespace)
-            shows = after and after.language == "text"
-            assert_prints(after.content if after and shows else "", printed.getvalue(), where)
+            expected = after.content if after.language == "text" else ""
+            assert_prints(expected, printed.getvalue(), where)
         elif block.language == "console":
             command, _, expected = block.content.partition("\n")
             with contextlib.redirect_stdout(printed):
