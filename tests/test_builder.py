@@ -254,6 +254,21 @@ def test_features() -> None:
     np.testing.assert_array_equal(model(images)["stage2"], inside(images))
 
 
+def test_features_and_predictions_come_from_one_model() -> None:
+    options: dict[str, Any] = {"classifier_activation": None, "dropout_rate": 0.5}
+    wanted = ("predictions", "stage1")
+    model = randomised(small("resnetv2_50d", features=wanted, pooling="max", **options))
+    whole = small("resnetv2_50d", pooling="max", **options)
+    assert layer_names(model) == layer_names(whole)
+    whole.set_weights(model.get_weights())
+    inside = keras.Model(whole.input, whole.get_layer("stage1_block1_out").output)
+    images = image_batch(2, 33, 40, 3)
+    outputs = model(images)
+    assert list(model.output) == list(wanted)
+    np.testing.assert_array_equal(outputs["predictions"], whole(images))
+    np.testing.assert_array_equal(outputs["stage1"], inside(images))
+
+
 def test_features_build_no_further_than_they_need() -> None:
     names = layer_names(small("resnet18", features=["stage1"]))
     assert names[-1] == "stage1_block1_out"
@@ -570,6 +585,11 @@ def test_a_block_function_that_is_none(wrong: Any) -> None:
         ({"features": ()}, TypeError, "one or more of 'stem', 'stage1', 'stage2'"),
         ({"features": ["stage3"]}, ValueError, "'stem', 'stage1', 'stage2'"),
         ({"features": ["stage2"], "pooling": "avg"}, ValueError, "pooling='avg' has no meaning"),
+        (
+            {"features": ["predictions"], "include_top": False},
+            ValueError,
+            "'predictions' among the features needs include_top=True",
+        ),
         ({"classes": 0}, ValueError, "classes must be 1 or more"),
         ({"activation": "rellu"}, ValueError, "unknown activation 'rellu': did you mean 'relu'"),
         ({"classifier_activation": "sofmax"}, ValueError, "did you mean 'softmax'"),

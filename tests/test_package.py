@@ -41,6 +41,7 @@ from resnet_builder.plan.network import make_plan
 plans = [make_plan(resnet_builder.PRESETS[name]) for name in resnet_builder.list_presets()]
 str(resnet_builder.list_weights())
 resnet_builder.profile("timm/resnet18.a1_in1k")
+resnet_builder.feature_info("resnet50")
 print(len(plans), sorted({"keras", "tensorflow", "numpy", "pydot"} & sys.modules.keys()))
 """
     assert run(code, tmp_path) == f"{len(resnet_builder.PRESETS)} []\n"
@@ -49,6 +50,7 @@ print(len(plans), sorted({"keras", "tensorflow", "numpy", "pydot"} & sys.modules
 def test_the_public_names() -> None:
     assert sorted(resnet_builder.__all__) == [
         "Comparison",
+        "FeatureLevel",
         "FoldingReport",
         "PRESETS",
         "Profile",
@@ -65,6 +67,7 @@ def test_the_public_names() -> None:
         "compare",
         "compile_recipe",
         "decode",
+        "feature_info",
         "fold_batch_norm",
         "folding_report",
         "freeze",
@@ -133,7 +136,7 @@ SAVED: dict[str, tuple[str, dict[str, Any]]] = {
     "article": ("keras_resnet50", {}),
     "v1.5": ("resnet18", {"output_stride": 8, "activation": "gelu", "dropout_rate": 0.5}),
     "grouped": ("resnet50", {"groups": 4, "include_top": False, "pooling": "max"}),
-    "features": ("resnet18", {"stem": "cifar", "features": ["stage1", "stage2"]}),
+    "features": ("resnet18", {"stem": "cifar", "features": ["stage1", "predictions"]}),
     "first": ("resnet18", {"data_format": "channels_first", "input_shape": (3, None, None)}),
     "option A": ("resnet20_cifar", {"drop_path_rate": 0.2, "activation_order": "pre"}),
     "first option A": (

@@ -7,6 +7,8 @@ from .costs.profile import profile as profile
 from .costs.published import Report as Report
 from .costs.published import verify as verify
 from .costs.report import Profile as Profile
+from .features import FeatureLevel as FeatureLevel
+from .features import feature_info as feature_info
 from .inference.folding import FoldingReport as FoldingReport
 from .inference.folding import fold_batch_norm as fold_batch_norm
 from .inference.folding import folding_report as folding_report

@@ -21,6 +21,7 @@ from .weights.contents import contents
 from .weights.fetching import opened
 from .weights.imagenet import recommended
 from .weights.loading import load_checkpoint
+from .weights.names import CLASSIFIER
 from .weights.published import in_table
 
 
@@ -99,8 +100,10 @@ class ResnetBuilder:
             name: name of the model. Default: `layer_prefix` and the preset's or checkpoint's name.
             layer_prefix: prefix of every layer's name.
             features: stages to return the outputs of, such as `("stage2", "stage4")`, or `"stem"`
-                for the map before the stem's pool. The model's output is then a dict of them and
-                there is no head; the maps of a pre-activated network are not activated.
+                for the map before the stem's pool; `"predictions"` for the classifier's output.
+                The model's output is then a dict of them, and without `"predictions"` there is no
+                head. The maps of a pre-activated network are not activated. `feature_info` gives
+                their strides and channels.
             output_stride: 8, 16 or 32 (any stride that the network reaches): later stages keep
                 their size and dilate their convolutions instead (arXiv:1606.00915).
             **changes: fields of `ResnetConfig` to change: see `help(ResnetConfig)`.
@@ -121,6 +124,9 @@ class ResnetBuilder:
             >>> maps = ResnetBuilder.from_preset("resnet18", features=("stage2", "stage4"))
             >>> {stage: tensor.shape for stage, tensor in maps.output.items()}
             {'stage2': (None, 28, 28, 128), 'stage4': (None, 7, 7, 512)}
+            >>> both = ResnetBuilder.from_preset("resnet18", features=("stage4", "predictions"))
+            >>> {name: tensor.shape for name, tensor in both.output.items()}
+            {'stage4': (None, 7, 7, 512), 'predictions': (None, 1000)}
         """
         order = _data_format(data_format)
         best = recommended(preset) if _is_imagenet(weights) else None
@@ -407,7 +413,7 @@ def _check_own_block(config: ResnetConfig, order: str, dtype: Any, weights: Any)
 
 
 def _checked_features(features: Any, plan: Plan, head: Head) -> tuple[str, ...]:
-    known = list(plan.features)
+    known = list(plan.outputs)
     try:
         wanted = () if isinstance(features, str) else tuple(features)
     except TypeError:
@@ -418,9 +424,16 @@ def _checked_features(features: Any, plan: Plan, head: Head) -> tuple[str, ...]:
             f"got {features!r}"
         )
     for feature in wanted:
+        if feature == CLASSIFIER and not head.include_top:
+            raise ValueError(f"{CLASSIFIER!r} among the features needs include_top=True")
         if feature not in known:
             raise ValueError(unknown("feature", feature, known))
+    if CLASSIFIER in wanted:
+        return wanted
     for option in ("pooling", "dropout_rate"):
         if value := getattr(head, option):
-            raise ValueError(f"features leave out the head: {option}={value!r} has no meaning")
+            raise ValueError(
+                f"features without {CLASSIFIER!r} leave out the head: {option}={value!r} has no "
+                "meaning"
+            )
     return wanted

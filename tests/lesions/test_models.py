@@ -71,6 +71,18 @@ def test_a_block_is_found_with_a_prefix_and_options() -> None:
     np.testing.assert_allclose(predict(lesioned), predict(model), atol=1e-5)
 
 
+def test_of_joined_networks_only_a_name_that_both_have_needs_its_prefix() -> None:
+    left, right = (
+        small_network("resnet18", layer_prefix=prefix, repetitions=repetitions)
+        for prefix, repetitions in (("left_", (1, 1)), ("right_", (2, 1)))
+    )
+    model = keras.Model([left.input, right.input], [left.output, right.output])
+    lesioned = without_blocks(model, ["stage1_block2"])
+    assert "right_stage1_block2_conv1" not in {layer.name for layer in lesioned.layers}
+    with pytest.raises(ValueError, match=r"'stage1_block1': did you mean .*left_stage1_block1"):
+        without_blocks(model, ["stage1_block1"])
+
+
 def test_a_plain_block_is_removed_completely() -> None:
     model = small_network("plain18")
     lesioned = without_blocks(model, ["stage1_block2"])

@@ -52,6 +52,26 @@ def test_parts_up_to_a_stage_are_frozen(preset: str, prefix: str) -> None:
     assert changed_by_training(model) == {"stem", "stage1", "stage2"} | last | head
 
 
+@pytest.mark.parametrize(
+    ("until", "frozen"),
+    [
+        ("stem", {"stem", "left_stem"}),
+        ("left_stage1", {"left_stem", "left_stage1"}),
+        ("stage1", {"stem", "stage1", "left_stem", "left_stage1"}),
+    ],
+)
+def test_a_part_is_of_all_networks_and_with_a_prefix_of_one(until: str, frozen: set[str]) -> None:
+    one, left = (
+        ResnetBuilder.from_preset("resnet18", layer_prefix=prefix, include_top=False, **SMALL)
+        for prefix in ("", "left_")
+    )
+    model = keras.Model([one.input, left.input], [one.output, left.output])
+    freeze(model, until=until)
+    convs = {layer.name for layer in model.layers if "conv" in layer.name}
+    still = {name for name in convs if not model.get_layer(name).trainable}
+    assert still == {name for name in convs if name.startswith(tuple(frozen))}
+
+
 def test_layers_after_the_network_are_trained() -> None:
     body = ResnetBuilder.from_preset("resnet18", **SMALL | {"classes": None}, include_top=False)
     pooled = keras.layers.GlobalAveragePooling2D()(body.output)

@@ -4,6 +4,7 @@ After Veit, Wilber and Belongie 2016 (arXiv:1605.06431). Blocks are found by the
 layers, so a model loaded from a file works like one just built.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,7 @@ def without_blocks(model: keras.Model, blocks: Iterable[str]) -> keras.Model:
     Args:
         model: a model of this package, or one with the same layer names.
         blocks: names of blocks, such as `"stage2_block1"`, with or without the `layer_prefix`; the
-            prefix is required if several networks are joined in the model.
+            prefix is required if several networks in the model have a block of that name.
 
     Returns:
         A model with the same inputs, outputs and weights, not compiled.
@@ -196,13 +197,14 @@ class _Block:
 
 
 def _blocks_of(model: keras.Model) -> dict[str, _Block]:
-    """The blocks by name in the order of the model; prefixed if there are several networks."""
+    """The blocks by name in the order of the model; prefixed if several networks have the name."""
     networks = networks_of(model)
+    counts = Counter(place for network in networks for place in network.blocks)
     blocks = {}
     for network in networks:
         for place, layers in network.blocks.items():
             full_name = f"{network.prefix}{place}"
-            name = full_name if len(networks) > 1 else str(place)
+            name = full_name if counts[place] > 1 else str(place)
             blocks[name] = _Block(name, full_name, layers)
     if not blocks:
         raise ValueError(f"{model.name!r} has no blocks, such as stage1_block1")

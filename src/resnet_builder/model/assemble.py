@@ -16,11 +16,11 @@ def assemble(
     """Build the model of a plan.
 
     Args:
-        features: names in `plan.features`; the output is then a dict of them, and layers that none
+        features: names in `plan.outputs`; the output is then a dict of them, and layers that none
             of them needs are not created.
     """
     layers = list(plan.layers)
-    wanted = {feature: plan.features[feature].name for feature in features or ()}
+    wanted = {feature: plan.outputs[feature].name for feature in features or ()}
     if wanted:
         names = [layer.name for layer in layers]
         layers = layers[: 1 + max(map(names.index, wanted.values()))]

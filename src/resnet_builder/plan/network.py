@@ -100,6 +100,12 @@ class Plan:
         }
 
     @property
+    def outputs(self) -> dict[str, Layer]:
+        """The layers that a model can end in: those of `features`, and the classifier if any."""
+        last = self.head[-1][-1] if self.head else None
+        return self.features | ({last.name: last} if isinstance(last, Dense) else {})
+
+    @property
     def is_known(self) -> bool:
         """True if all layers are in the plan; those inside a custom block are not."""
         return not callable(self.config.block)

@@ -21,7 +21,8 @@ def freeze(model: keras.Model, until: str = "stage3") -> None:
     Args:
         model: a model of `ResnetBuilder`, or one that has layers before or after it, or joins
             several: all of them are frozen.
-        until: last part to freeze: `"stem"`, `"stage1"`, `"stage2"`, ...
+        until: last part to freeze: `"stem"`, `"stage1"`, `"stage2"`, ...; with a network's
+            `layer_prefix` before it, only that network is frozen.
 
     Raises:
         TypeError: not a Keras model.
@@ -35,16 +36,18 @@ def freeze(model: keras.Model, until: str = "stage3") -> None:
         >>> [variable.path for variable in model.trainable_variables]
         ['predictions/kernel', 'predictions/bias']
     """
-    places = [
-        (place, list(layers.values()))
+    bodies = [
+        (network.prefix, place, list(layers.values()))
         for network in networks_of(model)
         for place, layers in network.places.items()
         if place != HEAD
     ]
-    parts = sorted((place.stage, place.part) for place, _ in places)
-    last = look_up({part: stage for stage, part in parts}, until, "part of the network")
-    for place, layers in places:
-        if place.stage <= last:
+    parts = sorted((place.stage, place.part) for _, place, _ in bodies)
+    of_all = {part: (None, stage) for stage, part in parts}
+    of_one = {prefix + place.part: (prefix, place.stage) for prefix, place, _ in bodies if prefix}
+    only, last = of_one.get(until) or look_up(of_all, until, "part of the network")
+    for prefix, place, layers in bodies:
+        if only in (None, prefix) and place.stage <= last:
             for layer in layers:
                 layer.trainable = False
     model.compiled = False

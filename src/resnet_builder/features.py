@@ -1,0 +1,135 @@
+"""feature_info: layer, stride and channels of every feature map. Imports Keras only for models."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .config import ResnetConfig
+from .plan.layers import OwnBlock, Strided
+from .plan.names import OUT, STEM, Place
+from .plan.network import Plan, make_plan
+from .presets import resolve
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class FeatureLevel:
+    """A feature map of a network.
+
+    Attributes:
+        layer: name of the layer that it is the output of.
+        stride: number that the input's rows and columns are divided by (and rounded up).
+        channels: number of channels.
+
+    Example:
+        >>> from resnet_builder import feature_info
+        >>> feature_info("resnet34")["stage2"]
+        FeatureLevel(layer='stage2_block4_out', stride=8, channels=128)
+    """
+
+    layer: str
+    stride: int
+    channels: int
+
+
+def feature_info(
+    source: "str | ResnetConfig | keras.Model", *, output_stride: int | None = None
+) -> dict[str, FeatureLevel]:
+    """List the feature maps of a network, with their layers, strides and channels.
+
+    The names are those of `ResnetBuilder.from_preset(..., features=)`: `"stem"`, the map before the
+    stem's pool, and `"stage1"`, `"stage2"`, ... Presets and configs are read from their plan,
+    without building a model.
+
+    Args:
+        source: a name of `list_presets()` or `list_weights()`, a `ResnetConfig`, or a Keras model
+            with one or several networks of this package.
+        output_stride: as in `ResnetBuilder.from_preset`; a model has its own.
+
+    Returns:
+        The levels by name, from the stem on. Those of a model are the ones that it has; if several
+        networks are joined in it, the names begin with the `layer_prefix`, as those of the layers
+        always do. The strides are relative to the model's input.
+
+    Raises:
+        TypeError: a source of another type; `output_stride` with a model.
+        ValueError: an unknown name, an output stride that the network does not reach, or a model
+            without layers that are named as in this package.
+
+    Example:
+        >>> for name, level in feature_info("resnet50", output_stride=16).items():
+        ...     print(name, level.layer, level.stride, level.channels)
+        stem stem_act 2 64
+        stage1 stage1_block3_out 4 256
+        stage2 stage2_block4_out 8 512
+        stage3 stage3_block6_out 16 1024
+        stage4 stage4_block3_out 16 2048
+    """
+    if isinstance(source, str | ResnetConfig):
+        named = resolve(source)
+        plan = make_plan(named.config, output_stride=output_stride)
+        if plan.is_known:
+            return _planned_levels(plan)
+        from .model.assemble import model_of
+
+        source = model_of(plan, named.name)
+    elif output_stride is not None:
+        raise TypeError("output_stride is for a preset or a config; a model has its own")
+    return _built_levels(source)
+
+
+# Roles of the stem's layers that do not belong to its convolutions.
+NO_CONVS = ("input", "pool")
+
+
+def _planned_levels(plan: Plan) -> dict[str, FeatureLevel]:
+    layers = list(plan.layers)
+    positions = {layer.name: number for number, layer in enumerate(layers)}
+    strides = _strides(
+        (layer.strides[0] if isinstance(layer, Strided | OwnBlock) else 1 for layer in layers),
+        ([positions[name] for name in layer.inputs] for layer in layers),
+    )
+    return {
+        name: FeatureLevel(layer.name, strides[positions[layer.name]], layer.output_channels)
+        for name, layer in plan.features.items()
+    }
+
+
+def _built_levels(model: Any) -> dict[str, FeatureLevel]:
+    from .model.graph import model_graph
+    from .model.network import networks_of
+
+    networks = networks_of(model)
+    graph = model_graph(model)
+    strides = _strides(
+        (getattr(node.layer, "strides", (1,))[0] for node in graph),
+        (node.inputs for node in graph),
+    )
+    nodes = {node.layer.name: (node, stride) for node, stride in zip(graph, strides, strict=True)}
+    levels = {}
+    for network in networks:
+        prefix = network.prefix if len(networks) > 1 else ""
+        for part, layer in _last_layers(network.places).items():
+            node, stride = nodes[layer.name]
+            levels[prefix + part] = FeatureLevel(layer.name, stride, node.output_shape[-1])
+    return levels
+
+
+def _last_layers(places: Mapping[Place, Mapping[str, Any]]) -> dict[str, Any]:
+    """The last layer of the stem before its pool, and of the last block of every stage."""
+    last: dict[str, Any] = {}
+    for place, layers in places.items():
+        for role, layer in layers.items():
+            if role == OUT or (place == STEM and not role.startswith(NO_CONVS)):
+                last[place.part] = layer
+    return last
+
+
+def _strides(own: Iterable[int], inputs: Iterable[Sequence[int]]) -> list[int]:
+    """The stride of every layer from the input on; `inputs` are the positions of those before."""
+    strides: list[int] = []
+    for stride, before in zip(own, inputs, strict=True):
+        strides.append(stride * max((strides[position] for position in before), default=1))
+    return strides
