@@ -7,6 +7,8 @@ from .costs.profile import profile as profile
 from .costs.published import Report as Report
 from .costs.published import verify as verify
 from .costs.report import Profile as Profile
+from .costs.report import StageProfile as StageProfile
+from .description import config_of as config_of
 from .features import FeatureLevel as FeatureLevel
 from .features import feature_info as feature_info
 from .inference.folding import FoldingReport as FoldingReport
@@ -18,13 +20,16 @@ from .lesions.models import without_blocks as without_blocks
 from .lesions.paths import path_lengths as path_lengths
 from .model.article import basic_block as basic_block
 from .model.article import bottleneck as bottleneck
+from .pictures.diagram import Diagram as Diagram
 from .pictures.plot import plot as plot
 from .presets import PRESETS as PRESETS
 from .presets import list_presets as list_presets
 from .training.freezing import freeze as freeze
 from .training.freezing import unfreeze as unfreeze
 from .training.recipes import RECIPES as RECIPES
+from .training.recipes import Recipe as Recipe
 from .training.recipes import compile_recipe as compile_recipe
+from .weights.decoding import Guess as Guess
 from .weights.decoding import decode as decode
 from .weights.listing import WeightsList as WeightsList
 from .weights.listing import list_weights as list_weights

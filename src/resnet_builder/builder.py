@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from inspect import signature
 from typing import Any, Unpack
 
@@ -11,9 +11,11 @@ import keras
 from .common.checks import look_up, positive_int, unknown
 from .common.shapes import AXIS_ORDERS, image_shape, in_order
 from .config import ORIGINAL, BlockFunction, ConfigChanges, ResnetConfig, repetition_list
+from .description import DESCRIPTIONS, Description, arguments_in, json_of
 from .model.assemble import assemble
 from .model.initializers import restore_initializers
 from .model.layers import Style
+from .options import BuildOptions, PresetOptions
 from .plan.network import Head, Plan, Pooling, make_plan
 from .presets import PRESETS, resolve
 from .weights.checkpoints import Checkpoint
@@ -154,22 +156,37 @@ class ResnetBuilder:
         style = Style(order, dtype, _checked_prefix(layer_prefix), blank=weights is not None)
         # TensorFlow takes no name of a model that begins with "_" or "-".
         name = name or f"{layer_prefix}{named.name}".lstrip("_-")
+        options = asdict(head) | {
+            "data_format": order,
+            "dtype": _dtype_as_data(dtype),
+            "name": name,
+            "layer_prefix": layer_prefix,
+            "features": outputs,
+            "output_stride": output_stride,
+        }
         if weights is None:
             if adapt_weights:
                 raise ValueError("adapt_weights has no meaning without weights")
-            return assemble(plan, style, name, outputs)
-        _check_published(weights, preset, named.config)
-        if best:
-            _say(f'weights="imagenet": {best}')
-        with opened(weights) as tensors:
-            if classes is None and (found := contents(tensors, plan).classes):
-                plan = make_plan(named.config.replace(classes=found), head, output_stride)
             model = assemble(plan, style, name, outputs)
-            _load_blank(model, plan, layer_prefix, tensors, adapt=adapt_weights)
+        else:
+            _check_published(weights, preset, named.config)
+            if best:
+                _say(f'weights="imagenet": {best}')
+            with opened(weights) as tensors:
+                if classes is None and (found := contents(tensors, plan).classes):
+                    plan = make_plan(named.config.replace(classes=found), head, output_stride)
+                model = assemble(plan, style, name, outputs)
+                _load_blank(model, plan, layer_prefix, tensors, adapt=adapt_weights)
+        DESCRIPTIONS[model] = Description(plan.config, options)
         return model
 
     @staticmethod
-    def from_config(config: ResnetConfig, *args: Any, **options: Any) -> keras.Model:
+    def from_config(
+        config: ResnetConfig,
+        input_shape: Sequence[int | None] | None = None,
+        classes: int | None = None,
+        **options: Unpack[PresetOptions],
+    ) -> keras.Model:
         """Build the network of a `ResnetConfig`; arguments and errors as in `from_preset`.
 
         Example:
@@ -180,7 +197,53 @@ class ResnetBuilder:
         """
         if not isinstance(config, ResnetConfig):
             raise TypeError(f"from_config takes a ResnetConfig, got {config!r}")
-        return ResnetBuilder.from_preset(config, *args, **options)
+        return ResnetBuilder.from_preset(config, input_shape, classes, **options)
+
+    @staticmethod
+    def to_json(model: keras.Model) -> str:
+        """Return what a model was built from as JSON text, to build it again on another machine.
+
+        The text is an object of the arguments of `from_preset`, with all fields of the config as
+        its `"preset"`. It holds everything but the weights, and nothing that depends on Keras's
+        global settings. Keep it beside the files of an experiment, from its beginning.
+
+        Args:
+            model: a model that `ResnetBuilder` returned.
+
+        Raises:
+            TypeError: not a Keras model, or one with a custom block function.
+            ValueError: a model without a config, as in `config_of`.
+
+        Example:
+            >>> import json
+            >>> model = ResnetBuilder.from_preset("resnet18", (64, 64, 1), 10, output_stride=8)
+            >>> experiment = json.dumps({"model": json.loads(ResnetBuilder.to_json(model))})
+            >>> text = json.dumps(json.loads(experiment)["model"])
+            >>> same = ResnetBuilder.from_json(text)
+            >>> same.get_config() == model.get_config()
+            True
+        """
+        return json_of(model)
+
+    @staticmethod
+    def from_json(text: str, **options: Any) -> keras.Model:
+        """Build a network from the JSON of `to_json`, or of arguments of `from_preset`.
+
+        Args:
+            text: JSON object of arguments of `from_preset`; its `"preset"` is a name, or an object
+                of the fields of a `ResnetConfig`.
+            **options: arguments of `from_preset` that take precedence, such as `weights`.
+
+        Raises:
+            ValueError: no JSON, or not such an object.
+            TypeError, ValueError: as in `from_preset`.
+
+        Example:
+            >>> text = '{"preset": "resnet18", "classes": 10, "stem": "cifar"}'
+            >>> ResnetBuilder.from_json(text, input_shape=(32, 32, 3)).count_params()
+            11183562
+        """
+        return ResnetBuilder.from_preset(**arguments_in(text) | options)
 
     @staticmethod
     def build(
@@ -188,7 +251,7 @@ class ResnetBuilder:
         num_outputs: int,
         block_fn: str | BlockFunction,
         repetitions: Sequence[int],
-        **options: Any,
+        **options: Unpack[BuildOptions],
     ) -> keras.Model:
         """Build a network as the article does; without options, exactly the article's.
 
@@ -224,7 +287,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_18(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Any
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
     ) -> keras.Model:
         """Build the article's ResNet-18; arguments and errors as in `build`.
 
@@ -236,7 +299,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_34(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Any
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
     ) -> keras.Model:
         """Build the article's ResNet-34; arguments and errors as in `build`.
 
@@ -248,7 +311,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_50(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Any
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
     ) -> keras.Model:
         """Build the article's ResNet-50; arguments and errors as in `build`.
 
@@ -260,7 +323,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_101(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Any
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
     ) -> keras.Model:
         """Build the article's ResNet-101; arguments and errors as in `build`.
 
@@ -272,7 +335,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_152(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Any
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
     ) -> keras.Model:
         """Build the article's ResNet-152; arguments and errors as in `build`.
 
@@ -286,9 +349,7 @@ class ResnetBuilder:
 # The article's arguments ------------------------------------------------------------------------
 
 
-def _article_preset(
-    depth: int, input_shape: Any, num_outputs: Any, options: dict[str, Any]
-) -> keras.Model:
+def _article_preset(depth: int, input_shape: Any, num_outputs: Any, options: Any) -> keras.Model:
     call = f"build_resnet_{depth}({{}}, {{}})"
     return _article_network(f"keras_resnet{depth}", input_shape, num_outputs, options, call)
 
@@ -297,7 +358,7 @@ def _article_network(
     preset: str | ResnetConfig,
     input_shape: Any,
     num_outputs: Any,
-    options: dict[str, Any],
+    options: Any,
     call: str,
 ) -> keras.Model:
     if "classes" in options:
@@ -375,6 +436,14 @@ def _data_format(given: Any) -> str:
         return str(keras.config.image_data_format())
     look_up(AXIS_ORDERS, given, "data_format")
     return str(given)
+
+
+def _dtype_as_data(dtype: Any) -> Any:
+    """A dtype policy by name if that says all; None is the global one."""
+    policy = keras.dtype_policies.get(dtype)
+    return (
+        policy.name if type(policy) is keras.DTypePolicy else keras.dtype_policies.serialize(policy)
+    )
 
 
 def _explain_order(corrected: tuple[int | None, ...]) -> str:

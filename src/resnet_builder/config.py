@@ -5,7 +5,17 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType, UnionType
-from typing import Any, Literal, TypedDict, Union, Unpack, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    NotRequired,
+    TypedDict,
+    Union,
+    Unpack,
+    get_args,
+    get_origin,
+)
 
 from .common.checks import fraction, positive_int, unknown
 from .common.keras_names import Initializer
@@ -189,6 +199,10 @@ class ResnetConfig:
     input_shape: ImageShape = (224, 224, 3)
     classes: int = 1000
 
+    if TYPE_CHECKING:  # at run time `dataclass` writes it
+
+        def __init__(self, **fields: Unpack["ConfigFields"]) -> None: ...
+
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             _check_type(field, getattr(self, field.name))
@@ -250,9 +264,7 @@ class ResnetConfig:
             >>> ResnetConfig(block="basic_block", repetitions=(1, 2)).to_json()[:24]
             '{"repetitions": [1, 2], '
         """
-        if callable(self.block):
-            raise TypeError(f"a config with a block function ({self.block!r}) has no JSON form")
-        return json.dumps(dataclasses.asdict(self))
+        return json.dumps(fields_of(self))
 
     @classmethod
     def from_json(cls, text: str) -> "ResnetConfig":
@@ -262,20 +274,37 @@ class ResnetConfig:
             >>> ResnetConfig.from_json('{"block": "bottleneck", "repetitions": [3, 4, 6]}').filters
             64
         """
-        fields = json.loads(text)
-        if not isinstance(fields, dict):
-            raise TypeError(f"the JSON of a ResnetConfig is an object of its fields, got {text!r}")
-        _check_names(fields)
-        return cls(**fields)
+        return config_of_fields(json.loads(text))
 
 
-class ConfigChanges(TypedDict, total=False):
-    """Config fields that `ResnetBuilder.from_preset` can change, for editors and type checkers."""
+def fields_of(config: ResnetConfig) -> dict[str, Any]:
+    """The fields of a config as `json` writes them.
 
-    repetitions: Sequence[int]
-    block: BlockName | BlockFunction | tuple[BlockName, ...]
-    filters: int | tuple[int, ...]
-    widths: Widths | None
+    Raises:
+        TypeError: the block is a function, which JSON cannot represent.
+    """
+    if callable(config.block):
+        raise TypeError(f"a config with a block function ({config.block!r}) has no JSON form")
+    return dataclasses.asdict(config)
+
+
+def config_of_fields(fields: Any) -> ResnetConfig:
+    """The config of fields as `json` reads them; missing fields have their defaults."""
+    if not isinstance(fields, dict):
+        raise TypeError(f"the JSON of a ResnetConfig is an object of its fields, got {fields!r}")
+    _check_names(fields)
+    return ResnetConfig(**fields)
+
+
+class Variations(TypedDict, total=False):
+    """The fields of `ResnetConfig` but for the blocks and for the defaults of a built model.
+
+    This and the types below are for editors and type checkers: what the fields take, which may be
+    more than what they hold.
+    """
+
+    filters: int | list[int] | tuple[int, ...]
+    widths: Sequence[Sequence[Sequence[int]]] | None
     groups: int
     width_per_group: int
     reduce_first: int
@@ -312,11 +341,30 @@ class ConfigChanges(TypedDict, total=False):
     weight_decay: float
 
 
+Blocks = BlockName | BlockFunction | list[BlockName] | tuple[BlockName, ...]
+
+
+class ConfigChanges(Variations, total=False):
+    """The fields that `ResnetBuilder.from_preset` can change."""
+
+    repetitions: Sequence[int]
+    block: Blocks
+
+
 class Changes(ConfigChanges, total=False):
-    """All fields of `ResnetConfig`."""
+    """All fields, for `ResnetConfig.replace`."""
 
     input_shape: Sequence[int | None]
     classes: int
+
+
+class ConfigFields(Variations):
+    """All fields, for `ResnetConfig`."""
+
+    repetitions: Sequence[int]
+    block: Blocks
+    input_shape: NotRequired[Sequence[int | None]]
+    classes: NotRequired[int]
 
 
 # The differences of the article's code from PyTorch's conventions, which are the defaults above

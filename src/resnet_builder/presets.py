@@ -1,12 +1,12 @@
 """PRESETS: name -> config, one line each, and the rules of depth. Does not import Keras."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from types import MappingProxyType
 from typing import Any
 
+from .common.catalogue import Catalogue
 from .common.checks import unknown
 from .common.shapes import image_shape
 from .config import ORIGINAL, Changes, ResnetConfig
@@ -277,7 +277,25 @@ def _member(name: str) -> ResnetConfig | None:
     return next((found for rule in RULES if (found := rule.find(name))), None)
 
 
-PRESETS: Mapping[str, ResnetConfig] = MappingProxyType(
+class Presets(Catalogue[ResnetConfig]):
+    """The configs of the preset networks by name: a read-only mapping.
+
+    `ResnetBuilder.from_preset` builds them, `list_presets` lists their names by pattern,
+    `list_weights` their checkpoints, and `compare` says how two of them differ. The names are those
+    of timm and torchvision where these have the network; the sources are in presets.py.
+
+    Example:
+        >>> from resnet_builder import PRESETS, list_presets
+        >>> PRESETS["resnet34"].repetitions
+        (3, 4, 6, 3)
+        >>> sum(config.se_ratio > 0 for config in PRESETS.values()) > 20
+        True
+        >>> list_presets("wide*")
+        ['wide_resnet50_2', 'wide_resnet101_2']
+    """
+
+
+PRESETS = Presets(
     _IMAGENET
     | {name: found for rule in RULES for name in rule.names() if (found := rule.find(name))}
     | _PREACTIVATION_CIFAR

@@ -17,6 +17,12 @@ class StageProfile:
         repeats: number of repetitions of the block.
         parameters: trained weights.
         macs: multiply-adds for one image.
+
+    Example:
+        >>> from resnet_builder import profile
+        >>> row = profile("resnet34").stages[1]
+        >>> row.name, row.output_size, row.block, row.repeats
+        ('stage1', (56, 56), ('3x3, 64', '3x3, 64'), 3)
     """
 
     name: str

@@ -26,6 +26,11 @@ class Diagram:
     """A picture, displayed automatically in notebooks and saved as PNG, SVG, DOT or HTML.
 
     It is drawn on first use: `draw` returns the graph, `write_page` the page for the browser.
+
+    Example:
+        >>> from resnet_builder import plot
+        >>> plot("resnet20_cifar").render("png")[:4]
+        b'\\x89PNG'
     """
 
     def __init__(self, draw: Callable[[], pydot.Dot], write_page: Callable[[], str]) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 import keras
 
+from ..common.catalogue import Catalogue
 from ..common.checks import choice, look_up, positive_int
 from ..model.graph import model_graph
 from ..model.network import check_model
@@ -32,6 +33,12 @@ class Recipe:
         weight_decay: factor of a weight in its own gradient, before momentum.
         decays: names of the variables that decay; empty for all.
         label_smoothing: probability that the wrong classes share.
+
+    Example:
+        >>> from resnet_builder import RECIPES
+        >>> recipe = RECIPES["wrn2016"]
+        >>> recipe.drops, recipe.drop, recipe.nesterov
+        ((0.3, 0.6, 0.8), 0.2, True)
     """
 
     source: str
@@ -47,37 +54,59 @@ class Recipe:
     label_smoothing: float = 0.0
 
 
-RECIPES = {
-    # The paper drops the rate "when the error plateaus"; the epochs are those of its authors'
-    # successor, facebook/fb.resnet.torch (train.lua), as is the decay of all variables.
-    "he2015": Recipe(source="arXiv:1512.03385, 3.4", drops=(30 / 90, 60 / 90)),
-    # 400, 32,000 and 48,000 of 64,000 iterations. The paper warms up only the 110-layer network.
-    "he2015_cifar": Recipe(
-        source="arXiv:1512.03385, 4.2", batch_size=128, warm_up=400 / 64_000, drops=(0.5, 0.75)
-    ),
-    "wrn2016": Recipe(
-        source="arXiv:1605.07146, 3",
-        batch_size=128,
-        drops=(60 / 200, 120 / 200, 160 / 200),
-        drop=0.2,
-        nesterov=True,
-        weight_decay=5e-4,
-    ),
-    "bag_of_tricks": Recipe(
-        source="arXiv:1812.01187, 2.1, 3.1, 5.1 and 5.2",
-        warm_up=5 / 120,
-        nesterov=True,
-        decays=("kernel",),
-        label_smoothing=0.1,
-    ),
-    "fine_tune": Recipe(
-        source="arXiv:1912.11370 (BiT-HyperRule), 3.3",
-        learning_rate=0.003,
-        batch_size=512,
-        drops=(0.3, 0.6, 0.9),
-        weight_decay=0.0,
-    ),
-}
+class Recipes(Catalogue[Recipe]):
+    """The published training recipes by name: a read-only mapping.
+
+    `compile_recipe` compiles a model by one of them: `he2015` and `he2015_cifar` (the ResNet
+    paper, for ImageNet and CIFAR), `wrn2016` (wide networks on CIFAR), `bag_of_tricks` (warm-up,
+    cosine decay, smoothed labels), `fine_tune` (a small rate without decay, from a checkpoint).
+
+    Example:
+        >>> from resnet_builder import RECIPES
+        >>> for name, recipe in RECIPES.items():
+        ...     print(name, recipe.learning_rate, recipe.batch_size, recipe.source)
+        he2015 0.1 256 arXiv:1512.03385, 3.4
+        he2015_cifar 0.1 128 arXiv:1512.03385, 4.2
+        wrn2016 0.1 128 arXiv:1605.07146, 3
+        bag_of_tricks 0.1 256 arXiv:1812.01187, 2.1, 3.1, 5.1 and 5.2
+        fine_tune 0.003 512 arXiv:1912.11370 (BiT-HyperRule), 3.3
+    """
+
+
+RECIPES = Recipes(
+    {
+        # The paper drops the rate "when the error plateaus"; the epochs are those of its authors'
+        # successor, facebook/fb.resnet.torch (train.lua), as is the decay of all variables.
+        "he2015": Recipe(source="arXiv:1512.03385, 3.4", drops=(30 / 90, 60 / 90)),
+        # 400, 32,000 and 48,000 of 64,000 iterations. The paper warms up only the network of 110
+        # layers.
+        "he2015_cifar": Recipe(
+            source="arXiv:1512.03385, 4.2", batch_size=128, warm_up=400 / 64_000, drops=(0.5, 0.75)
+        ),
+        "wrn2016": Recipe(
+            source="arXiv:1605.07146, 3",
+            batch_size=128,
+            drops=(60 / 200, 120 / 200, 160 / 200),
+            drop=0.2,
+            nesterov=True,
+            weight_decay=5e-4,
+        ),
+        "bag_of_tricks": Recipe(
+            source="arXiv:1812.01187, 2.1, 3.1, 5.1 and 5.2",
+            warm_up=5 / 120,
+            nesterov=True,
+            decays=("kernel",),
+            label_smoothing=0.1,
+        ),
+        "fine_tune": Recipe(
+            source="arXiv:1912.11370 (BiT-HyperRule), 3.3",
+            learning_rate=0.003,
+            batch_size=512,
+            drops=(0.3, 0.6, 0.9),
+            weight_decay=0.0,
+        ),
+    }
+)
 
 
 def compile_recipe(

@@ -12,7 +12,14 @@ IMAGENET_CLASSES = "imagenet_classes.txt"
 
 
 class Guess(NamedTuple):
-    """A class and its score: a probability or a logit."""
+    """A class and its score: a probability or a logit.
+
+    Example:
+        >>> from resnet_builder import decode
+        >>> best = decode([0.25, 0.75], class_names=["cat", "dog"])[0][0]
+        >>> best.name, best.score
+        ('dog', 0.75)
+    """
 
     name: str
     score: float

@@ -1,0 +1,93 @@
+"""config_of, and the JSON of a model: what it was built from. Does not import Keras.
+
+Keras has no place for it in a model of core layers, so it is kept beside the model, in this
+process. A model that is loaded from a file, copied, or changed by `keras.Model` or
+`fold_batch_norm` is another model, and has none.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from .config import ResnetConfig, config_of_fields, fields_of
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a model was built from.
+
+    Attributes:
+        config: config of the network, with the input shape and number of classes as built.
+        options: the other arguments of `ResnetBuilder.from_preset`, but for the weights, as `json`
+            writes them.
+    """
+
+    config: ResnetConfig
+    options: Mapping[str, Any]
+
+
+DESCRIPTIONS: WeakKeyDictionary[Any, Description] = WeakKeyDictionary()
+
+
+def description_of(model: Any) -> Description:
+    """What a model was built from; errors as in `config_of`."""
+    from .model.network import check_model
+
+    check_model(model)
+    if found := DESCRIPTIONS.get(model):
+        return found
+    raise ValueError(
+        f"the config of {model.name!r} is unknown: only the model that ResnetBuilder returned in "
+        "this process has one, and no copy of it, nor what is loaded from a file. Write "
+        "ResnetBuilder.to_json(model) to a file beside it, and build it by ResnetBuilder.from_json"
+    )
+
+
+def config_of(model: "keras.Model") -> ResnetConfig:
+    """Return the config that a model was built from, with its input shape and number of classes.
+
+    The config is kept beside the model, in this process. A file has no room for it, as a saved
+    model is made of core Keras layers alone: keep `ResnetBuilder.to_json(model)` beside the file.
+
+    Args:
+        model: a model that `ResnetBuilder` returned, trained or not.
+
+    Raises:
+        TypeError: not a Keras model.
+        ValueError: any other model: one that is loaded, a copy (`keras.models.clone_model`,
+            `without_blocks`, `fold_batch_norm`), or `keras.Model` of its layers.
+
+    Example:
+        >>> from resnet_builder import ResnetBuilder, compare, config_of
+        >>> model = ResnetBuilder.from_preset("resnet18", (64, 64, 1), 10, se_ratio=0.25)
+        >>> config = config_of(model)
+        >>> config.input_shape, config.classes, config.se_ratio
+        ((64, 64, 1), 10, 0.25)
+        >>> [difference.field for difference in compare("resnet18", config).differences]
+        ['se_ratio', 'input_shape', 'classes']
+    """
+    return description_of(model).config
+
+
+def json_of(model: Any) -> str:
+    """The arguments of `ResnetBuilder.from_preset` that build a model, as JSON."""
+    description = description_of(model)
+    return json.dumps({"preset": fields_of(description.config), **description.options})
+
+
+def arguments_in(text: str) -> dict[str, Any]:
+    """The arguments of `ResnetBuilder.from_preset` in JSON."""
+    arguments = json.loads(text)
+    if not isinstance(arguments, dict) or "preset" not in arguments:
+        raise ValueError(
+            "the JSON of a network is an object of the arguments of ResnetBuilder.from_preset, "
+            f'with a "preset"; got {text!r}'
+        )
+    if isinstance(arguments["preset"], dict):
+        arguments["preset"] = config_of_fields(arguments["preset"])
+    return arguments

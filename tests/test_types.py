@@ -1,0 +1,94 @@
+"""What type checkers accept and refuse: mypy checks this file, and tells of an unused "ignore"."""
+
+import inspect
+import pydoc
+from typing import Any, get_type_hints
+
+import pytest
+
+from resnet_builder import (
+    PRESETS,
+    RECIPES,
+    Diagram,
+    FeatureLevel,
+    Guess,
+    Recipe,
+    ResnetBuilder,
+    ResnetConfig,
+    StageProfile,
+    decode,
+    feature_info,
+    plot,
+    profile,
+)
+from resnet_builder.config import ConfigChanges, ConfigFields
+from resnet_builder.options import BuildOptions, PresetOptions
+
+
+def test_lists_are_accepted_and_kept_as_tuples() -> None:
+    config = ResnetConfig(block="basic_block", repetitions=[2, 2, 2, 2])
+    other = config.replace(
+        repetitions=[1, 2],
+        block=["basic_block", "bottleneck"],
+        filters=[8, 16],
+        input_shape=[32, 32, 1],
+    )
+    repetitions: tuple[int, ...] = other.repetitions
+    assert repetitions == (1, 2)
+    assert (other.block, other.filters) == (("basic_block", "bottleneck"), (8, 16))
+    assert hash(other) == hash(other.replace(repetitions=(1, 2)))
+
+
+def test_every_result_has_a_public_type() -> None:
+    row: StageProfile = profile("resnet50").stages[1]
+    picture: Diagram = plot("resnet18")
+    recipe: Recipe = RECIPES["he2015"]
+    config: ResnetConfig = PRESETS["resnet18"]
+    level: FeatureLevel = feature_info(config)["stage1"]
+    guesses: list[list[Guess]] = decode([[0.25, 0.75]], class_names=["cat", "dog"])
+    assert [row.name, level.stride, guesses[0][0].name] == ["stage1", 4, "dog"]
+    assert isinstance(picture, Diagram)
+    assert isinstance(recipe, Recipe)
+
+
+def test_wrong_names_and_values_are_refused_by_type_checkers_too() -> None:
+    with pytest.raises(TypeError):
+        ResnetConfig(repetitions=[2])  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        ResnetConfig(block="basic_block", repetitions=[2], filter=8)  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        ResnetBuilder.from_preset("resnet18", groups="2")  # type: ignore[arg-type]
+    shape, config = (3, 32, 32), PRESETS["resnet18"]
+    with pytest.raises(ValueError, match="cifer"):
+        ResnetBuilder.build(shape, 10, "basic_block", [1], stem="cifer")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="sum"):
+        ResnetBuilder.build_resnet_18(shape, 10, pooling="sum")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="mish2"):
+        ResnetBuilder.from_config(config, activation="mish2", include_top=True)
+
+
+def test_the_types_of_options_are_those_of_from_preset() -> None:
+    parameters = inspect.signature(ResnetBuilder.from_preset).parameters.values()
+    options = {
+        option.name: option.annotation
+        for option in parameters
+        if option.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    hints = get_type_hints(PresetOptions)
+    assert {name: hints[name] for name in options} == options
+    assert hints.keys() == options.keys() | get_type_hints(ConfigChanges).keys()
+    assert get_type_hints(BuildOptions).keys() == hints.keys() - {"repetitions", "block"}
+
+
+def test_the_types_of_config_fields_are_those_of_the_record() -> None:
+    assert get_type_hints(ConfigFields).keys() == get_type_hints(ResnetConfig).keys()
+    assert {"repetitions", "block"} == ConfigFields.__required_keys__
+
+
+@pytest.mark.parametrize(("table", "name"), [(PRESETS, "Presets"), (RECIPES, "Recipes")])
+def test_help_on_tables_explains_them(table: Any, name: str) -> None:
+    text = pydoc.plain(pydoc.render_doc(table))
+    assert text.startswith(f"Python Library Documentation: {name} in module")
+    assert "read-only mapping" in text
+    assert ">>> " in text
+    assert repr(table).startswith(f"<{name}: ")
