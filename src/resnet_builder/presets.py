@@ -282,6 +282,7 @@ PRESETS: Mapping[str, ResnetConfig] = MappingProxyType(
     | {name: found for rule in RULES for name in rule.names() if (found := rule.find(name))}
     | _PREACTIVATION_CIFAR
 )
+"""The presets: name -> config. The mapping is read-only."""
 
 
 def list_presets(pattern: str = "*") -> list[str]:

@@ -78,6 +78,7 @@ RECIPES = {
         weight_decay=0.0,
     ),
 }
+"""The recipes: name -> what a paper says about training."""
 
 
 def compile_recipe(
