@@ -21,6 +21,11 @@ INSERTIONS = {
     "<!-- coverage -->": lambda: coverage().to_markdown(),
 }
 
+# A file of docs/ in an attribute of HTML: its address differs between the languages' pages.
+ASSET = re.compile(r'"asset:([^"]+)"')
+
+ALTERNATE = re.compile(r'<link rel="alternate"[^>]*>')
+
 # Anchors of the public names that were seen in the reference.
 PUBLIC = re.compile(r'id="resnet_builder\.(\w+)"')
 seen: set[str] = set()
@@ -55,18 +60,30 @@ def fill_files(files: Files, config: MkDocsConfig) -> None:
 on_files = CombinedEvent(add_files, fill_files)
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Write what is generated in place of its comment."""
+def on_page_markdown(markdown: str, page: Page, files: Files, **_: Any) -> str:
+    """Write what is generated in place of its comment, and the addresses of assets in HTML."""
     for comment, write in INSERTIONS.items():
         if comment in markdown:
             markdown = markdown.replace(comment, write())
-    return markdown
+
+    def address(match: re.Match[str]) -> str:
+        found = files.get_file_from_path(match[1])
+        if found is None:
+            raise PluginError(f"{page.file.src_uri}: there is no {match[1]} in docs/")
+        return f'"{found.url_relative_to(page.file)}"'
+
+    return ASSET.sub(address, markdown)
 
 
 def on_page_content(html: str, page: Page, **_: Any) -> None:
     """Note the public names on a page of the reference."""
     if page.file.src_uri.startswith("reference/"):
         seen.update(PUBLIC.findall(html))
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """Take out the links to other languages that the theme would look for a sitemap beside."""
+    return ALTERNATE.sub("", output)
 
 
 def on_post_build(**_: Any) -> None:

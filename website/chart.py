@@ -1,6 +1,6 @@
 """The chart of top-1 over multiply-adds, as SVG. Its colours are in assets/site.css."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
@@ -15,29 +15,28 @@ class Point:
     group: str
 
 
-WIDTH, HEIGHT = 920, 500
-LEFT, RIGHT, TOP, BOTTOM = 48, 12, 12, 84
+WIDTH, HEIGHT = 920, 480
+LEFT, RIGHT, TOP, BOTTOM = 48, 12, 12, 48
 TICKS = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500)  # billions of multiply-adds
+LETTER = 6.2  # width of a name's letter
 
 
 def chart(points: Sequence[Point]) -> str:
-    """One link for each point; the best ones for their cost are named."""
+    """One link for each point; those that no cheaper one is as good as are named, if they can."""
     scale = _Scale.of(points)
     groups = list(dict.fromkeys(point.group for point in points))
-    best = set(_best(points))
     parts = [
         *_grid(scale),
         *(_point(scale, point, groups.index(point.group)) for point in points),
-        *_labels(scale, sorted(best, key=lambda point: point.macs)),
-        *_legend(groups),
+        *_names(scale, _best(points)),
     ]
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="group" '
-        f'aria-label="Top-1 over multiply-adds">{"".join(parts)}</svg>'
+        f'aria-label="Top-1 over multiply-adds">{"".join(parts)}</svg>{_legend(groups)}'
     )
 
 
-def _best(points: Iterable[Point]) -> Iterable[Point]:
+def _best(points: Iterable[Point]) -> Iterator[Point]:
     """The points that no cheaper one is as good as."""
     highest = 0.0
     for point in sorted(points, key=lambda point: (point.macs, -point.top1)):
@@ -57,7 +56,7 @@ class _Scale:
     def of(cls, points: Iterable[Point]) -> "_Scale":
         macs, top1 = zip(*((point.macs, point.top1) for point in points), strict=True)
         return cls(
-            (log10(min(macs)) - 0.05, log10(max(macs)) + 0.1),
+            (log10(min(macs)) - 0.15, log10(max(macs)) + 0.05),
             (floor(min(top1) / 5) * 5, ceil(max(top1) / 5) * 5),
         )
 
@@ -72,7 +71,7 @@ class _Scale:
         return round(HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM), 1)
 
 
-def _grid(scale: _Scale) -> Iterable[str]:
+def _grid(scale: _Scale) -> Iterator[str]:
     bottom = HEIGHT - BOTTOM
     for top1 in range(scale.top1[0], scale.top1[1] + 1, 5):
         y = scale.y(top1)
@@ -84,7 +83,7 @@ def _grid(scale: _Scale) -> Iterable[str]:
             yield f'<path class="grid" d="M{x} {TOP}V{bottom}"/>'
             yield f'<text x="{x}" y="{bottom + 18}" text-anchor="middle">{billions:g} G</text>'
     middle = (LEFT + WIDTH - RIGHT) / 2
-    yield f'<text x="{middle}" y="{bottom + 36}" text-anchor="middle">multiply-adds</text>'
+    yield f'<text x="{middle}" y="{bottom + 38}" text-anchor="middle">multiply-adds</text>'
 
 
 def _point(scale: _Scale, point: Point, group: int) -> str:
@@ -96,20 +95,21 @@ def _point(scale: _Scale, point: Point, group: int) -> str:
     )
 
 
-def _labels(scale: _Scale, best: Iterable[Point]) -> Iterable[str]:
-    """The names of the best points, above and to the left of them, where there is room."""
-    right = 0.0
-    for point in best:
-        x, y = scale.x(point.macs) - 7, scale.y(point.top1) - 6
-        width = 6.2 * len(point.name)
-        if x - width > max(right - 40, LEFT):
+def _names(scale: _Scale, points: Iterable[Point]) -> Iterator[str]:
+    """Names above and to the left of points, where they cover no other name."""
+    ends: list[tuple[float, float]] = []
+    for point in points:
+        x, y = scale.x(point.macs) - 6, scale.y(point.top1) - 6
+        start = x - LETTER * len(point.name)
+        if start > LEFT and all(start > end + 6 or abs(y - line) > 14 for end, line in ends):
+            ends.append((x, y))
             yield f'<text class="name" x="{x}" y="{y}" text-anchor="end">{point.name}</text>'
-            right = x
 
 
-def _legend(groups: Sequence[str]) -> Iterable[str]:
-    x = float(LEFT)
-    for number, group in enumerate(groups):
-        yield f'<circle class="group{number}" cx="{x}" cy="{HEIGHT - 20}" r="4.5"/>'
-        yield f'<text x="{x + 9}" y="{HEIGHT - 16}">{group}</text>'
-        x += 30 + 6.6 * len(group)
+def _legend(groups: Sequence[str]) -> str:
+    items = (
+        f'<li><svg viewBox="0 0 10 10"><circle class="group{number}" cx="5" cy="5" r="4.5"/></svg>'
+        f"{group}</li>"
+        for number, group in enumerate(groups)
+    )
+    return f'<ul class="legend">{"".join(items)}</ul>'

@@ -15,16 +15,22 @@ def commands() -> str:
 
 def _of(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
     yield f"## {name}"
-    yield f"{(parser.description or '').capitalize()}."
+    what = parser.description or ""
+    yield f"{what[:1].upper()}{what[1:]}."
     usage = parser.format_usage().removeprefix("usage: ")
     yield f"```text\n{usage}```"
     shown = [action for action in parser._actions if action.help and action.dest != "help"]
-    yield "\n".join(f"* `{_words(action)}`: {action.help}" for action in shown)
+    yield "\n".join(f"* `{_written(action)}`: {_escaped(str(action.help))}" for action in shown)
 
 
-def _words(action: argparse.Action) -> str:
+def _written(action: argparse.Action) -> str:
     """An argument as it is written on the command line."""
-    value = str(action.metavar or action.dest)
+    named = action.metavar or action.dest.upper()
+    values = named if isinstance(named, tuple) else (named,)
     if not action.option_strings:
-        return value
-    return " ".join([*action.option_strings, *([] if action.nargs == 0 else [value])])
+        return " ".join(values)
+    return " ".join([*action.option_strings, *(() if action.nargs == 0 else values)])
+
+
+def _escaped(text: str) -> str:
+    return text.replace("*", r"\*")

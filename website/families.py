@@ -221,7 +221,7 @@ FAMILIES = (
     ),
     _family(
         "Mixed blocks",
-        "Other",
+        "Tests",
         "Basic blocks and bottlenecks in one network, for tests.",
         "test_resnet",
         "",
@@ -238,7 +238,8 @@ FAMILIES = (
     _family(
         "Wide ResNet, CIFAR",
         "CIFAR",
-        "Shallow and wide pre-activation networks for 32x32 images. Any `wrnD_K` with D = 6n+4 can be built.",
+        "Shallow and wide pre-activation networks for 32x32 images. "
+        "Any `wrnD_K` with D = 6n+4 can be built.",
         "wrn16_4 wrn16_8 wrn22_8 wrn28_2 wrn28_10 wrn40_1 wrn40_2 wrn40_4 wrn40_8",
         "1605.07146",
     ),
@@ -260,10 +261,13 @@ FAMILIES = (
     _family(
         "Plain",
         "Plain",
-        "The same layers without shortcuts, for comparison. Any `plainD_cifar` with D = 6n+2 can be built.",
+        "The same layers without shortcuts, for comparison. "
+        "Any `plainD_cifar` with D = 6n+2 can be built.",
         "plain18 plain34 plain20_cifar plain32_cifar plain44_cifar plain56_cifar",
         "1512.03385",
     ),
 )
 
 FAMILY_OF = {name: family for family in FAMILIES for name in family.presets}
+# Not for use, and so not in the chart.
+FOR_TESTS = FAMILY_OF["test_resnet"]

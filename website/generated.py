@@ -21,6 +21,9 @@ def generated() -> dict[str, str]:
         files[f"gallery/{name}.md"] = preset_page(name)
         files[f"gallery/architecture/{name}.svg"] = picture
         files[f"gallery/architecture/{name}.html"] = page
+    for direction in ("LR", "TB"):
+        stages = plot("resnet50", detail="stage", direction=direction)
+        files[f"assets/stages_{direction}.svg"] = stages.render("svg").decode()
     return files
 
 

@@ -8,7 +8,7 @@ from resnet_builder.common.words import by
 
 from .accuracy import accuracy
 from .chart import Point, chart
-from .families import FAMILY_OF
+from .families import FAMILY_OF, FOR_TESTS
 
 COLUMNS = (
     ("preset", "text"),
@@ -23,7 +23,9 @@ def overview_page() -> str:
     """The gallery's first page."""
     found = {name: value for name in PRESETS if (value := accuracy(name))}
     points = [
-        Point(name, value.macs, value.top1, FAMILY_OF[name].group) for name, value in found.items()
+        Point(name, value.macs, value.top1, FAMILY_OF[name].group)
+        for name, value in found.items()
+        if FAMILY_OF[name] is not FOR_TESTS
     ]
     return "\n\n".join(
         [
@@ -32,9 +34,10 @@ def overview_page() -> str:
             f"{len(PRESETS)} presets, each with its picture, its layers, its checkpoints and how "
             "near it is to its origin.",
             f'<div class="chart">{chart(points)}</div>',
-            'Top-1 on ImageNet of the checkpoint that `weights="imagenet"` loads, over the '
-            "multiply-adds for an image of the size that it was measured at. Every point is a "
-            "link. How a network was trained moves it more than what it is made of.",
+            'Top-1 on ImageNet of the checkpoint that `weights="imagenet"` loads, or of the '
+            "best one where none is free to use, over the multiply-adds for an image of the size "
+            "that it was measured at. Every point is a link. Training matters as much as the "
+            "network: see the checkpoints of [resnet50](resnet50.md#checkpoints).",
             '<label class="filter">Filter <input type="search" id="filter" '
             'placeholder="50d, ResNeXt, CIFAR, ..." autocomplete="off"></label>',
             _table(),
@@ -46,14 +49,12 @@ def overview_page() -> str:
 
 def _table() -> str:
     heads = "".join(
-        f'<th data-kind="{kind}"><button type="button">{words}</button></th>'
+        f'<th scope="col" data-kind="{kind}"><button type="button">{words}</button></th>'
         for words, kind in COLUMNS
     )
     rows = "\n".join(f"<tr>{''.join(_cells(name))}</tr>" for name in PRESETS)
-    return (
-        f'<div class="overview"><table id="overview"><thead><tr>{heads}</tr></thead>\n'
-        f"<tbody>\n{rows}\n</tbody></table></div>"
-    )
+    table = f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody>"
+    return f'<div class="overview"><table id="overview" class="sortable">{table}</table></div>'
 
 
 def _cells(name: str) -> Iterator[str]:

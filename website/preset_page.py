@@ -74,15 +74,15 @@ def _snippet(name: str) -> Iterator[str]:
 
 def _architecture(name: str) -> Iterator[str]:
     yield "## Architecture"
-    page, picture = f"architecture/{name}.html", f"architecture/{name}.svg"
     yield (
-        f'<iframe class="architecture" src="{page}" loading="lazy" '
-        f'title="{name}, block by block"></iframe>'
+        f'<iframe class="architecture" src="asset:gallery/architecture/{name}.html" '
+        f'loading="lazy" title="{name}, block by block"></iframe>'
     )
     yield (
-        "Fold and unfold stages and blocks with a click; ++slash++ searches for a layer. "
-        f'<a href="{page}">The page on its own</a>, <a href="{picture}">the picture</a>.'
-    ).replace("++slash++", "`/`")
+        "Fold and unfold stages and blocks with a click; `/` searches for a layer. "
+        f"[The page on its own](architecture/{name}.html), "
+        f"[the picture](architecture/{name}.svg)."
+    )
 
 
 def _layers(name: str) -> Iterator[str]:

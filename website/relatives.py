@@ -19,10 +19,13 @@ class Relative:
 
 
 def relatives(name: str) -> list[Relative]:
-    """The other presets, nearest first; of equally near ones, that with the nearest size first."""
+    """The other presets, nearest first; of equally near ones, those of the same blocks and size."""
     others = [Relative(other, tuple(_differences(name, other))) for other in PRESETS]
-    by_distance = sorted(others, key=lambda other: (len(other.differences), _ratio(name, other)))
-    return [other for other in by_distance if other.name != name]
+
+    def distance(other: Relative) -> tuple[int, bool, float]:
+        return len(other.differences), "block" in other.differences, _ratio(name, other)
+
+    return sorted((other for other in others if other.name != name), key=distance)
 
 
 def _differences(first: str, second: str) -> Iterator[str]:

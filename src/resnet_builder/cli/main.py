@@ -153,7 +153,9 @@ def command_parser() -> argparse.ArgumentParser:
         return added
 
     def takes_pattern(parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("pattern", nargs="?", default="*", help="such as '*50*'")
+        parser.add_argument(
+            "pattern", nargs="?", default="*", metavar="PATTERN", help="such as '*50*'"
+        )
 
     def takes_network(parser: argparse.ArgumentParser) -> None:
         sides = ("ROWS", "COLUMNS", "CHANNELS")
