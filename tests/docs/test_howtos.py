@@ -22,7 +22,11 @@ PAGES = sorted(
     for page in [*DOCS.glob("howto/*.md"), *DOCS.glob("*.md")]
     if not page.name.endswith(".zh.md")
 )
-TRANSLATED = [page for page in PAGES if page.startswith("howto/")] + ["understanding"]
+# Pages in Chinese as well.
+TRANSLATED = [
+    *(page for page in PAGES if page.startswith("howto/")),
+    *("index", "installation", "understanding"),
+]
 
 
 class Block(NamedTuple):
