@@ -1,6 +1,7 @@
 """What the options of from_preset and build do to the Keras model."""
 
 import itertools
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from resnet_builder import ResnetBuilder, ResnetConfig, basic_block
+from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, basic_block
 
 from .helpers import image_batch, randomised
 
@@ -199,6 +200,26 @@ def test_build_takes_channels_first_whatever_the_data_format() -> None:
         assert model.input_shape == expected
     # Shapes that only look odd pass through.
     assert ResnetBuilder.build((64, 1, 64), 5, "basic_block", [1]).input_shape == (None, 1, 64, 64)
+
+
+@pytest.mark.parametrize(
+    ("shape", "data_format", "written"),
+    [
+        ((64, 64, 3), "channels_first", "input_shape=(3, 64, 64), or data_format='channels_last'"),
+        ((3, 64, 64), "channels_last", "input_shape=(64, 64, 3), or data_format='channels_first'"),
+        ((3, 64, 64), None, "input_shape=(64, 64, 3), or data_format='channels_first'"),
+    ],
+)
+def test_a_shape_in_the_other_order_is_refused(
+    shape: Any, data_format: str | None, written: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"write {written}")):
+        small("resnet18", shape, data_format=data_format)
+
+
+def test_a_shape_that_looks_wrong_is_possible_in_a_config() -> None:
+    config = PRESETS["resnet18"].replace(input_shape=(3, 64, 64), repetitions=(1,), filters=4)
+    assert ResnetBuilder.from_config(config).input_shape == (None, 3, 64, 64)
 
 
 def test_the_trap_is_refused_with_the_corrected_call() -> None:

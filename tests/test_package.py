@@ -5,6 +5,7 @@ import inspect
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,26 @@ def test_the_articles_five_lines_run_in_a_notebook_cell(tmp_path: Path) -> None:
     assert f"{21_819_624 - 900 * 513:,}" in shown
     assert "Model Compiled" in shown
     assert 600 < png_size((tmp_path / "ResNet.png").read_bytes())[1] <= 2400
+
+
+LINK = r'(?:\]\(|href="|src=")([^)"]+)'
+
+
+def test_the_readmes_links_work_on_a_package_index_too() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    text = README
+    for row in project["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(row["pattern"], row["replacement"], text)
+    links = re.findall(LINK, README)
+    for link, absolute in zip(links, re.findall(LINK, text), strict=True):
+        if link.startswith(("https:", "#")):
+            assert absolute == link
+        else:
+            assert (ROOT / link).exists()
+            assert absolute.startswith("https://")
+            assert absolute.endswith(f"/main/{link}")
+    pictures = re.findall(r'src="([^"]+)', text)
+    assert {picture.split("/")[2] for picture in pictures} == {"raw.githubusercontent.com"}
 
 
 def test_the_page_of_presets() -> None:

@@ -1,7 +1,7 @@
 """ResnetBuilder: Keras models from a preset, a config or the article's arguments."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from inspect import signature
 from typing import Any, Unpack
@@ -74,7 +74,8 @@ class ResnetBuilder:
                 `"resnet50.a1_in1k"` or by its repository of the Hugging Face Hub, with its input
                 size and number of classes.
             input_shape: (rows, columns, channels), or (channels, rows, columns) for
-                `data_format="channels_first"`; rows and columns may differ and may be None.
+                `data_format="channels_first"`; rows and columns may differ and may be None. A
+                shape that looks as if in the other order, such as (64, 64, 3), is refused there.
                 Default: the preset's own, or the checkpoint's.
             classes: units of the classifier. Default: those of the checkpoint if there is one, else
                 the preset's own.
@@ -139,7 +140,7 @@ class ResnetBuilder:
             input_shape,
             classes,
             data_format=order,
-            corrected_call=None if data_format else _explain_order,
+            corrected_call=_order_explained(input_shape, order),
             **_config_fields(changes),
         )
         if checkpoint := best or (named.checkpoint if weights is None else None):
@@ -371,7 +372,12 @@ def _article_network(
     )
     order = _data_format(options.get("data_format"))
     options = options | {"data_format": order}
-    return ResnetBuilder.from_preset(preset, in_order(shape, order), num_outputs, **options)
+    checked = _CheckedShape(in_order(shape, order))
+    return ResnetBuilder.from_preset(preset, checked, num_outputs, **options)
+
+
+class _CheckedShape(tuple[int | None, ...]):
+    """A shape that is in the model's order of axes, whatever it looks like."""
 
 
 # Weights ----------------------------------------------------------------------------------------
@@ -446,8 +452,14 @@ def _dtype_as_data(dtype: Any) -> Any:
     )
 
 
-def _explain_order(corrected: tuple[int | None, ...]) -> str:
-    return f"input_shape={corrected}, or give the order of axes with data_format="
+def _order_explained(
+    input_shape: Any, order: str
+) -> Callable[[tuple[int | None, ...]], str] | None:
+    """What `image_shape` writes for a shape in the other order; None to accept it."""
+    if isinstance(input_shape, _CheckedShape):
+        return None
+    [other] = AXIS_ORDERS.keys() - {order}
+    return lambda corrected: f"input_shape={corrected}, or data_format={other!r}"
 
 
 def _checked_prefix(prefix: Any) -> str:
