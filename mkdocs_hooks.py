@@ -10,15 +10,15 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 import resnet_builder
-from resnet_builder.weights.coverage import coverage
 from website.command_line import commands
 from website.families import FAMILIES
 from website.generated import generated
+from website.parity import parity_table
 
 # Comments in pages -> what stands in their place.
 INSERTIONS = {
     "<!-- commands -->": commands,
-    "<!-- coverage -->": lambda: coverage().to_markdown(),
+    "<!-- coverage -->": parity_table,
 }
 
 # A file of docs/ in an attribute of HTML: its address differs between the languages' pages.

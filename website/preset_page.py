@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
+from functools import cache
 
 from resnet_builder import (
     PRESETS,
@@ -25,6 +26,7 @@ MOST_RELATIVES = 12
 LONGEST_VALUE = 60
 
 
+@cache
 def preset_page(name: str) -> str:
     """All that is known of a preset."""
     return "\n\n".join(
@@ -60,16 +62,15 @@ def _what_it_is(name: str) -> Iterator[str]:
 
 
 def _snippet(name: str) -> Iterator[str]:
-    best = find_recommended(name)
-    weights = ', weights="imagenet"' if best else ""
-    lines = [
-        "from resnet_builder import ResnetBuilder",
-        "",
-        f'model = ResnetBuilder.from_preset("{name}"{weights})',
-    ]
-    yield "```python\n" + "\n".join(lines) + "\n```"
+    weights = ', weights="imagenet"' if find_recommended(name) else ""
+    adapt = f"{weights}, adapt_weights=True" if weights else ""
+    yield (
+        "```python\nfrom resnet_builder import ResnetBuilder\n\n"
+        f'model = ResnetBuilder.from_preset("{name}"{weights})\n```'
+    )
     yield "For your own images, of any size, with any number of channels and classes:"
-    yield f'```python\nmodel = ResnetBuilder.from_preset("{name}", (160, 128, 1), classes=7)\n```'
+    call = [f'    "{name}", (160, 128, 1), classes=7{adapt}']
+    yield "\n".join(["```python", "model = ResnetBuilder.from_preset(", *call, ")", "```"])
 
 
 def _architecture(name: str) -> Iterator[str]:
@@ -109,7 +110,7 @@ def _checkpoints(name: str) -> Iterator[str]:
     sources = dict.fromkeys(row.top1_source for row in rows if row.top1_source)
     if sources:
         yield f"Top-1 on ImageNet's validation images, by {'; '.join(sources)}."
-    yield f'Any of them by its name: `ResnetBuilder.from_preset("{rows[0].name}")`.'
+    yield f'One of them by its name: `ResnetBuilder.from_preset("{rows[0].name}")`.'
 
 
 def _checkpoint(row: PublishedWeights, is_best: bool) -> Iterator[str]:
@@ -143,7 +144,7 @@ def _config(name: str) -> Iterator[str]:
     yield "## Config"
     config = PRESETS[name]
     changed = [
-        (field.name, repr(getattr(config, field.name)))
+        (field.name, _literal(getattr(config, field.name)))
         for field in fields(ResnetConfig)
         if getattr(config, field.name) != field.default
     ]
@@ -153,6 +154,11 @@ def _config(name: str) -> Iterator[str]:
     yield "```py\n" + "\n".join(["ResnetConfig(", *lines, ")"]) + "\n```"
     if long:
         yield f"{', '.join(f'`{field}`' for field in long)}: too long to be shown here."
+
+
+def _literal(value: object) -> str:
+    """The value in Python, with this code's quotes."""
+    return repr(value).replace("'", '"')
 
 
 def _checks(name: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ import pytest
 from resnet_builder import PRESETS, ResnetConfig, list_presets, profile
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets import resolve
+from resnet_builder.weights.imagenet import find_recommended
 from website.accuracy import accuracy
 from website.chart import Point, chart
 from website.command_line import commands
@@ -74,14 +75,20 @@ def test_the_config_of_a_page_is_that_of_the_preset(name: str) -> None:
 
 @pytest.mark.parametrize("name", list_presets())
 def test_the_snippets_of_a_page_describe_a_network(name: str) -> None:
-    calls = re.findall(r"from_preset\((.*)\)$", preset_page(name), re.MULTILINE)
-    given: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
-        eval(f"(lambda *names, **options: (names, options))({call})") for call in calls
-    ]
-    (plain, own) = given
-    assert plain[0] == (name,)
-    assert set(plain[1]) <= {"weights"}
-    make_plan(resolve(*own[0], **own[1]).config)
+    calls = re.findall(
+        r"^model = ResnetBuilder.from_preset(\(.*?\))$", preset_page(name), re.MULTILINE | re.DOTALL
+    )
+    plain, own = (eval(f"call{call}", {"call": call_of}) for call in calls)
+    has_weights = find_recommended(name) is not None
+    assert plain == ((name,), {"weights": "imagenet"} if has_weights else {})
+    names, options = own
+    assert options.pop("weights", None) == ("imagenet" if has_weights else None)
+    assert options.pop("adapt_weights", False) is has_weights
+    make_plan(resolve(*names, **options).config)
+
+
+def call_of(*names: Any, **options: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return names, options
 
 
 def test_the_chart_links_every_point() -> None:
