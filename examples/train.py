@@ -1,6 +1,6 @@
 """Train a preset on images: digits, CIFAR, or a folder of your own; on one machine or several.
 
-python examples/train.py                                  the digits, in two minutes, no network
+python examples/train.py                                  the digits, in one to two minutes
 python examples/train.py --data cifar10                   as in He et al. 2015, section 4.2
 python examples/train.py --data photos --preset resnet50  a folder with a folder for each class
 

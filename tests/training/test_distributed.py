@@ -1,6 +1,7 @@
 """Training on two replicas, in one process or in two, compared with a single device."""
 
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -12,11 +13,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from resnet_builder.training.distributed import is_chief
+from resnet_builder.training.distributed import is_chief, restore_cluster
 
 REPLICA = Path(__file__).parent / "replica.py"
 SECONDS = 240  # timeout of a process
@@ -104,6 +106,18 @@ def test_replicas_train_like_one_process(
     # All processes of a cluster have bit-identical weights.
     for name in more[0]:
         np.testing.assert_array_equal(more[0][name], more[-1][name])
+
+
+def test_a_first_run_restores_nothing_and_warns_of_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("tensorflow"), "propagate", True)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    assert restore_cluster(model, tmp_path / "none.weights.h5") == 0
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+    assert caplog.messages == []
 
 
 @pytest.mark.slow

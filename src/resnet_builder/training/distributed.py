@@ -184,5 +184,9 @@ def _of_the_chief(strategy: Any, values: list[Any]) -> list[Any]:
         own = tf.where(is_first, own, tf.zeros_like(own))
         return context.all_reduce(tf.distribute.ReduceOp.SUM, own)
 
-    broadcast = tf.function(lambda: strategy.run(lambda: [add_zeros(value) for value in values]))
+    # Named, because AutoGraph cannot tell lambdas on one line apart and warns.
+    def on_replica() -> list[Any]:
+        return [add_zeros(value) for value in values]
+
+    broadcast = tf.function(lambda: strategy.run(on_replica))
     return [strategy.experimental_local_results(value)[0] for value in broadcast()]
