@@ -234,3 +234,5 @@ def test_the_readmes_have_the_same_code_in_under_150_lines() -> None:
     fenced = re.compile(r"```.*?```", re.DOTALL)
     assert fenced.findall(chinese) == fenced.findall(README)
     assert max(len(text.splitlines()) for text in (README, chinese)) < 150
+    local = [link for link in re.findall(LINK, chinese) if not link.startswith("https:")]
+    assert [link for link in local if not (ROOT / link.partition("#")[0]).exists()] == []

@@ -3,6 +3,7 @@
 import contextlib
 import doctest
 import io
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -101,3 +102,11 @@ def test_the_index_lists_every_page(page: str) -> None:
     text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
     named = {Path(other).name for other in PAGES if other.startswith("howto/")} - {"index"}
     assert sorted(name for name in named if f"({name}.md)" not in text) == []
+
+
+@pytest.mark.once
+def test_links_into_the_repository_lead_somewhere() -> None:
+    link = re.compile(r"github\.com/resnet-builder/resnet-builder/(?:blob|tree)/main/([^)#\s]+)")
+    named = {path for page in DOCS.rglob("*.md") for path in link.findall(page.read_text("utf-8"))}
+    assert "examples/train.py" in named
+    assert sorted(path for path in named if not (DOCS.parent / path).exists()) == []
