@@ -24,6 +24,8 @@ from .relatives import Relative, relatives
 COVERAGE = coverage()
 MOST_RELATIVES = 12
 LONGEST_VALUE = 60
+# Sections that name other presets or are alike in all pages would hide the page that is meant.
+NOT_SEARCHED = "{ data-search-exclude }"
 
 
 @cache
@@ -31,6 +33,7 @@ def preset_page(name: str) -> str:
     """All that is known of a preset."""
     return "\n\n".join(
         [
+            *_place_in_search(name),
             f"# {name}",
             *_what_it_is(name),
             *_snippet(name),
@@ -42,6 +45,12 @@ def preset_page(name: str) -> str:
             *_checks(name),
         ]
     )
+
+
+def _place_in_search(name: str) -> Iterator[str]:
+    """resnet50 is found before resnet50_gn, which is the rarer word and so would be first."""
+    if any(other != name and other.startswith(name) for other in PRESETS):
+        yield "---\nsearch: { boost: 8 }\n---"
 
 
 def _what_it_is(name: str) -> Iterator[str]:
@@ -87,7 +96,7 @@ def _architecture(name: str) -> Iterator[str]:
 
 
 def _layers(name: str) -> Iterator[str]:
-    yield "## Layers"
+    yield f"## Layers {NOT_SEARCHED}"
     yield "As in Table 1 of the paper:"
     yield replace(profile(name).table(), title="").to_markdown()
 
@@ -125,7 +134,7 @@ def _checkpoint(row: PublishedWeights, is_best: bool) -> Iterator[str]:
 
 def _relatives(name: str) -> Iterator[str]:
     nearest, *others = relatives(name)
-    yield "## Relatives"
+    yield f"## Relatives {NOT_SEARCHED}"
     yield f"The nearest is [{nearest.name}]({nearest.name}.md). From there to here:"
     yield compare(nearest.name, name).to_markdown()
     near = [other for other in others if len(other.differences) == 1]
@@ -141,7 +150,7 @@ def _relative(other: Relative) -> str:
 
 def _config(name: str) -> Iterator[str]:
     """The fields that are not at their defaults, as code."""
-    yield "## Config"
+    yield f"## Config {NOT_SEARCHED}"
     config = PRESETS[name]
     changed = [
         (field.name, _literal(getattr(config, field.name)))
@@ -164,11 +173,11 @@ def _literal(value: object) -> str:
 def _checks(name: str) -> Iterator[str]:
     published = verify(name)
     if published.rows:
-        yield "## Published numbers"
+        yield f"## Published numbers {NOT_SEARCHED}"
         yield published.to_markdown()
     covered = Coverage(tuple(row for row in COVERAGE.rows if row.architecture == name))
     if covered.rows:
-        yield "## Parity"
+        yield f"## Parity {NOT_SEARCHED}"
         yield (
             "The number of parameters, and the largest difference of a logit from the library's "
             "own network with the same random weights, as a fraction of the largest logit: see "

@@ -153,14 +153,24 @@ def test_the_keyboard_finds_its_way(opened: Callable[..., Any]) -> None:
     assert words.index("Installation") < words.index("Gallery") < words.index("Reference")
 
 
-def test_a_preset_is_found_by_search(opened: Callable[..., Any]) -> None:
-    driver = opened("index.html")
+@pytest.mark.parametrize(
+    ("page", "words", "found"),
+    [
+        ("index.html", "resnet50", "/gallery/resnet50.html"),
+        ("index.html", "wide_resnet50_2", "/gallery/wide_resnet50_2.html"),
+        ("index.html", "folding_report", "/reference/inference.html"),
+        # A part of a sentence, which has no spaces.
+        ("zh/index.html", "权重", "/zh/"),
+    ],
+)
+def test_search(opened: Callable[..., Any], page: str, words: str, found: str) -> None:
+    driver = opened(page)
     press(driver, "/")
-    press(driver, "wide_resnet50_2")
+    press(driver, words)
     selector = ".md-search-result__link"
     Wait(driver, 20).until(lambda d: d.find_elements("css selector", selector))
     first = driver.find_element("css selector", selector).get_attribute("href")
-    assert "/gallery/wide_resnet50_2.html" in first
+    assert found in first
 
 
 def test_the_language_is_switched_on_the_page(opened: Callable[..., Any]) -> None:
