@@ -18,7 +18,7 @@ from ..common.tables import Table, cell_text
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Exit status: 2 for an error, 1 for no match or an unexplained difference."""
-    options = _parser().parse_args(arguments)
+    options = command_parser().parse_args(arguments)
     try:
         answer: Answer = options.run(options)
     except (TypeError, ValueError, OSError, RuntimeError, ImportError) as error:
@@ -138,7 +138,8 @@ def _convert(options: argparse.Namespace) -> Answer:
     return Answer(Table(title=f"{report}\nwrote {options.file}"), data)
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
+    """The parser of the command's arguments; the documentation reads it too."""
     parser = argparse.ArgumentParser(prog="resnet-builder", description="Residual networks.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -152,13 +153,17 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     def takes_pattern(parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("pattern", nargs="?", default="*", help="such as '*50*'")
+        parser.add_argument(
+            "pattern", nargs="?", default="*", metavar="PATTERN", help="such as '*50*'"
+        )
 
     def takes_network(parser: argparse.ArgumentParser) -> None:
         sides = ("ROWS", "COLUMNS", "CHANNELS")
         parser.add_argument("name", metavar="NAME", help="a name of `list` or `weights`")
-        parser.add_argument("--input-shape", nargs=3, type=int, metavar=sides)
-        parser.add_argument("--classes", type=int)
+        parser.add_argument(
+            "--input-shape", nargs=3, type=int, metavar=sides, help="default: its own"
+        )
+        parser.add_argument("--classes", type=int, help="default: its own")
 
     takes_pattern(command("list", _list, "list the presets"))
     takes_pattern(command("weights", _weights, "list the published checkpoints"))
@@ -175,12 +180,14 @@ def _parser() -> argparse.ArgumentParser:
     difference = command(
         "compare", _compare, "compare two networks, with the cost of each difference"
     )
-    difference.add_argument("first", metavar="A")
-    difference.add_argument("second", metavar="B")
+    difference.add_argument("first", metavar="A", help="a name of `list` or `weights`")
+    difference.add_argument("second", metavar="B", help="the other name")
     difference.add_argument("--plot", metavar="FILE", help="draw them side by side")
     takes_pattern(command("verify", _verify, "compare the presets with published numbers"))
     converted = command("convert", _convert, "convert a checkpoint to a Keras file")
-    converted.add_argument("checkpoint", metavar="CHECKPOINT")
+    converted.add_argument(
+        "checkpoint", metavar="CHECKPOINT", help="file, folder, name or repository"
+    )
     converted.add_argument("name", metavar="NAME", help="preset of the checkpoint")
     converted.add_argument("file", metavar="FILE", help="ends in .keras or .weights.h5")
     converted.add_argument("--fold", action="store_true", help="fold batch norms, for inference")

@@ -296,6 +296,7 @@ PRESETS = Presets(
     | {name: found for rule in RULES for name in rule.names() if (found := rule.find(name))}
     | _PREACTIVATION_CIFAR
 )
+"""The presets: name -> config. The mapping is read-only."""
 
 
 def list_presets(pattern: str = "*") -> list[str]:

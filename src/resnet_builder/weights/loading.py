@@ -45,6 +45,8 @@ def load_weights(
     the report. Dilation is not in a checkpoint: torchvision's DeepLab and FCN want a model with
     `output_stride=8`.
 
+    After any error, including an interrupt, the model is unchanged.
+
     Args:
         model: a model of `ResnetBuilder`. To join several networks in one model, load each of them
             first.
@@ -74,8 +76,6 @@ def load_weights(
             fit.
         OSError: a file, folder or repository that does not exist or cannot be read or reached.
         ImportError: the package that reads such files is not installed.
-
-        After any error, including an interrupt, the model is unchanged.
 
     Example:
         >>> from resnet_builder import ResnetBuilder

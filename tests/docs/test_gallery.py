@@ -1,0 +1,109 @@
+"""What the gallery's pages are made of; the built pages are tested in test_site."""
+
+import re
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from resnet_builder import PRESETS, ResnetConfig, list_presets, profile
+from resnet_builder.plan.network import make_plan
+from resnet_builder.presets.resolving import resolve
+from resnet_builder.weights.imagenet import find_recommended
+from website.accuracy import accuracy
+from website.chart import Point, chart
+from website.command_line import commands
+from website.families import FAMILIES
+from website.preset_page import preset_page
+from website.relatives import relatives
+
+pytestmark = pytest.mark.once
+
+
+def test_every_preset_is_in_one_family() -> None:
+    assert sorted(name for family in FAMILIES for name in family.presets) == sorted(PRESETS)
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest", "differences"),
+    [
+        # Equally many weights, and the stride elsewhere.
+        ("resnet50", "resnet50_v1", ("stride_in_3x3",)),
+        ("seresnet50", "resnet50", ("se_ratio",)),
+        ("plain34", "resnet34", ("shortcuts",)),
+    ],
+)
+def test_the_nearest_relative(name: str, nearest: str, differences: tuple[str, ...]) -> None:
+    found = relatives(name)[0]
+    assert (found.name, found.differences) == (nearest, differences)
+
+
+def test_relatives_are_all_other_presets_by_distance() -> None:
+    found = relatives("resnet101")
+    assert sorted(relative.name for relative in found) == sorted({*PRESETS} - {"resnet101"})
+    distances = [len(relative.differences) for relative in found]
+    assert distances == sorted(distances)
+
+
+def test_an_accuracy_is_at_the_size_that_it_costs() -> None:
+    # timm's results-imagenet.csv: trained at 176x176, tested at 224x224 as well, the preset's size.
+    found = accuracy("resnet10t")
+    assert found is not None
+    assert (found.top1, found.rows, found.checkpoint) == (68.354, 224, "resnet10t.c3_in1k")
+    assert found.macs == profile("resnet10t", (224, 224, 3)).macs
+    assert accuracy("resnet20_cifar") is None
+
+
+def test_not_free_checkpoints_are_told() -> None:
+    found = accuracy("resnext101_32x32d")
+    assert found is not None
+    assert not found.is_free
+
+
+@pytest.mark.parametrize("name", list_presets())
+def test_the_config_of_a_page_is_that_of_the_preset(name: str) -> None:
+    [code] = re.findall(r"```py\n(ResnetConfig\(.*?\n\))\n```", preset_page(name), re.DOTALL)
+    written = eval(code, {"ResnetConfig": ResnetConfig})
+    differing = [
+        field.name
+        for field in fields(ResnetConfig)
+        if getattr(written, field.name) != getattr(PRESETS[name], field.name)
+    ]
+    # Tables of widths are too long for a page.
+    assert differing == (["widths"] if "pruned" in name else [])
+
+
+@pytest.mark.parametrize("name", list_presets())
+def test_the_snippets_of_a_page_describe_a_network(name: str) -> None:
+    calls = re.findall(
+        r"^model = ResnetBuilder.from_preset(\(.*?\))$", preset_page(name), re.MULTILINE | re.DOTALL
+    )
+    plain, own = (eval(f"call{call}", {"call": call_of}) for call in calls)
+    has_weights = find_recommended(name) is not None
+    assert plain == ((name,), {"weights": "imagenet"} if has_weights else {})
+    names, options = own
+    assert options.pop("weights", None) == ("imagenet" if has_weights else None)
+    assert options.pop("adapt_weights", False) is has_weights
+    make_plan(resolve(*names, **options).config)
+
+
+def call_of(*names: Any, **options: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return names, options
+
+
+def test_the_chart_links_every_point() -> None:
+    points = [Point("small", 10**9, 70.0, "a"), Point("large", 10**10, 80.0, "b")]
+    drawn = chart(points)
+    assert re.findall(r'<a href="(\w+)\.html"', drawn) == ["small", "large"]
+    circles = re.findall(r'class="group(\d)" cx="([\d.]+)" cy="([\d.]+)" ', drawn)
+    (small, small_x, small_y), (large, large_x, large_y) = circles[:2]
+    assert (small, large) == ("0", "1")
+    assert float(small_x) < float(large_x)
+    assert float(small_y) > float(large_y)
+
+
+def test_the_commands_are_those_of_the_parser() -> None:
+    text = commands()
+    assert re.findall(r"^## (\w+)$", text, re.MULTILINE)[:2] == ["list", "weights"]
+    assert "* `--input-shape ROWS COLUMNS CHANNELS`: " in text
+    assert "* `--no-fold`: draw every block on its own" in text

@@ -1,0 +1,195 @@
+"""The page of a preset, in Markdown."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, replace
+from functools import cache
+
+from resnet_builder import (
+    PRESETS,
+    PublishedWeights,
+    ResnetConfig,
+    compare,
+    list_weights,
+    profile,
+    verify,
+)
+from resnet_builder.common.words import by
+from resnet_builder.weights.coverage import Coverage, coverage
+from resnet_builder.weights.imagenet import find_recommended
+
+from .accuracy import accuracy
+from .families import FAMILY_OF
+from .relatives import Relative, relatives
+
+COVERAGE = coverage()
+MOST_RELATIVES = 12
+LONGEST_VALUE = 60
+# Sections that name other presets or are alike in all pages would hide the page that is meant.
+NOT_SEARCHED = "{ data-search-exclude }"
+
+
+@cache
+def preset_page(name: str) -> str:
+    """All that is known of a preset."""
+    return "\n\n".join(
+        [
+            *_place_in_search(name),
+            f"# {name}",
+            *_what_it_is(name),
+            *_snippet(name),
+            *_architecture(name),
+            *_layers(name),
+            *_checkpoints(name),
+            *_relatives(name),
+            *_config(name),
+            *_checks(name),
+        ]
+    )
+
+
+def _place_in_search(name: str) -> Iterator[str]:
+    """resnet50 is found before resnet50_gn, which is the rarer word and so would be first."""
+    if any(other != name and other.startswith(name) for other in PRESETS):
+        yield "---\nsearch: { boost: 8 }\n---"
+
+
+def _what_it_is(name: str) -> Iterator[str]:
+    family = FAMILY_OF[name]
+    yield f"**{family.title}.** {family.in_short}"
+    if family.sources:
+        yield f"Source: {family.sources}."
+    counts = profile(name)
+    facts = [
+        ("parameters", f"{counts.parameters:,}"),
+        (f"multiply-adds at {by(counts.input_shape[:2], 'x')}", f"{counts.macs:,}"),
+    ]
+    if found := accuracy(name):
+        words = f"top-1 at {found.rows}x{found.rows}, `{found.checkpoint}`"
+        facts.append((words, f"{found.top1}%"))
+    items = "\n".join(f"-   **{value}**\n\n    {words}\n" for words, value in facts)
+    yield f'<div class="facts" markdown>\n\n{items}\n</div>'
+
+
+def _snippet(name: str) -> Iterator[str]:
+    weights = ', weights="imagenet"' if find_recommended(name) else ""
+    adapt = f"{weights}, adapt_weights=True" if weights else ""
+    yield (
+        "```python\nfrom resnet_builder import ResnetBuilder\n\n"
+        f'model = ResnetBuilder.from_preset("{name}"{weights})\n```'
+    )
+    yield "For your own images, of any size, with any number of channels and classes:"
+    call = [f'    "{name}", (160, 128, 1), classes=7{adapt}']
+    yield "\n".join(["```python", "model = ResnetBuilder.from_preset(", *call, ")", "```"])
+
+
+def _architecture(name: str) -> Iterator[str]:
+    yield "## Architecture"
+    yield (
+        f'<iframe class="architecture" src="asset:gallery/architecture/{name}.html" '
+        f'loading="lazy" title="{name}, block by block"></iframe>'
+    )
+    yield (
+        "Fold and unfold stages and blocks with a click; `/` searches for a layer. "
+        f"[The page on its own](architecture/{name}.html), "
+        f"[the picture](architecture/{name}.svg)."
+    )
+
+
+def _layers(name: str) -> Iterator[str]:
+    yield f"## Layers {NOT_SEARCHED}"
+    yield "As in Table 1 of the paper:"
+    yield replace(profile(name).table(), title="").to_markdown()
+
+
+def _checkpoints(name: str) -> Iterator[str]:
+    yield "## Checkpoints"
+    rows = [row for row in list_weights(name).rows if row.preset == name]
+    if not rows:
+        yield "No library publishes weights of this network: it starts from random ones."
+        return
+    best = find_recommended(name)
+    yield _table(
+        ("checkpoint", "top-1, %", "training data", "licence", "source"),
+        (_checkpoint(row, row.name == (best and best.name)) for row in rows),
+    )
+    if best:
+        yield f'**Bold**: the one for `weights="imagenet"`, at {by(best.input_size, "x")}.'
+    if any(row.licence and not row.is_free for row in rows):
+        yield "!: not for commercial use."
+    sources = dict.fromkeys(row.top1_source for row in rows if row.top1_source)
+    if sources:
+        yield f"Top-1 on ImageNet's validation images, by {'; '.join(sources)}."
+    yield f'One of them by its name: `ResnetBuilder.from_preset("{rows[0].name}")`.'
+
+
+def _checkpoint(row: PublishedWeights, is_best: bool) -> Iterator[str]:
+    yield f"**`{row.name}`**" if is_best else f"`{row.name}`"
+    measured = [(row.top1, row.input_size), (row.test_top1, row.test_input_size)]
+    yield "<br>".join(f"{top1} at {size[0]}" for top1, size in measured if top1 and size) or "?"
+    yield row.training_data or "?"
+    yield (row.licence or "?") + (" !" if row.licence and not row.is_free else "")
+    is_url = "://" in row.source
+    yield f"[{row.library}]({row.source if is_url else f'https://huggingface.co/{row.source}'})"
+
+
+def _relatives(name: str) -> Iterator[str]:
+    nearest, *others = relatives(name)
+    yield f"## Relatives {NOT_SEARCHED}"
+    yield f"The nearest is [{nearest.name}]({nearest.name}.md). From there to here:"
+    yield compare(nearest.name, name).to_markdown()
+    near = [other for other in others if len(other.differences) == 1]
+    if near:
+        yield "Others differ in one field of the config as well:"
+        yield "\n".join(map(_relative, near[:MOST_RELATIVES]))
+
+
+def _relative(other: Relative) -> str:
+    [field] = other.differences
+    return f"* [{other.name}]({other.name}.md): `{field}`"
+
+
+def _config(name: str) -> Iterator[str]:
+    """The fields that are not at their defaults, as code."""
+    yield f"## Config {NOT_SEARCHED}"
+    config = PRESETS[name]
+    changed = [
+        (field.name, _literal(getattr(config, field.name)))
+        for field in fields(ResnetConfig)
+        if getattr(config, field.name) != field.default
+    ]
+    lines = [f"    {field}={value}," for field, value in changed if len(value) <= LONGEST_VALUE]
+    long = [field for field, value in changed if len(value) > LONGEST_VALUE]
+    yield f'`PRESETS["{name}"]`, but for what is at its default:'
+    yield "```py\n" + "\n".join(["ResnetConfig(", *lines, ")"]) + "\n```"
+    if long:
+        yield f"{', '.join(f'`{field}`' for field in long)}: too long to be shown here."
+
+
+def _literal(value: object) -> str:
+    """The value in Python, with this code's quotes."""
+    return repr(value).replace("'", '"')
+
+
+def _checks(name: str) -> Iterator[str]:
+    published = verify(name)
+    if published.rows:
+        yield f"## Published numbers {NOT_SEARCHED}"
+        yield published.to_markdown()
+    covered = Coverage(tuple(row for row in COVERAGE.rows if row.architecture == name))
+    if covered.rows:
+        yield f"## Parity {NOT_SEARCHED}"
+        yield (
+            "The number of parameters, and the largest difference of a logit from the library's "
+            "own network with the same random weights, as a fraction of the largest logit: see "
+            "[parity](../parity.md)."
+        )
+        table = covered.table()
+        cells = [(row[0], row[4], row[5]) for row in table.rows]
+        header = ("library", "parameters", "logits")
+        yield replace(table, header=header, rows=tuple(cells), note="").to_markdown()
+
+
+def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [list(header), *map(list, rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
