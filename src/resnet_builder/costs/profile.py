@@ -111,7 +111,15 @@ def _profile(parts: Sequence[_Part], config: ResnetConfig, name: str) -> Profile
     costs = [part.cost_of(blocks) for part, blocks in zip(parts, repeats, strict=True)]
     total = total_cost(costs)
     rows = (
-        StageProfile(part.name, part.output_size, part.lines, blocks, cost.parameters, cost.macs)
+        StageProfile(
+            part.name,
+            part.output_size,
+            part.lines,
+            blocks,
+            cost.parameters,
+            cost.macs,
+            cost.parameters + cost.statistics,
+        )
         for part, blocks, cost in zip(parts, repeats, costs, strict=True)
     )
     return Profile(

@@ -20,6 +20,16 @@ COLOURS = {
     "output": "#FFFFFF",
 }
 
+# The lines: of the main path, of shortcuts by role, and of skips from one section to another.
+SKIP = "skip"
+ROLES = {
+    "": {"color": "#444444"},
+    "identity": {"color": "#0077BB", "penwidth": "1.8"},
+    "resized identity": {"color": "#0077BB", "penwidth": "1.4", "style": "dashed"},
+    "projection": {"color": "#CC3311", "penwidth": "1.4", "style": "dashed"},
+    SKIP: {"color": "#009988", "penwidth": "1.4"},
+}
+
 
 def titled_graph(
     title: str, direction: str, distances: Mapping[str, str], **look: str

@@ -22,6 +22,7 @@ from .measures import (
 )
 from .page import Frame, Page, Span, Text
 from .panel_layout import PanelLayout, lay_out
+from .skips import add_skips
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ def lay_out_page(
     least heights of lanes from top to bottom.
     """
     framed = not in_one_column
-    return _page(sketch, lay_out_lanes(sketch, direction, framed, lane_heights), framed)
+    lanes = lay_out_lanes(sketch, direction, framed, lane_heights)
+    return _page(sketch, lanes, direction, framed)
 
 
 def lay_out_lanes(
@@ -74,19 +76,20 @@ def _layouts(panels: Iterable[Panel], framed: bool) -> list[PanelLayout]:
     return layouts
 
 
-def _page(sketch: Sketch, lanes: Iterable[Lane], framed: bool) -> Page:
+def _page(sketch: Sketch, lanes: Iterable[Lane], direction: str, framed: bool) -> Page:
     page = Page()
-    before: PlacedPanel | None = None
+    panels: list[PlacedPanel] = []
     for section, lane in zip(sketch.sections, lanes, strict=True):
         page.frames.append(lane.frame)
         page.texts.append(Text(lane.frame.x + MARGIN, lane.frame.y + MARGIN, heading(section)))
         for layout, slot, y in lane.panels:
             placed = PlacedPanel(layout, slot, y, lane.frame, first=len(page.boxes))
-            if before:
-                connect(page, before, placed)
+            if panels:
+                connect(page, panels[-1], placed)
             add_panel(page, placed, framed=framed)
-            before = placed
+            panels.append(placed)
     _add_title(page, sketch)
+    add_skips(page, panels, direction)
     return page
 
 
@@ -124,7 +127,7 @@ def _lanes_rightwards(panels: list[list[PanelLayout]], framed: bool) -> Iterator
     x: float = 0
     for of_section in panels:
         [rows], slots = lay_out_grid([of_section], 1)
-        lane = _lane(rows, slots, (x, TITLE_HEIGHT), framed, above=HEADING_HEIGHT)
+        lane = _lane(rows, slots, (x, TITLE_HEIGHT), framed, above=HEADING_HEIGHT + GAP)
         yield lane
         x = lane.frame.right + LANE_GAP
 

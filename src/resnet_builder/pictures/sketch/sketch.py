@@ -74,12 +74,24 @@ class Edge:
 
 
 @dataclass(frozen=True)
+class Port:
+    """A box from which a skip leaves its panel, or at which it ends; `skip` is the skip's number.
+
+    Several skips that begin at one box have one number.
+    """
+
+    box: int
+    skip: int
+
+
+@dataclass(frozen=True)
 class Panel:
     """Boxes, each after those that feed it; the next panel begins at the last one.
 
     `names` are those of the first and the last panel that are folded into this one; it is marked if
     the other network has another number of them. `layers` are those of each box, the hidden ones
-    too.
+    too. Skips lead from the `outlets` of a panel to the `inlets` of later ones: the lines that do
+    not go through the panels between, as from a U-Net's encoder to its decoder.
     """
 
     names: tuple[str, str]
@@ -88,6 +100,13 @@ class Panel:
     layers: tuple[tuple[DrawnLayer, ...], ...] = field(compare=False)
     repeats: int = 1
     marked: bool = False
+    outlets: tuple[Port, ...] = ()
+    inlets: tuple[Port, ...] = ()
+
+    @property
+    def follows(self) -> bool:
+        """Whether a line leads to it from the panel before."""
+        return any(edge.source == ENTRY for edge in self.edges)
 
     @property
     def forks(self) -> bool:
@@ -102,7 +121,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Section:
-    """Panels with outputs of one size, and their costs.
+    """Panels, such as the blocks of a stage, and their costs.
 
     `output_shape` is for one image, None for several outputs; `marks` are the names of the details
     that differ from the other network.
