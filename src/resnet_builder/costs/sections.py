@@ -107,8 +107,8 @@ def _parts(
         strict=True,
     )
     for node, name, following, after, map_name in nodes:
-        if name or (following and not node.inputs):  # users name inputs as they like
-            own = name or following
+        own = name if node.inputs else following  # users name inputs as they like
+        if own:
             part = own.place.part
             yield _Part(ranks[own.prefix], "in", own.prefix + part if several else part)
         elif following:

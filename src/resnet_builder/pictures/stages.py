@@ -53,7 +53,7 @@ def _skips(sketch: Sketch) -> Iterator[tuple[int, int]]:
 
 
 def _title(sketch: Sketch) -> str:
-    totals = escape(sketch.totals).replace("   ", "&#160;" * 3)
+    totals = ("&#160;" * 3).join(map(escape, filter(None, sketch.totals.values())))
     return f'<B>{escape(sketch.name)}</B>&#160; <FONT POINT-SIZE="12">{totals}</FONT>'
 
 
@@ -62,7 +62,7 @@ def _card(section: Section, made_of: list[str], room: int) -> str:
     if len(made_of) > room:
         made_of = [*made_of[: room - 1], "…"]
     title = f'<FONT POINT-SIZE="15"><B>{escape(section.title)}</B></FONT>'
-    heading = [title, escape(section.details["size"]), ""]
+    heading = [title if section.title else "", escape(section.details["size"]), ""]
     costs = [_small_text(section.details[field]) for field in ("parameters", "macs")]
     lines = [*heading, *made_of, *[""] * (room - len(made_of) + 1), *costs]
     return one_column((line or " " for line in lines), LINE_HEIGHT)
@@ -70,10 +70,11 @@ def _card(section: Section, made_of: list[str], room: int) -> str:
 
 def _made_of(panels: Iterable[Panel]) -> Iterator[str]:
     """Yield the lines for layers; blocks that differ only in strides and shortcuts are counted."""
-    for lines, group in groupby(panels, _without_strides):
+    for without_strides, group in groupby(panels, _without_strides):
         alike = list(group)
-        yield from map(escape, lines)
         count = sum(panel.repeats for panel in alike)
+        lines = without_strides if count > 1 else [layer.words for layer in _main_layers(alike[0])]
+        yield from map(escape, lines)
         if count > 1:
             yield f"<B>× {count}</B>"
         roles: Counter[str] = Counter()

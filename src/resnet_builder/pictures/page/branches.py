@@ -68,7 +68,9 @@ def _main_branch(panel: Panel) -> Branch:
     box = len(panel.boxes) - 1
     main = Branch([box], [])
     while leading := [edge for edge in panel.edges if edge.target == box]:
-        edge = max(leading, key=lambda e: (not e.role, rank[e.source], -_oldest_skip(panel, e.source)))
+        edge = max(
+            leading, key=lambda e: (not e.role, rank[e.source], -_oldest_skip(panel, e.source))
+        )
         main.edges.insert(0, edge)
         box = edge.source
         if box != ENTRY:

@@ -97,7 +97,7 @@ def _box_node(placed: PlacedBox, at: Position) -> pydot.Node:
 
 def _line_edge(line: Line, at: Position) -> pydot.Edge:
     *_, before, end = route = _without_repeats(line.points)
-    look: dict[str, Any] = dict(ROLES[line.role])
+    look = dict(ROLES[line.role])
     tip = ""
     if line.arrow:
         # The tip of the arrow is the end; the line stops where the arrow begins.

@@ -8,7 +8,6 @@ from .measures import CARD, LANE_GAP, PANEL_GAP, ROLE_SIZE, ROW, ROW_GAP, Point,
 from .page import Frame, Line, NodeName, Page, PlacedBox, Span, Text
 from .panel_layout import PanelLayout
 
-
 BELOW = 9  # from the end of a panel to the line that leads to one beside it
 
 

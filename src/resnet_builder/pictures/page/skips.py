@@ -104,7 +104,9 @@ class End:
         above = self.middle - (ROW + GAP) / 2
         # Into the right side of a box in the main column, and from above into the others.
         end = self.axis + extent(box).right, self.middle
-        into = [end] if not self.column else [(self.axis, above), (self.axis, self.middle - ROW / 2)]
+        into = (
+            [end] if not self.column else [(self.axis, above), (self.axis, self.middle - ROW / 2)]
+        )
         height = into[0][1]
         if self.last_in_row:
             return [(side, height), *into]
@@ -121,8 +123,14 @@ class End:
     def from_below(self, side: float) -> list[Point]:
         """The way in from a line below the lanes."""
         left = self.placed.lane.x - LANE_GAP / 6
-        box = self.placed.panel.boxes[self.port.box]
-        return [(left, side), (left, self.middle), (self.axis - extent(box).left, self.middle)]
+        # Into the left side of a box in the leftmost column, and from above into the others.
+        if self.column == max(self.placed.layout.columns):
+            box = self.placed.panel.boxes[self.port.box]
+            into = [(self.axis - extent(box).left, self.middle)]
+        else:
+            above = self.middle - (ROW + GAP) / 2
+            into = [(self.axis, above), (self.axis, self.middle - ROW / 2)]
+        return [(left, side), (left, into[0][1]), *into]
 
 
 def add_skips(page: Page, panels: Sequence[PlacedPanel], direction: str) -> None:
@@ -150,14 +158,17 @@ def add_skips(page: Page, panels: Sequence[PlacedPanel], direction: str) -> None
         page.lines.append(Line(name, end.name, route, SKIP))
 
 
-def ends_of(panels: Sequence[PlacedPanel]) -> Iterator[tuple[End, bool]]:
-    """Yield the ends of skips in the order of the panels, and whether a skip begins there."""
+def ends_of(panels: Sequence[PlacedPanel], *, goes_on: bool = False) -> Iterator[tuple[End, bool]]:
+    """Yield the ends of skips in the order of the panels, and whether a skip begins there.
+
+    `goes_on` is whether a line leads on from the last panel.
+    """
     for placed, after in pairwise([*panels, None]):
         if placed is None:
             return
         last_in_lane = after is None or after.lane != placed.lane
         last_in_row = last_in_lane or after is None or after.y != placed.y
-        goes_on = after is not None and after.panel.follows
+        leads_on = goes_on if after is None else after.panel.follows
         for ports, is_source in ((placed.panel.inlets, False), (placed.panel.outlets, True)):
             for port in ports:
-                yield End(placed, port, last_in_row, last_in_lane, goes_on), is_source
+                yield End(placed, port, last_in_row, last_in_lane, leads_on), is_source

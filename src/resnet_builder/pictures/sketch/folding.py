@@ -54,7 +54,7 @@ def _folded_run(panels: list[Panel]) -> list[Panel]:
 
 
 def _folded(panels: list[Panel]) -> list[Panel]:
-    # Numbers, which are compared faster; panels with the same boxes, edges and ports have the same one.
+    # Numbers, which are compared faster; panels that are drawn the same have the same one.
     numbers: dict[Drawn, int] = {}
     drawn = [numbers.setdefault(_drawn(panel), len(numbers)) for panel in panels]
     sizes = [len(panel.boxes) for panel in panels]

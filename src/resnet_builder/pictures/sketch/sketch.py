@@ -140,7 +140,9 @@ class Section:
         if self.output_shape is None:
             return ""
         size = words.by(self.output_shape)
-        return f"{size} values" if len(self.output_shape) == 1 else size
+        if len(self.output_shape) != 1:
+            return size
+        return "1 value" if size == "1" else f"{size} values"
 
     @property
     def title(self) -> str:
@@ -159,18 +161,20 @@ class Section:
 
 @dataclass(frozen=True)
 class Sketch:
-    """A whole network; marked if its totals differ from the other's."""
+    """A whole network; `marks` are the names of the totals that differ from the other network."""
 
     name: str
     input_shapes: tuple[Shape, ...]
     parameters: int
     macs: int | None
     sections: tuple[Section, ...]
-    marked: bool = False
+    marks: frozenset[str] = frozenset()
 
     @property
-    def totals(self) -> str:
-        """The text after the name."""
-        size = ", ".join(map(words.by, self.input_shapes))
-        counts = f"{words.short(self.parameters)} parameters"
-        return "   ".join([size, counts, f"{words.short(self.macs)} multiply-adds"])
+    def totals(self) -> dict[str, str]:
+        """The texts after the name, by field; a single number has no size."""
+        return {
+            "size": ", ".join(map(words.by, self.input_shapes)),
+            "parameters": f"{words.short(self.parameters)} parameters",
+            "macs": f"{words.short(self.macs)} multiply-adds",
+        }
