@@ -79,6 +79,23 @@ def test_layers_beside_a_network() -> None:
     assert [row.parameters for row in counts.stages[-2:]] == [7 * 4 + 4, 20 * 2 + 2]
 
 
+def test_a_decoder_for_images_of_any_size_has_a_section_for_every_level() -> None:
+    network = ResnetBuilder.from_preset(
+        "resnet18", **SMALL_NETWORK | {"input_shape": (None, None, 3)}, include_top=False
+    )
+    x = network.output
+    for filters in (4, 2):
+        x = layers.Conv2D(filters, 3, padding="same")(layers.UpSampling2D()(x))
+    x = layers.Conv2DTranspose(2, 2, strides=4)(x)
+    rows = profile(keras.Model(network.input, x)).stages[3:]
+    levels = [
+        ("?x? at 1/4", 9 * 16 * 4 + 4),
+        ("?x? at 1/2", 9 * 4 * 2 + 2),
+        ("?x? at 2", 4 * 4 + 2),
+    ]
+    assert [(row.name, row.parameters) for row in rows] == levels
+
+
 def gated_decoder() -> keras.Model:
     """A decoder with a squeeze-and-excitation, which computes vectors on its way."""
     network = ResnetBuilder.from_preset("resnet18", include_top=False, **SMALL_NETWORK)

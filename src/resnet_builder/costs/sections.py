@@ -7,6 +7,7 @@ vectors from a network are a head. In a model without such a network all section
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
@@ -146,10 +147,29 @@ def _map_names(
     A gate, as in squeeze-and-excitation, computes vectors, or maps of one pixel.
     """
     found = [_size_name(size) if size != (1, 1) else "" for size in sizes]
+    if any(size and None in size for size in sizes):
+        # The levels of a decoder are told apart by their share of the image's rows.
+        shares = zip(found, sizes, _scales(graph), strict=True)
+        found = [
+            f"{name} at {scale}" if size and None in size else name for name, size, scale in shares
+        ]
     for position, node in reversed(list(enumerate(graph))):
         if not names[position]:
             for source in node.inputs:
                 found[source] = found[source] or found[position]
+    return found
+
+
+def _scales(graph: list[Node]) -> list[Fraction]:
+    """The rows of every node's output as a share of its input's, as far as its layers tell."""
+    found: list[Fraction] = []
+    for node in graph:
+        scale = found[node.inputs[0]] if node.inputs else Fraction(1)
+        layer, kind = node.layer, type(node.layer).__name__
+        factor = getattr(layer, "size" if kind.startswith("UpSampling") else "strides", None) or 1
+        rows = factor[0] if isinstance(factor, tuple | list) else factor
+        grows = kind.startswith("UpSampling") or kind.endswith("Transpose")
+        found.append(scale * rows if grows else scale / rows)
     return found
 
 

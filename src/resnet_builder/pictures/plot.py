@@ -51,6 +51,9 @@ def plot(
     unfold, boxes show the shapes, parameters, multiply-adds and weights of their layers, and layers
     are found by name.
 
+    In a model that contains networks of this package, such as a U-Net upon feature maps, the layers
+    of a network are in its stages, and the others in sections by the size of their output.
+
     Args:
         source: a name of `list_presets()` or `list_weights()`, a `ResnetConfig`, or any functional
             or sequential Keras model.
