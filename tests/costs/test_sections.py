@@ -79,6 +79,18 @@ def test_layers_beside_a_network() -> None:
     assert [row.parameters for row in counts.stages[-2:]] == [7 * 4 + 4, 20 * 2 + 2]
 
 
+def test_a_section_is_complete_before_the_next_one() -> None:
+    network = ResnetBuilder.from_preset(
+        "resnet18", include_top=False, pooling="avg", **SMALL_NETWORK
+    )
+    facts = keras.Input((7,), name="facts")
+    joined = layers.Concatenate()([network.output, layers.Dense(4)(facts)])
+    model = keras.Model([network.input, facts], layers.Dense(2)(joined))
+    # The head, which begins with the network's pool, waits for what is beside the network.
+    titles = [section.title for section in sketch_model(model).sections]
+    assert titles == [*NETWORK, "4 values", "head"]
+
+
 def test_a_decoder_for_images_of_any_size_has_a_section_for_every_level() -> None:
     network = ResnetBuilder.from_preset(
         "resnet18", **SMALL_NETWORK | {"input_shape": (None, None, 3)}, include_top=False
