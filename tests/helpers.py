@@ -1,9 +1,14 @@
 """The one of each helper that tests of several files share."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+from keras import layers
+
+from resnet_builder import ResnetBuilder
 
 # Prefixes of layers' names that a pattern might take for something else: one without an underscore,
 # with signs, with the name of a part, of a block, of a layer, and that begins with an underscore.
@@ -64,3 +69,75 @@ def two_branches() -> keras.Model:
     widened = keras.layers.Dense(8, name="<b>&amp;", activation="relu")(right)
     joined = keras.layers.Concatenate(name="join")([shared(left), shared(widened)])
     return keras.Model([left, right], [joined, keras.ops.relu(joined)], name="two")
+
+
+SMALL_NETWORK: dict[str, Any] = {"input_shape": (64, 64, 3), "repetitions": (1, 2), "filters": 8}
+
+
+def unet() -> keras.Model:
+    """A decoder upon the feature maps of a network: 32x32 and 16x16 again, and the image's size."""
+    features = ("stem", "stage1", "stage2")
+    network = ResnetBuilder.from_preset("resnet18", features=features, **SMALL_NETWORK)
+    x = network.output["stage2"]
+    for feature in ("stage1", "stem"):
+        x = layers.Concatenate()([layers.UpSampling2D()(x), network.output[feature]])
+        for _ in range(2):
+            x = layers.Conv2D(8, 3, padding="same", use_bias=False)(x)
+            x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.Conv2D(3, 1, activation="softmax")(layers.UpSampling2D()(x))
+    return keras.Model(network.input, x, name="unet")
+
+
+def feature_pyramid() -> keras.Model:
+    """Two levels of a pyramid of feature maps, as in Lin et al. 2016 (arXiv:1612.03144)."""
+    network = ResnetBuilder.from_preset("resnet18", features=("stage1", "stage2"), **SMALL_NETWORK)
+    fine, coarse = (layers.Conv2D(4, 1)(network.output[name]) for name in ("stage1", "stage2"))
+    fine = layers.Add()([layers.UpSampling2D()(coarse), fine])
+    outputs = [layers.Conv2D(4, 3, padding="same")(level) for level in (fine, coarse)]
+    return keras.Model(network.input, outputs, name="pyramid")
+
+
+def two_towers() -> keras.Model:
+    """Two networks, joined by a classifier."""
+    left, right = (
+        ResnetBuilder.from_preset(
+            "resnet18", include_top=False, pooling="avg", layer_prefix=prefix, **SMALL_NETWORK
+        )
+        for prefix in ("left_", "right_")
+    )
+    joined = layers.Concatenate()([left.output, right.output])
+    return keras.Model([left.input, right.input], layers.Dense(5)(joined), name="towers")
+
+
+def siamese() -> keras.Model:
+    """One network called twice."""
+    network = ResnetBuilder.from_preset(
+        "resnet18", include_top=False, pooling="avg", **SMALL_NETWORK
+    )
+    pair = [keras.Input((64, 64, 3), name=name) for name in ("left", "right")]
+    return keras.Model(pair, layers.Dense(1)(layers.Subtract()(list(map(network, pair)))))
+
+
+def with_separable_blocks() -> keras.Model:
+    """The network of the README's section on blocks of one's own."""
+
+    def separable_block(filters: int, init_strides: Any = (1, 1), **_: Any) -> Any:
+        def apply(x: Any) -> Any:
+            y = layers.SeparableConv2D(filters, 3, strides=init_strides, padding="same")(x)
+            y = layers.BatchNormalization()(y)
+            shortcut = layers.Conv2D(filters, 1, strides=init_strides)(x)
+            return layers.Add()([shortcut, y])
+
+        return apply
+
+    return ResnetBuilder.build((3, 64, 64), 10, separable_block, [2, 2, 2])
+
+
+# Models that contain networks of this package.
+BUILT_UPON = {
+    "unet": unet,
+    "feature_pyramid": feature_pyramid,
+    "two_towers": two_towers,
+    "siamese": siamese,
+    "with_separable_blocks": with_separable_blocks,
+}

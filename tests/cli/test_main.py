@@ -61,7 +61,8 @@ def test_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plot", "resnet34", picture, "--classes", "7", "--no-fold"]) == 0
     assert capsys.readouterr().out == f"wrote {picture}\n"
     assert "dense, 7" in Path(picture).read_text(encoding="utf-8")
-    assert main(["plot", "resnet34", slide, "--detail", "stage", "--json"]) == 0
+    size = ["--size", "1200", "630"]
+    assert main(["plot", "resnet34", slide, "--detail", "stage", *size, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"file": slide}
     assert main(["compare", "plain34", "resnet34", "--plot", both]) == 0
     assert Path(both).read_bytes()[:4] == b"\x89PNG"

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import accuracy_chart
 import degradation
 import keras
 import pytest
+
+from resnet_builder import profile
 
 from ..helpers import assert_same_weights, png_size
 
@@ -97,6 +100,25 @@ def test_the_table_of_degradation_is_over_the_seeds() -> None:
         ["resnet20_cifar", "0.50 (0.50 to 0.50)", *rest],
         ["resnet56_cifar", "0.50 (0.00 to 1.00)", *rest],
     ]
+
+
+def test_the_points_of_the_accuracy_chart_are_those_of_the_tables() -> None:
+    points = {point.preset: point for point in accuracy_chart.measured("resnet26*")}
+    # timm's results-imagenet.csv: resnet26.bt_in1k, resnet26d.bt_in1k at 224, resnet26t.ra2_in1k
+    # at 256.
+    assert {name: point.top1 for name, point in points.items()} == {
+        "resnet26": 75.298,
+        "resnet26d": 76.698,
+        "resnet26t": 77.878,
+    }
+    assert points["resnet26t"].macs == (profile("resnet26t", (256, 256, 3)).macs or 0) / 1e9
+    assert [p.preset for p in accuracy_chart.frontier(points.values())] == sorted(points)
+
+
+def test_accuracy_chart(tmp_path: Path) -> None:
+    printed = run("accuracy_chart.py", tmp_path, "chart.png", "--pattern", "resnet*")
+    assert re.search(r"wrote chart\.png: \d\d points", printed)
+    assert png_size((tmp_path / "chart.png").read_bytes()) == (1500, 975)
 
 
 @pytest.mark.slow

@@ -39,7 +39,7 @@ def test_tour(tmp_path: Path, request: pytest.FixtureRequest) -> None:
         without_noise(notebook.cells)
         nbformat.write(notebook, TOUR)
         stored = pictures(notebook.cells)
-    # Two of networks, one of training, one of broken networks, one of paths.
-    assert len(stored) == 5
+    # Three of networks, one of training, one of broken networks, one of paths.
+    assert len(stored) == 6
     assert pictures(notebook.cells) == stored
     assert not list(tmp_path.iterdir())

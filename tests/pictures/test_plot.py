@@ -15,7 +15,7 @@ from typing import Any, get_args
 import keras
 import pytest
 
-from resnet_builder import ResnetBuilder, ResnetConfig, compare, plot
+from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, compare, plot
 from resnet_builder.pictures import diagram as diagrams
 from resnet_builder.pictures.diagram import Diagram
 from resnet_builder.pictures.plot import Detail
@@ -84,6 +84,17 @@ def test_a_comparison_marks_only_differences() -> None:
     # Stage 3 has 6 and 23 blocks (He et al. 2015, Table 1); the first is drawn separately.
     assert {"<B>× 5</B>", "<B>× 22</B>"} <= set(marked("resnet50", "resnet101"))
     assert "<B>× 2</B>" not in marked("resnet50", "resnet101")
+
+
+def test_a_comparison_underlines_the_totals_that_differ() -> None:
+    totals = [words for words in marked("resnet50", "resnetv2_50") if "M param" in words]
+    assert totals[:2] == ["25.6 M parameters", "25.5 M parameters"]
+    # Both have an input of 224x224x3 and 4.09 G multiply-adds.
+    both = compare("resnet50", "resnetv2_50").plot().dot
+    assert both.count("4.09 G multiply-adds") == 2
+    assert not re.search("<U>(224|4.09)", both)
+    small = compare(PRESETS["resnet18"], PRESETS["resnet18"].replace(input_shape=(64, 64, 3)))
+    assert "<U>224×224×3</U>" in small.plot().dot
 
 
 def test_the_same_network_has_the_same_picture() -> None:
@@ -267,6 +278,40 @@ def test_a_dot_file_has_the_dot_text(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == diagram.dot
 
 
+@pytest.mark.parametrize("detail", DETAILS)
+@pytest.mark.parametrize("program", [None, DOT])
+def test_a_picture_of_a_given_size(
+    program: str | None, detail: Detail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: program)
+    diagram = plot("resnet50", detail=detail, size=(1200, 630))
+    assert png_size(diagram.render()) == (1200, 630)
+    assert png_size(plot("resnet50", detail=detail, size=(60, 90)).render()) == (60, 90)
+
+
+@pytest.mark.parametrize(
+    ("size", "error"),
+    [((0, 5), ValueError), (1200, TypeError), ((1.5, 2), TypeError), ((True, 2), TypeError)],
+)
+def test_an_invalid_size_is_rejected(size: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"size must be .*, got"):
+        plot("resnet18", size=size)
+
+
+@pytest.mark.skipif(DOT is None, reason="Graphviz's dot is not installed")
+def test_a_pdf_file_is_drawn_by_graphviz(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", {"dot": DOT}.get)
+    for detail in DETAILS:
+        plot("resnet18", tmp_path / "net.PDF", detail=detail)
+        assert (tmp_path / "net.PDF").read_bytes().startswith(b"%PDF-")
+
+
+def test_a_pdf_without_graphviz_names_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"apt install graphviz.* or save the picture as \.svg"):
+        plot("resnet18", tmp_path / "net.pdf")
+    assert not list(tmp_path.iterdir())
+
+
 def test_lines_are_not_ortho_splines() -> None:
     # https://github.com/keras-team/keras/issues/21815
     assert "ortho" not in plot("resnet18", detail="layer").dot
@@ -275,7 +320,7 @@ def test_lines_are_not_ortho_splines() -> None:
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
-        ("net.bmp", ValueError, r"one of \.png, \.svg, \.dot, \.gv"),
+        ("net.bmp", ValueError, r"one of \.png, \.svg, \.pdf, \.dot, \.gv"),
         ("net", ValueError, r"one of \.png"),
         ("nowhere/net.png", FileNotFoundError, "there is no folder"),
         ("folder.png", IsADirectoryError, "it is a folder"),
@@ -307,7 +352,7 @@ def test_a_failed_drawing_leaves_the_old_file(
 ) -> None:
     path = tmp_path / "net.png"
     path.write_bytes(b"old")
-    monkeypatch.setattr(diagrams, "graphviz_program", lambda: "/nowhere/dot")
+    monkeypatch.setattr(diagrams, "graphviz_program", lambda _: "/nowhere/dot")
     with pytest.raises(RuntimeError, match="could not draw"):
         plot(two_branches(), path)
     assert path.read_bytes() == b"old"
@@ -318,7 +363,7 @@ def test_the_error_has_the_message_of_graphviz(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     # Python does not accept Graphviz's options.
-    monkeypatch.setattr(diagrams, "graphviz_program", lambda: sys.executable)
+    monkeypatch.setattr(diagrams, "graphviz_program", lambda _: sys.executable)
     with pytest.raises(RuntimeError, match=r"could not draw the diagram: [Uu]nknown option"):
         plot("resnet18").render()
     assert capfd.readouterr() == ("", "")

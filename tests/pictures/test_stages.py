@@ -6,12 +6,15 @@ from collections import Counter
 import keras
 import pytest
 
+from resnet_builder import plot
 from resnet_builder.common.words import Description
 from resnet_builder.pictures.sketch.folding import folded
 from resnet_builder.pictures.sketch.of_model import sketch_model
 from resnet_builder.pictures.sketch.panels import PanelMaker
 from resnet_builder.pictures.sketch.sketch import ENTRY, Cell, Section, Sketch
 from resnet_builder.pictures.stages import draw_stages
+
+from ..helpers import two_towers, unet
 
 pytestmark = pytest.mark.once
 
@@ -40,3 +43,38 @@ def test_every_shortcut_of_a_repeated_pair_of_blocks_is_counted() -> None:
     text = draw_stages(folded(sketch_model(keras.Model(image, x))), "LR").to_string()
     assert "<B>× 3</B>" in text
     assert ">6 identity<" in text
+
+
+def test_the_stride_of_a_first_block_unlike_the_others_is_shown() -> None:
+    # ResNeSt pools in the first blocks of stages 2 to 4 (arXiv:2004.08955, avd).
+    assert plot("resnest50d", detail="stage").dot.count("3×3 avg pool, stride 2") == 3
+    assert plot("resnet10t", detail="stage").dot.count("3×3 conv, 512, stride 2") == 1
+    # All four blocks are alike but for the strides.
+    assert "3×3 conv, 128, stride 2" not in plot("resnet50", detail="stage").dot
+
+
+def test_cards_are_equally_high() -> None:
+    """Each has the same number of lines, of the same height, in Graphviz's markup."""
+    labels = re.findall(
+        r"label=<<TABLE.*?</TABLE>>", plot("resnet50", detail="stage").dot, re.DOTALL
+    )
+    assert len(labels) == 6
+    assert len({label.count('<TD HEIGHT="') for label in labels}) == 1
+    [least] = {label.count("<TR>") for label in labels}
+    assert least > 8
+
+
+def cards(model: keras.Model) -> tuple[dict[str, str], set[tuple[str, str]]]:
+    """The titles of cards by name, and the skips between them."""
+    text = plot(model, detail="stage").dot
+    titles = dict(re.findall(r"(s\d+) \[.*?<B>(.*?)</B>", text, re.DOTALL))
+    skips = re.findall(r"(s\d+) -> (s\d+) *\[color=\"#009988\"", text)
+    return titles, {(titles[source], titles[target]) for source, target in skips}
+
+
+def test_skips_lead_from_the_stages_to_the_decoder() -> None:
+    titles, skips = cards(unet())
+    assert list(titles.values())[-3:] == ["16×16×8", "32×32×8", "64×64×3"]
+    assert skips == {("stage1", "16×16×8"), ("stem", "32×32×8")}
+    titles, skips = cards(two_towers())
+    assert skips == {("left_head", "head")}

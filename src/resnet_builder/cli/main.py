@@ -90,6 +90,7 @@ def _plot(options: argparse.Namespace) -> Answer:
         classes=options.classes,
         direction=options.direction,
         fold=options.fold,
+        size=options.size and tuple(options.size),
     )
     return Answer(Table(title=f"wrote {options.file}"), {"file": options.file})
 
@@ -171,12 +172,16 @@ def command_parser() -> argparse.ArgumentParser:
     takes_network(command("show", _show, "show a network as Table 1 of the paper does"))
     picture = command("plot", _plot, "draw a network on one page")
     takes_network(picture)
-    picture.add_argument("file", metavar="FILE", help="ends in .png, .svg, .dot, .gv or .html")
+    picture.add_argument(
+        "file", metavar="FILE", help="ends in .png, .svg, .pdf, .dot, .gv or .html"
+    )
     picture.add_argument("--detail", default="block", help="stage, block (default) or layer")
     picture.add_argument("--direction", help="TB, top to bottom, or LR, left to right")
     picture.add_argument(
         "--no-fold", dest="fold", action="store_false", help="draw every block on its own"
     )
+    sides = ("WIDTH", "HEIGHT")
+    picture.add_argument("--size", nargs=2, type=int, metavar=sides, help="of a PNG in pixels")
     difference = command(
         "compare", _compare, "compare two networks, with the cost of each difference"
     )

@@ -10,16 +10,12 @@ import keras
 
 from ..common.recursion import room_for
 from ..common.shapes import known_product
-from ..common.words import by
 from ..model.graph import PERMUTED, Node, model_graph
-from ..model.network import places
 from ..plan.names import Place
 from .cost import Cost, total_cost
 from .multiply_adds import BatchShape, multiply_adds
 from .report import Profile, StageProfile
-
-# (rows, columns); None for an unknown size.
-Size = tuple[int | None, int | None]
+from .sections import Section, Size, in_sections
 
 
 def profile_model(model: Any, input_shape: Any = None, classes: int | None = None) -> Profile:
@@ -58,19 +54,21 @@ class ModelReading:
 
     Attributes:
         model: the model.
-        graph: the nodes.
+        graph: the nodes, in the order of the sections.
         places: place of each node in a network of this package.
         sizes: (rows, columns) of each node's output; None if it is not an image.
-        sections: section of each node: the part of the network, or in other models the size.
+        sections: section of each node.
         costs: cost of each node; the weights of a shared layer count at its first call.
+        has_network: whether the model contains a network of this package.
     """
 
     model: keras.Model
     graph: list[Node]
     places: list[Place]
     sizes: list[Size | None]
-    sections: list[str]
+    sections: list[Section]
     costs: list[Cost]
+    has_network: bool
 
     def cost_of(self, nodes: Iterable[int]) -> Cost:
         """The cost of some nodes."""
@@ -80,12 +78,16 @@ class ModelReading:
 def read_model(model: keras.Model) -> ModelReading:
     """Read a functional or sequential model; errors as in `model_graph`."""
     graph = model_graph(model)
-    where, sizes = places(graph), _sizes(graph)
-    sections = [
-        place.part or (by(size, "x") if size else "vectors")
-        for place, size in zip(where, sizes, strict=True)
-    ]
-    return ModelReading(model, graph, where, sizes, sections, _node_costs(graph))
+    parts = in_sections(graph, _sizes(graph), model.layers)
+    return ModelReading(
+        model=model,
+        graph=parts.graph,
+        places=parts.places,
+        sizes=_sizes(parts.graph),
+        sections=parts.sections,
+        costs=_node_costs(parts.graph),
+        has_network=parts.has_network,
+    )
 
 
 def _sizes(graph: list[Node]) -> list[Size | None]:
@@ -148,11 +150,11 @@ def profile_reading(read: ModelReading) -> Profile:
 
 
 def _section_rows(read: ModelReading) -> Iterator[StageProfile]:
-    sections: dict[str, list[int]] = {}
-    for node, name in enumerate(read.sections):
-        sections.setdefault(name, []).append(node)
+    sections: dict[Section, list[int]] = {}
+    for node, section in enumerate(read.sections):
+        sections.setdefault(section, []).append(node)
     seen: set[int] = set()
-    for name, nodes in sections.items():
+    for section, nodes in sections.items():
         weighted = {
             id(layer): layer
             for layer in (read.graph[node].layer for node in nodes)
@@ -162,12 +164,13 @@ def _section_rows(read: ModelReading) -> Iterator[StageProfile]:
         kinds = Counter(type(layer).__name__ for layer in weighted.values())
         cost = read.cost_of(nodes)
         yield StageProfile(
-            name=name,
+            name=section.name,
             output_size=read.sizes[nodes[-1]],
             block=tuple(f"{count} {kind}" for kind, count in kinds.items()),
             repeats=1,
             parameters=cost.parameters,
             macs=cost.macs,
+            total_parameters=cost.parameters + cost.statistics,
         )
 
 

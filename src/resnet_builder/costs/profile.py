@@ -28,7 +28,9 @@ def profile(
 
     Presets and configs are counted from their plan, without Keras. In a functional or sequential
     Keras model, convolutions of every kind, dense and einsum-dense layers and multi-head attention
-    are counted; layers that are not counted are listed in `uncounted`.
+    are counted; layers that are not counted are listed in `uncounted`. In a model that contains
+    networks of this package, such as a U-Net upon feature maps, the layers of a network are in its
+    stages, and the others in rows by the size of their output.
 
     Args:
         source: a name of `list_presets()` or `list_weights()`, a `ResnetConfig`, or a Keras model.
@@ -136,7 +138,15 @@ def _profile(parts: Sequence[_Part], config: ResnetConfig, name: str) -> Profile
     costs = _costs(parts, config)
     total = total_cost(costs)
     rows = (
-        StageProfile(part.name, part.output_size, part.lines, blocks, cost.parameters, cost.macs)
+        StageProfile(
+            part.name,
+            part.output_size,
+            part.lines,
+            blocks,
+            cost.parameters,
+            cost.macs,
+            cost.total_parameters,
+        )
         for part, blocks, cost in zip(parts, _repeats(config), costs, strict=True)
     )
     return Profile(

@@ -17,6 +17,7 @@ class StageProfile:
         repeats: number of repetitions of the block.
         parameters: trained weights.
         macs: multiply-adds for one image.
+        total_parameters: all weights, including those that are not trained.
 
     Example:
         >>> from resnet_builder import profile
@@ -31,6 +32,7 @@ class StageProfile:
     repeats: int
     parameters: int
     macs: int | None
+    total_parameters: int
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class Profile(Tabular):
             not trained: `model.count_params()`.
         macs: multiply-adds of convolutions and dense layers for one image, called FLOPs in papers.
             None if the size of the image is unknown.
-        stages: the rows of the table.
+        stages: the rows of the table; of a Keras model that contains networks of this package,
+            their stages, and sections by size for the other layers.
         uncounted: layers of a Keras model that hold matrices, but are not counted because their
             multiply-adds are unknown.
 

@@ -5,13 +5,13 @@ A model may have layers before and after the network, or join several networks, 
 connections, because every block ends in a layer that is named here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 
-from ..plan.names import ELSEWHERE, HEAD, STEM, LayerName, Place, read_names
+from ..plan.names import LayerName, Place, read_names
 from .graph import Node, model_graph
 
 
@@ -58,33 +58,29 @@ def networks_of(model: Any) -> list[NetworkLayers]:
     # The order is that of model.layers; the graph has another one for parallel branches.
     prefixes = dict.fromkeys(names[of.name].prefix for of in model.layers if of.name in names)
     networks = {prefix: NetworkLayers(prefix) for prefix in prefixes}
-    for layer, name in _inside(model_graph(model), names):
-        layers = networks[name.prefix].places.setdefault(name.place, {})
-        layers[name.role if layer.name in names else str(len(layers))] = layer
+    graph = model_graph(model)
+    for node, name in zip(graph, owners(graph), strict=True):
+        if name:
+            layers = networks[name.prefix].places.setdefault(name.place, {})
+            layers[name.role if node.layer.name in names else str(len(layers))] = node.layer
     return list(networks.values())
 
 
-def places(graph: list[Node]) -> list[Place]:
-    """Find the place of every node: in the stem if before a network, in the head if after it.
+def owners(graph: list[Node]) -> list[LayerName | None]:
+    """The name of every node inside a residual network; None for the others.
 
-    All are `ELSEWHERE` if the graph has no blocks that are named as in this package.
+    A layer without a known name has that of the next named layer of the network that it is in: it
+    comes after one of the network's layers, and one of them comes after it.
     """
     names = read_names(node.layer.name for node in graph)
-    if not any(name.place.block for name in names.values()):
-        return [ELSEWHERE] * len(graph)
-    found = _names_or_next(graph, names), _are_inside(graph, names)
-    return [
-        (name.place if is_inside else STEM) if name else HEAD
-        for name, is_inside in zip(*found, strict=True)
-    ]
-
-
-def _inside(graph: list[Node], names: Mapping[str, LayerName]) -> Iterator[tuple[Any, LayerName]]:
-    """The layers of networks; a layer without a known name has that of the next named layer."""
-    found = _names_or_next(graph, names)
-    for node, name, is_inside in zip(graph, found, _are_inside(graph, names), strict=True):
-        if name and is_inside:
-            yield node.layer, name
+    found = [names.get(node.layer.name) for node in graph]
+    for prefix in dict.fromkeys(name.prefix for name in names.values()):
+        own = {layer: name for layer, name in names.items() if name.prefix == prefix}
+        next_names = zip(_names_or_next(graph, own), _are_inside(graph, own), strict=True)
+        for position, (name, after) in enumerate(next_names):
+            if after:
+                found[position] = found[position] or name
+    return found
 
 
 def _names_or_next(graph: list[Node], names: Mapping[str, LayerName]) -> list[LayerName | None]:

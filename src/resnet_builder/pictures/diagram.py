@@ -1,4 +1,4 @@
-"""A diagram: DOT text, rendered as PNG or SVG by Graphviz, and a page for the browser."""
+"""A diagram: DOT text, rendered as PNG, SVG or PDF by Graphviz, and a page for the browser."""
 
 import inspect
 import os
@@ -16,14 +16,21 @@ import pydot
 
 from ..common.checks import choice
 
-FORMATS = {".png": "png", ".svg": "svg", ".dot": "raw", ".gv": "raw", ".html": "html"}
+FORMATS = {
+    ".png": "png",
+    ".svg": "svg",
+    ".pdf": "pdf",
+    ".dot": "raw",
+    ".gv": "raw",
+    ".html": "html",
+}
 
 # The largest texture of common graphics processors, which limits many image viewers.
 MOST_PIXELS = 16_384
 
 
 class Diagram:
-    """A picture, displayed automatically in notebooks and saved as PNG, SVG, DOT or HTML.
+    """A picture, displayed automatically in notebooks and saved as PNG, SVG, PDF, DOT or HTML.
 
     It is drawn on first use: `draw` returns the graph, `write_page` the page for the browser.
 
@@ -43,11 +50,11 @@ class Diagram:
         return str(self._draw().to_string())
 
     def render(self, format: str = "png") -> bytes:
-        """Return the picture as bytes: `"png"`, `"svg"`, `"raw"` for the DOT text, or `"html"`.
+        """Return the picture as bytes: `"png"`, `"svg"`, `"pdf"`, `"raw"` for DOT, or `"html"`.
 
         Raises:
             ValueError: unknown format.
-            RuntimeError: Graphviz is not installed, or failed.
+            RuntimeError: Graphviz is not installed, or failed; a PDF needs its command dot.
 
         Warns:
             UserWarning: the PNG is larger than many viewers can open.
@@ -66,9 +73,9 @@ class Diagram:
         """Write the picture in the format of the path's extension: the whole file or nothing.
 
         Raises:
-            ValueError: the extension is not .png, .svg, .dot, .gv or .html.
+            ValueError: the extension is not .png, .svg, .pdf, .dot, .gv or .html.
             OSError: the folder does not exist or is not writable.
-            RuntimeError: Graphviz is not installed, or failed.
+            RuntimeError: Graphviz is not installed, or failed; a PDF needs its command dot.
 
         Warns:
             UserWarning: the PNG is larger than many viewers can open.
@@ -106,7 +113,7 @@ def check_path(path: Path) -> None:
 
 def _draw(dot: str, format: str) -> bytes:
     """Run Graphviz. Not through pydot, which reports failures by an assertion."""
-    program = graphviz_program()
+    program = graphviz_program(format)
     try:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             file = Path(folder) / "network.dot"
@@ -141,13 +148,21 @@ def _level_of_the_caller() -> int:
     return len(list(takewhile(lambda f: Path(f.filename).is_relative_to(package), frames)))
 
 
-def graphviz_program() -> str:
+def graphviz_program(format: str = "png") -> str:
     """Return Graphviz's `dot` if it is installed, otherwise the command of graphviz-pure.
 
     Raises:
-        RuntimeError: neither is installed.
+        RuntimeError: neither is installed; or the format is PDF, which graphviz-pure cannot write.
     """
-    return shutil.which("dot") or _graphviz_pure()
+    if program := shutil.which("dot"):
+        return program
+    if format == "pdf":
+        raise RuntimeError(
+            "only Graphviz's own command dot writes PDF, and it is not installed: install Graphviz "
+            "(on Debian and Ubuntu: apt install graphviz; on macOS: brew install graphviz; on "
+            "Windows: winget install graphviz), or save the picture as .svg"
+        )
+    return _graphviz_pure()
 
 
 def _graphviz_pure() -> str:

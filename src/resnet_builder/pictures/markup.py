@@ -13,8 +13,12 @@ def escape(text: str) -> str:
     return html.escape(_UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
-def one_column(lines: Iterable[str]) -> str:
-    """A label of several lines; rows of a table keep their distance in any font."""
-    rows = "".join(f"<TR><TD>{line}</TD></TR>" for line in lines)
+def one_column(lines: Iterable[str], height: int | None = None) -> str:
+    """A label of several lines; rows of a table keep their distance in any font.
+
+    `height` is that of a line, in points; by default that of its text.
+    """
+    cell = "<TD>" if height is None else f'<TD HEIGHT="{height}">'
+    rows = "".join(f"<TR>{cell}{line}</TD></TR>" for line in lines)
     table = f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{rows}</TABLE>'
     return f"<{table}>"

@@ -22,6 +22,7 @@ from .sketch.folding import folded
 from .sketch.of_plan import sketch_plan
 from .sketch.sketch import Sketch
 from .stages import draw_stages
+from .style import check_size, fit
 
 if TYPE_CHECKING:
     import keras
@@ -39,6 +40,7 @@ def plot(
     classes: int | None = None,
     direction: Direction | None = None,
     fold: bool = True,
+    size: tuple[int, int] | None = None,
 ) -> Diagram:
     """Draw a network: on one page, for a slide, layer by layer, or as a page for the browser.
 
@@ -49,10 +51,14 @@ def plot(
     unfold, boxes show the shapes, parameters, multiply-adds and weights of their layers, and layers
     are found by name.
 
+    In a model that contains networks of this package, such as a U-Net upon feature maps, the layers
+    of a network are in its stages, and the others in sections by the size of their output.
+
     Args:
         source: a name of `list_presets()` or `list_weights()`, a `ResnetConfig`, or any functional
             or sequential Keras model.
-        to_file: path of the file to write: .png, .svg, .dot, .gv or .html. Default: no file.
+        to_file: path of the file to write: .png, .svg, .pdf, .dot, .gv or .html. A PDF needs
+            Graphviz's `dot`. Default: no file.
         detail: `"block"`, one page for any depth: equal consecutive blocks are drawn once, with
             their number; `"stage"`, a card for every stage; `"layer"`, a box for every layer. An
             .html file has them all, and opens with stages closed (`"stage"`), equal blocks drawn
@@ -63,14 +69,18 @@ def plot(
             `"stage"`, top to bottom for the others. Has no effect on an .html file.
         fold: whether to draw equal consecutive blocks once. If False, every block is drawn, in
             one column; an .html file then opens so. Has no effect with `detail="layer"`.
+        size: (width, height) of the PNG in pixels, in which the picture is centred, as large as
+            it fits: (1200, 630) is that of the picture in a link's preview, for which
+            `detail="stage"` is best. Default: the picture's own. Has no effect on an .html file.
 
     Returns:
         The diagram, displayed automatically as the last line of a notebook cell.
 
     Raises:
         TypeError: `source` is not a name, config or Keras model; `input_shape` or `classes` is
-            given with a model; or `fold` is not a bool.
-        ValueError: unknown name, option or file extension; or a model without a graph of layers.
+            given with a model; `fold` is not a bool, or `size` not two whole numbers.
+        ValueError: unknown name, option or file extension; a size that is not positive; or a model
+            without a graph of layers.
         OSError: `to_file` cannot be written.
         RuntimeError: Graphviz is not installed, or failed.
 
@@ -87,9 +97,17 @@ def plot(
         direction = "LR" if detail == "stage" else "TB"
     choice(direction, get_args(Direction), "direction")
     _check_options(to_file, fold)
+    if size is not None:
+        check_size(size)
     sketch = _sketch(source, input_shape, classes)
 
     def draw() -> pydot.Dot:
+        graph = draw_at_its_own_size()
+        if size is not None:
+            fit(graph, size)
+        return graph
+
+    def draw_at_its_own_size() -> pydot.Dot:
         if detail == "layer":
             from .layers import draw_layers
 

@@ -10,9 +10,10 @@ from ..common.words import Description, by
 from .markup import escape, one_column
 from .sketch.panels import main_cells, shortcuts
 from .sketch.sketch import Panel, Section, Sketch
-from .style import FONT, titled_graph
+from .style import FONT, ROLES, SKIP, titled_graph
 
-MOST_LINES = 10  # in a card
+MOST_LINES = 10  # for layers in a card
+LINE_HEIGHT = 18  # in points, room for the largest font
 
 
 def draw_stages(sketch: Sketch, direction: str) -> pydot.Dot:
@@ -29,40 +30,51 @@ def draw_stages(sketch: Sketch, direction: str) -> pydot.Dot:
         margin="0.08",
     )
     graph.set_edge_defaults(arrowsize="0.8", color="#444444", penwidth="1.5")
-    for number, section in enumerate(sketch.sections):
-        graph.add_node(pydot.Node(f"s{number}", label=_card(section)))
-        if number:
+    lines = [list(_made_of(section.panels)) for section in sketch.sections]
+    room = min(max(map(len, lines)), MOST_LINES)
+    for number, (section, made_of) in enumerate(zip(sketch.sections, lines, strict=True)):
+        graph.add_node(pydot.Node(f"s{number}", label=_card(section, made_of, room)))
+        if number and section.panels[0].follows:
             graph.add_edge(pydot.Edge(f"s{number - 1}", f"s{number}"))
+    for source, target in _skips(sketch):
+        graph.add_edge(pydot.Edge(f"s{source}", f"s{target}", **ROLES[SKIP]))
     return graph
 
 
+def _skips(sketch: Sketch) -> Iterator[tuple[int, int]]:
+    """Yield the sections that skips lead from and to, each pair once."""
+    starts: dict[int, int] = {}
+    pairs: dict[tuple[int, int], None] = {}
+    for number, section in enumerate(sketch.sections):
+        for panel in section.panels:
+            pairs |= {(starts[port.skip], number): None for port in panel.inlets}
+            starts |= {port.skip: number for port in panel.outlets}
+    yield from (pair for pair in pairs if pair[0] != pair[1])
+
+
 def _title(sketch: Sketch) -> str:
-    totals = escape(sketch.totals).replace("   ", "&#160;" * 3)
+    totals = ("&#160;" * 3).join(map(escape, filter(None, sketch.totals.values())))
     return f'<B>{escape(sketch.name)}</B>&#160; <FONT POINT-SIZE="12">{totals}</FONT>'
 
 
-def _card(section: Section) -> str:
-    made_of = list(_made_of(section.panels))
-    if len(made_of) > MOST_LINES:
-        made_of[MOST_LINES - 1 :] = ["…"]
-    costs = [_small_text(section.details[field]) for field in ("parameters", "macs")]
-    return one_column([*_headings(section), *made_of, " ", *costs])
-
-
-def _headings(section: Section) -> list[str]:
-    """The title and the size, with an empty line below; nothing if it has neither."""
-    if not section.title:
-        return []
+def _card(section: Section, made_of: list[str], room: int) -> str:
+    """The label of a card, with `room` lines for layers: cards are equally high."""
+    if len(made_of) > room:
+        made_of = [*made_of[: room - 1], "…"]
     title = f'<FONT POINT-SIZE="15"><B>{escape(section.title)}</B></FONT>'
-    return [line for line in (title, escape(section.details["size"]), " ") if line]
+    heading = [title if section.title else "", escape(section.details["size"]), ""]
+    costs = [_small_text(section.details[field]) for field in ("parameters", "macs")]
+    lines = [*heading, *made_of, *[""] * (room - len(made_of) + 1), *costs]
+    return one_column((line or " " for line in lines), LINE_HEIGHT)
 
 
 def _made_of(panels: Iterable[Panel]) -> Iterator[str]:
     """Yield the lines for layers; blocks that differ only in strides and shortcuts are counted."""
-    for lines, group in groupby(panels, _without_strides):
+    for without_strides, group in groupby(panels, _without_strides):
         alike = list(group)
-        yield from map(escape, lines)
         count = sum(panel.repeats for panel in alike)
+        lines = without_strides if count > 1 else [layer.words for layer in _main_layers(alike[0])]
+        yield from map(escape, lines)
         if count > 1:
             yield f"<B>× {count}</B>"
         roles: Counter[str] = Counter()

@@ -1,6 +1,7 @@
 """The font and the colours of all pictures."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pydot
 
@@ -19,6 +20,35 @@ COLOURS = {
     "other": "#FFFFFF",
     "output": "#FFFFFF",
 }
+
+# The lines: of the main path, of shortcuts by role, and of skips from one section to another.
+SKIP = "skip"
+ROLES: dict[str, dict[str, Any]] = {
+    "": {"color": "#444444"},
+    "identity": {"color": "#0077BB", "penwidth": "1.8"},
+    "resized identity": {"color": "#0077BB", "penwidth": "1.4", "style": "dashed"},
+    "projection": {"color": "#CC3311", "penwidth": "1.4", "style": "dashed"},
+    SKIP: {"color": "#009988", "penwidth": "1.4"},
+}
+
+
+PIXELS = 96 / 72  # in a point
+
+
+def check_size(size: Any) -> None:
+    """Check the width and height of a picture in pixels."""
+    if not (isinstance(size, tuple | list) and [type(side) for side in size] == [int, int]):
+        raise TypeError(f"size must be (width, height) in whole pixels, got {size!r}")
+    if min(size) < 1:
+        raise ValueError(f"size must be positive, got {size!r}: write size=(1200, 630)")
+
+
+def fit(graph: pydot.Dot, size: tuple[int, int]) -> None:
+    """Scale a graph, and centre it in a picture of (width, height) pixels."""
+    width, height = (side / PIXELS for side in size)
+    graph.set("dpi", str(round(72 * PIXELS)))
+    graph.set("size", f"{width / 72},{height / 72}!")
+    graph.set("viewport", f"{width},{height}")
 
 
 def titled_graph(

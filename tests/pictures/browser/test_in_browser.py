@@ -10,6 +10,8 @@ import pytest
 
 from resnet_builder import compare, plot
 
+from ...helpers import two_towers, unet
+
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
 Keys: Any = pytest.importorskip("selenium.webdriver.common.keys").Keys
 
@@ -83,7 +85,7 @@ def opened(driver: Any, tmp_path: Path) -> Iterator[Callable[..., Page]]:
     path = tmp_path / "net.html"
     driver.get_log("performance")
 
-    def open_page(source: str, **options: Any) -> Page:
+    def open_page(source: Any, **options: Any) -> Page:
         plot(source, path, **options)
         return Page(driver, path)
 
@@ -269,3 +271,30 @@ def test_two_networks_unfold_together(
             bottom(panel) < bottom(panel.parentNode.parentNode.querySelector('.lane')))
     """
     assert page.run(inside)
+
+
+def test_skips_are_drawn_in_every_state(opened: Callable[..., Page]) -> None:
+    page = opened(unet())
+    for key in "123":
+        page.press(key)
+        assert page.count(".line.skip") == 2
+        assert page.count(".tip.skip") == 2
+        # Beside the sections, and within the drawing.
+        left, right, lanes, width = page.run("""
+            const box = (part) => part.getBBox(), svg = document.querySelector("#drawing");
+            const skips = [...svg.querySelectorAll(".line.skip")].map(box);
+            const ends = skips.map((area) => area.x + area.width);
+            const lanes = [...svg.querySelectorAll(".lane")].map((lane) => box(lane).width);
+            const width = svg.viewBox.baseVal.width;
+            return [Math.min(...ends), Math.max(...ends), Math.max(...lanes), width];
+        """)
+        assert lanes < left < right < width
+
+
+def test_two_networks_in_one_model_are_not_joined_by_a_line(opened: Callable[..., Page]) -> None:
+    page = opened(two_towers(), detail="stage")
+    sections = page.count(".heading")
+    assert sections == 2 * 4 + 1
+    # The lines between sections: none from the left head to the right stem.
+    assert page.run("return document.querySelectorAll('#drawing > g > .line.flow').length") == 7
+    assert page.count(".line.skip") == 1

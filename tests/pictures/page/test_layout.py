@@ -9,7 +9,7 @@ import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder
 from resnet_builder.pictures.page.layout import lay_out_page, lay_out_side_by_side
-from resnet_builder.pictures.page.measures import ROW, cell_width
+from resnet_builder.pictures.page.measures import GAP, ROW, cell_width
 from resnet_builder.pictures.page.page import NodeName, Page
 from resnet_builder.pictures.sketch.differences import mark_differences
 from resnet_builder.pictures.sketch.folding import folded
@@ -19,7 +19,7 @@ from resnet_builder.pictures.sketch.sketch import Sketch
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets.resolving import resolve
 
-from ...helpers import two_branches
+from ...helpers import BUILT_UPON, two_branches
 
 pytestmark = pytest.mark.once
 
@@ -32,6 +32,10 @@ def planned(name: str) -> Sketch:
 
 def of_preset(name: str) -> Page:
     return lay_out_page(folded(planned(name)))
+
+
+def of_model(name: str, direction: str = "TB") -> Page:
+    return lay_out_page(folded(sketch_model(BUILT_UPON[name]())), direction)
 
 
 def tangled() -> keras.Model:
@@ -54,6 +58,8 @@ PAGES: dict[str, Callable[[], Page]] = {
     "features": lambda: lay_out_page(
         folded(sketch_model(ResnetBuilder.from_preset("resnet18", features=("stage1", "stage3"))))
     ),
+    **{name: partial(of_model, name) for name in BUILT_UPON},
+    **{f"{name}, left to right": partial(of_model, name, "LR") for name in BUILT_UPON},
     "side by side": lambda: lay_out_side_by_side(
         mark_differences(folded(planned("resnet20_cifar")), folded(planned("resnetv2_50"))),
         in_one_column=False,
@@ -131,3 +137,48 @@ def test_sections_side_by_side_have_equal_heights() -> None:
     tops = [sorted(lane.y for lane in lanes if (lane.x == 0) is first) for first in (True, False)]
     assert tops[0] == tops[1][: len(tops[0])]
     assert len(tops[1]) == 6
+
+
+def crossings(page: Page) -> int:
+    """How often skips cross each other."""
+    skips = [line for line in page.lines if line.role == "skip"]
+    found = 0
+    for one, other in combinations(skips, 2):
+        for (x, y), (next_x, next_y) in pairwise(one.points):
+            for (a, b), (next_a, next_b) in pairwise(other.points):
+                if (x == next_x) is not (a == next_a):
+                    across = min(x, next_x) < max(a, next_a) and min(a, next_a) < max(x, next_x)
+                    along = min(y, next_y) < max(b, next_b) and min(b, next_b) < max(y, next_y)
+                    found += across and along
+    return found
+
+
+def test_skips_within_others_do_not_cross() -> None:
+    page = PAGES["unet"]()
+    sides = [max(x for x, _ in line.points) for line in page.lines if line.role == "skip"]
+    assert len(sides) == 2
+    # The one from the stem ends last, and is the outer one.
+    assert sides[0] < sides[1] < page.width
+    assert crossings(page) == crossings(PAGES["feature_pyramid"]()) == 0
+
+
+def test_rows_side_by_side_have_equal_heights() -> None:
+    """Blocks of a pre-activated network are higher than those of the other."""
+    sketches = [folded(planned(name)) for name in ("resnet50", "resnetv2_50")]
+    pages = [lay_out_page(sketch) for sketch in sketches]
+    joined = lay_out_side_by_side(sketches, in_one_column=False, note="")
+    panels = [frame for frame in joined.frames if frame.kind == "panel"]
+    left = [panel.y for panel in panels if panel.x < joined.width / 2]
+    assert left == [panel.y for panel in panels if panel.x > joined.width / 2]
+    assert pages[0].height < pages[1].height
+
+
+def test_blocks_in_one_column_have_names_and_are_side_by_side() -> None:
+    sketches = [planned(name) for name in ("plain34", "resnet34")]
+    joined = lay_out_side_by_side(sketches, in_one_column=True, note="")
+    names = [text for text in joined.texts if text.lines[0][0].words.startswith("block")]
+    plain, residual = names[: len(names) // 2], names[len(names) // 2 :]
+    assert len(plain) == len(residual) == 3 + 4 + 6 + 3
+    for one, other in zip(plain, residual, strict=True):
+        assert one.lines == other.lines
+        assert abs(one.y - other.y) <= GAP  # a block begins with a fork if it has a shortcut

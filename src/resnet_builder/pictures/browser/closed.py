@@ -9,6 +9,7 @@ from ..page.measures import (
     GAP,
     HEADING_HEIGHT,
     HEADING_WIDTH,
+    LANE_GAP,
     MARGIN,
     ROLE_SIZE,
     ROW,
@@ -18,15 +19,18 @@ from ..page.measures import (
 from ..page.page import Line, NodeName, Page, PlacedBox, Span, Text
 from ..sketch.panels import main_cells, shortcuts
 from ..sketch.sketch import Box, Cell, Panel, Section
-from .views import Link, PlacedDrawing, View
+from .views import Link, PlacedDrawing, View, Way
 
 MOST_CELLS = 6  # in a box
 TRACK = 16  # the room for a line above a box, with its words
 BOX, FORK = NodeName("b", 0), NodeName("x", 0)
 
 
-def closed_view(section: Section) -> View:
-    """Lay out the panels of a section from left to right, in as many rows as they need."""
+def closed_view(section: Section, goes_on: bool) -> View:
+    """Lay out the panels of a section from left to right, in as many rows as they need.
+
+    `goes_on` is whether a line leads from the section to the next one.
+    """
     above = TRACK * max(len(shortcuts(panel)) for panel in section.panels)
     drawings = [_drawing(panel, above) for panel in section.panels]
     rows = list(_in_rows(drawings))
@@ -54,11 +58,38 @@ def closed_view(section: Section) -> View:
         ],
         links=[
             Link(True, (*before, *_way(before[1], after[0]), *after))
-            for before, after in zip(exits, entries[1:], strict=False)
+            for before, after, panel in zip(exits, entries[1:], section.panels[1:], strict=False)
+            if panel.follows
         ],
-        entry=Link(True, entries[0]),
+        entry=Link(True, entries[0]) if section.panels[0].follows else None,
         exit=exits[-1],
+        outlets=list(_outlets(section, ends, height + 2 * MARGIN, goes_on)),
+        inlets=list(_inlets(section, starts, ends, above)),
     )
+
+
+def _outlets(section: Section, ends: list[Point], bottom: float, goes_on: bool) -> Iterator[Way]:
+    """Yield the ways of skips from the end of the section, or from below a box inside it."""
+    for panel, (x, y) in zip(section.panels, ends, strict=True):
+        for port in panel.outlets:
+            if panel is section.panels[-1] and port.box == len(panel.boxes) - 1:
+                turn = bottom + LANE_GAP / 2
+                start = () if goes_on else ((x - GAP, y), (x, y))
+                yield Way(port.skip, (*start, (x, turn), (0, turn)), on_a_line=goes_on)
+            else:
+                low, turn = y + ROW / 2, y + (ROW + GAP) / 2
+                yield Way(port.skip, ((x - 2 * GAP, low), (x - 2 * GAP, turn), (0, turn)))
+
+
+def _inlets(
+    section: Section, starts: list[Point], ends: list[Point], above: float
+) -> Iterator[Way]:
+    """Yield the ways of skips into the tops of boxes, from above the section or the row."""
+    for panel, (left, y), (right, _) in zip(section.panels, starts, ends, strict=True):
+        for number, port in enumerate(panel.inlets):
+            x, top = (left + right) / 2 + 6 * number, y - ROW / 2
+            height = -LANE_GAP / 3 if y == starts[0][1] else top - above - GAP / 2
+            yield Way(port.skip, ((0, height), (x, height), (x, top)))
 
 
 def _in_rows(drawings: Iterable[Page]) -> Iterator[list[Page]]:

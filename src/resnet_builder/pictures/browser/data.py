@@ -14,13 +14,15 @@ from ..page.measures import (
     MARGIN,
     ROW,
     TITLE_HEIGHT,
+    TRACK_GAP,
     Point,
     cell_width,
 )
 from ..page.page import Frame, Line, Page, PlacedBox, Text
+from ..page.skips import tracks
 from ..sketch.sketch import DrawnLayer, Panel, Section, Sketch
 from .closed import closed_view
-from .views import Link, View, open_views
+from .views import Link, View, goes_on_after, open_views
 
 SIZES = {
     "TITLE": TITLE_HEIGHT,
@@ -30,6 +32,7 @@ SIZES = {
     "HEADING": HEADING_WIDTH,
     "CORNER": CORNER,
     "ARROW": ARROW,
+    "TRACK": TRACK_GAP,
     "FONT": FONT_SIZE,
 }
 
@@ -74,10 +77,16 @@ class PageData:
 
     def _network(self, closed: Sketch, unfolded: Sketch) -> dict[str, Any]:
         states = zip(closed.sections, open_views(closed), open_views(unfolded), strict=True)
-        views = [(closed_view(section), *opened) for section, *opened in states]
+        views = [
+            (closed_view(section, goes_on), *opened)
+            for (section, *opened), goes_on in zip(states, goes_on_after(closed), strict=True)
+        ]
         return {
             "name": closed.name,
-            "totals": [closed.totals, closed.marked],
+            "totals": [[words, field in closed.marks] for field, words in closed.totals.items()],
+            "tracks": list(
+                tracks(panel for section in closed.sections for panel in section.panels).items()
+            ),
             "sections": [
                 self._section(section, whole, list(of_section))
                 for section, whole, of_section in zip(
@@ -107,8 +116,10 @@ class PageData:
                 for p in view.panels
             ],
             "links": list(map(_link, view.links)),
-            "entry": _link(view.entry),
+            "entry": view.entry and _link(view.entry),
             "exit": _flat(view.exit),
+            "outlets": [[way.skip, int(way.on_a_line), *_flat(way.points)] for way in view.outlets],
+            "inlets": [[way.skip, *_flat(way.points)] for way in view.inlets],
         }
 
     def _drawing(self, page: Page) -> int:

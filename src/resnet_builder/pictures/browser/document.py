@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from importlib import resources
 from string import Template
 
-from ..page.drawing import ROLES
 from ..sketch.differences import mark_differences
 from ..sketch.folding import folded, unfolded
 from ..sketch.sketch import Sketch
-from ..style import COLOURS
+from ..style import COLOURS, ROLES
 from .data import PageData
 
 CLOSED, FOLDED, WHOLE = range(3)  # the states of a section, as in page.js

@@ -6,7 +6,7 @@
   const data = JSON.parse($("data").textContent);
   const svg = $("drawing"), view = $("view");
   const CLOSED = 0, FOLDED = 1, WHOLE = 2;
-  const { TITLE, GAP, ROW, MARGIN, HEADING, CORNER, ARROW, FONT } = data.sizes;
+  const { TITLE, GAP, ROW, MARGIN, HEADING, CORNER, ARROW, FONT, TRACK } = data.sizes;
 
   // Elements -------------------------------------------------------------------------------------
 
@@ -138,7 +138,7 @@
     group.prepend(rectangle("ring", 4, 6, HEADING, y, 5));
     group.setAttribute("aria-label", section.heading.map(([words]) => words).join(", "));
     const parts = element("g", {}, group);
-    for (const [sign, by, x] of [["−", -1, HEADING - 34], ["+", 1, HEADING - 15]]) {
+    for (const [sign, by, x] of [["−", -1, HEADING - 24], ["+", 1, HEADING - 5]]) {
       const button = element("g", { class: "sign", transform: `translate(${x},12)` },
         element("title", {}, by > 0 ? "Unfold" : "Fold"),
         rectangle("", 0, 0, 16, 16, 3), text(8, 12.5, sign, 13, { anchor: "middle" }));
@@ -219,12 +219,13 @@
   }
 
   function drawNetwork(network, tops, heights, left) {
-    const [totals, marked] = network.totals;
     const group = element("g", { transform: `translate(${left},0)` });
     const heading = text(0, 17, network.name, 16, { bold: true });
-    const counts = element("tspan", { "font-size": 13, "font-weight": "normal", dx: 12 }, totals);
-    if (marked) counts.setAttribute("class", "underlined");
-    heading.append(counts);
+    for (const [words, marked] of network.totals) {
+      const total = element("tspan", { "font-size": 13, "font-weight": "normal", dx: 12 }, words);
+      if (marked) total.setAttribute("class", "underlined");
+      heading.append(total);
+    }
     group.append(heading);
     svg.append(group);
     const views = network.sections.map((section) => section.views[stateOf(section)]);
@@ -241,9 +242,29 @@
         sign.classList.toggle("off", next < CLOSED || next > mostOpen(row));
       }
       group.append(drawn);
-      if (row) group.append(...between(views[row - 1], tops[row - 1], views[row], tops[row]));
+      if (row && views[row].entry) group.append(...between(views[row - 1], tops[row - 1], views[row], tops[row]));
     });
-    return width;
+    return drawSkips(group, network, views, tops, width);
+  }
+
+  // The lines of skips, along the right side of the sections. Returns the width with them.
+  function drawSkips(group, network, views, tops, width) {
+    const tracks = new Map(network.tracks), starts = new Map();
+    const side = (skip) => width + TRACK * (1 + tracks.get(skip));
+    const moved = (flat, top) => points(flat).map(([x, y]) => [x, y + top]);
+    views.forEach((view, row) => {
+      for (const [skip, ...flat] of view.inlets) {
+        const start = starts.get(skip), end = moved(flat, tops[row]);
+        start.at(-1)[0] = end[0][0] = side(skip);
+        group.append(...line("skip", true, [...start, ...end]));
+      }
+      for (const [skip, onLine, ...flat] of view.outlets) {
+        starts.set(skip, moved(flat, tops[row]));
+        const [cx, cy] = starts.get(skip)[0];
+        if (onLine) group.append(element("circle", { class: "fork flow", cx, cy, r: 1.8 }));
+      }
+    });
+    return Math.max(width, ...Array.from(tracks.keys(), (skip) => side(skip) + TRACK));
   }
 
   // The line from one section to the next, as `route_between` of lines.py has it.
@@ -351,7 +372,7 @@
       line("Point at a box, or go to it with ", key("Tab"), " and the arrow keys, to read its shape, parameters, multiply-adds and weights."),
       line(key("Enter"), " unfolds a stage, ", key("Backspace"), " folds it. ", key("1"), " ", key("2"), " ", key("3"), " draw all stages closed, equal blocks once, or every block."),
       line(key("/"), " finds a layer. ", key("+"), " ", key("−"), " ", key("0"), " zoom, as ", key("Ctrl"), " and the wheel do; drag to move. ", key("d"), " is for dark."),
-      line("Solid blue: an identity shortcut. Dashed blue: resized without weights. Dashed red: a projection."),
+      line("Solid blue: an identity shortcut. Dashed blue: resized without weights. Dashed red: a projection. Green: a skip past other sections."),
     ];
   }
 

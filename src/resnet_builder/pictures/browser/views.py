@@ -9,6 +9,7 @@ from ..page.layout import Lane, add_panel, lay_out_lanes
 from ..page.lines import PlacedPanel, route_between
 from ..page.measures import Point
 from ..page.page import Page
+from ..page.skips import ends_of
 from ..sketch.sketch import Panel, Sketch
 
 TITLE = "{}"  # stands for the title in the drawing of a panel
@@ -32,35 +33,57 @@ class Link(NamedTuple):
     points: tuple[Point, ...]
 
 
+class Way(NamedTuple):
+    """The way of a skip from its box to the side of the page, or from there to a box.
+
+    A way out may begin `on_a_line` that goes on to the next box. The x of the point at the side,
+    the first or the last one, is known only when the sections are stacked.
+    """
+
+    skip: int
+    points: tuple[Point, ...]
+    on_a_line: bool = False
+
+
 @dataclass(frozen=True)
 class View:
     """A section in one state; (0, 0) is the top left corner of its lane.
 
     `links` are the lines from one panel to the next; the line from the section before ends in
-    `entry`, the line to the next one begins with the points of `exit`.
+    `entry`, which is None if there is none; the line to the next one begins with the points of
+    `exit`. Skips leave by `outlets` and come in by `inlets`.
     """
 
     width: float
     height: float
     panels: Sequence[PlacedDrawing]
     links: Sequence[Link]
-    entry: Link
+    entry: Link | None
     exit: tuple[Point, ...]
+    outlets: Sequence[Way]
+    inlets: Sequence[Way]
 
 
 def open_views(sketch: Sketch) -> Iterator[View]:
     """Yield the sections of a sketch as `plot` lays them out."""
     drawings: dict[object, Page] = {}
-    for lane in lay_out_lanes(sketch):
-        yield _view(lane, drawings)
+    for lane, goes_on in zip(lay_out_lanes(sketch), goes_on_after(sketch), strict=True):
+        yield _view(lane, goes_on, drawings)
 
 
-def _view(lane: Lane, drawings: dict[object, Page]) -> View:
+def goes_on_after(sketch: Sketch) -> Iterator[bool]:
+    """Yield for every section whether a line leads from it to the next one."""
+    yield from (section.panels[0].follows for section in sketch.sections[1:])
+    yield False
+
+
+def _view(lane: Lane, goes_on: bool, drawings: dict[object, Page]) -> View:
     frame = replace(lane.frame, y=0)
     placed = [
         PlacedPanel(layout, slot, y - lane.frame.y, frame, first=0)
         for layout, slot, y in lane.panels
     ]
+    first, ends = placed[0], list(ends_of(placed, goes_on=goes_on))
     return View(
         width=frame.width,
         height=frame.height,
@@ -77,9 +100,20 @@ def _view(lane: Lane, drawings: dict[object, Page]) -> View:
         links=[
             Link(not panel.panel.forks, route_between(before, panel))
             for before, panel in pairwise(placed)
+            if panel.panel.follows
         ],
-        entry=Link(not placed[0].panel.forks, (placed[0].entry,)),
+        entry=Link(not first.panel.forks, (first.entry,)) if first.panel.follows else None,
         exit=(placed[-1].exit,),
+        outlets=[
+            Way(end.port.skip, tuple(end.to_the_side(0)), end.on_a_line)
+            for end, is_source in ends
+            if is_source
+        ],
+        inlets=[
+            Way(end.port.skip, tuple(end.from_the_side(0)))
+            for end, is_source in ends
+            if not is_source
+        ],
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 
 from ..sketch.sketch import ENTRY, Edge, Panel
 
@@ -67,12 +68,19 @@ def _main_branch(panel: Panel) -> Branch:
     box = len(panel.boxes) - 1
     main = Branch([box], [])
     while leading := [edge for edge in panel.edges if edge.target == box]:
-        edge = max(leading, key=lambda edge: (not edge.role, rank[edge.source]))
+        edge = max(
+            leading, key=lambda e: (not e.role, rank[e.source], -_oldest_skip(panel, e.source))
+        )
         main.edges.insert(0, edge)
         box = edge.source
         if box != ENTRY:
             main.boxes.insert(0, box)
     return main
+
+
+def _oldest_skip(panel: Panel, box: int) -> float:
+    """The number of the first skip into a box, -inf if there is none."""
+    return min((port.skip for port in panel.inlets if port.box == box), default=-inf)
 
 
 def ranks(panel: Panel) -> list[int]:

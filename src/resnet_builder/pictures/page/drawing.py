@@ -8,19 +8,13 @@ from typing import Any
 import pydot
 
 from ..markup import escape
-from ..style import COLOURS, FONT
+from ..style import COLOURS, FONT, ROLES
 from .measures import FONT_SIZE, ROW, Point, cell_width, extent, text_width
 from .page import Frame, Line, Page, PlacedBox, Span, Text
 
 CORNER = 6  # radius
 ARROW = 6  # length
 
-ROLES = {
-    "": {"color": "#444444"},
-    "identity": {"color": "#0077BB", "penwidth": "1.8"},
-    "resized identity": {"color": "#0077BB", "penwidth": "1.4", "style": "dashed"},
-    "projection": {"color": "#CC3311", "penwidth": "1.4", "style": "dashed"},
-}
 MARKED = ' BORDER="3" COLOR="#000000"'
 TEXT_COLOURS = {role: look["color"] for role, look in ROLES.items()} | {"": "#000000"}
 FRAMES: dict[str, dict[str, Any]] = {
@@ -103,7 +97,7 @@ def _box_node(placed: PlacedBox, at: Position) -> pydot.Node:
 
 def _line_edge(line: Line, at: Position) -> pydot.Edge:
     *_, before, end = route = _without_repeats(line.points)
-    look: dict[str, Any] = dict(ROLES[line.role])
+    look = dict(ROLES[line.role])
     tip = ""
     if line.arrow:
         # The tip of the arrow is the end; the line stops where the arrow begins.

@@ -8,6 +8,8 @@ from .measures import CARD, LANE_GAP, PANEL_GAP, ROLE_SIZE, ROW, ROW_GAP, Point,
 from .page import Frame, Line, NodeName, Page, PlacedBox, Span, Text
 from .panel_layout import PanelLayout
 
+BELOW = 9  # from the end of a panel to the line that leads to one beside it
+
 
 @dataclass(frozen=True)
 class PlacedPanel:
@@ -63,7 +65,9 @@ class PlacedPanel:
 
 
 def connect(page: Page, before: PlacedPanel, placed: PlacedPanel) -> None:
-    """Add the line from one panel to the next."""
+    """Add the line from one panel to the next, if there is one."""
+    if not placed.panel.follows:
+        return
     target = placed.name(next(e.target for e in placed.panel.edges if e.source == ENTRY))
     if placed.panel.forks:
         target = placed.fork
@@ -81,7 +85,7 @@ def route_between(before: PlacedPanel, placed: PlacedPanel) -> tuple[Point, ...]
     if new.y >= old.bottom:
         middle = new.y - gap_below / 2
         return start, (start[0], middle), (end[0], middle), end
-    low, high, side = before.frame.bottom + 9, placed.y - 6, new.x - gap_beside / 2 + CARD
+    low, high, side = before.frame.bottom + BELOW, placed.y - 6, new.x - gap_beside / 2 + CARD
     return start, (start[0], low), (side, low), (side, high), (end[0], high), end
 
 

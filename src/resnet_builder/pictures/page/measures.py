@@ -17,6 +17,7 @@ CARD = 2.5  # the offset of the cards of a repeated panel
 # A page.
 MARGIN = 14  # inside a lane
 PANEL_GAP, ROW_GAP, LANE_GAP = 22, 36, 18
+TRACK_GAP = 10  # between the lines of skips beside the lanes
 HEADING_WIDTH, HEADING_HEIGHT = 122, 66  # of a lane
 TITLE_HEIGHT = 30
 

@@ -55,7 +55,7 @@ class NodeName(NamedTuple):
     """The name of a box, `b`, or of a fork: a point at which lines part.
 
     `b7` is the box at index 7 of the page's boxes; the fork `x7` is before the panel that begins
-    with it, and the fork `y7` after it.
+    with it, the fork `y7` after it, and `z7` the one at which skips leave it.
     """
 
     kind: str

@@ -4,14 +4,13 @@ A box is a convolution with its batch norm and activation, a sum with the activa
 squeeze-and-excitation; padding and layers that do nothing are not drawn.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 from ...common.words import Description
 from ...model.graph import Node
-from ...plan.names import Place
 from .drawn_graph import DrawnGraph, drawn_graph
 from .layer_words import cells, kind, numbers, window
 from .sketch import Cell
@@ -26,11 +25,14 @@ class LayerBox:
     cells: tuple[Cell, ...]
 
 
-def gather(graph: list[Node], places: list[Place]) -> list[LayerBox]:
-    """Gather the boxes of a model: each after those that feed it, and none across two blocks."""
-    drawn = drawn_graph(graph, places)
-    groups = sorted(_box_groups(drawn), key=lambda group: group.nodes[-1])
-    box_of = {node: number for number, group in enumerate(groups) for node in group.nodes}
+def gather(graph: list[Node], groups: Sequence[Hashable]) -> list[LayerBox]:
+    """Gather the boxes of a model: each after those that feed it, and none across two groups.
+
+    `groups` are those of the nodes, such as their blocks.
+    """
+    drawn = drawn_graph(graph, groups)
+    gathered = sorted(_box_groups(drawn), key=lambda group: group.nodes[-1])
+    box_of = {node: number for number, group in enumerate(gathered) for node in group.nodes}
 
     def inputs(number: int, group: _Group) -> tuple[int, ...]:
         sources = (source for node in group.nodes for source in drawn.inputs[node])
@@ -38,7 +40,7 @@ def gather(graph: list[Node], places: list[Place]) -> list[LayerBox]:
 
     return [
         LayerBox(tuple(group.nodes), inputs(number, group), tuple(_group_cells(drawn, group)))
-        for number, group in enumerate(groups)
+        for number, group in enumerate(gathered)
     ]
 
 
@@ -75,14 +77,14 @@ def _excitations(graph: DrawnGraph) -> Iterator[list[int]]:
 def _chain_between(graph: DrawnGraph, start: int, end: int) -> list[int]:
     """The chain of nodes from after `start` to `end`; empty if there is none.
 
-    Only the chain uses its inner results, and it is in the same block as the node that it feeds.
+    Only the chain uses its inner results, and it is in the same group as the node that it feeds.
     """
     chain: list[int] = []
     while end != start:
         consumers, inputs = graph.consumers[end], graph.inputs[end]
         if end in graph.outputs or len(consumers) != 1 or len(inputs) != 1:
             return []
-        if graph.places[end] != graph.places[consumers[0]]:
+        if graph.groups[end] != graph.groups[consumers[0]]:
             return []
         chain.insert(0, end)
         end = inputs[0]
@@ -107,7 +109,7 @@ def _chains(graph: DrawnGraph, inside: set[int]) -> list[list[int]]:
 
 
 def _may_share(graph: DrawnGraph, before: list[int], node: int) -> bool:
-    if before[-1] in graph.outputs or graph.places[before[-1]] != graph.places[node]:
+    if before[-1] in graph.outputs or graph.groups[before[-1]] != graph.groups[node]:
         return False
     last, this = graph.kind(before[-1]), graph.kind(node)
     if last == this == "pool":

@@ -1,6 +1,6 @@
 """Marks on the parts in which two sketches differ."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from difflib import SequenceMatcher
 
@@ -15,17 +15,22 @@ def mark_differences(first: Sketch, second: Sketch) -> tuple[Sketch, Sketch]:
 def _marked(sketch: Sketch, other: Sketch) -> Sketch:
     others = {section.name: section for section in other.sections}
     sections = (_marked_section(section, others.get(section.name)) for section in sketch.sections)
-    return replace(sketch, sections=tuple(sections), marked=sketch.totals != other.totals)
+    marks = _different(sketch.totals, other.totals)
+    return replace(sketch, sections=tuple(sections), marks=marks)
+
+
+def _different(fields: Mapping[str, str], others: Mapping[str, str]) -> frozenset[str]:
+    """The names of the fields with other words than the other network's."""
+    return frozenset(name for name, words in fields.items() if words != others.get(name))
 
 
 def _marked_section(section: Section, other: Section | None) -> Section:
-    details = other.details if other else {}
-    marks = {field for field, line in section.details.items() if line != details.get(field)}
+    marks = _different(section.details, other.details if other else {})
     panels = [
         _marked_panel(panel, other.panels[min(number, len(other.panels) - 1)] if other else None)
         for number, panel in enumerate(section.panels)
     ]
-    return replace(section, panels=tuple(panels), marks=frozenset(marks))
+    return replace(section, panels=tuple(panels), marks=marks)
 
 
 def _marked_panel(panel: Panel, other: Panel | None) -> Panel:

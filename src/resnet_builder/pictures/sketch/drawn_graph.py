@@ -1,10 +1,10 @@
 """The graph of a Keras model without the layers that a picture leaves out."""
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...model.graph import PERMUTED, Node
-from ...plan.names import Place
 from .layer_words import activation_words, kind
 
 
@@ -12,12 +12,12 @@ from .layer_words import activation_words, kind
 class DrawnGraph:
     """The nodes that are drawn, each known by its position in the model's graph.
 
-    `places` are those of all nodes; `inputs` and `consumers` connect drawn nodes only; `outputs`
-    are the drawn nodes that compute the model's outputs.
+    `groups` are those of all nodes, and no box is in two; `inputs` and `consumers` connect drawn
+    nodes only; `outputs` are the drawn nodes that compute the model's outputs.
     """
 
     nodes: list[Node]
-    places: list[Place]
+    groups: Sequence[Hashable]
     inputs: dict[int, tuple[int, ...]]
     consumers: dict[int, list[int]]
     outputs: set[int]
@@ -36,7 +36,7 @@ class DrawnGraph:
         return len(sources) == 1 and len(self.consumers[sources[0]]) == 1
 
 
-def drawn_graph(nodes: list[Node], places: list[Place]) -> DrawnGraph:
+def drawn_graph(nodes: list[Node], groups: Sequence[Hashable]) -> DrawnGraph:
     """Leave out padding and layers that do nothing."""
     stands_for: dict[int, int] = {}
     inputs: dict[int, tuple[int, ...]] = {}
@@ -52,7 +52,7 @@ def drawn_graph(nodes: list[Node], places: list[Place]) -> DrawnGraph:
         for source in sources:
             consumers[source].append(position)
     outputs = {stands_for[position] for position, node in enumerate(nodes) if node.is_output}
-    return DrawnGraph(nodes, places, inputs, consumers, outputs)
+    return DrawnGraph(nodes, groups, inputs, consumers, outputs)
 
 
 def _is_silent(node: Node) -> bool:

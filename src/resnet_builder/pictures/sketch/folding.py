@@ -5,9 +5,10 @@ from dataclasses import replace
 from itertools import groupby
 
 from .panels import join
-from .sketch import Box, Edge, Panel, Sketch
+from .sketch import Box, Edge, Panel, Port, Sketch
 
-Drawn = tuple[tuple[Box, ...], tuple[Edge, ...]]  # a panel's boxes and edges
+# The boxes, edges and ports of a panel.
+Drawn = tuple[tuple[Box, ...], tuple[Edge, ...], tuple[Port, ...], tuple[Port, ...]]
 
 
 def folded(sketch: Sketch) -> Sketch:
@@ -25,11 +26,37 @@ def unfolded(sketch: Sketch) -> Sketch:
 
 
 def fold(panels: Iterable[Panel]) -> tuple[Panel, ...]:
-    """Replace equal consecutive panels, or sequences of panels, by one with its count."""
-    panels = list(panels)
-    # Numbers, which are compared faster; panels with the same boxes and edges have the same one.
+    """Replace equal consecutive panels, or sequences of panels, by one with its count.
+
+    A skip may leave from the end of the last one.
+    """
+    folded: list[Panel] = []
+    run: list[Panel] = []
+    for panel in panels:
+        run.append(panel)
+        if panel.outlets:
+            folded += _folded_run(run)
+            run = []
+    return *folded, *_folded_run(run)
+
+
+def _folded_run(panels: list[Panel]) -> list[Panel]:
+    """Fold panels; skips from the end of the last one do not tell it from the others."""
+    if not panels:
+        return []
+    *before, last = panels
+    end = len(last.boxes) - 1
+    at_end = [port for port in last.outlets if port.box == end]
+    others = tuple(port for port in last.outlets if port.box != end)
+    *before, last = _folded([*before, replace(last, outlets=others)])
+    ports = (replace(port, box=len(last.boxes) - 1) for port in at_end)
+    return [*before, replace(last, outlets=(*last.outlets, *ports))]
+
+
+def _folded(panels: list[Panel]) -> list[Panel]:
+    # Numbers, which are compared faster; panels that are drawn the same have the same one.
     numbers: dict[Drawn, int] = {}
-    drawn = [numbers.setdefault((panel.boxes, panel.edges), len(numbers)) for panel in panels]
+    drawn = [numbers.setdefault(_drawn(panel), len(numbers)) for panel in panels]
     sizes = [len(panel.boxes) for panel in panels]
     result: list[Panel] = []
     start = 0
@@ -40,7 +67,11 @@ def fold(panels: Iterable[Panel]) -> tuple[Panel, ...]:
         names = panel.names[0], panels[end - 1].names[1]
         result.append(replace(panel, names=names, repeats=repeats))
         start = end
-    return tuple(result)
+    return result
+
+
+def _drawn(panel: Panel) -> Drawn:
+    return panel.boxes, panel.edges, panel.outlets, panel.inlets
 
 
 def _best_fold(drawn: list[int], sizes: list[int], start: int) -> tuple[int, int]:

@@ -111,6 +111,8 @@ def _noun(layer: Any, shape: Any) -> str:
     name = type(layer).__name__
     if name in SHORT:
         return SHORT[name]
+    if name in ("Functional", "Sequential"):
+        return str(layer.name)
     if name == "InputLayer":
         return f"input {words.by(shape[1:])}"
     if name.startswith("ZeroPadding"):

@@ -2,9 +2,10 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, takewhile
+from math import prod
 from typing import Any
 
 import keras
@@ -14,11 +15,11 @@ from ...costs.models import ModelReading, profile_reading, read_model
 from ...plan.names import Place, read_names
 from .boxes import LayerBox, gather
 from .panels import PanelMaker, join, shortcut_role
-from .sketch import ENTRY, Edge, Panel, Section, Sketch
+from .sketch import ENTRY, Edge, Panel, Port, Section, Sketch
 
 
 def sketch_model(model: keras.Model) -> Sketch:
-    """Sketch a model: sections by this package's layer names, or by size for other models."""
+    """Sketch a model: sections by this package's layer names, and by size for other layers."""
     read = read_model(model)
     counts = profile_reading(read)
     shapes = tuple(tuple(tensor.shape[1:]) for tensor in model.inputs)
@@ -27,23 +28,23 @@ def sketch_model(model: keras.Model) -> Sketch:
 
 
 def _sections(read: ModelReading) -> Iterator[Section]:
-    """Yield consecutive segments of one name or size; layers that are not drawn have no costs."""
-    layers = [_layer(read, number) for number in range(len(read.graph))]
-    boxes = gather(read.graph, read.places)
-    own = read_names(node.layer.name for node in read.graph)
-    others = ["" if node.layer.name in own else node.layer.name for node in read.graph]
-    for _, group in groupby(
-        _segments(boxes), lambda segment: read.sections[boxes[segment[-1]].nodes[-1]]
-    ):
-        segments = list(group)
-        nodes = [node for segment in segments for box in segment for node in boxes[box].nodes]
+    """Yield consecutive segments of one section; layers that are not drawn have no costs."""
+    # In models of others a section is what its segments are, and boxes may begin in another.
+    groups = list(zip(read.sections, read.places, strict=True)) if read.has_network else read.places
+    boxes = gather(read.graph, groups)
+    section_of = [read.sections[box.nodes[-1]] for box in boxes]
+    segments = list(_segments(boxes, section_of if read.has_network else [None] * len(boxes)))
+    drawn = _drawn(read, boxes, segments)
+    for section, group in groupby(segments, lambda segment: section_of[segment[-1]]):
+        of_section = list(group)
+        nodes = [node for segment in of_section for box in segment for node in boxes[box].nodes]
         cost, shape = read.cost_of(nodes), read.graph[nodes[-1]].output_shape
         yield Section(
-            name=read.places[nodes[-1]].part,
+            name="" if section.is_size else section.name,
             output_shape=_shape_of_one(shape),
             parameters=cost.parameters,
             macs=cost.macs,
-            panels=tuple(_panels(segments, boxes, layers, read.places, others)),
+            panels=tuple(_panels(of_section, drawn)),
         )
 
 
@@ -84,21 +85,29 @@ def _with_input(sections: list[Section]) -> tuple[Section, ...]:
 # Segments ---------------------------------------------------------------------------------------
 
 
-def _segments(boxes: list[LayerBox]) -> Iterator[range]:
-    """Yield ranges of boxes, each ending in a box that every path through the model passes."""
+def _segments(boxes: list[LayerBox], groups: Sequence[Hashable]) -> Iterator[range]:
+    """Yield ranges of boxes of one group, each ending in a box that every path there passes."""
+    for _, of_group in groupby(range(len(boxes)), groups.__getitem__):
+        first, *others = of_group
+        yield from _segments_of(boxes, range(first, first + len(others) + 1))
+
+
+def _segments_of(boxes: list[LayerBox], group: range) -> Iterator[range]:
+    inputs = {number: set(boxes[number].inputs) & set(group) for number in group}
     # The last box that each one feeds.
-    last_fed = [number + 1 for number in range(len(boxes))]
-    fed = {source for box in boxes for source in box.inputs}
-    for number, box in enumerate(boxes):
-        for source in box.inputs:
+    last_fed = {number: number + 1 for number in group}
+    fed = {source for sources in inputs.values() for source in sources}
+    for number, sources in inputs.items():
+        for source in sources:
             last_fed[source] = max(last_fed[source], number)
         if number not in fed:
-            last_fed[number] = len(boxes)
-    last_source = max(number for number, box in enumerate(boxes) if not box.inputs)
-    furthest = last_source
-    start = 0
-    for number in range(len(boxes)):
-        if furthest <= number or number == len(boxes) - 1:
+            last_fed[number] = group.stop
+    # All that begin here, or at the box before, are in the first segment.
+    before = group.start - 1
+    furthest = max(n for n in group if not inputs[n] or before in boxes[n].inputs)
+    start = group.start
+    for number in group:
+        if furthest <= number or number == group[-1]:
             yield range(start, number + 1)
             start = number + 1
         furthest = max(furthest, last_fed[number])
@@ -107,30 +116,61 @@ def _segments(boxes: list[LayerBox]) -> Iterator[range]:
 # Panels ------------------------------------------------------------------------------------------
 
 
-def _panels(
-    segments: list[range],
-    boxes: list[LayerBox],
-    layers: list[ModelLayer],
-    where: list[Place],
-    names: list[str],
-) -> Iterator[Panel]:
+@dataclass(frozen=True)
+class _Drawn:
+    """What the panels are made of.
+
+    `layers`, `places` and `names` are those of nodes; a name is empty if it is one that this
+    package gives. Skips begin at the boxes `left`.
+    """
+
+    boxes: list[LayerBox]
+    layers: list[ModelLayer]
+    places: list[Place]
+    names: list[str]
+    left: set[int]
+
+    def nodes(self, segment: range) -> list[int]:
+        return [node for number in segment for node in self.boxes[number].nodes]
+
+
+def _drawn(read: ModelReading, boxes: list[LayerBox], segments: list[range]) -> _Drawn:
+    own = read_names(node.layer.name for node in read.graph)
+    return _Drawn(
+        boxes,
+        layers=[_layer(read, number) for number in range(len(read.graph))],
+        places=read.places,
+        names=["" if node.layer.name in own else node.layer.name for node in read.graph],
+        left={
+            source
+            for segment in segments
+            for number in segment
+            for source in boxes[number].inputs
+            if _skips(source, segment)
+        },
+    )
+
+
+def _skips(source: int, segment: range) -> bool:
+    """Whether a box feeds the segment past the last box before it."""
+    return source < segment[0] - 1
+
+
+def _panels(segments: list[range], drawn: _Drawn) -> Iterator[Panel]:
     """Yield a panel for every block, and for every other segment."""
 
-    def nodes(segment: range) -> list[int]:
-        return [node for number in segment for node in boxes[number].nodes]
-
     def block(segment: range) -> str:
-        return next(filter(None, (where[node].in_stage for node in nodes(segment))), "")
+        return next(filter(None, (drawn.places[n].in_stage for n in drawn.nodes(segment))), "")
 
     for name, of_block in groupby(segments, block):
         group = list(of_block)
         if name:
-            yield join([_panel(segment, boxes, layers, name) for segment in group])
+            yield join([_panel(segment, drawn, name) for segment in group])
             continue
         shared: list[Panel] = []  # batch norm and activation at the start of a block
         for segment in group:
-            name = _common_name(names[node] for node in nodes(segment))
-            panel = _panel(segment, boxes, layers, name)
+            name = _common_name(drawn.names[node] for node in drawn.nodes(segment))
+            panel = _panel(segment, drawn, name)
             if shared and len(segment) > 1:
                 panel = replace(join([*shared, panel]), names=panel.names)
             else:
@@ -155,22 +195,25 @@ def _common_name(names: Iterable[str]) -> str:
     return found[1] if found else ""
 
 
-def _panel(segment: range, boxes: list[LayerBox], layers: list[ModelLayer], name: str) -> Panel:
+def _panel(segment: range, drawn: _Drawn, name: str) -> Panel:
     maker = PanelMaker()
     for number in segment:
-        box = boxes[number]
-        sources = [max(source - segment[0], ENTRY) for source in box.inputs]
-        maker.box(box.cells, sources, layers=[layers[node] for node in box.nodes])
+        box = drawn.boxes[number]
+        sources = [max(s - segment[0], ENTRY) for s in box.inputs if not _skips(s, segment)]
+        position = maker.box(box.cells, sources, layers=[drawn.layers[node] for node in box.nodes])
+        maker.inlets += [Port(position, s) for s in box.inputs if _skips(s, segment)]
+        maker.outlets += [Port(position, number)] if number in drawn.left else []
     return _with_shortcuts(maker.panel(name))
 
 
 def _with_shortcuts(panel: Panel) -> Panel:
     """Give the shorter of the two paths to each sum the role of a shortcut."""
 
-    def effort(path: list[Edge]) -> tuple[int, int]:
-        """The number of convolutions, then of edges."""
-        kinds = [cell.kind for edge in path[:-1] for cell in panel.boxes[edge.target]]
-        return kinds.count("conv"), len(path)
+    def effort(path: list[Edge]) -> tuple[int, int, int]:
+        """The number of convolutions, then the size of their windows, then the number of edges."""
+        cells = (cell for edge in path[:-1] for cell in panel.boxes[edge.target])
+        windows = [prod(cell.description.window) for cell in cells if cell.kind == "conv"]
+        return len(windows), sum(windows), len(path)
 
     roles: dict[Edge, str] = {}
     for paths in _paths_to_sums(panel):
@@ -183,7 +226,10 @@ def _with_shortcuts(panel: Panel) -> Panel:
 
 
 def _paths_to_sums(panel: Panel) -> Iterator[list[list[Edge]]]:
-    """Yield, for every sum of two tensors, the two chains of edges that end in it."""
+    """Yield, for every sum of two tensors, the two chains of edges that end in it.
+
+    A chain that begins at a skip, as a lateral convolution of a feature pyramid, is no shortcut.
+    """
     into: defaultdict[int, list[Edge]] = defaultdict(list)
     out_of: defaultdict[int, list[Edge]] = defaultdict(list)
     for edge in panel.edges:
@@ -198,4 +244,6 @@ def _paths_to_sums(panel: Panel) -> Iterator[list[list[Edge]]]:
 
     for box, (first, *_) in enumerate(panel.boxes):
         if (first.kind, first.description.noun) == ("merge", "+") and len(into[box]) == 2:
-            yield [path_to(edge) for edge in into[box]]
+            paths = [path_to(edge) for edge in into[box]]
+            if all(path[0].source == ENTRY or into[path[0].source] for path in paths):
+                yield paths

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import chain
 
-from .sketch import Box, Cell, DrawnLayer, Edge, Panel
+from .sketch import Box, Cell, DrawnLayer, Edge, Panel, Port
 
 
 class PanelMaker:
@@ -14,6 +15,8 @@ class PanelMaker:
         self.boxes: list[Box] = []
         self.edges: list[Edge] = []
         self.layers: list[tuple[DrawnLayer, ...]] = []
+        self.outlets: list[Port] = []
+        self.inlets: list[Port] = []
 
     def box(
         self,
@@ -36,7 +39,14 @@ class PanelMaker:
 
     def panel(self, name: str = "") -> Panel:
         """Return the panel."""
-        return Panel((name, name), tuple(self.boxes), tuple(self.edges), tuple(self.layers))
+        return Panel(
+            (name, name),
+            tuple(self.boxes),
+            tuple(self.edges),
+            tuple(self.layers),
+            outlets=tuple(self.outlets),
+            inlets=tuple(self.inlets),
+        )
 
 
 def join(panels: Iterable[Panel]) -> Panel:
@@ -44,15 +54,21 @@ def join(panels: Iterable[Panel]) -> Panel:
     panels = list(panels)
     boxes: list[Box] = []
     edges: list[Edge] = []
+    outlets: list[Port] = []
+    inlets: list[Port] = []
     for panel in panels:
         start = len(boxes)
+        outlets += [replace(port, box=port.box + start) for port in panel.outlets]
+        inlets += [replace(port, box=port.box + start) for port in panel.inlets]
         for edge in panel.edges:
             # The entry, -1, becomes the last box before it.
             edges.append(Edge(edge.source + start, edge.target + start, edge.role))
         boxes += panel.boxes
     names = panels[0].names[0], panels[-1].names[1]
     layers = tuple(chain.from_iterable(panel.layers for panel in panels))
-    return Panel(names, tuple(boxes), tuple(edges), layers)
+    return Panel(
+        names, tuple(boxes), tuple(edges), layers, outlets=tuple(outlets), inlets=tuple(inlets)
+    )
 
 
 def main_cells(panel: Panel) -> list[Cell]:

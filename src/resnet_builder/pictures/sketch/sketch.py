@@ -74,12 +74,24 @@ class Edge:
 
 
 @dataclass(frozen=True)
+class Port:
+    """A box from which a skip leaves its panel, or at which it ends; `skip` is the skip's number.
+
+    Several skips that begin at one box have one number.
+    """
+
+    box: int
+    skip: int
+
+
+@dataclass(frozen=True)
 class Panel:
     """Boxes, each after those that feed it; the next panel begins at the last one.
 
     `names` are those of the first and the last panel that are folded into this one; it is marked if
     the other network has another number of them. `layers` are those of each box, the hidden ones
-    too.
+    too. Skips lead from the `outlets` of a panel to the `inlets` of later ones: the lines that do
+    not go through the panels between, as from a U-Net's encoder to its decoder.
     """
 
     names: tuple[str, str]
@@ -88,6 +100,13 @@ class Panel:
     layers: tuple[tuple[DrawnLayer, ...], ...] = field(compare=False)
     repeats: int = 1
     marked: bool = False
+    outlets: tuple[Port, ...] = ()
+    inlets: tuple[Port, ...] = ()
+
+    @property
+    def follows(self) -> bool:
+        """Whether a line leads to it from the panel before."""
+        return any(edge.source == ENTRY for edge in self.edges)
 
     @property
     def forks(self) -> bool:
@@ -102,7 +121,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Section:
-    """Panels with outputs of one size, and their costs.
+    """Panels, such as the blocks of a stage, and their costs.
 
     `output_shape` is for one image, None for several outputs; `marks` are the names of the details
     that differ from the other network.
@@ -121,7 +140,9 @@ class Section:
         if self.output_shape is None:
             return ""
         size = words.by(self.output_shape)
-        return f"{size} values" if len(self.output_shape) == 1 else size
+        if len(self.output_shape) != 1:
+            return size
+        return "1 value" if size == "1" else f"{size} values"
 
     @property
     def title(self) -> str:
@@ -140,18 +161,20 @@ class Section:
 
 @dataclass(frozen=True)
 class Sketch:
-    """A whole network; marked if its totals differ from the other's."""
+    """A whole network; `marks` are the names of the totals that differ from the other network."""
 
     name: str
     input_shapes: tuple[Shape, ...]
     parameters: int
     macs: int | None
     sections: tuple[Section, ...]
-    marked: bool = False
+    marks: frozenset[str] = frozenset()
 
     @property
-    def totals(self) -> str:
-        """The text after the name."""
-        size = ", ".join(map(words.by, self.input_shapes))
-        counts = f"{words.short(self.parameters)} parameters"
-        return "   ".join([size, counts, f"{words.short(self.macs)} multiply-adds"])
+    def totals(self) -> dict[str, str]:
+        """The texts after the name, by field; a single number has no size."""
+        return {
+            "size": ", ".join(map(words.by, self.input_shapes)),
+            "parameters": f"{words.short(self.parameters)} parameters",
+            "macs": f"{words.short(self.macs)} multiply-adds",
+        }
