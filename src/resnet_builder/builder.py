@@ -12,9 +12,9 @@ from .common.checks import look_up, positive_int, unknown
 from .common.shapes import AXIS_ORDERS, image_shape, in_order
 from .config import ORIGINAL, BlockFunction, ConfigChanges, ResnetConfig, repetition_list
 from .description import (
-    DESCRIPTIONS,
+    BUILD_RECORDS,
     BuildOptions,
-    Description,
+    BuildRecord,
     PresetOptions,
     arguments_in,
     json_of,
@@ -187,7 +187,7 @@ class ResnetBuilder:
                     plan = make_plan(named.config.replace(classes=found), head, output_stride)
                 model = assemble(plan, style, name, outputs)
                 _load_blank(model, plan, layer_prefix, tensors, adapt=adapt_weights)
-        DESCRIPTIONS[model] = Description(plan.config, options)
+        BUILD_RECORDS[model] = BuildRecord(plan.config, options)
         return model
 
     @staticmethod

@@ -151,14 +151,14 @@ def compare(first: str | ResnetConfig, second: str | ResnetConfig) -> Comparison
 
 
 def _differences(first: ResnetConfig, second: ResnetConfig) -> Iterator[Difference]:
-    before = _costs(first)
+    before = _counts_of(first)
     between = first
     for field in fields(ResnetConfig):
         values = getattr(first, field.name), getattr(second, field.name)
         if values[0] == values[1]:
             continue
         between = between.replace(**{field.name: values[1]})
-        after = _costs(between)
+        after = _counts_of(between)
         changes = [
             None if old is None or new is None else new - old
             for old, new in zip(before, after, strict=True)
@@ -167,7 +167,7 @@ def _differences(first: ResnetConfig, second: ResnetConfig) -> Iterator[Differen
         before = after
 
 
-def _costs(config: ResnetConfig) -> tuple[int | None, int | None]:
+def _counts_of(config: ResnetConfig) -> tuple[int | None, int | None]:
     try:
         counts = profile(config)
     except ValueError:

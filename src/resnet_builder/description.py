@@ -40,7 +40,7 @@ class PresetOptions(BuildOptions, ConfigChanges, total=False):
 
 
 @dataclass(frozen=True)
-class Description:
+class BuildRecord:
     """What a model was built from.
 
     Attributes:
@@ -53,15 +53,15 @@ class Description:
     options: Mapping[str, Any]
 
 
-DESCRIPTIONS: WeakKeyDictionary[Any, Description] = WeakKeyDictionary()
+BUILD_RECORDS: WeakKeyDictionary[Any, BuildRecord] = WeakKeyDictionary()
 
 
-def description_of(model: Any) -> Description:
+def build_record_of(model: Any) -> BuildRecord:
     """What a model was built from; errors as in `config_of`."""
     from .model.network import check_model
 
     check_model(model)
-    if found := DESCRIPTIONS.get(model):
+    if found := BUILD_RECORDS.get(model):
         return found
     raise ValueError(
         f"the config of {model.name!r} is unknown: only the model that ResnetBuilder returned in "
@@ -93,12 +93,12 @@ def config_of(model: "keras.Model") -> ResnetConfig:
         >>> [difference.field for difference in compare("resnet18", config).differences]
         ['se_ratio', 'input_shape', 'classes']
     """
-    return description_of(model).config
+    return build_record_of(model).config
 
 
 def json_of(model: Any) -> str:
     """The arguments of `ResnetBuilder.from_preset` that build a model, as JSON."""
-    description = description_of(model)
+    description = build_record_of(model)
     return json.dumps({"preset": fields_of(description.config), **description.options})
 
 

@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 
 from resnet_builder import PRESETS, ResnetConfig, list_presets, profile
-from resnet_builder.plan.network import make_plan
-from resnet_builder.presets.resolving import resolve
 from resnet_builder.weights.imagenet import find_recommended
 from website.accuracy import accuracy
 from website.chart import Point, chart
@@ -84,7 +82,7 @@ def test_the_snippets_of_a_page_describe_a_network(name: str) -> None:
     names, options = own
     assert options.pop("weights", None) == ("imagenet" if has_weights else None)
     assert options.pop("adapt_weights", False) is has_weights
-    make_plan(resolve(*names, **options).config)
+    assert profile(*names, **options).macs
 
 
 def call_of(*names: Any, **options: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -15,7 +15,7 @@ from ..plan.names import Place
 from .cost import Cost, total_cost
 from .multiply_adds import BatchShape, multiply_adds
 from .report import Profile, StageProfile
-from .sections import Section, Size, in_sections
+from .sections import LayerSection, Size, in_sections
 
 
 def profile_model(model: Any, input_shape: Any = None, classes: int | None = None) -> Profile:
@@ -66,7 +66,7 @@ class ModelReading:
     graph: list[Node]
     places: list[Place]
     sizes: list[Size | None]
-    sections: list[Section]
+    sections: list[LayerSection]
     costs: list[Cost]
     has_network: bool
 
@@ -150,7 +150,7 @@ def profile_reading(read: ModelReading) -> Profile:
 
 
 def _section_rows(read: ModelReading) -> Iterator[StageProfile]:
-    sections: dict[Section, list[int]] = {}
+    sections: dict[LayerSection, list[int]] = {}
     for node, section in enumerate(read.sections):
         sections.setdefault(section, []).append(node)
     seen: set[int] = set()

@@ -81,7 +81,7 @@ def profile(
 
 def cost_of(config: ResnetConfig) -> Cost:
     """The cost of a whole network, without the words of its table."""
-    return total_cost(_costs(_parts_of(_shortened(config)), config))
+    return total_cost(_costs_of_parts(_parts_of(_shortened(config)), config))
 
 
 def profile_plan(plan: Plan, name: str) -> Profile:
@@ -126,16 +126,16 @@ class _Part(NamedTuple):
         return (shape[0], shape[1]) if len(shape) == 3 else (1, 1)
 
 
-def _repeats(config: ResnetConfig) -> tuple[int, ...]:
+def _repeats_of_parts(config: ResnetConfig) -> tuple[int, ...]:
     return (1, *config.repetitions, 1)
 
 
-def _costs(parts: Sequence[_Part], config: ResnetConfig) -> list[Cost]:
-    return [part.cost_of(n) for part, n in zip(parts, _repeats(config), strict=True)]
+def _costs_of_parts(parts: Sequence[_Part], config: ResnetConfig) -> list[Cost]:
+    return [part.cost_of(n) for part, n in zip(parts, _repeats_of_parts(config), strict=True)]
 
 
 def _profile(parts: Sequence[_Part], config: ResnetConfig, name: str) -> Profile:
-    costs = _costs(parts, config)
+    costs = _costs_of_parts(parts, config)
     total = total_cost(costs)
     rows = (
         StageProfile(
@@ -147,7 +147,7 @@ def _profile(parts: Sequence[_Part], config: ResnetConfig, name: str) -> Profile
             cost.macs,
             cost.total_parameters,
         )
-        for part, blocks, cost in zip(parts, _repeats(config), costs, strict=True)
+        for part, blocks, cost in zip(parts, _repeats_of_parts(config), costs, strict=True)
     )
     return Profile(
         name=name,

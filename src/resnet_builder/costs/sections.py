@@ -22,7 +22,7 @@ VECTORS = "vectors"  # the section of layers that compute no images
 Size = tuple[int | None, int | None]
 
 
-class Section(NamedTuple):
+class LayerSection(NamedTuple):
     """A section: its name, which may be the size of its output.
 
     Sections of one name have different numbers.
@@ -43,7 +43,7 @@ class Sectioned:
 
     graph: list[Node]
     places: list[Place]
-    sections: list[Section]
+    sections: list[LayerSection]
     has_network: bool
 
 
@@ -56,12 +56,12 @@ def in_sections(
     """
     names = owners(graph)
     if not any(name and name.place.block for name in names):
-        by_size = [Section(_size_name(size) or VECTORS, is_size=True) for size in sizes]
+        by_size = [LayerSection(_size_name(size) or VECTORS, is_size=True) for size in sizes]
         return Sectioned(graph, [ELSEWHERE] * len(graph), by_size, has_network=False)
     name_of = {id(node.layer): name for node, name in zip(graph, names, strict=True)}
     known = (name for layer in layers if (name := name_of.get(id(layer))))
     ranks = {prefix: rank for rank, prefix in enumerate(dict.fromkeys(n.prefix for n in known))}
-    parts = list(_parts(graph, names, sizes, ranks))
+    parts = list(_side_parts(graph, names, sizes, ranks))
     order = list(_order(graph, parts))
     new = {old: position for position, old in enumerate(order)}
     moved = [
@@ -69,7 +69,7 @@ def in_sections(
         for old in order
     ]
     places = [name.place if name else ELSEWHERE for name in (names[old] for old in order)]
-    sections = list(_numbered(parts[old] for old in order))
+    sections = list(_as_sections(parts[old] for old in order))
     return Sectioned(moved, places, sections, has_network=True)
 
 
@@ -80,7 +80,7 @@ def _size_name(size: Size | None) -> str:
 # Parts ------------------------------------------------------------------------------------------
 
 
-class _Part(NamedTuple):
+class _SidePart(NamedTuple):
     """The part of a model that a node is in.
 
     `rank` is the number of the network that it is in or before; parts after all networks come last.
@@ -92,12 +92,12 @@ class _Part(NamedTuple):
     is_size: bool = False
 
 
-def _parts(
+def _side_parts(
     graph: list[Node],
     names: list[LayerName | None],
     sizes: Sequence[Size | None],
     ranks: dict[str, int],
-) -> Iterator[_Part]:
+) -> Iterator[_SidePart]:
     several = len(ranks) > 1
     nodes = zip(
         graph,
@@ -111,15 +111,19 @@ def _parts(
         own = name if node.inputs else following  # users name inputs as they like
         if own:
             part = own.place.part
-            yield _Part(ranks[own.prefix], "in", own.prefix + part if several else part)
+            yield _SidePart(ranks[own.prefix], "in", own.prefix + part if several else part)
         elif following:
-            yield _Part(ranks[following.prefix], "before", map_name or VECTORS, is_size=True)
+            yield _SidePart(ranks[following.prefix], "before", map_name or VECTORS, is_size=True)
         elif not after:
-            yield _Part(len(ranks), "beside", map_name or VECTORS, is_size=True)
+            yield _SidePart(len(ranks), "beside", map_name or VECTORS, is_size=True)
         elif map_name:
-            yield _Part(len(ranks), "after", map_name, is_size=True)
+            yield _SidePart(len(ranks), "after", map_name, is_size=True)
         else:
-            yield _Part(len(ranks), "after", HEAD.part) if several else _Part(0, "in", HEAD.part)
+            yield (
+                _SidePart(len(ranks), "after", HEAD.part)
+                if several
+                else _SidePart(0, "in", HEAD.part)
+            )
 
 
 def _before(graph: list[Node], names: list[LayerName | None]) -> list[LayerName | None]:
@@ -176,7 +180,7 @@ def _scales(graph: list[Node]) -> list[Fraction]:
 # Order ------------------------------------------------------------------------------------------
 
 
-def _order(graph: list[Node], parts: list[_Part]) -> Iterator[int]:
+def _order(graph: list[Node], parts: list[_SidePart]) -> Iterator[int]:
     """The positions of the nodes, each after its inputs; a part is left when nothing is ready.
 
     The next part is one that can be completed, if there is one: of the first network, then the one
@@ -189,12 +193,12 @@ def _order(graph: list[Node], parts: list[_Part]) -> Iterator[int]:
         for source in node.inputs:
             consumers[source].append(position)
             from_others[parts[position]] += parts[source] != parts[position]
-    ready: dict[_Part, list[int]] = {part: [] for part in parts}
+    ready: dict[_SidePart, list[int]] = {part: [] for part in parts}
     for position, node in enumerate(graph):
         if not node.inputs:
             heappush(ready[parts[position]], position)
 
-    def urgency(part: _Part) -> tuple[bool, int, int]:
+    def urgency(part: _SidePart) -> tuple[bool, int, int]:
         return from_others[part] > 0, part.rank, ready[part][0]
 
     while waiting := [part for part, positions in ready.items() if positions]:
@@ -209,10 +213,10 @@ def _order(graph: list[Node], parts: list[_Part]) -> Iterator[int]:
                     heappush(ready[parts[consumer]], consumer)
 
 
-def _numbered(parts: Iterable[_Part]) -> Iterator[Section]:
+def _as_sections(parts: Iterable[_SidePart]) -> Iterator[LayerSection]:
     """The sections of nodes in order: a new one where the part changes."""
     last, number = None, -1
     for part in parts:
         number += part != last
         last = part
-        yield Section(part.name, part.is_size, number)
+        yield LayerSection(part.name, part.is_size, number)

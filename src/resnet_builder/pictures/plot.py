@@ -22,7 +22,7 @@ from .sketch.folding import folded
 from .sketch.of_plan import sketch_plan
 from .sketch.sketch import Sketch
 from .stages import draw_stages
-from .style import check_size, fit
+from .style import check_size, fit_to_size
 
 if TYPE_CHECKING:
     import keras
@@ -104,7 +104,7 @@ def plot(
     def draw() -> pydot.Dot:
         graph = draw_at_its_own_size()
         if size is not None:
-            fit(graph, size)
+            fit_to_size(graph, size)
         return graph
 
     def draw_at_its_own_size() -> pydot.Dot:

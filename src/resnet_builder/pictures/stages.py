@@ -36,12 +36,12 @@ def draw_stages(sketch: Sketch, direction: str) -> pydot.Dot:
         graph.add_node(pydot.Node(f"s{number}", label=_card(section, made_of, room)))
         if number and section.panels[0].follows:
             graph.add_edge(pydot.Edge(f"s{number - 1}", f"s{number}"))
-    for source, target in _skips(sketch):
+    for source, target in _skip_pairs(sketch):
         graph.add_edge(pydot.Edge(f"s{source}", f"s{target}", **ROLES[SKIP]))
     return graph
 
 
-def _skips(sketch: Sketch) -> Iterator[tuple[int, int]]:
+def _skip_pairs(sketch: Sketch) -> Iterator[tuple[int, int]]:
     """Yield the sections that skips lead from and to, each pair once."""
     starts: dict[int, int] = {}
     pairs: dict[tuple[int, int], None] = {}

@@ -43,7 +43,7 @@ def check_size(size: Any) -> None:
         raise ValueError(f"size must be positive, got {size!r}: write size=(1200, 630)")
 
 
-def fit(graph: pydot.Dot, size: tuple[int, int]) -> None:
+def fit_to_size(graph: pydot.Dot, size: tuple[int, int]) -> None:
     """Scale a graph, and centre it in a picture of (width, height) pixels."""
     width, height = (side / PIXELS for side in size)
     graph.set("dpi", str(round(72 * PIXELS)))

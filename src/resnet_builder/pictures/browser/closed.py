@@ -32,7 +32,7 @@ def closed_view(section: Section, goes_on: bool) -> View:
     `goes_on` is whether a line leads from the section to the next one.
     """
     above = TRACK * max(len(shortcuts(panel)) for panel in section.panels)
-    drawings = [_drawing(panel, above) for panel in section.panels]
+    drawings = [_closed_drawing(panel, above) for panel in section.panels]
     rows = list(_in_rows(drawings))
     step = above + ROW + GAP
     height = max(len(rows) * step - GAP, HEADING_HEIGHT)
@@ -110,9 +110,9 @@ def _way(start: Point, end: Point) -> tuple[Point, ...]:
     return (start[0], between), (end[0], between)
 
 
-def _drawing(panel: Panel, above: float) -> Page:
+def _closed_drawing(panel: Panel, above: float) -> Page:
     """The drawing of a panel as one box, with the lines of its shortcuts in the room `above`."""
-    box = _box(panel)
+    box = _closed_box(panel)
     page = Page(width=sum(extent(box)) + 2 * GAP)
     middle = above + ROW / 2
     page.boxes.append(PlacedBox(BOX, GAP, middle, box))
@@ -130,7 +130,7 @@ def _drawing(panel: Panel, above: float) -> Page:
     return page
 
 
-def _box(panel: Panel) -> Box:
+def _closed_box(panel: Panel) -> Box:
     """The names of the blocks and their number, then the main layers."""
     times = f"× {panel.repeats}" if panel.repeats > 1 else ""
     words = " ".join(filter(None, [panel.title, times]))

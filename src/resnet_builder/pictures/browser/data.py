@@ -122,10 +122,10 @@ class PageData:
             "inlets": [[way.skip, *_flat(way.points)] for way in view.inlets],
         }
 
-    def _drawing(self, page: Page) -> int:
+    def _page_data(self, page: Page) -> int:
         # Panels that are alike have one page, which is kept here so that its id stays its own.
         if id(page) not in self._drawn:
-            value = _drawing(page)
+            value = _page_data(page)
             self._drawn[id(page)] = page, self.drawings.number(repr(value), value)
         return self._drawn[id(page)][1]
 
@@ -147,21 +147,21 @@ class PageData:
 # A drawing ---------------------------------------------------------------------------------------
 
 
-def _drawing(page: Page) -> list[Any]:
+def _page_data(page: Page) -> list[Any]:
     return [
-        list(map(_frame, page.frames)),
-        list(map(_text, page.texts)),
-        list(map(_box, page.boxes)),
+        list(map(_frame_data, page.frames)),
+        list(map(_text_data, page.texts)),
+        list(map(_box_data, page.boxes)),
         [_short(*point) for point in page.forks.values()],
-        list(map(_line, page.lines)),
+        list(map(_line_data, page.lines)),
     ]
 
 
-def _frame(frame: Frame) -> list[Any]:
+def _frame_data(frame: Frame) -> list[Any]:
     return [frame.kind, *_short(frame.x, frame.y, frame.width, frame.height)]
 
 
-def _text(text: Text) -> list[Any]:
+def _text_data(text: Text) -> list[Any]:
     [[span]] = text.lines
     return [
         *_short(text.x, text.y),
@@ -173,12 +173,12 @@ def _text(text: Text) -> list[Any]:
     ]
 
 
-def _box(placed: PlacedBox) -> list[Any]:
+def _box_data(placed: PlacedBox) -> list[Any]:
     cells = [[cell.kind, cell_width(cell), cell.words, int(cell.marked)] for cell in placed.box]
     return [*_short(placed.x, placed.y), cells]
 
 
-def _line(line: Line) -> list[Any]:
+def _line_data(line: Line) -> list[Any]:
     return [line.role, int(line.arrow), *_flat(line.points)]
 
 

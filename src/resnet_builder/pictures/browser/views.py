@@ -89,7 +89,7 @@ def _view(lane: Lane, goes_on: bool, drawings: dict[object, Page]) -> View:
         height=frame.height,
         panels=[
             PlacedDrawing(
-                _drawing(panel, drawings),
+                _panel_drawing(panel, drawings),
                 panel.frame.x,
                 panel.frame.y,
                 panel.panel.title,
@@ -117,7 +117,7 @@ def _view(lane: Lane, goes_on: bool, drawings: dict[object, Page]) -> View:
     )
 
 
-def _drawing(placed: PlacedPanel, drawings: dict[object, Page]) -> Page:
+def _panel_drawing(placed: PlacedPanel, drawings: dict[object, Page]) -> Page:
     """The drawing of a panel at (0, 0); panels that differ only in names share one."""
     panel, slot = _untitled(placed.panel), replace(placed.slot, x=0)
     if (panel, slot) not in drawings:

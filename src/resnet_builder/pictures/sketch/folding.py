@@ -56,7 +56,7 @@ def _folded_run(panels: list[Panel]) -> list[Panel]:
 def _folded(panels: list[Panel]) -> list[Panel]:
     # Numbers, which are compared faster; panels that are drawn the same have the same one.
     numbers: dict[Drawn, int] = {}
-    drawn = [numbers.setdefault(_drawn(panel), len(numbers)) for panel in panels]
+    drawn = [numbers.setdefault(_drawing_of(panel), len(numbers)) for panel in panels]
     sizes = [len(panel.boxes) for panel in panels]
     result: list[Panel] = []
     start = 0
@@ -70,7 +70,7 @@ def _folded(panels: list[Panel]) -> list[Panel]:
     return result
 
 
-def _drawn(panel: Panel) -> Drawn:
+def _drawing_of(panel: Panel) -> Drawn:
     return panel.boxes, panel.edges, panel.outlets, panel.inlets
 
 
