@@ -81,6 +81,7 @@ def test_the_public_names() -> None:
         "load_weights",
         "path_lengths",
         "plot",
+        "prepare",
         "preprocessing",
         "profile",
         "reordered",

@@ -27,6 +27,7 @@ from .presets.networks import list_presets as list_presets
 from .presets.published_weights import PublishedWeights as PublishedWeights
 from .training.freezing import freeze as freeze
 from .training.freezing import unfreeze as unfreeze
+from .training.preparing import prepare as prepare
 from .training.recipes import RECIPES as RECIPES
 from .training.recipes import Recipe as Recipe
 from .training.recipes import compile_recipe as compile_recipe

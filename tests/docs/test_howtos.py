@@ -77,6 +77,7 @@ def run_page(page: str) -> None:
             assert_prints(expected, printed.getvalue(), where)
 
 
+@pytest.mark.once  # what a page prints is compared as printed; the networks have tests of their own
 @pytest.mark.parametrize("page", PAGES)
 def test_code_runs_and_prints_what_the_page_shows(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,6 +1,5 @@
 """The plan and the Keras model, layer by layer: one describes the other completely."""
 
-from collections.abc import Iterator
 from typing import Any, get_args, get_type_hints
 
 import keras
@@ -154,7 +153,4 @@ def test_types_of_fields_name_what_the_tables_have() -> None:
 
 
 def test_changes_are_the_fields_of_a_config() -> None:
-    def fields() -> Iterator[str]:
-        yield from get_type_hints(ResnetConfig)
-
-    assert list(get_type_hints(config.Changes)) == list(fields())
+    assert get_type_hints(config.Changes).keys() == get_type_hints(ResnetConfig).keys()

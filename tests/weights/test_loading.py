@@ -16,6 +16,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from resnet_builder import ResnetBuilder, load_weights
+from resnet_builder.model import initializers
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets.networks import PRESETS
 from resnet_builder.presets.resolving import resolve
@@ -592,6 +593,7 @@ def test_a_model_with_weights_begins_no_random_numbers(monkeypatch: pytest.Monke
 
     with monkeypatch.context() as patched:
         patched.setattr(keras.initializers.VarianceScaling, "__call__", draw)
+        patched.setattr(initializers, "_scaled", draw)
         with pytest.raises(AssertionError, match="were drawn"):
             small()
         model = small(weights=torch_names())

@@ -119,11 +119,8 @@ def _side_parts(
         elif map_name:
             yield _SidePart(len(ranks), "after", map_name, is_size=True)
         else:
-            yield (
-                _SidePart(len(ranks), "after", HEAD.part)
-                if several
-                else _SidePart(0, "in", HEAD.part)
-            )
+            side = (len(ranks), "after") if several else (0, "in")
+            yield _SidePart(*side, HEAD.part)
 
 
 def _before(graph: list[Node], names: list[LayerName | None]) -> list[LayerName | None]:

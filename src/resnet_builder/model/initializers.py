@@ -75,12 +75,11 @@ class DrawnKernels:
     def __call__(self, layer: Any) -> Any:
         """Return the initialiser of a layer's kernel; layers come in the order of the plan."""
         while len(self._drawn) < AHEAD and (coming := next(self._coming, None)):
-            chosen = initializer(coming)
-            # Keras draws itself what does not scale the variance.
+            chosen, shape = initializer(coming), coming.weights["kernel"]
+            # Keras draws what does not scale the variance, and what has an unknown shape.
+            here = isinstance(chosen, keras.initializers.VarianceScaling) and all(shape)
             self._drawn[coming.name] = (
-                self._pool.submit(_scaled, chosen, coming.weights["kernel"], self._dtype)
-                if isinstance(chosen, keras.initializers.VarianceScaling)
-                else chosen
+                self._pool.submit(_scaled, chosen, shape, self._dtype) if here else chosen
             )
         drawn = self._drawn.pop(layer.name)
         if not isinstance(drawn, Future):

@@ -10,7 +10,8 @@ from ..common.catalogue import Catalogue
 from ..common.checks import choice, look_up, positive_int
 from ..model.graph import model_graph
 from ..model.network import check_model
-from .freezing import all_layers
+from .decay import decay
+from .preparing import prepare
 
 Labels = Literal["integer", "one_hot"]
 
@@ -178,7 +179,7 @@ def compile_recipe(
         loss = _loss(found, recipe, labels, model)
     elif labels is not None:
         raise ValueError("labels is for the recipe's own loss, and a loss is given")
-    _decay(model, found)
+    decay(model, found.weight_decay, found.decays)
     optimizer = keras.optimizers.SGD(
         schedule(found, learning_rate, steps), found.momentum, nesterov=found.nesterov
     )
@@ -192,25 +193,12 @@ def compile_recipe(
         jit_compile=jit_compile,
         **options,
     )
-    _make_variables(model, loss)
-    return model
-
-
-def _make_variables(model: keras.Model, loss: Any) -> None:
-    """Create the optimizer's and the metrics' variables, as Keras does in the first step."""
-    model.optimizer.build(model.trainable_variables)
-    if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
-        shape = model.output_shape[1:-1]
-    elif isinstance(loss, keras.losses.Loss):
+    if isinstance(loss, keras.losses.Loss):  # of others the shape of the labels is unknown
         shape = model.output_shape[1:]
-    else:  # the shape of the labels is unknown
-        return
-    predictions, labels = (
-        keras.ops.zeros((1, *(size or 1 for size in sizes)))
-        for sizes in (model.output_shape[1:], shape)
-    )
-    model.compute_metrics(None, labels, predictions)
-    model.reset_metrics()
+        if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
+            shape = shape[:-1]
+        prepare(model, keras.ops.zeros((1, *(size or 1 for size in shape))))
+    return model
 
 
 def schedule(
@@ -272,15 +260,3 @@ def _loss(recipe: Recipe, name: str, labels: str | None, model: keras.Model) -> 
             "and keras.utils.to_categorical(labels)"
         )
     return keras.losses.SparseCategoricalCrossentropy(from_logits)
-
-
-def _decay(model: keras.Model, recipe: Recipe) -> None:
-    # Keras's L2 is factor * w^2, with the gradient 2 * factor * w.
-    penalty = keras.regularizers.L2(recipe.weight_decay / 2) if recipe.weight_decay else None
-    for layer in all_layers(model):
-        for variable in layer.trainable_variables:
-            decays = not recipe.decays or variable.name in recipe.decays
-            variable.regularizer = penalty if decays else None
-            attribute = f"{variable.name}_regularizer"  # the attribute that a saved model keeps
-            if hasattr(layer, attribute):
-                setattr(layer, attribute, variable.regularizer)

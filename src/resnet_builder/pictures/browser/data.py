@@ -122,7 +122,7 @@ class PageData:
             "inlets": [[way.skip, *_flat(way.points)] for way in view.inlets],
         }
 
-    def _page_data(self, page: Page) -> int:
+    def _drawing(self, page: Page) -> int:
         # Panels that are alike have one page, which is kept here so that its id stays its own.
         if id(page) not in self._drawn:
             value = _page_data(page)
