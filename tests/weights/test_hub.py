@@ -118,7 +118,11 @@ def hub() -> Iterator[Hub]:
 
 
 def download(
-    hub: Hub | None, cache: Path, source: str = "timm/resnet18", *, offline: bool = True
+    hub: "Hub | Unreachable | None",
+    cache: Path,
+    source: str = "timm/resnet18",
+    *,
+    offline: bool = True,
 ) -> str:
     return in_a_new_process(
         hub,
@@ -130,7 +134,7 @@ def download(
 
 
 def in_a_new_process(
-    hub: Hub | None, cache: Path, imports: str, code: str, *, offline: bool = True
+    hub: "Hub | Unreachable | None", cache: Path, imports: str, code: str, *, offline: bool = True
 ) -> str:
     """What it prints, for huggingface_hub reads its settings when it is imported.
 
@@ -196,6 +200,30 @@ def test_offline(offline: bool, tmp_path: Path) -> None:
     message = download(None, tmp_path, offline=offline)
     assert message.startswith("ConnectionError 'timm/resnet18' is not in the cache and")
     assert "download model.safetensors from https://huggingface.co/timm/resnet18" in message
+
+
+class Unreachable(ThreadingHTTPServer):
+    """Closes every connection without a word, as a firewall does."""
+
+    connections = 0
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), BaseHTTPRequestHandler)
+        self.endpoint = f"http://127.0.0.1:{self.server_port}"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections += 1
+        self.shutdown_request(request)
+
+
+def test_an_unreachable_hub_is_asked_once(tmp_path: Path) -> None:
+    server = Unreachable()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    message = download(server, tmp_path)
+    server.shutdown()
+    server.server_close()
+    assert "the Hugging Face Hub cannot be reached" in message
+    assert server.connections == 1
 
 
 def test_what_is_not_there(hub: Hub, tmp_path: Path) -> None:

@@ -85,6 +85,8 @@ class _Repository:
     def get(self, file: str) -> Path | None:
         """Return the path of a file; None if the repository or the unreachable hub lacks it."""
         hub = _huggingface_hub(self.name)
+        if not self.unreachable and not self.in_cache(file):
+            self._ask(hub, file)
         try:
             downloaded = hub.hf_hub_download(
                 self.name, file, revision=self.revision, local_files_only=bool(self.unreachable)
@@ -103,6 +105,15 @@ class _Repository:
         path = Path(downloaded)
         _check_blob(path, self.name)
         return path
+
+    def _ask(self, hub: Any, file: str) -> None:
+        """Ask once whether the hub can be reached: `hf_hub_download` tries for 24 seconds."""
+        try:
+            hub.get_hf_file_metadata(hub.hf_hub_url(self.name, file, revision=self.revision))
+        except hub.errors.HfHubHTTPError:
+            pass  # the hub has answered, and hf_hub_download says what
+        except Exception as error:  # those of the HTTP library, which depends on the version
+            self.unreachable = error
 
 
 def _huggingface_hub(repository: str) -> Any:
