@@ -40,7 +40,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--quick", action="store_true", help="under three minutes: ResNet-50 alone")
+    parser.add_argument("--quick", action="store_true", help="some minutes: ResNet-50 alone")
     parser.add_argument("--device", choices=PLANS, default="cpu")
     parser.add_argument(
         "--onednn",
