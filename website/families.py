@@ -98,7 +98,7 @@ FAMILIES = (
     _family(
         "ResNet-T",
         "ResNet-C, -D, -T",
-        "ResNet-D with a deep stem whose widths rise.",
+        "ResNet-D with a deep stem of rising widths.",
         "resnet10t resnet14t resnet26t resnet50t resnetv2_50t",
         "",
         "timm",

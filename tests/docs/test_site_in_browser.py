@@ -2,7 +2,6 @@
 
 import functools
 import json
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -14,18 +13,10 @@ import pytest
 
 from resnet_builder import PRESETS, profile
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
-Keys: Any = pytest.importorskip("selenium.webdriver.common.keys").Keys
+Keys: Any = pytest.importorskip("selenium.webdriver.common.keys", reason="needs selenium").Keys
 Wait: Any = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-DRIVER = shutil.which("chromedriver")
-
-pytestmark = [
-    pytest.mark.once,
-    pytest.mark.slow,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver"),
-]
+pytestmark = [pytest.mark.once, pytest.mark.slow]
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -43,18 +34,6 @@ def address(site: Path) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture(scope="module")
-def driver() -> Iterator[Any]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture

@@ -170,7 +170,7 @@ def _section_rows(read: ModelReading) -> Iterator[StageProfile]:
             repeats=1,
             parameters=cost.parameters,
             macs=cost.macs,
-            total_parameters=cost.parameters + cost.statistics,
+            total_parameters=cost.total_parameters,
         )
 
 

@@ -1,7 +1,6 @@
 """The page in Chromium, which is asked for by Selenium and its driver; skipped without them."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,7 @@ from ...helpers import two_towers, unet
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
 Keys: Any = pytest.importorskip("selenium.webdriver.common.keys").Keys
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-DRIVER = shutil.which("chromedriver")
-
-pytestmark = [
-    pytest.mark.once,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver"),
-]
+pytestmark = pytest.mark.once
 
 
 class Page:
@@ -65,18 +58,6 @@ class Page:
 
     def focus(self, label: str) -> None:
         self.run("document.querySelector(`svg [aria-label^='${arguments[0]}']`).focus()", label)
-
-
-@pytest.fixture(scope="module")
-def driver() -> Iterator[Any]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture
