@@ -51,12 +51,17 @@ class Keras:
 
     def trainer(self, contender: Contender, model: Any, task: Task) -> Callable[[int], None]:
         """Compile the model; return a `fit` of a number of steps."""
+        import tensorflow as tf
+
         contender.compile(model)
-        images, labels = batch(task)
+        batches = tf.data.Dataset.from_tensors(batch(task)).repeat()
+        # With it, the end of a `fit` sometimes waits for as long as the `fit` took.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        batches = batches.with_options(options)
 
         def fit(steps: int) -> None:
-            many = np.tile(images, (steps, 1, 1, 1)), np.tile(labels, steps)
-            model.fit(*many, batch_size=task.batch, shuffle=False, verbose=0)
+            model.fit(batches.take(steps), shuffle=False, verbose=0)
 
         return fit
 

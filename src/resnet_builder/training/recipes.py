@@ -11,6 +11,7 @@ from ..common.checks import choice, look_up, positive_int
 from ..model.graph import model_graph
 from ..model.network import check_model
 from .decay import decay
+from .momentum import fuse_updates
 from .preparing import prepare
 
 Labels = Literal["integer", "one_hot"]
@@ -183,6 +184,7 @@ def compile_recipe(
     optimizer = keras.optimizers.SGD(
         schedule(found, learning_rate, steps), found.momentum, nesterov=found.nesterov
     )
+    fuse_updates(optimizer)
     if model.dtype_policy.name == "mixed_float16":
         # As `compile` does, but so that it is saved with the model.
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
