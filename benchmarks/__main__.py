@@ -55,6 +55,9 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         ("gpu-batches", "batch sizes of --device gpu"),
     ):
         parser.add_argument(f"--{name}", nargs="+", type=positive, help=what)
+    parser.add_argument(
+        "--precisions", nargs="+", choices=FULL.precisions, help="precisions of --device gpu"
+    )
     parser.add_argument("--runs", type=positive, help="runs of everything")
     parser.add_argument("--samples", type=positive, help="samples in each run")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks", help="a folder")
@@ -73,7 +76,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def effort(options: argparse.Namespace) -> Effort:
     """How much to measure."""
-    fields = ("depths", "cifar_depths", "gpu_batches", "runs", "samples")
+    fields = ("depths", "cifar_depths", "gpu_batches", "precisions", "runs", "samples")
     given = {name: getattr(options, name) for name in fields}
     changes: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
@@ -93,7 +96,7 @@ def reason_with(found: machine.Machine) -> Reason:
             engine = CONTENDERS[task.contender].engine
             library = "torch" if engine == "torch" else "keras"
             if not found.gpus.get(library):
-                return f"{'PyTorch' if library == 'torch' else 'TensorFlow'} finds no GPU"
+                return f"{'PyTorch' if library == 'torch' else 'Keras'} finds no GPU"
         return ""
 
     return reason
@@ -115,6 +118,8 @@ def measure(
                 f"{report.settings(group)}: {time.perf_counter() - begin:.0f} s",
                 flush=True,
             )
+            if (rates := report.rate_table(Section("", [group]))).rows:
+                print(rates.to_text(), flush=True)
     return Section(title, measured)
 
 
@@ -154,6 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     notes = [
         f"runs: {size.runs}, samples in each: {size.samples}, {time.strftime('%Y-%m-%d')}"
         + ", --quick" * options.quick,
+        f"Keras on {machine.backend()}",
         disturbance(before),
     ]
     for section in sections:

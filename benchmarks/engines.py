@@ -1,4 +1,4 @@
-"""How Keras and PyTorch train and predict, as a user of each writes it."""
+"""How Keras and PyTorch train and predict."""
 
 import time
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def batch(task: Task) -> tuple[Array, Array]:
 class Engine(Protocol):
     """An engine.
 
-    Each of its steps copies the batch from the host's memory and waits for the result.
+    Its batch is on the device, and each of its steps waits for the result.
     """
 
     def prepare(self, task: Task) -> None:
@@ -38,37 +38,48 @@ class Engine(Protocol):
 
 
 class Keras:
-    """Keras on TensorFlow."""
+    """Keras on its backend, which the environment variable KERAS_BACKEND chooses."""
 
     def prepare(self, task: Task) -> None:
         """Import Keras and set the precision of all layers."""
         import keras
-        import tensorflow as tf
 
-        tf.config.experimental.enable_tensor_float_32_execution(task.precision != "float32")
+        if keras.backend.backend() == "jax":
+            import jax
+
+            name = "float32" if task.precision == "float32" else "tensorfloat32"
+            jax.config.update("jax_default_matmul_precision", name)
+        else:
+            import tensorflow as tf
+
+            tf.config.experimental.enable_tensor_float_32_execution(task.precision != "float32")
         mixed = task.precision == "bfloat16"
         keras.config.set_dtype_policy("mixed_bfloat16" if mixed else "float32")
 
     def trainer(self, contender: Contender, model: Any, task: Task) -> Callable[[int], None]:
-        """Compile the model; return a `fit` of a number of steps."""
-        import tensorflow as tf
+        """Compile the model; return a loop of a number of steps.
 
+        Not a `fit`: at its end, tf.data's autotuning sometimes waits for as long as it took.
+        """
         contender.compile(model)
-        batches = tf.data.Dataset.from_tensors(batch(task)).repeat()
-        # With it, the end of a `fit` sometimes waits for as long as the `fit` took.
-        options = tf.data.Options()
-        options.autotune.enabled = False
-        batches = batches.with_options(options)
+        images, labels = self._on_device(task)
 
-        def fit(steps: int) -> None:
-            model.fit(batches.take(steps), shuffle=False, verbose=0)
+        def train(steps: int) -> None:
+            for _ in range(steps):
+                model.train_on_batch(images, labels)
 
-        return fit
+        return train
 
     def predictor(self, model: Any, task: Task) -> Callable[[], None]:
         """Return a `predict_on_batch`."""
-        images, _ = batch(task)
+        images, _ = self._on_device(task)
         return lambda: model.predict_on_batch(images)
+
+    def _on_device(self, task: Task) -> tuple[Any, Any]:
+        import keras
+
+        images, labels = batch(task)
+        return keras.ops.convert_to_tensor(images), keras.ops.convert_to_tensor(labels)
 
 
 class Torch:
@@ -87,45 +98,43 @@ class Torch:
         """Create the optimizer; return a loop of a number of steps."""
         import torch
 
-        device, images = self._on_device(model.train(), task)
-        labels = torch.from_numpy(batch(task)[1])
+        device, images, labels = self._on_device(model.train(), task)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
 
-        def fit(steps: int) -> None:
+        def train(steps: int) -> None:
             for _ in range(steps):
                 with self._precision(device, task):
-                    outputs = model(images.to(device))
-                    loss = torch.nn.functional.cross_entropy(outputs, labels.to(device))
+                    loss = torch.nn.functional.cross_entropy(model(images), labels)
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call, unused-ignore]
                 optimizer.step()
                 loss.item()
 
-        return fit
+        return train
 
     def predictor(self, model: Any, task: Task) -> Callable[[], None]:
         """Return a call in inference mode."""
         import torch
 
-        device, images = self._on_device(model.eval(), task)
+        device, images, _ = self._on_device(model.eval(), task)
 
         def predict() -> None:
             with torch.inference_mode(), self._precision(device, task):
-                model(images.to(device)).float().cpu()
+                model(images).float().cpu()
 
         return predict
 
-    def _on_device(self, model: Any, task: Task) -> tuple[str, Any]:
-        """Move the model; return the device and the images on the host."""
+    def _on_device(self, model: Any, task: Task) -> tuple[str, Any, Any]:
+        """Move the model; return the device, images and labels.
+
+        The order of axes is the one that is faster, on processors as well as with cuDNN.
+        """
         import torch
 
         device = {"cpu": "cpu", "gpu": "cuda"}[task.device]
-        images = torch.from_numpy(batch(task)[0]).permute(0, 3, 1, 2)
-        if device == "cpu":
-            return device, images.contiguous()
-        # The order of axes for which cuDNN's kernels are fast; that of `images` already.
+        images, labels = map(torch.from_numpy, batch(task))
         model.to(device, memory_format=torch.channels_last)
-        return device, images.pin_memory()
+        return device, images.permute(0, 3, 1, 2).to(device), labels.to(device)
 
     def _precision(self, device: str, task: Task) -> AbstractContextManager[Any]:
         import torch
@@ -140,7 +149,7 @@ MATRICES = {"cpu": (4096, 1), "gpu": (8192, 8)}
 
 
 class Matrix(Keras):
-    """Products of large square matrices in TensorFlow, in place of training and prediction."""
+    """Products of large square matrices, in place of training and prediction."""
 
     def trainer(self, contender: Contender, model: Any, task: Task) -> Callable[[int], None]:
         """Return a function that multiplies as often as `MATRICES` says, in each step."""
@@ -154,16 +163,16 @@ class Matrix(Keras):
 
     def predictor(self, model: Any, task: Task) -> Callable[[], None]:
         """Return a function that multiplies as often as `MATRICES` says."""
-        import tensorflow as tf
+        import keras
 
         size, products = MATRICES[task.device]
         dtype = "bfloat16" if task.precision == "bfloat16" else "float32"
-        factor = tf.cast(tf.random.normal((size, size), seed=0), dtype)
+        factor = keras.ops.cast(keras.random.normal((size, size), seed=0), dtype)
 
         def multiply() -> None:
             for _ in range(products):
-                product = tf.matmul(factor, factor)
-            product[0, 0].numpy()
+                product = keras.ops.matmul(factor, factor)
+            float(product[0, 0])
 
         return multiply
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import resnet_builder
 
-PACKAGES = ("keras", "tensorflow", "numpy", "keras-hub", "torch", "torchvision", "timm")
+PACKAGES = ("keras", "tensorflow", "jax", "numpy", "keras-hub", "torch", "torchvision", "timm")
 
 # `--onednn` -> TF_ENABLE_ONEDNN_OPTS.
 ONEDNN = {"on": "1", "off": "0"}
@@ -21,10 +21,15 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 _GPUS = """
 import importlib.util, json
 names = {"keras": [], "torch": []}
-import tensorflow as tf
-for device in tf.config.list_physical_devices("GPU"):
-    details = tf.config.experimental.get_device_details(device)
-    names["keras"].append(details.get("device_name", device.name))
+import keras
+if keras.backend.backend() == "jax":
+    import jax
+    names["keras"] += [device.device_kind for device in jax.devices() if device.platform == "gpu"]
+else:
+    import tensorflow as tf
+    for device in tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(device)
+        names["keras"].append(details.get("device_name", device.name))
 if importlib.util.find_spec("torch"):
     import torch
     for number in range(torch.cuda.device_count()):
@@ -55,6 +60,13 @@ def describe(device: str) -> Machine:
     parts = [f"{_processor()}, {os.cpu_count()} cores", *_memory(), platform.platform(terse=True)]
     parts += sorted({name for names in gpus.values() for name in names})
     return Machine(", ".join(parts), ", ".join(versions), gpus)
+
+
+def backend() -> str:
+    """The name of Keras's backend."""
+    import keras
+
+    return str(keras.config.backend())
 
 
 def load() -> float | None:

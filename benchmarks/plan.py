@@ -205,7 +205,8 @@ def on_gpu(measure: str) -> Callable[[Effort], Iterator[Group]]:
                     device=effort.device,
                     precision=precision,
                 )
-                pairs = against(("torchvision", "timm"), OURS)
+                ours = (OURS, FOLDED) if measure == "prediction" else (OURS,)
+                pairs = against(("torchvision", "timm"), *ours)
                 yield group(task, pairs, MATRIX_PRODUCT, alone=True)
 
     return groups
