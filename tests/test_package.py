@@ -223,13 +223,6 @@ def test_the_readmes_links_work_on_a_package_index_too() -> None:
     assert {picture.split("/")[2] for picture in pictures} == {"raw.githubusercontent.com"}
 
 
-def test_the_page_of_presets() -> None:
-    page = (ROOT / "docs" / "presets.md").read_text(encoding="utf-8")
-    rows = [row for row in page.splitlines() if row.startswith("| ")][1:]
-    named = [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[2])]
-    assert sorted(named) == sorted(resnet_builder.PRESETS)
-
-
 def test_the_readmes_have_the_same_code_in_under_150_lines() -> None:
     chinese = (ROOT / "README.zh.md").read_text(encoding="utf-8")
     fenced = re.compile(r"```.*?```", re.DOTALL)

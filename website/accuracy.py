@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from resnet_builder import list_weights, profile
+from resnet_builder import PRESETS, list_weights
+from resnet_builder.costs.profile import cost_of
 from resnet_builder.weights.imagenet import CLASSES, find_recommended
 
 
@@ -35,6 +36,6 @@ def accuracy(name: str) -> Accuracy | None:
     best = find_recommended(name) or max(known, key=lambda row: row.top1 or 0, default=None)
     if best is None or best.top1 is None:
         return None
-    macs = profile(name, best.input_shape).macs
+    macs = cost_of(PRESETS[name].replace(input_shape=best.input_shape)).macs
     assert macs is not None, best
     return Accuracy(best.top1, best.name, best.input_size[0], macs, best.is_free)

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from html import escape
 
-from resnet_builder import PRESETS, profile
+from resnet_builder import PRESETS
 from resnet_builder.common.words import by
+from resnet_builder.costs.profile import cost_of
 
 from .accuracy import accuracy
 from .chart import Point, chart
@@ -58,13 +59,14 @@ def _table() -> str:
 
 
 def _cells(name: str) -> Iterator[str]:
-    counts, found = profile(name), accuracy(name)
+    config, found = PRESETS[name], accuracy(name)
+    cost = cost_of(config)
     yield f'<td><a href="{name}.html">{name}</a></td>'
     yield f"<td>{escape(FAMILY_OF[name].title)}</td>"
-    yield _number(counts.parameters, f"{counts.parameters / 1e6:,.2f} M")
-    assert counts.macs is not None, name
-    size = by(counts.input_shape[:2], "x")
-    yield _number(counts.macs, f"{counts.macs / 1e9:,.2f} G", f"at {size}")
+    yield _number(cost.parameters, f"{cost.parameters / 1e6:,.2f} M")
+    assert cost.macs is not None, name
+    size = by(config.input_shape[:2], "x")
+    yield _number(cost.macs, f"{cost.macs / 1e9:,.2f} G", f"at {size}")
     if found is None:
         yield "<td></td>"
     else:

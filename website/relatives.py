@@ -5,7 +5,8 @@ from dataclasses import dataclass, fields
 from functools import cache
 from math import log
 
-from resnet_builder import PRESETS, ResnetConfig, profile
+from resnet_builder import PRESETS, ResnetConfig
+from resnet_builder.costs.profile import cost_of
 
 FIELDS = tuple(field.name for field in fields(ResnetConfig))
 
@@ -47,4 +48,4 @@ def _ratio(name: str, other: Relative) -> float:
 @cache
 def parameters(name: str) -> int:
     """The number of trained weights of a preset."""
-    return profile(name).parameters
+    return cost_of(PRESETS[name]).parameters
