@@ -198,6 +198,8 @@ def test_unsuitable_models_are_rejected() -> None:
         ValueError, match=r"activation softmax, sigmoid or none; 'resnet18' ends in 'stage1"
     ):
         compile_recipe(small(include_top=False), epochs=1, steps_per_epoch=1)
+    with pytest.raises(ValueError, match="a softmax over one class is always 1"):
+        compile_recipe(small(classes=1), epochs=1, steps_per_epoch=1)
     with pytest.raises(ValueError, match="ends in 'predictions'"):
         compile_recipe(small(classifier_activation="tanh"), epochs=1, steps_per_epoch=1)
     with pytest.raises(TypeError, match="must be a Keras model, got 'resnet18'"):
