@@ -193,6 +193,13 @@ def test_invalid_arguments_are_rejected(
         compile_recipe(small(), **arguments | options)
 
 
+def test_a_softmax_layer_is_an_output_of_probabilities() -> None:
+    logits = small(classifier_activation=None)
+    model = keras.Model(logits.input, keras.layers.Softmax()(logits.output))
+    compile_recipe(model, epochs=1, steps_per_epoch=1)
+    assert not model.loss.get_config()["from_logits"]
+
+
 def test_unsuitable_models_are_rejected() -> None:
     with pytest.raises(
         ValueError, match=r"activation softmax, sigmoid or none; 'resnet18' ends in 'stage1"
