@@ -595,6 +595,7 @@ def test_a_block_function_that_is_none(wrong: Any) -> None:
     ("options", "error", "message"),
     [
         ({"filtrs": 8}, TypeError, "unknown option 'filtrs': did you mean 'filters'"),
+        ({"num_classes": 8}, TypeError, r"'num_classes': did you mean 'classes'\? choose from"),
         ({"include_topp": False}, TypeError, "did you mean 'include_top'"),
         ({"data_format": "NCHW"}, ValueError, "'channels_last', 'channels_first'"),
         ({"data_format": ["channels_last"]}, TypeError, "one of the names"),

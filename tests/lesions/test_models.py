@@ -1,5 +1,6 @@
 """Lesions, compared with models in which residual branches end in zeros."""
 
+import re
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -160,8 +161,11 @@ def test_invalid_arguments_are_rejected() -> None:
         reordered(model, ["stage2_block1", "stage1_block1"])
     with pytest.raises(ValueError, match=r"only one path leads through .* stage1_block1"):
         along_paths(small_network("plain18"))
-    inside = keras.Sequential([keras.Input((16, 16, 3)), model])
-    with pytest.raises(
-        ValueError, match=r"no layers that are named as in this package.* model.get_layer\(NAME\)"
-    ):
-        without_blocks(inside, ["stage1_block1"])
+    inside = keras.Sequential([keras.Input((16, 16, 3)), model], name="inside")
+    twice = keras.Sequential([keras.Input((16, 16, 3)), inside])
+    for nested, path in ((inside, ""), (twice, ".get_layer('inside')")):
+        found = re.escape(f"give the network itself, model{path}.get_layer({model.name!r})")
+        with pytest.raises(ValueError, match=found):
+            without_blocks(nested, ["stage1_block1"])
+    with pytest.raises(ValueError, match=r"give the network itself$"):
+        without_blocks(keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)]), [])

@@ -110,7 +110,9 @@ def test_a_file_of_another_run_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is not a backup of a training run"):
         restore(make_model(), path)
     train(make_model(filters=8), 0, 1, EpochBackup(path))
-    with pytest.raises(ValueError, match="shape"):
+    with pytest.raises(ValueError, match="is the backup of another network or optimiser"):
         restore(make_model(), path)
+    with pytest.raises(ValueError, match="compile 'resnet18' before restore"):
+        restore(ResnetBuilder.from_preset("resnet18", classes=3), path)
     with pytest.raises(ValueError, match=r"must end in \.weights\.h5, got run\.h5"):
         EpochBackup("run.h5")

@@ -193,11 +193,20 @@ def test_invalid_arguments_are_rejected(
         compile_recipe(small(), **arguments | options)
 
 
+def test_a_softmax_layer_is_an_output_of_probabilities() -> None:
+    logits = small(classifier_activation=None)
+    model = keras.Model(logits.input, keras.layers.Softmax()(logits.output))
+    compile_recipe(model, epochs=1, steps_per_epoch=1)
+    assert not model.loss.get_config()["from_logits"]
+
+
 def test_unsuitable_models_are_rejected() -> None:
     with pytest.raises(
         ValueError, match=r"activation softmax, sigmoid or none; 'resnet18' ends in 'stage1"
     ):
         compile_recipe(small(include_top=False), epochs=1, steps_per_epoch=1)
+    with pytest.raises(ValueError, match="a softmax over one class is always 1"):
+        compile_recipe(small(classes=1), epochs=1, steps_per_epoch=1)
     with pytest.raises(ValueError, match="ends in 'predictions'"):
         compile_recipe(small(classifier_activation="tanh"), epochs=1, steps_per_epoch=1)
     with pytest.raises(TypeError, match="must be a Keras model, got 'resnet18'"):

@@ -170,6 +170,13 @@ def test_a_malicious_pickle_is_refused_and_does_not_run(
     assert not Path("touched").exists()
 
 
+def test_a_whole_pickled_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    monkeypatch.chdir(tmp_path)
+    torch.save(torch.nn.Linear(2, 2), "net.pth")
+    assert_refused("net.pth", ValueError, r"whole model, .*: save model\.state_dict\(\) in PyTorch")
+
+
 def test_without_pytorch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     (tmp_path / "net.pth").write_bytes(pickle.dumps({}))

@@ -56,6 +56,19 @@ def test_the_file_of_another_network_is_refused(
     assert_same_weights(model, before)
 
 
+def test_other_weights_are_told_without_their_settings(tmp_path: Path) -> None:
+    path = tmp_path / "model.keras"
+    ResnetBuilder.from_preset("resnet18", (32, 32, 3), classes=4).save(path)
+    other = ResnetBuilder.from_preset("seresnet18", (32, 32, 1), classes=4)
+    with pytest.raises(ValueError, match="missing: stage1_block1_se_reduce/kernel") as raised:
+        load_weights(other, path)
+    assert "setting:" not in str(raised.value)
+    same = ResnetBuilder.from_preset("resnet18", (32, 32, 1), classes=4)
+    with pytest.raises(ValueError, match=r"\nWith adapt=True it fits: 3 input channels") as raised:
+        load_weights(same, path)
+    assert "It fits" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("saved", "loaded"),
     [

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 def unknown(kind: str, given: object, allowed: Iterable[str], where: str = "") -> str:
     """The message for an unknown name: similar allowed names, and all of them or `where`."""
-    allowed = list(allowed)
+    allowed = list(dict.fromkeys(allowed))
     near = get_close_matches(str(given), allowed, n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     choices = where or f"choose from {', '.join(map(repr, allowed))}"

@@ -5,7 +5,7 @@ A model may have layers before and after the network, or join several networks, 
 connections, because every block ends in a layer that is named here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,10 +50,10 @@ def networks_of(model: Any) -> list[NetworkLayers]:
     check_model(model)
     names = read_names(layer.name for layer in model.layers)
     if not names:
+        nested = " and ".join(_nested(model))
         raise ValueError(
             f"{model.name!r} has no layers that are named as in this package, such as stem_conv "
-            "or stage1_block1_out: give the network itself; if it is inside another model, that "
-            "is model.get_layer(NAME)"
+            "or stage1_block1_out: give the network itself" + (f", {nested}" if nested else "")
         )
     # The order is that of model.layers; the graph has another one for parallel branches.
     prefixes = dict.fromkeys(names[of.name].prefix for of in model.layers if of.name in names)
@@ -64,6 +64,17 @@ def networks_of(model: Any) -> list[NetworkLayers]:
             layers = networks[name.prefix].places.setdefault(name.place, {})
             layers[name.role if node.layer.name in names else str(len(layers))] = node.layer
     return list(networks.values())
+
+
+def _nested(model: keras.Model, path: str = "model") -> Iterator[str]:
+    """The networks that are a layer of a model, or of a model in it, as expressions."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            inside = f"{path}.get_layer({layer.name!r})"
+            if read_names(of.name for of in layer.layers):
+                yield inside
+            else:
+                yield from _nested(layer, inside)
 
 
 def owners(graph: list[Node]) -> list[LayerName | None]:

@@ -57,8 +57,13 @@ def restore(model: keras.Model, path: str | Path) -> int:
         The number of finished epochs: `initial_epoch` of `fit`. 0 if there is no such file.
 
     Raises:
-        ValueError: the file is of another network or optimiser, or not of `EpochBackup`.
+        ValueError: the model is not compiled, or the file is of another network or optimiser, or
+            not of `EpochBackup`.
     """
+    if not model.compiled:
+        raise ValueError(
+            f"compile {model.name!r} before restore: a backup has the optimiser's state"
+        )
     if not Path(path).exists():
         return 0
     if not model.optimizer.built:
@@ -68,7 +73,10 @@ def restore(model: keras.Model, path: str | Path) -> int:
         if FINISHED not in file.attrs:
             raise ValueError(f"{path} is not a backup of a training run")
         finished, seeds = int(file.attrs[FINISHED]), file.attrs[SEEDS]
-    model.load_weights(path)
+    try:
+        model.load_weights(path)
+    except ValueError as error:
+        raise ValueError(f"{path} is the backup of another network or optimiser") from error
     for variable, state in zip(seed_states(model), seeds, strict=True):
         variable.assign(state)
     return finished

@@ -19,8 +19,9 @@ def freeze(model: keras.Model, until: str = "stage3") -> None:
     old variables; until then `fit` raises an error.
 
     Args:
-        model: a model of `ResnetBuilder`, or one that has layers before or after it, or joins
-            several: all of them are frozen.
+        model: a model of `ResnetBuilder`, or a functional model that has layers before or after
+            it, or joins several: all of them are frozen. Of a model that has the network as one
+            layer, as `Sequential` does, give that layer, and compile the model again.
         until: last part to freeze: `"stem"`, `"stage1"`, `"stage2"`, ...; with a network's
             `layer_prefix` before it, only that network is frozen.
 

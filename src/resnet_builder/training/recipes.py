@@ -232,6 +232,8 @@ def _output_activation(model: keras.Model) -> str:
     outputs = [node.layer for node in model_graph(model) if node.is_output]
     if len(outputs) == 1:
         activation = getattr(outputs[0], "activation", None)
+        if isinstance(outputs[0], keras.layers.Softmax) and outputs[0].axis == -1:
+            return "softmax"
         if activation in OUTPUT_ACTIVATIONS:
             return OUTPUT_ACTIVATIONS[activation]
     raise ValueError(
@@ -252,6 +254,11 @@ def _loss(recipe: Recipe, name: str, labels: str | None, model: keras.Model) -> 
                 "shape of the output"
             )
         return keras.losses.BinaryCrossentropy(from_logits, label_smoothing=smoothing)
+    if model.output_shape[-1] == 1:
+        raise ValueError(
+            "a softmax over one class is always 1: for two classes, give classes=2, or classes=1 "
+            'and classifier_activation="sigmoid"'
+        )
     labels = labels or ("one_hot" if smoothing else "integer")
     choice(labels, get_args(Labels), "kind of labels")
     if labels == "one_hot":

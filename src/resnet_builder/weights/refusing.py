@@ -28,8 +28,11 @@ def does_not_fit(
         f"cannot load {found.checkpoint.name} (named as in {found.origin.name}{after}) into "
         f"{model_name!r}:"
     ]
-    lines += _problem_lines(matched.problems)
-    if any(problem.kind == "setting" for problem in matched.problems):
+    adapted = match(found, expected, adapt=True)
+    # The settings tell nothing more where the weights are those of another network.
+    problems = [of for of in matched.problems if of.kind != "setting" or not adapted.problems]
+    lines += _problem_lines(problems)
+    if any(problem.kind == "setting" for problem in problems):
         lines.append(
             "A dict of the arrays alone, or a .weights.h5, loads whatever the layers compute."
         )
@@ -37,13 +40,12 @@ def does_not_fit(
     include_top = expected.has_classifier
     if include_top and found.checkpoint.without_head:
         lines.append(found.checkpoint.without_head)
-    adapted = match(found, expected, adapt=True)
     presets = fitting_presets(found, adapt=False, include_top=include_top)
-    if presets:
-        lines.append(f"It fits {' or '.join(presets)}.")
     if not adapted.problems:
         lines.append(f"With {adapt_argument}=True it fits: {', '.join(adapted.adapted)}.")
-    elif not presets and (presets := fitting_presets(found, adapt=True, include_top=include_top)):
+    elif presets:
+        lines.append(f"It fits {' or '.join(presets)}.")
+    elif presets := fitting_presets(found, adapt=True, include_top=include_top):
         lines.append(f"With {adapt_argument}=True it fits {' or '.join(presets)}.")
     elif include_top and not match(found, _without_classifier(expected), adapt=False).problems:
         lines.append("It fits the network without its classifier (include_top=False).")

@@ -67,6 +67,12 @@ def pytorch_file(path: Path) -> Iterator[Checkpoint]:
         with path.open("rb") as file:
             loaded = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # PyTorch raises any error of a broken pickle
+        if "Unsupported global" in str(error):
+            # PyTorch's own text advises to run what is in the file.
+            raise ValueError(
+                f"cannot load {path}: it holds more than tensors, perhaps a whole model, and "
+                "nothing in it is run: save model.state_dict() in PyTorch, and load that"
+            ) from error
         raise broken(path, "PyTorch checkpoint of tensors only", error) from error
     if not isinstance(loaded, Mapping):
         raise ValueError(f"cannot load {path}: it holds {type(loaded).__name__}, not tensors")
