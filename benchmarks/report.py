@@ -137,12 +137,15 @@ def short_table(section: Section) -> Table:
     """Time of this library as a share of each other one's, for networks of 50 layers."""
     cells: dict[tuple[str, str], str] = {}
     for measured, quantity, first, second, pair in pairs(section):
-        is_shown = quantity in SHORT and SHORT_DEPTH in measured.group.task.network
-        if is_shown and not second.startswith(OURS):
-            name = f"{quantity}, folded" if first == FOLDED else quantity
-            cells[name, second] = f"{median(pair.ratios):.2f}"
-    quantities = [q for name in SHORT for q in (name, f"{name}, folded")]
-    used = [quantity for quantity in quantities if any(quantity == key[0] for key in cells)]
+        task = measured.group.task
+        if quantity in SHORT and SHORT_DEPTH in task.network and not second.startswith(OURS):
+            parts = [quantity]
+            parts += [task.precision] * (task.device == "gpu")
+            parts += ["folded"] * (first == FOLDED)
+            cells[", ".join(parts), second] = f"{median(pair.ratios):.2f}"
+    used = sorted(
+        dict.fromkeys(name for name, _ in cells), key=lambda name: SHORT.index(name.split(", ")[0])
+    )
     others = list(dict.fromkeys(second for _, second in cells))
     rows = tuple((name, *(cells.get((name, other), "") for other in others)) for name in used)
     header = ("ResNet-50, time against", *others) if rows else ()
