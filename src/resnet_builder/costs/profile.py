@@ -103,7 +103,8 @@ class _Part(NamedTuple):
     """The stem, a stage or the head: the units of its row of Table 1, and its cost.
 
     `cost` is that of the planned blocks, `further` that of each block beyond their number.
-    `blocks` are the units of all blocks if their filters differ.
+    `described` are the units that the row describes: those of a block that does not stride where
+    a stage has one, or those of all blocks where their filters differ.
     """
 
     name: str
@@ -111,17 +112,17 @@ class _Part(NamedTuple):
     cost: Cost
     planned: int = 1
     further: Cost = Cost()
-    blocks: tuple[tuple[Unit, ...], ...] = ()
+    described: tuple[tuple[Unit, ...], ...] = ()
 
     def cost_of(self, blocks: int) -> Cost:
         return total_cost([self.cost, *[self.further] * (blocks - self.planned)])
 
     @property
     def lines(self) -> tuple[str, ...]:
-        rows = _rows(self.units)
-        blocks = [found for units in self.blocks if len(found := _rows(units)) == len(rows)]
+        *others, rows = map(_rows, self.described or [self.units])
+        alike = [rows, *(other for other in others if len(other) == len(rows))]
         return tuple(
-            replace(line, count=_span(other[number].count for other in [rows, *blocks])).row
+            replace(line, count=_span(other[number].count for other in alike)).row
             for number, line in enumerate(rows)
         )
 
@@ -193,10 +194,11 @@ def _parts(plan: Plan) -> tuple[_Part, ...]:
 
 def _stage_part(stage: Stage, blocks_differ: bool) -> _Part:
     blocks = stage.blocks
-    further = _cost(blocks[len(blocks) // 2].layers)
-    different = tuple(block.residual for block in blocks) if blocks_differ else ()
+    middle = blocks[len(blocks) // 2]
+    described = tuple(block.residual for block in (blocks if blocks_differ else [middle]))
+    further = _cost(middle.layers)
     return _Part(
-        stage.name, blocks[-1].residual, _cost(stage.layers), len(blocks), further, different
+        stage.name, blocks[-1].residual, _cost(stage.layers), len(blocks), further, described
     )
 
 
