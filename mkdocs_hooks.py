@@ -33,6 +33,8 @@ seen: set[str] = set()
 
 def on_config(config: MkDocsConfig) -> None:
     """Add the gallery's families to the navigation, once: every language is a build of its own."""
+    # Its links begin at the root of a server, and pages open from a folder.
+    config.theme.static_templates.discard("404.html")
     families = [
         {family.title: [{name: f"gallery/{name}.md"} for name in family.presets]}
         for family in FAMILIES

@@ -9,9 +9,12 @@ from resnet_builder.weights.coverage import coverage
 def parity_table() -> str:
     """What `resnet-builder coverage` prints, with links to the gallery."""
     table = coverage().table()
-    return replace(table, rows=tuple(map(_linked, table.rows))).to_markdown()
+    title, *counts = table.note.splitlines()
+    note = f"{title.capitalize()} {', '.join(counts)}."
+    return replace(table, rows=tuple(map(_linked, table.rows)), note=note).to_markdown()
 
 
 def _linked(row: tuple[TableCell, ...]) -> tuple[TableCell, ...]:
-    library, architecture, *rest = row
-    return library, f"[{architecture}](gallery/{architecture}.md)", *rest
+    library, architecture, *rest, logits = row
+    lines = logits.replace(", ", ",<br>") if isinstance(logits, str) else logits
+    return library, f"[{architecture}](gallery/{architecture}.md)", *rest, lines

@@ -108,10 +108,11 @@ def _checkpoints(name: str) -> Iterator[str]:
         yield "No library publishes weights of this network: it starts from random ones."
         return
     best = find_recommended(name)
-    yield _table(
+    table = _table(
         ("checkpoint", "top-1, %", "training data", "licence", "source"),
         (_checkpoint(row, row.name == (best and best.name)) for row in rows),
     )
+    yield f'<div class="checkpoints" markdown>\n\n{table}\n\n</div>'
     if best:
         yield f'**Bold**: the one for `weights="imagenet"`, at {by(best.input_size, "x")}.'
     if any(row.licence and not row.is_free for row in rows):

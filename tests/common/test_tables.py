@@ -29,6 +29,11 @@ def test_every_line_of_a_note_is_a_comment_in_latex() -> None:
     assert [lines[0], *lines[-2:]] == ["% title", "% first", "% second"]
 
 
+def test_every_line_of_a_note_is_a_line_in_markdown() -> None:
+    table = Table(header=("a",), rows=((1,),), note="first\nsecond\n\nlast")
+    assert table.to_markdown().endswith("\n\nfirst<br>\nsecond\n\nlast")
+
+
 def test_a_title_alone_does_not_load_tabulate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tabulate", None)  # importing it raises ImportError
     assert Table(title="wrote net.png").to_text() == "wrote net.png"

@@ -309,3 +309,19 @@ def test_parameters_of_every_network_of_timm() -> None:
     path = Path(__file__).parents[1] / "data" / "timm_parameters.json"
     published = json.loads(path.read_text(encoding="utf-8"))
     assert {name: profile(name).parameters for name in published} == published
+
+
+def test_only_the_last_block_of_a_stage_of_resnet50_v2_strides() -> None:
+    # keras.applications, ResNet50V2: stack_resnet_v2 gives stride1 to the last block alone.
+    stage = profile("resnet50_v2").stages[1]
+    assert (stage.output_size, stage.block) == ((28, 28), ("1x1, 64", "3x3, 64", "1x1, 256"))
+
+
+def test_filters_that_differ_between_the_blocks_of_a_pruned_stage_are_a_range() -> None:
+    # timm's ecaresnet50d_pruned has (47, 18, 19), (52, 22, 19) and (64, 35, 19) in its first stage.
+    assert profile("ecaresnet50d_pruned").stages[1].block == (
+        "1x1, 47-64",
+        "3x3, 18-35",
+        "1x1, 19",
+        "ECA, 5",
+    )

@@ -51,13 +51,11 @@ def test_every_link_leads_somewhere(site: Path, found: dict[Path, Links]) -> Non
     anchors = defaultdict(set, {page: links.anchors for page, links in found.items()})
     broken = set()
     for page, links in found.items():
-        # The page of errors is shown at any address, and so its links begin at the root.
-        folder = site if page.name == "404.html" else page.parent
         for link in [*links.links, *links.loaded]:
             if urlsplit(link).scheme:
                 continue
             path, anchor = urldefrag(link)
-            target = (folder / unquote(path).lstrip("/")).resolve() if path else page
+            target = (page.parent / unquote(path)).resolve() if path else page
             if not target.is_file() or (anchor and unquote(anchor) not in anchors[target]):
                 broken.add((str(page.relative_to(site)), link))
     assert sorted(broken) == []

@@ -45,7 +45,9 @@ class Table:
 
     def to_markdown(self) -> str:
         """The table in Markdown."""
-        parts = [self.title and f"**{self.title}**", self._render("pipe", _markdown), self.note]
+        # Lines of a note stay lines; an empty one parts paragraphs.
+        note = "\n\n".join(part.replace("\n", "<br>\n") for part in self.note.split("\n\n"))
+        parts = [self.title and f"**{self.title}**", self._render("pipe", _markdown), note]
         return "\n\n".join(filter(None, parts))
 
     def to_latex(self) -> str:

@@ -1,11 +1,13 @@
 """profile: parameters, multiply-adds and Table 1 of a network. Imports Keras only for models."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..common.shapes import known_sum
+from ..common.words import Description
 from ..config import ResnetConfig
 from ..plan.draft import Unit
 from ..plan.layers import Layer
@@ -101,6 +103,8 @@ class _Part(NamedTuple):
     """The stem, a stage or the head: the units of its row of Table 1, and its cost.
 
     `cost` is that of the planned blocks, `further` that of each block beyond their number.
+    `described` are the units that the row describes: those of a block that does not stride where
+    a stage has one, or those of all blocks where their filters differ.
     """
 
     name: str
@@ -108,14 +112,19 @@ class _Part(NamedTuple):
     cost: Cost
     planned: int = 1
     further: Cost = Cost()
+    described: tuple[tuple[Unit, ...], ...] = ()
 
     def cost_of(self, blocks: int) -> Cost:
         return total_cost([self.cost, *[self.further] * (blocks - self.planned)])
 
     @property
     def lines(self) -> tuple[str, ...]:
-        described = (line for unit in self.units for line in describe(unit))
-        return tuple(line.row for line in described if line.in_table)
+        *others, rows = map(_rows, self.described or [self.units])
+        alike = [rows, *(other for other in others if len(other) == len(rows))]
+        return tuple(
+            replace(line, count=_span(other[number].count for other in alike)).row
+            for number, line in enumerate(rows)
+        )
 
     @property
     def output_size(self) -> tuple[int | None, int | None]:
@@ -124,6 +133,16 @@ class _Part(NamedTuple):
             return None, None
         shape = self.units[-1][-1].output_shape
         return (shape[0], shape[1]) if len(shape) == 3 else (1, 1)
+
+
+def _rows(units: Iterable[Unit]) -> list[Description]:
+    return [line for unit in units for line in describe(unit) if line.in_table]
+
+
+def _span(counts: Iterable[str]) -> str:
+    """The counts of one layer in all blocks: one number, or the least and the largest."""
+    different = sorted(set(counts), key=lambda count: (len(count), count))
+    return different[0] if len(different) == 1 else f"{different[0]}-{different[-1]}"
 
 
 def _repeats_of_parts(config: ResnetConfig) -> tuple[int, ...]:
@@ -168,15 +187,19 @@ def _parts_of(config: ResnetConfig) -> tuple[_Part, ...]:
 def _parts(plan: Plan) -> tuple[_Part, ...]:
     return (
         _Part("stem", plan.stem, _cost(chain.from_iterable(plan.stem))),
-        *map(_stage_part, plan.stages),
+        *(_stage_part(stage, bool(plan.config.widths)) for stage in plan.stages),
         _Part("head", plan.head, _cost(chain.from_iterable(plan.head))),
     )
 
 
-def _stage_part(stage: Stage) -> _Part:
+def _stage_part(stage: Stage, blocks_differ: bool) -> _Part:
     blocks = stage.blocks
-    further = _cost(blocks[len(blocks) // 2].layers)
-    return _Part(stage.name, blocks[-1].residual, _cost(stage.layers), len(blocks), further)
+    middle = blocks[len(blocks) // 2]
+    described = tuple(block.residual for block in (blocks if blocks_differ else [middle]))
+    further = _cost(middle.layers)
+    return _Part(
+        stage.name, blocks[-1].residual, _cost(stage.layers), len(blocks), further, described
+    )
 
 
 def _cost(layers: Iterable[Layer]) -> Cost:

@@ -109,6 +109,7 @@ RECIPES = Recipes(
         ),
     }
 )
+"""The published training recipes: name -> recipe. The mapping is read-only."""
 
 
 def compile_recipe(
