@@ -7,8 +7,8 @@ skipped, with the reason in the table: pip install ".[examples,weights]" keras-h
 import argparse
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from resnet_builder.common.checks import positive_int
 
 from . import machine, report
 from .contenders import CONTENDERS, reason_to_skip
-from .plan import FULL, PLANS, QUICK, Effort, Task
+from .plan import COMPUTING, FULL, PLANS, QUICK, Effort, Task
 from .report import Section
 from .runs import Measured, Reason
 from .worker import ROOT
@@ -46,11 +46,13 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--onednn",
         choices=("on", "off", "both"),
         default="on",
-        help="TF_ENABLE_ONEDNN_OPTS, TensorFlow's other convolutions",
+        help="TF_ENABLE_ONEDNN_OPTS, TensorFlow's other convolutions; of both, only training and "
+        "prediction are measured twice",
     )
     parser.add_argument("--only", nargs="+", choices=PLANS["cpu"], help="measures; default: all")
     for name, what in (
         ("depths", "numbers of layers"),
+        ("computing-depths", "numbers of layers for training and prediction; default: --depths"),
         ("cifar-depths", "numbers of layers for the cost per layer, 6n + 2"),
         ("gpu-batches", "batch sizes of --device gpu"),
     ):
@@ -76,14 +78,13 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def effort(options: argparse.Namespace) -> Effort:
     """How much to measure."""
-    fields = ("depths", "cifar_depths", "gpu_batches", "precisions", "runs", "samples")
-    given = {name: getattr(options, name) for name in fields}
+    given = {field.name: getattr(options, field.name, None) for field in fields(Effort)}
     changes: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in given.items()
         if value is not None
     }
-    return replace(QUICK if options.quick else FULL, device=options.device, **changes)
+    return replace(QUICK if options.quick else FULL, **changes)
 
 
 def reason_with(found: machine.Machine) -> Reason:
@@ -103,12 +104,16 @@ def reason_with(found: machine.Machine) -> Reason:
 
 
 def measure(
-    title: str, options: argparse.Namespace, environment: dict[str, str], reason: Reason
+    title: str,
+    options: argparse.Namespace,
+    environment: dict[str, str],
+    reason: Reason,
+    names: Iterable[str],
 ) -> Section:
-    """Run all groups."""
+    """Run all groups of the measures."""
     size = effort(options)
     plan = PLANS[options.device]
-    measured = [Measured(group) for name in options.only or plan for group in plan[name](size)]
+    measured = [Measured(group) for name in names for group in plan[name](size)]
     for number in range(size.runs):
         for group in measured:
             begin = time.perf_counter()
@@ -151,10 +156,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     before = machine.load()
     found = machine.describe(options.device)
     reason = reason_with(found)
-    sections = [
-        measure(title, options, {**environment, **machine.QUIET}, reason)
-        for title, environment in settings(options).items()
-    ]
+    sections: list[Section] = []
+    names = options.only or [*PLANS[options.device]]
+    for title, environment in settings(options).items():
+        sections.append(measure(title, options, {**environment, **machine.QUIET}, reason, names))
+        names = [name for name in names if name in COMPUTING]
     size = effort(options)
     notes = [
         f"runs: {size.runs}, samples in each: {size.samples}, {time.strftime('%Y-%m-%d')}"

@@ -81,6 +81,7 @@ class Effort:
     Attributes:
         networks: forms of presets, as in `EQUAL_NETWORKS`.
         depths: their numbers of layers.
+        computing_depths: those for training and prediction; empty for all.
         cifar_depths: layers of the networks for the cost per layer.
         runs: runs of everything.
         samples: samples in each run.
@@ -90,6 +91,7 @@ class Effort:
 
     networks: tuple[str, ...] = tuple(EQUAL_NETWORKS)
     depths: tuple[int, ...] = (18, 50, 152)
+    computing_depths: tuple[int, ...] = ()
     cifar_depths: tuple[int, ...] = (20, 110, 1202)
     runs: int = 3
     samples: int = 3
@@ -127,6 +129,11 @@ def networks(effort: Effort) -> Iterator[tuple[str, tuple[str, ...]]]:
                 yield name, EQUAL_NETWORKS[form]
 
 
+def computing(effort: Effort) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The same, for training and prediction."""
+    return networks(replace(effort, depths=effort.computing_depths or effort.depths))
+
+
 def against(others: tuple[str, ...], *ours: str) -> tuple[tuple[str, str], ...]:
     """Pair each name of this library with each of the others."""
     return tuple((first, second) for first in ours for second in others)
@@ -160,7 +167,7 @@ def load(effort: Effort) -> Iterator[Group]:
 def training(effort: Effort) -> Iterator[Group]:
     """The first step from a built model on, later steps, and the peak memory."""
     image, batch = effort.training
-    for name, others in networks(effort):
+    for name, others in computing(effort):
         task = Task(
             measure="training", network=name, image=image, batch=batch, samples=effort.samples
         )
@@ -170,7 +177,7 @@ def training(effort: Effort) -> Iterator[Group]:
 def prediction(effort: Effort) -> Iterator[Group]:
     """Prediction, folded or not, beside the rate of a matrix product."""
     image, batch = effort.prediction
-    for name, others in networks(effort):
+    for name, others in computing(effort):
         task = Task(
             measure="prediction", network=name, image=image, batch=batch, samples=effort.samples
         )
@@ -211,6 +218,9 @@ def on_gpu(measure: str) -> Callable[[Effort], Iterator[Group]]:
 
     return groups
 
+
+# Measures that oneDNN makes a difference to.
+COMPUTING = ("training", "prediction")
 
 # Device -> name for `--only` -> its groups.
 PLANS: dict[str, dict[str, Callable[[Effort], Iterator[Group]]]] = {
