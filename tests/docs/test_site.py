@@ -13,6 +13,7 @@ from resnet_builder import PRESETS
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 
+DOCS = Path(__file__).parents[2] / "docs"
 LARGEST = 500_000
 LOADING = {("script", "src"), ("img", "src"), ("iframe", "src"), ("source", "srcset")}
 
@@ -94,3 +95,14 @@ def test_pages_are_small(site: Path) -> None:
     sizes = {str(page.relative_to(site)): page.stat().st_size for page in site.rglob("*.html")}
     assert len(sizes) > 3 * len(PRESETS)
     assert {page: size for page, size in sizes.items() if size >= LARGEST} == {}
+
+
+def test_a_page_in_english_among_those_in_chinese_says_so(site: Path) -> None:
+    chinese = site / "zh"
+    untranslated = 0
+    for page in pages(chinese):
+        name = page.relative_to(chinese).with_suffix(".zh.md")
+        translated = (DOCS / name).exists()
+        assert ("本页只有英文" in page.read_text(encoding="utf-8")) != translated, name
+        untranslated += not translated
+    assert untranslated > len(PRESETS)

@@ -141,8 +141,10 @@ def _rows(units: Iterable[Unit]) -> list[Description]:
 
 def _span(counts: Iterable[str]) -> str:
     """The counts of one layer in all blocks: one number, or the least and the largest."""
-    different = sorted(set(counts), key=lambda count: (len(count), count))
-    return different[0] if len(different) == 1 else f"{different[0]}-{different[-1]}"
+    different = set(counts)
+    if len(different) == 1:
+        return different.pop()
+    return f"{min(different, key=int)}-{max(different, key=int)}"
 
 
 def _repeats_of_parts(config: ResnetConfig) -> tuple[int, ...]:
