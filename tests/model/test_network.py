@@ -210,8 +210,9 @@ def test_a_network_without_its_stem() -> None:
 def test_no_network(function: Any) -> None:
     image = keras.Input((8, 8, 3))
     model = keras.Model(image, layers.Conv2D(4, 3, name="conv2_block1_1_conv")(image), name="other")
-    for other in (model, keras.Sequential([keras.Input((16, 16, 3)), small()], name="other")):
-        with pytest.raises(ValueError, match=r"'other' has no layers .* model.get_layer\(NAME\)"):
+    around = keras.Sequential([keras.Input((16, 16, 3)), small()], name="other")
+    for other, where in ((model, ""), (around, r", model\.get_layer\('net'\)")):
+        with pytest.raises(ValueError, match=f"'other' has no layers .* itself{where}$"):
             function(other)
     with pytest.raises(TypeError, match="model must be a Keras model, got 'resnet18'"):
         function("resnet18")
