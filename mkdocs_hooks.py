@@ -26,8 +26,10 @@ ASSET = re.compile(r'"asset:([^"]+)"')
 
 ALTERNATE = re.compile(r'<link rel="alternate"[^>]*>')
 
-# Of a page in English among those in Chinese: "This page is in English only."
-HEADING, UNTRANSLATED = re.compile(r"^# .*$", re.MULTILINE), "*本页只有英文。*"
+# Of a page in English among those in Chinese: "This page is in English only." The changelog has its
+# heading in the file that it includes.
+HEADING = re.compile(r"\A\s*(# .*\n)?")
+UNTRANSLATED = "*本页只有英文。*"
 
 # Anchors of the public names that were seen in the reference.
 PUBLIC = re.compile(r'id="resnet_builder\.(\w+)"')
@@ -71,7 +73,7 @@ def on_page_markdown(markdown: str, page: Page, files: Files, **_: Any) -> str:
         # Words that every page of the gallery has, such as "checkpoint", find the how-tos first.
         page.meta["search"] = {"boost": 4}
     if page.file.dest_uri.startswith("zh/") and not page.file.src_uri.endswith(".zh.md"):
-        markdown = HEADING.sub(rf"\g<0>\n\n{UNTRANSLATED}", markdown, count=1)
+        markdown = HEADING.sub(rf"\1\n{UNTRANSLATED}\n\n", markdown, count=1)
     for comment, write in INSERTIONS.items():
         if comment in markdown:
             markdown = markdown.replace(comment, write())

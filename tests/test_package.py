@@ -20,6 +20,8 @@ from resnet_builder import ResnetBuilder, ResnetConfig
 
 from .helpers import image_batch, png_size
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 README_PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

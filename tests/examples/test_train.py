@@ -99,6 +99,7 @@ def make_class_folders(folder: Path) -> None:
             Image.fromarray(pixels).save(folder / name / f"{number}.png")
 
 
+@pytest.mark.once
 def test_folders_of_classes(tmp_path: Path) -> None:
     make_class_folders(tmp_path / "photos")
     options = ["--data", "photos", "--preset", "resnet8_cifar", "--recipe", "bag_of_tricks"]

@@ -21,6 +21,8 @@ from resnet_builder.plan.shortcuts import PROJECTIONS
 from resnet_builder.plan.stems import STEM_POOLS, STEMS
 from resnet_builder.plan.words import WORDS
 
+pytestmark = pytest.mark.once
+
 # Together they have every kind of layer, and each kind of block, order, norm, stem, projection and
 # anti-aliasing.
 NETWORKS: dict[str, dict[str, Any]] = {

@@ -8,10 +8,10 @@ import keras
 def fuse_updates(optimizer: keras.optimizers.SGD) -> None:
     """Make TensorFlow update a variable and its momentum by one operation.
 
-    Keras writes an update as six, a thousand in the graph of ResNet-50's training step. With one,
-    the first training step takes 0.89 of the time and later ones 0.93 (two cores, medians of
-    interleaved runs). In saved models, the optimizer stays Keras's `SGD`. With other backends,
-    which compile the step as a whole, nothing changes.
+    Keras writes an update as six, about a thousand for ResNet-50. With one, the first training step
+    takes 0.89 of the time and later ones 0.93 (two cores, medians of interleaved runs). In saved
+    models, the optimizer stays Keras's `SGD`. With other backends, which compile the step as a
+    whole, nothing changes.
     """
     if keras.backend.backend() != "tensorflow":
         return
