@@ -57,7 +57,8 @@ def recognise(checkpoint: Checkpoint, expected: ExpectedWeights) -> Recognised:
     if is_by_order(checkpoint):
         return Recognised(named_by_order(checkpoint, expected.shapes), ARTICLE)
     checkpoint = named_by_number(checkpoint, expected.shapes)
-    fits = [_fit(origin, checkpoint.shapes, expected.shapes) for origin in ORIGINS]
+    unknown = [weight for weight in expected.shapes if not is_known(weight)]
+    fits = [_fit(origin, checkpoint.shapes, unknown) for origin in ORIGINS]
     best = max(fits, key=lambda fit: fit.explained)
     if problem := _problem(best, checkpoint, expected):
         raise ValueError(f"cannot load {checkpoint.name}: {problem}")
@@ -86,8 +87,8 @@ class _Fit:
     explained: float
 
 
-def _fit(origin: Origin, tensors: Iterable[str], weights: Iterable[WeightName]) -> _Fit:
-    others = {origin.tensor(weight) for weight in weights if not is_known(weight)}
+def _fit(origin: Origin, tensors: Iterable[str], unknown: Iterable[WeightName]) -> _Fit:
+    others = {origin.tensor(weight) for weight in unknown}
     names = [name for name in tensors if not origin.is_ignored(name)]
     places = [None if name in others else origin.place(name) for name in names]
     counts = Counter(place.prefix for place in places if place)
