@@ -4,12 +4,14 @@ from collections.abc import Iterable, Sequence
 
 import keras
 
+from ..common.garbage import without_collection
 from ..common.recursion import room_for
 from ..plan.layers import Layer
 from ..plan.network import Plan
 from .layers import KERAS_LAYERS, Style, Tensor
 
 
+@without_collection()
 def assemble(
     plan: Plan, style: Style, name: str, features: Sequence[str] | None = None
 ) -> keras.Model:
