@@ -135,19 +135,19 @@ def matrix_share(measured: Measured, quantity: str, name: str, passes: int) -> s
 
 def short_table(section: Section) -> Table:
     """Time of this library as a share of each other one's, for networks of 50 layers."""
-    cells: dict[tuple[str, str], str] = {}
+    cells: dict[tuple[tuple[str, ...], str], str] = {}
     for measured, quantity, first, second, pair in pairs(section):
         task = measured.group.task
         if quantity in SHORT and SHORT_DEPTH in task.network and not second.startswith(OURS):
-            parts = [quantity]
-            parts += [task.precision] * (task.device == "gpu")
-            parts += ["folded"] * (first == FOLDED)
-            cells[", ".join(parts), second] = f"{median(pair.ratios):.2f}"
-    used = sorted(
-        dict.fromkeys(name for name, _ in cells), key=lambda name: SHORT.index(name.split(", ")[0])
-    )
+            row = [quantity]
+            row += [task.precision] * (task.device == "gpu")
+            row += ["folded"] * (first == FOLDED)
+            cells[tuple(row), second] = f"{median(pair.ratios):.2f}"
+    used = sorted(dict.fromkeys(row for row, _ in cells), key=lambda row: SHORT.index(row[0]))
     others = list(dict.fromkeys(second for _, second in cells))
-    rows = tuple((name, *(cells.get((name, other), "") for other in others)) for name in used)
+    rows = tuple(
+        (", ".join(row), *(cells.get((row, other), "") for other in others)) for row in used
+    )
     header = ("ResNet-50, time against", *others) if rows else ()
     return Table(header=header, rows=rows, title=section.title, note=_start_note(section))
 

@@ -250,6 +250,22 @@ def test_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def test_the_short_table_keeps_precisions_apart() -> None:
+    seconds = {OURS: 2.0, FOLDED: 1.0, "torchvision": 4.0, "timm": 4.0}
+    size = replace(QUICK, precisions=("tf32", "bfloat16"), device="gpu")
+    found = [runs.Measured(group) for group in PLANS["gpu"]["prediction"](size)]
+    for measured, factor in zip(found, (1, 2), strict=True):
+        samples = {name: [value] for name, value in seconds.items()}
+        samples[OURS] = [factor * seconds[OURS]]
+        measured.samples["prediction"] = samples
+    assert report.short_table(report.Section("GPU", found)).rows == (
+        ("prediction, tf32", "0.50", "0.50"),
+        ("prediction, tf32, folded", "0.25", "0.25"),
+        ("prediction, bfloat16", "1.00", "1.00"),
+        ("prediction, bfloat16, folded", "0.25", "0.25"),
+    )
+
+
 def test_who_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def sampler(task: Task, environment: Mapping[str, str]) -> Scripted:
         samples = Scripted(task, environment)
