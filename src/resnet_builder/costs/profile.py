@@ -119,10 +119,10 @@ class _Part(NamedTuple):
 
     @property
     def lines(self) -> tuple[str, ...]:
-        *others, rows = map(_rows, self.described or [self.units])
+        *others, rows = map(_lines_in_table, self.described or [self.units])
         alike = [rows, *(other for other in others if len(other) == len(rows))]
         return tuple(
-            replace(line, count=_span(other[number].count for other in alike)).row
+            replace(line, count=_range_of(other[number].count for other in alike)).row
             for number, line in enumerate(rows)
         )
 
@@ -135,11 +135,11 @@ class _Part(NamedTuple):
         return (shape[0], shape[1]) if len(shape) == 3 else (1, 1)
 
 
-def _rows(units: Iterable[Unit]) -> list[Description]:
+def _lines_in_table(units: Iterable[Unit]) -> list[Description]:
     return [line for unit in units for line in describe(unit) if line.in_table]
 
 
-def _span(counts: Iterable[str]) -> str:
+def _range_of(counts: Iterable[str]) -> str:
     """The counts of one layer in all blocks: one number, or the least and the largest."""
     different = set(counts)
     if len(different) == 1:
