@@ -56,17 +56,17 @@ def training(contender: Contender, task: Task) -> Samples:
     """From a built model to the end of the first step; later steps; the peak memory."""
     engine = ENGINES[contender.engine]
     model = contender.build(task)
-    fit: list[Callable[[int], None]] = []
+    train: list[Callable[[int], None]] = []
 
     def first_step() -> None:
-        fit.append(engine.trainer(contender, model, task))
-        fit[0](1)
+        train.append(engine.trainer(contender, model, task))
+        train[0](1)
 
     first = seconds(first_step)
     yield named(task, "first training step", first)
-    fit[0](1)
+    train[0](1)
     for _ in range(task.samples):
-        yield named(task, "training step", seconds(lambda: fit[0](STEPS)) / STEPS)
+        yield named(task, "training step", seconds(lambda: train[0](STEPS)) / STEPS)
     yield named(task, "peak memory, training", peak_memory(task))
 
 

@@ -130,7 +130,7 @@ def networks(effort: Effort) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def computing(effort: Effort) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The same, for training and prediction."""
+    """The `networks` for training and prediction."""
     return networks(replace(effort, depths=effort.computing_depths or effort.depths))
 
 
@@ -197,8 +197,8 @@ def layers(effort: Effort) -> Iterator[Group]:
     yield Group(tasks, tuple((f"{depth} layers", f"{shallow} layers") for depth in deep))
 
 
-def on_gpu(measure: str) -> Callable[[Effort], Iterator[Group]]:
-    """Throughput of ResNet-50 on a GPU, beside PyTorch's on the same card."""
+def on_gpu(measure: str, *contenders: str) -> Callable[[Effort], Iterator[Group]]:
+    """Throughput of the contenders' ResNet-50 on a GPU, beside PyTorch's on the same card."""
 
     def groups(effort: Effort) -> Iterator[Group]:
         for precision in effort.precisions:
@@ -212,8 +212,7 @@ def on_gpu(measure: str) -> Callable[[Effort], Iterator[Group]]:
                     device=effort.device,
                     precision=precision,
                 )
-                ours = (OURS, FOLDED) if measure == "prediction" else (OURS,)
-                pairs = against(("torchvision", "timm"), *ours)
+                pairs = against(("torchvision", "timm"), *contenders)
                 yield group(task, pairs, MATRIX_PRODUCT, alone=True)
 
     return groups
@@ -232,5 +231,8 @@ PLANS: dict[str, dict[str, Callable[[Effort], Iterator[Group]]]] = {
         "prediction": prediction,
         "layers": layers,
     },
-    "gpu": {"training": on_gpu("training"), "prediction": on_gpu("prediction")},
+    "gpu": {
+        "training": on_gpu("training", OURS),
+        "prediction": on_gpu("prediction", OURS, FOLDED),
+    },
 }
