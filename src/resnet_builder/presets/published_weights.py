@@ -31,6 +31,7 @@ class PublishedWeights:
         input_size: rows and columns of the input in training.
         crop_pct: the input's share of the rows and columns that an image is resized to.
         interpolation: `"bilinear"` or `"bicubic"`.
+        crop_mode: how the input is cut from an image of other proportions: timm's name for it.
         channels: order of the colours, `"RGB"` or `"BGR"`.
         mean: mean of red, green and blue, for values from 0 to 1.
         std: standard deviation of red, green and blue, likewise.
@@ -60,6 +61,7 @@ class PublishedWeights:
     input_size: tuple[int, int]
     crop_pct: float | None = None
     interpolation: str = ""
+    crop_mode: str = "center"
     channels: str = "RGB"
     mean: tuple[float, ...]
     std: tuple[float, ...]

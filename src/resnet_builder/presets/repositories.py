@@ -73,6 +73,7 @@ def read_repository(repository: str) -> PublishedWeights:
         input_size=(rows, columns),
         crop_pct=settings.get("crop_pct"),
         interpolation=settings.get("interpolation", ""),
+        crop_mode=settings.get("crop_mode") or "center",
         mean=tuple(settings["mean"]),
         std=tuple(settings["std"]),
         licence=settings.get("license", ""),

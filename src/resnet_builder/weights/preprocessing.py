@@ -1,38 +1,90 @@
-"""preprocessing: the image preprocessing of a checkpoint, as Keras layers."""
+"""preprocessing: the image preprocessing of a checkpoint or of one's own data, as a Keras model."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import keras
 import numpy as np
+from keras import layers, ops
 
+from ..common.checks import choice, positive_int
 from ..common.shapes import in_order
 from ..presets.published_weights import PublishedWeights
 from ..presets.repositories import find_published
 from .imagenet import recommended
+from .resizing import KERNELS, in_colours, resized
+
+# timm/data/constants.py and timm/data/config.py, version 1.0.31
+CROP_PCT, INTERPOLATION = 0.875, "bicubic"
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def preprocessing(source: str, *, data_format: str | None = None) -> keras.Sequential:
-    """Build the resize, crop and normalisation of a checkpoint as one model of core layers.
+@dataclass(frozen=True, kw_only=True)
+class _Settings:
+    """What is done to images; the attributes are those of `PublishedWeights`."""
 
-    The model maps RGB images of any size with values from 0 to 255 to normalised inputs: the
-    largest centred rectangle of the input's proportions is resized to the input size divided by
-    `crop_pct`, the centre is cropped, the mean is subtracted, the result is divided by the standard
-    deviation, and for keras.applications' `resnet50_v1` and its like it is turned to BGR. If the
-    library states neither, `crop_pct` is 1 and the interpolation is bilinear. Keras's resize
-    differs from Pillow's in the last bits.
+    library: str = ""
+    size: tuple[int, int]
+    crop_pct: float
+    interpolation: str
+    crop_mode: str = "center"
+    channels: str = "RGB"
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def preprocessing(
+    source: str | None = None,
+    *,
+    size: int | Sequence[int] | None = None,
+    mean: float | Sequence[float] | None = None,
+    std: float | Sequence[float] | None = None,
+    crop_pct: float | None = None,
+    interpolation: str | None = None,
+    data_format: str | None = None,
+) -> keras.Model:
+    """Build the resize, crop and normalisation of images as one model of core operations.
+
+    It prepares images as the library of a checkpoint does when it measures the accuracy, or as
+    timm does with settings of your own. It is a functional Keras model in float32, so it can be
+    called, mapped over a `tf.data.Dataset` on TensorFlow, put before a network and saved with it.
+
+    * timm, torchvision and own settings: the shorter side is resized to the input's divided by
+      `crop_pct`, with antialiasing and to whole grey levels, and the centre is cropped. The result
+      is that of Pillow, torchvision and timm but for single pixels, where a value between two grey
+      levels is rounded to the other one.
+    * keras-hub: the largest centred part of the input's proportions is resized without
+      antialiasing. keras.applications says nothing of resizing, so it is as there, antialiased.
+
+    Then the mean is subtracted, the result is divided by the standard deviation, and for
+    keras.applications' `resnet50_v1` and its like it is turned to BGR.
 
     Args:
         source: a name of `list_weights()` such as `"resnet50.a1_in1k"`; a preset's name for its
             `weights="imagenet"` checkpoint; or a repository of the Hugging Face Hub, such as
             `"timm/resnet18.tv_in1k"`, whose `config.json` is read if it is not in the table.
+        size: instead of `source`, the input size of a network: one side, or rows and columns.
+        mean: with `size`, the mean of each channel for values from 0 to 1. Default: ImageNet's.
+        std: with `size`, the standard deviations likewise.
+        crop_pct: with `size`, the input's share of the side that images are resized to. Default:
+            0.875, as in timm; 1 crops only what is longer than the input.
+        interpolation: with `size`, `"bilinear"` or `"bicubic"`. Default: `"bicubic"`, as in timm.
         data_format: order of axes of the images. Default: `keras.config.image_data_format()`.
 
     Returns:
-        A model from (batch, rows, columns, 3) to (batch, size, size, 3), or with channels first.
+        A model from RGB images of any size, (batch, rows, columns, 3), with integers or floats from
+        0 to 255, to (batch, *size, channels), or with channels first. One image needs an axis of
+        the batch: `image[np.newaxis]`. A grey image, (batch, rows, columns, 1), is three times the
+        same channel; a network of one channel sees colours as Pillow's grey. Other numbers of
+        channels, such as those of images with transparency, are refused when it is called, and so
+        is any other than the network's with channels first.
 
     Raises:
-        ValueError: neither a checkpoint nor a preset with ImageNet weights, or a repository
-            without preprocessing settings.
+        ValueError: neither a checkpoint nor a preset with ImageNet weights, a repository without
+            preprocessing settings, both or neither of `source` and `size`, or an invalid setting.
+        TypeError: a setting of the wrong type.
         OSError, ImportError: as in `load_weights`.
 
     Example:
@@ -41,43 +93,127 @@ def preprocessing(source: str, *, data_format: str | None = None) -> keras.Seque
         >>> image = np.full((1, 300, 400, 3), 255)
         >>> preprocessing("resnet50.a1_in1k", data_format="channels_last")(image).shape
         TensorShape([1, 224, 224, 3])
+        >>> own = preprocessing(size=64, mean=0.5, std=0.25, data_format="channels_last")
+        >>> float(own(image)[0, 0, 0, 0])
+        2.0
     """
+    own = {
+        "size": size,
+        "mean": mean,
+        "std": std,
+        "crop_pct": crop_pct,
+        "interpolation": interpolation,
+    }
+    given = [name for name, value in own.items() if value is not None]
+    if source is not None and given:
+        raise ValueError(
+            f"give a source, or settings of your own: got source={source!r} and {', '.join(given)}"
+        )
+    if source is None and size is None:
+        raise ValueError(
+            "preprocessing needs a checkpoint, such as preprocessing('resnet50.a1_in1k'), or a "
+            "size, such as preprocessing(size=224)" + (f"; got {', '.join(given)}" * bool(given))
+        )
+    settings = _own_settings(**own) if source is None else _published_settings(source)
+    return _model(settings, data_format or keras.config.image_data_format())
+
+
+def _published_settings(source: str) -> _Settings:
     named = find_published(source) if isinstance(source, str) else None
-    weights = named or recommended(source)
-    return _layers(weights, data_format or keras.config.image_data_format())
-
-
-def _layers(weights: PublishedWeights, data_format: str) -> keras.Sequential:
-    order: Any = {"data_format": data_format}
-    crop_pct = weights.crop_pct or 1
-    layers = [
-        keras.layers.Resizing(
-            *(int(side / crop_pct) for side in weights.input_size),
-            weights.interpolation or "bilinear",
-            crop_to_aspect_ratio=True,
-            antialias=True,
-            **order,
-        ),
-        keras.layers.CenterCrop(*weights.input_size, **order),
-        _normalisation(weights, data_format),
-    ]
-    if weights.channels == "BGR":
-        layers.append(_reversal(in_order(weights.input_shape, data_format), data_format))
-    return keras.Sequential(layers, name="preprocessing")
-
-
-def _normalisation(weights: PublishedWeights, data_format: str) -> keras.layers.Layer:
-    # Keras's Normalization takes the variance, and before 3.13 only the last axis: this is the same
-    # in one multiplication and one addition.
-    axes = (-1, 1, 1) if data_format == "channels_first" else (1, 1, -1)
-    mean, deviation = (np.array(values).reshape(axes) for values in (weights.mean, weights.std))
-    return keras.layers.Rescaling(
-        scale=(1 / 255 / deviation).tolist(), offset=(-mean / deviation).tolist()
+    weights: PublishedWeights = named or recommended(source)
+    return _Settings(
+        library=weights.library,
+        size=weights.input_size,
+        crop_pct=weights.crop_pct or CROP_PCT,
+        interpolation=weights.interpolation or ("bilinear" if weights.library=="keras.applications" else INTERPOLATION),
+        crop_mode=weights.crop_mode,
+        channels=weights.channels,
+        mean=weights.mean,
+        std=weights.std,
     )
 
 
-def _reversal(shape: tuple[int | None, ...], data_format: str) -> keras.Model:
-    """A model that reverses the order of the channels, as Keras has no layer for it."""
-    image = keras.Input(shape)
-    channels = 1 if data_format == "channels_first" else -1
-    return keras.Model(image, keras.ops.flip(image, channels), name="reversed_channels")
+def _own_settings(
+    size: Any, mean: Any, std: Any, crop_pct: Any, interpolation: Any
+) -> _Settings:
+    sides = [size, size] if np.ndim(size) == 0 else list(size)
+    if len(sides) != 2:
+        raise ValueError(f"size must be one side, or rows and columns, got {size!r}")
+    mean, std = IMAGENET_MEAN if mean is None else mean, IMAGENET_STD if std is None else std
+    colours = np.zeros(3 if np.ndim(mean) == np.ndim(std) == 0 else 1)
+    got = f"got mean={mean!r} and std={std!r}"
+    try:
+        means, deviations, _ = np.broadcast_arrays(np.float64(mean), np.float64(std), colours)
+    except (TypeError, ValueError):
+        rule = "mean and std must be numbers, one for all channels or one for each"
+        raise ValueError(f"{rule}; {got}") from None
+    if not (np.all((means >= 0) & (means <= 1)) and np.all((deviations > 0) & (deviations <= 1))):
+        rule = "mean must be from 0 to 1, and std more than 0 and at most 1, as for values from 0"
+        raise ValueError(f"{rule} to 1; {got}")
+    crop_pct = CROP_PCT if crop_pct is None else crop_pct
+    if not (isinstance(crop_pct, Real) and 0 < crop_pct <= 1):
+        raise ValueError(f"crop_pct must be more than 0 and at most 1, got {crop_pct!r}")
+    return _Settings(
+        size=(positive_int(sides[0], "size"), positive_int(sides[1], "size")),
+        crop_pct=float(crop_pct),
+        interpolation=choice(interpolation or INTERPOLATION, KERNELS, "interpolation"),
+        mean=tuple(means.tolist()),
+        std=tuple(deviations.tolist()),
+    )
+
+
+def _model(settings: _Settings, data_format: str) -> keras.Model:
+    channels, first = len(settings.mean), data_format == "channels_first"
+    # With channels last, Keras lets one channel pass where it expects three, but not the reverse.
+    expected = 3 if channels == 1 and not first else channels
+    shape = in_order((None, None, expected), data_format)
+    given = keras.Input(shape, dtype="float32", name="images")
+    images = given if first else ops.transpose(given, (0, 3, 1, 2))
+    if expected == 3 and not first:
+        images = in_colours(images, channels)
+    images = _RESIZED.get(settings.library, _as_with_pillow)(images, settings)
+    images = images if first else ops.transpose(images, (0, 2, 3, 1))
+    images = _normalisation(settings, data_format)(images)
+    if settings.channels == "BGR":
+        images = ops.flip(images, 1 if first else 3)
+    return keras.Model(given, images, name="preprocessing")
+
+
+def _as_with_pillow(images: Any, settings: _Settings) -> Any:
+    return resized(
+        images,
+        settings.size,
+        settings.crop_pct,
+        settings.interpolation,
+        settings.crop_mode,
+        # timm's colour of the border
+        [round(255 * mean) for mean in settings.mean] if settings.crop_mode == "border" else 0,
+    )
+
+
+def _as_with_keras(images: Any, settings: _Settings) -> Any:
+    """The largest part of the proportions, resized: as keras_hub.layers.ImageConverter does."""
+    return layers.Resizing(
+        *settings.size,
+        settings.interpolation,
+        crop_to_aspect_ratio=True,
+        # keras.applications leaves the resizing to its user.
+        antialias=settings.library == "keras.applications",
+        data_format="channels_first",
+        dtype="float32",
+    )(images)
+
+
+_RESIZED = dict.fromkeys(("keras-hub", "keras.applications"), _as_with_keras)
+
+
+def _normalisation(settings: _Settings, data_format: str) -> keras.layers.Layer:
+    # Keras's Normalization takes the variance, and before 3.13 only the last axis: this is the same
+    # in one multiplication and one addition.
+    axes = (-1, 1, 1) if data_format == "channels_first" else (1, 1, -1)
+    mean, deviation = (np.array(values).reshape(axes) for values in (settings.mean, settings.std))
+    return layers.Rescaling(
+        scale=(1 / 255 / deviation).tolist(),
+        offset=(-mean / deviation).tolist(),
+        dtype="float32",
+    )
