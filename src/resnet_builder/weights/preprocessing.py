@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import keras
@@ -10,7 +9,7 @@ import numpy as np
 from keras import layers, ops
 
 from ..common.checks import choice, positive_int
-from ..common.shapes import in_order
+from ..common.shapes import AXIS_ORDERS, in_order
 from ..presets.published_weights import PublishedWeights
 from ..presets.repositories import find_published
 from .imagenet import recommended
@@ -27,7 +26,7 @@ class _Settings:
 
     library: str = ""
     size: tuple[int, int]
-    crop_pct: float
+    crop_pct: float | None
     interpolation: str
     crop_mode: str = "center"
     channels: str = "RGB"
@@ -53,10 +52,12 @@ def preprocessing(
 
     * timm, torchvision and own settings: the shorter side is resized to the input's divided by
       `crop_pct`, with antialiasing and to whole grey levels, and the centre is cropped. The result
-      is that of Pillow, torchvision and timm but for single pixels, where a value between two grey
-      levels is rounded to the other one.
+      is timm's and torchvision's with Pillow. In noise, at most some pixels in a hundred are one
+      or two grey levels off, where a value lies between two levels; photographs are equal but for
+      one in a thousand. (Since version 13 Pillow resizes some portraits in another order.)
     * keras-hub: the largest centred part of the input's proportions is resized without
-      antialiasing. keras.applications says nothing of resizing, so it is as there, antialiased.
+      antialiasing.
+    * keras.applications leaves the resizing to its user: it is keras-hub's, with antialiasing.
 
     Then the mean is subtracted, the result is divided by the standard deviation, and for
     keras.applications' `resnet50_v1` and its like it is turned to BGR.
@@ -115,7 +116,8 @@ def preprocessing(
             "size, such as preprocessing(size=224)" + (f"; got {', '.join(given)}" * bool(given))
         )
     settings = _own_settings(**own) if source is None else _published_settings(source)
-    return _model(settings, data_format or keras.config.image_data_format())
+    order = data_format or keras.config.image_data_format()
+    return _model(settings, choice(order, AXIS_ORDERS, "data_format"))
 
 
 def _published_settings(source: str) -> _Settings:
@@ -124,8 +126,8 @@ def _published_settings(source: str) -> _Settings:
     return _Settings(
         library=weights.library,
         size=weights.input_size,
-        crop_pct=weights.crop_pct or CROP_PCT,
-        interpolation=weights.interpolation or ("bilinear" if weights.library=="keras.applications" else INTERPOLATION),
+        crop_pct=weights.crop_pct,
+        interpolation=weights.interpolation,
         crop_mode=weights.crop_mode,
         channels=weights.channels,
         mean=weights.mean,
@@ -133,9 +135,7 @@ def _published_settings(source: str) -> _Settings:
     )
 
 
-def _own_settings(
-    size: Any, mean: Any, std: Any, crop_pct: Any, interpolation: Any
-) -> _Settings:
+def _own_settings(size: Any, mean: Any, std: Any, crop_pct: Any, interpolation: Any) -> _Settings:
     sides = [size, size] if np.ndim(size) == 0 else list(size)
     if len(sides) != 2:
         raise ValueError(f"size must be one side, or rows and columns, got {size!r}")
@@ -147,15 +147,16 @@ def _own_settings(
     except (TypeError, ValueError):
         rule = "mean and std must be numbers, one for all channels or one for each"
         raise ValueError(f"{rule}; {got}") from None
-    if not (np.all((means >= 0) & (means <= 1)) and np.all((deviations > 0) & (deviations <= 1))):
+    if means.ndim > 1 or not (
+        np.all((means >= 0) & (means <= 1)) and np.all((deviations > 0) & (deviations <= 1))
+    ):
         rule = "mean must be from 0 to 1, and std more than 0 and at most 1, as for values from 0"
         raise ValueError(f"{rule} to 1; {got}")
-    crop_pct = CROP_PCT if crop_pct is None else crop_pct
-    if not (isinstance(crop_pct, Real) and 0 < crop_pct <= 1):
+    if crop_pct is not None and not (isinstance(crop_pct, int | float) and 0 < crop_pct <= 1):
         raise ValueError(f"crop_pct must be more than 0 and at most 1, got {crop_pct!r}")
     return _Settings(
         size=(positive_int(sides[0], "size"), positive_int(sides[1], "size")),
-        crop_pct=float(crop_pct),
+        crop_pct=crop_pct,
         interpolation=choice(interpolation or INTERPOLATION, KERNELS, "interpolation"),
         mean=tuple(means.tolist()),
         std=tuple(deviations.tolist()),
@@ -171,7 +172,7 @@ def _model(settings: _Settings, data_format: str) -> keras.Model:
     images = given if first else ops.transpose(given, (0, 3, 1, 2))
     if expected == 3 and not first:
         images = in_colours(images, channels)
-    images = _RESIZED.get(settings.library, _as_with_pillow)(images, settings)
+    images = _RESIZED.get(settings.library, _as_timm)(images, settings)
     images = images if first else ops.transpose(images, (0, 2, 3, 1))
     images = _normalisation(settings, data_format)(images)
     if settings.channels == "BGR":
@@ -179,32 +180,32 @@ def _model(settings: _Settings, data_format: str) -> keras.Model:
     return keras.Model(given, images, name="preprocessing")
 
 
-def _as_with_pillow(images: Any, settings: _Settings) -> Any:
+def _as_timm(images: Any, settings: _Settings) -> Any:
+    colour = [round(255 * mean) for mean in settings.mean] if settings.crop_mode == "border" else 0
     return resized(
         images,
         settings.size,
-        settings.crop_pct,
-        settings.interpolation,
+        settings.crop_pct or CROP_PCT,
+        settings.interpolation or INTERPOLATION,
         settings.crop_mode,
-        # timm's colour of the border
-        [round(255 * mean) for mean in settings.mean] if settings.crop_mode == "border" else 0,
+        border=colour,
     )
 
 
-def _as_with_keras(images: Any, settings: _Settings) -> Any:
-    """The largest part of the proportions, resized: as keras_hub.layers.ImageConverter does."""
+def _as_keras_hub(images: Any, settings: _Settings) -> Any:
+    """The largest part of the input's proportions, as keras_hub.layers.ImageConverter cuts it."""
     return layers.Resizing(
         *settings.size,
-        settings.interpolation,
+        settings.interpolation or "bilinear",
         crop_to_aspect_ratio=True,
-        # keras.applications leaves the resizing to its user.
-        antialias=settings.library == "keras.applications",
+        antialias=settings.library != "keras-hub",
         data_format="channels_first",
         dtype="float32",
     )(images)
 
 
-_RESIZED = dict.fromkeys(("keras-hub", "keras.applications"), _as_with_keras)
+# Others than timm.
+_RESIZED = {"keras-hub": _as_keras_hub, "keras.applications": _as_keras_hub}
 
 
 def _normalisation(settings: _Settings, data_format: str) -> keras.layers.Layer:
