@@ -126,6 +126,37 @@ def test_every_option_is_documented() -> None:
     assert documented(ResnetConfig, "Attributes") == fields
 
 
+# The public functions that meet a Keras model.
+WITHOUT_TENSORFLOW = """
+import sys
+import keras
+import numpy as np
+from resnet_builder import *
+
+model = ResnetBuilder.from_preset("resnet18", (16, 16, 3), 3, filters=4, repetitions=(2, 2))
+images = np.arange(2 * 16 * 16 * 3).reshape(2, 16, 16, 3) / 1536
+folded = fold_batch_norm(model)
+print(np.abs(model.predict(images, verbose=0) - folded.predict(images, verbose=0)).max() < 1e-5)
+without_blocks(model, ["stage1_block2"]), along_paths(model)
+reordered(model, ["stage1_block2", "stage1_block1"])
+profile(model, (24, 24, 3)), feature_info(model), str(plot(model)), config_of(model)
+tokens = keras.Input((4, 5))
+profile(keras.Model(tokens, keras.layers.MultiHeadAttention(2, 3)(tokens, tokens)))
+load_weights(model, {weight.path: keras.ops.convert_to_numpy(weight) for weight in model.weights})
+freeze(model, until="stage1"), unfreeze(model)
+compile_recipe(model, "he2015", epochs=1, steps_per_epoch=1)
+print(tuple(preprocessing(size=8, mean=0, std=1)(images).shape), "tensorflow" in sys.modules)
+"""
+
+
+def test_no_public_function_imports_tensorflow_under_pytorch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    assert run(WITHOUT_TENSORFLOW, tmp_path) == "True\n(2, 8, 8, 3) False\n"
+
+
 def versions(file: str, pattern: str) -> list[str]:
     return re.findall(pattern, (ROOT / file).read_text(encoding="utf-8"), re.M)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from ..common.lazy_tensorflow import without_tensorflow
 from ..common.recursion import room_for
 from ..common.shapes import known_product
 from ..model.graph import PERMUTED, Node, model_graph
@@ -39,7 +40,7 @@ def _resized(model: keras.Model, input_shape: Any) -> keras.Model:
     if given == own:
         return model
     image = keras.Input(given, dtype=model.inputs[0].dtype)
-    with room_for(len(model.layers)):
+    with room_for(len(model.layers)), without_tensorflow():
         resized = keras.models.clone_model(model, input_tensors=image)
     resized.name = model.name
     return resized

@@ -6,6 +6,7 @@ from typing import Any
 
 from keras import layers
 
+from ..common.lazy_tensorflow import without_tensorflow
 from ..common.shapes import known_product, known_sum
 from .cost import Cost
 
@@ -58,7 +59,8 @@ def _einsum_macs(layer: Any, inputs: list[BatchShape], output: BatchShape) -> in
 
 def _attention_macs(layer: Any, inputs: list[BatchShape], output: Any) -> int | None:
     """Projections of query, key, value and output, and the two products between them."""
-    config = layer.get_config()
+    with without_tensorflow():
+        config = layer.get_config()
     query, value = inputs[:2]
     kernels = {
         weight.path.split("/")[-2]: prod(weight.shape)

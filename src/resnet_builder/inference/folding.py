@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from ..common.lazy_tensorflow import without_tensorflow
 from ..common.recursion import room_for
 from ..common.tables import Table, Tabular
 from ..model.graph import functional
@@ -87,6 +88,7 @@ def folding_report(model: keras.Model) -> FoldingReport:
     return FoldingReport(model.name, tuple(rows))
 
 
+@without_tensorflow()
 def fold_batch_norm(model: keras.Model) -> keras.Model:
     """Copy a model with its batch norms folded into convolutions and dense layers, for inference.
 

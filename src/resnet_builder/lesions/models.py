@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from ..common.checks import look_up
+from ..common.lazy_tensorflow import without_tensorflow
 from ..common.recursion import room_for
 from ..model.layers import Tensor
 from ..model.network import networks_of
@@ -229,7 +230,7 @@ def _copy(
     inputs: list[Tensor] | None = None,
 ) -> keras.Model:
     """Copy a model, calling its layers by `call`; `weights_from` maps layers to their sources."""
-    with room_for(layers=3 * len(model.layers)):
+    with room_for(layers=3 * len(model.layers)), without_tensorflow():
         copy = keras.models.clone_model(model, inputs, call_function=call)
     for layer in copy.layers:
         if layer.weights:

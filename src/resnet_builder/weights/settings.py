@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from ..common.lazy_tensorflow import without_tensorflow
 from ..plan.names import STEM, LayerName, Place
 
 # Class -> its settings that change what it computes, but for dilation.
@@ -34,7 +35,8 @@ def other_settings(
         settings: serialised layers of the file, by name.
         file_prefix: their prefix.
     """
-    here = _by_name(((layer.name, layer.get_config()) for layer in model.layers), prefix)
+    with without_tensorflow():
+        here = _by_name(((layer.name, layer.get_config()) for layer in model.layers), prefix)
     there = _by_name(((name, layer["config"]) for name, layer in settings.items()), file_prefix)
     classes = {layer.name: type(layer).__name__ for layer in model.layers}
     blocks = {name.place for name in here} & {name.place for name in there}
