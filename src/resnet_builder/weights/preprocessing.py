@@ -13,7 +13,7 @@ from ..common.shapes import AXIS_ORDERS, in_order
 from ..presets.published_weights import PublishedWeights
 from ..presets.repositories import find_published
 from .imagenet import recommended
-from .resizing import KERNELS, in_colours, resized
+from .resizing import KERNELS, grey, resized
 
 # timm/data/constants.py and timm/data/config.py, version 1.0.31
 CROP_PCT, INTERPOLATION = 0.875, "bicubic"
@@ -170,8 +170,10 @@ def _model(settings: _Settings, data_format: str) -> keras.Model:
     shape = in_order((None, None, expected), data_format)
     given = keras.Input(shape, dtype="float32", name="images")
     images = given if first else ops.transpose(given, (0, 3, 1, 2))
-    if expected == 3 and not first:
-        images = in_colours(images, channels)
+    if expected == 3:
+        images = images[:, :3]  # where a dataset does not know the number: no transparency
+    if expected > channels:
+        images = grey(images)
     images = _RESIZED.get(settings.library, _as_timm)(images, settings)
     images = images if first else ops.transpose(images, (0, 2, 3, 1))
     images = _normalisation(settings, data_format)(images)

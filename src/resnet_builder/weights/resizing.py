@@ -51,17 +51,8 @@ def resized(
     return images + border if border.any() else images
 
 
-def in_colours(images: Any, channels: int) -> Any:
-    """Turn (batch, any, rows, columns) to 3 channels or 1, as Pillow's convert does.
-
-    Fewer than three channels are grey levels, perhaps with transparency, and a fourth is
-    transparency.
-    """
-    numbers = _numbers(images, axis=1)
-    colours = ops.where(ops.max(numbers) < 2, 0, np.arange(3))
-    images = ops.take(images, colours, axis=1)
-    if channels == 3:
-        return images
+def grey(images: Any) -> Any:
+    """Turn (batch, 1 or 3, rows, columns) to one channel, as Pillow's convert("L") does."""
     # L24 in src/libImaging/Convert.c; whole numbers below 2**24, exact in float32
     shares = np.array([19595, 38470, 7471], "float32").reshape(3, 1, 1)
     return rounded(ops.sum(images * shares, axis=1, keepdims=True) / 2**16)
