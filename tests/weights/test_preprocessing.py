@@ -359,10 +359,47 @@ def test_decode() -> None:
     assert decode(scores[1], top=1) == [[("crane", 7.0)]]
 
 
-def test_decode_refuses() -> None:
-    with pytest.raises(ValueError, match=r"must be \(batch, 1000\).*give class_names"):
-        decode(np.zeros((2, 10)))
-    with pytest.raises(ValueError, match=r"must be \(batch, 2\) for 2 names, got \(2, 3, 4\)"):
-        decode(np.zeros((2, 3, 4)), class_names=["a", "b"])
-    with pytest.raises(ValueError, match="top must be at least 1, got 0"):
-        decode(np.zeros((1, 1000)), top=0)
+def test_decode_orders_the_numbers_of_quantised_networks() -> None:
+    # -(-128) is -128 in int8, and -5 is 251 in uint8.
+    for scores in (np.array([[-128, 5]], np.int8), np.array([[0, 5]], np.uint8)):
+        assert decode(scores, class_names=["a", "b"])[0][0] == ("b", 5)
+
+
+def test_decode_takes_tensors_of_pytorch_with_a_gradient() -> None:
+    torch = pytest.importorskip("torch")
+    scores = torch.tensor([[0.25, 0.75]], dtype=torch.bfloat16, requires_grad=True)
+    assert decode(scores, class_names=["a", "b"])[0][0] == ("b", 0.75)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"predictions": np.zeros((2, 10))}, ValueError, r"\(batch, 1000\).*give class_names"),
+        (
+            {"predictions": np.zeros((2, 3, 4)), "class_names": ["a", "b"]},
+            ValueError,
+            "for 2 names",
+        ),
+        (
+            {"predictions": [[0.5, np.nan]], "class_names": ["a", "b"]},
+            ValueError,
+            "NaN for image 0",
+        ),
+        ({"predictions": {"stage4": 1, "predictions": 2}}, TypeError, "a dict of 'stage4', 'pred"),
+        ({"predictions": [{"predictions": 2}]}, TypeError, "must be an array of numbers"),
+        ({"predictions": [[0.5, 0.5], [1.0]]}, TypeError, "must be an array of numbers"),
+        ({"predictions": [["a", "b"]]}, TypeError, "must be an array of numbers"),
+        ({"predictions": [[1, 2]], "class_names": {"a": 0, "b": 1}}, TypeError, "list of names"),
+        ({"predictions": [[1, 2]], "class_names": [0, 1]}, TypeError, "list of names"),
+        ({"predictions": [[1, 2]], "class_names": "ab"}, TypeError, "list of names"),
+        (
+            {"predictions": np.zeros((1, 1000)), "top": 0},
+            ValueError,
+            "top must be 1 or more, got 0",
+        ),
+        ({"predictions": np.zeros((1, 1000)), "top": 1.5}, TypeError, "top must be an integer"),
+    ],
+)
+def test_decode_refuses(given: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        decode(**given)
