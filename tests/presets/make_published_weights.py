@@ -80,6 +80,7 @@ def timm_row(
         input_size=size,
         crop_pct=weights.crop_pct,
         interpolation=weights.interpolation,
+        crop_mode=weights.crop_mode,
         mean=weights.mean,
         std=weights.std,
         top1=number(row.get("top1")),

@@ -22,7 +22,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True, kw_only=True)
 class _Settings:
-    """What is done to images; the attributes are those of `PublishedWeights`."""
+    """What is done to images, in the words of `PublishedWeights`."""
 
     library: str = ""
     size: tuple[int, int]

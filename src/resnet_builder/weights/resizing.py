@@ -1,7 +1,8 @@
 """Resize and centre crop as torchvision and timm do with Pillow, in operations of Keras.
 
 Pillow resizes by a matrix for each axis, the columns first, and rounds to whole grey levels after
-each (ImagingResample in src/libImaging/Resample.c, version 13.0.0).
+each (ImagingResample in src/libImaging/Resample.c, version 12.0.0). Version 13 may take the rows
+first.
 """
 
 from collections.abc import Callable
