@@ -303,7 +303,7 @@ def test_invalid_recipes_are_rejected(
 
 
 def test_a_recipe_of_ones_own() -> None:
-    recipe = replace(RECIPES["he2015"], momentum=0, weight_decay=0.5, decays=["bias"])
+    recipe = replace(RECIPES["he2015"], momentum=0, weight_decay=0.5, decays=("bias",))
     model = compile_recipe(tiny(3), recipe, epochs=1, steps_per_epoch=1)
     assert model.optimizer.momentum == 0.0
     assert [v.name for v in model.trainable_variables if v.regularizer] == ["bias"]

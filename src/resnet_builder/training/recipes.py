@@ -1,16 +1,17 @@
 """The published recipes, as one table, and `compile_recipe`, which applies one to a model."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from inspect import signature
 from itertools import pairwise
 from math import inf
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import keras
 
 from ..common.catalogue import Catalogue
-from ..common.checks import boolean, fraction, look_up, positive_int, positive_number
+from ..common.checks import boolean, choice, fraction, look_up, positive_int, positive_number
 from ..common.tables import Table, Tabular
 from ..model.network import check_model
 from .decay import decay
@@ -40,7 +41,7 @@ def _names(values: Any, what: str) -> tuple[str, ...]:
 
 
 # Field of a recipe -> its check.
-FIELDS = {
+FIELDS: dict[str, Callable[[Any, str], Any]] = {
     "learning_rate": positive_number,
     "batch_size": positive_int,
     "drops": _times,
@@ -285,9 +286,9 @@ def compile_recipe(
         loss = own_loss(model, found.label_smoothing, labels)
     elif labels is not None:
         raise ValueError("labels is for the recipe's own loss, and a loss is given")
-    by_name = {"recipe": partial(decreasing, found, rate, steps), "constant": lambda: rate}
+    choice(schedule, get_args(Schedule), "schedule")
     optimizer = keras.optimizers.SGD(
-        look_up(by_name, schedule, "schedule")(),
+        rate if schedule == "constant" else decreasing(found, rate, steps),
         found.momentum,
         nesterov=found.nesterov,
         **for_optimizer,
