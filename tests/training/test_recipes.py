@@ -196,6 +196,7 @@ def test_mixed_precision_trains_every_variable(policy: str) -> None:
         ({"recipe": "he2016"}, ValueError, "unknown recipe 'he2016': did you mean 'he2015'"),
         ({"epochs": 0}, ValueError, "epochs must be 1 or more, got 0"),
         ({"steps_per_epoch": 2.5}, TypeError, r"steps_per_epoch must be an integer, got 2\.5"),
+        ({"batch_size": 0}, ValueError, "batch_size must be 1 or more"),
         ({"batch_size": -1}, ValueError, "batch_size must be 1 or more"),
         ({"learning_rate": 0}, ValueError, "learning_rate must be more than 0"),
         ({"learning_rate": float("inf")}, ValueError, "more than 0 and finite, got inf"),

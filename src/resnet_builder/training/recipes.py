@@ -279,8 +279,10 @@ def compile_recipe(
     for_optimizer = _optimizer_options(options)
     if learning_rate is None:
         batches = for_optimizer.get("gradient_accumulation_steps") or 1
-        images = batch_size and positive_int(batch_size, "batch_size") * batches
-        learning_rate = found.learning_rate * (images or found.batch_size) / found.batch_size
+        images = found.batch_size
+        if batch_size is not None:
+            images = positive_int(batch_size, "batch_size") * batches
+        learning_rate = found.learning_rate * images / found.batch_size
     rate = positive_number(learning_rate, "learning_rate")
     if loss is None or str(loss).lower() in ("crossentropy", "ce"):
         loss = own_loss(model, found.label_smoothing, labels)
