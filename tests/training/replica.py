@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from resnet_builder import ResnetBuilder
+from resnet_builder import Recipe, ResnetBuilder, compile_recipe
 from resnet_builder.training import distributed
 from resnet_builder.training.backup import EpochBackup
 
@@ -38,13 +38,18 @@ def make_strategy(name: str) -> Any:
 
 def make_model() -> keras.Model:
     model = ResnetBuilder.from_preset(
-        "resnet18", (8, 8, 1), 10, stem="cifar", repetitions=(1, 1), filters=4, weight_decay=0.01
+        "resnet18", (8, 8, 1), 10, stem="cifar", repetitions=(1, 1), filters=4
     )
     distributed.synchronize_batch_norm(model)
-    optimizer = keras.optimizers.SGD(0.05, momentum=0.9)
-    model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    optimizer.build(model.trainable_variables)
-    return model
+    return compile_recipe(
+        model,
+        Recipe(weight_decay=0.02),
+        epochs=1,
+        steps_per_epoch=STEPS,
+        learning_rate=0.05,
+        schedule="constant",
+        global_clipnorm=10.0,
+    )
 
 
 def images(count: int) -> tuple[Any, Any]:

@@ -18,19 +18,19 @@ pytestmark = pytest.mark.once
 EPOCHS = 4
 
 
-def make_model(filters: int = 4) -> keras.Model:
+def make_model(**changes: Any) -> keras.Model:
     """A network with dropout and stochastic depth, and an optimizer with a state."""
     keras.utils.set_random_seed(0)
-    model = ResnetBuilder.from_preset(
-        "resnet18",
-        (4, 4, 1),
-        classes=3,
-        stem="cifar",
-        repetitions=(2,),
-        filters=filters,
-        drop_path_rate=0.5,
-        dropout_rate=0.5,
-    )
+    options: dict[str, Any] = {
+        "input_shape": (4, 4, 1),
+        "classes": 3,
+        "stem": "cifar",
+        "repetitions": (2,),
+        "filters": 4,
+        "drop_path_rate": 0.5,
+        "dropout_rate": 0.5,
+    }
+    model = ResnetBuilder.from_preset("resnet18", **options | changes)
     return compile_recipe(model, "wrn2016", epochs=EPOCHS, steps_per_epoch=2, batch_size=16)
 
 
@@ -102,17 +102,98 @@ def test_without_a_file_no_epoch_is_finished(tmp_path: Path) -> None:
     assert restore(make_model(), tmp_path / "none.weights.h5") == 0
 
 
-# Keras warns of parts that it skips before it rejects the file.
-@pytest.mark.filterwarnings("ignore:Skipping nested container")
-def test_a_file_of_another_run_is_rejected(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def backup(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("backup") / "run.weights.h5"
+    train(make_model(), 0, 1, EpochBackup(path))
+    return path
+
+
+def state(model: keras.Model) -> list[Any]:
+    variables = [*model.variables, *model.optimizer.variables]
+    return [keras.ops.convert_to_numpy(variable).copy() for variable in variables]
+
+
+def assert_state(model: keras.Model, expected: list[Any]) -> None:
+    for found, value in zip(state(model), expected, strict=True):
+        np.testing.assert_array_equal(found, value)
+
+
+def with_adam() -> keras.Model:
+    model = make_model()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: make_model(repetitions=(3,)), "another network: the layers' names or shapes"),
+        (lambda: make_model(repetitions=(1,)), "another network: the layers' names or shapes"),
+        (lambda: make_model(classes=4), "another network: the layers' names or shapes"),
+        (lambda: make_model(activation_order="pre"), "another network: the layers' names"),
+        (lambda: make_model(layer_prefix="left_"), "another network: the layers' names"),
+        (lambda: make_model(dropout_rate=0.0), "it has 2 layers with a seed, .* not 1"),
+        (lambda: make_model(drop_path_rate=0.0), "it has 2 layers with a seed, .* not 1"),
+        (with_adam, "another optimiser: its variables differ"),
+    ],
+)
+def test_the_backup_of_another_run_changes_nothing(make: Any, message: str, backup: Path) -> None:
+    model = make()
+    before = state(model)
+    with pytest.raises(ValueError, match=message):
+        restore(model, backup)
+    assert_state(model, before)
+
+
+def test_a_file_that_is_no_backup_changes_nothing(tmp_path: Path, backup: Path) -> None:
+    model = make_model()
+    before = state(model)
     path = tmp_path / "run.weights.h5"
-    make_model().save_weights(path)
+    model.save_weights(path)
     with pytest.raises(ValueError, match="is not a backup of a training run"):
-        restore(make_model(), path)
-    train(make_model(filters=8), 0, 1, EpochBackup(path))
-    with pytest.raises(ValueError, match="is the backup of another network or optimiser"):
-        restore(make_model(), path)
+        restore(model, path)
+    for content in (b"some text", backup.read_bytes()[:-100]):
+        path.write_bytes(content)
+        with pytest.raises(OSError, match=r"cannot read the backup .*run\.weights\.h5"):
+            restore(model, path)
+    assert_state(model, before)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, OSError])
+def test_an_interrupted_restore_changes_nothing(
+    error: type[BaseException], backup: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_model()
+    before = state(model)
+
+    def half(path: Path) -> None:
+        keras.Model.load_weights(model, path)
+        raise error
+
+    monkeypatch.setattr(model, "load_weights", half)
+    with pytest.raises(error):
+        restore(model, backup)
+    assert_state(model, before)
+
+
+def test_names_that_keras_numbers_may_differ(tmp_path: Path) -> None:
+    def make() -> keras.Model:
+        layers = [keras.Input((3,)), keras.layers.Dense(2), keras.layers.Dropout(0.5)]
+        model = keras.Sequential([*layers, keras.layers.Dense(2)])
+        model.compile("adam", "mse")
+        return model
+
+    path = tmp_path / "run.weights.h5"
+    first, second = make(), make()
+    first.fit(np.ones((2, 3)), np.ones((2, 2)), callbacks=[EpochBackup(path)], verbose=0)
+    assert restore(second, path) == 1
+    assert_state(second, state(first))
+
+
+def test_what_cannot_be_a_backup_is_rejected(backup: Path) -> None:
     with pytest.raises(ValueError, match="compile 'resnet18' before restore"):
-        restore(ResnetBuilder.from_preset("resnet18", classes=3), path)
+        restore(ResnetBuilder.from_preset("resnet18", classes=3), backup)
     with pytest.raises(ValueError, match=r"must end in \.weights\.h5, got run\.h5"):
         EpochBackup("run.h5")

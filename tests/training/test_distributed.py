@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from resnet_builder.training.distributed import is_chief, restore_cluster
+from resnet_builder.training.distributed import is_chief, restore_cluster, synchronize_batch_norm
 
 REPLICA = Path(__file__).parent / "replica.py"
 SECONDS = 240  # timeout of a process
@@ -153,6 +153,8 @@ def test_a_cluster_with_a_killed_worker_continues_when_restarted(
         (("worker", 1), ["worker"], False),
         (("worker", 0), ["chief", "worker"], False),
         (("chief", 0), ["chief", "worker"], True),
+        (("ps", 0), ["ps", "worker"], False),
+        (("evaluator", 0), ["evaluator", "worker"], False),
         ((None, None), [], True),
     ],
 )
@@ -162,6 +164,13 @@ def test_the_chief_is_the_first_process(
     addresses = tf.train.ClusterSpec({job: ["one:1", "two:1"] for job in jobs})
     resolver = SimpleNamespace(task_type=task[0], task_id=task[1], cluster_spec=lambda: addresses)
     assert is_chief(SimpleNamespace(cluster_resolver=resolver)) is expected
+
+
+def test_batch_norms_of_models_in_the_model_are_synchronised() -> None:
+    image, norm = keras.Input((4, 4, 3)), keras.layers.BatchNormalization()
+    body = keras.Sequential([keras.Input((4, 4, 3)), norm])
+    synchronize_batch_norm(keras.Model(image, body(image)))
+    assert norm.synchronized
 
 
 def test_a_single_process_is_the_chief() -> None:

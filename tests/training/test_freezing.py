@@ -68,6 +68,8 @@ def test_a_part_is_of_all_networks_and_with_a_prefix_of_one(until: str, frozen: 
         for prefix in ("", "left_")
     )
     model = keras.Model([one.input, left.input], [one.output, left.output])
+    with pytest.raises(ValueError, match=r"did you mean 'left_stage3'.* 'stem', .* 'left_stem'"):
+        freeze(model, until="left_stage4")
     freeze(model, until=until)
     convs = {layer.name for layer in model.layers if "conv" in layer.name}
     still = {name for name in convs if not model.get_layer(name).trainable}

@@ -45,3 +45,14 @@ def test_a_model_that_is_not_compiled() -> None:
         prepare(model, np.zeros(1))
     with pytest.raises(TypeError, match="Keras model"):
         prepare("resnet18", np.zeros(1))
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_backends_that_trace_once_are_left_alone(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    model.compile("adam", "mse")
+    monkeypatch.setattr(keras.backend, "backend", lambda: backend)
+    assert prepare(model, np.zeros((1, 3))) is model
+    assert not model.optimizer.built

@@ -1,5 +1,6 @@
 """Recipes: schedules, losses, decay, and training steps computed by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from resnet_builder import RECIPES, ResnetBuilder, compile_recipe
-from resnet_builder.training.recipes import schedule
+from resnet_builder import RECIPES, Recipe, ResnetBuilder, compile_recipe
+from resnet_builder.training.recipes import decreasing
 
 Array = Any
 
@@ -19,6 +20,12 @@ def small(classes: int = 4, **options: Any) -> keras.Model:
     )
 
 
+def tiny(outputs: int, activation: str | None = None) -> keras.Model:
+    """A model whose predictions are its inputs, after the activation."""
+    output = keras.layers.Dense(outputs, activation=activation, kernel_initializer="identity")
+    return keras.Sequential([keras.Input((outputs,)), output])
+
+
 def batch() -> tuple[Array, Array]:
     rng = np.random.Generator(np.random.PCG64(0))
     return rng.standard_normal((6, 8, 8, 3)).astype("float32"), np.array([0, 1, 2, 3, 0, 1])
@@ -26,7 +33,7 @@ def batch() -> tuple[Array, Array]:
 
 def rates(recipe: str, steps: int, *at: int) -> list[float]:
     found = RECIPES[recipe]
-    rate = schedule(found, found.learning_rate, steps)
+    rate = decreasing(found, found.learning_rate, steps)
     return [float(rate(step)) for step in at]
 
 
@@ -54,11 +61,20 @@ def test_every_recipe_names_its_source() -> None:
     assert all(recipe.source.startswith("arXiv:") for recipe in RECIPES.values())
 
 
-def test_the_learning_rate_is_proportional_to_the_batch_size() -> None:
-    model = compile_recipe(small(), "wrn2016", epochs=2, steps_per_epoch=5, batch_size=64)
-    assert float(model.optimizer.learning_rate) == pytest.approx(0.05)
-    model = compile_recipe(small(), "wrn2016", epochs=2, steps_per_epoch=5, learning_rate=0.3)
-    assert float(model.optimizer.learning_rate) == pytest.approx(0.3)
+@pytest.mark.parametrize(
+    ("options", "rate"),
+    [
+        ({"batch_size": 64}, 0.05),
+        ({"batch_size": 32, "gradient_accumulation_steps": 4}, 0.1),
+        ({"gradient_accumulation_steps": 4}, 0.1),
+        ({"learning_rate": 0.3, "batch_size": 64}, 0.3),
+    ],
+)
+def test_the_learning_rate_is_proportional_to_the_images_of_an_update(
+    options: dict[str, Any], rate: float
+) -> None:
+    model = compile_recipe(tiny(3), "wrn2016", epochs=2, steps_per_epoch=5, **options)
+    assert float(model.optimizer.learning_rate) == pytest.approx(rate)
 
 
 def test_two_steps_are_those_computed_by_hand() -> None:
@@ -180,8 +196,18 @@ def test_mixed_precision_trains_every_variable(policy: str) -> None:
         ({"recipe": "he2016"}, ValueError, "unknown recipe 'he2016': did you mean 'he2015'"),
         ({"epochs": 0}, ValueError, "epochs must be 1 or more, got 0"),
         ({"steps_per_epoch": 2.5}, TypeError, r"steps_per_epoch must be an integer, got 2\.5"),
+        ({"batch_size": 0}, ValueError, "batch_size must be 1 or more"),
         ({"batch_size": -1}, ValueError, "batch_size must be 1 or more"),
         ({"learning_rate": 0}, ValueError, "learning_rate must be more than 0"),
+        ({"learning_rate": float("inf")}, ValueError, "more than 0 and finite, got inf"),
+        ({"learning_rate": float("nan")}, ValueError, "more than 0 and finite, got nan"),
+        ({"learning_rate": "a"}, TypeError, "learning_rate must be a number, got 'a'"),
+        ({"epochs": 10**30}, ValueError, "steps_per_epoch must be at most 2147483647, got 10000"),
+        ({"schedule": "cosine"}, ValueError, "unknown schedule 'cosine': .*'recipe', 'constant'"),
+        ({"weight_decay": 0.1}, ValueError, r"weight_decay is set by the recipe.*replace\("),
+        ({"momentum": 0.5}, ValueError, r"momentum is set by the recipe"),
+        ({"optimizer": "adam"}, ValueError, r"optimizer is set by the recipe.*model\.compile"),
+        ({"clipnorn": 1.0}, TypeError, "clipnorn"),
         ({"labels": "text"}, ValueError, "unknown kind of labels 'text'"),
     ],
 )
@@ -189,8 +215,27 @@ def test_invalid_arguments_are_rejected(
     options: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     arguments: dict[str, Any] = {"recipe": "he2015", "epochs": 1, "steps_per_epoch": 1}
+    model = tiny(3)
     with pytest.raises(error, match=message):
-        compile_recipe(small(), **arguments | options)
+        compile_recipe(model, **arguments | options)
+    assert model.losses == []
+    assert not model.compiled
+
+
+@pytest.mark.parametrize(
+    ("inner", "from_logits"), [("softmax", False), (None, True)], ids=["softmax", "logits"]
+)
+def test_the_output_may_be_that_of_a_network_in_the_model(
+    inner: str | None, from_logits: bool
+) -> None:
+    network, image = tiny(3, inner), keras.Input((3,))
+    answer = network(image)
+    for output in (answer, {"answer": answer}, keras.Sequential([network])(image)):
+        model = keras.Model(image, output)
+        compile_recipe(model, epochs=1, steps_per_epoch=1)
+        assert model.loss.get_config()["from_logits"] == from_logits
+        assert len(model.losses) == 2
+        model.fit(np.eye(3), np.arange(3), verbose=0)
 
 
 def test_a_softmax_layer_is_an_output_of_probabilities() -> None:
@@ -200,17 +245,130 @@ def test_a_softmax_layer_is_an_output_of_probabilities() -> None:
     assert not model.loss.get_config()["from_logits"]
 
 
+def test_maps_may_be_enlarged_after_the_activation() -> None:
+    features = small(features=("stage1",))
+    maps = keras.layers.Conv2D(3, 1, activation="softmax")(features.output["stage1"])
+    model = keras.Model(features.input, keras.layers.UpSampling2D(2)(maps))
+    compile_recipe(model, epochs=1, steps_per_epoch=1)
+    labels = np.zeros((6, *model.output_shape[1:3]), "int32")
+    results = model.evaluate(batch()[0], labels, verbose=0, return_dict=True)
+    expected = np.mean(np.argmax(model(batch()[0]), axis=-1) == labels)
+    assert results["accuracy"] == pytest.approx(expected)
+
+
 def test_unsuitable_models_are_rejected() -> None:
     with pytest.raises(
         ValueError, match=r"activation softmax, sigmoid or none; 'resnet18' ends in 'stage1"
     ):
         compile_recipe(small(include_top=False), epochs=1, steps_per_epoch=1)
+    answer = tiny(3)
+    with pytest.raises(ValueError, match=r"has 2 outputs, 'dense.*one: give a loss for each"):
+        compile_recipe(keras.Model(answer.inputs, answer.outputs * 2), epochs=1, steps_per_epoch=1)
+    with pytest.raises(ValueError, match="has no variables yet: give it an Input"):
+        compile_recipe(
+            keras.Sequential([keras.layers.Dense(1)]), epochs=1, steps_per_epoch=1, loss="mse"
+        )
     with pytest.raises(ValueError, match="a softmax over one class is always 1"):
         compile_recipe(small(classes=1), epochs=1, steps_per_epoch=1)
     with pytest.raises(ValueError, match="ends in 'predictions'"):
         compile_recipe(small(classifier_activation="tanh"), epochs=1, steps_per_epoch=1)
     with pytest.raises(TypeError, match="must be a Keras model, got 'resnet18'"):
         compile_recipe("resnet18", epochs=1, steps_per_epoch=1)
+
+
+@pytest.mark.parametrize(
+    ("field", "error", "message"),
+    [
+        ({"drops": (0.5, 0.3)}, ValueError, "drops must be ascending times between 0 and 1"),
+        ({"drops": (0.0, 0.3)}, ValueError, "drops must be ascending times"),
+        ({"drops": (30, 60)}, ValueError, "each of drops must be at least 0 and less than 1"),
+        ({"drops": 0.5}, TypeError, "drops must be times such as"),
+        ({"drops": (0.1,), "warm_up": 0.2}, ValueError, "warm_up must end before the first of"),
+        ({"warm_up": 1}, ValueError, "warm_up must be at least 0 and less than 1"),
+        ({"drop": 0}, ValueError, "drop must be more than 0"),
+        ({"learning_rate": float("nan")}, ValueError, "learning_rate must be more than 0"),
+        ({"batch_size": 0.5}, TypeError, "batch_size must be an integer"),
+        ({"momentum": 1}, ValueError, "momentum must be at least 0 and less than 1"),
+        ({"nesterov": 1}, TypeError, "nesterov must be True or False"),
+        ({"weight_decay": -1}, ValueError, "weight_decay must be at least 0"),
+        ({"weight_decay": float("inf")}, ValueError, "weight_decay must be at least 0"),
+        ({"decays": "kernel"}, TypeError, "decays must be names such as"),
+        ({"label_smoothing": "a"}, TypeError, "label_smoothing must be a number"),
+    ],
+)
+def test_invalid_recipes_are_rejected(
+    field: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        Recipe(**field)
+
+
+def test_a_recipe_of_ones_own() -> None:
+    recipe = replace(RECIPES["he2015"], momentum=0, weight_decay=0.5, decays=("bias",))
+    model = compile_recipe(tiny(3), recipe, epochs=1, steps_per_epoch=1)
+    assert model.optimizer.momentum == 0.0
+    assert [v.name for v in model.trainable_variables if v.regularizer] == ["bias"]
+    with pytest.raises(ValueError, match="the recipe smooths labels"):
+        compile_recipe(
+            model, Recipe(label_smoothing=0.1), epochs=1, steps_per_epoch=1, labels="integer"
+        )
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_schedules_of_few_steps(recipe: Recipe, steps: int) -> None:
+    rate = decreasing(replace(recipe, warm_up=recipe.warm_up and 0.3), 1.0, steps)
+    rates = [float(rate(step)) for step in range(steps)]
+    assert np.isfinite(rates).all()
+    assert max(rates) <= 1
+
+
+def test_the_recipes_print_as_a_table() -> None:
+    header, _, *rows = str(RECIPES).splitlines()
+    assert header.split("  ")[0] == "recipe"
+    assert [row.split()[0] for row in rows] == list(RECIPES)
+    assert "x 0.1 at 50%, 75% after a warm-up of 0.6%" in rows[1]
+    assert "cosine after a warm-up of 4.2%" in rows[3]
+    assert "0.0001 (kernel)" in rows[3]
+    assert RECIPES._repr_html_().startswith("<b>")
+
+
+# The optimizer ----------------------------------------------------------------------------------
+
+
+def test_a_constant_rate_is_one_that_callbacks_set() -> None:
+    model = compile_recipe(tiny(3), epochs=9, steps_per_epoch=1, schedule="constant")
+    plateau = keras.callbacks.ReduceLROnPlateau(
+        monitor="loss", factor=0.5, patience=0, min_delta=9.0, verbose=0
+    )
+    # Keras takes the first epoch for better than none: of three, two are on the plateau.
+    model.fit(np.eye(3), np.arange(3), epochs=3, callbacks=[plateau], verbose=0)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.1 / 4)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_the_optimizer_takes_the_options_of_keras(policy: str, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"global_clipnorm": 0.5, "use_ema": True, "ema_momentum": 0.9}
+    model = small(dtype=policy)
+    compile_recipe(model, epochs=1, steps_per_epoch=1, **options, steps_per_execution=2)
+    assert model.steps_per_execution == 2
+    model.save(tmp_path / "model.keras")
+    for one in (model, keras.saving.load_model(tmp_path / "model.keras")):
+        inner = getattr(one.optimizer, "inner_optimizer", one.optimizer)
+        assert options.items() <= inner.get_config().items()
+
+
+@pytest.mark.parametrize("options", [{"loss_scale_factor": 64.0}, {"auto_scale_loss": False}])
+def test_another_scale_of_the_loss_replaces_that_of_mixed_float16(options: dict[str, Any]) -> None:
+    model = compile_recipe(small(dtype="mixed_float16"), epochs=1, steps_per_epoch=1, **options)
+    assert type(model.optimizer) is keras.optimizers.SGD
+    assert model.optimizer.loss_scale_factor == options.get("loss_scale_factor")
+
+
+def test_a_mixed_float16_network_in_a_model_has_its_loss_scaled() -> None:
+    model = keras.Sequential([small(dtype="mixed_float16"), keras.layers.Softmax()])
+    compile_recipe(model, epochs=1, steps_per_epoch=1)
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
 
 
 # Losses -----------------------------------------------------------------------------------------
@@ -264,6 +422,82 @@ def test_losses_that_do_not_fit(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         compile_recipe(small(**network), "he2015", epochs=1, steps_per_epoch=1, **options)
+
+
+# Accuracies -------------------------------------------------------------------------------------
+
+SIGMOIDS = np.array([[3, 2, -1, -2], [3, -1, 2, 2]])
+MULTI_LABELS = np.array([[1, 1, 0, 0], [1, 1, 0, 0]])  # 5 of 8 are right
+
+
+@pytest.mark.parametrize("name", ["accuracy", "acc"])
+@pytest.mark.parametrize(
+    ("activation", "logits", "labels", "options", "expected"),
+    [
+        (None, [[0.3], [-0.3]], [[1], [1]], {}, 0.5),
+        ("sigmoid", [[0.3], [-0.3]], [1, 0], {}, 1.0),
+        ("sigmoid", SIGMOIDS, MULTI_LABELS, {}, 5 / 8),
+        ("sigmoid", SIGMOIDS, MULTI_LABELS, {"loss": "binary_crossentropy"}, 5 / 8),
+        (None, SIGMOIDS, MULTI_LABELS, {"loss": keras.losses.BinaryCrossentropy(True)}, 5 / 8),
+        ("softmax", SIGMOIDS, [0, 2], {}, 0.5),
+        (None, SIGMOIDS, [[0], [2]], {"loss": "crossentropy"}, 0.5),
+        (None, SIGMOIDS, np.eye(4)[[0, 2]], {"labels": "one_hot"}, 0.5),
+    ],
+)
+def test_the_accuracy_is_that_of_the_loss(
+    name: str, activation: Any, logits: Any, labels: Any, options: Any, expected: float
+) -> None:
+    arrays = np.array(logits, "float32"), np.array(labels, "float32")
+    model = tiny(arrays[0].shape[1], activation)
+    compile_recipe(
+        model,
+        epochs=1,
+        steps_per_epoch=1,
+        metrics=[name],
+        weighted_metrics=[name],
+        run_eagerly=True,
+        **options,
+    )
+    results = model.evaluate(
+        *arrays, sample_weight=np.array([1.0, 3.0]), verbose=0, return_dict=True
+    )
+    assert results[name] == pytest.approx(expected)
+    right = [model.evaluate(*(a[i : i + 1] for a in arrays), verbose=0)[1] for i in (0, 1)]
+    assert results[f"weighted_{name}"] == pytest.approx((right[0] + 3 * right[1]) / 4)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        (None, set()),
+        ((), set()),
+        ({"answer": ["accuracy", "mae"]}, {"accuracy", "mae"}),
+        ({"answer": "acc"}, {"acc"}),
+        ([keras.metrics.BinaryAccuracy(name="own", threshold=0.0)], {"own"}),
+    ],
+)
+def test_metrics_are_as_in_compile(metrics: Any, expected: set[str]) -> None:
+    x = keras.Input((1,))
+    model = keras.Model(x, keras.layers.Dense(1, name="answer", kernel_initializer="ones")(x))
+    compile_recipe(model, epochs=1, steps_per_epoch=1, metrics=metrics, run_eagerly=True)
+    results = model.evaluate(np.array([[0.3]]), np.array([[1.0]]), verbose=0, return_dict=True)
+    assert results.keys() - {"loss"} == expected
+    assert {results[name] for name in expected - {"mae"}} <= {1.0}
+
+
+def test_every_output_has_the_accuracy_of_its_loss() -> None:
+    x = keras.Input((1,))
+    identity = {"kernel_initializer": "ones"}
+    a, b = (keras.layers.Dense(1, name=name, **identity)(x) for name in ("a", "b"))
+    losses = {"a": keras.losses.BinaryCrossentropy(from_logits=True), "b": "mse"}
+    model = keras.Model(x, {"a": a, "b": b})
+    compile_recipe(
+        model, epochs=1, steps_per_epoch=1, loss=losses, metrics={"a": "accuracy", "b": ["mae"]}
+    )
+    labels = {"a": np.ones((1, 1)), "b": np.ones((1, 1))}
+    results = model.evaluate(np.array([[0.3]]), labels, verbose=0, return_dict=True)
+    assert results["a_accuracy"] == 1.0
+    assert results["b_mae"] == pytest.approx(0.7)
 
 
 # Mixed precision --------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from math import inf
 from numbers import Real
 from operator import index
 from typing import Any, TypeVar
@@ -48,13 +49,25 @@ def boolean(value: object, what: str) -> bool:
 
 
 def fraction(value: Any, what: str, limit: float = 1) -> float:
-    """Return `value` as a number of at least 0 and less than `limit`."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{what} must be a number, got {value!r}")
-    number = float(value)
+    """Return `value` as a number of at least 0 and less than `limit`, which may be infinite."""
+    number = _number(value, what)
     if not 0 <= number < limit:
         raise ValueError(f"{what} must be at least 0 and less than {limit}, got {value!r}")
     return number
+
+
+def positive_number(value: Any, what: str) -> float:
+    """Return `value` as a finite number of more than 0."""
+    number = _number(value, what)
+    if not 0 < number < inf:
+        raise ValueError(f"{what} must be more than 0 and finite, got {value!r}")
+    return number
+
+
+def _number(value: Any, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{what} must be a number, got {value!r}")
+    return float(value)
 
 
 def positive_int(value: Any, what: str) -> int:

@@ -1,5 +1,8 @@
 """The state of a training run in one file, from which an interrupted run continues."""
 
+import hashlib
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +10,10 @@ import h5py
 import keras
 import numpy as np
 
+from ..weights.restoring import restored_on_failure
+
 FINISHED, SEEDS = "finished_epochs", "seed_states"
+NETWORK, OPTIMIZER = "network_sha256", "optimizer_sha256"
 
 
 class EpochBackup(keras.callbacks.Callback):  # type: ignore[misc]
@@ -41,13 +47,16 @@ class EpochBackup(keras.callbacks.Callback):  # type: ignore[misc]
         with h5py.File(unfinished, "a") as file:
             file.attrs[FINISHED] = epoch + 1
             file.attrs[SEEDS] = _seeds(self.model)
+            file.attrs[NETWORK] = _digest(self.model.weights)
+            file.attrs[OPTIMIZER] = _digest(self.model.optimizer.variables)
         unfinished.replace(self.path)
 
 
 def restore(model: keras.Model, path: str | Path) -> int:
     """Restore a compiled model to the state that `EpochBackup` saved.
 
-    Callbacks that remember earlier epochs, such as `EarlyStopping`, start over.
+    If it raises, or is interrupted, the model and its optimiser are as they were. Callbacks that
+    remember earlier epochs, such as `EarlyStopping`, start over.
 
     Args:
         model: the same network, compiled with the same optimiser.
@@ -57,8 +66,9 @@ def restore(model: keras.Model, path: str | Path) -> int:
         The number of finished epochs: `initial_epoch` of `fit`. 0 if there is no such file.
 
     Raises:
-        ValueError: the model is not compiled, or the file is of another network or optimiser, or
-            not of `EpochBackup`.
+        ValueError: the model is not compiled, or the file is not of `EpochBackup`, or of a model
+            with other layers, shapes, layers with a seed, or another optimiser.
+        OSError: a file that cannot be read, is no HDF5 file, or is damaged.
     """
     if not model.compiled:
         raise ValueError(
@@ -66,20 +76,56 @@ def restore(model: keras.Model, path: str | Path) -> int:
         )
     if not Path(path).exists():
         return 0
+    saved = _attributes(path)
+    if not {FINISHED, SEEDS} <= saved.keys():
+        raise ValueError(f"{path} is not a backup of a training run, as EpochBackup writes it")
     if not model.optimizer.built:
         # Keras would not load the state into an optimiser that has no variables yet.
         model.optimizer.build(model.trainable_variables)
-    with h5py.File(path) as file:
-        if FINISHED not in file.attrs:
-            raise ValueError(f"{path} is not a backup of a training run")
-        finished, seeds = int(file.attrs[FINISHED]), file.attrs[SEEDS]
+    _check_fit(model, path, saved)
+    seeds = seed_states(model)
+    with restored_on_failure([*model.weights, *seeds, *model.optimizer.variables]):
+        try:
+            model.load_weights(path)
+        except ValueError as error:
+            raise ValueError(f"{path} is the backup of another network or optimiser") from error
+        for variable, state in zip(seeds, saved[SEEDS], strict=True):
+            variable.assign(state)
+    return int(saved[FINISHED])
+
+
+def _attributes(path: str | Path) -> dict[str, Any]:
     try:
-        model.load_weights(path)
-    except ValueError as error:
-        raise ValueError(f"{path} is the backup of another network or optimiser") from error
-    for variable, state in zip(seed_states(model), seeds, strict=True):
-        variable.assign(state)
-    return finished
+        with h5py.File(path) as file:
+            return dict(file.attrs)
+    except OSError as error:
+        raise type(error)(f"cannot read the backup {path}: {error}") from error
+
+
+def _check_fit(model: keras.Model, path: str | Path, saved: dict[str, Any]) -> None:
+    """Raise a ValueError if the backup is of another model: Keras loads by class and number."""
+    expected = {
+        NETWORK: (_digest(model.weights), "network: the layers' names or shapes differ"),
+        OPTIMIZER: (_digest(model.optimizer.variables), "optimiser: its variables differ"),
+    }
+    wrong = [text for key, (own, text) in expected.items() if saved.get(key, own) != own]
+    found, count = len(saved[SEEDS]), len(seed_states(model))
+    if found != count:
+        wrong.append(f"network: it has {found} layers with a seed, such as dropout, not {count}")
+    if wrong:
+        raise ValueError(
+            f"{path} is the backup of another {wrong[0]}; build and compile {model.name!r} as for "
+            "the interrupted run, or give another path for a new run"
+        )
+
+
+def _digest(variables: Iterable[Any]) -> str:
+    """SHA-256 of the paths and shapes of variables.
+
+    The numbers that Keras adds to a name depend on what else was built in the process.
+    """
+    lines = [f"{re.sub(r'_[0-9]+(?=[_/]|$)', '', v.path)} {tuple(v.shape)}" for v in variables]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def seed_states(model: keras.Model) -> list[Any]:

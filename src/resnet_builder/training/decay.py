@@ -1,15 +1,26 @@
-"""Weight decay as one L2 penalty of many variables."""
+"""Weight decay as an L2 penalty of every variable."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 
-from .freezing import all_layers
+# Variable -> the attribute with its regularizer, where Keras does not name it after the variable.
+OTHER_NAMES = {
+    "kernel": "depthwise",  # DepthwiseConv2D
+    "depthwise_kernel": "depthwise",
+    "pointwise_kernel": "pointwise",
+    "recurrent_kernel": "recurrent",
+}
 
 
 def decay(model: keras.Model, factor: float, names: tuple[str, ...]) -> None:
-    """Replace the regularizers of a model by an L2 penalty with the gradient factor * w.
+    """Replace the regularizers of a model by L2 penalties with the gradient factor * w.
+
+    A penalty belongs to its variable: it counts in every model that trains the variable, and while
+    the variable is trainable. A saved model keeps those that its layers have an argument for, such
+    as `kernel_regularizer`. Keras's layers have one, but for the `scale` of RMS normalisation and
+    of attention.
 
     Args:
         model: any Keras model.
@@ -17,44 +28,47 @@ def decay(model: keras.Model, factor: float, names: tuple[str, ...]) -> None:
         names: names of the variables that decay, such as `"kernel"`; empty for all.
     """
     # Keras's L2 is factor * w^2, with the gradient 2 * factor * w.
-    penalty = keras.regularizers.L2(factor / 2) if factor else None
-    decaying = []
-    for layer in all_layers(model):
-        for variable in layer.trainable_variables:
-            decays = penalty is not None and (not names or variable.name in names)
-            variable.regularizer = None
-            if decays:
-                decaying.append(variable)
-            attribute = f"{variable.name}_regularizer"  # the attribute that a saved model keeps
-            if hasattr(layer, attribute):
-                setattr(layer, attribute, penalty if decays else None)
-    unique = {id(variable): variable for variable in decaying}.values()
-    for variable in unique:
-        variable.regularizer = _Share(variable, unique, factor / 2)
+    saved, penalty = (keras.regularizers.L2(factor / 2), _Decay(factor)) if factor else (None, None)
+    for layer in model._flatten_layers():
+        for variable in _own_or_inner(layer):
+            decays = not names or variable.name in names
+            variable.regularizer = penalty if decays else None
+            for name in (variable.name, OTHER_NAMES.get(variable.name)):
+                for attribute in (f"{name}_regularizer", f"_{name}_regularizer"):
+                    # Not properties, which read the attribute of a layer inside.
+                    if attribute in vars(layer):
+                        setattr(layer, attribute, saved if decays else None)
 
 
-class _Share:
-    """A variable's share of a joint penalty: all of it for the first that is trained, else 0.
+def _own_or_inner(layer: Any) -> Iterator[Any]:
+    """The variables that a layer trains unless it is frozen.
 
-    Keras asks every variable for its penalty. For the 161 of ResNet-50, one term in place of as
-    many takes a quarter off the time until the first training step ends (two cores, CPU time).
+    Those of its inner layers are among them: attention saves the regularizers of its projections.
+    """
+    for inner in [layer] if isinstance(layer, keras.Model) else layer._flatten_layers():
+        yield from inner._trainable_variables
+
+
+class _Decay(keras.regularizers.Regularizer):  # type: ignore[misc]
+    """Half the factor times the sum of the squares.
+
+    Of Keras's own L2 it differs in two ways. For TensorFlow it is one operation and one for its
+    gradient: the first training step of ResNet-50 takes 0.77 of the CPU time (64x64 images).
+    And it has the dtype of Keras's losses, to which TensorFlow adds no other, and is no less
+    precise than that: networks of pure float64 and bfloat16 train.
     """
 
-    def __init__(self, variable: Any, variables: Iterable[Any], factor: float) -> None:
-        self.variable = variable
-        self.variables = variables
+    def __init__(self, factor: float) -> None:
         self.factor = factor
 
     def __call__(self, value: Any) -> Any:
-        trained = [variable for variable in self.variables if variable.trainable]
-        if self.variable is not trained[0]:
-            return keras.ops.zeros((), value.dtype)
-        halves = [_half_square(variable.value) for variable in trained]
-        return 2 * self.factor * keras.ops.sum(keras.ops.stack(halves))
+        value = keras.ops.convert_to_tensor(value)
+        if keras.backend.standardize_dtype(value.dtype) in ("float16", "bfloat16"):
+            value = keras.ops.cast(value, "float32")
+        return keras.ops.cast(self.factor * _half_square(value), keras.config.floatx())
 
 
 def _half_square(value: Any) -> Any:
-    """Half of the sum of the squares: one operation of TensorFlow, and one for its gradient."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 

@@ -10,9 +10,10 @@ from ..model.network import check_model
 def prepare(model: keras.Model, labels: Any) -> keras.Model:
     """Create the optimizer's and the metrics' variables of a compiled model.
 
-    Keras creates them in the first training step, which is therefore traced twice, and for a
-    network of many layers a trace takes seconds. After `prepare`, it is traced once.
-    `compile_recipe` does this itself.
+    Keras creates them in the first training step, which TensorFlow therefore traces twice, and for
+    a network of many layers a trace takes seconds. After `prepare`, it is traced once. With JAX
+    and PyTorch there is nothing to save, and the model is returned as it is. `compile_recipe` does
+    this itself.
 
     Args:
         model: any compiled Keras model.
@@ -37,6 +38,8 @@ def prepare(model: keras.Model, labels: Any) -> keras.Model:
     check_model(model)
     if not model.compiled:
         raise ValueError(f"{model.name!r} is not compiled: call model.compile before prepare")
+    if keras.backend.backend() != "tensorflow":
+        return model  # JAX would compile an operation for every shape: seconds
     labels = keras.tree.map_structure(keras.ops.convert_to_tensor, labels)
     count = keras.tree.flatten(labels)[0].shape[0]
     predictions = keras.tree.map_shape_structure(

@@ -1,20 +1,58 @@
 """The published recipes, as one table, and `compile_recipe`, which applies one to a model."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from inspect import signature
+from itertools import pairwise
+from math import inf
 from typing import Any, Literal, get_args
 
 import keras
 
 from ..common.catalogue import Catalogue
-from ..common.checks import choice, look_up, positive_int
-from ..model.graph import model_graph
+from ..common.checks import boolean, choice, fraction, look_up, positive_int, positive_number
+from ..common.tables import Table, Tabular
 from ..model.network import check_model
 from .decay import decay
+from .losses import Labels, label_shape, own_loss, with_accuracies
 from .momentum import fuse_updates
 from .preparing import prepare
 
-Labels = Literal["integer", "one_hot"]
+Schedule = Literal["recipe", "constant"]
+
+# Steps are counted in 32 bits by some backends.
+MOST_STEPS = 2**31 - 1
+
+
+def _times(values: Any, what: str) -> tuple[float, ...]:
+    if isinstance(values, str) or not hasattr(values, "__iter__"):
+        raise TypeError(f"{what} must be times such as (0.5, 0.75), got {values!r}")
+    times = tuple(fraction(value, f"each of {what}") for value in values)
+    if any(later <= time for time, later in pairwise((0.0, *times))):
+        raise ValueError(f"{what} must be ascending times between 0 and 1, got {values!r}")
+    return times
+
+
+def _names(values: Any, what: str) -> tuple[str, ...]:
+    if isinstance(values, str) or not all(isinstance(name, str) for name in values):
+        raise TypeError(f'{what} must be names such as ("kernel",), got {values!r}')
+    return tuple(values)
+
+
+# Field of a recipe -> its check.
+FIELDS: dict[str, Callable[[Any, str], Any]] = {
+    "learning_rate": positive_number,
+    "batch_size": positive_int,
+    "drops": _times,
+    "drop": positive_number,
+    "warm_up": fraction,
+    "momentum": fraction,
+    "nesterov": boolean,
+    "weight_decay": partial(fraction, limit=inf),
+    "decays": _names,
+    "label_smoothing": fraction,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,14 +74,21 @@ class Recipe:
         decays: names of the variables that decay; empty for all.
         label_smoothing: probability that the wrong classes share.
 
+    Raises:
+        TypeError: a field of another type.
+        ValueError: a number out of its range, or times that do not ascend.
+
     Example:
-        >>> from resnet_builder import RECIPES
+        >>> from dataclasses import replace
+        >>> from resnet_builder import RECIPES, Recipe
         >>> recipe = RECIPES["wrn2016"]
         >>> recipe.drops, recipe.drop, recipe.nesterov
         ((0.3, 0.6, 0.8), 0.2, True)
+        >>> replace(recipe, weight_decay=1e-3).weight_decay
+        0.001
     """
 
-    source: str
+    source: str = ""
     learning_rate: float = 0.1
     batch_size: int = 256
     drops: tuple[float, ...] = ()
@@ -55,9 +100,17 @@ class Recipe:
     decays: tuple[str, ...] = ()
     label_smoothing: float = 0.0
 
+    def __post_init__(self) -> None:
+        for name, checked in FIELDS.items():
+            object.__setattr__(self, name, checked(getattr(self, name), name))
+        if self.drops and self.warm_up > self.drops[0]:
+            raise ValueError(
+                f"warm_up must end before the first of drops, got {self.warm_up} and {self.drops}"
+            )
 
-class Recipes(Catalogue[Recipe]):
-    """The published training recipes by name: a read-only mapping.
+
+class Recipes(Catalogue[Recipe], Tabular):
+    """The published training recipes by name: a read-only mapping, which prints as a table.
 
     `compile_recipe` compiles a model by one of them: `he2015` and `he2015_cifar` (the ResNet
     paper, for ImageNet and CIFAR), `wrn2016` (wide networks on CIFAR), `bag_of_tricks` (warm-up,
@@ -73,6 +126,42 @@ class Recipes(Catalogue[Recipe]):
         bag_of_tricks 0.1 256 arXiv:1812.01187, 2.1, 3.1, 5.1 and 5.2
         fine_tune 0.003 512 arXiv:1912.11370 (BiT-HyperRule), 3.3
     """
+
+    def table(self) -> Table:
+        """A row for every recipe."""
+        return Table(
+            header=(
+                "recipe",
+                "learning rate",
+                "batch size",
+                "schedule",
+                "momentum",
+                "weight decay",
+                "label smoothing",
+                "source",
+            ),
+            rows=tuple(
+                (
+                    name,
+                    recipe.learning_rate,
+                    recipe.batch_size,
+                    _schedule_in_words(recipe),
+                    f"{recipe.momentum}{' (Nesterov)' if recipe.nesterov else ''}",
+                    f"{recipe.weight_decay:g}"
+                    + (f" ({', '.join(recipe.decays)})" if recipe.decays else ""),
+                    recipe.label_smoothing,
+                    recipe.source,
+                )
+                for name, recipe in self.items()
+            ),
+        )
+
+
+def _schedule_in_words(recipe: Recipe) -> str:
+    after = f"after a warm-up of {recipe.warm_up:.1%}" if recipe.warm_up else ""
+    times = ", ".join(f"{time:.0%}" for time in recipe.drops)
+    main = f"x {recipe.drop:g} at {times}" if times else "cosine"
+    return f"{main} {after}".rstrip()
 
 
 RECIPES = Recipes(
@@ -114,53 +203,64 @@ RECIPES = Recipes(
 
 def compile_recipe(
     model: keras.Model,
-    recipe: str = "he2015",
+    recipe: str | Recipe = "he2015",
     *,
     epochs: int,
     steps_per_epoch: int,
     batch_size: int | None = None,
     learning_rate: float | None = None,
+    schedule: Schedule = "recipe",
     labels: Labels | None = None,
     loss: Any = None,
-    metrics: Iterable[Any] = ("accuracy",),
+    metrics: Any = ("accuracy",),
+    weighted_metrics: Any = None,
     jit_compile: bool | Literal["auto"] = "auto",
     **options: Any,
 ) -> keras.Model:
     """Compile a classifier with the optimizer, schedule, weight decay and loss of a recipe.
 
-    The optimizer and the metrics are built immediately, so that the first training step is traced
-    once instead of twice.
+    The optimizer and the metrics are built immediately, so that TensorFlow traces the first
+    training step once instead of twice.
 
     Weight decay is an L2 penalty with a gradient that goes through the momentum, as in the papers;
     the decay of Keras's `SGD(weight_decay=)` does not, and is ten times weaker. It replaces the
-    regularizers of the layers and is saved with the model. Freeze layers before this call.
+    regularizers of the layers, belongs to the variables, and is saved with the model for all
+    variables whose layers have an argument such as `kernel_regularizer`. A saved network of pure
+    float64, float16 or bfloat16 that is loaded again trains with TensorFlow after another
+    `compile_recipe`. Freeze layers before this call.
 
     Args:
         model: a network with one output, of probabilities (softmax or sigmoid) or logits (no
             activation): a vector, or a map such as a mask.
-        recipe: a name in `RECIPES`.
+        recipe: a name in `RECIPES`, or a `Recipe` of your own.
         epochs: epochs of the whole training, which the schedule is scaled to.
         steps_per_epoch: batches per epoch.
-        batch_size: images per batch; the learning rate is proportional to it. Default: the
-            recipe's.
+        batch_size: images per batch; the learning rate is proportional to it, and to
+            `gradient_accumulation_steps`. Default: as many as an update has in the recipe.
         learning_rate: highest learning rate. Default: the recipe's for that batch size.
+        schedule: `"recipe"`, or `"constant"` for a learning rate that callbacks may set, such as
+            `ReduceLROnPlateau`.
         labels: `"integer"` (batch,) or `"one_hot"` (batch, classes). Default: one-hot for a recipe
             with label smoothing, which Keras supports only for these, otherwise integer. Sigmoids
             and one logit have neither: their labels are of the output's shape.
-        loss: loss, as in `compile`. Default: crossentropy, which is binary for sigmoids and for one
-            logit, with the recipe's label smoothing.
-        metrics: metrics, as in `compile`.
+        loss: loss, as in `compile`. Default, and for `"crossentropy"`: crossentropy, which is
+            binary for sigmoids and for one logit, with the recipe's label smoothing.
+        metrics: metrics, as in `compile`. `"accuracy"` is that of the loss: for a binary one, of
+            every sigmoid or logit.
+        weighted_metrics: metrics that are weighted by `sample_weight`, likewise.
         jit_compile: whether to compile with XLA, as in `compile`.
-        **options: other arguments of `compile`.
+        **options: other arguments of `keras.optimizers.SGD`, such as `clipnorm`,
+            `global_clipnorm`, `use_ema` or `gradient_accumulation_steps`, and of `compile`.
 
     Returns:
         The model.
 
     Raises:
-        TypeError: not a Keras model, or numbers of another type.
-        ValueError: an unknown recipe, numbers that are not positive, integer labels with label
-            smoothing, labels with a loss or a sigmoid, or, without a loss, a model whose outputs
-            are neither probabilities nor logits.
+        TypeError: not a Keras model, numbers of another type, or unknown options.
+        ValueError: an unknown recipe, a model without variables yet, numbers that are not positive
+            or not finite, integer labels with label smoothing, labels with a loss or a sigmoid,
+            options that the recipe sets, or, without a loss, a model with several outputs or with
+            one that is neither probabilities nor logits.
 
     Example:
         >>> from resnet_builder import ResnetBuilder, compile_recipe
@@ -170,45 +270,79 @@ def compile_recipe(
         0.01 at first, while it warms up
     """
     check_model(model)
-    found = look_up(RECIPES, recipe, "recipe")
+    if not model.built:
+        raise ValueError(f"{model.name!r} has no variables yet: give it an Input, or call it once")
+    found = recipe if isinstance(recipe, Recipe) else look_up(RECIPES, recipe, "recipe")
     steps = positive_int(epochs, "epochs") * positive_int(steps_per_epoch, "steps_per_epoch")
+    if steps > MOST_STEPS:
+        raise ValueError(f"epochs * steps_per_epoch must be at most {MOST_STEPS}, got {steps}")
+    for_optimizer = _optimizer_options(options)
     if learning_rate is None:
-        images = found.batch_size if batch_size is None else positive_int(batch_size, "batch_size")
+        batches = for_optimizer.get("gradient_accumulation_steps") or 1
+        images = found.batch_size
+        if batch_size is not None:
+            images = positive_int(batch_size, "batch_size") * batches
         learning_rate = found.learning_rate * images / found.batch_size
-    elif not learning_rate > 0:
-        raise ValueError(f"learning_rate must be more than 0, got {learning_rate!r}")
-    if loss is None:
-        loss = _loss(found, recipe, labels, model)
+    rate = positive_number(learning_rate, "learning_rate")
+    if loss is None or str(loss).lower() in ("crossentropy", "ce"):
+        loss = own_loss(model, found.label_smoothing, labels)
     elif labels is not None:
         raise ValueError("labels is for the recipe's own loss, and a loss is given")
-    decay(model, found.weight_decay, found.decays)
+    choice(schedule, get_args(Schedule), "schedule")
     optimizer = keras.optimizers.SGD(
-        schedule(found, learning_rate, steps), found.momentum, nesterov=found.nesterov
+        rate if schedule == "constant" else decreasing(found, rate, steps),
+        found.momentum,
+        nesterov=found.nesterov,
+        **for_optimizer,
     )
     fuse_updates(optimizer)
-    if model.dtype_policy.name == "mixed_float16":
+    if optimizer.loss_scale_factor:
+        options["auto_scale_loss"] = False  # or Keras would drop the factor
+    if _is_mixed_float16(model) and options.get("auto_scale_loss", True):
         # As `compile` does, but so that it is saved with the model.
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     model.compile(
         optimizer,
         loss,
-        metrics=list(metrics),
+        metrics=with_accuracies(metrics, loss),
+        weighted_metrics=with_accuracies(weighted_metrics, loss),
         jit_compile=jit_compile,
         **options,
     )
-    if isinstance(loss, keras.losses.Loss):  # of others the shape of the labels is unknown
-        shape = model.output_shape[1:]
-        if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
-            shape = shape[:-1]
-        prepare(model, keras.ops.zeros((1, *(size or 1 for size in shape))))
+    decay(model, found.weight_decay, found.decays)
+    if shape := label_shape(model, loss):
+        prepare(model, keras.ops.zeros((1, *shape[1:])))
     return model
 
 
-def schedule(
+# Argument of SGD that a recipe sets -> what to do instead.
+OF_THE_RECIPE = {
+    "weight_decay": "it is decoupled from the momentum and ten times weaker than a recipe's L2 "
+    "penalty: give dataclasses.replace(RECIPES[name], weight_decay=...) as recipe",
+    "momentum": "give dataclasses.replace(RECIPES[name], momentum=...) as recipe",
+    "nesterov": "give dataclasses.replace(RECIPES[name], nesterov=...) as recipe",
+    "optimizer": "for another one, call model.compile and prepare",
+}
+
+
+def _optimizer_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the arguments of the optimizer out of `options`."""
+    for name, instead in OF_THE_RECIPE.items():
+        if name in options:
+            raise ValueError(f"{name} is set by the recipe, not by an argument: {instead}")
+    names = signature(keras.optimizers.SGD).parameters
+    return {name: options.pop(name) for name in list(options) if name in names}
+
+
+def _is_mixed_float16(model: keras.Model) -> bool:
+    return any(layer.dtype_policy.name == "mixed_float16" for layer in model._flatten_layers())
+
+
+def decreasing(
     recipe: Recipe, learning_rate: float, steps: int
 ) -> keras.optimizers.schedules.LearningRateSchedule:
     """The learning rate schedule of a recipe, as an object of Keras."""
-    warm_up = round(recipe.warm_up * steps)
+    warm_up = min(round(recipe.warm_up * steps), steps - 1)
     if not recipe.drops:
         return keras.optimizers.schedules.CosineDecay(
             0.0, steps - warm_up, warmup_target=learning_rate, warmup_steps=warm_up
@@ -219,54 +353,3 @@ def schedule(
         ends, rates = [warm_up, *ends], [learning_rate / 10, *rates]
     # A boundary is the last step with the rate before it.
     return keras.optimizers.schedules.PiecewiseConstantDecay([end - 1 for end in ends], rates)
-
-
-# Activation of the output -> its name.
-OUTPUT_ACTIVATIONS = {
-    keras.activations.softmax: "softmax",
-    keras.activations.sigmoid: "sigmoid",
-    keras.activations.linear: "linear",
-}
-
-
-def _output_activation(model: keras.Model) -> str:
-    outputs = [node.layer for node in model_graph(model) if node.is_output]
-    if len(outputs) == 1:
-        activation = getattr(outputs[0], "activation", None)
-        if isinstance(outputs[0], keras.layers.Softmax) and outputs[0].axis == -1:
-            return "softmax"
-        if activation in OUTPUT_ACTIVATIONS:
-            return OUTPUT_ACTIVATIONS[activation]
-    raise ValueError(
-        "a recipe is for a model with one output, of a layer with the activation softmax, sigmoid "
-        f"or none; {model.name!r} ends in {', '.join(f'{layer.name!r}' for layer in outputs)}: "
-        "give a loss for another one"
-    )
-
-
-def _loss(recipe: Recipe, name: str, labels: str | None, model: keras.Model) -> keras.Loss:
-    """The crossentropy for the model's output and the kind of labels."""
-    activation = _output_activation(model)
-    smoothing, from_logits = recipe.label_smoothing, activation == "linear"
-    if activation == "sigmoid" or (from_logits and model.output_shape[-1] == 1):
-        if labels is not None:
-            raise ValueError(
-                f"labels={labels!r} is for a softmax; those of sigmoids and of one logit have the "
-                "shape of the output"
-            )
-        return keras.losses.BinaryCrossentropy(from_logits, label_smoothing=smoothing)
-    if model.output_shape[-1] == 1:
-        raise ValueError(
-            "a softmax over one class is always 1: for two classes, give classes=2, or classes=1 "
-            'and classifier_activation="sigmoid"'
-        )
-    labels = labels or ("one_hot" if smoothing else "integer")
-    choice(labels, get_args(Labels), "kind of labels")
-    if labels == "one_hot":
-        return keras.losses.CategoricalCrossentropy(from_logits, label_smoothing=smoothing)
-    if smoothing:
-        raise ValueError(
-            f'{name!r} smooths labels, and Keras smooths only one-hot ones: give labels="one_hot" '
-            "and keras.utils.to_categorical(labels)"
-        )
-    return keras.losses.SparseCategoricalCrossentropy(from_logits)

@@ -1,0 +1,127 @@
+"""The loss and the accuracy that fit a model's output."""
+
+from typing import Any, Literal, get_args
+
+import keras
+
+from ..common.checks import choice
+from ..model.graph import model_graph
+
+Labels = Literal["integer", "one_hot"]
+
+# Activation of the output -> its name.
+OUTPUT_ACTIVATIONS = {
+    keras.activations.softmax: "softmax",
+    keras.activations.sigmoid: "sigmoid",
+    keras.activations.linear: "linear",
+}
+
+# Layers of maps after which probabilities are probabilities and logits are logits.
+OF_MAPS = (
+    keras.layers.UpSampling2D,
+    keras.layers.Resizing,
+    keras.layers.Cropping2D,
+    keras.layers.Identity,
+)
+
+
+def own_loss(model: keras.Model, smoothing: float, labels: str | None) -> keras.Loss:
+    """The crossentropy for the model's output and the kind of labels."""
+    activation = _output_activation(model)
+    from_logits = activation == "linear"
+    classes = model.outputs[0].shape[-1]
+    if activation == "sigmoid" or (from_logits and classes == 1):
+        if labels is not None:
+            raise ValueError(
+                f"labels={labels!r} is for a softmax; those of sigmoids and of one logit have the "
+                "shape of the output"
+            )
+        return keras.losses.BinaryCrossentropy(from_logits, label_smoothing=smoothing)
+    if classes == 1:
+        raise ValueError(
+            "a softmax over one class is always 1: for two classes, give classes=2, or classes=1 "
+            'and classifier_activation="sigmoid"'
+        )
+    labels = labels or ("one_hot" if smoothing else "integer")
+    choice(labels, get_args(Labels), "kind of labels")
+    if labels == "one_hot":
+        return keras.losses.CategoricalCrossentropy(from_logits, label_smoothing=smoothing)
+    if smoothing:
+        raise ValueError(
+            'the recipe smooths labels, and Keras smooths only one-hot ones: give labels="one_hot" '
+            "and keras.utils.to_categorical(labels)"
+        )
+    return keras.losses.SparseCategoricalCrossentropy(from_logits)
+
+
+def _output_activation(model: keras.Model) -> str:
+    graph = model_graph(model)
+    if len(model.outputs) > 1:
+        names = ", ".join(map(repr, model.output_names))
+        raise ValueError(
+            f"{model.name!r} has {len(model.outputs)} outputs, {names}, and a recipe's loss is for "
+            "one: give a loss for each"
+        )
+    [node] = [node for node in graph if node.is_output]
+    while isinstance(node.layer, OF_MAPS):
+        node = graph[node.inputs[0]]
+    if isinstance(node.layer, keras.Model):
+        return _output_activation(node.layer)
+    activation = getattr(node.layer, "activation", None)
+    if isinstance(node.layer, keras.layers.Softmax) and node.layer.axis == -1:
+        return "softmax"
+    if activation in OUTPUT_ACTIVATIONS:
+        return OUTPUT_ACTIVATIONS[activation]
+    raise ValueError(
+        "a recipe's loss is for an output of a layer with the activation softmax, sigmoid or none; "
+        f"{model.name!r} ends in {node.layer.name!r}: give a loss for another one"
+    )
+
+
+# Function of a loss -> the accuracy of the predictions that it takes.
+ACCURACIES = {
+    keras.losses.binary_crossentropy: keras.metrics.BinaryAccuracy,
+    keras.losses.binary_focal_crossentropy: keras.metrics.BinaryAccuracy,
+    keras.losses.categorical_crossentropy: keras.metrics.CategoricalAccuracy,
+    keras.losses.categorical_focal_crossentropy: keras.metrics.CategoricalAccuracy,
+    keras.losses.sparse_categorical_crossentropy: keras.metrics.SparseCategoricalAccuracy,
+}
+
+
+def _function(loss: Any) -> Any:
+    """The function of a loss that Keras knows by its class, its function or a name of it."""
+    loss = keras.losses.get(loss)
+    return getattr(loss, "fn", loss)
+
+
+def with_accuracies(metrics: Any, loss: Any) -> Any:
+    """Replace `"accuracy"` in lists and dicts of metrics by the accuracy that fits the loss.
+
+    Keras chooses it by the shapes of labels and predictions: for one logit and for several
+    sigmoids, that is not what the loss trains.
+    """
+    if isinstance(metrics, dict):
+        of_output = loss.get if isinstance(loss, dict) else lambda name: loss
+        return {name: with_accuracies(value, of_output(name)) for name, value in metrics.items()}
+    if isinstance(metrics, list | tuple):
+        is_one_each = isinstance(loss, list | tuple) and len(loss) == len(metrics)
+        losses = loss if is_one_each else [loss] * len(metrics)
+        return [with_accuracies(*pair) for pair in zip(metrics, losses, strict=True)]
+    is_accuracy = isinstance(metrics, str) and metrics.lower() in ("accuracy", "acc")
+    if not is_accuracy or isinstance(loss, dict | list | tuple):
+        return metrics
+    kind = ACCURACIES.get(_function(loss))
+    if kind is keras.metrics.BinaryAccuracy:
+        return kind(metrics, threshold=0.0 if getattr(loss, "from_logits", False) else 0.5)
+    return kind(metrics) if kind else metrics
+
+
+def label_shape(model: keras.Model, loss: Any) -> tuple[int, ...] | None:
+    """The shape of the labels of one image, with 1 for sizes that vary; None if it is unknown."""
+    if isinstance(loss, dict | list | tuple) or len(getattr(model, "outputs", ())) != 1:
+        return None
+    function = _function(loss)
+    if function not in ACCURACIES:
+        return None
+    shape = tuple(size or 1 for size in model.outputs[0].shape)
+    return shape[:-1] if function is keras.losses.sparse_categorical_crossentropy else shape
