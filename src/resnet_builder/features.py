@@ -45,7 +45,7 @@ def feature_info(
 
     Args:
         source: a name of `list_presets()` or `list_weights()`, a `ResnetConfig`, or a Keras model
-            with one or several networks of this package.
+            with one or several networks of this package, or with a model of these as a layer.
         output_stride: as in `ResnetBuilder.from_preset`; a model has its own.
 
     Returns:
@@ -56,7 +56,8 @@ def feature_info(
     Raises:
         TypeError: a source of another type; `output_stride` with a model.
         ValueError: an unknown name, an output stride that the network does not reach, or a model
-            without layers that are named as in this package.
+            without layers that are named as in this package, or with several models inside it that
+            have them.
 
     Example:
         >>> for name, level in feature_info("resnet50", output_stride=16).items():
@@ -99,20 +100,21 @@ def _planned_levels(plan: Plan) -> dict[str, FeatureLevel]:
 
 def _built_levels(model: Any) -> dict[str, FeatureLevel]:
     from .model.graph import model_graph
-    from .model.network import networks_of
+    from .model.network import holder_of, model_inside, networks_of, way_to_network
 
-    networks = networks_of(model)
-    graph = model_graph(model)
+    way = way_to_network(model)
+    networks = networks_of(holder_of(model))
+    graph = model_graph(model, lambda layer, _: model_inside(layer) if layer in way else None)
     strides = _strides(
         (getattr(node.layer, "strides", (1,))[0] for node in graph),
         (node.inputs for node in graph),
     )
-    nodes = {node.layer.name: (node, stride) for node, stride in zip(graph, strides, strict=True)}
+    nodes = {id(node.layer): (node, stride) for node, stride in zip(graph, strides, strict=True)}
     levels = {}
     for network in networks:
         prefix = network.prefix if len(networks) > 1 else ""
         for part, layer in _last_layers(network.places).items():
-            node, stride = nodes[layer.name]
+            node, stride = nodes[id(layer)]
             levels[prefix + part] = FeatureLevel(layer.name, stride, node.output_shape[-1])
     return levels
 

@@ -59,7 +59,9 @@ def in_order(shape: ImageShape, order: str) -> tuple[int | None, ...]:
 
 
 def known_product(*sizes: int | None) -> int | None:
-    """The product, or None if any factor is unknown."""
+    """The product, or None if it is unknown; one with a factor of 0 is known."""
+    if 0 in sizes:
+        return 0
     return None if None in sizes else prod(size for size in sizes if size is not None)
 
 

@@ -1,6 +1,6 @@
 """profile: parameters, multiply-adds and Table 1 of a network. Imports Keras only for models."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import chain
@@ -32,7 +32,9 @@ def profile(
     Keras model, convolutions of every kind, dense and einsum-dense layers and multi-head attention
     are counted; layers that are not counted are listed in `uncounted`. In a model that contains
     networks of this package, such as a U-Net upon feature maps, the layers of a network are in its
-    stages, and the others in rows by the size of their output.
+    stages, and the others in rows by the size of their output. That also holds for the only network
+    that is a layer of the model, as in `Sequential([base, ...])`. The stages of a network that was
+    built in this process have the rows of its config.
 
     Args:
         source: a name of `list_presets()` or `list_weights()`, a `ResnetConfig`, or a Keras model.
@@ -89,6 +91,34 @@ def cost_of(config: ResnetConfig) -> Cost:
 def profile_plan(plan: Plan, name: str) -> Profile:
     """The profile of a plan, under a name."""
     return _profile(_parts(plan), plan.config, name)
+
+
+def planned_lines(plan: Plan, names: Container[str]) -> dict[str, tuple[tuple[str, ...], int]]:
+    """The lines and the repeats of the rows of a plan, as far as a model has its layers.
+
+    Args:
+        plan: plan of the network.
+        names: names of the layers that the model has.
+    """
+    stages = [
+        (stage, tuple(block for block in stage.blocks if block.output.name in names))
+        for stage in plan.stages
+    ]
+    own_widths = bool(plan.config.widths)
+    parts = [
+        (_Part("stem", _present(plan.stem, names), Cost()), 1),
+        *(
+            (_stage_part(replace(stage, blocks=blocks), own_widths), len(blocks))
+            for stage, blocks in stages
+            if blocks
+        ),
+        (_Part("head", _present(plan.head, names), Cost()), 1),
+    ]
+    return {part.name: (part.lines, repeats) for part, repeats in parts}
+
+
+def _present(units: Iterable[Unit], names: Container[str]) -> tuple[Unit, ...]:
+    return tuple(unit for unit in units if any(layer.name in names for layer in unit))
 
 
 def _shortened(config: ResnetConfig) -> ResnetConfig:

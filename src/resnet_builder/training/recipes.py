@@ -9,7 +9,7 @@ import keras
 from ..common.catalogue import Catalogue
 from ..common.checks import choice, look_up, positive_int
 from ..model.graph import model_graph
-from ..model.network import check_model
+from ..model.network import check_model, model_inside
 from .decay import decay
 from .momentum import fuse_updates
 from .preparing import prepare
@@ -232,6 +232,8 @@ OUTPUT_ACTIVATIONS = {
 def _output_activation(model: keras.Model) -> str:
     outputs = [node.layer for node in model_graph(model) if node.is_output]
     if len(outputs) == 1:
+        if inside := model_inside(outputs[0]):
+            return _output_activation(inside)
         activation = getattr(outputs[0], "activation", None)
         if isinstance(outputs[0], keras.layers.Softmax) and outputs[0].axis == -1:
             return "softmax"
