@@ -94,8 +94,9 @@ def config_of(model: "keras.Model") -> ResnetConfig:
 
     Raises:
         TypeError: not a Keras model.
-        ValueError: several such models in it, or any other model: one that is loaded, a copy (`keras.models.clone_model`,
-            `without_blocks`, `fold_batch_norm`), or `keras.Model` of its layers.
+        ValueError: a model with several of them, or any other one: one that is loaded, a copy
+            (`keras.models.clone_model`, `without_blocks`, `fold_batch_norm`), or `keras.Model` of
+            its layers.
 
     Example:
         >>> from resnet_builder import ResnetBuilder, compare, config_of

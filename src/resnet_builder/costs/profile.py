@@ -13,7 +13,7 @@ from ..plan.draft import Unit
 from ..plan.layers import Layer
 from ..plan.network import Plan, Stage, make_plan
 from ..plan.words import describe
-from ..presets.resolving import resolve
+from ..presets.resolving import Named, resolve
 from .cost import Cost, total_cost
 from .report import Profile, StageProfile
 
@@ -69,7 +69,7 @@ def profile(
         total                                     269,722       40,551,040
         271,098 parameters in all; 1,376 are not trained
     """
-    if not isinstance(source, str | ResnetConfig):
+    if not isinstance(source, str | ResnetConfig | Named):
         from .models import profile_model
 
         return profile_model(source, input_shape, classes)

@@ -116,7 +116,7 @@ def _no_network(model: keras.Model, nested: list[Way]) -> str:
     return (
         f"{model.name!r} has no layers that are named as in this package, such as stem_conv or "
         "stage1_block1_out: give the network itself"
-        + (nested and f", {_expressions(nested)}" or "")
+        + (f", {_expressions(nested)}" if nested else "")
     )
 
 

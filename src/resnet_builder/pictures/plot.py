@@ -12,7 +12,7 @@ import pydot
 from ..common.checks import boolean, choice
 from ..config import ResnetConfig
 from ..plan.network import make_plan
-from ..presets.resolving import resolve
+from ..presets.resolving import Named, resolve
 from .browser.document import CLOSED, FOLDED, WHOLE, document
 from .diagram import Diagram, check_path
 from .page.drawing import draw_page
@@ -154,7 +154,7 @@ def _saved(diagram: Diagram, to_file: str | os.PathLike[str] | None) -> Diagram:
 
 
 def _sketch(source: Any, input_shape: Any = None, classes: int | None = None) -> Sketch:
-    if isinstance(source, str | ResnetConfig):
+    if isinstance(source, str | ResnetConfig | Named):
         named = resolve(source, input_shape, classes)
         plan = make_plan(named.config)
         if plan.is_known:
@@ -169,7 +169,7 @@ def _model(source: Any, input_shape: Any, classes: int | None) -> "keras.Model":
 
     from ..model.assemble import model_of
 
-    if isinstance(source, str | ResnetConfig):
+    if isinstance(source, str | ResnetConfig | Named):
         named = resolve(source, input_shape, classes)
         return model_of(make_plan(named.config), named.name)
     if not isinstance(source, keras.Model):

@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 from ..common.checks import unknown
 from ..common.hub import download, is_repository
+from ..common.words import INTERFACE
 from .published_weights import PublishedWeights, in_table, published
 
+CONFIG = "config.json"
 NEEDED = ("architecture", "num_classes", "input_size", "mean", "std")
 
 
@@ -31,28 +34,34 @@ def find_published(source: str) -> PublishedWeights | None:
         return read_repository(source) if is_repository(source) else None
     preset, dot, _ = source.partition(".")
     if dot and (known := [row.name for row in published() if row.preset == preset]):
-        where = f'list_weights("{preset}") lists them all'
+        where = f"{INTERFACE.get().weights_of(preset)} lists them all"
         raise ValueError(unknown("checkpoint", source, known, where))
     return None
+
+
+def is_folder(source: str) -> bool:
+    """Whether a source is a folder of this machine with the files of a repository."""
+    return (Path(source) / CONFIG).is_file()
 
 
 def read_repository(repository: str) -> PublishedWeights:
     """Return what the `config.json` of a repository says about its checkpoint.
 
     Args:
-        repository: name of the repository, optionally with `@` and a revision.
+        repository: name of the repository, optionally with `@` and a revision; or a folder.
 
     Raises:
         ValueError: the file is not timm's.
         OSError, ImportError: as in `download`.
     """
     try:
-        file = download(repository, ["config.json"])
+        local = is_folder(repository)
+        file = Path(repository) / CONFIG if local else download(repository, [CONFIG])
     except ConnectionError as error:
         raise ConnectionError(
-            f"{repository!r} is not in list_weights(), and its config.json, which names its "
-            "network, is not in the cache and cannot be downloaded: give a preset's name, and a "
-            "file as weights"
+            f"{repository!r} is not in {INTERFACE.get().weights}, and its {CONFIG}, which names "
+            "its network, is not in the cache and cannot be downloaded: give a preset's name, and "
+            "a file as weights"
         ) from error
     config = json.loads(file.read_text(encoding="utf-8"))
     # Older repositories have all settings at the top level.
