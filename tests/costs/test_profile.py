@@ -127,7 +127,7 @@ def test_counts_of_keras_applications(name: str) -> None:
     assert (cost.parameters, cost.parameters + cost.statistics) == APPLICATIONS[name][:2]
 
 
-LAYERS: dict[str, tuple[tuple[int, ...], Any, int]] = {
+LAYERS: dict[str, tuple[tuple[int | None, ...], Any, int]] = {
     # kernel elements x positions of the output
     "conv1d": ((10, 3), keras.layers.Conv1D(4, 3, padding="same"), 3 * 3 * 4 * 10),
     "conv2d": ((8, 6, 3), keras.layers.Conv2D(5, 3, strides=2, padding="same"), 27 * 5 * 4 * 3),

@@ -289,7 +289,7 @@ def test_a_network_that_is_applied_to_every_step() -> None:
     freeze(model, "stage2")
     assert not model.trainable_variables
     counts, one = profile(model), profile(base)
-    assert (counts.macs, counts.total_parameters) == (3 * one.macs, one.total_parameters)
+    assert (counts.macs, counts.total_parameters) == (3 * (one.macs or 0), one.total_parameters)
     assert len(counts.stages) == 1
 
 
@@ -305,7 +305,7 @@ def test_a_layer_that_is_called_twice_is_one_network_and_one_row() -> None:
     images = [keras.Input((16, 16, 3)) for _ in range(2)]
     model = keras.Model(images, layers.Subtract()([base(image) for image in images]))
     counts, one = profile(model), profile(base)
-    assert (counts.macs, counts.total_parameters) == (2 * one.macs, one.total_parameters)
+    assert (counts.macs, counts.total_parameters) == (2 * (one.macs or 0), one.total_parameters)
     assert [row.block for row in counts.stages] == [("1 Functional",)]
     freeze(model, "stage2")
     assert not base.trainable_variables

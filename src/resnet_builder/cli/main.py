@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from .. import __version__
-from ..common.tables import Table, wrapped
+from ..common.tables import Table, TableCell, wrapped
 from ..common.words import INTERFACE, Interface, by
 
 PROGRAM = "resnet-builder"
@@ -103,35 +103,21 @@ def _list(options: argparse.Namespace) -> Answer:
     from ..presets.networks import PRESETS, list_presets
     from ..weights.imagenet import find_recommended
 
-    data = [
-        {
-            "name": name,
-            "family": family_of(config),
-            "input_shape": config.input_shape,
-            "imagenet_weights": bool(find_recommended(name)),
-            "parameters": cost.parameters,
-            "macs": cost.macs,
-        }
-        for name in list_presets(options.pattern)
-        for config in [PRESETS[name]]
-        for cost in [cost_of(config)]
-    ]
+    data, rows = [], list[tuple[TableCell, ...]]()
+    for name in list_presets(options.pattern):
+        config = PRESETS[name]
+        cost, is_marked = cost_of(config), bool(find_recommended(name))
+        numbers = {"parameters": cost.parameters, "macs": cost.macs}
+        family, shape = family_of(config), config.input_shape
+        of_name = {"name": name, "family": family, "input_shape": shape}
+        data.append({**of_name, "imagenet_weights": is_marked, **numbers})
+        marked = f"{name} *" if is_marked else name
+        rows.append((marked, family, by(shape, "x"), *numbers.values()))
     header = ("preset", "family", "input", "parameters", "multiply-adds")
-    rows = tuple(
-        (
-            f"{row['name']} *" if row["imagenet_weights"] else row["name"],
-            row["family"],
-            by(row["input_shape"], "x"),
-            row["parameters"],
-            row["macs"],
-        )
-        for row in data
-    )
-    marked = any(row["imagenet_weights"] for row in data)
-    note = "* has ImageNet weights" if marked else ""
+    note = "* has ImageNet weights" if any(row["imagenet_weights"] for row in data) else ""
     if not data:
         note = f"no preset matches {options.pattern!r}"
-    return Answer(Table(header=header, rows=rows, note=note), data, int(not data))
+    return Answer(Table(header=header, rows=tuple(rows), note=note), data, int(not data))
 
 
 def _weights(options: argparse.Namespace) -> Answer:

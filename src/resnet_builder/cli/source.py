@@ -20,7 +20,7 @@ SHOWN: Mapping[str, Any] = {
 }
 # Those that do not change it.
 UNSEEN = {"weights", "adapt_weights", "data_format", "dtype", "layer_prefix"}
-FIELDS = {field.name for field in fields(ResnetConfig)}
+FIELDS = [field.name for field in fields(ResnetConfig)]
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Source:
         return ResnetBuilder.from_config(config, name=name, **self.options)
 
     @property
-    def whole(self) -> Named:
-        """The config; ValueError if it is not all of the network."""
+    def whole(self) -> Any:
+        """The config for `compare`; ValueError if it is not all of the network."""
         if self.options:
             options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
             raise ValueError(f"whole networks are compared, and {self.named.name} has {options}")
@@ -80,16 +80,18 @@ def source_of(
     """
     source, given = _read(Path(name)) if name.lower().endswith(".json") else (name, {})
     options = {option: given.pop(option, default) for option, default in SHOWN.items()}
-    for option in given.keys() - FIELDS - UNSEEN:
+    for option in given.keys() - UNSEEN - set(FIELDS):
         raise ValueError(unknown("option", option, [*SHOWN, *UNSEEN, *FIELDS]))
     named = resolve(
         source,
         given.pop("input_shape", None),
         given.pop("classes", None),
         data_format=given.get("data_format") or "channels_last",
-        **{field: given[field] for field in FIELDS & given.keys()},
+        **{field: given[field] for field in FIELDS if field in given},
     )
-    named = resolve(named, input_shape, classes, **dict(map(_change, changes)))
+    own = {"input_shape": input_shape, "classes": classes}
+    changed = dict(map(_change, changes)) | {k: v for k, v in own.items() if v is not None}
+    named = resolve(named, **changed)
     others = {option: value for option, value in options.items() if value != SHOWN[option]}
     return Source(named, others, tuple(changes))
 
@@ -115,6 +117,8 @@ def _read(file: Path) -> tuple[Any, dict[str, Any]]:
 def _change(text: str) -> tuple[str, Any]:
     """The field and the value of `field=value`."""
     field, _, value = text.partition("=")
+    if field not in FIELDS:
+        raise ValueError(unknown("field", field, FIELDS))
     try:
         return field, json.loads(value)
     except ValueError:

@@ -1,7 +1,7 @@
 """Tables as text, Markdown, LaTeX and HTML."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import zip_longest
@@ -166,7 +166,7 @@ def aligned(
     split = [[cell.split("\n") for cell in row] for row in rows]
     columns = list(zip([[f"{name}  "] for name in header], *split, strict=True))
     widths = [max(len(line) for cell in column for line in cell) for column in columns]
-    blocks = [
+    blocks: list[Iterable[Sequence[str]]] = [
         [header, ["-" * width for width in widths]],
         *(list(zip_longest(*row, fillvalue="")) for row in split),
     ]

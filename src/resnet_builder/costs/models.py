@@ -190,7 +190,7 @@ def _planned_lines(model: Any) -> dict[str, PlannedLines]:
         for layer in (way[-1] if way else model).layers
         if (found := LAYER_RECORDS.get(layer))
     }
-    rows = {}
+    rows = dict[str, PlannedLines]()
     several = len({name.prefix for name in read_names(built).values()}) > 1
     for one in {id(found): found for found in built.values()}.values():
         prefix, plan = one.options["layer_prefix"], one.plan()

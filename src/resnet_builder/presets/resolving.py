@@ -66,10 +66,8 @@ def _find(source: str | ResnetConfig | Named) -> Named:
         return Named("resnet", source)
     if not isinstance(source, str):
         raise TypeError(f"source must be a preset's name or a ResnetConfig, got {source!r}")
-    if is_folder(source) and source not in PRESETS:
-        checkpoint = read_repository(source)
-    else:
-        checkpoint = find_published(source)
+    local = is_folder(source) and source not in PRESETS
+    checkpoint = read_repository(source) if local else find_published(source)
     if checkpoint is None:
         return Named(source, find_preset(source))
     config = find_preset(checkpoint.preset).replace(input_shape=checkpoint.input_shape)

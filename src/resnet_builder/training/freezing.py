@@ -44,9 +44,10 @@ def freeze(model: keras.Model, until: str = "stage3") -> None:
         if place != HEAD
     ]
     parts = sorted((place.stage, place.part) for _, place, _ in bodies)
-    of_all = {part: (None, stage) for stage, part in parts}
-    of_one = {prefix + place.part: (prefix, place.stage) for prefix, place, _ in bodies if prefix}
-    only, last = look_up(of_all | of_one, until, "part of the network")
+    names = {part: (None, stage) for stage, part in parts} | {
+        prefix + place.part: (prefix, place.stage) for prefix, place, _ in bodies if prefix
+    }
+    only, last = look_up(names, until, "part of the network")
     for prefix, place, layers in bodies:
         if only in (None, prefix) and place.stage <= last:
             for layer in layers:
