@@ -112,10 +112,16 @@ class Table:
         return "\n".join([*title, self._render("latex_raw", _latex), *note])
 
     def to_html(self) -> str:
-        """The table in HTML, for a notebook."""
-        table = self._render("unsafehtml", _html)
-        note = escape(self.note).replace("\n", "<br>")
-        return f"<b>{escape(self.title)}</b>{table}<small>{note}</small>"
+        """The table in HTML, for a notebook: texts are aligned left, which a notebook does not."""
+        sides = ["right" if numeric else "left" for numeric in self.numeric]
+        scopes = ["row"] + [""] * (len(sides) - 1)
+        head = "".join(map(_html_cell, self.header, sides, ["col"] * len(sides)))
+        rows = ("".join(map(_html_cell, row, sides, scopes)) for row in self.rows)
+        body = "".join(f"<tr>{row}</tr>\n" for row in rows)
+        caption = f'<caption style="text-align: left">{_html(self.title)}</caption>\n'
+        table = f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n"
+        note = f"<small>{_html(self.note)}</small>" if self.note else ""
+        return f"<table>\n{caption * bool(self.title)}{table}</table>\n{note}"
 
     @property
     def numeric(self) -> list[bool]:
@@ -239,6 +245,12 @@ def _markdown(cell: TableCell) -> str:
 
 def _html(cell: TableCell) -> str:
     return escape(_inline(cell, "\n")).replace("\n", "<br>")
+
+
+def _html_cell(cell: TableCell, side: str, scope: str = "") -> str:
+    """A cell; with a scope, the header of its row or column."""
+    tag, scoped = ("th", f' scope="{scope}"') if scope else ("td", "")
+    return f'<{tag}{scoped} style="text-align: {side}">{_html(cell)}</{tag}>'
 
 
 def _latex(cell: TableCell) -> str:
