@@ -27,10 +27,7 @@ COMMAND_LINE = Interface(
     value=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else str(value),
     between=" ",
 )
-NAME = (
-    "a name of `list` or `weights`, a repository, a folder of one, or a JSON file of "
-    "ResnetConfig.to_json or ResnetBuilder.to_json"
-)
+NAME = "a name of `list` or `weights`, a repository, its folder, or a JSON file of `to_json`"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

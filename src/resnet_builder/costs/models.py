@@ -1,7 +1,7 @@
 """Parameters and multiply-adds of any Keras model, layer by layer."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -16,7 +16,7 @@ from ..model.network import Way, ways_to_networks
 from ..plan.names import Place, read_names
 from .cost import Cost, total_cost
 from .multiply_adds import BatchShape, multiply_adds
-from .profile import planned_lines
+from .profile import PlannedRow, planned_rows
 from .report import Profile, StageProfile
 from .sections import LayerSection, Size, in_sections
 
@@ -29,10 +29,10 @@ def profile_model(model: Any, input_shape: Any = None, classes: int | None = Non
         )
     if classes is not None:
         raise TypeError("classes is for a preset or config; a model has its own")
-    lines = _planned_lines(model)  # of the model itself: the layers of a clone have no record
+    planned = _planned_rows(model)  # of the model itself: the layers of a clone have no record
     if input_shape is not None:
         model = _resized(model, input_shape)
-    return profile_reading(read_model(model), lines)
+    return profile_reading(read_model(model), planned)
 
 
 def _resized(model: keras.Model, input_shape: Any) -> keras.Model:
@@ -171,41 +171,28 @@ def _node_costs(graph: list[Node]) -> list[Cost]:
 # Rows -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class PlannedLines:
-    """The lines and the repeats of a row, and the names of the layers that they describe."""
-
-    lines: tuple[str, ...]
-    repeats: int
-    layers: Set[str]
-
-
-def _planned_lines(model: Any) -> dict[str, PlannedLines]:
-    """What the plan of each network says about a model's rows, by their names."""
+def _planned_rows(model: Any) -> dict[str, PlannedRow]:
+    """What the plans of a model's networks say about its rows, by their names."""
     way = _open_way(model)
     if way is None:
         return {}
-    built = {
-        layer.name: found
-        for layer in (way[-1] if way else model).layers
-        if (found := LAYER_RECORDS.get(layer))
-    }
-    rows = dict[str, PlannedLines]()
-    several = len({name.prefix for name in read_names(built).values()}) > 1
-    for one in {id(found): found for found in built.values()}.values():
-        prefix, plan = one.options["layer_prefix"], one.plan()
-        layers = {name for name, found in built.items() if found is one}
+    layers = (way[-1] if way else model).layers
+    names = read_names(layer.name for layer in layers)
+    several = len({name.prefix for name in names.values()}) > 1
+    built = {layer.name: found for layer in layers if (found := LAYER_RECORDS.get(layer))}
+    rows = dict[str, PlannedRow]()
+    for record in {id(record): record for record in built.values()}.values():
+        prefix, plan = record.options["layer_prefix"], record.plan()
         if plan.is_known:
-            lines = planned_lines(plan, {name.removeprefix(prefix) for name in layers})
-            rows |= {
-                (prefix if several else "") + part: PlannedLines(*of_part, layers)
-                for part, of_part in lines.items()
-            }
+            own = {name.removeprefix(prefix) for name, found in built.items() if found is record}
+            for part, row in planned_rows(plan, own).items():
+                with_prefix = frozenset(prefix + name for name in row.layers)
+                rows[prefix + part if several else part] = row._replace(layers=with_prefix)
     return rows
 
 
-def profile_reading(read: ModelReading, lines: Mapping[str, PlannedLines] = {}) -> Profile:
-    """The profile of a model that has been read, with the lines of its networks."""
+def profile_reading(read: ModelReading, planned: Mapping[str, PlannedRow] = {}) -> Profile:
+    """The profile of a model that has been read, with the planned rows of its networks."""
     model, cost = read.model, total_cost(read.costs)
     return Profile(
         name=model.name,
@@ -213,12 +200,12 @@ def profile_reading(read: ModelReading, lines: Mapping[str, PlannedLines] = {}) 
         parameters=sum(prod(weight.shape) for weight in model.trainable_weights),
         total_parameters=model.count_params(),
         macs=cost.macs,
-        stages=tuple(row for row in _section_rows(read, lines) if row.block or row.macs != 0),
+        stages=tuple(row for row in _section_rows(read, planned) if row.block or row.macs != 0),
         uncounted=cost.uncounted,
     )
 
 
-def _section_rows(read: ModelReading, lines: Mapping[str, PlannedLines]) -> Iterator[StageProfile]:
+def _section_rows(read: ModelReading, planned: Mapping[str, PlannedRow]) -> Iterator[StageProfile]:
     sections: dict[LayerSection, list[int]] = {}
     for node, section in enumerate(read.sections):
         sections.setdefault(section, []).append(node)
@@ -232,11 +219,9 @@ def _section_rows(read: ModelReading, lines: Mapping[str, PlannedLines]) -> Iter
         seen |= weighted.keys()
         kinds = Counter(type(layer).__name__ for layer in weighted.values())
         block, repeats = tuple(f"{count} {kind}" for kind, count in kinds.items()), 1
-        size, planned = read.sizes[nodes[-1]], lines.get(section.name)
-        own = {read.graph[node].layer.name for node in nodes if read.graph[node].inputs}
-        of_plan = planned and {layer.name for layer in weighted.values()} <= planned.layers
-        if planned and of_plan and own & planned.layers:
-            block, repeats, size = planned.lines, planned.repeats, size or (1, 1)
+        size = read.sizes[nodes[-1]]
+        if (row := planned.get(section.name)) and _is_of(row, read, nodes, weighted.values()):
+            block, repeats, size = row.lines, row.repeats, size or (1, 1)
         cost = read.cost_of(nodes)
         yield StageProfile(
             name=section.name,
@@ -247,6 +232,13 @@ def _section_rows(read: ModelReading, lines: Mapping[str, PlannedLines]) -> Iter
             macs=cost.macs,
             total_parameters=cost.total_parameters,
         )
+
+
+def _is_of(row: PlannedRow, read: ModelReading, nodes: list[int], weighted: Iterable[Any]) -> bool:
+    """Whether a planned row is about a section: its lines say what all its weights are of."""
+    computed = {read.graph[node].layer.name for node in nodes if read.graph[node].inputs}
+    all_planned = row.layers.issuperset(layer.name for layer in weighted)
+    return bool(row.lines) and all_planned and not row.layers.isdisjoint(computed)
 
 
 # Multiply-adds ----------------------------------------------------------------------------------

@@ -93,32 +93,36 @@ def profile_plan(plan: Plan, name: str) -> Profile:
     return _profile(_parts(plan), plan.config, name)
 
 
-def planned_lines(plan: Plan, names: Container[str]) -> dict[str, tuple[tuple[str, ...], int]]:
-    """The lines and the repeats of the rows of a plan, as far as a model has its layers.
+class PlannedRow(NamedTuple):
+    """The lines and the repeats of a row, and the names of the layers that it is about."""
+
+    lines: tuple[str, ...]
+    repeats: int
+    layers: frozenset[str]
+
+
+def planned_rows(plan: Plan, names: Container[str]) -> dict[str, PlannedRow]:
+    """The rows of the parts of a plan that a model has: whole blocks, and units of stem and head.
 
     Args:
         plan: plan of the network.
         names: names of the layers that the model has.
     """
-    stages = [
-        (stage, tuple(block for block in stage.blocks if block.output.name in names))
-        for stage in plan.stages
-    ]
-    own_widths = bool(plan.config.widths)
-    parts = [
-        (_Part("stem", _present(plan.stem, names), Cost()), 1),
-        *(
-            (_stage_part(replace(stage, blocks=blocks), own_widths), len(blocks))
-            for stage, blocks in stages
-            if blocks
-        ),
-        (_Part("head", _present(plan.head, names), Cost()), 1),
-    ]
-    return {part.name: (part.lines, repeats) for part, repeats in parts}
+    rows = {}
+    for name, units in (("stem", plan.stem), ("head", plan.head)):
+        present = tuple(unit for unit in units if any(layer.name in names for layer in unit))
+        rows[name] = _planned_row(_Part(name, present, Cost()), chain.from_iterable(present))
+    for stage in plan.stages:
+        blocks = tuple(block for block in stage.blocks if block.output.name in names)
+        if blocks:
+            whole = replace(stage, blocks=blocks)
+            part = _stage_part(whole, bool(plan.config.widths))
+            rows[stage.name] = _planned_row(part, whole.layers, len(blocks))
+    return rows
 
 
-def _present(units: Iterable[Unit], names: Container[str]) -> tuple[Unit, ...]:
-    return tuple(unit for unit in units if any(layer.name in names for layer in unit))
+def _planned_row(part: "_Part", layers: Iterable[Layer], repeats: int = 1) -> PlannedRow:
+    return PlannedRow(part.lines, repeats, frozenset(layer.name for layer in layers))
 
 
 def _shortened(config: ResnetConfig) -> ResnetConfig:
