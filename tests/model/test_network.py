@@ -1,5 +1,6 @@
 """Networks inside a model: with any prefix, among other layers, joined, and of one's own blocks."""
 
+import re
 from functools import cache
 from typing import Any
 
@@ -256,6 +257,7 @@ def test_the_only_network_that_is_a_layer_is_opened(around: Any) -> None:
     head = counts.stages[-1]
     assert (head.name, head.block, head.parameters, head.macs) == ("head", ("1 Dense",), 68, 64)
     assert sum(row.total_parameters for row in counts.stages) == model.count_params()
+    assert {"stage1", "stage2", "dense, 4"} <= set(re.findall(r"stage\d|dense, 4", plot(model).dot))
     freeze(model, "stage1")
     moving = [variable.path.split("/")[-2] for variable in model.trainable_variables]
     assert {name.partition("_")[0] for name in moving} == {"stage2", "own"}

@@ -1,6 +1,7 @@
 """The command `resnet-builder`.
 
-Each command imports only the modules that it needs, for a fast start. Only `convert` imports Keras.
+Each command imports only the modules that it needs, for a fast start. Only `convert` imports Keras,
+and what shows a JSON file with options that no config has.
 """
 
 import argparse
@@ -57,9 +58,7 @@ def _answered(arguments: Sequence[str] | None) -> int:
     options = command_parser().parse_args(arguments)
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_: print(
-                f"{PROGRAM}: {message}", file=sys.stderr
-            )
+            warnings.showwarning = lambda message, *_: _say(str(message))
             words = copy_context()
             words.run(INTERFACE.set, COMMAND_LINE)
             answer: Answer = words.run(options.run, options)
@@ -75,9 +74,13 @@ def _answered(arguments: Sequence[str] | None) -> int:
 
 
 def _failed(message: str, status: int) -> int:
+    _say(message)
+    return status
+
+
+def _say(message: str) -> None:
     if sys.stderr:
         print(f"{PROGRAM}: {message}", file=sys.stderr)
-    return status
 
 
 def _discard_output() -> None:
@@ -299,8 +302,9 @@ def _print(table: Table) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    blocks = [(wrapped(table.title, console.width), ""), *table.blocks(console.width)]
-    for text, kind in [*blocks, (wrapped(table.note, console.width), "note")]:
+    blocks = table.blocks(console.width)
+    title = wrapped(table.title, console.width) if blocks else table.title  # which may be a path
+    for text, kind in [(title, ""), *blocks, (wrapped(table.note, console.width), "note")]:
         if text:
             console.print(text, style=STYLES.get(kind, ""))
 

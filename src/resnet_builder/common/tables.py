@@ -51,23 +51,44 @@ class Table:
         if not self.header:
             return []
         rows = [list(map(cell_text, row)) for row in self.rows]
-        widths = self._widths(rows, width)
+        breaks = self._breaks()
+        widths = self._widths(rows, breaks, width)
         kinds = [*self.kinds, *[""] * (len(rows) - len(self.kinds))]
         if widths is None:
             lists = (self._list(row, width or 0) for row in rows)
             return list(zip(lists, kinds, strict=True))
-        cells = [list(map(self._broken, row, range(len(row)), widths)) for row in rows]
+        cells = [
+            [
+                wrapped(cell, own) if may_break and len(cell) > own else cell
+                for cell, may_break, own in zip(row, breaks, widths, strict=True)
+            ]
+            for row in rows
+        ]
         return list(zip(aligned(self.header, cells, self.numeric), ["header", *kinds], strict=True))
 
-    def _widths(self, rows: list[list[str]], width: int | None) -> list[int] | None:
+    def _breaks(self) -> list[bool]:
+        """One bool per column: True for texts, and not for names, numbers and stacks."""
+        stacks = [
+            any(isinstance(cell, Stack) for cell in of) for of in zip(*self.rows, strict=True)
+        ]
+        return [
+            not (is_number or is_stack or (column == 0 and not self.wrap))
+            for column, (is_number, is_stack) in enumerate(
+                zip(self.numeric, stacks or [False] * len(self.header), strict=True)
+            )
+        ]
+
+    def _widths(
+        self, rows: list[list[str]], breaks: list[bool], width: int | None
+    ) -> list[int] | None:
         """The width of every column; None if they cannot be narrow enough."""
         columns = list(zip([f"{name}  " for name in self.header], *rows, strict=True))
         widths = [max(len(line) for cell in of for line in cell.split("\n")) for of in columns]
         least = [
-            min(own, max(16, *(len(word) for cell in of for word in cell.split())))
-            if self._has_words(column)
+            min(own, max([16, *(len(word) for cell in of for word in cell.split())]))
+            if may_break
             else own
-            for column, (of, own) in enumerate(zip(columns, widths, strict=True))
+            for of, own, may_break in zip(columns, widths, breaks, strict=True)
         ]
         widths[0] = min(widths[0], max(self.wrap or widths[0], least[0]))
         excess = 0 if width is None else sum(widths) + 2 * (len(widths) - 1) - width
@@ -77,15 +98,6 @@ class Table:
                 return None
             widths[spare.index(max(spare))] -= 1
         return widths
-
-    def _has_words(self, column: int) -> bool:
-        """Whether a column has texts: no names, which are in the first one, and no stacks."""
-        if self.numeric[column] or any(isinstance(row[column], Stack) for row in self.rows):
-            return False
-        return column > 0 or bool(self.wrap)
-
-    def _broken(self, cell: str, column: int, width: int) -> str:
-        return wrapped(cell, width) if self._has_words(column) else cell
 
     def _list(self, row: list[str], width: int) -> str:
         """A row as its first cell, and the name and the text of each other cell below it."""

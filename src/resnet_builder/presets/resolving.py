@@ -7,9 +7,9 @@ from typing import Any
 from ..common.shapes import image_shape
 from ..common.words import argument
 from ..config import ResnetConfig
-from .networks import PRESETS, find_preset
+from .networks import find_preset
 from .published_weights import PublishedWeights
-from .repositories import find_published, is_folder, read_repository
+from .repositories import find_published
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,8 @@ def resolve(
     """Return the config of a name, or a given config, with some fields changed.
 
     Args:
-        source: a preset's name, a checkpoint's name or repository (its network, with its input
-            size and number of classes), a folder with the files of a repository, a config, or what
-            this function has returned.
+        source: a preset's name; a checkpoint's name, repository or folder (its network, with its
+            input size and number of classes); a config; or what this function has returned.
         input_shape: input shape in the order of `data_format`. Default: the config's own.
         classes: number of classes. Default: the config's own.
         corrected_call: function that writes the corrected call for a shape that looks as if in
@@ -66,8 +65,7 @@ def _find(source: str | ResnetConfig | Named) -> Named:
         return Named("resnet", source)
     if not isinstance(source, str):
         raise TypeError(f"source must be a preset's name or a ResnetConfig, got {source!r}")
-    local = is_folder(source) and source not in PRESETS
-    checkpoint = read_repository(source) if local else find_published(source)
+    checkpoint = find_published(source)
     if checkpoint is None:
         return Named(source, find_preset(source))
     config = find_preset(checkpoint.preset).replace(input_shape=checkpoint.input_shape)
