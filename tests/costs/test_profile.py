@@ -94,6 +94,7 @@ def test_input_shape_and_classes_change_the_counts(direct: bool) -> None:
         model = ResnetBuilder.from_preset("keras_resnet18", (None, None, 3), 10)
         assert profile(model).macs is None
         counts = profile(model, (32, 32, 3))
+        assert str(counts) == str(profile("keras_resnet18", (32, 32, 3), 10))
         assert model.input_shape == (None, None, None, 3)  # the model itself is unchanged
     # original_presets.json
     assert (counts.parameters, counts.total_parameters) == (11_184_650, 11_192_458)
