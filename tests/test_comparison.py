@@ -40,3 +40,14 @@ def test_every_preset_compares_with_resnet50_both_ways(name: str) -> None:
         assert text.splitlines()[2].startswith(pair[0])
         assert f"\n{pair[1]} " in text
         assert max(map(len, text.splitlines())) <= 100
+
+
+def test_names_are_those_that_are_given() -> None:
+    mine = PRESETS["resnet18"].replace(eca=True)
+    comparison = compare("resnet18", mine, names=("theirs", "mine"))
+    first, *_, last = (row[0] for row in comparison.table().rows)
+    assert (first, last) == ("theirs", "mine")
+    assert "theirs" in comparison.plot().dot
+    for names in ("ab", ("a",), ("a", 1)):
+        with pytest.raises(ValueError, match="names must be two texts"):
+            compare("resnet18", mine, names=names)  # type: ignore[arg-type]

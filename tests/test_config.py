@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from resnet_builder import ResnetConfig, bottleneck
+from resnet_builder import PRESETS, ResnetConfig, bottleneck
 
 pytestmark = pytest.mark.once
 
@@ -64,3 +64,19 @@ def test_refused(changes: dict[str, Any], error: type[Exception], message: str) 
 def test_unknown_fields_in_json() -> None:
     with pytest.raises(TypeError, match="did you mean 'filters'"):
         ResnetConfig.from_json('{"filtres": 3}')
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_repr_of_a_preset_makes_an_equal_config(name: str) -> None:
+    assert eval(repr(PRESETS[name])) == PRESETS[name]
+
+
+def test_the_repr_has_what_differs_from_the_defaults() -> None:
+    assert repr(CONFIG) == "ResnetConfig(repetitions=(2, 2), block='basic_block')"
+    assert repr(CONFIG.replace(block="bottleneck", se_ratio=0.25, input_shape=(None, 32, 3))) == (
+        "ResnetConfig(repetitions=(2, 2), block='bottleneck', se_ratio=0.25, "
+        "input_shape=(None, 32, 3))"
+    )
+    initializer = {"class_name": "HeNormal", "config": {"seed": 3}}
+    drawn = CONFIG.replace(kernel_initializer=initializer, classifier_initializer="zeros")
+    assert eval(repr(drawn)) == drawn

@@ -1,5 +1,6 @@
 """feature_info: what it reads in a plan or a model is what the feature maps are."""
 
+import json
 from typing import Any
 
 import keras
@@ -98,3 +99,12 @@ def test_refused() -> None:
         feature_info(7)
     with pytest.raises(ValueError, match="such as stem_conv or stage1_block1_out"):
         feature_info(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]))
+
+
+def test_the_levels_are_a_dict_and_a_table() -> None:
+    levels = feature_info("resnet18")
+    assert levels == dict(levels)
+    assert json.loads(json.dumps(list(levels))) == list(levels)
+    assert str(levels).splitlines()[-1].split() == ["stage4", "stage4_block2_out", "32", "512"]
+    assert '<th scope="row" style="text-align: left">stem</th>' in levels._repr_html_()
+    assert repr(levels).startswith("{'stem': FeatureLevel(layer='stem_act', stride=2")

@@ -54,6 +54,7 @@ def test_the_public_names() -> None:
         "Comparison",
         "Diagram",
         "FeatureLevel",
+        "FeatureLevels",
         "FoldingReport",
         "Guess",
         "PRESETS",

@@ -10,6 +10,7 @@ from .costs.report import Profile as Profile
 from .costs.report import StageProfile as StageProfile
 from .description import config_of as config_of
 from .features import FeatureLevel as FeatureLevel
+from .features import FeatureLevels as FeatureLevels
 from .features import feature_info as feature_info
 from .inference.folding import FoldingReport as FoldingReport
 from .inference.folding import fold_batch_norm as fold_batch_norm

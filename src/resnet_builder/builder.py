@@ -12,12 +12,12 @@ from .common.checks import look_up, positive_int, unknown
 from .common.shapes import AXIS_ORDERS, image_shape, in_order
 from .config import ORIGINAL, BlockFunction, ConfigChanges, ResnetConfig, repetition_list
 from .description import (
-    BUILD_RECORDS,
     BuildOptions,
     BuildRecord,
     PresetOptions,
     arguments_in,
     json_of,
+    record,
 )
 from .model.assemble import assemble
 from .model.initializers import DrawnKernels, blank, restore_initializers
@@ -187,7 +187,7 @@ class ResnetBuilder:
                     plan = make_plan(named.config.replace(classes=found), head, output_stride)
                 model = assemble(plan, style, name, outputs)
                 _load_blank(model, plan, layer_prefix, tensors, adapt=adapt_weights)
-        BUILD_RECORDS[model] = BuildRecord(plan.config, options)
+        record(model, BuildRecord(plan.config, options))
         return model
 
     @staticmethod
@@ -218,7 +218,8 @@ class ResnetBuilder:
         global settings. Keep it beside the files of an experiment, from its beginning.
 
         Args:
-            model: a model that `ResnetBuilder` returned.
+            model: a model that `ResnetBuilder` returned, or one that has it as a layer: the text is
+                of the network alone.
 
         Raises:
             TypeError: not a Keras model, or one with a custom block function.

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +116,12 @@ class Comparison(Tabular):
         return Table(header=header, rows=tuple(rows), note=note, wrap=60)
 
 
-def compare(first: str | ResnetConfig, second: str | ResnetConfig) -> Comparison:
+def compare(
+    first: str | ResnetConfig,
+    second: str | ResnetConfig,
+    *,
+    names: tuple[str, str] | None = None,
+) -> Comparison:
     """Compare two networks field by field, with the cost of each difference.
 
     The differences are applied one after the other, in the order of `ResnetConfig`'s fields, so
@@ -126,13 +131,15 @@ def compare(first: str | ResnetConfig, second: str | ResnetConfig) -> Comparison
     Args:
         first: a name of `list_presets()` or `list_weights()`, or a `ResnetConfig`.
         second: the other name or `ResnetConfig`.
+        names: their names in the table and in the picture. Default: their own; a config is called
+            resnet.
 
     Returns:
         The comparison, which prints as a table.
 
     Raises:
         TypeError: an argument of another type.
-        ValueError: an unknown name.
+        ValueError: an unknown name, or not two of `names`.
 
     Example:
         >>> for difference in compare("resnet50_v1", "resnet50").differences:
@@ -147,7 +154,16 @@ def compare(first: str | ResnetConfig, second: str | ResnetConfig) -> Comparison
     """
     networks = resolve(first), resolve(second)
     configs = networks[0].config, networks[1].config
-    return Comparison(profile(first), profile(second), tuple(_differences(*configs)), configs)
+    counts = profile(first), profile(second)
+    if names is not None:
+        counts = _under_names(names, *counts)
+    return Comparison(*counts, tuple(_differences(*configs)), configs)
+
+
+def _under_names(names: Any, first: Profile, second: Profile) -> tuple[Profile, Profile]:
+    if not (isinstance(names, tuple | list) and [type(name) for name in names] == [str, str]):
+        raise ValueError(f'names must be two texts, such as ("mine", "theirs"), got {names!r}')
+    return replace(first, name=names[0]), replace(second, name=names[1])
 
 
 def _differences(first: ResnetConfig, second: ResnetConfig) -> Iterator[Difference]:

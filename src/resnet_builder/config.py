@@ -51,7 +51,7 @@ Biases = Literal["unless_normalized"]
 Widths = tuple[tuple[tuple[int, ...], ...], ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ResnetConfig:
     """The description of a residual network: frozen, hashable, to and from JSON.
 
@@ -153,8 +153,8 @@ class ResnetConfig:
 
     Example:
         >>> config = ResnetConfig(block="basic_block", repetitions=[2, 2, 2, 2])
-        >>> config.repetitions
-        (2, 2, 2, 2)
+        >>> config
+        ResnetConfig(repetitions=(2, 2, 2, 2), block='basic_block')
         >>> ResnetConfig.from_json(config.to_json()) == config
         True
     """
@@ -242,6 +242,16 @@ class ResnetConfig:
             return filters
         return tuple(filters * 2**stage for stage in range(len(self.repetitions)))
 
+    def __repr__(self) -> str:
+        """The call that makes the config, without the fields that have their defaults."""
+        values = ((field, getattr(self, field.name)) for field in dataclasses.fields(self))
+        given = (
+            f"{field.name}={_as_given(value)!r}"
+            for field, value in values
+            if value != field.default
+        )
+        return f"ResnetConfig({', '.join(given)})"
+
     def replace(self, **changes: Unpack["Changes"]) -> "ResnetConfig":
         """Return the same network with some fields changed.
 
@@ -278,6 +288,13 @@ class ResnetConfig:
             64
         """
         return config_of_fields(json.loads(text))
+
+
+def _as_given(value: Any) -> Any:
+    """The value of a field in a form that Python can read."""
+    if isinstance(value, Initializer):
+        return {"class_name": value.class_name, "config": dict(value.config)}
+    return value
 
 
 def fields_of(config: ResnetConfig) -> dict[str, Any]:

@@ -7,12 +7,12 @@ process. A model that is loaded from a file, copied, or changed by `keras.Model`
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from .config import ConfigChanges, ResnetConfig, Variations, config_of_fields, fields_of
-from .plan.network import Pooling
+from .plan.network import Head, Plan, Pooling, make_plan
 
 if TYPE_CHECKING:
     import keras
@@ -52,16 +52,29 @@ class BuildRecord:
     config: ResnetConfig
     options: Mapping[str, Any]
 
+    def plan(self) -> Plan:
+        """The plan of the model, and of what else is made of its layers."""
+        head = Head(**{field.name: self.options[field.name] for field in fields(Head)})
+        return make_plan(self.config, head, self.options["output_stride"])
 
+
+# Of the models that ResnetBuilder returned, and of their layers, which other models may take over.
 BUILD_RECORDS: WeakKeyDictionary[Any, BuildRecord] = WeakKeyDictionary()
+LAYER_RECORDS: WeakKeyDictionary[Any, BuildRecord] = WeakKeyDictionary()
+
+
+def record(model: Any, built_from: BuildRecord) -> None:
+    """Remember what a model and its layers were built from, as long as they live."""
+    BUILD_RECORDS[model] = built_from
+    LAYER_RECORDS.update(dict.fromkeys(model.layers, built_from))
 
 
 def build_record_of(model: Any) -> BuildRecord:
     """What a model was built from; errors as in `config_of`."""
-    from .model.network import check_model
+    from .model.network import check_model, holder_of
 
     check_model(model)
-    if found := BUILD_RECORDS.get(model):
+    if found := BUILD_RECORDS.get(model) or BUILD_RECORDS.get(holder_of(model)):
         return found
     raise ValueError(
         f"the config of {model.name!r} is unknown: only the model that ResnetBuilder returned in "
@@ -77,12 +90,13 @@ def config_of(model: "keras.Model") -> ResnetConfig:
     model is made of core Keras layers alone: keep `ResnetBuilder.to_json(model)` beside the file.
 
     Args:
-        model: a model that `ResnetBuilder` returned, trained or not.
+        model: a model that `ResnetBuilder` returned, trained or not, or one that has it as a layer.
 
     Raises:
         TypeError: not a Keras model.
-        ValueError: any other model: one that is loaded, a copy (`keras.models.clone_model`,
-            `without_blocks`, `fold_batch_norm`), or `keras.Model` of its layers.
+        ValueError: a model with several of them, or any other one: one that is loaded, a copy
+            (`keras.models.clone_model`, `without_blocks`, `fold_batch_norm`), or `keras.Model` of
+            its layers.
 
     Example:
         >>> from resnet_builder import ResnetBuilder, compare, config_of

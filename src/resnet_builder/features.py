@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .common.tables import Table, Tabular
 from .config import ResnetConfig
 from .plan.layers import OwnBlock, Strided
 from .plan.names import OUT, STEM, Place
@@ -34,9 +35,30 @@ class FeatureLevel:
     channels: int
 
 
+class FeatureLevels(dict[str, FeatureLevel], Tabular):
+    """The feature maps of a network by name: a dict that prints as a table.
+
+    Example:
+        >>> from resnet_builder import feature_info
+        >>> print(feature_info("resnet34"))
+        feature    layer                stride    channels
+        ---------  -----------------  --------  ----------
+        stem       stem_act                  2          64
+        stage1     stage1_block3_out         4          64
+        stage2     stage2_block4_out         8         128
+        stage3     stage3_block6_out        16         256
+        stage4     stage4_block3_out        32         512
+    """
+
+    def table(self) -> Table:
+        """A row for every feature map."""
+        rows = tuple((name, of.layer, of.stride, of.channels) for name, of in self.items())
+        return Table(header=("feature", "layer", "stride", "channels"), rows=rows)
+
+
 def feature_info(
     source: "str | ResnetConfig | keras.Model", *, output_stride: int | None = None
-) -> dict[str, FeatureLevel]:
+) -> FeatureLevels:
     """List the feature maps of a network, with their layers, strides and channels.
 
     The names are those of `ResnetBuilder.from_preset(..., features=)`: `"stem"`, the map before the
@@ -45,18 +67,20 @@ def feature_info(
 
     Args:
         source: a name of `list_presets()` or `list_weights()`, a `ResnetConfig`, or a Keras model
-            with one or several networks of this package.
+            with one or several networks of this package, or with a model of these as a layer.
         output_stride: as in `ResnetBuilder.from_preset`; a model has its own.
 
     Returns:
-        The levels by name, from the stem on. Those of a model are the ones that it has; if several
-        networks are joined in it, the names begin with the `layer_prefix`, as those of the layers
-        always do. The strides are relative to the model's input.
+        The levels by name, from the stem on: a dict, which prints as a table. Those of a model are
+        the ones that it has; if several networks are joined in it, the names begin with the
+        `layer_prefix`, as those of the layers always do. The strides are relative to the model's
+        input.
 
     Raises:
         TypeError: a source of another type; `output_stride` with a model.
         ValueError: an unknown name, an output stride that the network does not reach, or a model
-            without layers that are named as in this package.
+            without layers that are named as in this package, or with several models inside it that
+            have them.
 
     Example:
         >>> for name, level in feature_info("resnet50", output_stride=16).items():
@@ -84,35 +108,36 @@ def feature_info(
 NO_CONVS = ("input", "pool")
 
 
-def _planned_levels(plan: Plan) -> dict[str, FeatureLevel]:
+def _planned_levels(plan: Plan) -> FeatureLevels:
     layers = list(plan.layers)
     positions = {layer.name: number for number, layer in enumerate(layers)}
     strides = _strides(
         (layer.strides[0] if isinstance(layer, Strided | OwnBlock) else 1 for layer in layers),
         ([positions[name] for name in layer.inputs] for layer in layers),
     )
-    return {
-        name: FeatureLevel(layer.name, strides[positions[layer.name]], layer.output_channels)
+    return FeatureLevels(
+        (name, FeatureLevel(layer.name, strides[positions[layer.name]], layer.output_channels))
         for name, layer in plan.features.items()
-    }
+    )
 
 
-def _built_levels(model: Any) -> dict[str, FeatureLevel]:
+def _built_levels(model: Any) -> FeatureLevels:
     from .model.graph import model_graph
-    from .model.network import networks_of
+    from .model.network import holder_of, model_inside, networks_of, way_to_network
 
-    networks = networks_of(model)
-    graph = model_graph(model)
+    way = way_to_network(model)
+    networks = networks_of(holder_of(model))
+    graph = model_graph(model, lambda layer, _: model_inside(layer) if layer in way else None)
     strides = _strides(
         (getattr(node.layer, "strides", (1,))[0] for node in graph),
         (node.inputs for node in graph),
     )
-    nodes = {node.layer.name: (node, stride) for node, stride in zip(graph, strides, strict=True)}
-    levels = {}
+    nodes = {id(node.layer): (node, stride) for node, stride in zip(graph, strides, strict=True)}
+    levels = FeatureLevels()
     for network in networks:
         prefix = network.prefix if len(networks) > 1 else ""
         for part, layer in _last_layers(network.places).items():
-            node, stride = nodes[layer.name]
+            node, stride = nodes[id(layer)]
             levels[prefix + part] = FeatureLevel(layer.name, stride, node.output_shape[-1])
     return levels
 

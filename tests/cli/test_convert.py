@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -55,6 +56,25 @@ def test_fold(safetensors: str, tmp_path: Path, capsys: pytest.CaptureFixture[st
     ]
     model = ResnetBuilder.from_preset("resnet18", weights=safetensors)
     assert_same_weights(keras.models.load_model(file), fold_batch_norm(model))
+
+
+def test_the_network_of_a_json_file_with_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    small: dict[str, Any] = {
+        "filters": 8,
+        "repetitions": (1, 1),
+        "input_shape": (16, 16, 3),
+        "classes": 4,
+    }
+    body = ResnetBuilder.from_preset("resnet18", include_top=False, se_ratio=0.5, **small)
+    body.save_weights("in.weights.h5")
+    plain = ResnetBuilder.from_preset("resnet18", include_top=False, **small)
+    Path("net.json").write_text(ResnetBuilder.to_json(plain), encoding="utf-8")
+    changed = ["--set", "se_ratio=0.5"]
+    assert main(["convert", "in.weights.h5", "net.json", "out.keras", *changed]) == 0
+    assert_same_weights(keras.models.load_model("out.keras"), body)
 
 
 def test_other_classes_and_channels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from resnet_builder import PRESETS, ResnetBuilder, profile
 from resnet_builder.cli.main import main
 
 pytestmark = pytest.mark.once
@@ -16,8 +18,20 @@ pytestmark = pytest.mark.once
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "wide*"]) == 0
     assert capsys.readouterr().out.splitlines()[2:] == [
-        "wide_resnet50_2     68,883,240   11,398,021,120",
-        "wide_resnet101_2   126,886,696   22,753,050,624",
+        "wide_resnet50_2 *   wide ResNet  224x224x3    68,883,240   11,398,021,120",
+        "wide_resnet101_2 *  wide ResNet  224x224x3   126,886,696   22,753,050,624",
+        "* has ImageNet weights",
+    ]
+    assert main(["list", "wrn28_10", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [
+        {
+            "name": "wrn28_10",
+            "family": "pre-activation wide ResNet",
+            "input_shape": [32, 32, 3],
+            "imagenet_weights": False,
+            "parameters": 36_479_194,
+            "macs": 5_243_328_768,
+        }
     ]
     assert main(["list", "vgg*"]) == 1
     assert "no preset matches 'vgg*'" in capsys.readouterr().out
@@ -85,6 +99,191 @@ def test_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed.err.count("\n") == 1
 
 
+# Networks and changes ---------------------------------------------------------------------------
+
+TINY = ["filters=8", "repetitions=[1, 1]", "input_shape=[16, 16, 3]", "classes=4"]
+CONFIG = PRESETS["resnet18"].replace(
+    filters=8, repetitions=[1, 1], input_shape=[16, 16, 3], classes=4
+)
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One network as JSON of both kinds, and a folder with the files of a repository."""
+    monkeypatch.chdir(tmp_path)
+    Path("config.json").write_text(CONFIG.to_json(), encoding="utf-8")
+    model = ResnetBuilder.from_config(CONFIG)
+    Path("model.JSON").write_text(ResnetBuilder.to_json(model), encoding="utf-8")
+    body = ResnetBuilder.from_config(CONFIG, include_top=False, name="body", output_stride=4)
+    Path("body.json").write_text(ResnetBuilder.to_json(body), encoding="utf-8")
+    hand = {"preset": "resnet18", "stem": "cifar", "classes": 3, "weights": "none"}
+    Path("hand.json").write_text(json.dumps(hand), encoding="utf-8")
+    Path("folder").mkdir()
+    settings = {"architecture": "resnet18", "num_classes": 4, "input_size": [3, 64, 48]}
+    settings |= {"mean": [0.5] * 3, "std": [0.5] * 3}
+    Path("folder", "config.json").write_text(json.dumps(settings), encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("config.json", "config"), ("./model.JSON", "resnet"), ("resnet18", "resnet18")],
+)
+def test_the_network_of_a_name(
+    files: Path, name: str, title: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes = ["--set", *TINY] if name == "resnet18" else []
+    assert main(["show", name, *changes]) == 0
+    shown, *lines = capsys.readouterr().out.splitlines()
+    assert shown.startswith(title)
+    assert shown.endswith("16x16x3")
+    assert lines == str(profile(CONFIG)).splitlines()[1:]
+    assert main(["show", name, *changes, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["parameters"] == profile(CONFIG).parameters
+    assert main(["plot", name, "a.dot", *changes]) == 0
+    assert "dense, 4" in Path("a.dot").read_text(encoding="utf-8")
+    capsys.readouterr()
+    assert main(["compare", name, "config.json", *([] if changes else ["--set", "eca=true"])]) == 0
+    assert ("eca True" in capsys.readouterr().out) is not bool(changes)
+
+
+def test_the_options_of_a_json_file_and_a_folder(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["show", "body.json"]) == 0
+    body = ResnetBuilder.from_config(CONFIG, include_top=False, name="body", output_stride=4)
+    assert capsys.readouterr().out == f"{profile(body)}\n"
+    assert main(["compare", "resnet18", "body.json"]) == 2
+    assert "body has include_top=False, output_stride=4" in capsys.readouterr().err
+    assert main(["show", "hand.json", "--input-shape", "32", "32", "3"]) == 0
+    whole = profile(PRESETS["resnet18"].replace(stem="cifar"), (32, 32, 3), 3)
+    assert f"{whole.macs:,}" in capsys.readouterr().out
+    assert main(["show", str(files / "folder")]) == 0
+    assert capsys.readouterr().out.startswith("resnet18, 64x48x3")
+
+
+def test_changes(capsys: pytest.CaptureFixture[str]) -> None:
+    changes = ["--set", "stem=cifar", "se_ratio=0.25", "--set", "stem_filters=null", "eca=false"]
+    assert main(["show", "resnet18", *changes]) == 0
+    changed = PRESETS["resnet18"].replace(stem="cifar", se_ratio=0.25)
+    title, *lines = capsys.readouterr().out.splitlines()
+    assert title.startswith("resnet18 (stem=cifar, se_ratio=0.25, stem_filters=null, eca=false)")
+    assert lines == str(profile(changed)).splitlines()[1:]
+    for change, message in {
+        "stm=cifar": "unknown field 'stm': did you mean 'stem'?",
+        "data_format=1": "unknown field 'data_format': choose from 'repetitions'",
+        "stem=cfar": "unknown stem 'cfar': did you mean 'cifar'?",
+        "se_ratio=much": "se_ratio must be a number, got 'much'",
+        "filters=": "filters must be an integer, got ''",
+        "block=null": "block must be a name or a function, got None",
+    }.items():
+        assert main(["show", "resnet18", "--set", change]) == 2
+        assert message in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["plot", "resnet18", "--set", "stem=cifar", "net.svg"])
+    assert "'net.svg' is not FIELD=VALUE; write --set last" in capsys.readouterr().err
+
+
+def test_json_that_is_no_network(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for text, message in {
+        "{": "bad.json is not the JSON of a network: Expecting",
+        "[]": "bad.json is not the JSON of a network",
+        '{"repetition": [1]}': "did you mean 'repetitions'",
+        '{"preset": "resnet18", "clases": 3}': "unknown option 'clases': did you mean 'classes'",
+        '{"preset": "resnet81"}': "unknown preset 'resnet81'",
+    }.items():
+        Path("bad.json").write_text(text, encoding="utf-8")
+        assert main(["show", "bad.json"]) == 2
+        assert message in capsys.readouterr().err
+    assert main(["show", "none.json"]) == 2
+    assert "there is no file 'none.json'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("show resnet5O", "`resnet-builder list` names them all"),
+        ("verify resnet5O", "`resnet-builder list` names them all"),
+        ("show resnet50.no", "`resnet-builder weights resnet50` lists them all"),
+        ("show resnet18 --input-shape 3 64 48", "write --input-shape 64 48 3"),
+        (
+            "show senet154 --set stem_pool=max_ceil --input-shape 1 1 3",
+            "--input-shape 1 1 3 is too",
+        ),
+        ("plot resnet18 x.png --size 0 4", "write --size 1200 630"),
+    ],
+)
+def test_messages_are_in_the_words_of_the_command_line(
+    command: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command.split()) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert not re.search(r"list_\w+\(|\w=[(\"']", error)
+    # Python's words are still those of the library.
+    with pytest.raises(ValueError, match=r"list_presets\(\) names them all"):
+        profile("resnet5O")
+
+
+# Output -----------------------------------------------------------------------------------------
+
+WIDTHS = (20, 40, 60, 80, 200)
+SHOWN = (
+    "list resnet*50*",
+    "weights resnet34*",
+    "coverage",
+    "show resnet50",
+    "show seresnext26d_32x4d --set stem=cifar",
+    "compare resnet50 wrn28_10",
+    "verify resnet50*",
+)
+
+
+@pytest.mark.parametrize("command", SHOWN)
+def test_a_narrow_terminal_has_every_word_and_number(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(command.split()) == 0
+    piped = capsys.readouterr().out.splitlines()
+    header = next(number for number, line in enumerate(piped) if line.startswith("---")) - 1
+    words = {word for line in (*piped[:header], *piped[header + 2 :]) for word in line.split()}
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    for width in WIDTHS:
+        monkeypatch.setenv("COLUMNS", str(width))
+        assert main(command.split()) == 0
+        shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+        assert not words - set(shown.split()), width
+        if "show" not in command:  # stacks of layers are not broken
+            longest = max(map(len, words))
+            assert max(map(len, shown.splitlines())) <= max(width, longest + len("    "))
+
+
+def test_a_full_disk_a_closed_output_and_a_reader_that_has_seen_enough() -> None:
+    command = f"{sys.executable} -m resnet_builder.cli.main"
+    for redirected, status, message in (
+        ("show resnet18 > /dev/full", 1, "cannot write the output: No space left on device"),
+        ("show resnet18 >&-", 1, "cannot write the output: it is closed"),
+        ("show resnet18 --json > /dev/full", 1, "cannot write the output: No space"),
+        ("list | true", 141, ""),
+    ):
+        script = f"set -o pipefail; {command} {redirected}"
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+        assert done.returncode == status
+        assert done.stderr.count("\n") == bool(message)
+        assert message in done.stderr
+
+
+def test_an_interrupt(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("resnet_builder.costs.profile.profile", interrupted)
+    assert main(["show", "resnet18"]) == 130
+    assert capsys.readouterr().err == "resnet-builder: interrupted\n"
+
+
 def test_in_colour_on_a_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,13 +300,6 @@ def test_in_colour_on_a_terminal(
     assert "\x1b[33m" in printed  # differs: yellow
     assert "4,089,184,256" in printed
     assert main(["list", "vgg*"]) == 1
-
-
-def test_a_reader_that_has_seen_enough() -> None:
-    command = f"{sys.executable} -m resnet_builder.cli.main list | head -3"
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
-    assert len(done.stdout.splitlines()) == 3
-    assert done.stderr == ""
 
 
 def test_an_output_without_unicode() -> None:
@@ -127,6 +319,8 @@ NOT_LOADED = {
     "verify resnet50": {"comparison", "pictures", "pydot", "rich"},
     "compare resnet18 resnet34": {"pictures", "pydot", "rich"},
     "plot resnet18 net.dot": {"keras", "tensorflow", "numpy", "rich"},
+    "show resnet18 --set stem=cifar": {"keras", "numpy", "rich"},
+    "convert none.pth resnet18 net.keras": {"keras", "tensorflow"},
 }
 
 

@@ -21,6 +21,44 @@ def test_every_result_has_every_form(result: Tabular) -> None:
     assert "-:|" in markdown
     assert r"\begin{tabular}" in latex
     assert "<table>" in html
+    assert html.count("<tr>") == len(result.table().rows) + 1
+
+
+def test_a_table_in_a_notebook_has_texts_on_the_left_and_headers() -> None:
+    table = Table(header=("a<", "n"), rows=(("x", 1), ("y", None)), title="t & u", note="1\n2")
+    assert table.to_html().splitlines() == [
+        "<table>",
+        '<caption style="text-align: left">t &amp; u</caption>',
+        '<thead><tr><th scope="col" style="text-align: left">a&lt;</th>'
+        '<th scope="col" style="text-align: right">n</th></tr></thead>',
+        "<tbody>",
+        '<tr><th scope="row" style="text-align: left">x</th>'
+        '<td style="text-align: right">1</td></tr>',
+        '<tr><th scope="row" style="text-align: left">y</th>'
+        '<td style="text-align: right">?</td></tr>',
+        "</tbody>",
+        "</table>",
+        "<small>1<br>2</small>",
+    ]
+
+
+LONG = Table(
+    header=("name", "words", "number"),
+    rows=(("a-long-name-of-one-word", "words that may be on other lines", 1_234_567),),
+)
+
+
+def test_a_table_in_a_narrow_terminal() -> None:
+    assert LONG.blocks(100) == LONG.blocks()
+    wrapped = [text for text, _ in LONG.blocks(55)]
+    assert wrapped[1].splitlines() == [
+        "a-long-name-of-one-word  words that may be  1,234,567",
+        "                         on other lines",
+    ]
+    assert [text for text, _ in LONG.blocks(20)] == [
+        "a-long-name-of-one-word\n"
+        "  words words that\n    may be on other\n    lines\n  number 1,234,567"
+    ]
 
 
 def test_every_line_of_a_note_is_a_comment_in_latex() -> None:

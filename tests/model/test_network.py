@@ -1,5 +1,6 @@
 """Networks inside a model: with any prefix, among other layers, joined, and of one's own blocks."""
 
+import re
 from functools import cache
 from typing import Any
 
@@ -10,11 +11,15 @@ import pytest
 from resnet_builder import (
     ResnetBuilder,
     along_paths,
+    compile_recipe,
+    config_of,
+    feature_info,
     freeze,
     load_weights,
     plot,
     profile,
     reordered,
+    unfreeze,
     without_blocks,
 )
 from resnet_builder.model.network import networks_of
@@ -210,12 +215,150 @@ def test_a_network_without_its_stem() -> None:
 def test_no_network(function: Any) -> None:
     image = keras.Input((8, 8, 3))
     model = keras.Model(image, layers.Conv2D(4, 3, name="conv2_block1_1_conv")(image), name="other")
-    around = keras.Sequential([keras.Input((16, 16, 3)), small()], name="other")
-    for other, where in ((model, ""), (around, r", model\.get_layer\('net'\)")):
-        with pytest.raises(ValueError, match=f"'other' has no layers .* itself{where}$"):
-            function(other)
+    with pytest.raises(ValueError, match=r"'other' has no layers .* itself$"):
+        function(model)
     with pytest.raises(TypeError, match="model must be a Keras model, got 'resnet18'"):
         function("resnet18")
+
+
+# Networks that are a layer ----------------------------------------------------------------------
+
+BODY: dict[str, Any] = {"include_top": False, "classes": None, "name": "base"}
+
+
+def sequential(base: keras.Model) -> keras.Model:
+    head = [layers.GlobalAveragePooling2D(), layers.Dense(4, name="own")]
+    return keras.Sequential([keras.Input((16, 16, 3)), base, *head], name="around")
+
+
+def functional(base: keras.Model) -> keras.Model:
+    image = keras.Input((16, 16, 3))
+    x = layers.GlobalAveragePooling2D()(base(layers.Rescaling(2.0)(image)))
+    return keras.Model(image, layers.Dense(4, name="own")(x), name="around")
+
+
+def twice(base: keras.Model) -> keras.Model:
+    return functional(keras.Sequential([keras.Input((16, 16, 3)), base], name="inner"))
+
+
+AROUND = {"sequential": sequential, "functional": functional, "twice": twice}
+
+
+@pytest.mark.parametrize("around", AROUND.values(), ids=list(AROUND))
+def test_the_only_network_that_is_a_layer_is_opened(around: Any) -> None:
+    base = small(**BODY)
+    model = around(base)
+    assert config_of(model) is config_of(base)
+    assert ResnetBuilder.to_json(model) == ResnetBuilder.to_json(base)
+    assert feature_info(model) == feature_info(base)
+    counts, own = profile(model), profile(base)
+    assert counts.stages[:-1] == own.stages
+    # Global pooling, then 16 x 4 and 4 biases.
+    head = counts.stages[-1]
+    assert (head.name, head.block, head.parameters, head.macs) == ("head", ("1 Dense",), 68, 64)
+    assert sum(row.total_parameters for row in counts.stages) == model.count_params()
+    assert {"stage1", "stage2", "dense, 4"} <= set(re.findall(r"stage\d|dense, 4", plot(model).dot))
+    freeze(model, "stage1")
+    moving = [variable.path.split("/")[-2] for variable in model.trainable_variables]
+    assert {name.partition("_")[0] for name in moving} == {"stage2", "own"}
+    unfreeze(model)
+    compile_recipe(model, "he2015", epochs=1, steps_per_epoch=1)
+    penalty = 0.5e-4 * sum(float((v.numpy() ** 2).sum()) for v in model.trainable_variables)
+    assert sum(map(float, model.losses)) == pytest.approx(penalty, rel=1e-5)
+
+
+def test_a_network_at_the_size_of_its_call() -> None:
+    base = small(**BODY | {"input_shape": (None, None, 3)})
+    counts = profile(sequential(base))
+    assert counts.stages[:-1] == profile(small(**BODY)).stages
+    assert base.input_shape == (None, None, None, 3)
+
+
+def test_strides_before_a_network_that_is_a_layer() -> None:
+    image = keras.Input((32, 32, 3))
+    base = small(**BODY)
+    model = keras.Model(image, base(layers.AveragePooling2D(2)(image)))
+    assert [of.stride for of in feature_info(model).values()] == [
+        2 * of.stride for of in feature_info(base).values()
+    ]
+
+
+def test_a_network_that_is_applied_to_every_step() -> None:
+    base = small(pooling="avg", **BODY)
+    model = keras.Sequential([keras.Input((3, 16, 16, 3)), layers.TimeDistributed(base)])
+    assert config_of(model) is config_of(base)
+    assert feature_info(model) == feature_info(base)
+    freeze(model, "stage2")
+    assert not model.trainable_variables
+    counts, one = profile(model), profile(base)
+    assert (counts.macs, counts.total_parameters) == (3 * (one.macs or 0), one.total_parameters)
+    assert len(counts.stages) == 1
+
+
+def test_a_network_with_its_classifier_as_the_last_layer_has_a_loss() -> None:
+    model = keras.Sequential([keras.Input((16, 16, 3)), layers.Rescaling(2.0), small()])
+    compile_recipe(model, "he2015", epochs=1, steps_per_epoch=1)
+    assert isinstance(model.loss, keras.losses.SparseCategoricalCrossentropy)
+    assert not model.loss.get_config()["from_logits"]
+
+
+def test_a_layer_that_is_called_twice_is_one_network_and_one_row() -> None:
+    base = small(pooling="avg", **BODY)
+    images = [keras.Input((16, 16, 3)) for _ in range(2)]
+    model = keras.Model(images, layers.Subtract()([base(image) for image in images]))
+    counts, one = profile(model), profile(base)
+    assert (counts.macs, counts.total_parameters) == (2 * (one.macs or 0), one.total_parameters)
+    assert [row.block for row in counts.stages] == [("1 Functional",)]
+    freeze(model, "stage2")
+    assert not base.trainable_variables
+
+
+READERS = [freeze, feature_info, config_of, ResnetBuilder.to_json]
+
+
+@pytest.mark.parametrize("function", READERS, ids=lambda function: function.__name__)
+def test_several_networks_that_are_layers_are_refused_by_name(function: Any) -> None:
+    left, right = small(name="left"), small(name="right")
+    image = keras.Input((16, 16, 3))
+    model = keras.Model(image, layers.Average()([left(image), right(image)]), name="both")
+    several = r"'both' holds several networks, model\.get_layer\('left'\) and model\.get_layer\('ri"
+    with pytest.raises(ValueError, match=several):
+        function(model)
+    beside = keras.Model(left.input, layers.Average()([left.output, right(left.input)]))
+    with pytest.raises(
+        ValueError, match=r"several networks, model and model\.get_layer\('right'\)"
+    ):
+        function(beside)
+
+
+def test_several_networks_that_are_layers_are_counted_as_layers() -> None:
+    left, right = small(name="left"), small(name="right")
+    image = keras.Input((16, 16, 3))
+    model = keras.Model(image, layers.Average()([left(image), right(image)]))
+    assert [row.block for row in profile(model).stages] == [("2 Functional",)]
+
+
+@pytest.mark.parametrize("function", [along_paths, lambda model: reordered(model, [])])
+def test_lesions_take_the_network_itself(function: Any) -> None:
+    with pytest.raises(ValueError, match=r"the network itself, model\.get_layer\('base'\)$"):
+        function(sequential(small(**BODY)))
+
+
+# Layers around the network of a model, which has the rows of its config
+
+
+def test_the_rows_of_a_network_with_layers_around_it_are_those_of_its_config() -> None:
+    def body() -> Any:
+        return small("left_", **BODY)
+
+    base = body()
+    x = layers.GlobalAveragePooling2D()(base.output)
+    model = keras.Model(base.input, layers.Dense(4)(x))
+    rows = profile(base).stages
+    del base  # the layers are remembered without their first model
+    counts = profile(model)
+    assert counts.stages[:-1] == rows
+    assert counts.stages[-1].block == ("1 Dense",)
 
 
 # Joined networks --------------------------------------------------------------------------------

@@ -144,7 +144,7 @@ def test_the_table_of_a_preset() -> None:
         "top-1 by torchvision: models/resnet.py, weights metadata",
     ]
     assert "| resnet18.a1_in1k * " in weights.to_markdown()
-    assert "<td>resnet18.a1_in1k *" in weights._repr_html_()
+    assert ">resnet18.a1_in1k *" in weights._repr_html_()
     assert "(11,821 classes)" in str(list_weights("resnetaa50d"))
     assert "(no classifier)" in str(list_weights("resnet50.bamboo"))
     assert str(list_weights("vgg*")).endswith("no checkpoint matches")

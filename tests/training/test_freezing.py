@@ -98,8 +98,9 @@ def test_invalid_arguments_are_rejected() -> None:
     message = "'stage4': did you mean .*choose from 'stem', 'stage1', 'stage2', 'stage3'"
     with pytest.raises(ValueError, match=message):
         freeze(model, until="stage4")
-    with pytest.raises(ValueError, match=r"itself, model\.get_layer\('resnet18'\)"):
-        freeze(keras.Sequential([keras.Input((16, 16, 3)), model]))
+    joined = ResnetBuilder.from_preset("resnet18", layer_prefix="left", **SMALL)
+    with pytest.raises(ValueError, match="'left_stage1': did you mean 'leftstage1'"):
+        freeze(joined, until="left_stage1")
     for function in (freeze, unfreeze):
         with pytest.raises(TypeError, match="must be a Keras model, got 'resnet18'"):
             function("resnet18")

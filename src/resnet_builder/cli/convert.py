@@ -1,23 +1,24 @@
-"""Conversion of another library's checkpoint to a Keras file."""
+"""Conversion of another library's checkpoint to a Keras file.
 
-import tempfile
+Keras is loaded when everything else has been checked: it takes seconds.
+"""
+
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
-import numpy as np
-
-from ..builder import ResnetBuilder
+from ..common.files import whole_file
 from ..common.recursion import room_for
-from ..inference.folding import fold_batch_norm, folding_report
 from ..plan.network import make_plan
-from ..presets.resolving import resolve
-from ..weights.checkpoints import Checkpoint
 from ..weights.contents import contents
 from ..weights.fetching import opened
-from ..weights.loading import load_checkpoint
 from ..weights.report import WeightsReport
+from .source import Source, source_of
+
+if TYPE_CHECKING:
+    import keras
 
 WRITTEN_ENDINGS = (".keras", ".weights.h5")
 PHASES = ("building", "loading", "writing", "reading back")
@@ -25,7 +26,7 @@ PHASES = ("building", "loading", "writing", "reading back")
 
 def convert(
     checkpoint: str,
-    preset: str,
+    network: str | Source,
     file: str,
     *,
     fold: bool = False,
@@ -35,7 +36,7 @@ def convert(
 
     Args:
         checkpoint: a file or a repository, as in `load_weights`.
-        preset: name of the checkpoint's network.
+        network: the checkpoint's network, or its name on the command line.
         file: file to write, which ends in .keras or .weights.h5; replaced if it exists.
         fold: whether to fold batch norms into convolutions, as `fold_batch_norm` does.
         begins: function that is called at the start of each of `PHASES`.
@@ -49,48 +50,57 @@ def convert(
         ImportError: as in `load_weights`.
         RuntimeError: the written file has other weights when it is read back.
     """
+    if isinstance(network, str):
+        network = source_of(network)
     path = Path(file)
-    if not path.name.endswith(WRITTEN_ENDINGS):
-        raise ValueError(
-            f"cannot write {file!r}: its ending must be one of {', '.join(WRITTEN_ENDINGS)}"
-        )
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
-    if path.is_dir():
-        raise IsADirectoryError(f"cannot write {path}: it is a folder")
-    begins("building")
+    _check_path(path)
     with opened(checkpoint) as source:
-        model = _network_for(source, preset)
+        plan = make_plan(network.named.config)
+        found = contents(source, plan)
+        begins("building")
+        from ..builder import ResnetBuilder
+        from ..inference.folding import fold_batch_norm, folding_report
+        from ..weights.loading import load_checkpoint
+
+        rows, columns, channels = plan.config.input_shape
+        model = ResnetBuilder.from_config(
+            plan.config,
+            (rows, columns, found.channels or channels),
+            found.classes,
+            name=network.named.name,
+            data_format="channels_last",
+            **network.options,
+        )
         begins("loading")
         report, _ = load_checkpoint(model, source, adapt=False)
     if fold:
         report = replace(report, adapted=(*report.adapted, folding_report(model).summary))
         model = fold_batch_norm(model)
     begins("writing")
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        whole = Path(folder) / path.name
-        (model.save if path.suffix == ".keras" else model.save_weights)(whole)
+    with whole_file(path) as unfinished:
+        (model.save if path.suffix == ".keras" else model.save_weights)(unfinished)
         begins("reading back")
-        _check_file(model, whole)
-        whole.replace(path)
+        _check_file(model, unfinished)
     return report
 
 
-def _network_for(checkpoint: Checkpoint, preset: str) -> keras.Model:
-    """Build the preset with the checkpoint's numbers of input channels and classes."""
-    named = resolve(preset)
-    rows, columns, channels = named.config.input_shape
-    found = contents(checkpoint, make_plan(named.config))
-    return ResnetBuilder.from_config(
-        named.config,
-        (rows, columns, found.channels or channels),
-        found.classes,
-        name=named.name,
-        data_format="channels_last",
-    )
+def _check_path(path: Path) -> None:
+    if not path.name.endswith(WRITTEN_ENDINGS):
+        raise ValueError(
+            f"cannot write {str(path)!r}: its ending must be one of {', '.join(WRITTEN_ENDINGS)}"
+        )
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise IsADirectoryError(f"cannot write {path}: it is a folder")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"cannot write {path}: the folder {path.parent} is not writable")
 
 
-def _check_file(model: keras.Model, file: Path) -> None:
+def _check_file(model: "keras.Model", file: Path) -> None:
+    import keras
+    import numpy as np
+
     with room_for(len(model.layers)):
         if file.suffix == ".keras":
             written = keras.models.load_model(file)

@@ -1,39 +1,92 @@
 """The command `resnet-builder`.
 
-Each command imports only the modules that it needs, for a fast start. Only `convert` imports Keras.
+Each command imports only the modules that it needs, for a fast start. Only `convert` imports Keras,
+and what shows a JSON file with options that no config has.
 """
 
 import argparse
+import errno
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from dataclasses import asdict
-from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from .. import __version__
-from ..common.tables import Table, cell_text
+from ..common.tables import Table, TableCell, wrapped
+from ..common.words import INTERFACE, Interface, by
+
+PROGRAM = "resnet-builder"
+COMMAND_LINE = Interface(
+    presets=f"`{PROGRAM} list`",
+    weights=f"`{PROGRAM} weights`",
+    weights_of=f"`{PROGRAM} weights {{}}`".format,
+    name=lambda argument: f"--{argument.replace('_', '-')}",
+    value=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else str(value),
+    between=" ",
+)
+NAME = "a name of `list` or `weights`, a repository, its folder, or a JSON file of `to_json`"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command. Exit status: 2 for an error, 1 for no match or an unexplained difference."""
+    """Run the command.
+
+    Exit status: 2 for an error, 1 for no match, for an unexplained difference or if the output
+    cannot be written, 130 after Ctrl-C, and 141 if the output's reader closed it, as in `| head`.
+    """
+    try:
+        try:
+            return _answered(arguments)
+        finally:  # what argparse prints before it exits, too
+            if sys.stdout:
+                sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _failed("interrupted", 130)
+    except BrokenPipeError:
+        _discard_output()
+        return 141
+    except OSError as error:
+        _discard_output()
+        return _failed(f"cannot write the output: {error.strerror}", 1)
+
+
+def _answered(arguments: Sequence[str] | None) -> int:
+    """Print the answer to a command; OSError if it cannot be printed."""
     options = command_parser().parse_args(arguments)
     try:
-        answer: Answer = options.run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: _say(str(message))
+            words = copy_context()
+            words.run(INTERFACE.set, COMMAND_LINE)
+            answer: Answer = words.run(options.run, options)
     except (TypeError, ValueError, OSError, RuntimeError, ImportError) as error:
-        print(f"resnet-builder: {error}", file=sys.stderr)
-        return 2
-    try:
-        if options.json:
-            print(json.dumps(answer.data, indent=2))
-        else:
-            _print(answer.table)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has closed the pipe, as in `resnet-builder list | head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _failed(str(error), 2)
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, "it is closed")
+    if options.json:
+        print(json.dumps(answer.data, indent=2))
+    else:
+        _print(answer.table)
     return answer.status
+
+
+def _failed(message: str, status: int) -> int:
+    _say(message)
+    return status
+
+
+def _say(message: str) -> None:
+    if sys.stderr:
+        print(f"{PROGRAM}: {message}", file=sys.stderr)
+
+
+def _discard_output() -> None:
+    """Keep Python from writing the rest of the output when it exits."""
+    if sys.stdout:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Answer(NamedTuple):
@@ -46,15 +99,25 @@ class Answer(NamedTuple):
 
 def _list(options: argparse.Namespace) -> Answer:
     from ..costs.profile import cost_of
+    from ..presets.families import family_of
     from ..presets.networks import PRESETS, list_presets
+    from ..weights.imagenet import find_recommended
 
-    names = list_presets(options.pattern)
-    costs = [cost_of(PRESETS[name]) for name in names]
-    rows = [(name, c.parameters, c.macs) for name, c in zip(names, costs, strict=True)]
-    data = [{"name": name, "parameters": p, "macs": macs} for name, p, macs in rows]
-    header = ("preset", "parameters", "multiply-adds")
-    note = "" if names else f"no preset matches {options.pattern!r}"
-    return Answer(Table(header=header, rows=tuple(rows), note=note), data, int(not names))
+    data, rows = [], list[tuple[TableCell, ...]]()
+    for name in list_presets(options.pattern):
+        config = PRESETS[name]
+        cost, is_marked = cost_of(config), bool(find_recommended(name))
+        numbers = {"parameters": cost.parameters, "macs": cost.macs}
+        family, shape = family_of(config), config.input_shape
+        of_name = {"name": name, "family": family, "input_shape": shape}
+        data.append({**of_name, "imagenet_weights": is_marked, **numbers})
+        marked = f"{name} *" if is_marked else name
+        rows.append((marked, family, by(shape, "x"), *numbers.values()))
+    header = ("preset", "family", "input", "parameters", "multiply-adds")
+    note = "* has ImageNet weights" if any(row["imagenet_weights"] for row in data) else ""
+    if not data:
+        note = f"no preset matches {options.pattern!r}"
+    return Answer(Table(header=header, rows=tuple(rows), note=note), data, int(not data))
 
 
 def _weights(options: argparse.Namespace) -> Answer:
@@ -72,10 +135,16 @@ def _coverage(options: argparse.Namespace) -> Answer:
     return Answer(found.table(), [asdict(row) for row in found.rows])
 
 
+def _network(options: argparse.Namespace) -> Any:
+    from .source import source_of
+
+    return source_of(options.name, options.set, options.input_shape, options.classes).network
+
+
 def _show(options: argparse.Namespace) -> Answer:
     from ..costs.profile import profile
 
-    counts = profile(options.name, options.input_shape, options.classes)
+    counts = profile(_network(options))
     return Answer(counts.table(), asdict(counts))
 
 
@@ -83,11 +152,9 @@ def _plot(options: argparse.Namespace) -> Answer:
     from ..pictures.plot import plot
 
     plot(
-        options.name,
+        _network(options),
         options.file,
         detail=options.detail,
-        input_shape=options.input_shape,
-        classes=options.classes,
         direction=options.direction,
         fold=options.fold,
         size=options.size and tuple(options.size),
@@ -97,8 +164,10 @@ def _plot(options: argparse.Namespace) -> Answer:
 
 def _compare(options: argparse.Namespace) -> Answer:
     from ..comparison import compare
+    from .source import source_of
 
-    comparison = compare(options.first, options.second)
+    first, second = source_of(options.first), source_of(options.second, options.set)
+    comparison = compare(first.whole, second.whole)
     if options.plot:
         comparison.plot(options.plot)
     data = {
@@ -122,12 +191,14 @@ def _convert(options: argparse.Namespace) -> Answer:
     from rich.progress import Progress
 
     from .convert import PHASES, convert
+    from .source import source_of
 
+    network = source_of(options.name, options.set)
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("", total=len(PHASES))
         report = convert(
             options.checkpoint,
-            options.name,
+            network,
             options.file,
             fold=options.fold,
             begins=lambda step: progress.update(
@@ -141,7 +212,7 @@ def _convert(options: argparse.Namespace) -> Answer:
 
 def command_parser() -> argparse.ArgumentParser:
     """The parser of the command's arguments; the documentation reads it too."""
-    parser = argparse.ArgumentParser(prog="resnet-builder", description="Residual networks.")
+    parser = argparse.ArgumentParser(prog=PROGRAM, description="Residual networks.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -158,13 +229,25 @@ def command_parser() -> argparse.ArgumentParser:
             "pattern", nargs="?", default="*", metavar="PATTERN", help="such as '*50*'"
         )
 
+    def takes_changes(parser: argparse.ArgumentParser, of: str) -> None:
+        parser.add_argument(
+            "--set",
+            nargs="+",
+            action="extend",
+            default=[],
+            type=_change,
+            metavar="FIELD=VALUE",
+            help=f"change fields of {of}: --set stem=cifar se_ratio=0.25",
+        )
+
     def takes_network(parser: argparse.ArgumentParser) -> None:
         sides = ("ROWS", "COLUMNS", "CHANNELS")
-        parser.add_argument("name", metavar="NAME", help="a name of `list` or `weights`")
+        parser.add_argument("name", metavar="NAME", help=NAME)
         parser.add_argument(
             "--input-shape", nargs=3, type=int, metavar=sides, help="default: its own"
         )
         parser.add_argument("--classes", type=int, help="default: its own")
+        takes_changes(parser, "the network")
 
     takes_pattern(command("list", _list, "list the presets"))
     takes_pattern(command("weights", _weights, "list the published checkpoints"))
@@ -185,44 +268,55 @@ def command_parser() -> argparse.ArgumentParser:
     difference = command(
         "compare", _compare, "compare two networks, with the cost of each difference"
     )
-    difference.add_argument("first", metavar="A", help="a name of `list` or `weights`")
-    difference.add_argument("second", metavar="B", help="the other name")
+    difference.add_argument("first", metavar="A", help=NAME)
+    difference.add_argument("second", metavar="B", help="the other one")
+    takes_changes(difference, "B")
     difference.add_argument("--plot", metavar="FILE", help="draw them side by side")
     takes_pattern(command("verify", _verify, "compare the presets with published numbers"))
     converted = command("convert", _convert, "convert a checkpoint to a Keras file")
     converted.add_argument(
         "checkpoint", metavar="CHECKPOINT", help="file, folder, name or repository"
     )
-    converted.add_argument("name", metavar="NAME", help="preset of the checkpoint")
+    converted.add_argument("name", metavar="NAME", help=f"its network: {NAME}")
     converted.add_argument("file", metavar="FILE", help="ends in .keras or .weights.h5")
+    takes_changes(converted, "the network")
     converted.add_argument("--fold", action="store_true", help="fold batch norms, for inference")
     return parser
 
 
+def _change(text: str) -> str:
+    if "=" not in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not FIELD=VALUE; write --set last")
+    return text
+
+
+# Output -----------------------------------------------------------------------------------------
+
+
 def _print(table: Table) -> None:
-    """Print the table, in colour if the output is a terminal."""
+    """Print the table; on a terminal within its width and in colour."""
     if not sys.stdout.isatty():
         encoding = sys.stdout.encoding or "utf-8"
         print(table.to_text().encode(encoding, errors="replace").decode(encoding))
         return
-    from rich import box
     from rich.console import Console
-    from rich.table import Table as RichTable
 
-    shown = RichTable(title=table.title, title_justify="left", box=box.SIMPLE_HEAD)
-    for number, (name, numeric) in enumerate(zip(table.header, table.numeric, strict=True)):
-        no_wrap = numeric or (number == 0 and not table.wrap)
-        justify: Any = "right" if numeric else "left"
-        shown.add_column(name, justify=justify, no_wrap=no_wrap, overflow="fold")
-    for row, kind in zip_longest(table.rows, table.kinds):
-        shown.add_row(*map(cell_text, row), style=ROW_STYLES.get(kind, ""))
-    console = Console(highlight=False, markup=False)
-    console.print(shown)
-    if table.note:
-        console.print(table.note, style="dim")
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    blocks = table.blocks(console.width)
+    title = wrapped(table.title, console.width) if blocks else table.title  # which may be a path
+    for text, kind in [(title, ""), *blocks, (wrapped(table.note, console.width), "note")]:
+        if text:
+            console.print(text, style=STYLES.get(kind, ""))
 
 
-ROW_STYLES = {"total": "bold", "best": "bold", "equal": "green", "differs": "yellow"}
+STYLES = {
+    "header": "bold",
+    "note": "dim",
+    "total": "bold",
+    "best": "bold",
+    "equal": "green",
+    "differs": "yellow",
+}
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from math import prod
 from typing import Any
 
 from .checks import positive_int
+from .words import INTERFACE
 
 # Rows and columns may be unknown until the model is called; the channels may not.
 ImageShape = tuple[int | None, int | None, int]
@@ -28,7 +29,9 @@ def image_shape(
     With `corrected_call`, a shape that looks as if in the other order is rejected, and the message
     shows the corrected call that `corrected_call` returns.
     """
-    rule = f"input_shape is {AXIS_ORDERS[order]}, for example {in_order((224, 224, 3), order)}"
+    interface = INTERFACE.get()
+    example = interface.value(in_order((224, 224, 3), order))
+    rule = f"{interface.name('input_shape')} is {AXIS_ORDERS[order]}, for example {example}"
     try:
         sizes = () if isinstance(given, str) else tuple(given)
     except TypeError:
@@ -43,7 +46,7 @@ def image_shape(
     if corrected_call and likely not in (None, order):
         corrected = in_order(_rows_columns_channels(given, str(likely)), order)
         raise ValueError(
-            f"{rule}; got {given}, which looks like {AXIS_ORDERS[str(likely)]}: "
+            f"{rule}; got {interface.value(given)}, which looks like {AXIS_ORDERS[str(likely)]}: "
             f"write {corrected_call(corrected)}"
         )
     shape = _rows_columns_channels(given, order)
@@ -59,7 +62,9 @@ def in_order(shape: ImageShape, order: str) -> tuple[int | None, ...]:
 
 
 def known_product(*sizes: int | None) -> int | None:
-    """The product, or None if any factor is unknown."""
+    """The product, or None if it is unknown; one with a factor of 0 is known."""
+    if 0 in sizes:
+        return 0
     return None if None in sizes else prod(size for size in sizes if size is not None)
 
 

@@ -1,11 +1,11 @@
 """Tables as text, Markdown, LaTeX and HTML."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import zip_longest
-from textwrap import wrap
+from textwrap import fill, indent
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,78 @@ class Table:
     kinds: tuple[str, ...] = ()
 
     def to_text(self) -> str:
-        """The table as text for a terminal."""
+        """The table as text."""
+        rows = (text for text, _ in self.blocks())
+        return "\n".join(filter(None, [self.title, *rows, self.note]))
+
+    def blocks(self, width: int | None = None) -> list[tuple[str, str]]:
+        """The header and the rows as text of one or several lines, each with its kind.
+
+        Args:
+            width: columns of the terminal. Lines are broken at the spaces of texts alone, so that
+                names and numbers stay whole; where that is not enough, every cell has a line of
+                its own, and there is no header.
+        """
+        if not self.header:
+            return []
         rows = [list(map(cell_text, row)) for row in self.rows]
-        if self.wrap:
-            rows = [["\n".join(wrap(first, self.wrap)), *rest] for first, *rest in rows]
-        table = aligned(self.header, rows, self.numeric) if self.header else ""
-        return "\n".join(filter(None, [self.title, table, self.note]))
+        breaks = self._breaks()
+        widths = self._widths(rows, breaks, width)
+        kinds = [*self.kinds, *[""] * (len(rows) - len(self.kinds))]
+        if widths is None:
+            lists = (self._list(row, width or 0) for row in rows)
+            return list(zip(lists, kinds, strict=True))
+        cells = [
+            [
+                wrapped(cell, own) if may_break and len(cell) > own else cell
+                for cell, may_break, own in zip(row, breaks, widths, strict=True)
+            ]
+            for row in rows
+        ]
+        return list(zip(aligned(self.header, cells, self.numeric), ["header", *kinds], strict=True))
+
+    def _breaks(self) -> list[bool]:
+        """One bool per column: True for texts, and not for names, numbers and stacks."""
+        stacks = [
+            any(isinstance(cell, Stack) for cell in of) for of in zip(*self.rows, strict=True)
+        ]
+        return [
+            not (is_number or is_stack or (column == 0 and not self.wrap))
+            for column, (is_number, is_stack) in enumerate(
+                zip(self.numeric, stacks or [False] * len(self.header), strict=True)
+            )
+        ]
+
+    def _widths(
+        self, rows: list[list[str]], breaks: list[bool], width: int | None
+    ) -> list[int] | None:
+        """The width of every column; None if they cannot be narrow enough."""
+        columns = list(zip([f"{name}  " for name in self.header], *rows, strict=True))
+        widths = [max(len(line) for cell in of for line in cell.split("\n")) for of in columns]
+        least = [
+            min(own, max([16, *(len(word) for cell in of for word in cell.split())]))
+            if may_break
+            else own
+            for of, own, may_break in zip(columns, widths, breaks, strict=True)
+        ]
+        widths[0] = min(widths[0], max(self.wrap or widths[0], least[0]))
+        excess = 0 if width is None else sum(widths) + 2 * (len(widths) - 1) - width
+        for _ in range(excess):
+            spare = [own - limit for own, limit in zip(widths, least, strict=True)]
+            if not any(spare):
+                return None
+            widths[spare.index(max(spare))] -= 1
+        return widths
+
+    def _list(self, row: list[str], width: int) -> str:
+        """A row as its first cell, and the name and the text of each other cell below it."""
+        lines = [wrapped(row[0], width)]
+        for name, cell in zip(self.header[1:], row[1:], strict=True):
+            if "\n" in cell:  # a stack
+                lines += [f"  {name}", indent(cell, "    ")]
+            elif cell:
+                lines.append(wrapped(f"  {name} {cell}", width, "    "))
+        return "\n".join(lines)
 
     def to_markdown(self) -> str:
         """The table in Markdown."""
@@ -58,10 +124,16 @@ class Table:
         return "\n".join([*title, self._render("latex_raw", _latex), *note])
 
     def to_html(self) -> str:
-        """The table in HTML, for a notebook."""
-        table = self._render("unsafehtml", _html)
-        note = escape(self.note).replace("\n", "<br>")
-        return f"<b>{escape(self.title)}</b>{table}<small>{note}</small>"
+        """The table in HTML, for a notebook: texts are aligned left, which a notebook does not."""
+        sides = ["right" if numeric else "left" for numeric in self.numeric]
+        scopes = ["row"] + [""] * (len(sides) - 1)
+        head = "".join(map(_html_cell, self.header, sides, ["col"] * len(sides)))
+        rows = ("".join(map(_html_cell, row, sides, scopes)) for row in self.rows)
+        body = "".join(f"<tr>{row}</tr>\n" for row in rows)
+        caption = f'<caption style="text-align: left">{_html(self.title)}</caption>\n'
+        table = f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n"
+        note = f"<small>{_html(self.note)}</small>" if self.note else ""
+        return f"<table>\n{caption * bool(self.title)}{table}</table>\n{note}"
 
     @property
     def numeric(self) -> list[bool]:
@@ -88,24 +160,44 @@ class Table:
         return str(text)
 
 
-def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> str:
-    """Columns of text, with cells of one or several lines.
+def wrapped(text: str, width: int, further: str = "") -> str:
+    """Lines of whole words; those after the first begin with `further`."""
+    return "\n".join(
+        fill(
+            line,
+            width,
+            subsequent_indent=further,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in text.split("\n")
+    )
+
+
+def aligned(
+    header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]
+) -> list[str]:
+    """The header and each row in columns of text, with cells of one or several lines.
 
     As tabulate's format "simple"; importing tabulate takes half of the time of a whole command.
     """
     split = [[cell.split("\n") for cell in row] for row in rows]
     columns = list(zip([[f"{name}  "] for name in header], *split, strict=True))
     widths = [max(len(line) for cell in column for line in cell) for column in columns]
-    lines = [header, ["-" * width for width in widths]]
-    for row in split:
-        lines += zip_longest(*row, fillvalue="")
+    blocks: list[Iterable[Sequence[str]]] = [
+        [header, ["-" * width for width in widths]],
+        *(list(zip_longest(*row, fillvalue="")) for row in split),
+    ]
     pads = [str.rjust if is_number else str.ljust for is_number in numeric]
-    return "\n".join(
-        "  ".join(
-            pad(cell, width) for pad, cell, width in zip(pads, line, widths, strict=True)
-        ).rstrip()
-        for line in lines
-    )
+    return [
+        "\n".join(
+            "  ".join(
+                pad(cell, width) for pad, cell, width in zip(pads, line, widths, strict=True)
+            ).rstrip()
+            for line in lines
+        )
+        for lines in blocks
+    ]
 
 
 class Tabular(ABC):
@@ -165,6 +257,12 @@ def _markdown(cell: TableCell) -> str:
 
 def _html(cell: TableCell) -> str:
     return escape(_inline(cell, "\n")).replace("\n", "<br>")
+
+
+def _html_cell(cell: TableCell, side: str, scope: str = "") -> str:
+    """A cell; with a scope, the header of its row or column."""
+    tag, scoped = ("th", f' scope="{scope}"') if scope else ("td", "")
+    return f'<{tag}{scoped} style="text-align: {side}">{_html(cell)}</{tag}>'
 
 
 def _latex(cell: TableCell) -> str:

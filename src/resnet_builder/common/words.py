@@ -1,7 +1,9 @@
-"""The words of tables and pictures for layers, sizes and counts."""
+"""The words of tables and pictures for layers, sizes and counts, and of messages for calls."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 # Keras name of the function or class, in lower case and without underscores -> words.
 ACTIVATION_WORDS = {
@@ -87,3 +89,32 @@ def short(number: int | None) -> str:
             value = float(f"{number / size:.3g}")
             return f"{value:.{3 - len(str(int(value)))}f} {unit}"
     return str(number)
+
+
+@dataclass(frozen=True)
+class Interface:
+    """How messages write calls and arguments: those of Python, unless the command line is used.
+
+    Attributes:
+        presets, weights: the call that lists them; `weights_of` those of one preset.
+        name, value: the name and the value of an argument, with `between` between them.
+    """
+
+    presets: str = "list_presets()"
+    weights: str = "list_weights()"
+    weights_of: Callable[[str], str] = 'list_weights("{}")'.format
+    name: Callable[[str], str] = str
+    value: Callable[[Any], str] = lambda value: (
+        f'"{value}"' if isinstance(value, str) else str(value)
+    )
+    between: str = "="
+
+
+# The command line sets its own.
+INTERFACE = ContextVar("INTERFACE", default=Interface())  # noqa: B039 - it is frozen
+
+
+def argument(name: str, value: Any) -> str:
+    """An argument with its value, as the caller writes it."""
+    interface = INTERFACE.get()
+    return f"{interface.name(name)}{interface.between}{interface.value(value)}"

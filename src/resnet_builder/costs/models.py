@@ -1,7 +1,7 @@
 """Parameters and multiply-adds of any Keras model, layer by layer."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -11,10 +11,13 @@ import keras
 from ..common.lazy_tensorflow import without_tensorflow
 from ..common.recursion import room_for
 from ..common.shapes import known_product
-from ..model.graph import PERMUTED, Node, model_graph
-from ..plan.names import Place
+from ..description import LAYER_RECORDS
+from ..model.graph import PERMUTED, Node, functional, model_graph
+from ..model.network import Way, ways_to_networks
+from ..plan.names import Place, read_names
 from .cost import Cost, total_cost
 from .multiply_adds import BatchShape, multiply_adds
+from .profile import PlannedRow, planned_rows
 from .report import Profile, StageProfile
 from .sections import LayerSection, Size, in_sections
 
@@ -27,9 +30,10 @@ def profile_model(model: Any, input_shape: Any = None, classes: int | None = Non
         )
     if classes is not None:
         raise TypeError("classes is for a preset or config; a model has its own")
+    planned = _planned_rows(model)  # of the model itself: the layers of a clone have no record
     if input_shape is not None:
         model = _resized(model, input_shape)
-    return profile_reading(read_model(model))
+    return profile_reading(read_model(model), planned)
 
 
 def _resized(model: keras.Model, input_shape: Any) -> keras.Model:
@@ -77,9 +81,16 @@ class ModelReading:
 
 
 def read_model(model: keras.Model) -> ModelReading:
-    """Read a functional or sequential model; errors as in `model_graph`."""
-    graph = model_graph(model)
-    parts = in_sections(graph, _sizes(graph), model.layers)
+    """Read a functional or sequential model; errors as in `model_graph`.
+
+    The only network that is a layer of the model is opened: its layers are in the graph.
+    """
+    way = _open_way(model) or ()
+    names = {layer.name for layer in way}
+    graph = model_graph(
+        model, lambda layer, shapes: _at_shapes(layer, shapes) if layer.name in names else None
+    )
+    parts = in_sections(graph, _sizes(graph), (way[-1] if way else model).layers)
     return ModelReading(
         model=model,
         graph=parts.graph,
@@ -89,6 +100,31 @@ def read_model(model: keras.Model) -> ModelReading:
         costs=_node_costs(parts.graph),
         has_network=parts.has_network,
     )
+
+
+def _open_way(model: Any) -> Way | None:
+    """The way to the only model that has networks; None if it is not called exactly once."""
+    ways = ways_to_networks(model)
+    if len(ways) != 1:
+        return None
+    for layer in ways[0]:
+        calls = [node.layer for node in model_graph(model)].count(layer)
+        if calls != 1 or not isinstance(layer, keras.Model):
+            return None
+        model = layer
+    return ways[0]
+
+
+def _at_shapes(model: Any, shapes: list[BatchShape]) -> keras.Model | None:
+    """A model inside a model with the input shapes of its call, if it can have these."""
+    if not isinstance(model, keras.Model):
+        return None
+    try:
+        own = [tuple(tensor.shape[1:]) for tensor in functional(model).inputs]
+        same = own == [shape[1:] for shape in shapes]
+        return model if same else _resized(model, shapes[0][1:])
+    except (TypeError, ValueError, AttributeError):
+        return None  # no graph, or layers that cannot be cloned
 
 
 def _sizes(graph: list[Node]) -> list[Size | None]:
@@ -136,8 +172,28 @@ def _node_costs(graph: list[Node]) -> list[Cost]:
 # Rows -------------------------------------------------------------------------------------------
 
 
-def profile_reading(read: ModelReading) -> Profile:
-    """The profile of a model that has been read."""
+def _planned_rows(model: Any) -> dict[str, PlannedRow]:
+    """What the plans of a model's networks say about its rows, by their names."""
+    way = _open_way(model)
+    if way is None:
+        return {}
+    layers = (way[-1] if way else model).layers
+    names = read_names(layer.name for layer in layers)
+    several = len({name.prefix for name in names.values()}) > 1
+    built = {layer.name: found for layer in layers if (found := LAYER_RECORDS.get(layer))}
+    rows = dict[str, PlannedRow]()
+    for record in {id(record): record for record in built.values()}.values():
+        prefix, plan = record.options["layer_prefix"], record.plan()
+        if plan.is_known:
+            own = {name.removeprefix(prefix) for name, found in built.items() if found is record}
+            for part, row in planned_rows(plan, own).items():
+                with_prefix = frozenset(prefix + name for name in row.layers)
+                rows[prefix + part if several else part] = row._replace(layers=with_prefix)
+    return rows
+
+
+def profile_reading(read: ModelReading, planned: Mapping[str, PlannedRow] = {}) -> Profile:
+    """The profile of a model that has been read, with the planned rows of its networks."""
     model, cost = read.model, total_cost(read.costs)
     return Profile(
         name=model.name,
@@ -145,12 +201,12 @@ def profile_reading(read: ModelReading) -> Profile:
         parameters=sum(prod(weight.shape) for weight in model.trainable_weights),
         total_parameters=model.count_params(),
         macs=cost.macs,
-        stages=tuple(row for row in _section_rows(read) if row.block or row.macs != 0),
+        stages=tuple(row for row in _section_rows(read, planned) if row.block or row.macs != 0),
         uncounted=cost.uncounted,
     )
 
 
-def _section_rows(read: ModelReading) -> Iterator[StageProfile]:
+def _section_rows(read: ModelReading, planned: Mapping[str, PlannedRow]) -> Iterator[StageProfile]:
     sections: dict[LayerSection, list[int]] = {}
     for node, section in enumerate(read.sections):
         sections.setdefault(section, []).append(node)
@@ -163,16 +219,27 @@ def _section_rows(read: ModelReading) -> Iterator[StageProfile]:
         }
         seen |= weighted.keys()
         kinds = Counter(type(layer).__name__ for layer in weighted.values())
+        block, repeats = tuple(f"{count} {kind}" for kind, count in kinds.items()), 1
+        size = read.sizes[nodes[-1]]
+        if (row := planned.get(section.name)) and _is_of(row, read, nodes, weighted.values()):
+            block, repeats, size = row.lines, row.repeats, size or (1, 1)
         cost = read.cost_of(nodes)
         yield StageProfile(
             name=section.name,
-            output_size=read.sizes[nodes[-1]],
-            block=tuple(f"{count} {kind}" for kind, count in kinds.items()),
-            repeats=1,
+            output_size=size,
+            block=block,
+            repeats=repeats,
             parameters=cost.parameters,
             macs=cost.macs,
             total_parameters=cost.total_parameters,
         )
+
+
+def _is_of(row: PlannedRow, read: ModelReading, nodes: list[int], weighted: Iterable[Any]) -> bool:
+    """Whether a planned row is about a section: its lines say what all its weights are of."""
+    computed = {read.graph[node].layer.name for node in nodes if read.graph[node].inputs}
+    all_planned = row.layers.issuperset(layer.name for layer in weighted)
+    return bool(row.lines) and all_planned and not row.layers.isdisjoint(computed)
 
 
 # Multiply-adds ----------------------------------------------------------------------------------

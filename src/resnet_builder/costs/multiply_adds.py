@@ -82,8 +82,12 @@ def _attention_macs(layer: Any, inputs: list[BatchShape], output: Any) -> int | 
     )
 
 
-# Keras layers and operations that multiply without a kernel.
-PRODUCTS = {"Attention", "AdditiveAttention", "Dot", "Einsum", "Matmul", "Tensordot", "Inner"}
+# Keras layers and operations that multiply without weights of their own.
+PRODUCTS = {
+    *("Attention", "AdditiveAttention", "DotProductAttention"),
+    *("Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv"),
+    *("Dot", "Einsum", "Inner", "Kron", "Matmul", "Outer", "Tensordot", "Vdot"),
+}
 
 COUNTERS: dict[Any, Callable[[Any, list[BatchShape], Any], int | None]] = {
     (

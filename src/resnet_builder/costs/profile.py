@@ -1,6 +1,6 @@
 """profile: parameters, multiply-adds and Table 1 of a network. Imports Keras only for models."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import chain
@@ -13,7 +13,7 @@ from ..plan.draft import Unit
 from ..plan.layers import Layer
 from ..plan.network import Plan, Stage, make_plan
 from ..plan.words import describe
-from ..presets.resolving import resolve
+from ..presets.resolving import Named, resolve
 from .cost import Cost, total_cost
 from .report import Profile, StageProfile
 
@@ -32,7 +32,9 @@ def profile(
     Keras model, convolutions of every kind, dense and einsum-dense layers and multi-head attention
     are counted; layers that are not counted are listed in `uncounted`. In a model that contains
     networks of this package, such as a U-Net upon feature maps, the layers of a network are in its
-    stages, and the others in rows by the size of their output.
+    stages, and the others in rows by the size of their output. That also holds for the only network
+    that is a layer of the model, as in `Sequential([base, ...])`. The stages of a network that was
+    built in this process have the rows of its config.
 
     Args:
         source: a name of `list_presets()` or `list_weights()`, a `ResnetConfig`, or a Keras model.
@@ -67,7 +69,7 @@ def profile(
         total                                     269,722       40,551,040
         271,098 parameters in all; 1,376 are not trained
     """
-    if not isinstance(source, str | ResnetConfig):
+    if not isinstance(source, str | ResnetConfig | Named):
         from .models import profile_model
 
         return profile_model(source, input_shape, classes)
@@ -89,6 +91,38 @@ def cost_of(config: ResnetConfig) -> Cost:
 def profile_plan(plan: Plan, name: str) -> Profile:
     """The profile of a plan, under a name."""
     return _profile(_parts(plan), plan.config, name)
+
+
+class PlannedRow(NamedTuple):
+    """The lines and the repeats of a row, and the names of the layers that it is about."""
+
+    lines: tuple[str, ...]
+    repeats: int
+    layers: frozenset[str]
+
+
+def planned_rows(plan: Plan, names: Container[str]) -> dict[str, PlannedRow]:
+    """The rows of the parts of a plan that a model has: whole blocks, and units of stem and head.
+
+    Args:
+        plan: plan of the network.
+        names: names of the layers that the model has.
+    """
+    rows = {}
+    for name, units in (("stem", plan.stem), ("head", plan.head)):
+        present = tuple(unit for unit in units if any(layer.name in names for layer in unit))
+        rows[name] = _planned_row(_Part(name, present, Cost()), chain.from_iterable(present))
+    for stage in plan.stages:
+        blocks = tuple(block for block in stage.blocks if block.output.name in names)
+        if blocks:
+            whole = replace(stage, blocks=blocks)
+            part = _stage_part(whole, bool(plan.config.widths))
+            rows[stage.name] = _planned_row(part, whole.layers, len(blocks))
+    return rows
+
+
+def _planned_row(part: "_Part", layers: Iterable[Layer], repeats: int = 1) -> PlannedRow:
+    return PlannedRow(part.lines, repeats, frozenset(layer.name for layer in layers))
 
 
 def _shortened(config: ResnetConfig) -> ResnetConfig:

@@ -7,6 +7,7 @@ from functools import cache
 
 from ..common.checks import unknown
 from ..common.tables import Table, Tabular
+from ..common.words import INTERFACE
 from ..presets.networks import PRESETS
 from ..presets.published_weights import published as published_weights
 from .profile import cost_of
@@ -236,7 +237,8 @@ def verify(pattern: str = "*") -> Report:
         ()
     """
     if not any(fnmatchcase(name, pattern) for name in PRESETS):
-        raise ValueError(unknown("preset", pattern, PRESETS, "list_presets() names them all"))
+        where = f"{INTERFACE.get().presets} names them all"
+        raise ValueError(unknown("preset", pattern, PRESETS, where))
     order = list(PRESETS)
     rows = sorted(_compared(pattern), key=lambda row: order.index(row.preset))
     return Report(tuple(rows))

@@ -58,8 +58,8 @@ def in_sections(
     if not any(name and name.place.block for name in names):
         by_size = [LayerSection(_size_name(size) or VECTORS, is_size=True) for size in sizes]
         return Sectioned(graph, [ELSEWHERE] * len(graph), by_size, has_network=False)
-    name_of = {id(node.layer): name for node, name in zip(graph, names, strict=True)}
-    known = (name for layer in layers if (name := name_of.get(id(layer))))
+    name_of = {node.layer.name: name for node, name in zip(graph, names, strict=True)}
+    known = (name for layer in layers if (name := name_of.get(layer.name)))
     ranks = {prefix: rank for rank, prefix in enumerate(dict.fromkeys(n.prefix for n in known))}
     parts = list(_side_parts(graph, names, sizes, ranks))
     order = list(_order(graph, parts))

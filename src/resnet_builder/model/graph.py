@@ -1,6 +1,8 @@
 """The layers of any Keras model and their connections, as plain data."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import keras
@@ -46,7 +48,12 @@ def functional(model: keras.Model) -> Any:
     return function
 
 
-def model_graph(model: keras.Model) -> list[Node]:
+# From a layer and the shapes of its inputs to the model inside it whose layers are listed in its
+# place; None for the layer itself.
+Opens = Callable[[Any, list[Any]], "keras.Model | None"]
+
+
+def model_graph(model: keras.Model, opens: Opens = lambda layer, shapes: None) -> list[Node]:
     """List the layers of a functional or sequential model, each after its inputs.
 
     A layer that is called several times is listed several times.
@@ -55,21 +62,63 @@ def model_graph(model: keras.Model) -> list[Node]:
         ValueError: as in `functional`.
     """
     function = functional(model)
+    graph: list[Node] = []
+    _list_calls(function, opens, graph, {}, {id(tensor) for tensor in function.outputs})
+    return graph
+
+
+def _list_calls(
+    function: Any, opens: Opens, graph: list[Node], position: dict[int, int], outputs: set[int]
+) -> None:
+    """Add the calls of a model to a graph.
+
+    Args:
+        position: of the node that computes each tensor, by the tensor's id; those of a model inside
+            the model are that of its caller.
+        outputs: ids of the tensors that are outputs of the whole model.
+    """
     by_depth = function._nodes_by_depth
-    calls = [call for depth in sorted(by_depth, reverse=True) for call in by_depth[depth]]
-    outputs = {id(tensor) for tensor in function.outputs}
-    position = {id(tensor): n for n, call in enumerate(calls) for tensor in call.output_tensors}
-    return [
-        Node(
-            layer=call.operation,
-            input_shapes=[tuple(tensor.shape) for tensor in call.input_tensors],
-            output_shape=_shape(call.output_tensors),
-            inputs=tuple(position[id(tensor)] for tensor in call.input_tensors),
-            is_output=any(id(tensor) in outputs for tensor in call.output_tensors),
-            in_training=bool(call.arguments.kwargs.get("training")),
+    for call in (call for depth in sorted(by_depth, reverse=True) for call in by_depth[depth]):
+        given = _input_tensors(call)
+        shapes = [tuple(tensor.shape) for tensor in given]
+        own_ids = [id(tensor) for tensor in call.output_tensors]
+        if isinstance(call.operation, keras.layers.InputLayer) and own_ids[0] in position:
+            continue  # an input of a model inside the model
+        if inside := opens(call.operation, shapes):
+            inner = functional(inside)
+            position |= {
+                id(image): position[id(source)]
+                for image, source in zip(inner.inputs, call.input_tensors, strict=True)
+            }
+            same = list(zip(own_ids, map(id, inner.outputs), strict=True))
+            _list_calls(inner, opens, graph, position, {end for own, end in same if own in outputs})
+            position |= {own: position[end] for own, end in same}
+            continue
+        position |= dict.fromkeys(own_ids, len(graph))
+        graph.append(
+            Node(
+                layer=call.operation,
+                input_shapes=shapes,
+                output_shape=_shape(call.output_tensors),
+                inputs=tuple(position[id(tensor)] for tensor in given),
+                is_output=not outputs.isdisjoint(own_ids),
+                in_training=bool(call.arguments.kwargs.get("training")),
+            )
         )
-        for call in calls
-    ]
+
+
+def _input_tensors(call: Any) -> list[Any]:
+    """The tensors of a call in the order of the layer's parameters; Keras sorts keywords."""
+    arguments = call.arguments
+    if not any(_is_tensor(value) for value in keras.tree.flatten(arguments.kwargs)):
+        return list(call.input_tensors)
+    bound = signature(call.operation.call).bind(*arguments.args, **arguments.kwargs)
+    return [value for value in keras.tree.flatten([*bound.arguments.values()]) if _is_tensor(value)]
+
+
+def _is_tensor(value: Any) -> bool:
+    """Whether a value is a tensor of a functional model."""
+    return isinstance(value, keras.KerasTensor)
 
 
 def _shape(tensors: list[Any]) -> Any:

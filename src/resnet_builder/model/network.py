@@ -5,7 +5,7 @@ A model may have layers before and after the network, or join several networks, 
 connections, because every block ends in a layer that is named here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +41,9 @@ def check_model(model: Any) -> None:
 
 
 def networks_of(model: Any) -> list[NetworkLayers]:
-    """Find the residual networks in a model, at least one; nested models are not searched.
+    """Find the residual networks among the layers of a model, at least one.
+
+    Models inside the model are not searched: `holder_of` finds the one that has the network.
 
     Raises:
         TypeError: not a Keras model.
@@ -50,11 +52,7 @@ def networks_of(model: Any) -> list[NetworkLayers]:
     check_model(model)
     names = read_names(layer.name for layer in model.layers)
     if not names:
-        nested = " and ".join(_nested(model))
-        raise ValueError(
-            f"{model.name!r} has no layers that are named as in this package, such as stem_conv "
-            "or stage1_block1_out: give the network itself" + (f", {nested}" if nested else "")
-        )
+        raise ValueError(_no_network(model, ways_to_networks(model)))
     # The order is that of model.layers; the graph has another one for parallel branches.
     prefixes = dict.fromkeys(names[of.name].prefix for of in model.layers if of.name in names)
     networks = {prefix: NetworkLayers(prefix) for prefix in prefixes}
@@ -66,15 +64,70 @@ def networks_of(model: Any) -> list[NetworkLayers]:
     return list(networks.values())
 
 
-def _nested(model: keras.Model, path: str = "model") -> Iterator[str]:
-    """The networks that are a layer of a model, or of a model in it, as expressions."""
+# The layers that lead from a model to a model inside it: none to the model itself.
+Way = tuple[Any, ...]
+
+
+def holder_of(model: Any) -> Any:
+    """The model that has networks among its layers: the given one, or the only one inside it.
+
+    Raises:
+        TypeError: not a Keras model.
+        ValueError: there is none, or there are several; the message names each.
+    """
+    way = way_to_network(model)
+    return model_inside(way[-1]) if way else model
+
+
+def way_to_network(model: Any) -> Way:
+    """The way from a model to its `holder_of`, with the same errors."""
+    check_model(model)
+    ways = ways_to_networks(model)
+    if not ways:
+        raise ValueError(_no_network(model, ways))
+    if len(ways) > 1:
+        raise ValueError(
+            f"{model.name!r} holds several networks, {_expressions(ways)}: give the one that is "
+            "meant"
+        )
+    return ways[0]
+
+
+def ways_to_networks(model: Any) -> list[Way]:
+    """The ways from a model to itself and to the models inside it, if they have networks."""
+    found: dict[int, Way] = {}
+    if read_names(layer.name for layer in model.layers):
+        found[id(model)] = ()
     for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            inside = f"{path}.get_layer({layer.name!r})"
-            if read_names(of.name for of in layer.layers):
-                yield inside
-            else:
-                yield from _nested(layer, inside)
+        if inside := model_inside(layer):
+            for way in ways_to_networks(inside):
+                found.setdefault(id(model_inside(way[-1]) if way else inside), (layer, *way))
+    return list(found.values())
+
+
+def model_inside(layer: Any) -> Any:
+    """The model that a layer is, or that it applies to every step; None for any other layer."""
+    if isinstance(layer, keras.layers.TimeDistributed):
+        layer = layer.layer
+    return layer if isinstance(layer, keras.Model) else None
+
+
+def _no_network(model: keras.Model, nested: list[Way]) -> str:
+    return (
+        f"{model.name!r} has no layers that are named as in this package, such as stem_conv or "
+        "stage1_block1_out: give the network itself"
+        + (f", {_expressions(nested)}" if nested else "")
+    )
+
+
+def _expressions(ways: list[Way]) -> str:
+    """The ends of ways in Python: model.get_layer('left') and model.get_layer('right')."""
+    return " and ".join("".join(["model", *map(_expression, way)]) for way in ways)
+
+
+def _expression(layer: Any) -> str:
+    wrapped = "" if model_inside(layer) is layer else ".layer"
+    return f".get_layer({layer.name!r}){wrapped}"
 
 
 def owners(graph: list[Node]) -> list[LayerName | None]:

@@ -15,6 +15,8 @@ from pathlib import Path
 import pydot
 
 from ..common.checks import choice
+from ..common.files import whole_file
+from ..common.words import argument
 
 FORMATS = {
     ".png": "png",
@@ -84,10 +86,8 @@ class Diagram:
         check_path(path)
         content = self.render(FORMATS[path.suffix.lower()])
         try:
-            with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-                whole = Path(folder) / path.name
-                whole.write_bytes(content)
-                whole.replace(path)
+            with whole_file(path) as unfinished:
+                unfinished.write_bytes(content)
         except OSError as error:
             message = f"cannot write {path}: {error.strerror}"
             raise OSError(error.errno, message) from error  # the subclass that fits errno
@@ -136,7 +136,7 @@ def _warn_of_size(png: bytes) -> None:
     if max(width, height) > MOST_PIXELS:
         warnings.warn(
             f"the picture has {width:,} x {height:,} pixels, more than many viewers open: "
-            'detail="block" draws any depth on one page, and a .svg can be zoomed',
+            f"{argument('detail', 'block')} draws any depth on one page, and a .svg can be zoomed",
             stacklevel=_level_of_the_caller(),
         )
 

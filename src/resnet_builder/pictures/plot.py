@@ -12,7 +12,7 @@ import pydot
 from ..common.checks import boolean, choice
 from ..config import ResnetConfig
 from ..plan.network import make_plan
-from ..presets.resolving import resolve
+from ..presets.resolving import Named, resolve
 from .browser.document import CLOSED, FOLDED, WHOLE, document
 from .diagram import Diagram, check_path
 from .page.drawing import draw_page
@@ -52,7 +52,8 @@ def plot(
     are found by name.
 
     In a model that contains networks of this package, such as a U-Net upon feature maps, the layers
-    of a network are in its stages, and the others in sections by the size of their output.
+    of a network are in its stages, and the others in sections by the size of their output. That
+    also holds for the only network that is a layer of the model, unless `detail="layer"`.
 
     Args:
         source: a name of `list_presets()` or `list_weights()`, a `ResnetConfig`, or any functional
@@ -154,7 +155,7 @@ def _saved(diagram: Diagram, to_file: str | os.PathLike[str] | None) -> Diagram:
 
 
 def _sketch(source: Any, input_shape: Any = None, classes: int | None = None) -> Sketch:
-    if isinstance(source, str | ResnetConfig):
+    if isinstance(source, str | ResnetConfig | Named):
         named = resolve(source, input_shape, classes)
         plan = make_plan(named.config)
         if plan.is_known:
@@ -169,7 +170,7 @@ def _model(source: Any, input_shape: Any, classes: int | None) -> "keras.Model":
 
     from ..model.assemble import model_of
 
-    if isinstance(source, str | ResnetConfig):
+    if isinstance(source, str | ResnetConfig | Named):
         named = resolve(source, input_shape, classes)
         return model_of(make_plan(named.config), named.name)
     if not isinstance(source, keras.Model):

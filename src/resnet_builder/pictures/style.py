@@ -5,6 +5,8 @@ from typing import Any
 
 import pydot
 
+from ..common.words import argument
+
 FONT = "Arial"
 
 # Paul Tol's pale, light and vibrant qualitative colours, which colour-blind readers can tell apart;
@@ -40,7 +42,9 @@ def check_size(size: Any) -> None:
     if not (isinstance(size, tuple | list) and [type(side) for side in size] == [int, int]):
         raise TypeError(f"size must be (width, height) in whole pixels, got {size!r}")
     if min(size) < 1:
-        raise ValueError(f"size must be positive, got {size!r}: write size=(1200, 630)")
+        raise ValueError(
+            f"size must be positive, got {size!r}: write {argument('size', (1200, 630))}"
+        )
 
 
 def fit_to_size(graph: pydot.Dot, size: tuple[int, int]) -> None:

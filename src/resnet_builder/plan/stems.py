@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..common.checks import look_up
+from ..common.words import argument
 from ..config import ResnetConfig
 from .anti_aliasing import ANTI_ALIASING
 from .draft import ConvSpec, Draft, Unit
@@ -155,5 +156,6 @@ def plan_stem(draft: Draft, x: Layer) -> PlannedStem:
 def _check_size(config: ResnetConfig, pool: Layer) -> None:
     if any(size is not None and size < 1 for size in pool.output_shape):
         raise ValueError(
-            f"input_shape={config.input_shape} is too small: nothing is left after the stem's pool"
+            f"{argument('input_shape', config.input_shape)} is too small: nothing is left after "
+            "the stem's pool"
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..common.catalogue import Catalogue
 from ..common.checks import unknown
+from ..common.words import INTERFACE
 from ..config import ORIGINAL, Changes, ResnetConfig
 from .pruned import ECARESNET50D_PRUNED, ECARESNET101D_PRUNED
 
@@ -320,5 +321,6 @@ def find_preset(name: str) -> ResnetConfig:
     """
     found = PRESETS.get(name) or _member(name)
     if not found:
-        raise ValueError(unknown("preset", name, PRESETS, "list_presets() names them all"))
+        where = f"{INTERFACE.get().presets} names them all"
+        raise ValueError(unknown("preset", name, PRESETS, where))
     return found

@@ -2,11 +2,15 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 from ..common.checks import unknown
 from ..common.hub import download, is_repository
+from ..common.words import INTERFACE
+from .networks import PRESETS
 from .published_weights import PublishedWeights, in_table, published
 
+CONFIG = "config.json"
 NEEDED = ("architecture", "num_classes", "input_size", "mean", "std")
 
 
@@ -14,9 +18,9 @@ def find_published(source: str) -> PublishedWeights | None:
     """Return the checkpoint of a name or a repository; None if `source` is neither.
 
     Args:
-        source: preset and tag, such as `"resnet50.a1_in1k"`, or a repository of the Hugging Face
-            Hub, optionally with `@` and a revision. The `config.json` of a repository that is not
-            in the table is read from the cache or downloaded.
+        source: preset and tag, such as `"resnet50.a1_in1k"`; a repository of the Hugging Face Hub,
+            optionally with `@` and a revision; or a local folder with its files. The `config.json`
+            of a repository that is not in the table is read from the cache or downloaded.
 
     Raises:
         ValueError: an unknown tag, or a repository that names no network of timm.
@@ -27,11 +31,13 @@ def find_published(source: str) -> PublishedWeights | None:
     repository, revision, _ = source.partition("@")
     if revision and (found := in_table(repository)):
         return replace(found, source=source)
+    if source not in PRESETS and (Path(source) / CONFIG).is_file():
+        return _described(Path(source) / CONFIG, source)
     if "/" in source:
         return read_repository(source) if is_repository(source) else None
     preset, dot, _ = source.partition(".")
     if dot and (known := [row.name for row in published() if row.preset == preset]):
-        where = f'list_weights("{preset}") lists them all'
+        where = f"{INTERFACE.get().weights_of(preset)} lists them all"
         raise ValueError(unknown("checkpoint", source, known, where))
     return None
 
@@ -47,13 +53,17 @@ def read_repository(repository: str) -> PublishedWeights:
         OSError, ImportError: as in `download`.
     """
     try:
-        file = download(repository, ["config.json"])
+        file = download(repository, [CONFIG])
     except ConnectionError as error:
         raise ConnectionError(
-            f"{repository!r} is not in list_weights(), and its config.json, which names its "
-            "network, is not in the cache and cannot be downloaded: give a preset's name, and a "
-            "file as weights"
+            f"{repository!r} is not in {INTERFACE.get().weights}, and its {CONFIG}, which names "
+            "its network, is not in the cache and cannot be downloaded: give a preset's name, and "
+            "a file as weights"
         ) from error
+    return _described(file, repository)
+
+
+def _described(file: Path, repository: str) -> PublishedWeights:
     config = json.loads(file.read_text(encoding="utf-8"))
     # Older repositories have all settings at the top level.
     settings = config.get("pretrained_cfg", {}) | config

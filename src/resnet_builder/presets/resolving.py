@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..common.shapes import image_shape
+from ..common.words import argument
 from ..config import ResnetConfig
 from .networks import find_preset
 from .published_weights import PublishedWeights
@@ -20,20 +21,24 @@ class Named:
     checkpoint: PublishedWeights | None = None
 
 
+def _corrected(shape: tuple[int | None, ...]) -> str:
+    return argument("input_shape", shape)
+
+
 def resolve(
-    source: str | ResnetConfig,
+    source: str | ResnetConfig | Named,
     input_shape: Any = None,
     classes: int | None = None,
     *,
     data_format: str = "channels_last",
-    corrected_call: Callable[[tuple[int | None, ...]], str] | None = "input_shape={}".format,
+    corrected_call: Callable[[tuple[int | None, ...]], str] | None = _corrected,
     **changes: Any,
 ) -> Named:
     """Return the config of a name, or a given config, with some fields changed.
 
     Args:
-        source: a preset's name, a checkpoint's name or repository (its network, with its input
-            size and number of classes), or a config.
+        source: a preset's name; a checkpoint's name, repository or folder (its network, with its
+            input size and number of classes); a config; or what this function has returned.
         input_shape: input shape in the order of `data_format`. Default: the config's own.
         classes: number of classes. Default: the config's own.
         corrected_call: function that writes the corrected call for a shape that looks as if in
@@ -53,7 +58,9 @@ def resolve(
     return replace(named, config=named.config.replace(**changes)) if changes else named
 
 
-def _find(source: str | ResnetConfig) -> Named:
+def _find(source: str | ResnetConfig | Named) -> Named:
+    if isinstance(source, Named):
+        return source
     if isinstance(source, ResnetConfig):
         return Named("resnet", source)
     if not isinstance(source, str):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import keras
 
 from ..common.checks import look_up
-from ..model.network import check_model, networks_of
+from ..model.network import check_model, holder_of, model_inside, networks_of
 from ..plan.names import HEAD
 
 
@@ -19,16 +19,16 @@ def freeze(model: keras.Model, until: str = "stage3") -> None:
     old variables; until then `fit` raises an error.
 
     Args:
-        model: a model of `ResnetBuilder`, or a functional model that has layers before or after
-            it, or joins several: all of them are frozen. Of a model that has the network as one
-            layer, as `Sequential` does, give that layer, and compile the model again.
+        model: a model of `ResnetBuilder`; or a functional model that has layers before or after
+            it, or joins several: all of them are frozen; or one that has the network as a layer, as
+            `Sequential([base, ...])` does.
         until: last part to freeze: `"stem"`, `"stage1"`, `"stage2"`, ...; with a network's
             `layer_prefix` before it, only that network is frozen.
 
     Raises:
         TypeError: not a Keras model.
-        ValueError: the model has no layers named as in this package, or no such part; the message
-            lists its parts.
+        ValueError: the model has no layers named as in this package, or several models inside it
+            have, or there is no such part; the message lists the models or the parts.
 
     Example:
         >>> from resnet_builder import ResnetBuilder, freeze
@@ -39,7 +39,7 @@ def freeze(model: keras.Model, until: str = "stage3") -> None:
     """
     bodies = [
         (network.prefix, place, list(layers.values()))
-        for network in networks_of(model)
+        for network in networks_of(holder_of(model))
         for place, layers in network.places.items()
         if place != HEAD
     ]
@@ -79,5 +79,5 @@ def all_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
     """The layers of a model and of the models inside it."""
     for layer in model.layers:
         yield layer
-        if isinstance(layer, keras.Model):
-            yield from all_layers(layer)
+        if inside := model_inside(layer):
+            yield from all_layers(inside)

@@ -6,6 +6,7 @@ import keras
 
 from ..common.checks import choice
 from ..model.graph import model_graph
+from ..model.network import model_inside
 
 Labels = Literal["integer", "one_hot"]
 
@@ -65,8 +66,8 @@ def _output_activation(model: keras.Model) -> str:
     [node] = [node for node in graph if node.is_output]
     while isinstance(node.layer, OF_MAPS):
         node = graph[node.inputs[0]]
-    if isinstance(node.layer, keras.Model):
-        return _output_activation(node.layer)
+    if inside := model_inside(node.layer):
+        return _output_activation(inside)
     activation = getattr(node.layer, "activation", None)
     if isinstance(node.layer, keras.layers.Softmax) and node.layer.axis == -1:
         return "softmax"

@@ -1,0 +1,125 @@
+"""The NAME and the options of a command as a network. Imports Keras for some JSON files only."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from ..common.checks import unknown
+from ..config import ResnetConfig, config_of_fields
+from ..description import arguments_in
+from ..plan.network import Head
+from ..presets.resolving import Named, resolve
+
+# The options of `from_preset` that change what is shown, with their defaults.
+SHOWN: Mapping[str, Any] = {
+    **{field.name: field.default for field in fields(Head)},
+    "features": None,
+    "output_stride": None,
+}
+# Those that do not change it.
+UNSEEN = {"weights", "adapt_weights", "data_format", "dtype", "layer_prefix"}
+FIELDS = [field.name for field in fields(ResnetConfig)]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A network of the command line.
+
+    Attributes:
+        named: its config.
+        options: those of `SHOWN` that a JSON file gives another value than the default.
+        changes: those of `--set`, as they were written.
+    """
+
+    named: Named
+    options: Mapping[str, Any]
+    changes: tuple[str, ...] = ()
+
+    @property
+    def titled(self) -> Named:
+        """The config under a name with the changes: resnet18 (stem=cifar)."""
+        changes = f" ({', '.join(self.changes)})" if self.changes else ""
+        return replace(self.named, name=f"{self.named.name}{changes}")
+
+    @property
+    def network(self) -> Any:
+        """What `profile` and `plot` take: a config, or a model if it has options."""
+        if not self.options:
+            return self.titled
+        from ..builder import ResnetBuilder
+
+        config, name = self.named.config, self.titled.name
+        return ResnetBuilder.from_config(config, name=name, **self.options)
+
+    @property
+    def whole(self) -> Any:
+        """The config for `compare`; ValueError if it is not all of the network."""
+        if self.options:
+            options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+            raise ValueError(f"whole networks are compared, and {self.named.name} has {options}")
+        return self.titled
+
+
+def source_of(
+    name: str,
+    changes: Sequence[str] = (),
+    input_shape: Sequence[int] | None = None,
+    classes: int | None = None,
+) -> Source:
+    """Find the network of a NAME, with the changes of `--set` and of other options.
+
+    Args:
+        name: a preset, a checkpoint, a repository, a folder with its files, or a JSON file of
+            `ResnetConfig.to_json` or `ResnetBuilder.to_json`.
+        changes: fields of the config, as `field=value` with JSON or text as the value.
+
+    Raises:
+        TypeError, ValueError, OSError, ImportError: as in `resolve`; a file that is no such JSON.
+    """
+    source, given = _read(Path(name)) if name.lower().endswith(".json") else (name, {})
+    options = {option: given.pop(option, default) for option, default in SHOWN.items()}
+    for option in given.keys() - UNSEEN - set(FIELDS):
+        raise ValueError(unknown("option", option, [*SHOWN, *UNSEEN, *FIELDS]))
+    named = resolve(
+        source,
+        given.pop("input_shape", None),
+        given.pop("classes", None),
+        data_format=given.get("data_format") or "channels_last",
+        **{field: given[field] for field in FIELDS if field in given},
+    )
+    own = {"input_shape": input_shape, "classes": classes}
+    changed = dict(map(_change, changes)) | {k: v for k, v in own.items() if v is not None}
+    named = resolve(named, **changed)
+    others = {option: value for option, value in options.items() if value != SHOWN[option]}
+    return Source(named, others, tuple(changes))
+
+
+def _read(file: Path) -> tuple[Any, dict[str, Any]]:
+    """The preset or config of a JSON file, and the other arguments of `from_preset` in it."""
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no file {str(file)!r}")
+    text = file.read_text(encoding="utf-8")
+    try:
+        content = json.loads(text)
+        if isinstance(content, dict) and "preset" not in content:
+            return Named(file.stem, config_of_fields(content)), {}
+        arguments = arguments_in(text)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{file} is not the JSON of a network: {error}") from error
+    preset, name = arguments.pop("preset"), arguments.pop("name", None)
+    if isinstance(preset, ResnetConfig):
+        preset = Named(name or file.stem, preset)
+    return preset, arguments
+
+
+def _change(text: str) -> tuple[str, Any]:
+    """The field and the value of `field=value`."""
+    field, _, value = text.partition("=")
+    if field not in FIELDS:
+        raise ValueError(unknown("field", field, FIELDS))
+    try:
+        return field, json.loads(value)
+    except ValueError:
+        return field, value
