@@ -10,7 +10,7 @@ import keras
 
 from .common.checks import look_up, positive_int, unknown
 from .common.shapes import AXIS_ORDERS, image_shape, in_order
-from .config import ORIGINAL, BlockFunction, ConfigChanges, ResnetConfig, repetition_list
+from .config import ORIGINAL, BlockFunction, ConfigChanges, ResnetConfig, obeyed, repetition_list
 from .description import (
     BUILD_RECORDS,
     BuildOptions,
@@ -293,7 +293,9 @@ class ResnetBuilder:
             raise TypeError("block is given twice: as block_fn and as an option")
         block: Any = block_fn
         config = ResnetConfig(block=block, repetitions=repetition_list(repetitions), **ORIGINAL)
-        return _article_network(config, input_shape, num_outputs, options, "build({}, {}, ...)")
+        return _article_network(
+            obeyed(config), input_shape, num_outputs, options, "build({}, {}, ...)"
+        )
 
     @staticmethod
     def build_resnet_18(

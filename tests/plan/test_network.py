@@ -15,6 +15,7 @@ SMALL = ResnetConfig(
     block="basic_block", repetitions=(1, 1, 1), filters=8, stem="cifar", input_shape=(33, 20, 3)
 )
 
+RES2NET = {"block": "res2net_bottleneck", "width_per_group": 64}
 AA = {"stem": "deep", "anti_aliasing": "avg"}
 
 
@@ -170,17 +171,17 @@ def test_preactivated_projections_share_the_activation() -> None:
         ({"padding": "valid"}, {}, "choose from 'symmetric', 'same'"),
         ({"activation_order": "prior"}, {}, "choose from 'post', 'pre', 'pre_raw'"),
         ({"projection": "avgpool"}, {}, "did you mean 'avg_pool'"),
-        ({"shortcuts": False, "projection": "pad"}, {}, "there are no shortcuts"),
+        ({"shortcuts": False, "projection": "pad"}, {}, "a shortcut that changes"),
         ({"shortcuts": False, "drop_path_rate": 0.1}, {}, "no other path"),
         ({"shortcuts": False, "zero_init_last": True}, {}, "without shortcuts would be 0"),
         ({"activation_order": "pre", "zero_init_last": True}, {}, "does not end in a batch norm"),
         ({"projection": "pad", "stem_filters": 32}, {}, "only adds channels"),
         ({"block": "bottleneck", "width_per_group": 4}, {}, "has no filters"),
-        ({"block": lambda **_: None, "se_ratio": 0.1}, {}, "the block is a custom function"),
+        ({"block": lambda **_: None, "se_ratio": 0.1}, {}, "se_ratio=0.1 .* not a custom function"),
         ({"block": "basicblock"}, {}, "did you mean 'basic_block'"),
-        ({"groups": 2}, {}, "not to a basic_block"),
+        ({"groups": 2}, {}, "groups=2 has no effect: it needs a bottleneck. Leave it at 1"),
         ({"eca": True, "se_ratio": 0.1}, {}, "se_ratio and eca: a branch ends in one kind"),
-        ({"block": lambda **_: None, "eca": True}, {}, "eca: it applies inside a block"),
+        ({"block": lambda **_: None, "eca": True}, {}, "eca=True .* not a custom function"),
         ({"block": "bottleneck", "groups": 3, "reduce_first": 5}, {}, "its 4 input channels and"),
         ({"norm": "instance"}, {}, "choose from 'batch', 'group', 'evonorm_s0'"),
         ({"norm": "group", "norm_groups": 5}, {}, "norm_groups=5 does not divide the 8 channels"),
@@ -193,11 +194,15 @@ def test_preactivated_projections_share_the_activation() -> None:
             "replaces the stem's pool",
         ),
         ({"stem_pool": "min"}, {}, "choose from 'max', 'max_zeros', 'max_ceil', 'conv'"),
-        ({"stem": "cifar", "stem_pool": "conv"}, {}, "the stem 'cifar' has no pool"),
+        ({"stem": "cifar", "stem_pool": "conv"}, {}, "needs a stem with a pool, imagenet or"),
         ({"use_bias": "some"}, {}, "choose from 'unless_normalized'"),
         ({"use_bias": 1}, {}, "use_bias must be bool or str, got 1"),
-        ({"projection": "pad", "projection_kernel": 3}, {}, "does not stride in a convolution"),
-        ({"activation_order": "pre", "activate_residual": True}, {}, "ends in a convolution"),
+        (
+            {"projection": "pad", "projection_kernel": 3},
+            {},
+            "needs projection='conv' in a shortcut",
+        ),
+        ({"activation_order": "pre", "activate_residual": True}, {}, "end in a convolution"),
         ({"block": ("basic_block",)}, {}, "block must have one value for each of 3 stages"),
         ({"block": ("basic_block", "basic_block", "vgg")}, {}, "unknown block 'vgg'"),
         ({"block": ("basic_block",) * 2 + (lambda **_: None,)}, {}, "each stage must be a name"),
@@ -209,6 +214,19 @@ def test_preactivated_projections_share_the_activation() -> None:
         ({"block": "sk_basic_block"}, {}, "se_ratio=0: it is the width of the attention"),
         ({"block": "res2net_bottleneck", "splits": 1}, {}, "has 2 parts or more"),
         ({"block": "sk_basic_block", "se_ratio": 0.1, "filters": 9}, {}, "have no 2 equal parts"),
+        (
+            RES2NET | {"widths": (((16, 32, 8),),) * 3},
+            {},
+            "first two widths of a res2net_bottleneck",
+        ),
+        (RES2NET | {"widths": (((18, 18, 8),),) * 3}, {}, "equal multiples of splits=4"),
+        (RES2NET | {"reduce_first": 2}, {}, "reduce_first=2: the parts of a res2net_bottleneck"),
+        (
+            {"block": "resnest_bottleneck", "se_ratio": 0.1, "groups": 3, "filters": 12},
+            {},
+            "the 32 channels of the attention in stage1_block1_splat2 are not a multiple of its "
+            "groups=3",
+        ),
         ({**AA, "input_shape": (2, 2, 3)}, {}, "too small"),
         ({}, {"output_stride": 8}, "must be one of 1, 2, 4 for this network, got 8"),
         ({"block": lambda **_: None}, {"output_stride": 2}, "custom block function"),

@@ -125,13 +125,14 @@ def _add_conv(draft: Draft, x: Layer, names: str, spec: Any) -> Layer:
     name, padding, strides = names.format(kind), "same", spec.strides
     if spec.filters < 1:
         raise ValueError(
-            "a convolution has no filters: increase filters, stem_filters or width_per_group"
+            f"{name} has no filters: increase filters, stem_filters or width_per_group, or reduce "
+            "reduce_first"
         )
     if x.output_channels % spec.groups or spec.filters % spec.groups:
         raise ValueError(
             f"{name}: its {x.output_channels} input channels and {spec.filters} filters are not "
-            f"both multiples of its {spec.groups} groups: change groups, filters, width_per_group "
-            "or splits"
+            f"both multiples of its {spec.groups} groups: change groups, filters, width_per_group, "
+            "widths or splits"
         )
     # Keras has no convolution that strides and is dilated.
     subsampled = spec.dilation > 1 and strides != (1, 1)

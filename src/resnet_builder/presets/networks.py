@@ -8,7 +8,7 @@ from typing import Any
 
 from ..common.catalogue import Catalogue
 from ..common.checks import unknown
-from ..config import ORIGINAL, Changes, ResnetConfig
+from ..config import ORIGINAL, Changes, ResnetConfig, obeyed
 from .pruned import ECARESNET50D_PRUNED, ECARESNET101D_PRUNED
 
 
@@ -48,7 +48,7 @@ _DEPTHS = _RESNETS | {
 def _family(pattern: str, depths: str, **changes: Any) -> dict[str, ResnetConfig]:
     """The networks above of some depths, renamed by `pattern`, with the same changes."""
     return {
-        pattern.format(depth): _DEPTHS[f"resnet{depth}"].replace(**changes)
+        pattern.format(depth): obeyed(_DEPTHS[f"resnet{depth}"].replace(**changes))
         for depth in depths.split()
     }
 
