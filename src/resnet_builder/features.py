@@ -1,10 +1,11 @@
 """feature_info: layer, stride and channels of every feature map. Imports Keras only for models."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .config import ResnetConfig
+from .description import BUILD_RECORDS
 from .plan.layers import OwnBlock, Strided
 from .plan.names import OUT, STEM, Place
 from .plan.network import Plan, make_plan
@@ -77,7 +78,7 @@ def feature_info(
         source = model_of(plan, named.name)
     elif output_stride is not None:
         raise TypeError("output_stride is for a preset or a config; a model has its own")
-    return _built_levels(source)
+    return _recorded_levels(source) or _built_levels(source)
 
 
 # Roles of the stem's layers that do not belong to its convolutions.
@@ -94,6 +95,25 @@ def _planned_levels(plan: Plan) -> dict[str, FeatureLevel]:
     return {
         name: FeatureLevel(layer.name, strides[positions[layer.name]], layer.output_channels)
         for name, layer in plan.features.items()
+    }
+
+
+def _recorded_levels(model: Any) -> dict[str, FeatureLevel] | None:
+    """The planned levels that a model has; None if it is unknown what it was built from."""
+    from .model.network import check_model
+
+    check_model(model)
+    if not (record := BUILD_RECORDS.get(model)):
+        return None
+    plan = make_plan(record.config, output_stride=record.options["output_stride"])
+    if not plan.is_known:
+        return None
+    prefix = record.options["layer_prefix"]
+    built = {layer.name for layer in model.layers}
+    return {
+        name: replace(level, layer=prefix + level.layer)
+        for name, level in _planned_levels(plan).items()
+        if prefix + level.layer in built
     }
 
 
@@ -119,10 +139,14 @@ def _built_levels(model: Any) -> dict[str, FeatureLevel]:
 
 def _last_layers(places: Mapping[Place, Mapping[str, Any]]) -> dict[str, Any]:
     """The last layer of the stem before its pool, and of the last block of every stage."""
+    from keras.layers import Permute
+
     last: dict[str, Any] = {}
     for place, layers in places.items():
         for role, layer in layers.items():
-            if role == OUT or (place == STEM and not role.startswith(NO_CONVS)):
+            # A Permute gives the stem's map to the outside in the other order of axes.
+            of_convs = not (role.startswith(NO_CONVS) or isinstance(layer, Permute))
+            if role == OUT or (place == STEM and of_convs):
                 last[place.part] = layer
     return last
 
