@@ -6,7 +6,7 @@ import pytest
 from resnet_builder import PRESETS, ResnetConfig
 from resnet_builder.plan.attention import ChannelConv
 from resnet_builder.plan.blocks import Block
-from resnet_builder.plan.layers import Conv, DropPath, Layer, Strided
+from resnet_builder.plan.layers import Conv, Dense, DropPath, Layer, Strided
 from resnet_builder.plan.network import Head, make_plan
 
 pytestmark = pytest.mark.once
@@ -54,6 +54,48 @@ def test_where_a_bottleneck_strides(v15: bool) -> None:
     plan = make_plan(PRESETS["resnet50"].replace(stride_in_3x3=v15))
     strides = [conv.strides[0] for conv in convs(plan.stages[1].blocks[0])]
     assert strides == ([1, 2, 1] if v15 else [2, 1, 1])
+
+
+def test_only_strided_kernels_larger_than_a_pixel_are_padded() -> None:
+    """Those at stride 1 are padded evenly by themselves; a 1x1 kernel has no margin."""
+    block = make_plan(PRESETS["resnet50_v1"]).stages[1].blocks[0]
+    assert [kinds(unit)[0] for unit in (*block.residual, *(block.shortcut or ()))] == ["Conv"] * 4
+    strided = make_plan(PRESETS["resnet50"]).stages[1].blocks[0]
+    assert [kinds(unit)[0] for unit in (*strided.residual, *(strided.shortcut or ()))] == [
+        *("Conv", "ZeroPad", "Conv"),
+        "Conv",
+    ]
+
+
+def test_the_head() -> None:
+    [*_, (classifier,)] = make_plan(SMALL, Head(classifier_activation=None)).head
+    assert isinstance(classifier, Dense)
+    assert classifier.activation is None
+    for include_top, ends in ((True, ["predictions"]), (False, [])):
+        plan = make_plan(SMALL, Head(include_top=include_top, pooling="max"))
+        assert list(plan.outputs) == ["stem", "stage1", "stage2", "stage3", *ends]
+
+
+def test_a_res2net_block_that_strides_pools_its_last_part() -> None:
+    """As timm models/res2net.py (`is_first`): parts of another size cannot be added."""
+    changes: dict[str, Any] = {"repetitions": (2, 1), "stride_in_last_block": True}
+    plan = make_plan(SMALL.replace(**RES2NET, **changes))
+    first, last = plan.stages[0].blocks
+    for block, size in ((first, (33, 20, 32)), (last, (17, 10, 32))):
+        assert not [layer for layer in block.layers if "_sum2_" in layer.name]
+        assert [layer for layer in block.layers if layer.name.endswith("_pool2")]
+        assert block.output.output_shape == size
+    in_reduction = make_plan(SMALL.replace(**RES2NET, **changes, stride_in_3x3=False))
+    assert [layer for layer in in_reduction.stages[0].blocks[1].layers if "_sum2_" in layer.name]
+
+
+def test_the_first_block_projects_although_the_last_one_strides() -> None:
+    changes: dict[str, Any] = {"repetitions": (2, 1), "stride_in_last_block": True}
+    blocks = make_plan(SMALL.replace(**changes, project_first=True)).stages[0].blocks
+    assert [[kinds(unit) for unit in block.shortcut or ()] for block in blocks] == [
+        [["Conv", "BatchNorm"]],
+        [["Subsample"]],
+    ]
 
 
 def test_dilation_begins_behind_the_convolution_that_would_stride() -> None:
