@@ -36,6 +36,8 @@ def test_the_packages_own_blocks_are_known_by_name() -> None:
     assert CONFIG.replace(block=bottleneck).block == "bottleneck"
 
 
+NO_WIDTHS: list[Any] = [0, False, {}, "ab", [3], [[3]]]
+EMPTY_WIDTHS: list[Any] = [(), [], [[]], [[[]]]]
 INTEGERS = [name for name in NUMBERS if name != "stem_filters"]
 
 
@@ -48,8 +50,8 @@ INTEGERS = [name for name in NUMBERS if name != "stem_filters"]
         ({"repetitions": (2, 1.5)}, TypeError, "must be an integer, got 1.5"),
         ({"filters": -1}, ValueError, "filters must be 1 or more, got -1"),
         *(({name: None}, TypeError, f"{name} must be an integer, got None") for name in INTEGERS),
-        *(({"widths": of}, TypeError, "widths must be") for of in (0, False, {}, "ab", [3], [[3]])),
-        *(({"widths": of}, ValueError, "widths must be") for of in ((), [], [[]], [[[]]])),
+        *(({"widths": given}, TypeError, "widths must be") for given in NO_WIDTHS),
+        *(({"widths": given}, ValueError, "widths must be") for given in EMPTY_WIDTHS),
         ({"classes": True}, TypeError, "classes must be an integer, got True"),
         ({"repetitions": {2}}, TypeError, "number of blocks of each stage"),
         ({"shortcuts": 1}, TypeError, "shortcuts must be bool, got 1"),

@@ -57,11 +57,10 @@ KINDS = [
 @pytest.mark.parametrize("name", KINDS)
 def test_the_order_of_the_axes_changes_nothing(name: str) -> None:
     """Of the model as built, nor of one whose origin is unknown."""
-    config = PRESETS[name].replace(
-        repetitions=(1, 1),
-        filters=16,
-        **({"norm_groups": 4} if PRESETS[name].norm != "batch" else {}),
-    )
+    small: dict[str, Any] = {"repetitions": (1, 1), "filters": 16}
+    if PRESETS[name].norm != "batch":
+        small["norm_groups"] = 4
+    config = PRESETS[name].replace(**small)
     levels = feature_info(config)
     model = ResnetBuilder.from_config(
         config,

@@ -223,9 +223,8 @@ SIZES = [(1, 1), (1, 7), (2, 2), (3, 5)]
     ],
 )
 def test_every_size_computes(preset: str, changes: dict[str, Any]) -> None:
-    config = PRESETS[preset].replace(
-        **{"repetitions": (1, 1), "filters": 8, "classes": 3} | changes
-    )
+    small: dict[str, Any] = {"repetitions": (1, 1), "filters": 8, "classes": 3}
+    config = PRESETS[preset].replace(**small | changes)
     any_size = randomised(ResnetBuilder.from_config(config, (None, None, 3)))
     for size in SIZES:
         model = ResnetBuilder.from_config(config, (*size, 3))

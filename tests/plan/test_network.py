@@ -15,7 +15,7 @@ SMALL = ResnetConfig(
     block="basic_block", repetitions=(1, 1, 1), filters=8, stem="cifar", input_shape=(33, 20, 3)
 )
 
-RES2NET = {"block": "res2net_bottleneck", "width_per_group": 64}
+RES2NET: dict[str, Any] = {"block": "res2net_bottleneck", "width_per_group": 64}
 AA = {"stem": "deep", "anti_aliasing": "avg"}
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 from ..common.words import Description
 from ..config import ResnetConfig
 from .anti_aliasing import ANTI_ALIASING
-from .layers import Activation, Conv, Input, Layer, MaxPool, Pair, Subsample, ZeroPad
+from .layers import Activation, Add, Conv, Input, Layer, MaxPool, Pair, Subsample, ZeroPad
 from .norms import NORMS
 from .orders import Step, Steps
 
@@ -66,6 +66,11 @@ class Draft:
 
     def add(self, kind: type[L], name: str, *inputs: Layer, **fields: Any) -> L:
         """Add a layer with the given input layers."""
+        if kind is Add and len({x.output_shape for x in inputs}) > 1:
+            shapes = " and ".join(f"{x.name} {x.output_shape}" for x in inputs)
+            raise RuntimeError(
+                f"{name} has inputs of different shapes, {shapes}: please report this"
+            )
         layer = kind(
             name=name,
             inputs=tuple([layer.name for layer in inputs]),

@@ -87,6 +87,13 @@ REFUSALS = (
         lambda c: f"stem_pool={c.stem_pool!r}: anti_aliasing replaces the stem's pool",
     ),
     Refusal(
+        lambda c: c.projection_kernel % 2 == 0 and c.padding == "symmetric",
+        lambda c: (
+            f"projection_kernel={c.projection_kernel}: an even kernel has no symmetric padding; "
+            "choose an odd one, or padding='same'"
+        ),
+    ),
+    Refusal(
         lambda c: c.splits < 2 and "res2net_bottleneck" in c.stage_blocks,
         lambda c: "splits=1: a res2net_bottleneck has 2 parts or more",
     ),
