@@ -250,21 +250,35 @@ def without_effect(config: "ResnetConfig") -> dict[str, Any]:
         return {}  # not a network
     blocks = block_facts(config)
     return {
-        field.name: field.default
-        for field in fields(config)
-        if field.name in EFFECTS
-        and getattr(config, field.name) != field.default
-        and not EFFECTS[field.name].applies(config, blocks)
+        name: default
+        for name, default in _changed(config).items()
+        if not EFFECTS[name].applies(config, blocks)
     }
 
 
 def following(
     before: "ResnetConfig", after: "ResnetConfig", named: Container[str]
 ) -> dict[str, Any]:
-    """The fields that lose their effect by a change that does not name them, and follow it.
+    """The fields that follow a change, which has left them without effect, with their defaults.
 
-    With their defaults.
+    Args:
+        named: the fields that the change names.
     """
-    lost = {n: v for n, v in without_effect(after).items() if EFFECTS[n].follows}
-    idle = without_effect(before) if lost else {}
-    return {n: v for n, v in lost.items() if n not in named and n not in idle}
+    changed = _changed(after)
+    if not any(EFFECTS[name].follows and name not in named for name in changed):
+        return {}
+    idle, idle_before = without_effect(after), without_effect(before)
+    return {
+        name: default
+        for name, default in idle.items()
+        if EFFECTS[name].follows and name not in named and name not in idle_before
+    }
+
+
+def _changed(config: "ResnetConfig") -> dict[str, Any]:
+    """The fields of `EFFECTS` that differ from their defaults, with these."""
+    return {
+        field.name: field.default
+        for field in fields(config)
+        if field.name in EFFECTS and getattr(config, field.name) != field.default
+    }

@@ -48,7 +48,7 @@ _DEPTHS = _RESNETS | {
 def _family(pattern: str, depths: str, **changes: Any) -> dict[str, ResnetConfig]:
     """The networks above of some depths, renamed by `pattern`, with the same changes."""
     return {
-        pattern.format(depth): obeyed(_DEPTHS[f"resnet{depth}"].replace(**changes))
+        pattern.format(depth): _DEPTHS[f"resnet{depth}"].replace(**changes)
         for depth in depths.split()
     }
 
@@ -100,7 +100,10 @@ _VD: Changes = _D | {"project_first": True}
 _IMAGENET = (
     _RESNETS
     # The article's networks (raghakot/keras-resnet, resnet.py).
-    | _family("keras_resnet{}", "18 34 50 101 152", **ORIGINAL)
+    | {
+        name: obeyed(config)
+        for name, config in _family("keras_resnet{}", "18 34 50 101 152", **ORIGINAL).items()
+    }
     # To the letter of the 2015 paper; also keras.applications' ResNet50, 101 and 152.
     | _family("resnet{}_v1", "50 101 152", stride_in_3x3=False)
     # keras.applications' ResNet50V2, 101V2 and 152V2.
