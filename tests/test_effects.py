@@ -164,12 +164,12 @@ def check_field(
     return "obeyed"
 
 
-# Every 11th: all kinds, shapes and variations, and most of their pairs.
+# Every 22nd: all kinds, shapes and variations, and some of their combinations.
 @pytest.mark.parametrize("number", range(7))
 def test_every_field_is_obeyed_or_refused(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(OTHERS) == [field.name for field in fields(ResnetConfig)]
     found = set()
-    for config in filter(None, (base(*of) for of in BASES[number * 11 :: 77])):
+    for config in filter(None, (base(*of) for of in BASES[number * 22 :: 154])):
         for field, value in chain.from_iterable(product([f], v) for f, v in OTHERS.items()):
             if value != getattr(config, field):
                 found.add(check_field(config, field, value, monkeypatch))
@@ -184,7 +184,7 @@ def refusal(config: ResnetConfig, field: str, value: Any) -> str:
     return ""
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", list(PRESETS)[::3])
 def test_a_preset_takes_any_change_that_has_a_meaning(preset: str) -> None:
     """What the change leaves without effect and is refused is no mere way of doing things."""
     for field, value in chain.from_iterable(product([f], v) for f, v in OTHERS.items()):
