@@ -37,7 +37,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 def small(variant: str, shape: Any = (33, 40, 3), **options: Any) -> keras.Model:
-    changes: dict[str, Any] = {"repetitions": (1, 2), "filters": 8, "classes": 5}
+    changes: dict[str, Any] = {"repetitions": (1, 2), "filters": 8}
+    if "features" not in options:
+        changes["classes"] = 5
     return ResnetBuilder.from_preset(
         variant.split()[0], shape, **changes | VARIANTS[variant] | options
     )
@@ -276,7 +278,7 @@ def test_features() -> None:
 
 
 def test_features_and_predictions_come_from_one_model() -> None:
-    options: dict[str, Any] = {"classifier_activation": None, "dropout_rate": 0.5}
+    options: dict[str, Any] = {"classifier_activation": None, "dropout_rate": 0.5, "classes": 5}
     wanted = ("predictions", "stage1")
     model = randomised(small("resnetv2_50d", features=wanted, pooling="max", **options))
     whole = small("resnetv2_50d", pooling="max", **options)
@@ -609,6 +611,7 @@ def test_a_block_function_that_is_none(wrong: Any) -> None:
         ({"features": ()}, TypeError, "one or more of 'stem', 'stage1', 'stage2'"),
         ({"features": ["stage3"]}, ValueError, "'stem', 'stage1', 'stage2'"),
         ({"features": ["stage2"], "pooling": "avg"}, ValueError, "pooling='avg' has no meaning"),
+        ({"features": ["stage2"], "classes": 5}, ValueError, "classes=5 has no meaning; leave it "),
         (
             {"features": ["predictions"], "include_top": False},
             ValueError,

@@ -1,5 +1,7 @@
 """Differences between networks, and their costs."""
 
+from itertools import permutations
+
 import pytest
 
 from resnet_builder import PRESETS, compare
@@ -31,6 +33,49 @@ def test_a_difference_has_no_cost_if_the_network_in_between_is_invalid() -> None
     # The network in between has basic blocks with groups.
     costs = {d.field: d.macs for d in compare("resnext50_32x4d", "resnet18").differences}
     assert costs["block"] is None
+
+
+def test_a_preactivated_network_in_words() -> None:
+    [difference] = compare("resnet50", "resnetv2_50").differences
+    assert difference.in_words == (
+        "batch norm and activation before each convolution instead of "
+        "batch norm and activation after each convolution"
+    )
+
+
+def test_stages_of_different_number_and_kind() -> None:
+    comparison = compare("test_resnet", "resnet20_cifar")
+    changed = {difference.field: difference for difference in comparison.differences}
+    assert changed["block"].first == ("basic_block", "basic_block", "bottleneck", "basic_block")
+    # No network has the repetitions of the one and the blocks of the other.
+    assert changed["repetitions"].parameters is changed["block"].macs is None
+    assert changed["classes"].parameters == -990 * (64 + 1)
+    assert "?" in str(comparison)
+
+
+def test_what_has_no_effect_is_no_difference() -> None:
+    """A network without batch norms has no momentum."""
+    pair = "keras_resnet50", "resnet50_gn"
+    for first, second, is_one in ((*pair, False), (*pair[::-1], True)):
+        changed = [difference.field for difference in compare(first, second).differences]
+        assert ("batch_norm_momentum" in changed) == is_one
+
+
+def test_any_two_configs_compare() -> None:
+    configs = [
+        *(PRESETS[name] for name in list(PRESETS)[:: len(PRESETS) // 8]),
+        PRESETS["resnet18"].replace(repetitions=(1,), filters=(8,), block=("bottleneck",)),
+        PRESETS["resnet18"].replace(repetitions=(1, 1), widths=(((4, 4),), ((4, 8),))),
+        PRESETS["ecaresnet50d_pruned"],
+        PRESETS["test_resnet"],
+    ]
+    for first, second in permutations(configs, 2):
+        found = compare(first, second)
+        assert str(found)
+        costs = [difference.parameters for difference in found.differences]
+        if None not in costs:
+            total = sum(cost for cost in costs if cost is not None)
+            assert found.first.parameters + total == found.second.parameters
 
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if name != "resnet50"])

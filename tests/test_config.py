@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from resnet_builder import PRESETS, ResnetConfig, bottleneck
+from resnet_builder.config import NUMBERS
 
 pytestmark = pytest.mark.once
 
@@ -35,6 +36,11 @@ def test_the_packages_own_blocks_are_known_by_name() -> None:
     assert CONFIG.replace(block=bottleneck).block == "bottleneck"
 
 
+NO_WIDTHS: list[Any] = [0, False, {}, "ab", [3], [[3]]]
+EMPTY_WIDTHS: list[Any] = [(), [], [[]], [[[]]]]
+INTEGERS = [name for name in NUMBERS if name != "stem_filters"]
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
@@ -43,6 +49,9 @@ def test_the_packages_own_blocks_are_known_by_name() -> None:
         ({"repetitions": (2, 0)}, ValueError, "1 or more, got 0"),
         ({"repetitions": (2, 1.5)}, TypeError, "must be an integer, got 1.5"),
         ({"filters": -1}, ValueError, "filters must be 1 or more, got -1"),
+        *(({name: None}, TypeError, f"{name} must be an integer, got None") for name in INTEGERS),
+        *(({"widths": given}, TypeError, "widths must be") for given in NO_WIDTHS),
+        *(({"widths": given}, ValueError, "widths must be") for given in EMPTY_WIDTHS),
         ({"classes": True}, TypeError, "classes must be an integer, got True"),
         ({"repetitions": {2}}, TypeError, "number of blocks of each stage"),
         ({"shortcuts": 1}, TypeError, "shortcuts must be bool, got 1"),

@@ -33,6 +33,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "kernel_initializer": keras.initializers.HeNormal(seed=3),
         "block": ("basic_block", "bottleneck"),
         "filters": (8, 4),
+        "activation_order": "pre",
         "use_bias": "unless_normalized",
     },
 }
@@ -44,6 +45,19 @@ def test_the_json_of_a_model_builds_the_same_layers(options: dict[str, Any]) -> 
     same = ResnetBuilder.from_json(ResnetBuilder.to_json(model))
     assert same.get_config() == model.get_config()
     assert config_of(same) == config_of(model)
+
+
+# With layers that are models of several operations, which Keras numbers throughout the process.
+@pytest.mark.parametrize(
+    ("preset", "changes"),
+    [("resnetblur18", {"stem": "cifar"}), ("resnetv2_50d_evos", {"norm_groups": 4})],
+)
+def test_the_layers_do_not_depend_on_what_was_built_before(
+    preset: str, changes: dict[str, Any]
+) -> None:
+    model = ResnetBuilder.from_preset(preset, **SMALL | changes)
+    same = ResnetBuilder.from_json(ResnetBuilder.to_json(model))
+    assert same.get_config() == model.get_config()
 
 
 def test_json_holds_what_keras_has_as_global_settings() -> None:

@@ -1,6 +1,7 @@
 """feature_info: what it reads in a plan or a model is what the feature maps are."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -37,6 +38,40 @@ def test_levels_are_the_layers_strides_and_channels_of_the_maps(preset: str) -> 
         assert model.output[name] is model.get_layer(level.layer).output
         size = (64 // level.stride, 32 // level.stride)
         assert model.output[name].shape == (None, *size, level.channels)
+
+
+# A preset of every kind of stem and block.
+KINDS = [
+    *(
+        "resnet18",
+        "resnet50d",
+        "resnet50t",
+        "resnetv2_50",
+        "resnetv2_50x1_bit",
+        "resnetv2_50d_evos",
+    ),
+    *("resnetrs50", "legacy_seresnet50", "resnetblur50", "resnetaa50d", "resnet50_v2"),
+    *("res2net50d", "skresnet18", "resnest14d", "resnet20_cifar", "keras_resnet18"),
+]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_order_of_the_axes_changes_nothing(name: str) -> None:
+    """Of the model as built, nor of one whose origin is unknown."""
+    small: dict[str, Any] = {"repetitions": (1, 1), "filters": 16}
+    if PRESETS[name].norm != "batch":
+        small["norm_groups"] = 4
+    config = PRESETS[name].replace(**small)
+    levels = feature_info(config)
+    model = ResnetBuilder.from_config(
+        config,
+        (3, 64, 48),
+        data_format="channels_first",
+        features=tuple(levels),
+        layer_prefix="a_",
+    )
+    expected = {part: replace(level, layer=f"a_{level.layer}") for part, level in levels.items()}
+    assert feature_info(model) == feature_info(keras.models.clone_model(model)) == expected
 
 
 def test_a_model_has_the_levels_that_it_was_built_with() -> None:

@@ -10,7 +10,7 @@ import keras
 
 from .common.checks import look_up, positive_int, unknown
 from .common.shapes import AXIS_ORDERS, image_shape, in_order
-from .config import ORIGINAL, BlockFunction, ConfigChanges, ResnetConfig, repetition_list
+from .config import ORIGINAL, BlockFunction, ConfigChanges, ResnetConfig, obeyed, repetition_list
 from .description import (
     BuildOptions,
     BuildRecord,
@@ -70,7 +70,9 @@ class ResnetBuilder:
         """Build a published network by its name.
 
         Every layer divides a size by its stride and rounds up, so every size from 1x1 works: a
-        side no longer than the network's total stride (32 for ImageNet's networks) becomes 1.
+        side no longer than the network's total stride (32 for ImageNet's networks) becomes 1. Only
+        a stem's pool without incomplete windows (`anti_aliasing="avg"`, `stem_pool="max_ceil"`)
+        needs an image of 3x3.
 
         To load a saved network of more than about three hundred blocks, such as
         `resnet1202_cifar`, call `sys.setrecursionlimit(5000)` first: Keras finds its layers by
@@ -89,8 +91,8 @@ class ResnetBuilder:
             include_top: whether to include the classifier. Without it the output is the last
                 feature map, pooled if `pooling` is given.
             pooling: `"avg"` (the default of a network with a classifier), `"max"`, or None.
-            classifier_activation: name of a Keras activation; None gives logits. Like `classes`,
-                it is ignored if there is no classifier.
+            classifier_activation: name of a Keras activation; None gives logits. It is ignored if
+                there is no classifier, as `classes` is with `include_top=False`.
             weights: a checkpoint, as in `load_weights`, or `"imagenet"`: the preset's checkpoint
                 with the highest top-1 at its input size among those that are free to use. Its name
                 is printed, unless by `keras.config.disable_interactive_logging()`. Weights that the
@@ -111,9 +113,9 @@ class ResnetBuilder:
             layer_prefix: prefix of every layer's name.
             features: stages to return the outputs of, such as `("stage2", "stage4")`, or `"stem"`
                 for the map before the stem's pool; `"predictions"` for the classifier's output.
-                The model's output is then a dict of them, and without `"predictions"` there is no
-                head. The maps of a pre-activated network are not activated. `feature_info` gives
-                their strides and channels.
+                The model's output is then a dict of them. Without `"predictions"` there is no
+                head, and its options, such as `classes`, are refused. The maps of a pre-activated
+                network are not activated. `feature_info` gives their strides and channels.
             output_stride: 8, 16 or 32 (any stride that the network reaches): later stages keep
                 their size and dilate their convolutions instead (arXiv:1606.00915).
             **changes: fields of `ResnetConfig` to change: see `help(ResnetConfig)`.
@@ -160,7 +162,11 @@ class ResnetBuilder:
             dropout_rate=dropout_rate,
         )
         plan = make_plan(named.config, head, output_stride)
-        outputs = None if features is None else _checked_features(features, plan, head)
+        outputs = None
+        if features is not None:
+            # The article's num_outputs cannot be left out.
+            given = None if isinstance(input_shape, _CheckedShape) else classes
+            outputs = _checked_features(features, plan, head, given)
         style = Style(order, dtype, _checked_prefix(layer_prefix), kernels=blank)
         # TensorFlow takes no name of a model that begins with "_" or "-".
         name = name or f"{layer_prefix}{named.name}".lstrip("_-")
@@ -294,7 +300,9 @@ class ResnetBuilder:
             raise TypeError("block is given twice: as block_fn and as an option")
         block: Any = block_fn
         config = ResnetConfig(block=block, repetitions=repetition_list(repetitions), **ORIGINAL)
-        return _article_network(config, input_shape, num_outputs, options, "build({}, {}, ...)")
+        return _article_network(
+            obeyed(config), input_shape, num_outputs, options, "build({}, {}, ...)"
+        )
 
     @staticmethod
     def build_resnet_18(
@@ -387,7 +395,7 @@ def _article_network(
 
 
 class _CheckedShape(tuple[int | None, ...]):
-    """A shape that is in the model's order of axes, whatever it looks like."""
+    """The article's input shape, in the model's order of axes, whatever it looks like."""
 
 
 # Weights ----------------------------------------------------------------------------------------
@@ -503,7 +511,7 @@ def _check_own_block(config: ResnetConfig, order: str, dtype: Any, weights: Any)
         )
 
 
-def _checked_features(features: Any, plan: Plan, head: Head) -> tuple[str, ...]:
+def _checked_features(features: Any, plan: Plan, head: Head, classes: Any) -> tuple[str, ...]:
     known = list(plan.outputs)
     try:
         wanted = () if isinstance(features, str) else tuple(features)
@@ -521,10 +529,11 @@ def _checked_features(features: Any, plan: Plan, head: Head) -> tuple[str, ...]:
             raise ValueError(unknown("feature", feature, known))
     if CLASSIFIER in wanted:
         return wanted
-    for option in ("pooling", "dropout_rate"):
-        if value := getattr(head, option):
+    of_head = {"pooling": head.pooling, "dropout_rate": head.dropout_rate, "classes": classes}
+    for option, value in of_head.items():
+        if value:
             raise ValueError(
                 f"features without {CLASSIFIER!r} leave out the head: {option}={value!r} has no "
-                "meaning"
+                f"meaning; leave it out, or add {CLASSIFIER!r} to the features"
             )
     return wanted

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -125,8 +126,9 @@ def compare(
     """Compare two networks field by field, with the cost of each difference.
 
     The differences are applied one after the other, in the order of `ResnetConfig`'s fields, so
-    that their costs add up to the total if every network in between is valid. Each network has its
-    own input size and number of classes.
+    that their costs add up to the total if every network in between is valid. A field that has no
+    effect after the differences before it, such as the momentum of batch norms in a network without
+    them, is no difference. Each network has its own input size and number of classes.
 
     Args:
         first: a name of `list_presets()` or `list_weights()`, or a `ResnetConfig`.
@@ -167,28 +169,33 @@ def _under_names(names: Any, first: Profile, second: Profile) -> tuple[Profile, 
 
 
 def _differences(first: ResnetConfig, second: ResnetConfig) -> Iterator[Difference]:
-    before = _counts_of(first)
-    between = first
-    for field in fields(ResnetConfig):
-        values = getattr(first, field.name), getattr(second, field.name)
-        if values[0] == values[1]:
-            continue
-        between = between.replace(**{field.name: values[1]})
-        after = _counts_of(between)
-        changes = [
+    between, before = first, _counts_of(first)
+    changes: dict[str, Any] = {}
+    # Twice, because a change may give an effect to a field before it.
+    for name in [field.name for field in fields(ResnetConfig)] * 2:
+        value = getattr(second, name)
+        if getattr(between, name) == value:
+            continue  # from the beginning, or because the value has lost its effect
+        changes[name] = value
+        after: Counts = None, None
+        with suppress(TypeError, ValueError):  # the network in between may be invalid
+            between = first.replace(**changes)
+            after = _counts_of(between)
+        costs = [
             None if old is None or new is None else new - old
             for old, new in zip(before, after, strict=True)
         ]
-        yield Difference(field.name, *values, *changes)
+        yield Difference(name, getattr(first, name), value, *costs)
         before = after
 
 
-def _counts_of(config: ResnetConfig) -> tuple[int | None, int | None]:
-    try:
-        counts = profile(config)
-    except ValueError:
-        return None, None
+def _counts_of(config: ResnetConfig) -> "Counts":
+    counts = profile(config)
     return counts.parameters, counts.macs
+
+
+# Parameters and multiply-adds.
+Counts = tuple[int | None, int | None]
 
 
 def _named(value: Any) -> str:

@@ -21,6 +21,7 @@ from typing import (
 from .common.checks import fraction, positive_int, unknown
 from .common.keras_names import Initializer
 from .common.shapes import ImageShape, image_shape
+from .effects import following, without_effect
 
 # A custom block: block(filters=, init_strides=, is_first_block_of_first_layer=)(tensor).
 BlockFunction = Callable[..., Any]
@@ -57,6 +58,10 @@ class ResnetConfig:
 
     The defaults are PyTorch's conventions (torchvision `models/resnet.py`). Every field is also an
     option of `ResnetBuilder.from_preset`.
+
+    Every field is obeyed or refused: when a network is built, a value that differs from its default
+    and has no effect on the network, such as `splits=8` without a block that splits, is refused
+    with what it needs.
 
     Attributes:
         repetitions: blocks per stage; at every stage after the first the filters double and the
@@ -214,7 +219,7 @@ class ResnetConfig:
             "repetitions": repetitions,
             "block": _blocks(self.block, len(repetitions)),
             "filters": _filters(self.filters, len(repetitions)),
-            "widths": self.widths and _widths(self.widths),
+            "widths": None if self.widths is None else _widths(self.widths),
             "input_shape": image_shape(self.input_shape),
             "se_ratio": fraction(self.se_ratio, "se_ratio", 2),
         }
@@ -223,7 +228,7 @@ class ResnetConfig:
         for name in ("kernel_initializer", "classifier_initializer"):
             normal[name] = Initializer.of(getattr(self, name), name)
         for name in NUMBERS:
-            if getattr(self, name) is not None:
+            if not (name == "stem_filters" and self.stem_filters is None):
                 normal[name] = positive_int(getattr(self, name), name)
         for name, value in normal.items():
             object.__setattr__(self, name, value)
@@ -255,6 +260,10 @@ class ResnetConfig:
     def replace(self, **changes: Unpack["Changes"]) -> "ResnetConfig":
         """Return the same network with some fields changed.
 
+        A field that is not named, and that only says how something is done which the changed
+        network no longer does, such as the momentum of batch norms in a network without them,
+        is set back to its default.
+
         Raises:
             TypeError: an unknown field; the message suggests similar names.
 
@@ -262,10 +271,13 @@ class ResnetConfig:
             >>> narrow = ResnetConfig(block="bottleneck", repetitions=(1, 1)).replace(filters=16)
             >>> narrow.filters
             16
+            >>> narrow.replace(batch_norm_momentum=0.99).replace(norm="group").batch_norm_momentum
+            0.9
         """
         _check_field_names(changes)
         fields: Any = changes
-        return dataclasses.replace(self, **fields)
+        changed = dataclasses.replace(self, **fields)
+        return dataclasses.replace(changed, **following(self, changed, changes))
 
     def to_json(self) -> str:
         """Return the record as JSON text for `from_json`.
@@ -402,6 +414,11 @@ ORIGINAL: Mapping[str, Any] = {
 }
 
 
+def obeyed(config: ResnetConfig) -> ResnetConfig:
+    """The same network, with the defaults of all fields that have no effect on it."""
+    return dataclasses.replace(config, **without_effect(config))
+
+
 # Fields that are numbers of at least 0 and less than 1, and that are positive integers.
 FRACTIONS = ("drop_path_rate", "batch_norm_epsilon", "batch_norm_momentum", "weight_decay")
 NUMBERS = (
@@ -467,21 +484,32 @@ def _filters(filters: Any, stages: int) -> int | tuple[int, ...]:
 
 def _one_per_stage(values: tuple[Any, ...], stages: int, field: str) -> tuple[Any, ...]:
     if len(values) != stages:
-        raise ValueError(f"{field} must have one value for each of {stages} stages, got {values}")
+        raise ValueError(
+            f"{field} must have one value for each of {stages} stages of repetitions, got {values}"
+        )
     return values
 
 
 def _widths(widths: Any) -> Widths:
-    try:
-        return tuple(
-            tuple(tuple(positive_int(conv, "each of widths") for conv in block) for block in stage)
-            for stage in widths
+    message = (
+        "widths must be the filters of every convolution by stage and block, such as "
+        f"(((8, 8, 32), (8, 8, 32)), ...); got {widths!r}"
+    )
+
+    def items(collection: Any) -> Sequence[Any]:
+        if isinstance(collection, str) or not isinstance(collection, Sequence):
+            raise TypeError(message)
+        if not collection:
+            raise ValueError(message)
+        return collection
+
+    return tuple(
+        tuple(
+            tuple(positive_int(conv, "each of widths") for conv in items(block))
+            for block in items(stage)
         )
-    except TypeError:
-        raise TypeError(
-            "widths must be the filters of every convolution by stage and block, such as "
-            f"(((8, 8, 32), (8, 8, 32)), ...); got {widths!r}"
-        ) from None
+        for stage in items(widths)
+    )
 
 
 def _check_field_names(names: Iterable[str]) -> None:

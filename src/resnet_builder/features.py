@@ -144,10 +144,14 @@ def _built_levels(model: Any) -> FeatureLevels:
 
 def _last_layers(places: Mapping[Place, Mapping[str, Any]]) -> dict[str, Any]:
     """The last layer of the stem before its pool, and of the last block of every stage."""
+    from keras.layers import Permute
+
     last: dict[str, Any] = {}
     for place, layers in places.items():
         for role, layer in layers.items():
-            if role == OUT or (place == STEM and not role.startswith(NO_CONVS)):
+            # A Permute gives the stem's map to the outside in the other order of axes.
+            of_convs = not (role.startswith(NO_CONVS) or isinstance(layer, Permute))
+            if role == OUT or (place == STEM and of_convs):
                 last[place.part] = layer
     return last
 

@@ -115,11 +115,34 @@ def test_every_reader_rejects_unknown_names(
         READERS[reader](ResnetConfig(**SMALL, **changes))
 
 
+def scaling(**config: Any) -> dict[str, Any]:
+    return {"class_name": "VarianceScaling", "config": config}
+
+
 @pytest.mark.parametrize(
     ("value", "error", "message"),
     [
         (keras.initializers.Identity(), ValueError, "Identity cannot draw the kernel"),
-        (keras.initializers.Constant([1.0, 2.0]), ValueError, "cannot be kept with value="),
+        (keras.initializers.Constant([1.0, 2.0]), ValueError, "kernel_initializer: value of .* a "),
+        (keras.initializers.HeNormal(seed=keras.random.SeedGenerator(1)), ValueError, "seed of"),
+        (
+            {"class_name": "HeNormal", "config": {"foo": 1}},
+            ValueError,
+            "kernel_initializer: .*'foo'",
+        ),
+        ({"class_name": "HeNormal", "config": {"input_axes": 2}}, ValueError, "has no argument"),
+        (scaling(scale=-1), ValueError, "kernel_initializer: scale of .* greater than 0, got -1"),
+        (scaling(mode="fan"), ValueError, "mode of .* must be one of 'fan_in', 'fan_out'"),
+        (scaling(distribution=[]), ValueError, "distribution of .* must be one of"),
+        (
+            {"class_name": "Constant", "config": {"value": float("nan")}},
+            ValueError,
+            "a finite numb",
+        ),
+        ({"class_name": "Constant", "config": {"value": True}}, ValueError, "a finite number"),
+        ({"class_name": "HeNormal", "config": None}, TypeError, "kernel_initializer must be one"),
+        ({"class_name": "HeNormal", "config": {1: 2, "seed": 1}}, TypeError, "must be one of"),
+        ({"class_name": ["HeNormal"], "config": {}}, TypeError, "must be one of the names"),
         (lambda shape, dtype: 0, TypeError, "or an object of keras.initializers"),
         ({"class_name": "HeNormal"}, TypeError, "or an object of keras.initializers"),
         (5, TypeError, "one of the names 'glorot_normal'"),

@@ -41,12 +41,17 @@ def test_composed_by_hand(block: Any) -> None:
     np.testing.assert_allclose(model(images), expected(images), atol=1e-6)
 
 
+def kinds(model: keras.Model) -> list[str]:
+    return sorted(type(layer).__name__ for layer in model.layers)
+
+
 def test_a_block_is_two_convolutions_and_a_shortcut() -> None:
     image = keras.Input((8, 12, 16))
     block = randomised(keras.Model(image, basic_block(32, init_strides=(2, 1))(image)))
     residual = _bn_relu_conv(_bn_relu_conv(image, 32, 3, strides=(2, 1)), 32, 3)
     model = keras.Model(image, _shortcut(image, residual, strides=(2, 1)))
     assert [weight.shape for weight in model.weights] == [w.shape for w in block.weights]
+    assert kinds(model) == kinds(block)
     model.set_weights(block.get_weights())
     images = image_batch(2, 8, 12, 16)
     np.testing.assert_allclose(model(images), block(images), atol=1e-6)

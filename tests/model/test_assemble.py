@@ -1,6 +1,7 @@
 """The plan and the Keras model, layer by layer: one describes the other completely."""
 
 import gc
+from dataclasses import replace
 from typing import Any, get_args, get_type_hints
 
 import keras
@@ -8,13 +9,15 @@ import numpy as np
 import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, config
-from resnet_builder.model.assemble import assemble
+from resnet_builder.model.assemble import apply_layers, assemble
 from resnet_builder.model.graph import model_graph
+from resnet_builder.model.initializers import DrawnKernels
 from resnet_builder.model.layers import KERAS_LAYERS, Style
 from resnet_builder.plan import attention
 from resnet_builder.plan import layers as plan_layers
 from resnet_builder.plan.anti_aliasing import ANTI_ALIASING
 from resnet_builder.plan.blocks import BLOCKS
+from resnet_builder.plan.draft import Draft
 from resnet_builder.plan.layers import Layer, OwnBlock
 from resnet_builder.plan.network import Plan, make_plan
 from resnet_builder.plan.norms import NORMS
@@ -22,6 +25,8 @@ from resnet_builder.plan.orders import ORDERS
 from resnet_builder.plan.shortcuts import PROJECTIONS
 from resnet_builder.plan.stems import STEM_POOLS, STEMS
 from resnet_builder.plan.words import WORDS
+
+from ..helpers import image_batch, randomised
 
 pytestmark = pytest.mark.once
 
@@ -92,7 +97,10 @@ def in_keras_order(plan: Plan) -> list[Layer]:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_names_order_weights_and_shapes(name: str) -> None:
-    plan, model = small(name)
+    assert_built_as_planned(*small(name))
+
+
+def assert_built_as_planned(plan: Plan, model: keras.Model) -> None:
     described = [
         (layer.name, layer.output_shape, list(layer.weights.items()))
         for layer in in_keras_order(plan)
@@ -181,3 +189,62 @@ def test_types_of_fields_name_what_the_tables_have() -> None:
 
 def test_changes_are_the_fields_of_a_config() -> None:
     assert get_type_hints(config.Changes).keys() == get_type_hints(ResnetConfig).keys()
+
+
+def test_a_shape_that_differs_from_the_plan_is_an_error() -> None:
+    """Of an output, and of a kernel, which is drawn before Keras asks for it."""
+    plan = make_plan(small_config("resnet18"))
+    wrong = [
+        replace(layer, input_shape=(32, 40, 3)) if layer.name == "stem_conv" else layer
+        for layer in plan.layers
+    ]
+    with pytest.raises(RuntimeError, match=r"stem_conv was planned with the shape \(13, 17, 8\)"):
+        apply_layers(wrong, {}, Style("channels_last"))
+    with (
+        DrawnKernels(plan.layers, "float32") as kernels,
+        pytest.raises(
+            RuntimeError, match=r"kernel of stem_conv .* \(7, 7, 3, 8\), .* \(7, 7, 3, 9"
+        ),
+    ):
+        kernels(plan.stem[0][1])((7, 7, 3, 9))
+
+
+# Sides of one pixel, and sizes that are only known at the call.
+SIZES = [(1, 1), (1, 7), (2, 2), (3, 5)]
+
+
+@pytest.mark.parametrize(
+    ("preset", "changes"),
+    [
+        ("resnetblur18", {}),
+        ("resnetblur50", {"stem": "cifar"}),
+        ("resnest50d_4s2x40d", {"width_per_group": 64}),
+        ("res2net50d", {"stride_in_last_block": True, "repetitions": (2, 1)}),
+    ],
+)
+def test_every_size_computes(preset: str, changes: dict[str, Any]) -> None:
+    small: dict[str, Any] = {"repetitions": (1, 1), "filters": 8, "classes": 3}
+    config = PRESETS[preset].replace(**small | changes)
+    any_size = randomised(ResnetBuilder.from_config(config, (None, None, 3)))
+    for size in SIZES:
+        model = ResnetBuilder.from_config(config, (*size, 3))
+        model.set_weights(any_size.get_weights())
+        images = image_batch(2, *size, 3)
+        expected = keras.ops.convert_to_numpy(any_size(images))
+        assert np.isfinite(expected).all()
+        np.testing.assert_allclose(model(images), expected, rtol=1e-5)
+
+
+def test_a_side_of_one_pixel_is_blurred_as_its_repetition() -> None:
+    """Padded with its reflection where there is one: the edge itself is not repeated."""
+    draft = Draft(ResnetConfig(block="basic_block", repetitions=(1,), input_shape=(None, None, 1)))
+    ANTI_ALIASING["blur"].plan(draft, draft.input(), "blur", (1, 1))
+    tensors: dict[str, Any] = {}
+    apply_layers(draft.layers, tensors, Style("channels_last"))
+    blur = keras.Model(tensors["input"], tensors["blur"])
+    for row in ([5.0], [1.0, 4.0], [1.0, 4.0, 2.0]):
+        padded = np.pad(row, 1, mode="reflect" if len(row) > 1 else "edge")
+        expected = np.convolve(padded, [0.25, 0.5, 0.25], mode="valid")
+        for shape in ((1, 1, -1, 1), (1, -1, 1, 1)):
+            result = keras.ops.convert_to_numpy(blur(np.reshape(row, shape).astype("float32")))
+            np.testing.assert_allclose(result.ravel(), expected, rtol=1e-6)

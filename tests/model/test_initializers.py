@@ -1,13 +1,20 @@
 """The kernels that a network begins with."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Event, Timer
+from threading import enumerate as enumerate_threads
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
-from resnet_builder import ResnetBuilder
+from resnet_builder import PRESETS, ResnetBuilder
 from resnet_builder.common.keras_names import INITIALIZERS
+from resnet_builder.model import initializers
+from resnet_builder.plan.layers import Conv
+from resnet_builder.plan.network import make_plan
 
 SMALL: dict[str, Any] = {
     "repetitions": (1, 1),
@@ -72,3 +79,31 @@ def test_the_layers_keep_their_own_initialisers() -> None:
     described = model.get_layer("stem_conv").get_config()["kernel_initializer"]
     assert described["class_name"] == "VarianceScaling"
     assert described["config"]["distribution"] == "untruncated_normal"
+
+
+def test_the_drawing_threads_end_and_a_failed_build_draws_no_further(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(initializers, "ThreadPoolExecutor", partial(ThreadPoolExecutor, 1))
+    release, drawn = Event(), list[Any]()
+
+    def slow(chosen: Any, shape: Any, dtype: Any) -> Any:
+        drawn.append(shape)
+        release.wait(10)
+
+    monkeypatch.setattr(initializers, "_scaled", slow)
+    layers = [layer for layer in make_plan(PRESETS["resnet18"]).layers if isinstance(layer, Conv)]
+    before = set(enumerate_threads())
+    kernels = initializers.DrawnKernels(layers, "float32")
+
+    def build() -> None:
+        with kernels:
+            kernels(layers[0])
+            Timer(0.2, release.set).start()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        build()
+    assert len(drawn) == 1
+    alive = set(enumerate_threads()) - before
+    assert not [thread for thread in alive if not isinstance(thread, Timer)]

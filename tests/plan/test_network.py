@@ -6,7 +6,7 @@ import pytest
 from resnet_builder import PRESETS, ResnetConfig
 from resnet_builder.plan.attention import ChannelConv
 from resnet_builder.plan.blocks import Block
-from resnet_builder.plan.layers import Conv, DropPath, Layer, Strided
+from resnet_builder.plan.layers import Conv, Dense, DropPath, Layer, Strided
 from resnet_builder.plan.network import Head, make_plan
 
 pytestmark = pytest.mark.once
@@ -15,6 +15,7 @@ SMALL = ResnetConfig(
     block="basic_block", repetitions=(1, 1, 1), filters=8, stem="cifar", input_shape=(33, 20, 3)
 )
 
+RES2NET: dict[str, Any] = {"block": "res2net_bottleneck", "width_per_group": 64}
 AA = {"stem": "deep", "anti_aliasing": "avg"}
 
 
@@ -53,6 +54,48 @@ def test_where_a_bottleneck_strides(v15: bool) -> None:
     plan = make_plan(PRESETS["resnet50"].replace(stride_in_3x3=v15))
     strides = [conv.strides[0] for conv in convs(plan.stages[1].blocks[0])]
     assert strides == ([1, 2, 1] if v15 else [2, 1, 1])
+
+
+def test_only_strided_kernels_larger_than_a_pixel_are_padded() -> None:
+    """Those at stride 1 are padded evenly by themselves; a 1x1 kernel has no margin."""
+    block = make_plan(PRESETS["resnet50_v1"]).stages[1].blocks[0]
+    assert [kinds(unit)[0] for unit in (*block.residual, *(block.shortcut or ()))] == ["Conv"] * 4
+    strided = make_plan(PRESETS["resnet50"]).stages[1].blocks[0]
+    assert [kinds(unit)[0] for unit in (*strided.residual, *(strided.shortcut or ()))] == [
+        *("Conv", "ZeroPad", "Conv"),
+        "Conv",
+    ]
+
+
+def test_the_head() -> None:
+    [*_, (classifier,)] = make_plan(SMALL, Head(classifier_activation=None)).head
+    assert isinstance(classifier, Dense)
+    assert classifier.activation is None
+    for include_top, ends in ((True, ["predictions"]), (False, [])):
+        plan = make_plan(SMALL, Head(include_top=include_top, pooling="max"))
+        assert list(plan.outputs) == ["stem", "stage1", "stage2", "stage3", *ends]
+
+
+def test_a_res2net_block_that_strides_pools_its_last_part() -> None:
+    """As timm models/res2net.py (`is_first`): parts of another size cannot be added."""
+    changes: dict[str, Any] = {"repetitions": (2, 1), "stride_in_last_block": True}
+    plan = make_plan(SMALL.replace(**RES2NET, **changes))
+    first, last = plan.stages[0].blocks
+    for block, size in ((first, (33, 20, 32)), (last, (17, 10, 32))):
+        assert not [layer for layer in block.layers if "_sum2_" in layer.name]
+        assert [layer for layer in block.layers if layer.name.endswith("_pool2")]
+        assert block.output.output_shape == size
+    in_reduction = make_plan(SMALL.replace(**RES2NET, **changes, stride_in_3x3=False))
+    assert [layer for layer in in_reduction.stages[0].blocks[1].layers if "_sum2_" in layer.name]
+
+
+def test_the_first_block_projects_although_the_last_one_strides() -> None:
+    changes: dict[str, Any] = {"repetitions": (2, 1), "stride_in_last_block": True}
+    blocks = make_plan(SMALL.replace(**changes, project_first=True)).stages[0].blocks
+    assert [[kinds(unit) for unit in block.shortcut or ()] for block in blocks] == [
+        [["Conv", "BatchNorm"]],
+        [["Subsample"]],
+    ]
 
 
 def test_dilation_begins_behind_the_convolution_that_would_stride() -> None:
@@ -170,17 +213,17 @@ def test_preactivated_projections_share_the_activation() -> None:
         ({"padding": "valid"}, {}, "choose from 'symmetric', 'same'"),
         ({"activation_order": "prior"}, {}, "choose from 'post', 'pre', 'pre_raw'"),
         ({"projection": "avgpool"}, {}, "did you mean 'avg_pool'"),
-        ({"shortcuts": False, "projection": "pad"}, {}, "there are no shortcuts"),
+        ({"shortcuts": False, "projection": "pad"}, {}, "a shortcut that changes"),
         ({"shortcuts": False, "drop_path_rate": 0.1}, {}, "no other path"),
         ({"shortcuts": False, "zero_init_last": True}, {}, "without shortcuts would be 0"),
         ({"activation_order": "pre", "zero_init_last": True}, {}, "does not end in a batch norm"),
         ({"projection": "pad", "stem_filters": 32}, {}, "only adds channels"),
         ({"block": "bottleneck", "width_per_group": 4}, {}, "has no filters"),
-        ({"block": lambda **_: None, "se_ratio": 0.1}, {}, "the block is a custom function"),
+        ({"block": lambda **_: None, "se_ratio": 0.1}, {}, "se_ratio=0.1 .* not a custom function"),
         ({"block": "basicblock"}, {}, "did you mean 'basic_block'"),
-        ({"groups": 2}, {}, "not to a basic_block"),
+        ({"groups": 2}, {}, "groups=2 has no effect: it needs a bottleneck. Leave it at 1"),
         ({"eca": True, "se_ratio": 0.1}, {}, "se_ratio and eca: a branch ends in one kind"),
-        ({"block": lambda **_: None, "eca": True}, {}, "eca: it applies inside a block"),
+        ({"block": lambda **_: None, "eca": True}, {}, "eca=True .* not a custom function"),
         ({"block": "bottleneck", "groups": 3, "reduce_first": 5}, {}, "its 4 input channels and"),
         ({"norm": "instance"}, {}, "choose from 'batch', 'group', 'evonorm_s0'"),
         ({"norm": "group", "norm_groups": 5}, {}, "norm_groups=5 does not divide the 8 channels"),
@@ -193,11 +236,15 @@ def test_preactivated_projections_share_the_activation() -> None:
             "replaces the stem's pool",
         ),
         ({"stem_pool": "min"}, {}, "choose from 'max', 'max_zeros', 'max_ceil', 'conv'"),
-        ({"stem": "cifar", "stem_pool": "conv"}, {}, "the stem 'cifar' has no pool"),
+        ({"stem": "cifar", "stem_pool": "conv"}, {}, "needs a stem with a pool, imagenet or"),
         ({"use_bias": "some"}, {}, "choose from 'unless_normalized'"),
         ({"use_bias": 1}, {}, "use_bias must be bool or str, got 1"),
-        ({"projection": "pad", "projection_kernel": 3}, {}, "does not stride in a convolution"),
-        ({"activation_order": "pre", "activate_residual": True}, {}, "ends in a convolution"),
+        (
+            {"projection": "pad", "projection_kernel": 3},
+            {},
+            "needs projection='conv' in a shortcut",
+        ),
+        ({"activation_order": "pre", "activate_residual": True}, {}, "end in a convolution"),
         ({"block": ("basic_block",)}, {}, "block must have one value for each of 3 stages"),
         ({"block": ("basic_block", "basic_block", "vgg")}, {}, "unknown block 'vgg'"),
         ({"block": ("basic_block",) * 2 + (lambda **_: None,)}, {}, "each stage must be a name"),
@@ -209,6 +256,19 @@ def test_preactivated_projections_share_the_activation() -> None:
         ({"block": "sk_basic_block"}, {}, "se_ratio=0: it is the width of the attention"),
         ({"block": "res2net_bottleneck", "splits": 1}, {}, "has 2 parts or more"),
         ({"block": "sk_basic_block", "se_ratio": 0.1, "filters": 9}, {}, "have no 2 equal parts"),
+        (
+            RES2NET | {"widths": (((16, 32, 8),),) * 3},
+            {},
+            "first two widths of a res2net_bottleneck",
+        ),
+        (RES2NET | {"widths": (((18, 18, 8),),) * 3}, {}, "equal multiples of splits=4"),
+        (RES2NET | {"reduce_first": 2}, {}, "reduce_first=2: the parts of a res2net_bottleneck"),
+        (
+            {"block": "resnest_bottleneck", "se_ratio": 0.1, "groups": 3, "filters": 12},
+            {},
+            "the 32 channels of the attention in stage1_block1_splat2 are not a multiple of its "
+            "groups=3",
+        ),
         ({**AA, "input_shape": (2, 2, 3)}, {}, "too small"),
         ({}, {"output_stride": 8}, "must be one of 1, 2, 4 for this network, got 8"),
         ({"block": lambda **_: None}, {"output_stride": 2}, "custom block function"),

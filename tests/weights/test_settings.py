@@ -1,14 +1,17 @@
 """Files of networks whose weights have equal shapes and whose layers compute something else."""
 
+import json
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import keras
+import numpy as np
 import pytest
 
 from resnet_builder import ResnetBuilder, load_weights
 
-from ..helpers import assert_same_weights, randomised
+from ..helpers import assert_same_weights, image_batch, randomised
 
 pytestmark = pytest.mark.once
 
@@ -94,3 +97,30 @@ def test_the_same_network_in_another_form_loads(
     values = {weight.path: weight.numpy() for weight in model.weights}
     for weight in target.weights:
         assert (weight.numpy() == values[weight.path.removeprefix("left_")]).all()
+
+
+def test_pools_of_one_pixel_load_with_any_padding(tmp_path: Path) -> None:
+    """They were saved with "same" before, which gives the same numbers."""
+    path, older = tmp_path / "model.keras", tmp_path / "older.keras"
+    model = randomised(small("resnet18"))
+    model.save(path)
+    with ZipFile(path) as files, ZipFile(older, "w") as written:
+        for name in files.namelist():
+            content = files.read(name)
+            if name == "config.json":
+                description = json.loads(content)
+                pools = [
+                    layer["config"]
+                    for layer in description["config"]["layers"]
+                    if layer["config"].get("pool_size") == [1, 1]
+                ]
+                assert {pool["padding"] for pool in pools} == {"valid"}
+                for pool in pools:
+                    pool["padding"] = "same"
+                content = json.dumps(description).encode()
+            written.writestr(name, content)
+    target = small("resnet18")
+    load_weights(target, older)
+    assert_same_weights(target, model)
+    images = image_batch(1, 32, 32, 3)
+    np.testing.assert_array_equal(keras.models.load_model(older)(images), model(images))

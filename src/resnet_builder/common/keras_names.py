@@ -1,7 +1,8 @@
 """Keras names of activations and initialisers. Does not import Keras."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 # Every name of keras.activations (3.12 and newer) except `glu`, which halves the channels, and
@@ -26,8 +27,8 @@ class Initializer:
         config: arguments by name, sorted.
 
     Raises:
-        ValueError: a class that cannot initialise a convolution's kernel, or an argument that is
-            not a number, text or None, such as a seed generator.
+        ValueError: a class that cannot initialise a convolution's kernel, or an argument that the
+            class does not take.
     """
 
     class_name: str
@@ -39,11 +40,17 @@ class Initializer:
                 f"keras.initializers.{self.class_name} cannot draw the kernel of a convolution; "
                 f"the classes that can: {', '.join(INITIALIZER_CLASSES)}"
             )
+        arguments = INITIALIZER_CLASSES[self.class_name]
         for name, value in self.config:
-            if not isinstance(value, float | int | str | None):
+            if name not in arguments:
                 raise ValueError(
-                    f"the initialiser {self.class_name} cannot be kept with {name}={value!r}: give "
-                    "a number, a text or None"
+                    f"keras.initializers.{self.class_name} has no argument {name!r} here; it has "
+                    f"{', '.join(arguments) or 'none'}"
+                )
+            if not arguments[name].allows(value):
+                raise ValueError(
+                    f"{name} of keras.initializers.{self.class_name} must be "
+                    f"{arguments[name].in_words}, got {value!r}"
                 )
 
     def __str__(self) -> str:
@@ -64,24 +71,78 @@ class Initializer:
         """
         if isinstance(value, str | Initializer):
             return value
-        if isinstance(value, Mapping) and value.keys() == {"class_name", "config"}:
-            return cls(value["class_name"], tuple(sorted(dict(value["config"]).items())))
         if type(value).__module__.startswith("keras.") and hasattr(value, "get_config"):
-            return cls(type(value).__name__, tuple(sorted(value.get_config().items())))
-        raise TypeError(
-            f"{what} must be one of the names {', '.join(map(repr, INITIALIZERS))}, or an object "
-            f"of keras.initializers; got {value!r}"
-        )
+            value = {"class_name": type(value).__name__, "config": value.get_config()}
+        try:
+            class_name, config = (dict(value).pop(key) for key in ("class_name", "config"))
+            arguments = dict(config)
+        except (KeyError, TypeError, ValueError):
+            class_name, arguments = None, {}
+        if not isinstance(class_name, str) or not all(isinstance(name, str) for name in arguments):
+            raise TypeError(
+                f"{what} must be one of the names {', '.join(map(repr, INITIALIZERS))}, or an "
+                f"object of keras.initializers; got {value!r}"
+            )
+        # Keras 3.15 has arguments that older versions do not know, and None is their default.
+        given = {n: v for n, v in arguments.items() if not (n in AXES and v is None)}
+        try:
+            return cls(class_name, tuple(sorted(given.items())))
+        except ValueError as error:
+            raise ValueError(f"{what}: {error}") from None
 
 
-# The classes that can initialise a kernel of any shape.
-# fmt: off
-INITIALIZER_CLASSES = (
-    "Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "LecunNormal",
-    "LecunUniform", "Ones", "Orthogonal", "RandomNormal", "RandomUniform", "TruncatedNormal",
-    "VarianceScaling", "Zeros",
-)
-# fmt: on
+AXES = ("input_axes", "output_axes")
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of an initialiser: whether it allows a value, and what it allows in words."""
+
+    allows: Callable[[Any], bool]
+    in_words: str
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def _one_of(*choices: str) -> Argument:
+    return Argument(choices.__contains__, f"one of {', '.join(map(repr, choices))}")
+
+
+_NUMBER = Argument(_is_number, "a finite number")
+_POSITIVE = Argument(lambda value: _is_number(value) and value > 0, "a number greater than 0")
+_DEVIATION = Argument(lambda value: _is_number(value) and value >= 0, "a number of at least 0")
+_SEED = {
+    "seed": Argument(
+        lambda value: value is None or (isinstance(value, int) and not isinstance(value, bool)),
+        "an integer or None",
+    )
+}
+_NORMAL = {"mean": _NUMBER, "stddev": _DEVIATION} | _SEED
+
+# The classes that can initialise a kernel of any shape, and their arguments.
+INITIALIZER_CLASSES: dict[str, dict[str, Argument]] = {
+    "Constant": {"value": _NUMBER},
+    "GlorotNormal": _SEED,
+    "GlorotUniform": _SEED,
+    "HeNormal": _SEED,
+    "HeUniform": _SEED,
+    "LecunNormal": _SEED,
+    "LecunUniform": _SEED,
+    "Ones": {},
+    "Orthogonal": {"gain": _NUMBER} | _SEED,
+    "RandomNormal": _NORMAL,
+    "RandomUniform": {"minval": _NUMBER, "maxval": _NUMBER} | _SEED,
+    "TruncatedNormal": _NORMAL,
+    "VarianceScaling": {
+        "scale": _POSITIVE,
+        "mode": _one_of("fan_in", "fan_out", "fan_avg"),
+        "distribution": _one_of("normal", "truncated_normal", "untruncated_normal", "uniform"),
+    }
+    | _SEED,
+    "Zeros": {},
+}
 
 
 def _variance_scaling(scale: float, mode: str, distribution: str) -> Initializer:

@@ -3,6 +3,11 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
+
+# The limit is the whole process's: with networks in several threads, that of the deepest one.
+_limits: list[int] = []
+_lock = Lock()
 
 
 @contextmanager
@@ -10,11 +15,20 @@ def room_for(layers: int) -> Iterator[None]:
     """Raise the recursion limit as needed for a functional model of so many layers.
 
     Keras finds a model's layers by recursion from the output to the input, which Python stops after
-    a thousand calls: about three hundred blocks.
+    a thousand calls: about three hundred blocks. The last to leave sets the limit that the first
+    one found.
     """
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, 1000 + 4 * layers))
+    needed = 1000 + 4 * layers
+    with _lock:
+        if not _limits:
+            _limits.append(sys.getrecursionlimit())
+        _limits.append(needed)
+        sys.setrecursionlimit(max(_limits))
     try:
         yield
     finally:
-        sys.setrecursionlimit(before)
+        with _lock:
+            _limits.remove(needed)
+            sys.setrecursionlimit(max(_limits))
+            if len(_limits) == 1:
+                _limits.clear()

@@ -6,7 +6,7 @@ import keras
 
 from ..common.garbage import without_collection
 from ..common.recursion import room_for
-from ..plan.layers import Layer
+from ..plan.layers import Input, Layer
 from ..plan.network import Plan
 from .layers import KERAS_LAYERS, Style, Tensor
 
@@ -49,8 +49,28 @@ def model_of(plan: Plan, name: str) -> keras.Model:
 
 
 def apply_layers(layers: Iterable[Layer], tensors: dict[str, Tensor], style: Style) -> None:
-    """Create the Keras layers of a plan's layers, and add their outputs to `tensors` by name."""
+    """Create the Keras layers of a plan's layers, and add their outputs to `tensors` by name.
+
+    Raises:
+        RuntimeError: an output has not the shape of the plan, which is an error of this package.
+    """
     for layer in layers:
         inputs = [tensors[name] for name in layer.inputs]
         make = KERAS_LAYERS[type(layer)]
-        tensors[layer.name] = make(layer, style)(inputs[0] if len(inputs) == 1 else inputs)
+        output = make(layer, style)(inputs[0] if len(inputs) == 1 else inputs)
+        if not _fits(output.shape[1:], layer):
+            raise RuntimeError(
+                f"{layer.name} was planned with the shape {layer.output_shape}, and Keras gives "
+                f"{output.shape[1:]}: please report this"
+            )
+        tensors[layer.name] = output
+
+
+def _fits(shape: Sequence[int | None], layer: Layer) -> bool:
+    """Whether a shape is the planned one, in which sizes after a custom block are unknown."""
+    if isinstance(layer, Input):  # in any order of axes
+        return True
+    planned = layer.output_shape
+    return len(shape) == len(planned) and all(
+        not size or given == size for given, size in zip(shape, planned, strict=True)
+    )

@@ -84,7 +84,17 @@ class DrawnKernels:
         drawn = self._drawn.pop(layer.name)
         if not isinstance(drawn, Future):
             return drawn
-        return lambda shape, dtype=None: keras.ops.convert_to_tensor(drawn.result(), dtype)
+
+        def values(shape: Any, dtype: Any = None) -> Any:
+            kernel = drawn.result()
+            if kernel.shape != tuple(shape):
+                raise RuntimeError(
+                    f"the kernel of {layer.name} was planned with the shape {kernel.shape}, and "
+                    f"Keras asks for {tuple(shape)}: please report this"
+                )
+            return keras.ops.convert_to_tensor(kernel, dtype)
+
+        return values
 
 
 def _scaled(chosen: Any, shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:

@@ -137,16 +137,29 @@ def _operation(
 
     def apply(x: Any) -> Tensor:
         given = x if isinstance(x, list) else [x]
-        inputs = [keras.Input(tensor.shape[1:], dtype=tensor.dtype) for tensor in given]
-        name = style.common(layer.name)["name"]
-        return keras.Model(inputs, function(*inputs), name=name)(x)
+        inputs = [
+            keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=f"input{number}")
+            for number, tensor in enumerate(given, start=1)
+        ]
+        model = keras.Model(inputs, function(*inputs), name=style.common(layer.name)["name"])
+        # Keras numbers operations by what was created before in the process.
+        for number, operation in enumerate(model.operations):
+            if not isinstance(operation, keras.Layer):
+                operation.name = f"operation{number}"
+        return model(x)
 
     return apply
 
 
 def _reflect_pad(layer: ReflectPad, style: Style) -> Callable[[Tensor], Tensor]:
+    ops = keras.ops
+
     def pad(x: Tensor) -> Tensor:
-        return keras.ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+        # A side of one pixel, which has no reflection, is repeated.
+        if all(size and size > 1 for size in layer.input_shape[:2]):
+            return ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+        x = ops.concatenate([x[:, :2][:, -1:], x, x[:, -2:][:, :1]], axis=1)
+        return ops.concatenate([x[:, :, :2][:, :, -1:], x, x[:, :, -2:][:, :, :1]], axis=2)
 
     return _operation(pad, layer, style)
 
@@ -220,8 +233,10 @@ def _pool(kind: type[keras.Layer]) -> Callable[[Pool, Style], keras.Layer]:
 
 
 def _subsample(layer: Subsample, style: Style) -> keras.Layer:
+    # Windows of one pixel have no padding; with "same", ONNX files of networks without a fixed size
+    # hold negative paddings.
     return layers.MaxPooling2D(
-        1, layer.strides, padding="same", **INSIDE, **style.common(layer.name)
+        1, layer.strides, padding="valid", **INSIDE, **style.common(layer.name)
     )
 
 

@@ -118,7 +118,7 @@ def bottleneck(config: ResnetConfig, spec: BlockSpec) -> list[ConvSpec]:
 def res2net_bottleneck(config: ResnetConfig, spec: BlockSpec) -> list[ConvSpec]:
     """A bottleneck with a multi-scale 3x3 convolution (arXiv:1904.01169)."""
     reduce, conv, expand = bottleneck(config, spec)
-    plan = partial(multi_scale, opens_stage=spec.opens_stage)
+    plan = partial(multi_scale, is_first=spec.opens_stage or conv.strides != (1, 1))
     width = conv.filters * config.splits
     return [reduce._replace(filters=width), conv._replace(filters=width, plan=plan), expand]
 
@@ -148,22 +148,20 @@ class BlockKind:
     Attributes:
         convs: function that returns the convolutions of the residual branch; the order adds norms,
             activations and names.
-        is_bottleneck: whether `groups` and `width_per_group` apply.
         own_attention: the attention field that applies to its own attention; empty for none.
     """
 
     convs: Callable[[ResnetConfig, BlockSpec], list[ConvSpec]]
-    is_bottleneck: bool
     own_attention: str = ""
 
 
 BLOCKS = {
-    "basic_block": BlockKind(basic_block, False),
-    "bottleneck": BlockKind(bottleneck, True),
-    "res2net_bottleneck": BlockKind(res2net_bottleneck, True),
-    "sk_basic_block": BlockKind(sk_basic_block, False, "se_ratio"),
-    "sk_bottleneck": BlockKind(sk_bottleneck, True, "se_ratio"),
-    "resnest_bottleneck": BlockKind(resnest_bottleneck, True, "se_ratio"),
+    "basic_block": BlockKind(basic_block),
+    "bottleneck": BlockKind(bottleneck),
+    "res2net_bottleneck": BlockKind(res2net_bottleneck),
+    "sk_basic_block": BlockKind(sk_basic_block, "se_ratio"),
+    "sk_bottleneck": BlockKind(sk_bottleneck, "se_ratio"),
+    "resnest_bottleneck": BlockKind(resnest_bottleneck, "se_ratio"),
 }
 
 

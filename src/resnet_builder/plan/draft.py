@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 from ..common.words import Description
 from ..config import ResnetConfig
 from .anti_aliasing import ANTI_ALIASING
-from .layers import Activation, Conv, Input, Layer, MaxPool, Pair, Subsample, ZeroPad
+from .layers import Activation, Add, Conv, Input, Layer, MaxPool, Pair, Subsample, ZeroPad
 from .norms import NORMS
 from .orders import Step, Steps
 
@@ -66,6 +66,11 @@ class Draft:
 
     def add(self, kind: type[L], name: str, *inputs: Layer, **fields: Any) -> L:
         """Add a layer with the given input layers."""
+        if kind is Add and len({x.output_shape for x in inputs}) > 1:
+            shapes = " and ".join(f"{x.name} {x.output_shape}" for x in inputs)
+            raise RuntimeError(
+                f"{name} has inputs of different shapes, {shapes}: please report this"
+            )
         layer = kind(
             name=name,
             inputs=tuple([layer.name for layer in inputs]),
@@ -125,13 +130,14 @@ def _add_conv(draft: Draft, x: Layer, names: str, spec: Any) -> Layer:
     name, padding, strides = names.format(kind), "same", spec.strides
     if spec.filters < 1:
         raise ValueError(
-            "a convolution has no filters: increase filters, stem_filters or width_per_group"
+            f"{name} has no filters: increase filters, stem_filters or width_per_group, or reduce "
+            "reduce_first"
         )
     if x.output_channels % spec.groups or spec.filters % spec.groups:
         raise ValueError(
             f"{name}: its {x.output_channels} input channels and {spec.filters} filters are not "
-            f"both multiples of its {spec.groups} groups: change groups, filters, width_per_group "
-            "or splits"
+            f"both multiples of its {spec.groups} groups: change groups, filters, width_per_group, "
+            "widths or splits"
         )
     # Keras has no convolution that strides and is dilated.
     subsampled = spec.dilation > 1 and strides != (1, 1)

@@ -29,23 +29,30 @@ from .orders import Steps
 
 
 def multi_scale(
-    draft: Draft, x: Layer, names: str, steps: Steps, spec: ConvSpec, *, opens_stage: bool
+    draft: Draft, x: Layer, names: str, steps: Steps, spec: ConvSpec, *, is_first: bool
 ) -> tuple[Unit, ...]:
     """A chain of convolutions, each of one part of the channels and the part before.
 
-    In the first block of a stage the parts are not added to each other, and the last part is
-    pooled; in other blocks it is left as it is. arXiv:1904.01169, Figure 2; timm models/res2net.py.
+    In the first block of a stage, and wherever they stride, the parts are not added to each other,
+    and the last part is pooled; in other blocks it is left as it is. arXiv:1904.01169, Figure 2;
+    timm models/res2net.py.
     """
     start, scale = len(draft.layers), draft.config.splits
+    if x.output_channels != spec.filters or spec.filters % scale:
+        raise ValueError(
+            f"the first two widths of a res2net_bottleneck are equal multiples of splits={scale}; "
+            f"those before {names.format('conv')} are {x.output_channels} and {spec.filters}: "
+            "change widths or splits"
+        )
     x, path_steps = _before_conv(draft, x, names, steps)
     *parts, last = split(draft, x, names.format("split"), scale)
     path_spec = spec._replace(filters=spec.filters // scale)
     units: list[Unit] = []
     for number, part in enumerate(parts, start=1):
-        if units and not opens_stage:
+        if units and not is_first:
             part = draft.add(Add, f"{names.format('sum')}_{number}", units[-1][-1], part)
         units.append(draft.unit(part, f"{names}_{number}", path_steps, path_spec))
-    if opens_stage:
+    if is_first:
         last = average_pool(draft, last, names.format("pool"), spec.strides)
     outputs = [*(unit[-1] for unit in units), last]
     draft.add(Concatenate, names.format("concat"), *outputs, filters=spec.filters)
@@ -61,6 +68,11 @@ def selective_kernels(
     layers/selective_kernel.py.
     """
     start, config = len(draft.layers), draft.config
+    if config.split_input and x.output_channels % 2:
+        raise ValueError(
+            f"split_input=True: the {x.output_channels} channels of {x.name} have no 2 equal "
+            "parts: set split_input=False, or change filters, stem_filters or widths"
+        )
     x, path_steps = _before_conv(draft, x, names, steps)
     parts = split(draft, x, names.format("split"), 2) if config.split_input else [x, x]
     units = [
@@ -98,11 +110,21 @@ def split_attention(
         units.append(_average_pool_unit(draft, x, names, spec))
         x = units[-1][-1]
     start = len(draft.layers)
-    conv = spec._replace(filters=spec.filters * radix, groups=spec.groups * radix, strides=(1, 1))
+    conv = spec._replace(
+        filters=spec.filters * radix,
+        groups=spec.groups * radix,
+        strides=(1, 1),
+        anti_aliased=False,
+    )
     unit = draft.unit(x, names.format("splat_{}"), steps, conv)
     x = unit[-1]
     total = _sum(draft, split(draft, x, names.format("splat_split"), radix), names, "splat_sum")
     reduced = rounded(spec.filters * radix * config.se_ratio, config.se_divisor, least=32)
+    if reduced % spec.groups:
+        raise ValueError(
+            f"the {reduced} channels of the attention in {names.format('splat')} are not a "
+            f"multiple of its groups={spec.groups}: change groups, se_ratio or se_divisor"
+        )
     y = _factors(
         draft, total, names, "splat", reduced, conv.filters, use_bias=True, groups=spec.groups
     )
@@ -123,12 +145,13 @@ def split_attention(
 
 
 def split(draft: Draft, x: Layer, name: str, parts: int) -> list[Layer]:
-    """Equal parts of the channels, in order; `x` itself if there is one part."""
+    """Equal parts of the channels, in order; `x` itself if there is one part.
+
+    The channels are a multiple of `parts`.
+    """
     if parts == 1:
         return [x]
-    count, rest = divmod(x.output_channels, parts)
-    if rest:
-        raise ValueError(f"{x.output_channels} channels of {x.name} have no {parts} equal parts")
+    count = x.output_channels // parts
     return [
         draft.add(ChannelSlice, f"{name}_{number + 1}", x, first=number * count, count=count)
         for number in range(parts)

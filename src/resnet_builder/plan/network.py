@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 from ..common.checks import boolean, choice, fraction, positive_int
 from ..common.keras_names import ACTIVATIONS
 from ..config import ResnetConfig
+from ..effects import block_strides
 from .blocks import Block, BlockSpec, plan_block
 from .draft import Draft, Unit
 from .layers import Dense, Dropout, GlobalPool, Input, Layer, Strided
@@ -142,7 +143,11 @@ def block_specs(
     config: ResnetConfig, stem_stride: int, output_stride: int | None
 ) -> Iterator[BlockSpec]:
     """The settings of all blocks, in order."""
-    strides = list(_block_strides(config))
+    strides = [
+        stride
+        for stage in range(len(config.repetitions))
+        for stride in block_strides(config, stage)
+    ]
     _check_output_stride(config, [stem_stride, *strides], output_stride)
     reached, dilation = stem_stride, 1
     drop_path_rates = _drop_path_rates(config)
@@ -166,16 +171,6 @@ def block_specs(
             dilations=(before, dilation),
             drop_path_rate=drop_path_rates[number],
         )
-
-
-def _block_strides(config: ResnetConfig) -> Iterator[int]:
-    """The stride of every block."""
-    last = len(config.repetitions)
-    for stage, count in enumerate(config.repetitions, start=1):
-        if config.stride_in_last_block:
-            yield from [1] * (count - 1) + [1 if stage == last else 2]
-        else:
-            yield from [1 if stage == 1 else 2] + [1] * (count - 1)
 
 
 def _stride_of(units: tuple[Unit, ...]) -> int:

@@ -1,13 +1,13 @@
 """Combinations of a config's fields that are invalid, and why. Does not import Keras."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import get_args
 
 from ..common.checks import choice
 from ..common.keras_names import ACTIVATIONS, INITIALIZERS
 from ..config import Biases, Padding, ResnetConfig
+from ..effects import EFFECTS, without_effect
 from .anti_aliasing import ANTI_ALIASING
 from .attention import ATTENTIONS
 from .blocks import BLOCKS, BlockKind
@@ -21,12 +21,19 @@ def check_config(config: ResnetConfig) -> None:
     """Reject a config that cannot be planned.
 
     Raises:
-        ValueError: an unknown name, or fields that contradict each other.
+        ValueError: an unknown name, or fields that contradict each other or have no effect.
     """
     _check_choices(config)
-    for refusal in (*REFUSALS, *_inside_own_block(config)):
+    for refusal in REFUSALS:
         if refusal.applies(config):
             raise ValueError(f"this has no meaning: {refusal.why(config)}")
+    if idle := without_effect(config):
+        lines = (
+            f"{field}={getattr(config, field)!r} has no effect: it needs {EFFECTS[field].needs}. "
+            f"Leave it at {default!r}, or change other fields"
+            for field, default in idle.items()
+        )
+        raise ValueError("\n".join(lines))
 
 
 def _check_choices(config: ResnetConfig) -> None:
@@ -72,33 +79,18 @@ REFUSALS = (
         lambda c: "drop_path_rate: a network without shortcuts has no other path",
     ),
     Refusal(
-        lambda c: c.projection != "conv" and not c.shortcuts,
-        lambda c: f"projection={c.projection!r}: there are no shortcuts",
-    ),
-    Refusal(
-        lambda c: (c.groups, c.width_per_group) != (1, 64) and _without_bottleneck(c),
-        lambda c: "groups and width_per_group: they apply to a bottleneck, not to a basic_block",
-    ),
-    Refusal(
-        lambda c: c.activate_residual and c.activation_order != "post",
-        lambda c: "activate_residual: a pre-activated residual branch ends in a convolution",
-    ),
-    Refusal(
         lambda c: NORMS[c.norm].activates and c.activation_order != "pre",
         lambda c: f"norm={c.norm!r}: it is its own activation; use activation_order='pre'",
-    ),
-    Refusal(
-        lambda c: c.stem_pool != "max" and not STEMS[c.stem].pooled,
-        lambda c: f"stem_pool={c.stem_pool!r}: the stem {c.stem!r} has no pool",
     ),
     Refusal(
         lambda c: c.stem_pool.startswith("max_") and c.anti_aliasing is not None,
         lambda c: f"stem_pool={c.stem_pool!r}: anti_aliasing replaces the stem's pool",
     ),
     Refusal(
-        lambda c: c.projection_kernel != 1 and c.projection != "conv",
+        lambda c: c.projection_kernel % 2 == 0 and c.padding == "symmetric",
         lambda c: (
-            f"projection_kernel: projection={c.projection!r} does not stride in a convolution"
+            f"projection_kernel={c.projection_kernel}: an even kernel has no symmetric padding; "
+            "choose an odd one, or padding='same'"
         ),
     ),
     Refusal(
@@ -106,8 +98,15 @@ REFUSALS = (
         lambda c: "splits=1: a res2net_bottleneck has 2 parts or more",
     ),
     Refusal(
+        lambda c: c.reduce_first > 1 and "res2net_bottleneck" in c.stage_blocks,
+        lambda c: (
+            f"reduce_first={c.reduce_first}: the parts of a res2net_bottleneck are added to each "
+            "other, so its first convolution is as wide as its 3x3 convolutions together"
+        ),
+    ),
+    Refusal(
         lambda c: not c.se_ratio and any(kind.own_attention for kind in _kinds(c)),
-        lambda c: f"se_ratio=0: it is the width of the attention inside {c.block!r}",
+        lambda c: f"se_ratio=0: it is the width of the attention inside block={c.block!r}",
     ),
     Refusal(
         lambda c: c.widths is not None and tuple(map(len, c.widths)) != c.repetitions,
@@ -129,31 +128,3 @@ def _attentions(config: ResnetConfig) -> list[str]:
 
 def _kinds(config: ResnetConfig) -> list[BlockKind]:
     return [] if callable(config.block) else [BLOCKS[str(block)] for block in config.stage_blocks]
-
-
-def _without_bottleneck(config: ResnetConfig) -> bool:
-    kinds = _kinds(config)
-    return bool(kinds) and not any(kind.is_bottleneck for kind in kinds)
-
-
-# Fields that only apply to the layers inside a block.
-INSIDE_A_BLOCK = (
-    *("widths", "groups", "width_per_group", "reduce_first"),
-    *("splits", "split_input", "pool_first"),
-    *("activate_residual", "shortcuts", "projection", "projection_kernel", "project_first"),
-    *(*ATTENTIONS, "se_divisor"),
-    *("drop_path_rate", "zero_init_last"),
-)
-
-
-def _inside_own_block(config: ResnetConfig) -> Iterator[Refusal]:
-    if not callable(config.block):
-        return
-    for field in fields(config):
-        if field.name in INSIDE_A_BLOCK and getattr(config, field.name) != field.default:
-            why = f"{field.name}: it applies inside a block, and the block is a custom function"
-            yield Refusal(lambda _: True, partial(_same, why))
-
-
-def _same(why: str, config: ResnetConfig) -> str:
-    return why

@@ -63,7 +63,7 @@ def pad_projection(draft: Draft, x: Layer, change: Change) -> tuple[Unit, ...]:
     if change.filters < x.output_channels:
         raise ValueError(
             f"projection='pad' only adds channels; it cannot make {change.filters} "
-            f"of {x.output_channels}: increase filters or reduce stem_filters"
+            f"of {x.output_channels}: increase filters, or reduce stem_filters or widths"
         )
     start, name = len(draft.layers), change.names.format("pad")
     if change.strides != (1, 1):
@@ -122,10 +122,11 @@ def shape_change(
     """
     wanted = wanted_strides or strides
     same_channels = filters == x.output_channels
+    projection = PROJECTIONS[config.projection]
+    always = always and projection.is_weighted
     if not config.shortcuts or (same_channels and wanted == (1, 1) and not always):
         return None
-    projection = PROJECTIONS[config.projection]
-    if same_channels and config.stride_in_last_block:
+    if same_channels and config.stride_in_last_block and not always:
         if strides == (1, 1):  # the stride has become dilation
             return None
         projection = SUBSAMPLED

@@ -157,5 +157,5 @@ def _check_size(config: ResnetConfig, pool: Layer) -> None:
     if any(size is not None and size < 1 for size in pool.output_shape):
         raise ValueError(
             f"{argument('input_shape', config.input_shape)} is too small: nothing is left after "
-            "the stem's pool"
+            "the stem's pool. Give 3x3 or more, or change stem_pool or anti_aliasing"
         )

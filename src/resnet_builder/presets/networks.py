@@ -9,7 +9,7 @@ from typing import Any
 from ..common.catalogue import Catalogue
 from ..common.checks import unknown
 from ..common.words import INTERFACE
-from ..config import ORIGINAL, Changes, ResnetConfig
+from ..config import ORIGINAL, Changes, ResnetConfig, obeyed
 from .pruned import ECARESNET50D_PRUNED, ECARESNET101D_PRUNED
 
 
@@ -101,7 +101,10 @@ _VD: Changes = _D | {"project_first": True}
 _IMAGENET = (
     _RESNETS
     # The article's networks (raghakot/keras-resnet, resnet.py).
-    | _family("keras_resnet{}", "18 34 50 101 152", **ORIGINAL)
+    | {
+        name: obeyed(config)
+        for name, config in _family("keras_resnet{}", "18 34 50 101 152", **ORIGINAL).items()
+    }
     # To the letter of the 2015 paper; also keras.applications' ResNet50, 101 and 152.
     | _family("resnet{}_v1", "50 101 152", stride_in_3x3=False)
     # keras.applications' ResNet50V2, 101V2 and 152V2.

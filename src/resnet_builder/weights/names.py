@@ -5,7 +5,7 @@ from functools import cache
 from itertools import product
 from typing import Any
 
-from ..config import ResnetConfig
+from ..config import ResnetConfig, obeyed
 from ..plan.attention import ATTENTIONS
 from ..plan.blocks import BLOCKS
 from ..plan.names import LayerName
@@ -74,7 +74,7 @@ def _small(**fields: Any) -> Plan:
         fields["se_ratio"] = 0.25
     common: dict[str, Any] = {"block": "basic_block", "use_bias": True, "norm_groups": 1}
     common |= {"repetitions": (1,), "stem_filters": 32, "splits": MOST_SPLITS}
-    return make_plan(ResnetConfig(**common | fields))
+    return make_plan(obeyed(ResnetConfig(**common | fields)))
 
 
 # The largest number of parts of a Res2Net block that has a name in another library.

@@ -1,0 +1,206 @@
+"""Every field of a config is obeyed or refused, in every kind of network."""
+
+import dataclasses
+from dataclasses import fields
+from itertools import chain, product
+from typing import Any
+
+import pytest
+
+from resnet_builder import PRESETS, ResnetConfig
+from resnet_builder.config import obeyed
+from resnet_builder.effects import EFFECTS
+from resnet_builder.plan import network
+from resnet_builder.plan.blocks import BLOCKS
+from resnet_builder.plan.layers import Layer
+from resnet_builder.plan.network import make_plan
+from resnet_builder.plan.orders import ORDERS
+from resnet_builder.plan.rules import check_config
+from resnet_builder.plan.shortcuts import PROJECTIONS
+from resnet_builder.plan.stems import STEM_POOLS, STEMS
+
+pytestmark = pytest.mark.once
+
+NORMS: list[dict[str, Any]] = [
+    {"norm": "group", "norm_groups": 4},
+    {"norm": "evonorm_s0", "norm_groups": 4, "activation_order": "pre"},
+]
+
+
+def own_block(**_: Any) -> Any:
+    """A custom block, which a plan does not call."""
+
+
+# Other values of every field, such that no rounding hides them in the networks below.
+OTHERS: dict[str, list[Any]] = {
+    "repetitions": [(3,), (2, 1)],
+    "block": [*BLOCKS, own_block],
+    "filters": [64],
+    "widths": [],  # depend on the network
+    "groups": [2],
+    "width_per_group": [128],
+    "reduce_first": [2],
+    "splits": [2],
+    "split_input": [False],
+    "pool_first": [True],
+    "stem": list(STEMS),
+    "stem_filters": [48],
+    "stem_pool": list(STEM_POOLS),
+    "activation_order": list(ORDERS),
+    "activation": ["silu"],
+    "activate_residual": [True],
+    "norm": ["batch", *(changes["norm"] for changes in NORMS)],
+    "norm_groups": [8],
+    "weight_standardization": [True],
+    "anti_aliasing": [None, "avg", "blur"],
+    "shortcuts": [True, False],
+    "projection": list(PROJECTIONS),
+    "projection_kernel": [3],
+    "project_first": [True, False],
+    "stride_in_last_block": [True, False],
+    "stride_in_3x3": [True, False],
+    "se_ratio": [0.0, 1.5],
+    "se_divisor": [64],
+    "eca": [True, False],
+    "drop_path_rate": [0.1],
+    "zero_init_last": [True],
+    "padding": ["same", "symmetric"],
+    "use_bias": [True, False, "unless_normalized"],
+    "batch_norm_epsilon": [1e-3],
+    "batch_norm_momentum": [0.99],
+    "kernel_initializer": ["he_normal"],
+    "classifier_initializer": ["he_normal"],
+    "weight_decay": [1e-4],
+    "input_shape": [(16, 32, 3)],
+    "classes": [7],
+}
+
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(ResnetConfig)}
+
+BLOCK_KINDS: list[Any] = [*BLOCKS, ("bottleneck", "basic_block"), own_block]
+SHAPES: list[dict[str, Any]] = [
+    {"repetitions": repetitions, "stem": stem}
+    for repetitions in ((1,), (2,), (1, 1), (2, 1))
+    for stem in ("imagenet", "cifar")
+]
+VARIATIONS: list[dict[str, Any]] = [
+    {},
+    *({"activation_order": order} for order in ORDERS if order != "post"),
+    *NORMS,
+    {"anti_aliasing": "avg"},
+    {"anti_aliasing": "blur"},
+    {"stem_pool": "conv"},
+    {"shortcuts": False},
+    {"projection": "pad"},
+    {"projection": "avg_pool"},
+    {"projection_kernel": 3},
+    {"projection_kernel": 3, "anti_aliasing": "avg"},
+    {"stem_filters": 128},  # the first bottleneck keeps them
+    {"stem_filters": 128, "project_first": True},
+    {"stride_in_last_block": True},
+    {"stride_in_last_block": True, "projection": "avg_pool", "project_first": True},
+    {"stride_in_3x3": False},
+    {"stride_in_3x3": False, "projection_kernel": 3},
+    {"eca": True},
+    {"se_ratio": 0.25},
+    {"padding": "same"},
+    {"widths": True},
+    {"widths": True, "stem_filters": 16},
+]
+
+
+def base(block: Any, shape: dict[str, Any], variation: dict[str, Any]) -> ResnetConfig | None:
+    """A network of that kind; None if its options contradict each other."""
+    if isinstance(block, tuple) and len(shape["repetitions"]) != len(block):
+        return None
+    own = {"se_ratio": 0.25} if block in ("sk_basic_block", "sk_bottleneck") else {}
+    if block == "resnest_bottleneck":
+        own = {"se_ratio": 0.25}
+    options = {"block": block, "filters": 32, "input_shape": (32, 32, 3)} | own | shape | variation
+    if options.get("widths"):
+        kinds = block if isinstance(block, tuple) else (block,) * len(shape["repetitions"])
+        count = {kind: 2 if "basic" in str(kind) else 3 for kind in kinds}
+        options["widths"] = [
+            [[16] * count[kind]] * blocks
+            for kind, blocks in zip(kinds, shape["repetitions"], strict=True)
+        ]
+    try:
+        config = obeyed(ResnetConfig(**options))
+        make_plan(config)
+    except ValueError:
+        return None
+    return config
+
+
+def layers_of(config: ResnetConfig) -> list[Layer]:
+    return list(make_plan(config).layers)
+
+
+BASES = [
+    (block, shape, variation)
+    for block, shape, variation in product(BLOCK_KINDS, SHAPES, VARIATIONS)
+]
+
+
+def check_field(
+    config: ResnetConfig, field: str, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """Assert that a change is obeyed, or refused for a reason that holds; return which."""
+    before = layers_of(config)
+    try:
+        changed = config.replace(**{field: value})
+        after = layers_of(changed)
+    except ValueError as error:
+        message = str(error)
+        if f"{field}={value!r} has no effect" in message:
+            default = dataclasses.replace(changed, **{field: DEFAULTS[field]})
+            with monkeypatch.context() as unchecked:
+                unchecked.setattr(network, "check_config", lambda config: None)
+                assert layers_of(changed) == layers_of(default), f"{field} is refused for nothing"
+            return "refused"
+        assert field in message or "has no effect" in message, (field, value, message)
+        return "invalid"
+    assert after != before, f"{field}={value!r} changes nothing"
+    return "obeyed"
+
+
+# Every 22nd: all kinds, shapes and variations, and some of their combinations.
+@pytest.mark.parametrize("number", range(7))
+def test_every_field_is_obeyed_or_refused(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(OTHERS) == [field.name for field in fields(ResnetConfig)]
+    found = set()
+    for config in filter(None, (base(*of) for of in BASES[number * 22 :: 154])):
+        for field, value in chain.from_iterable(product([f], v) for f, v in OTHERS.items()):
+            if value != getattr(config, field):
+                found.add(check_field(config, field, value, monkeypatch))
+    assert {"obeyed", "refused"} <= found
+
+
+def refusal(config: ResnetConfig, field: str, value: Any) -> str:
+    try:
+        check_config(config.replace(**{field: value}))
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("preset", list(PRESETS)[::3])
+def test_a_preset_takes_any_change_that_has_a_meaning(preset: str) -> None:
+    """What the change leaves without effect and is refused is no mere way of doing things."""
+    for field, value in chain.from_iterable(product([f], v) for f, v in OTHERS.items()):
+        message = refusal(PRESETS[preset], field, value)
+        refused = message.split("=")[0]
+        if "has no effect" in message and refused != field:
+            assert not EFFECTS[refused].follows, message
+
+
+def test_what_a_change_leaves_without_effect_follows_it() -> None:
+    changed = PRESETS["keras_resnet50"].replace(norm="group")
+    assert changed == PRESETS["keras_resnet50"].replace(norm="group", batch_norm_momentum=0.9)
+    plain = PRESETS["resnet20_cifar"].replace(shortcuts=False)
+    assert plain == PRESETS["plain20_cifar"]
+    # Named, or without an effect before, it is refused.
+    config = ResnetConfig(block="basic_block", repetitions=(1, 1), splits=8)
+    for kept in (config.replace(filters=8), PRESETS["resnet18"].replace(splits=8)):
+        with pytest.raises(ValueError, match="splits=8 has no effect: it needs a res2net"):
+            make_plan(kept)
