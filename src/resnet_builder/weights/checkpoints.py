@@ -19,7 +19,7 @@ STATE_DICTS = ("state_dict", "model", "model_state_dict", "net", "module")
 
 # Dicts and lists within one another, and all together: numbers that no checkpoint comes near.
 MOST_LEVELS = 100
-MOST_CONTAINERS = 10**6
+MOST_CONTAINERS = 10**5
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,9 @@ def from_arrays(name: str, arrays: Mapping[Any, Any]) -> Checkpoint:
     for keys, tensor in _flattened(name, arrays):
         key = ".".join(map(str, keys))
         if not any(isinstance(k, str) for k in keys):
-            raise ValueError(f"cannot load {name}: its tensors have names such as {described(keys[-1])}")
+            raise ValueError(
+                f"cannot load {name}: its tensors have names such as {described(keys[-1])}"
+            )
         if key in tensors:
             raise ValueError(f"cannot load {name}: two of its tensors are named {shortened(key)}")
         tensors[key], shapes[key] = tensor, _shape(name, key, tensor)
@@ -125,21 +127,27 @@ def _flattened(name: str, arrays: Mapping[Any, Any]) -> Iterator[tuple[tuple[Any
             if len(keys) > MOST_LEVELS or containers > MOST_CONTAINERS:
                 raise ValueError(f"cannot load {name}: its dicts are nested without end")
             items = value.items() if isinstance(value, Mapping) else enumerate(value)
-            left += reversed([((*keys, key), inner) for key, inner in items])
+            inner = [
+                ((*keys, key if isinstance(key, str | int) else f"#{number}"), inside)
+                for number, (key, inside) in enumerate(items)
+            ]
+            left += reversed(inner)
 
 
 def _has_shape(value: Any) -> bool:
     try:
         return hasattr(value, "shape")
-    except RuntimeError:  # a nested tensor of PyTorch
+    except Exception:  # a nested tensor of PyTorch has none that can be asked for
         return True
 
 
 def _shape(name: str, key: str, tensor: Any) -> tuple[int, ...]:
     try:
         return tuple(tensor.shape)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"cannot load {name}: {shortened(key)} has no shape ({error})") from error
+    except Exception as error:
+        raise ValueError(
+            f"cannot load {name}: {shortened(key)} is no array of one shape"
+        ) from error
 
 
 def _is_kernel(name: str, shape: tuple[int, ...]) -> bool:

@@ -272,9 +272,7 @@ def _from_lists(path: Path, content: Mapping[str, Any]) -> Checkpoint:
     return _checkpoint(path, tensors, others.items(), in_order=True, settings=settings)
 
 
-def _weights_of_layer(
-    group: Any, layer: str, inside: Sequence[str]
-) -> Iterator[tuple[str, str]]:
+def _weights_of_layer(group: Any, layer: str, inside: Sequence[str]) -> Iterator[tuple[str, str]]:
     """The full names of a layer's weights, and those in its list.
 
     A model that is a layer lists the weights of the layers in it, by the names that these have
@@ -322,7 +320,8 @@ def _numbered(path: Path, content: Mapping[str, Any]) -> Checkpoint:
         if where.rpartition("/")[2] == "vars" and where not in datasets
     }
     names = _layer_names(groups)
-    tensors, others = [], []
+    tensors: list[tuple[str, Any]] = []
+    others: list[tuple[str, Any]] = []
     for owner, group in groups.items():
         where = "/".join((*owner, "vars", ""))
         numbers = sorted((number for number in group if where + number in datasets), key=_in_order)
@@ -356,7 +355,9 @@ def _layer_names(groups: Mapping[Owner, Any]) -> dict[Owner, str]:
         if owner  # and not the whole model
     }
     around = {
-        owner: next((owner[:end] for end in reversed(range(len(owner))) if owner[:end] in given), ())
+        owner: next(
+            (owner[:end] for end in reversed(range(len(owner))) if owner[:end] in given), ()
+        )
         for owner in given
     }
     counts = Counter((around[owner], name) for owner, name in given.items())

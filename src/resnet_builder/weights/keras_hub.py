@@ -24,9 +24,7 @@ def preset_folder(folder: Path) -> Iterator[Checkpoint]:
         ValueError: a broken file, or files without layer names that are not of a keras-hub ResNet.
         OSError: a file that cannot be read.
     """
-    present = [
-        file for file in (BACKBONE_FILE, HEAD_FILE, CONFIG_FILE) if (folder / file).exists()
-    ]
+    present = [file for file in (BACKBONE_FILE, HEAD_FILE, CONFIG_FILE) if (folder / file).exists()]
     for file in present:
         check_regular(folder / file)
     with ExitStack() as files:
@@ -82,7 +80,7 @@ def _resnet_layers(path: Path, config: bytes, most: int) -> dict[str, str]:
         described = json.loads(config)
         if described.get("class_name") != "ResNetBackbone":
             return {}
-        blocks = sum(described["config"]["stackwise_num_blocks"])
+        blocks = sum(max(n, 0) for n in described["config"]["stackwise_num_blocks"])
         if blocks > most:
             raise ValueError(f"{blocks} blocks, and the weights are {most} tensors")
         by_class = _layers_by_class(described["config"])

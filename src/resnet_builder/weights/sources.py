@@ -103,8 +103,8 @@ SIGNATURES: tuple[tuple[int, bytes, Reader], ...] = (
 
 # Contents that are known and not read, and what to do with them.
 OTHER_CONTENTS = {
-    b"version https://git-lfs": "a pointer of Git LFS and not the file itself: run git lfs pull, or "
-    "download the file",
+    b"version https://git-lfs": "a pointer of Git LFS and not the file itself: run git lfs pull, "
+    "or download the file",
     b"{": "JSON, perhaps the index of a checkpoint in several files: load these with the library "
     "that wrote them, and pass the dict of arrays, or save one file",
     b"\x93NUMPY": "a single array of NumPy, without a name: pass a dict of arrays",

@@ -22,9 +22,10 @@ PICKLE = b"\x80"
 TORCH_PICKLE = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)
 
 KIND = "PyTorch checkpoint of tensors only"
-NO_TORCH_PICKLE = (
-    "it is a pickle that torch.save did not write, and nothing in it is run: where its source can "
-    "be trusted, load it with pickle.load, and pass the dict of arrays"
+OTHER_PICKLE = (
+    "its pickle is broken, or not as torch.save writes it by default, and nothing in it is run: "
+    "where its source can be trusted, load it by pickle.load or torch.load, and pass the dict of "
+    "its tensors"
 )
 
 
@@ -80,7 +81,7 @@ def pytorch_file(path: Path) -> Iterator[Checkpoint]:
     with path.open("rb") as file:
         first = file.read(len(TORCH_PICKLE))
         if first[:1] == PICKLE and first != TORCH_PICKLE:
-            raise broken(path, KIND, NO_TORCH_PICKLE)
+            raise broken(path, KIND, OTHER_PICKLE)
         file.seek(0)
         try:
             # An open file, because torch.load takes a path's ending for its format. Only tensors,
@@ -104,7 +105,7 @@ def _unreadable(path: Path, error: Exception) -> ValueError:
             "that"
         )
     if isinstance(error, pickle.UnpicklingError):
-        return broken(path, KIND, "its pickle is broken, or not as torch.save writes it by default")
+        return broken(path, KIND, OTHER_PICKLE)
     return broken(path, KIND, shortened(str(error).partition("\n")[0]) or type(error).__name__)
 
 
@@ -134,7 +135,7 @@ class _Array(_StandIn):
 
     @property
     def shape(self) -> Any:
-        return self["state"][1]
+        return self["state"][1]  # an error for what has none: no array
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
         _, shape, kind, by_columns, content = self["state"]
@@ -142,11 +143,18 @@ class _Array(_StandIn):
         return np.frombuffer(content, dtype).reshape(shape, order="F" if by_columns else "C")
 
 
-class _PlainDict:
-    """A dict that PyTorch fills for any kind of dict."""
+class _Dict:
+    """A plain dict, the only kind that PyTorch fills."""
 
     def __new__(cls, *_: Any) -> Any:
         return {}
+
+
+class _List:
+    """A plain list, the only kind that PyTorch fills."""
+
+    def __new__(cls, *_: Any) -> Any:
+        return []
 
 
 # What training scripts save beside the tensors: arguments, paths, times, metrics.
@@ -159,8 +167,8 @@ _KINDS: tuple[tuple[type, tuple[str, ...], tuple[str, ...]], ...] = (
         tuple(f"{pure}{of}Path" for pure in ("", "Pure") for of in ("", "Posix", "Windows")),
     ),
     (_StandIn, ("datetime",), ("date", "datetime", "time", "timedelta", "timezone")),
-    (_StandIn, ("collections",), ("deque",)),
-    (_PlainDict, ("collections",), ("defaultdict",)),
+    (_Dict, ("collections",), ("defaultdict",)),
+    (_List, ("collections",), ("deque",)),
     (
         _StandIn,
         ("builtins", "__builtin__"),
@@ -170,7 +178,7 @@ _KINDS: tuple[tuple[type, tuple[str, ...], tuple[str, ...]], ...] = (
     (_StandIn, ("numpy.core.multiarray", "numpy._core.multiarray"), ("scalar",)),
     (_Array, ("numpy.core.multiarray", "numpy._core.multiarray"), ("_reconstruct",)),
 )
-STAND_INS = [
+STAND_INS: list[Any] = [
     type(name, (kind,), {"__module__": module})
     for kind, modules, names in _KINDS
     for module in modules
