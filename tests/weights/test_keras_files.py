@@ -197,18 +197,34 @@ def test_what_is_in_another_file_is_not_read(
         np.testing.assert_array_equal(weight.numpy(), value)
 
 
-def test_groups_that_double_with_every_level(
-    files: Path, model: keras.Model, tmp_path: Path
-) -> None:
-    def edit(file: h5py.File) -> None:
-        group = file.create_group("bomb")
-        for _ in range(40):
-            inner = group.create_group("a")
-            group["b"] = inner
-            group = inner
+def doubling(file: h5py.File) -> None:
+    group = file
+    for _ in range(40):
+        inner = group.create_group("a")
+        group["b"] = inner
+        group = inner
 
+
+def deep(file: h5py.File) -> None:
+    file.create_group("a/" * 200)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (doubling, "its b is neither a tensor nor a group of its own"),
+        (deep, "its groups are nested without end"),
+    ],
+)
+def test_groups_without_end(
+    edit: Callable[[h5py.File], None],
+    message: str,
+    files: Path,
+    model: keras.Model,
+    tmp_path: Path,
+) -> None:
     path = edited(copied("weights.h5", files, tmp_path), edit)
-    with pytest.raises(ValueError, match="bomb/b is neither a tensor nor a group of its own"):
+    with pytest.raises(ValueError, match=message):
         load_weights(model, path)
 
 

@@ -274,7 +274,8 @@ def files_that_are_refused(folder: Path) -> dict[str, str]:
         content = pickle.dumps({"model": arrays()}, protocol=protocol)
         (folder / f"plain{protocol}.pkl").write_bytes(content)
     torch.save({"state_dict": RAW, "model": torch.nn.Linear(2, 2)}, folder / "module.pth")
-    np.savez(folder / "net.npz", **arrays())
+    named_arrays: Any = arrays()
+    np.savez(folder / "net.npz", **named_arrays)
     np.save(folder / "net.npy", np.ones(3))
     (folder / "model.safetensors.index.json").write_text('{"weight_map": {}}')
     return {

@@ -17,7 +17,8 @@ Array = npt.NDArray[Any]
 # Keys of the network in checkpoints that hold more than a network.
 STATE_DICTS = ("state_dict", "model", "model_state_dict", "net", "module")
 
-# Dicts and lists within one another, and all together: numbers that no checkpoint comes near.
+# Dicts, lists or groups within one another, and dicts and lists in all: numbers that no checkpoint
+# comes near.
 MOST_LEVELS = 100
 MOST_CONTAINERS = 10**5
 

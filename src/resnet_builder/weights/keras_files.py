@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import re
 import tempfile
 import zipfile
@@ -18,7 +19,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from .checkpoints import Array, Checkpoint, broken
+from .checkpoints import MOST_LEVELS, Array, Checkpoint, broken
 
 # Keras stores the weights of a .keras uncompressed; if others compress it, random numbers hardly
 # shrink, and zeros by a thousand. A file that unpacks to more than both bounds is rejected.
@@ -191,6 +192,8 @@ def _content(root: Any) -> dict[str, Any]:
         around, group = left.pop()
         for name in group:
             path = around + name
+            if path.count("/") > MOST_LEVELS:
+                raise ValueError("its groups are nested without end")
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise ValueError(f"its {path} is a link: it is kept in another file or place")
             item = content[path] = group[name]
@@ -198,9 +201,10 @@ def _content(root: Any) -> dict[str, Any]:
                 groups.add(item)
                 left.append((f"{path}/", item))
             elif isinstance(item, h5py.Dataset):
-                if item.is_virtual or item.id.get_create_plist().get_external_count():
+                storage = item.id.get_create_plist()
+                if storage.get_external_count() or storage.get_layout() == h5py.h5d.VIRTUAL:
                     raise ValueError(f"its tensor {path} is kept in another file")
-                stated += (item.size or 0) * item.id.get_type().get_size()
+                stated += math.prod(item.shape or ()) * item.id.get_type().get_size()
             else:
                 raise ValueError(f"its {path} is neither a tensor nor a group of its own")
     held = root.id.get_filesize()
@@ -244,7 +248,7 @@ def _by_name(tensors: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """Datasets by name, of which no two may have the same."""
     by_name: dict[str, Any] = {}
     for name, dataset in tensors:
-        if by_name.setdefault(name, dataset) != dataset:
+        if by_name.setdefault(name, dataset) is not dataset:
             raise ValueError(f"two of its tensors are named {name}")
     return by_name
 
@@ -258,17 +262,16 @@ def _from_lists(path: Path, content: Mapping[str, Any]) -> Checkpoint:
     inside: dict[str, list[str]] = {}
     for inner in settings:
         inside.setdefault(inner.partition("/")[0], []).append(inner)
-    layers = content.get(MODEL_WEIGHTS, content[""])
-    listed = [
-        (name, layers[layer][weight])
-        for layer in _list_attribute(layers, "layer_names")
-        for name, weight in _weights_of_layer(layers[layer], layer, inside.get(layer, [])[1:])
-    ]
-    known = {dataset for _, dataset in listed}
-    rest = {where: item for where, item in _datasets(content).items() if item not in known}
+    around = f"{MODEL_WEIGHTS}/" if MODEL_WEIGHTS in content else ""
+    rest = _datasets(content)
+    tensors = []
+    for layer in _list_attribute(content[around.rstrip("/")], "layer_names"):
+        group = content[around + layer]
+        for name, weight in _weights_of_layer(group, layer, inside.get(layer, [])[1:]):
+            tensors.append((name, content[where := f"{around}{layer}/{weight}"]))
+            rest.pop(where, None)
     others = {where: rest.pop(where) for where in [*rest] if where.startswith(OPTIMIZER_WEIGHTS)}
-    unlisted = [(where.removeprefix(f"{MODEL_WEIGHTS}/"), item) for where, item in rest.items()]
-    tensors = [*listed, *unlisted]
+    tensors += [(where.removeprefix(around), item) for where, item in rest.items()]
     return _checkpoint(path, tensors, others.items(), in_order=True, settings=settings)
 
 
