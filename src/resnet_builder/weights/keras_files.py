@@ -119,19 +119,23 @@ def _check_compression(path: Path, member: zipfile.ZipInfo) -> None:
 def layer_settings(path: Path, config: bytes | str) -> dict[str, Any]:
     """The serialised layers of a model by their names, after those of the layers around them.
 
+    Layers that no name tells apart are left out.
+
     Raises:
         ValueError: a config that is not JSON.
     """
     try:
-        return dict(_layers_inside(json.loads(config)))
+        layers = list(_layers_inside(json.loads(config)))
     except (ValueError, RecursionError) as error:
         raise broken(path, "Keras model", error) from error
+    counts = Counter(name for name, _ in layers)
+    return {name: layer for name, layer in layers if counts[name] == 1}
 
 
 def _layers_inside(model: Any, around: str = "") -> Iterator[tuple[str, Any]]:
     """The layers of a serialised model or layer, at every depth.
 
-    Those that share a name have the key in the config that they are under instead.
+    Those that share a name have the key in the config that they are under instead, such as teacher.
     """
     layers = list(_serialized(model.get("config"))) if isinstance(model, dict) else []
     counts = Counter(layer["config"]["name"] for _, layer in layers)
@@ -260,14 +264,14 @@ def _from_lists(path: Path, content: Mapping[str, Any]) -> Checkpoint:
     config = content[""].attrs.get("model_config")
     settings = {} if config is None else layer_settings(path, config)
     inside: dict[str, list[str]] = {}
-    for inner in settings:
+    for inner in filter(lambda name: "/" in name, settings):
         inside.setdefault(inner.partition("/")[0], []).append(inner)
     around = f"{MODEL_WEIGHTS}/" if MODEL_WEIGHTS in content else ""
     rest = _datasets(content)
     tensors = []
     for layer in _list_attribute(content[around.rstrip("/")], "layer_names"):
         group = content[around + layer]
-        for name, weight in _weights_of_layer(group, layer, inside.get(layer, [])[1:]):
+        for name, weight in _weights_of_layer(group, layer, inside.get(layer, ())):
             tensors.append((name, content[where := f"{around}{layer}/{weight}"]))
             rest.pop(where, None)
     others = {where: rest.pop(where) for where in [*rest] if where.startswith(OPTIMIZER_WEIGHTS)}
