@@ -419,7 +419,7 @@ def test_quantized_layers(tmp_path: Path) -> None:
     quantized = small()
     quantized.quantize("int8")
     path = saved(quantized, "weights.h5", tmp_path)
-    message = r"quantized to 8-bit integers, by model\.quantize: save the model before"
+    message = r"quantized to integers by model\.quantize: load what was saved before"
     with pytest.raises(ValueError, match=message):
         load_weights(small(), path)
     load_weights(small(include_top=False), path)

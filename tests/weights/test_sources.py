@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 from resnet_builder import ResnetBuilder, load_weights
 from resnet_builder.common.hub import is_repository
 from resnet_builder.presets.resolving import resolve
+from resnet_builder.weights.sources import open_checkpoint
 
 from .checkpoint_recipe import Array, as_torchvision
 
@@ -166,3 +167,27 @@ def test_a_zip_with_a_broken_directory(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"it is not a whole PyTorch or \.keras file"):
         load_weights(small(), path)
+
+
+@pytest.mark.parametrize("save", FORMATS)
+def test_a_file_with_any_byte_changed_is_opened_or_refused(
+    save: Callable[[Path, keras.Model], None], tmp_path: Path
+) -> None:
+    path = tmp_path / "net"
+    save(path, small())
+    whole = path.read_bytes()
+    rng = np.random.Generator(np.random.PCG64(0))
+    refused = 0
+    for _ in range(50):
+        content = bytearray(whole)
+        # The first and the last bytes tell where the others are.
+        size = int(rng.choice([100, 2000, len(whole)]))
+        place = int(rng.integers(size)) * int(rng.choice([-1, 1]))
+        content[place] ^= int(rng.integers(1, 256))
+        path.write_bytes(content)
+        try:
+            with open_checkpoint(path) as checkpoint:
+                assert checkpoint.shapes
+        except ValueError as error:
+            refused += str(error).startswith(f"cannot load {path}: ")
+    assert refused > 0

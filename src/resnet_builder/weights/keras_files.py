@@ -346,7 +346,7 @@ def _numbered(path: Path, content: Mapping[str, Any]) -> Checkpoint:
 
 
 _QUANTIZED = (
-    "Layers of the file are quantized to 8-bit integers, by model.quantize: save the model before."
+    "Layers of the file are quantized to integers by model.quantize: load what was saved before."
 )
 
 

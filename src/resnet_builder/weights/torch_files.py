@@ -167,6 +167,12 @@ _KINDS: tuple[tuple[type, tuple[str, ...], tuple[str, ...]], ...] = (
         tuple(f"{pure}{of}Path" for pure in ("", "Pure") for of in ("", "Posix", "Windows")),
     ),
     (_StandIn, ("datetime",), ("date", "datetime", "time", "timedelta", "timezone")),
+    (_StandIn, ("mmengine.logging.history_buffer",), ("HistoryBuffer",)),
+    (
+        _Dict,
+        ("lightning_fabric.utilities.data", "lightning.fabric.utilities.data"),
+        ("AttributeDict",),
+    ),
     (_Dict, ("collections",), ("defaultdict",)),
     (_List, ("collections",), ("deque",)),
     (
