@@ -259,6 +259,15 @@ def test_nothing_in_a_file_runs(
     assert not Path("made").exists()
 
 
+def test_a_pytorch_that_runs_files(
+    model: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save(RAW, tmp_path / "net.pth")
+    monkeypatch.setattr(torch, "__version__", type(torch.__version__)("2.5.1+cpu"))
+    with pytest.raises(ImportError, match=r"needs PyTorch 2\.6 or newer"):
+        load_weights(model, tmp_path / "net.pth")
+
+
 def files_that_are_refused(folder: Path) -> dict[str, str]:
     """Files of other kinds by what is said about them."""
     with warnings.catch_warnings():

@@ -305,13 +305,12 @@ def _weights_of_layer(group: Any, layer: str, inside: Sequence[str]) -> Iterator
 
 
 def _list_attribute(group: Any, attribute: str) -> list[str]:
-    """Read a list, which Keras splits into attribute0, attribute1, ... if it is long."""
+    """Read a list of names, which Keras splits into attribute0, attribute1, ... if it is long."""
     attributes = group.attrs
-    if attribute in attributes:
-        return list(map(_decoded, attributes[attribute]))
     parts = (f"{attribute}{number}" for number in itertools.count())
     present = itertools.takewhile(attributes.__contains__, parts)
-    return [_decoded(name) for part in present for name in attributes[part]]
+    listed = [attribute] if attribute in attributes else present
+    return list(dict.fromkeys(_decoded(name) for part in listed for name in attributes[part]))
 
 
 # Files that number the variables: .weights.h5 of Keras 3 ------------------------------------------

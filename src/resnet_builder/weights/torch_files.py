@@ -69,7 +69,7 @@ def pytorch_file(path: Path) -> Iterator[Checkpoint]:
 
     Raises:
         ValueError: a broken file, or one that holds more than tensors and plain containers.
-        ImportError: PyTorch is not installed.
+        ImportError: PyTorch is not installed, or too old to be safe.
     """
     try:
         import torch
@@ -78,6 +78,11 @@ def pytorch_file(path: Path) -> Iterator[Checkpoint]:
             f"reading the PyTorch file {path.name} needs PyTorch: install it, or save the "
             "checkpoint as .safetensors where it is installed"
         ) from error
+    if torch.__version__ < "2.6":  # which is compared as versions
+        raise ImportError(
+            f"reading the PyTorch file {path.name} needs PyTorch 2.6 or newer, because a file can "
+            "run code in older ones even with weights_only=True (CVE-2025-32434)"
+        )
     with path.open("rb") as file:
         first = file.read(len(TORCH_PICKLE))
         if first[:1] == PICKLE and first != TORCH_PICKLE:
