@@ -1,5 +1,6 @@
 """Folders that keras-hub itself saved, head included: see tests/data/README.md."""
 
+import json
 import shutil
 import tarfile
 from pathlib import Path
@@ -101,10 +102,14 @@ def test_files_without_layer_names_want_their_config(resnet18: Path) -> None:
     with pytest.raises(ValueError, match=message):
         load_weights(model, resnet18 / "model.weights.h5")
     config = (resnet18 / "config.json").read_text()
+    network = json.loads(config)
+    network["config"]["stackwise_num_blocks"] = [2 * 10**9, 1, -(10**9)]
     contents = {
+        json.dumps(network): "2000000001 blocks, and the weights are 30 tensors",
         config.replace("ResNetBackbone", "DenseNetBackbone"): "its layers have no names",
         config.replace("stackwise_num_blocks", "blocks"): "not a whole config of keras-hub",
         "": "not a whole config of keras-hub",
+        "[" * 100_000: "not a whole config of keras-hub",
         "[]": "not a whole config of keras-hub",
     }
     for content, message in contents.items():

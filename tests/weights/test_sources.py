@@ -1,5 +1,8 @@
 """Files recognised by their content, and folders."""
 
+import os
+import socket
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from safetensors.numpy import save_file
 from resnet_builder import ResnetBuilder, load_weights
 from resnet_builder.common.hub import is_repository
 from resnet_builder.presets.resolving import resolve
+from resnet_builder.weights.sources import open_checkpoint
 
 from .checkpoint_recipe import Array, as_torchvision
 
@@ -129,3 +133,61 @@ def test_the_hubs_snapshot_is_a_folder(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_folder_of_an_older_repository(tmp_path: Path) -> None:
     save_pytorch(tmp_path / "pytorch_model.bin", small())
     assert load_weights(small(), tmp_path).tensors == len(small().weights)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_what_is_no_file_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the path of a socket has at most some hundred bytes
+    os.mkfifo("pipe")
+    plug = socket.socket(socket.AF_UNIX)
+    plug.bind("socket")
+    Path("link").symlink_to("pipe")
+    model = small()
+    for source in ("pipe", "link", "socket", "/dev/zero"):
+        with pytest.raises(ValueError, match="it is no regular file, but a pipe, a socket, a devi"):
+            load_weights(model, source)
+    plug.close()
+    for name in ("model.safetensors", "model.weights.h5", "config.json", "task.weights.h5"):
+        folder = Path(f"with_{name}")
+        folder.mkdir()
+        if name in ("config.json", "task.weights.h5"):
+            model.save_weights(folder / "model.weights.h5")
+        os.mkfifo(folder / name)
+        with pytest.raises(ValueError, match=f"{name}': it is no regular file"):
+            load_weights(model, folder)
+
+
+def test_a_zip_with_a_broken_directory(tmp_path: Path) -> None:
+    path = tmp_path / "net.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model.weights.h5", b"")
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"PK\x01\x02")
+    content[entry + 6] = 240  # the version that unpacks it
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"it is not a whole PyTorch or \.keras file"):
+        load_weights(small(), path)
+
+
+@pytest.mark.parametrize("save", FORMATS)
+def test_a_file_with_any_byte_changed_is_opened_or_refused(
+    save: Callable[[Path, keras.Model], None], tmp_path: Path
+) -> None:
+    path = tmp_path / "net"
+    save(path, small())
+    whole = path.read_bytes()
+    rng = np.random.Generator(np.random.PCG64(0))
+    refused = 0
+    for _ in range(50):
+        content = bytearray(whole)
+        # The first and the last bytes tell where the others are.
+        size = int(rng.choice([100, 2000, len(whole)]))
+        place = int(rng.integers(size)) * int(rng.choice([-1, 1]))
+        content[place] ^= int(rng.integers(1, 256))
+        path.write_bytes(content)
+        try:
+            with open_checkpoint(path) as checkpoint:
+                assert checkpoint.shapes
+        except ValueError as error:
+            refused += str(error).startswith(f"cannot load {path}: ")
+    assert refused > 0

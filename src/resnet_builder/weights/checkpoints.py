@@ -1,5 +1,6 @@
 """Checkpoints as names and tensors, wherever they come from."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -13,8 +14,13 @@ from ..common.checks import described, shortened
 
 Array = npt.NDArray[Any]
 
-# Keys of the tensors in checkpoints that hold more than tensors.
-STATE_DICTS = ("state_dict", "model", "model_state_dict")
+# Keys of the network in checkpoints that hold more than a network.
+STATE_DICTS = ("state_dict", "model", "model_state_dict", "net", "module")
+
+# Dicts, lists or groups within one another, and dicts and lists in all: numbers that no checkpoint
+# comes near.
+MOST_LEVELS = 100
+MOST_CONTAINERS = 10**5
 
 
 @dataclass(frozen=True)
@@ -26,11 +32,15 @@ class Checkpoint:
 
     Attributes:
         name: the file, or `"the dict"`.
-        shapes: shapes by name.
+        shapes: shapes by name. In files of Keras, the name has the layers around the tensor:
+            `teacher/stem_conv/kernel`.
         in_order: whether the format lists the names in the order of the network's layers.
         has_layer_names: whether the names are those of layers, and not only of their classes.
-        settings: the serialised layers by name, where the file has them.
+        settings: the serialised layers by name, such as `teacher/stem_conv`; empty where the file
+            does not have them.
         without_head: why there is no classifier, as a sentence, where that is known.
+        others: names of the arrays that stand beside the network and are no weights: those of an
+            optimizer, of random number generators, of a loss. Single numbers are left out.
     """
 
     name: str
@@ -40,6 +50,7 @@ class Checkpoint:
     has_layer_names: bool = True
     settings: Mapping[str, Any] = field(default_factory=dict)
     without_head: str = ""
+    others: tuple[str, ...] = ()
 
     def renamed(self, names: Mapping[str, str]) -> "Checkpoint":
         """Rename the tensors and leave out the others; `names` maps new names to old ones."""
@@ -54,7 +65,8 @@ class Checkpoint:
         """
         left_out: set[str] = set()
         for pattern in patterns:
-            matching = {name for name in self.shapes if fnmatchcase(name, pattern)}
+            names = (*self.shapes, *self.others)
+            matching = {name for name in names if fnmatchcase(name, pattern)}
             if not matching:
                 some = ", ".join(map(shortened, list(self.shapes)[:5]))
                 raise ValueError(
@@ -66,33 +78,82 @@ class Checkpoint:
 
 
 def from_arrays(name: str, arrays: Mapping[Any, Any]) -> Checkpoint:
-    """Make a checkpoint of a dict of arrays, or of a dict that holds such a dict.
+    """Make a checkpoint of a dict of arrays, or of a dict that holds such dicts.
 
-    The arrays of dicts within the dict get the keys on the way to them, joined by dots.
+    The arrays of dicts and lists within the dict get the keys on the way to them, joined by dots.
+    The key of a state dict is left out of the names where no other network stands beside it.
 
     Raises:
-        ValueError: there are no arrays, or their names are not strings.
+        ValueError: there are no arrays, their names are not strings or not unique, an array has no
+            shape, or dicts are nested without end.
     """
-    arrays = next((arrays[k] for k in STATE_DICTS if isinstance(arrays.get(k), Mapping)), arrays)
-    tensors = dict(_flattened(arrays))
-    unnamed = [key for key in tensors if not isinstance(key, str)]
-    if unnamed:
-        raise ValueError(
-            f"cannot load {name}: its tensors have names such as {described(unnamed[0])}"
-        )
+    tensors: dict[str, Any] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
+    parts: dict[Any, list[str]] = {}  # names by the first key; of arrays in no dict, by None
+    for keys, tensor in _flattened(name, arrays):
+        key = ".".join(map(str, keys))
+        if not any(isinstance(k, str) for k in keys):
+            raise ValueError(
+                f"cannot load {name}: its tensors have names such as {described(keys[-1])}"
+            )
+        if key in tensors:
+            raise ValueError(f"cannot load {name}: two of its tensors are named {shortened(key)}")
+        tensors[key], shapes[key] = tensor, _shape(name, key, tensor)
+        parts.setdefault(keys[0] if len(keys) > 1 else None, []).append(key)
     if not tensors:
         raise ValueError(f"cannot load {name}: it holds no arrays by name")
-    shapes = {key: tuple(value.shape) for key, value in tensors.items()}
-    return Checkpoint(name, shapes, lambda key: _as_array(tensors[key]))
+    networks = [part for part, keys in parts.items() if any(_is_kernel(k, shapes[k]) for k in keys)]
+    state_dicts = [key for key in STATE_DICTS if key in (networks or parts)]
+    kept = (networks or state_dicts[:1]) if state_dicts else list(parts)
+    prefix = f"{state_dicts[0]}." if state_dicts and len(kept) == 1 else ""
+    checkpoint = Checkpoint(
+        name,
+        shapes,
+        lambda key: _as_array(tensors[key]),
+        others=tuple(k for part in parts if part not in kept for k in parts[part] if shapes[k]),
+    )
+    return checkpoint.renamed({k.removeprefix(prefix): k for part in kept for k in parts[part]})
 
 
-def _flattened(arrays: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
-    for key, value in arrays.items():
-        if hasattr(value, "shape"):
-            yield key, value
-        elif isinstance(value, Mapping):
-            for inner, array in _flattened(value):
-                yield f"{key}.{inner}", array
+def _flattened(name: str, arrays: Mapping[Any, Any]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """The arrays in dicts and lists, with the keys on the way to them, in their order."""
+    containers = 0
+    left: list[tuple[tuple[Any, ...], Any]] = [((), arrays)]
+    while left:
+        keys, value = left.pop()
+        if keys and _has_shape(value):
+            yield keys, value
+        elif isinstance(value, Mapping | list | tuple):
+            containers += 1
+            if len(keys) > MOST_LEVELS or containers > MOST_CONTAINERS:
+                raise ValueError(f"cannot load {name}: its dicts are nested without end")
+            items = value.items() if isinstance(value, Mapping) else enumerate(value)
+            inner = [
+                ((*keys, key if isinstance(key, str | int) else f"#{number}"), inside)
+                for number, (key, inside) in enumerate(items)
+            ]
+            left += reversed(inner)
+
+
+def _has_shape(value: Any) -> bool:
+    try:
+        return hasattr(value, "shape")
+    except Exception:  # a nested tensor of PyTorch has none that can be asked for
+        return True
+
+
+def _shape(name: str, key: str, tensor: Any) -> tuple[int, ...]:
+    try:
+        return tuple(tensor.shape)
+    except Exception as error:
+        raise ValueError(
+            f"cannot load {name}: {shortened(key)} is no array of one shape"
+        ) from error
+
+
+def _is_kernel(name: str, shape: tuple[int, ...]) -> bool:
+    """Return whether a tensor is the kernel of a convolution, as every network here has them."""
+    return len(shape) == 4 and re.split(r"[./]", name)[-1] in ("weight", "kernel")
 
 
 def _as_array(tensor: Any) -> Array:
@@ -104,6 +165,20 @@ def _as_array(tensor: Any) -> Array:
     return np.asarray(tensor)
 
 
-def broken(path: Path, kind: str, error: BaseException) -> ValueError:
+def check_regular(path: Path) -> None:
+    """Reject what may never end or never answer: a pipe, a socket, a device.
+
+    Raises:
+        ValueError: the path is not of a file, nor a link to one.
+        OSError: the path cannot be reached.
+    """
+    if not path.is_file() and path.stat():
+        raise ValueError(
+            f"cannot load {described(str(path))}: it is no regular file, but a pipe, a socket, a "
+            "device or a folder"
+        )
+
+
+def broken(path: Path, kind: str, error: BaseException | str) -> ValueError:
     """The error for a file that is damaged, or not of the kind that it seems to be."""
     return ValueError(f"cannot load {path}: it is not a whole {kind} ({error})")

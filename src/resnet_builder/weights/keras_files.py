@@ -2,20 +2,24 @@
 
 import itertools
 import json
+import math
 import re
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
-from .checkpoints import Checkpoint, broken
+from .checkpoints import MOST_LEVELS, Array, Checkpoint, broken
 
 # Keras stores the weights of a .keras uncompressed; if others compress it, random numbers hardly
 # shrink, and zeros by a thousand. A file that unpacks to more than both bounds is rejected.
@@ -26,8 +30,14 @@ CHUNK_BYTES = 2**20
 # Temporary data is kept in memory up to this size, and on disk above it.
 IN_MEMORY_BYTES = 16 * 2**20
 
-# The file in a .keras archive that has the weights.
-WEIGHTS_IN_ARCHIVE = "model.weights.h5"
+# The files in a .keras archive that have the weights and the layers.
+WEIGHTS_IN_ARCHIVE, CONFIG_IN_ARCHIVE = "model.weights.h5", "config.json"
+
+# The group in a whole model's .h5 that has the weights, and the one beside it.
+MODEL_WEIGHTS, OPTIMIZER_WEIGHTS = "model_weights", "optimizer_weights/"
+
+# Attributes of Keras objects whose variables are no weights, where no layer has the name.
+_STATE = ("optimizer", "seed_generator")
 
 # A .weights.h5 numbers a layer's variables, the trainable ones first, and calls the layer's group
 # by its class: their names, by class and number of variables. Where a class is not listed, the
@@ -65,20 +75,15 @@ def keras_archive(path: Path) -> Iterator[Checkpoint]:
         for chunk in _unpack(path, WEIGHTS_IN_ARCHIVE):
             unpacked.write(chunk)
         with _hdf5(path, unpacked) as checkpoint:
-            yield replace(checkpoint, settings=_layer_settings(path))
+            yield replace(checkpoint, settings=_archived_settings(path))
 
 
-def _layer_settings(path: Path) -> dict[str, Any]:
+def _archived_settings(path: Path) -> dict[str, Any]:
     """The serialised layers of the model by name; none if the file has only weights."""
     with zipfile.ZipFile(path) as archive:
-        if "config.json" not in archive.namelist():
+        if CONFIG_IN_ARCHIVE not in archive.namelist():
             return {}
-    try:
-        model = json.loads(b"".join(_unpack(path, "config.json")))
-        layers = model["config"]["layers"]
-        return {layer["config"]["name"]: layer for layer in layers}
-    except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise broken(path, "Keras model", error) from error
+    return layer_settings(path, b"".join(_unpack(path, CONFIG_IN_ARCHIVE)))
 
 
 def _unpack(path: Path, name: str) -> Iterator[bytes]:
@@ -108,107 +113,281 @@ def _check_compression(path: Path, member: zipfile.ZipInfo) -> None:
         )
 
 
+# The layers in a model's config -------------------------------------------------------------------
+
+
+def layer_settings(path: Path, config: bytes | str) -> dict[str, Any]:
+    """The serialised layers of a model by their names, after those of the layers around them.
+
+    Layers that no name tells apart are left out.
+
+    Raises:
+        ValueError: a config that is not JSON.
+    """
+    try:
+        layers = list(_layers_inside(json.loads(config)))
+    except (ValueError, RecursionError) as error:
+        raise broken(path, "Keras model", error) from error
+    counts = Counter(name for name, _ in layers)
+    return {name: layer for name, layer in layers if counts[name] == 1}
+
+
+def _layers_inside(model: Any, around: str = "") -> Iterator[tuple[str, Any]]:
+    """The layers of a serialised model or layer, at every depth.
+
+    Those that share a name have the key in the config that they are under instead, such as teacher.
+    """
+    layers = list(_serialized(model.get("config"))) if isinstance(model, dict) else []
+    counts = Counter(layer["config"]["name"] for _, layer in layers)
+    for key, layer in layers:
+        name = layer["config"]["name"]
+        path = around + (name if counts[name] == 1 else key)
+        yield path, layer
+        yield from _layers_inside(layer, f"{path}/")
+
+
+def _serialized(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """The serialised layers in a config and the keys that they are under, not those inside them."""
+    if isinstance(value, list):
+        for inner in value:
+            yield from _serialized(inner, key)
+    elif isinstance(value, dict):
+        config = value.get("config")
+        if isinstance(config, dict) and isinstance(config.get("name"), str):
+            yield key, value
+            return
+        for inner_key, inner in value.items():
+            if inner_key not in ("dtype", "inbound_nodes"):  # the policy of dtypes has a name too
+                yield from _serialized(inner, inner_key)
+
+
+# HDF5 ---------------------------------------------------------------------------------------------
+
+
 @contextmanager
 def _hdf5(path: Path, file: Any) -> Iterator[Checkpoint]:
     import h5py
 
-    try:
-        opened_file = h5py.File(file, "r")
-    except OSError as error:
-        raise broken(path, "HDF5 file", error) from error
-    with opened_file as root:
+    with ExitStack() as opened:
         try:
-            checkpoint = _numbered(path, root) if _is_numbered(root) else _from_lists(path, root)
-        except (OSError, KeyError, RuntimeError, ValueError, AttributeError, TypeError) as error:
+            content = _content(opened.enter_context(h5py.File(file, "r")))
+            listing = content.get(MODEL_WEIGHTS, content[""])
+            is_numbered = not {"layer_names", "layer_names0"} & set(listing.attrs)
+            checkpoint = (_numbered if is_numbered else _from_lists)(path, content)
+        except Exception as error:  # h5py raises any error of a broken file
             raise broken(path, "HDF5 file of Keras", error) from error
         yield checkpoint
+
+
+def _content(root: Any) -> dict[str, Any]:
+    """The groups and datasets of a file by their paths, of which nothing is read.
+
+    HDF5 can take what a file seems to hold from any other file of the machine. Keras writes no such
+    file, and nothing outside the file is opened.
+
+    Raises:
+        ValueError: a part of the file is elsewhere, or is larger than the file can hold.
+    """
+    import h5py
+
+    content = {"": root}
+    groups, left, stated = {root}, [("", root)], 0
+    while left:
+        around, group = left.pop()
+        for name in group:
+            path = around + name
+            if path.count("/") > MOST_LEVELS:
+                raise ValueError("its groups are nested without end")
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise ValueError(f"its {path} is a link: it is kept in another file or place")
+            item = content[path] = group[name]
+            if isinstance(item, h5py.Group) and item not in groups:
+                groups.add(item)
+                left.append((f"{path}/", item))
+            elif isinstance(item, h5py.Dataset):
+                storage = item.id.get_create_plist()
+                if storage.get_external_count() or storage.get_layout() == h5py.h5d.VIRTUAL:
+                    raise ValueError(f"its tensor {path} is kept in another file")
+                stated += math.prod(item.shape or ()) * item.id.get_type().get_size()
+            else:
+                raise ValueError(f"its {path} is neither a tensor nor a group of its own")
+    held = root.id.get_filesize()
+    if stated > max(UNCHECKED_BYTES, MOST_COMPRESSION * held):
+        raise ValueError(
+            f"its tensors are said to have {stated} bytes and the file has {held}, and weights "
+            "cannot be compressed so far"
+        )
+    return {path: content[path] for path in sorted(content)}
+
+
+def _datasets(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {path: item for path, item in content.items() if hasattr(item, "shape")}
+
+
+def _checkpoint(
+    path: Path,
+    tensors: Iterable[tuple[str, Any]],
+    others: Iterable[tuple[str, Any]],
+    **known: Any,
+) -> Checkpoint:
+    by_name, beside = _by_name(tensors), _by_name(others)
+    return Checkpoint(
+        str(path),
+        {name: tuple(dataset.shape or ()) for name, dataset in by_name.items()},
+        lambda name: _array(by_name[name]),
+        others=tuple(name for name, dataset in beside.items() if dataset.shape),
+        **known,
+    )
+
+
+def _array(dataset: Any) -> Array:
+    array = np.asarray(dataset)
+    # HDF5 has no bfloat16: Keras writes two bytes, and in a .weights.h5 says what they are.
+    if array.dtype == "V2" and dataset.attrs.get("dtype", "bfloat16") == "bfloat16":
+        return array.view(ml_dtypes.bfloat16)
+    return array
+
+
+def _by_name(tensors: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Datasets by name, of which no two may have the same."""
+    by_name: dict[str, Any] = {}
+    for name, dataset in tensors:
+        if by_name.setdefault(name, dataset) is not dataset:
+            raise ValueError(f"two of its tensors are named {name}")
+    return by_name
 
 
 # Files that list the layers: Keras 2, and whole models in HDF5 ------------------------------------
 
 
-def _is_numbered(root: Any) -> bool:
-    return not {"layer_names", "layer_names0"} & set(root.get("model_weights", root).attrs)
+def _from_lists(path: Path, content: Mapping[str, Any]) -> Checkpoint:
+    config = content[""].attrs.get("model_config")
+    settings = {} if config is None else layer_settings(path, config)
+    inside: dict[str, list[str]] = {}
+    for inner in filter(lambda name: "/" in name, settings):
+        inside.setdefault(inner.partition("/")[0], []).append(inner)
+    around = f"{MODEL_WEIGHTS}/" if MODEL_WEIGHTS in content else ""
+    rest = _datasets(content)
+    tensors = []
+    for layer in _list_attribute(content[around.rstrip("/")], "layer_names"):
+        group = content[around + layer]
+        for name, weight in _weights_of_layer(group, layer, inside.get(layer, ())):
+            tensors.append((name, content[where := f"{around}{layer}/{weight}"]))
+            rest.pop(where, None)
+    others = {where: rest.pop(where) for where in [*rest] if where.startswith(OPTIMIZER_WEIGHTS)}
+    tensors += [(where.removeprefix(around), item) for where, item in rest.items()]
+    return _checkpoint(path, tensors, others.items(), in_order=True, settings=settings)
 
 
-def _from_lists(path: Path, root: Any) -> Checkpoint:
-    layers = root.get("model_weights", root)
-    tensors = {}
-    for layer in _list_attribute(layers, "layer_names"):
-        weights = _list_attribute(layers[layer], "weight_names")
-        # A model that is a layer lists the weights of several layers.
-        is_model = len({weight.partition("/")[0] for weight in weights}) > 1
-        for weight in weights:
-            name = weight.partition(":")[0]  # layer/kernel:0
-            _, of_layer, inside = f"/{name}".partition(f"/{layer}/")
-            variable = inside if of_layer else name if is_model else name.rpartition("/")[2]
-            tensors[f"{layer}/{variable}"] = layers[layer][weight]
-    return replace(_checkpoint(path, tensors), in_order=True)
+def _weights_of_layer(group: Any, layer: str, inside: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The full names of a layer's weights, and those in its list.
+
+    A model that is a layer lists the weights of the layers in it, by the names that these have
+    alone.
+
+    Args:
+        inside: the paths of the layers inside the layer, where the file tells.
+    """
+    ends = Counter(path.rpartition("/")[2] for path in inside)
+    paths = {end: path for path in inside if ends[end := path.rpartition("/")[2]] == 1}
+    weights = _list_attribute(group, "weight_names")
+    is_model = bool(inside) or len({weight.partition("/")[0] for weight in weights}) > 1
+    names = []
+    for weight in weights:
+        name = weight.partition(":")[0]  # layer/kernel:0
+        _, of_layer, rest = f"/{name}".partition(f"/{layer}/")
+        rest = rest if of_layer else name if is_model else name.rpartition("/")[2]
+        first, _, variable = rest.partition("/")
+        names.append(f"{paths[first]}/{variable}" if first in paths else f"{layer}/{rest}")
+    if len(set(names)) < len(set(weights)):
+        names = [f"{layer}/{weight}" for weight in weights]
+    return zip(names, weights, strict=True)
 
 
 def _list_attribute(group: Any, attribute: str) -> list[str]:
-    """Read a list, which Keras splits into attribute0, attribute1, ... if it is long."""
+    """Read a list of names, which Keras splits into attribute0, attribute1, ... if it is long."""
     attributes = group.attrs
-    if attribute in attributes:
-        return list(map(_decoded, attributes[attribute]))
     parts = (f"{attribute}{number}" for number in itertools.count())
     present = itertools.takewhile(attributes.__contains__, parts)
-    return [_decoded(name) for part in present for name in attributes[part]]
+    listed = [attribute] if attribute in attributes else present
+    return list(dict.fromkeys(_decoded(name) for part in listed for name in attributes[part]))
 
 
 # Files that number the variables: .weights.h5 of Keras 3 ------------------------------------------
 
-
-def _numbered(path: Path, root: Any) -> Checkpoint:
-    owners = _owners_of_variables(root)
-    names = [_layer_name(root, owner) for owner in owners]
-    has_layer_names = all(names)
-    tensors = {}
-    for owner, name in zip(owners, names, strict=True):
-        variables = root["/".join((*owner, "vars"))]
-        for number, variable in enumerate(_variable_names(owner, len(variables))):
-            layer = name if has_layer_names else owner[-1]
-            tensors[f"{layer}/{variable}"] = variables[str(number)]
-    return replace(_checkpoint(path, tensors), has_layer_names=has_layer_names)
+Owner = tuple[str, ...]  # the path of what has variables: (layers, conv2d_1), (optimizer,)
 
 
-def _owners_of_variables(root: Any) -> list[tuple[str, ...]]:
-    """The paths of layers with variables: `layers/conv2d_1`, `layers/GROUP/ATTRIBUTE` inside it."""
-    owners = []
-
-    def visit(path: str, group: Any) -> None:
-        *owner, last = path.split("/")
-        of_layer = "layers" in owner and owner[-1] != "seed_generator"  # not of the optimizer
-        if of_layer and last == "vars" and len(group):
-            owners.append(tuple(owner))
-
-    root.visititems(visit)
-    return owners
-
-
-def _layer_name(root: Any, owner: tuple[str, ...]) -> str:
-    """The names of a layer and of the layers around it; empty if the file has no layer names.
-
-    Keras writes them since 3.6 (saving/saving_lib.py), as attributes.
-    """
-    # A model inside the model is no part of the names of its layers.
-    inside = len(owner) - owner[::-1].index("layers")
-    levels = (
-        root.get("/".join((*owner[:end], "vars"))) for end in range(inside + 1, len(owner) + 1)
+def _numbered(path: Path, content: Mapping[str, Any]) -> Checkpoint:
+    datasets = _datasets(content)
+    groups = {
+        tuple(where.split("/")[:-1]): item
+        for where, item in content.items()
+        if where.rpartition("/")[2] == "vars" and where not in datasets
+    }
+    names = _layer_names(groups)
+    tensors: list[tuple[str, Any]] = []
+    others: list[tuple[str, Any]] = []
+    for owner, group in groups.items():
+        where = "/".join((*owner, "vars", ""))
+        numbers = sorted((number for number in group if where + number in datasets), key=_in_order)
+        for number, variable in zip(numbers, _variable_names(owner, numbers), strict=True):
+            name = f"{names[owner]}/{variable}" if owner else variable
+            dataset = datasets.pop(where + number)
+            (others if _is_state(owner) else tensors).append((name, dataset))
+    return _checkpoint(
+        path,
+        [*tensors, *datasets.items()],
+        others,
+        has_layer_names=any("name" in group.attrs for group in groups.values()),
+        without_head=next((_QUANTIZED for _, item in tensors if item.dtype == "int8"), ""),
     )
-    names = [_decoded(level.attrs.get("name", "")) if level else "" for level in levels]
-    return "/".join(filter(None, names)) if names[-1] else ""
 
 
-def _variable_names(owner: tuple[str, ...], count: int) -> tuple[str, ...]:
-    is_class = owner[-2] == "layers"  # and not the name of an attribute
+_QUANTIZED = (
+    "Layers of the file are quantized to integers by model.quantize: load what was saved before."
+)
+
+
+def _layer_names(groups: Mapping[Owner, Any]) -> dict[Owner, str]:
+    """The names of layers, each after those of the layers around it: `teacher/stem_conv`.
+
+    Keras writes the names of layers since 3.6 (saving/saving_lib.py), as attributes. Those without
+    a name, and those of which one layer has several by the same name, have that of their group.
+    """
+    given = {
+        owner: "" if _is_state(owner) else _decoded(group.attrs.get("name", ""))
+        for owner, group in groups.items()
+        if owner  # and not the whole model
+    }
+    around = {
+        owner: next(
+            (owner[:end] for end in reversed(range(len(owner))) if owner[:end] in given), ()
+        )
+        for owner in given
+    }
+    counts = Counter((around[owner], name) for owner, name in given.items())
+    names: dict[Owner, str] = {(): ""}
+    for owner in sorted(given, key=len):
+        name = given[owner]
+        if not name or counts[around[owner], name] > 1:
+            name = "/".join(part for part in owner[len(around[owner]) :] if part != "layers")
+        names[owner] = f"{names[around[owner]]}/{name}" if around[owner] else name
+    return names
+
+
+def _is_state(owner: Owner) -> bool:
+    return any(part in _STATE and before != "layers" for before, part in pairwise(("", *owner)))
+
+
+def _in_order(number: str) -> tuple[int, str]:
+    return len(number), number
+
+
+def _variable_names(owner: Owner, numbers: Sequence[str]) -> Sequence[str]:
+    is_class = owner[-2:-1] == ("layers",)  # and not the name of an attribute
     layer_class = re.sub(r"_\d+$", "", owner[-1]) if is_class else ""
-    return _VARIABLES.get((layer_class, count), tuple(map(str, range(count))))
-
-
-def _checkpoint(path: Path, tensors: Mapping[str, Any]) -> Checkpoint:
-    shapes = {name: tuple(dataset.shape) for name, dataset in tensors.items()}
-    return Checkpoint(str(path), shapes, lambda name: np.asarray(tensors[name]))
+    return _VARIABLES.get((layer_class, len(numbers)), numbers)
 
 
 def _decoded(value: Any) -> str:

@@ -7,35 +7,50 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .checkpoints import Array, Checkpoint, broken
-from .keras_files import hdf5_file
+from .checkpoints import Array, Checkpoint, broken, check_regular
+from .keras_files import CONFIG_IN_ARCHIVE, WEIGHTS_IN_ARCHIVE, hdf5_file, layer_settings
 
-# keras-hub 0.32: keras_hub/src/utils/preset_utils.py.
-BACKBONE_FILE, HEAD_FILE, CONFIG_FILE = "model.weights.h5", "task.weights.h5", "config.json"
+# keras-hub 0.32: keras_hub/src/utils/preset_utils.py. A .keras that is a folder has the same names.
+BACKBONE_FILE, HEAD_FILE, CONFIG_FILE = WEIGHTS_IN_ARCHIVE, "task.weights.h5", CONFIG_IN_ARCHIVE
 
 
 @contextmanager
 def preset_folder(folder: Path) -> Iterator[Checkpoint]:
-    """Open the checkpoint in a preset's folder; the head's file may be missing.
+    """Open the checkpoint in a preset's folder, or in a .keras that is a folder.
+
+    The head's file and the config may be missing.
 
     Raises:
         ValueError: a broken file, or files without layer names that are not of a keras-hub ResNet.
         OSError: a file that cannot be read.
     """
+    present = [file for file in (BACKBONE_FILE, HEAD_FILE, CONFIG_FILE) if (folder / file).exists()]
+    for file in present:
+        check_regular(folder / file)
     with ExitStack() as files:
         backbone = files.enter_context(hdf5_file(folder / BACKBONE_FILE))
         head = None
-        if (folder / HEAD_FILE).exists():
+        if HEAD_FILE in present:
             head = files.enter_context(hdf5_file(folder / HEAD_FILE))
         checkpoint = _joined(folder, backbone, head)
-        if not checkpoint.has_layer_names and (layers := _resnet_layers(folder / CONFIG_FILE)):
-            checkpoint = _with_layer_names(checkpoint, layers)
+        if CONFIG_FILE in present:
+            config = (folder / CONFIG_FILE).read_bytes()
+            if checkpoint.has_layer_names:
+                settings = layer_settings(folder / CONFIG_FILE, config)
+                checkpoint = replace(checkpoint, settings=settings)
+            elif layers := _resnet_layers(folder / CONFIG_FILE, config, len(backbone.shapes)):
+                checkpoint = _with_layer_names(checkpoint, layers)
         yield checkpoint
 
 
 def _joined(folder: Path, backbone: Checkpoint, head: Checkpoint | None) -> Checkpoint:
     parts = [backbone] if head is None else [head, backbone]
     owners = {name: part for part in parts for name in part.shapes}
+    if len(owners) < sum(len(part.shapes) for part in parts):
+        twice = next(name for name in backbone.shapes if owners[name] is not head)
+        raise ValueError(
+            f"cannot load {folder}: both {BACKBONE_FILE} and {HEAD_FILE} have a {twice}"
+        )
 
     def read(name: str) -> Array:
         return owners[name].read(name)
@@ -48,22 +63,28 @@ def _joined(folder: Path, backbone: Checkpoint, head: Checkpoint | None) -> Chec
         without_head=""
         if head
         else f"The folder has no {HEAD_FILE}, in which keras-hub saves the head.",
+        others=tuple(name for part in parts for name in part.others),
     )
 
 
 # Files of Keras before 3.6, which have no layer names --------------------------------------------
 
 
-def _resnet_layers(path: Path) -> dict[str, str]:
-    """The names of a network's layers by class and number; empty if its config is none here."""
-    if not path.exists():
-        return {}
+def _resnet_layers(path: Path, config: bytes, most: int) -> dict[str, str]:
+    """The names of a network's layers by class and number; empty if its config is none here.
+
+    Args:
+        most: a number that the network's layers cannot exceed.
+    """
     try:
-        described = json.loads(path.read_text(encoding="utf-8"))
+        described = json.loads(config)
         if described.get("class_name") != "ResNetBackbone":
             return {}
+        blocks = sum(max(n, 0) for n in described["config"]["stackwise_num_blocks"])
+        if blocks > most:
+            raise ValueError(f"{blocks} blocks, and the weights are {most} tensors")
         by_class = _layers_by_class(described["config"])
-    except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise broken(path, "config of keras-hub", error) from error
     names: dict[str, str] = {}
     for layer_class, layers in by_class.items():

@@ -142,7 +142,7 @@ def load_checkpoint(
         tensors=sum(1 + bool(assignment.bias) for assignment in matched.assignments),
         adapted=matched.adapted,
         left_random=tuple("/".join(name) for name in matched.left_random),
-        unused=(*matched.unused, *skipped),
+        unused=(*matched.unused, *skipped, *whole.others),
         prefix=found.prefix,
         notes=(EPSILON_OF_DETECTORS,) if epsilon is None and _is_frozen_detector(found) else (),
     )

@@ -10,7 +10,7 @@ from typing import Any
 from ..common.checks import described
 from ..common.hub import FILE_ENDINGS
 from . import keras_hub
-from .checkpoints import Checkpoint, broken, from_arrays
+from .checkpoints import Checkpoint, broken, check_regular, from_arrays
 from .keras_files import WEIGHTS_IN_ARCHIVE, hdf5_file, keras_archive
 from .torch_files import pytorch_file, safetensors_file
 
@@ -56,6 +56,7 @@ def open_checkpoint(source: Any) -> Iterator[Checkpoint]:
 
 
 def _open_file(path: Path) -> AbstractContextManager[Checkpoint]:
+    check_regular(path)
     with path.open("rb") as file:  # unreadable files say so here
         first = file.read(64)
     if not first:
@@ -63,11 +64,9 @@ def _open_file(path: Path) -> AbstractContextManager[Checkpoint]:
     for offset, signature, reader in SIGNATURES:
         if first.startswith(signature, offset):
             return reader(path)
-    if first.startswith(b"version https://git-lfs"):
-        raise ValueError(
-            f"cannot load {path}: it is a pointer of Git LFS and not the file itself: run "
-            "git lfs pull, or download the file"
-        )
+    for signature, known in OTHER_CONTENTS.items():
+        if first.startswith(signature):
+            raise ValueError(f"cannot load {path}: it is {known}")
     raise _unknown(path)
 
 
@@ -76,10 +75,13 @@ def _archive(path: Path) -> AbstractContextManager[Checkpoint]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except zipfile.BadZipFile as error:
+    except Exception as error:  # zipfile raises any error of a broken directory
         raise broken(path, "PyTorch or .keras file", error) from error
     if WEIGHTS_IN_ARCHIVE in names:
         return keras_archive(path)
+    for ending, known in OTHER_ARCHIVES.items():
+        if any(name.endswith(ending) for name in names):
+            raise ValueError(f"cannot load {path}: it is {known}")
     if any(name.endswith("/data.pkl") for name in names):
         return pytorch_file(path)
     raise _unknown(path)
@@ -97,6 +99,22 @@ SIGNATURES: tuple[tuple[int, bytes, Reader], ...] = (
     (0, b"PK\x03\x04", _archive),
     (0, b"\x80", pytorch_file),  # a pickle, as PyTorch wrote before 1.6
 )
+
+
+# Contents that are known and not read, and what to do with them.
+OTHER_CONTENTS = {
+    b"version https://git-lfs": "a pointer of Git LFS and not the file itself: run git lfs pull, "
+    "or download the file",
+    b"{": "JSON, perhaps the index of a checkpoint in several files: load these with the library "
+    "that wrote them, and pass the dict of arrays, or save one file",
+    b"\x93NUMPY": "a single array of NumPy, without a name: pass a dict of arrays",
+}
+# The same by the ending of a name in a zip archive.
+OTHER_ARCHIVES = {
+    "/constants.pkl": "TorchScript, which is a program: save its tensors by torch.save("
+    "torch.jit.load(file).state_dict(), path), and load that",
+    ".npy": "a .npz of NumPy: pass dict(numpy.load(file))",
+}
 
 
 # Folders ----------------------------------------------------------------------------------------
