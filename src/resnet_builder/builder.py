@@ -186,6 +186,7 @@ class ResnetBuilder:
                 if classes is None and (found := contents(tensors, plan).classes):
                     plan = make_plan(named.config.replace(classes=found), head, output_stride)
                 model = assemble(plan, style, name, outputs)
+                BUILD_RECORDS[model] = BuildRecord(plan.config, options)
                 _load_blank(model, plan, layer_prefix, tensors, adapt=adapt_weights)
         BUILD_RECORDS[model] = BuildRecord(plan.config, options)
         return model

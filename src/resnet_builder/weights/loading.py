@@ -1,24 +1,32 @@
 """load_weights: load a checkpoint into a model, completely or not at all."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
-from ..common.checks import described, fraction
-from ..model.network import networks_of
+from ..common.checks import choice, described, fraction
+from ..description import BUILD_RECORDS
+from ..model.graph import model_graph
+from ..model.network import NetworkLayers, networks_of
 from ..plan.names import LayerName
-from .expected import STEM_POOL_PAD, ExpectedWeights, stride_in_3x3
+from .by_order import BY_CONNECTIONS
+from .checkpoints import Checkpoint
+from .choosing import Rename, new_names, patterns
+from .described_graph import variable_name
+from .expected import STEM_POOL_PAD, ExpectedWeights, is_original, norms_after, stride_in_3x3
 from .fetching import opened
+from .graphs import Weights, by_connections, by_names, with_settings
+from .layouts import KERAS
 from .matching import Match, Problem, match
 from .names import WeightName
 from .recognising import Recognised, recognise
 from .refusing import does_not_fit
 from .report import WeightsReport
 from .restoring import restored_on_failure
-from .settings import other_settings
+from .settings import Comparison
 from .values import to_weight
 
 
@@ -28,6 +36,8 @@ def load_weights(
     *,
     adapt: bool = False,
     skip: str | Sequence[str] = (),
+    rename: Rename = None,
+    missing: Literal["refuse", "keep"] = "refuse",
     epsilon: float | None = None,
 ) -> WeightsReport:
     """Load a checkpoint into a model of this package, completely or not at all.
@@ -87,7 +97,8 @@ def load_weights(
         15 tensors from the dict, named as in resnet_builder
         - unused: 2 tensors of decoder
     """
-    return load_checkpoint(model, source, adapt=adapt, skip=skip, epsilon=epsilon)[0]
+    options: Any = {"skip": skip, "rename": rename, "missing": missing, "epsilon": epsilon}
+    return load_checkpoint(model, source, adapt=adapt, **options)[0]
 
 
 def load_checkpoint(
@@ -97,6 +108,8 @@ def load_checkpoint(
     adapt: bool,
     adapt_argument: str = "adapt",
     skip: str | Sequence[str] = (),
+    rename: Rename = None,
+    missing: str = "refuse",
     epsilon: float | None = None,
     restore: bool = True,
 ) -> tuple[WeightsReport, tuple[WeightName, ...]]:
@@ -113,57 +126,52 @@ def load_checkpoint(
         raise ValueError(
             'weights="imagenet" needs a preset: ResnetBuilder.from_preset(..., weights="imagenet")'
         )
-    weights = _weights_by_name(model)
-    expected = ExpectedWeights(
-        {name: tuple(variable.shape) for name, (variable, _) in weights.items()},
-        stride_in_3x3({name: layer.strides for name, layer in _convolutions(weights).items()}),
-        any(layer.name.endswith(STEM_POOL_PAD) for layer in model.layers),
-    )
+    skipped = patterns(skip)
+    keep = choice(missing, ("refuse", "keep"), "missing") == "keep"
+    of_file = None if epsilon is None else fraction(epsilon, "epsilon")
+    prefix = _network_of(model).prefix
+    weights = _weights_by_name(model, prefix)
+    expected = _expected(model, prefix, weights)
     with opened(source) as whole:
-        checkpoint = whole.skipping(_patterns(skip))
-        found = recognise(checkpoint, expected)
-        if epsilon is not None:
-            of_file = fraction(epsilon, "epsilon")
+        taken = whole.skipping(skipped)
+        in_file = new_names(taken, rename)
+        given = {new for new, old in in_file.items() if new != old}
+        found = recognise(taken.renamed(in_file), expected, given)
+        compared = None
+        if found.origin is BY_CONNECTIONS:
+            found, compared = by_connections(model, prefix, found, weights)
+        if of_file is not None:
             found = replace(found, origin=replace(found.origin, epsilon=of_file))
-        matched = match(found, expected, adapt=adapt)
-        if found.origin.is_own and whole.settings:
-            prefix = networks_of(model)[0].prefix
-            others = other_settings(model, prefix, whole.settings, found.prefix)
-            problems = (Problem("setting", words) for words in others)
-            matched = replace(matched, problems=(*matched.problems, *problems))
+        matched = match(found, expected, adapt=adapt, keep=keep)
+        if taken.settings and found.origin.layout is KERAS:
+            compared = compared or by_names(
+                model, prefix, found, weights, matched, taken.settings, in_file, paths=not keep
+            )
+            matched = with_settings(matched, found, weights, compared, of_file)
+        if not matched.assignments and not matched.problems:
+            nothing = Problem("missing", "every weight of the network")
+            matched = replace(matched, problems=(nothing,))
         if matched.problems:
             message = does_not_fit(matched, found, expected, model.name, adapt_argument)
             raise ValueError(message)
+        skipped_names = (name for name in whole.shapes if name not in taken.shapes)
+        unused = (*(in_file[name] for name in matched.unused), *skipped_names)
+        _check_nothing_is_lost(whole, found, matched, in_file, unused)
         _assign(weights, found, matched, restore=restore)
-    skipped = (name for name in whole.shapes if name not in checkpoint.shapes)
     report = WeightsReport(
-        source=checkpoint.name,
+        source=whole.name,
         origin=found.origin.name,
         tensors=sum(1 + bool(assignment.bias) for assignment in matched.assignments),
         adapted=matched.adapted,
         left_random=tuple("/".join(name) for name in matched.left_random),
-        unused=(*matched.unused, *skipped),
+        unused=unused,
         prefix=found.prefix,
-        notes=(EPSILON_OF_DETECTORS,) if epsilon is None and _is_frozen_detector(found) else (),
+        notes=tuple(_notes(found, matched, compared, epsilon)),
     )
     return report, matched.left_random
 
 
-def _patterns(skip: Any) -> tuple[str, ...]:
-    patterns = (skip,) if isinstance(skip, str) else tuple(skip)
-    for pattern in patterns:
-        if not isinstance(pattern, str):
-            raise TypeError(
-                f"skip takes patterns of names, such as 'head.*', not {described(pattern)}"
-            )
-    return patterns
-
-
-# Variables and their layers by name without the `layer_prefix`.
-Weights = dict[WeightName, tuple[Any, Any]]
-
-
-def _weights_by_name(model: keras.Model) -> Weights:
+def _network_of(model: keras.Model) -> NetworkLayers:
     networks = networks_of(model)
     if len(networks) > 1:
         prefixes = ", ".join(repr(network.prefix) for network in networks)
@@ -171,19 +179,44 @@ def _weights_by_name(model: keras.Model) -> Weights:
             f"{model.name!r} holds {len(networks)} networks, with the prefixes {prefixes}: load "
             "into each before they are joined"
         )
-    weights = {}
-    for layer in model.layers:
-        own = LayerName.parse(layer.name, networks[0].prefix)
-        name = str(own.without_prefix) if own else layer.name
-        for variable in layer.weights:
-            weights[name, _variable_name(variable, layer)] = variable, layer
-    return weights
+    return networks[0]
 
 
-def _variable_name(variable: Any, layer: Any) -> str:
-    """The variable's name in the layer: `kernel`, or `query/kernel` in a layer inside the layer."""
-    _, of_layer, inside = f"/{variable.path}".partition(f"/{layer.name}/")
-    return inside if of_layer else str(variable.name)
+def _weights_by_name(model: keras.Model, prefix: str) -> Weights:
+    return {
+        (_own_name(layer, prefix), variable_name(variable, layer)): (variable, layer)
+        for layer in model.layers
+        for variable in layer.weights
+    }
+
+
+def _own_name(layer: Any, prefix: str) -> str:
+    own = LayerName.parse(layer.name, prefix)
+    return str(own.without_prefix) if own else str(layer.name)
+
+
+def _expected(model: keras.Model, prefix: str, weights: Weights) -> ExpectedWeights:
+    strides = {name: layer.strides for name, layer in _convolutions(weights).items()}
+    graph = model_graph(model)
+    names = [_own_name(node.layer, prefix) for node in graph]
+    inputs = [
+        (name, names[source])
+        for name, node in zip(names, graph, strict=True)
+        for source in node.inputs
+    ]
+    norms = {
+        name
+        for (name, _), (_, layer) in weights.items()
+        if isinstance(layer, keras.layers.BatchNormalization)
+    }
+    record = BUILD_RECORDS.get(model)
+    return ExpectedWeights(
+        {name: tuple(variable.shape) for name, (variable, _) in weights.items()},
+        stride_in_3x3(strides),
+        any(layer.name.endswith(STEM_POOL_PAD) for layer in model.layers),
+        norms_after(inputs, strides, norms),
+        record is not None and is_original(record.config),
+    )
 
 
 def _convolutions(weights: Weights) -> dict[str, Any]:
@@ -204,6 +237,40 @@ def _assign(weights: Weights, found: Recognised, matched: Match, *, restore: boo
                 epsilon=getattr(layer, "epsilon", 0),
             )
             variable.assign(value)
+
+
+def _check_nothing_is_lost(
+    whole: Checkpoint,
+    found: Recognised,
+    matched: Match,
+    in_file: Mapping[str, str],
+    unused: Iterable[str],
+) -> None:
+    """What a file holds is loaded, reported, or a count of batches; else this package is at fault."""
+    read = {tensor for of in matched.assignments for tensor in (of.tensor, of.bias) if tensor}
+    known = {in_file[found.names[tensor]] for tensor in read}.union(unused)
+    lost = [name for name in whole.shapes.keys() - known if not found.origin.is_ignored(name)]
+    if lost:
+        raise AssertionError(f"neither loaded nor reported, of {whole.name}: {sorted(lost)[:5]}")
+
+
+def _notes(
+    found: Recognised, matched: Match, compared: Comparison | None, epsilon: float | None
+) -> Iterator[str]:
+    if epsilon is None and _is_frozen_detector(found):
+        yield EPSILON_OF_DETECTORS
+    if found.origin.is_own and not compared:
+        yield NO_SETTINGS
+    if compared and compared.before:
+        yield f"the file's network is given the output of {', '.join(compared.before)}"
+    for layer in matched.classifiers if matched.left_random else ():
+        yield f"its {layer.layer}, of {layer.classes} classes, may be the classifier: see rename="
+
+
+NO_SETTINGS = (
+    "it does not say what its layers compute (activation, padding, strides, epsilon, ...): that is "
+    "taken to be as in the model"
+)
 
 
 # torchvision/models/detection/_utils.py, overwrite_eps.
