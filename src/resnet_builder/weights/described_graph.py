@@ -1,7 +1,7 @@
-"""The graph of layers that a model describes, in the form that does not depend on how it is written.
+"""The graph of layers that a model describes, however it is written.
 
 A ReLU is an activation wherever it stands, padding belongs to the convolution that follows it, and
-layers that compute nothing in inference are left out. So two descriptions of one function are equal.
+layers that compute nothing in inference are left out: two ways to write a function are equal.
 """
 
 import inspect
@@ -84,7 +84,7 @@ class DescribedGraph:
             self._children.setdefault(path.rpartition("/")[0], []).append(path)
         self._nodes: dict[Key, Node] = {}
 
-    def keys(self) -> Iterator[Key]:
+    def calls(self) -> Iterator[Key]:
         """All calls, in the order of the file."""
         for path, layer in self.layers.items():
             if not self._children.get(path):
@@ -95,8 +95,8 @@ class DescribedGraph:
 
     def outputs(self) -> list[Key]:
         """The calls that the whole model ends in."""
-        used = {key for node in map(self._read, self.keys()) for key in node.inputs}
-        return [key for key in self.keys() if key not in used]
+        used = {key for node in map(self._read, self.calls()) for key in node.inputs}
+        return [key for key in self.calls() if key not in used]
 
     def node(self, key: Key) -> Node:
         """A call in its simplest form."""
@@ -187,7 +187,10 @@ class DescribedGraph:
         settings, config = dict(node.settings), node.written
         size = _pair(config.get("kernel_size", config.get("pool_size")))
         strides, dilation = _pair(settings["strides"]), _pair(config.get("dilation_rate") or 1)
-        half = [[d * (k - 1) // 2, d * (k - 1) - d * (k - 1) // 2] for d, k in zip(dilation, size)]
+        half = [
+            [d * (k - 1) // 2, d * (k - 1) - d * (k - 1) // 2]
+            for d, k in zip(dilation, size, strict=True)
+        ]
         inputs, padding = node.inputs, settings["padding"]
         if padding == "valid":
             before = self._source(node.inputs[0])
@@ -234,9 +237,7 @@ def _defaults(kind: str) -> dict[str, Any]:
     }
 
 
-def _canonical(
-    kind: str, config: Mapping[str, Any], constants: Any
-) -> tuple[str, dict[str, Any]]:
+def _canonical(kind: str, config: Mapping[str, Any], constants: Any) -> tuple[str, dict[str, Any]]:
     settings = _computing(config)
     if kind.endswith("Normalization"):
         settings.pop("axis", None)  # the shape of its weights shows it
@@ -312,7 +313,9 @@ def _references(call: Any) -> Iterator[tuple[str, int]]:
 
 
 def _is_reference(call: Any) -> bool:
-    return len(call) >= 3 and isinstance(call[0], str) and all(isinstance(n, int) for n in call[1:3])
+    return (
+        len(call) >= 3 and isinstance(call[0], str) and all(isinstance(n, int) for n in call[1:3])
+    )
 
 
 def _constants(call: Any) -> list[Any]:
@@ -361,4 +364,3 @@ def settings_of(model: keras.Model) -> dict[str, Any]:
         return dict(layers_in(model.get_config()))
     except (NotImplementedError, KeyError, TypeError):
         return {}
-

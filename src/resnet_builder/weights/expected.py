@@ -92,7 +92,9 @@ def norms_after(
     for layer, source in inputs:
         after.setdefault(source, []).append(layer)
     return {
-        conv: norm for conv in convolutions for norm in after.get(conv, ())[:1]
+        conv: norm
+        for conv in convolutions
+        for norm in after.get(conv, ())[:1]
         if norm in norms and len(after[conv]) == 1
     }
 

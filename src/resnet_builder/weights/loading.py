@@ -246,7 +246,7 @@ def _check_nothing_is_lost(
     in_file: Mapping[str, str],
     unused: Iterable[str],
 ) -> None:
-    """What a file holds is loaded, reported, or a count of batches; else this package is at fault."""
+    """Every tensor of a file is loaded, reported or ignored; if not, this package is at fault."""
     read = {tensor for of in matched.assignments for tensor in (of.tensor, of.bias) if tensor}
     known = {in_file[found.names[tensor]] for tensor in read}.union(unused)
     lost = [name for name in whole.shapes.keys() - known if not found.origin.is_ignored(name)]

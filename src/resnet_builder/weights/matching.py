@@ -180,7 +180,8 @@ class _Pair:
         return tuple(
             weight
             for weight in self.expected.shapes
-            if (self._other_head and self._is_head(weight)) or (self.keep and weight in self.lacking)
+            if (self._other_head and self._is_head(weight))
+            or (self.keep and weight in self.lacking)
         )
 
     @cached_property

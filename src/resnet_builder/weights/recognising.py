@@ -183,7 +183,9 @@ def _of_several(fit: _Fit, shapes: Mapping[str, TensorShape], expected: Expected
     begin = f"it holds several networks; their names begin with {first}"
     fitting = [prefix for prefix in fit.networks if _has_all(fit, prefix, shapes, expected)]
     if not fitting:
-        return f"{begin}{more}; none of them fits: leave out all but one with load_weights(..., skip=)"
+        return (
+            f"{begin}{more}; none of them fits: leave out all but one with load_weights(..., skip=)"
+        )
     which = " and ".join(called[prefix] for prefix in fitting)
     of_fit = "" if len(fitting) == len(called) else f", of which {which} fits"
     skip = shortened(str(_all_but(fitting[0], fit, shapes)))

@@ -84,7 +84,9 @@ def _rename(
     ]
     layers = " and ".join(repr(of.layer) for of in same[:5])
     have = "has" if len(same) == 1 else "have"
-    return f"Its {layers} {have} the shape of a classifier: build the model, and {' or '.join(calls)}."
+    return (
+        f"Its {layers} {have} the shape of a classifier: build the model, and {' or '.join(calls)}."
+    )
 
 
 def _body_problems(found: Recognised, expected: ExpectedWeights) -> tuple[Problem, ...]:

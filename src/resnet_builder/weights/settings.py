@@ -51,7 +51,7 @@ class Comparison:
         self._here, self._there, self._shapes = here, there, shapes
         self._prefixes, self._same_names = prefixes, same_names
         self._is_pairing = pairs is None
-        with room_for(sum(1 for _ in here.keys())):
+        with room_for(sum(1 for _ in here.calls())):
             for self._lenient in (True, False):
                 self.pairs = dict(pairs or {})
                 self.before: dict[str, None] = {}
@@ -97,7 +97,7 @@ class Comparison:
         if own.layer in self.pairs:
             return []
         same = self._prefixes[1] + self._name(own, 0)
-        ends = [(same, 0)] if self._same_names and same in self._there else self._there.keys()
+        ends = [(same, 0)] if self._same_names and same in self._there else self._there.calls()
         first: list[str] = []
         for there in reversed(list(ends)):
             found = self._between(end, there)
