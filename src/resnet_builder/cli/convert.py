@@ -87,6 +87,7 @@ def _network_for(checkpoint: Checkpoint, preset: str) -> keras.Model:
         found.classes,
         name=named.name,
         data_format="channels_last",
+        output_stride=named.output_stride,
     )
 
 

@@ -2,10 +2,15 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 from ..common.checks import unknown
 from ..common.hub import download, is_repository
+from .networks import PRESETS
 from .published_weights import PublishedWeights, in_table, published
+from .timm_arguments import translated
+
+CONFIG = "config.json"
 
 NEEDED = ("architecture", "num_classes", "input_size", "mean", "std")
 
@@ -14,9 +19,9 @@ def find_published(source: str) -> PublishedWeights | None:
     """Return the checkpoint of a name or a repository; None if `source` is neither.
 
     Args:
-        source: preset and tag, such as `"resnet50.a1_in1k"`, or a repository of the Hugging Face
-            Hub, optionally with `@` and a revision. The `config.json` of a repository that is not
-            in the table is read from the cache or downloaded.
+        source: preset and tag, such as `"resnet50.a1_in1k"`; a repository of the Hugging Face Hub,
+            optionally with `@` and a revision; or a local folder with its files. The `config.json`
+            of a repository that is not in the table is read from the cache or downloaded.
 
     Raises:
         ValueError: an unknown tag, or a repository that names no network of timm.
@@ -27,6 +32,8 @@ def find_published(source: str) -> PublishedWeights | None:
     repository, revision, _ = source.partition("@")
     if revision and (found := in_table(repository)):
         return replace(found, source=source)
+    if source not in PRESETS and (Path(source) / CONFIG).is_file():
+        return _described(Path(source) / CONFIG, source)
     if "/" in source:
         return read_repository(source) if is_repository(source) else None
     preset, dot, _ = source.partition(".")
@@ -47,33 +54,53 @@ def read_repository(repository: str) -> PublishedWeights:
         OSError, ImportError: as in `download`.
     """
     try:
-        file = download(repository, ["config.json"])
+        file = download(repository, [CONFIG])
     except ConnectionError as error:
         raise ConnectionError(
             f"{repository!r} is not in list_weights(), and its config.json, which names its "
             "network, is not in the cache and cannot be downloaded: give a preset's name, and a "
             "file as weights"
         ) from error
-    config = json.loads(file.read_text(encoding="utf-8"))
+    return _described(file, repository)
+
+
+def _described(file: Path, repository: str) -> PublishedWeights:
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        settings = config.get("pretrained_cfg", {}) | config
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ValueError(f"the config.json of {repository!r} is broken: {error}") from error
     # Older repositories have all settings at the top level.
-    settings = config.get("pretrained_cfg", {}) | config
+    if settings.get("model_type") == "resnet" and "hidden_sizes" in settings:
+        raise ValueError(
+            f"{repository!r} is one of transformers, whose names of weights are not read yet. Build "
+            "the preset, and give load_weights(model, ..., rename=) a function from its names to "
+            "torchvision's: docs/howto/checkpoints.md has it"
+        )
     missing = [name for name in NEEDED if name not in settings]
     if missing:
         raise ValueError(
             f"the config.json of {repository!r} is not one of timm: it does not say "
             f"{', '.join(missing)}. Give a preset's name, and the repository as weights"
         )
-    _, rows, columns = settings["input_size"]
+    channels, rows, columns = settings["input_size"]
+    changes = translated(config.get("model_args") or {}, repository)
+    if len(settings["mean"]) != changes.pop("channels", channels):
+        raise ValueError(
+            f"the config.json of {repository!r} states a mean of {len(settings['mean'])} channels, "
+            "and another number of input channels"
+        )
     return PublishedWeights(
         library="timm",
         preset=settings["architecture"],
         tag=settings.get("tag", ""),
         source=repository,
-        classes=settings["num_classes"],
+        classes=changes.pop("classes", settings["num_classes"]),
         input_size=(rows, columns),
         crop_pct=settings.get("crop_pct"),
         interpolation=settings.get("interpolation", ""),
         mean=tuple(settings["mean"]),
         std=tuple(settings["std"]),
         licence=settings.get("license", ""),
+        changes=changes,
     )

@@ -24,7 +24,8 @@ def preprocessing(source: str, *, data_format: str | None = None) -> keras.Seque
     Args:
         source: a name of `list_weights()` such as `"resnet50.a1_in1k"`; a preset's name for its
             `weights="imagenet"` checkpoint; or a repository of the Hugging Face Hub, such as
-            `"timm/resnet18.tv_in1k"`, whose `config.json` is read if it is not in the table.
+            `"timm/resnet18.tv_in1k"`, whose `config.json` is read if it is not in the table, or a
+            local folder with its files.
         data_format: order of axes of the images. Default: `keras.config.image_data_format()`.
 
     Returns:
