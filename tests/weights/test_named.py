@@ -279,7 +279,10 @@ def test_a_local_folder_works_wherever_a_repository_does(
 @pytest.mark.parametrize(
     ("model_args", "changes"),
     [
-        ({"act_layer": "silu", "drop_path_rate": 0.2}, {"activation": "silu", "drop_path_rate": 0.2}),
+        (
+            {"act_layer": "silu", "drop_path_rate": 0.2},
+            {"activation": "silu", "drop_path_rate": 0.2},
+        ),
         ({"aa_layer": "blurpool", "drop_rate": None}, {"anti_aliasing": "blur"}),
         ({"output_stride": 8, "num_classes": 1000}, {"output_stride": 8}),
         ({"global_pool": "max", "drop_rate": 0.5}, {"pooling": "max", "dropout_rate": 0.5}),
@@ -320,5 +323,5 @@ def test_arguments_of_timm_without_an_equal_are_refused(
 def test_a_repository_of_transformers_says_so(tmp_path: Path) -> None:
     config = {"model_type": "resnet", "hidden_sizes": [64, 128, 256, 512]}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match="is one of transformers, .* rename="):
+    with pytest.raises(ValueError, match=r"is one of transformers, .* rename="):
         ResnetBuilder.from_preset(str(tmp_path))

@@ -12,11 +12,14 @@ from typing import Any
 _ACTIVATIONS = {
     **{name: name for name in ("relu", "relu6", "silu", "elu", "selu", "celu", "gelu", "mish")},
     **{name: name for name in ("sigmoid", "tanh", "hard_sigmoid")},
-    **{"swish": "silu", "hard_swish": "hard_silu", "identity": "linear"},
+    "swish": "silu",
+    "hard_swish": "hard_silu",
+    "identity": "linear",
 }
 _NORMS: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(("batchnorm", "batchnorm2d"), {"norm": "batch"}),
-    **dict.fromkeys(("groupnorm", "groupnorm32"), {"norm": "group", "norm_groups": 32}),
+    "batchnorm": {"norm": "batch"},
+    "batchnorm2d": {"norm": "batch"},
+    "groupnorm": {"norm": "group", "norm_groups": 32},
 }
 _ANTI_ALIASING = {
     **dict.fromkeys(("avg", "avgpool", "avgpool2d"), "avg"),

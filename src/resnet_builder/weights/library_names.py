@@ -52,8 +52,8 @@ _COUNTERS = frozenset(
 
 def is_never_weight(tensor: str) -> bool:
     """Return whether a tensor of that name is no weight of a network, wherever it is from."""
-    *parts, last = re.split("[./]", tensor)
-    return last in _COUNTERS or not _OF_TRAINING.isdisjoint(parts)
+    parts = re.split("[./]", tensor)
+    return parts[-1] in _COUNTERS or not _OF_TRAINING.isdisjoint(parts)
 
 
 # Kinds of layers that other libraries name as their plain kin.
