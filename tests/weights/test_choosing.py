@@ -229,7 +229,7 @@ def test_nothing_that_could_be_loaded() -> None:
 
 @pytest.mark.parametrize("depth", [18, 34])
 def test_of_several_networks_the_one_that_fits_is_named(depth: int) -> None:
-    fields = {18: {}, 34: {"repetitions": (2, 2)}}
+    fields: dict[int, dict[str, Any]] = {18: {}, 34: {"repetitions": (2, 2)}}
     names = {18: "student", 34: "teacher"}
     arrays = {
         f"{names[of]}.{name}": array

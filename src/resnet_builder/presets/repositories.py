@@ -74,8 +74,8 @@ def _described(file: Path, repository: str) -> PublishedWeights:
     if settings.get("model_type") == "resnet" and "hidden_sizes" in settings:
         raise ValueError(
             f"{repository!r} is one of transformers, whose names of weights are not read yet. "
-            "Build the preset, and give load_weights(model, ..., rename=) a function from its names to "
-            "torchvision's: docs/howto/checkpoints.md has it"
+            "Build the preset, and give load_weights(model, ..., rename=) a function from its "
+            "names to torchvision's: docs/howto/checkpoints.md has it"
         )
     missing = [name for name in NEEDED if name not in settings]
     if missing:

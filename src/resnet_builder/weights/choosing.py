@@ -55,9 +55,11 @@ def new_names(checkpoint: Checkpoint, rename: Any) -> dict[str, str]:
 def _function(rename: Callable[[str], Any]) -> Callable[[str], str]:
     def renamed(name: str) -> str:
         new = rename(name)
-        if not isinstance(new, str | None):
+        if new is None:
+            return name
+        if not isinstance(new, str):
             raise TypeError(f"rename returned {described(new)} for {name!r}, not a name or None")
-        return name if new is None else new
+        return new
 
     return renamed
 

@@ -30,9 +30,8 @@ def contents(checkpoint: Checkpoint, plan: Plan) -> Contents:
     found = recognise(checkpoint, expected_weights(plan))
     shapes, origin = found.checkpoint.shapes, found.origin
     if origin is BY_CONNECTIONS:  # whose first convolution and last dense layer are the network's
-        ranks = {len(shape): shape for shape in reversed(shapes.values())}
-        dense = [shape for shape in shapes.values() if len(shape) == 2]
-        return Contents(dense[-1][1] if dense else None, ranks[4][2] if 4 in ranks else None)
+        dense, convs = ([s for s in shapes.values() if len(s) == rank] for rank in (2, 4))
+        return Contents(dense[-1][1] if dense else None, convs[0][2] if convs else None)
     kernels = {
         layer: origin.layout.keras_shape(kernel, shapes[tensor])
         for layer in (*FIRST_CONVS, CLASSIFIER)

@@ -81,7 +81,9 @@ class DescribedGraph:
         self.layers = layers
         self._children: dict[str, list[str]] = {}
         for path in layers:
-            self._children.setdefault(path.rpartition("/")[0], []).append(path)
+            parent = path.rpartition("/")[0]
+            if not parent or "layers" in layers[parent]["config"]:  # a model, and no wrapper
+                self._children.setdefault(parent, []).append(path)
         self._nodes: dict[Key, Node] = {}
 
     def calls(self) -> Iterator[Key]:
@@ -149,7 +151,7 @@ class DescribedGraph:
 
     def _before(self, path: str, parent: str) -> tuple[Key, ...]:
         """The input of a layer that names none: the first of a model, or one of a sequence."""
-        siblings = self._children[parent]
+        siblings = self._children.get(parent, [path])
         position = siblings.index(path)
         is_sequence = parent not in self.layers or not (
             self.layers[parent]["config"].get("output_layers")

@@ -70,7 +70,7 @@ def by_names(
     """
     pairs = {}
     for assignment in matched.assignments:
-        layer = in_file[found.names[assignment.tensor]]
+        layer = in_file[found.names[assignment.tensor]].removesuffix(f"/{assignment.weight[1]}")
         while layer and layer not in settings:
             layer = layer.rpartition("/")[0]
         if layer:
@@ -101,11 +101,11 @@ def with_settings(
     assignments = tuple(
         replace(of, epsilon=epsilons.get(weights[of.weight][1].name)) for of in matched.assignments
     )
-    other: Counter[tuple[float, float]] = Counter()
+    other: Counter[tuple[float, Any]] = Counter()
     for of in assignments:
         own = getattr(weights[of.weight][1], "epsilon", None)
         known = own if found.origin.epsilon is None else found.origin.epsilon
-        if of.weight[1] == "moving_variance" and of.epsilon not in (None, known):
+        if of.weight[1] == "moving_variance" and of.epsilon is not None and of.epsilon != known:
             other[of.epsilon, own] += 1
     adapted = (f"epsilon {a} of {count} batch norms to {b}" for (a, b), count in other.items())
     problems = (Problem("setting", words) for words in compared.differences)

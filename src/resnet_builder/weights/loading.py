@@ -46,13 +46,19 @@ def load_weights(
     ResNeXt, wide, ResNetV2), keras.applications' ResNet50, 101 and 152 (into `resnet50_v1` and the
     other `_v1` presets: the biases of the convolutions are folded exactly into batch norm's means),
     keras-hub, this package, or, by the order of the layers, the article's original under Keras 2.
-    The names may all have a prefix, such as `module.`.
+    The names may all have a prefix, such as `module.`. Layers with the names that Keras gives are
+    identified by their connections, where the file describes them.
+
+    What a file says about its layers is compared, and every difference but an epsilon of batch norm
+    is refused: a .keras, a .h5 of a whole model and a Keras model say it. A .weights.h5 and a dict
+    do not; the report then notes it.
 
     A model with `include_top=False` or `features=` also loads from a larger network around a
     residual one: from detectors and segmentation networks (`backbone.` or `backbone.body.` before
     the names), self-supervised networks (MoCo, DINO, SimCLR, SwAV), or networks with a head of
     their own. What lies after the model's last stage or beside the network is left, and named in
-    the report. Dilation is not in a checkpoint: torchvision's DeepLab and FCN want a model with
+    the report; so are an optimizer's state and other tensors of training, for every model. Biases
+    of convolutions that a batch norm follows are folded exactly into its mean. Dilation is not in a checkpoint: torchvision's DeepLab and FCN want a model with
     `output_stride=8`.
 
     After any error, including an interrupt, the model is unchanged.
@@ -65,14 +71,20 @@ def load_weights(
             pytorch_model.bin, or a preset of keras-hub; a name of `list_weights()` such as
             `"resnet18.tv_in1k"`; a repository of the Hugging Face Hub such as
             `"timm/resnet18.tv_in1k"`, optionally with `@` and a revision; or a dict of NumPy, Keras
-            or PyTorch arrays under the names of any of these. Nothing in a file is executed.
+            or PyTorch arrays under the names of any of these; or a Keras model. Nothing in a file
+            is executed.
         adapt: whether the checkpoint may differ in the number of classes or have no classifier (the
             model's classifier is then left as it is), and in the number of input channels (one:
-            summed; others: repeated and rescaled, as in timm).
+            summed; others: repeated and rescaled, as in timm). Other heads are left.
         skip: patterns of names of the checkpoint's tensors to leave, such as `"head.*"`. `*` stands
             for any text. Of several networks in a checkpoint, skip all but one.
+        rename: what the checkpoint's names become, after `skip`: a dict of names, or of their first
+            parts, such as `{"head.fc": "fc"}` (the longest applies), or a function of a name that
+            returns another, or None to keep it.
+        missing: `"refuse"`, or `"keep"` to leave weights as they are that the checkpoint lacks. The
+            paths between the layers are then not compared.
         epsilon: epsilon of the checkpoint's batch norms: the model's are adapted exactly. Default:
-            that of the origin's classifiers. torchvision's COCO_V1 detectors have 0
+            the file's own, or that of the origin's classifiers. torchvision's COCO_V1 detectors have 0
             (torchvision/models/detection/faster_rcnn.py).
 
     Returns:
@@ -81,7 +93,7 @@ def load_weights(
     Raises:
         TypeError: a source of another type.
         ValueError: a broken file, a file of unknown content, values that are not finite, a pattern
-            that matches nothing, or a checkpoint that does not fit: the message lists the missing,
+            or a name that matches nothing, or a checkpoint that does not fit: the message lists the missing,
             unexpected and misshapen tensors, the first twenty of each, and the presets that would
             fit.
         OSError: a file, folder or repository that does not exist or cannot be read or reached.
@@ -96,6 +108,7 @@ def load_weights(
         >>> print(load_weights(model, arrays | head))
         15 tensors from the dict, named as in resnet_builder
         - unused: 2 tensors of decoder
+        - it does not say what its layers compute (activation, padding, strides, epsilon, ...)
     """
     options: Any = {"skip": skip, "rename": rename, "missing": missing, "epsilon": epsilon}
     return load_checkpoint(model, source, adapt=adapt, **options)[0]
@@ -267,10 +280,7 @@ def _notes(
         yield f"its {layer.layer}, of {layer.classes} classes, may be the classifier: see rename="
 
 
-NO_SETTINGS = (
-    "it does not say what its layers compute (activation, padding, strides, epsilon, ...): that is "
-    "taken to be as in the model"
-)
+NO_SETTINGS = "it does not say what its layers compute (activation, padding, strides, epsilon, ...)"
 
 
 # torchvision/models/detection/_utils.py, overwrite_eps.

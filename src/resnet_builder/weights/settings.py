@@ -113,7 +113,7 @@ class Comparison:
         pair = self._here.source(here), self._there.source(there)
         if pair in self._equal:
             return []
-        known = (self.pairs, self.before, self._equal)
+        known: tuple[dict[Any, Any], ...] = (self.pairs, self.before, self._equal)
         before = [len(of) for of in known]
         found = self._of_nodes(self._here.node(pair[0]), self._there.node(pair[1]))
         if not found:
