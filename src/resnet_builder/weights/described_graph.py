@@ -59,6 +59,7 @@ class Node:
         settings: what it computes, but for its weights.
         written: its settings as they are written.
         inputs: the nodes that it is called on.
+        size: rows and columns of its input, if the file says them.
     """
 
     layer: str
@@ -66,6 +67,7 @@ class Node:
     settings: Mapping[str, Any]
     written: Mapping[str, Any]
     inputs: tuple["Key", ...]
+    size: list[int] | None = None
 
 
 Key = tuple[str, int]  # layer, and the number of its call
@@ -136,7 +138,7 @@ class DescribedGraph:
             inputs = self._before(path, parent)
         config = layer.get("config") or {}
         kind, settings = _canonical(layer["class_name"], config, _constants(call))
-        return Node(path, kind, settings, config, inputs)
+        return Node(path, kind, settings, config, inputs, _size(call))
 
     def _resolved(self, parent: str, name: str, number: int) -> Key:
         """The call that a reference inside a model stands for: of a model, the one it ends in."""
@@ -172,6 +174,11 @@ class DescribedGraph:
     # Simplifying ---------------------------------------------------------------------------------
 
     def _simplified(self, node: Node) -> Node:
+        if node.kind == "Flatten" and node.inputs:
+            pool = self._source(node.inputs[0])
+            if pool.kind == "AveragePooling2D" and _pools_all(pool):
+                settings = {"keepdims": False}
+                return replace(pool, kind="GlobalAveragePooling2D", settings=settings)
         if node.kind in CONVOLUTIONS + POOLS and node.inputs:
             node = self._with_padding(node)
         is_subsampling = node.kind in POOLS and _first(node.settings["pool_size"]) == 1
@@ -255,8 +262,9 @@ def _canonical(kind: str, config: Mapping[str, Any], constants: Any) -> tuple[st
         settings.setdefault("data_format", "channels_last")
     if kind in CONVOLUTIONS + POOLS:
         settings.setdefault("padding", "valid")
-        settings.setdefault("strides", config.get("pool_size", [1, 1]))
-        settings.pop("data_format")  # an order of axes, in which the kernel is the same
+        settings["strides"] = settings.get("strides") or config.get("pool_size", [1, 1])
+    if kind in CONVOLUTIONS + POOLS + GLOBAL_POOLS:
+        settings.pop("data_format", None)  # an order of axes, in which the kernel is the same
     return kind, settings
 
 
@@ -282,6 +290,17 @@ def _as_json(value: Any) -> Any:
 
 def _pair(value: Any) -> list[int]:
     return list(value) if isinstance(value, list | tuple) else [value] * 2
+
+
+def _pools_all(pool: Node) -> bool:
+    """Whether an average pool before a Flatten is a global one.
+
+    At stride 1 it is if one position is left, as many features as channels: the shape of the next
+    kernel shows that.
+    """
+    size = _pair(pool.settings["pool_size"])
+    is_whole = _first(pool.settings["strides"]) == 1 or pool.size == size
+    return pool.settings["padding"] == "valid" and is_whole
 
 
 def _first(value: Any) -> Any:
@@ -312,6 +331,15 @@ def _references(call: Any) -> Iterator[tuple[str, int]]:
         else:
             for part in call:
                 yield from _references(part)
+
+
+def _size(call: Any) -> list[int] | None:
+    """The rows and columns of a call's first argument, which Keras 3 writes."""
+    try:
+        shape = call["args"][0]["config"]["shape"]
+        return list(shape[1:3]) if len(shape) == 4 else None
+    except (KeyError, IndexError, TypeError):
+        return None
 
 
 def _is_reference(call: Any) -> bool:

@@ -58,8 +58,8 @@ def load_weights(
     the names), self-supervised networks (MoCo, DINO, SimCLR, SwAV), or networks with a head of
     their own. What lies after the model's last stage or beside the network is left, and named in
     the report; so are an optimizer's state and other tensors of training, for every model. Biases
-    of convolutions that a batch norm follows are folded exactly into its mean. Dilation is not in a checkpoint: torchvision's DeepLab and FCN want a model with
-    `output_stride=8`.
+    of convolutions that a batch norm follows are folded exactly into its mean. Dilation is not in a
+    checkpoint: torchvision's DeepLab and FCN want a model with `output_stride=8`.
 
     After any error, including an interrupt, the model is unchanged.
 
@@ -84,8 +84,8 @@ def load_weights(
         missing: `"refuse"`, or `"keep"` to leave weights as they are that the checkpoint lacks. The
             paths between the layers are then not compared.
         epsilon: epsilon of the checkpoint's batch norms: the model's are adapted exactly. Default:
-            the file's own, or that of the origin's classifiers. torchvision's COCO_V1 detectors have 0
-            (torchvision/models/detection/faster_rcnn.py).
+            the file's own, or that of the origin's classifiers. torchvision's COCO_V1 detectors
+            have 0 (torchvision/models/detection/faster_rcnn.py).
 
     Returns:
         A report of the loaded tensors, the adaptations, and the unused tensors.
@@ -93,9 +93,9 @@ def load_weights(
     Raises:
         TypeError: a source of another type.
         ValueError: a broken file, a file of unknown content, values that are not finite, a pattern
-            or a name that matches nothing, or a checkpoint that does not fit: the message lists the missing,
-            unexpected and misshapen tensors, the first twenty of each, and the presets that would
-            fit.
+            or a name that matches nothing, or a checkpoint that does not fit: the message lists the
+            missing, unexpected and misshapen tensors, the first twenty of each, and the presets
+            that would fit.
         OSError: a file, folder or repository that does not exist or cannot be read or reached.
         ImportError: the package that reads such files is not installed.
 
