@@ -59,7 +59,8 @@ def _function(rename: Callable[[str], Any]) -> Callable[[str], str]:
             return name
         if not isinstance(new, str):
             raise TypeError(f"rename returned {described(new)} for {name!r}, not a name or None")
-        return new
+        changed: str = new
+        return changed
 
     return renamed
 

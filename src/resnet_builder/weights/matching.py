@@ -162,7 +162,8 @@ class _Pair:
         for weight, (_, _, given, _) in self._stems_of_other_channels.items():
             yield f"{given} input channels to {self.expected.shapes[weight][2]}"
         if self._folded_biases:
-            yield f"{len(self._folded_biases)} biases of convolutions into batch norm"
+            count = len(self._folded_biases)
+            yield f"{count} bias{'es' * (count > 1)} of convolutions into batch norm"
 
     def problems(self) -> Iterator[Problem]:
         """The mismatches, in the order of the network, then of the tensors' names."""
