@@ -12,6 +12,7 @@ from keras import layers
 
 from resnet_builder import ResnetBuilder, ResnetConfig, load_weights
 from resnet_builder.plan.network import make_plan
+from resnet_builder.weights.described_graph import of_model
 from resnet_builder.weights.expected import expected_weights
 
 from ..helpers import assert_same_weights, image_batch, randomised
@@ -368,3 +369,22 @@ def test_layers_without_names_that_compute_something_else(tmp_path: Path) -> Non
     other.save_weights(tmp_path / "net.weights.h5")
     with pytest.raises(ValueError, match="its names are not of a known origin"):
         load_weights(ours, tmp_path / "net.weights.h5")
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        {"inbound_nodes": [{"args": [5], "kwargs": {}}]},
+        {"inbound_nodes": [[["stem_bn", 0, 0, {}]]], "class_name": "Dropout"},
+        {"inbound_nodes": [[["nothing", 0, 0, {}]]]},
+        {"config": {"name": "stem_bn"}, "class_name": 3},
+    ],
+)
+def test_a_broken_description_of_layers(harm: dict[str, Any]) -> None:
+    model = small("resnet18")
+    source = of_model(model)
+    layers_of = dict(source.settings)
+    layers_of["stem_bn"] = layers_of["stem_bn"] | harm
+    broken = dataclasses.replace(source, settings=layers_of)
+    with pytest.raises(ValueError, match="cannot load the model 'resnet18'"):
+        load_weights(small("resnet18"), broken)

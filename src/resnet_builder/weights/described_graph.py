@@ -83,9 +83,8 @@ class DescribedGraph:
         self.layers = layers
         self._children: dict[str, list[str]] = {}
         for path in layers:
-            parent = path.rpartition("/")[0]
-            if not parent or "layers" in layers[parent]["config"]:  # a model, and no wrapper
-                self._children.setdefault(parent, []).append(path)
+            if is_own_layer(path, layers):
+                self._children.setdefault(path.rpartition("/")[0], []).append(path)
         self._nodes: dict[Key, Node] = {}
 
     def calls(self) -> Iterator[Key]:
@@ -110,8 +109,12 @@ class DescribedGraph:
 
     def source(self, key: Key) -> Key:
         """The call, or the one before it that computes something."""
+        passed = set()
         while (node := self.node(key)).inputs and self._is_transparent(node):
+            passed.add(key)
             [key] = node.inputs
+            if key in passed:
+                raise ValueError(f"{key[0]} is its own input")
         return key
 
     def _source(self, key: Key) -> Node:
@@ -220,6 +223,12 @@ class DescribedGraph:
             return True
         before = self._source(zeros.inputs[0]).settings.get("activation")
         return node.kind == "MaxPooling2D" and before in ("relu", "relu6", "sigmoid", "softplus")
+
+
+def is_own_layer(path: str, layers: Mapping[str, Any]) -> bool:
+    """Whether a path is that of a layer of a model, and not of a layer inside another."""
+    parent = path.rpartition("/")[0]
+    return path in layers and (not parent or "layers" in layers.get(parent, {}).get("config", {}))
 
 
 def layers_in(config: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,14 +1,15 @@
 """What the layers of a file compute, compared with a model's."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import keras
 
 from .by_order import BY_CONNECTIONS, shapes_by_layer
-from .described_graph import DescribedGraph, settings_of
+from .described_graph import DescribedGraph, is_own_layer, settings_of
 from .matching import Match, Problem
 from .names import WeightName
 from .recognising import Recognised
@@ -31,12 +32,13 @@ def by_connections(
         for (_, variable), (value, layer) in weights.items()
     }
     checkpoint = found.checkpoint
-    compared = Comparison(
-        DescribedGraph(settings_of(model)),
-        DescribedGraph(checkpoint.settings),
-        shapes=(shapes_by_layer(here), shapes_by_layer(checkpoint.shapes)),
-        prefixes=(prefix, ""),
-    )
+    with _readable(checkpoint.name):
+        compared = Comparison(
+            DescribedGraph(settings_of(model)),
+            DescribedGraph(checkpoint.settings),
+            shapes=(shapes_by_layer(here), shapes_by_layer(checkpoint.shapes)),
+            prefixes=(prefix, ""),
+        )
     if compared.differences:
         raise ValueError(
             f"cannot load {checkpoint.name}: {found.unknown}\nBy their connections, too, its "
@@ -71,18 +73,30 @@ def by_names(
     pairs = {}
     for assignment in matched.assignments:
         layer = in_file[found.names[assignment.tensor]].removesuffix(f"/{assignment.weight[1]}")
-        while layer and layer not in settings:
+        while layer and not is_own_layer(layer, settings):
             layer = layer.rpartition("/")[0]
         if layer:
             pairs[weights[assignment.weight][1].name] = layer
-    return Comparison(
-        DescribedGraph(settings_of(model)),
-        DescribedGraph(settings),
-        pairs=pairs,
-        prefixes=(prefix, found.prefix),
-        same_names=found.origin.is_own,
-        paths=paths,
-    )
+    with _readable(found.checkpoint.name):
+        return Comparison(
+            DescribedGraph(settings_of(model)),
+            DescribedGraph(settings),
+            pairs=pairs,
+            prefixes=(prefix, found.prefix),
+            same_names=found.origin.is_own,
+            paths=paths,
+        )
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """Reject a description of layers that Keras does not write."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise ValueError(
+            f"cannot load {name}: its description of its layers is broken ({error})"
+        ) from error
 
 
 def with_settings(

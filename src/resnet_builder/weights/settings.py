@@ -15,6 +15,9 @@ Shapes = Mapping[str, Mapping[str, tuple[int, ...]]]  # of variables, by layer
 # The most inputs of an addition that are compared in every order.
 REORDERED = 4
 
+# More comparisons of tensors than any network needs.
+MOST_COMPARED = 10**6
+
 
 class Comparison:
     """The comparison of a network's graph with that of a file.
@@ -51,6 +54,7 @@ class Comparison:
         self._here, self._there, self._shapes = here, there, shapes
         self._prefixes, self._same_names = prefixes, same_names
         self._is_pairing = pairs is None
+        self._compared = 0
         with room_for(sum(1 for _ in here.calls())):
             for self._lenient in (True, False):
                 self.pairs = dict(pairs or {})
@@ -113,6 +117,9 @@ class Comparison:
         pair = self._here.source(here), self._there.source(there)
         if pair in self._equal:
             return []
+        self._compared += 1
+        if self._compared > MOST_COMPARED:
+            raise ValueError("its layers can be joined in too many ways")
         known: tuple[dict[Any, Any], ...] = (self.pairs, self.before, self._equal)
         before = [len(of) for of in known]
         found = self._of_nodes(self._here.node(pair[0]), self._there.node(pair[1]))
