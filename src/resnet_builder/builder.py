@@ -80,8 +80,8 @@ class ResnetBuilder:
 
         Args:
             preset: one of `list_presets()`; or a checkpoint, by a name of `list_weights()` such as
-                `"resnet50.a1_in1k"` or by its repository of the Hugging Face Hub, with its input
-                size and number of classes.
+                `"resnet50.a1_in1k"`, by its repository of the Hugging Face Hub, or by a local
+                folder with the repository's files, with its input size and number of classes.
             input_shape: (rows, columns, channels), or (channels, rows, columns) for
                 `data_format="channels_first"`; rows and columns may differ and may be None. A
                 shape that looks as if in the other order, such as (64, 64, 3), is refused there.
@@ -152,6 +152,10 @@ class ResnetBuilder:
             corrected_call=_order_explained(input_shape, order),
             **_config_fields(changes),
         )
+        output_stride = output_stride or named.output_stride
+        if include_top and (features is None or CLASSIFIER in features):
+            pooling = pooling or named.options.get("pooling")
+            dropout_rate = dropout_rate or named.options.get("dropout_rate", 0.0)
         if checkpoint := best or (named.checkpoint if weights is None else None):
             weights = checkpoint.source
         _check_own_block(named.config, order, dtype, weights)
@@ -192,6 +196,7 @@ class ResnetBuilder:
                 if classes is None and (found := contents(tensors, plan).classes):
                     plan = make_plan(named.config.replace(classes=found), head, output_stride)
                 model = assemble(plan, style, name, outputs)
+                BUILD_RECORDS[model] = BuildRecord(plan.config, options)
                 _load_blank(model, plan, layer_prefix, tensors, adapt=adapt_weights)
         record(model, BuildRecord(plan.config, options))
         return model

@@ -93,7 +93,7 @@ def feature_info(
     """
     if isinstance(source, str | ResnetConfig):
         named = resolve(source)
-        plan = make_plan(named.config, output_stride=output_stride)
+        plan = make_plan(named.config, output_stride=output_stride or named.output_stride)
         if plan.is_known:
             return _planned_levels(plan)
         from .model.assemble import model_of

@@ -137,7 +137,13 @@ def test_the_originals_files_of_keras_2(name: str, tmp_path: Path) -> None:
     by_keras.load_weights(path)
     assert "keras-resnet" in load_weights(model, path).origin
     assert_same(values(model), values(by_keras))
-    assert_refused(path, ValueError, "of its layers have weights, and 13 of the network's")
+    assert_refused(path, ValueError, "by their order alone, only the networks of ResnetBuilder")
+    other = ResnetBuilder.build((3, 16, 16), 5, original["block_fn"], [1, 1, 1])
+    with pytest.raises(ValueError, match="of its layers have weights, and"):
+        load_weights(other, path)
+    other = ResnetBuilder.build((3, 16, 16), 5, original["block_fn"], [1, 1], activation="silu")
+    with pytest.raises(ValueError, match="by their order alone"):
+        load_weights(other, path)
 
 
 def test_pytorch(tmp_path: Path) -> None:

@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from resnet_builder import ResnetBuilder, compare, load_weights, plot, preprocessing, profile
+from resnet_builder import (
+    ResnetBuilder,
+    compare,
+    feature_info,
+    load_weights,
+    plot,
+    preprocessing,
+    profile,
+)
 from resnet_builder.presets import repositories
 from resnet_builder.presets.published_weights import in_table
 from resnet_builder.weights import fetching
@@ -232,3 +240,89 @@ def test_a_checkpoint_of_another_network_of_the_same_shapes_is_refused(
     )
     expected = ResnetBuilder.from_preset("resnet18", (32, 32, 3), weights=weights)
     assert_same_weights(changed, expected)
+
+
+# Folders with a repository's files --------------------------------------------------------------
+
+SETTINGS: dict[str, Any] = {"input_size": [3, 32, 48], "mean": [0.5] * 3, "std": [0.5] * 3}
+
+
+def folder_of(folder: Path, model_args: dict[str, Any], **settings: Any) -> str:
+    """A folder as timm's save_for_hf writes it."""
+    config = {"architecture": "resnet18", "num_classes": 1000, "global_pool": "max"}
+    config |= {"model_args": model_args, "pretrained_cfg": SETTINGS | settings}
+    (folder / "config.json").write_text(json.dumps(config))
+    save_file(checkpoint("torchvision_resnet18"), folder / "model.safetensors")
+    return str(folder)
+
+
+def test_a_local_folder_works_wherever_a_repository_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder_of(tmp_path, {})
+    for name in (".", str(tmp_path)):
+        assert profile(name).input_shape == (32, 48, 3)
+        assert "resnet18" in plot(name).dot
+        assert feature_info(name)["stage4"].stride == 32
+        photo = np.zeros((1, 64, 64, 3), np.float32)
+        assert preprocessing(name, data_format="channels_last")(photo).shape == (1, 32, 48, 3)
+        assert compare(name, "resnet18").differences
+    model = ResnetBuilder.from_preset(".")
+    gamma = checkpoint("torchvision_resnet18")["bn1.weight"]
+    np.testing.assert_array_equal(model.get_layer("stem_bn").gamma, gamma)
+    assert "GlobalAverage" in type(model.get_layer("head_pool")).__name__  # as in timm
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"the config.json of '\.' is broken"):
+        profile(".")
+
+
+@pytest.mark.parametrize(
+    ("model_args", "changes"),
+    [
+        (
+            {"act_layer": "silu", "drop_path_rate": 0.2},
+            {"activation": "silu", "drop_path_rate": 0.2},
+        ),
+        ({"aa_layer": "blurpool", "drop_rate": None}, {"anti_aliasing": "blur"}),
+        ({"output_stride": 8, "num_classes": 1000}, {"output_stride": 8}),
+        ({"global_pool": "max", "drop_rate": 0.5}, {"pooling": "max", "dropout_rate": 0.5}),
+    ],
+)
+def test_arguments_of_timm_are_applied(
+    model_args: dict[str, Any], changes: dict[str, Any], tmp_path: Path
+) -> None:
+    name = folder_of(tmp_path, model_args)
+    model = ResnetBuilder.from_preset(name, name="net")
+    same = ResnetBuilder.from_preset("resnet18", (32, 48, 3), name="net", **changes)
+    ours, theirs = (json.loads(ResnetBuilder.to_json(of)) for of in (model, same))
+    assert ours == theirs
+    assert profile(name).macs == profile(same).macs
+
+
+@pytest.mark.parametrize(
+    "model_args",
+    [
+        {"act_layer": "leaky_relu"},  # of another slope than Keras's
+        {"block_args": {"attn_layer": "cbam"}},
+        {"block_args": {"attn_layer": "se", "rd_ratio": 0.5}},
+        {"norm_layer": "layernorm"},
+        {"global_pool": "catavgmax"},
+        {"drop_block_rate": 0.1},
+        {"something": 1},
+    ],
+)
+def test_arguments_of_timm_without_an_equal_are_refused(
+    model_args: dict[str, Any], tmp_path: Path
+) -> None:
+    name = folder_of(tmp_path, model_args)
+    for use in (profile, ResnetBuilder.from_preset, preprocessing):
+        with pytest.raises(ValueError, match=next(iter(model_args))):
+            use(name)
+
+
+def test_a_repository_of_transformers_says_so(tmp_path: Path) -> None:
+    config = {"model_type": "resnet", "hidden_sizes": [64, 128, 256, 512]}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"is one of transformers, .* rename="):
+        ResnetBuilder.from_preset(str(tmp_path))

@@ -1,6 +1,8 @@
 """Files of networks whose weights have equal shapes and whose layers compute something else."""
 
+import dataclasses
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -8,12 +10,19 @@ from zipfile import ZipFile
 import keras
 import numpy as np
 import pytest
+from keras import layers
 
-from resnet_builder import ResnetBuilder, load_weights
+from resnet_builder import ResnetBuilder, ResnetConfig, load_weights
+from resnet_builder.plan.network import make_plan
+from resnet_builder.weights.described_graph import of_model
+from resnet_builder.weights.expected import expected_weights
 
 from ..helpers import assert_same_weights, image_batch, randomised
 
-pytestmark = pytest.mark.once
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file"),
+]
 
 SMALL: dict[str, Any] = {"input_shape": (32, 32, 3), "repetitions": (1, 1), "filters": 8}
 
@@ -22,8 +31,29 @@ def small(preset: str, **options: Any) -> keras.Model:
     return ResnetBuilder.from_preset(preset, **SMALL | options)
 
 
+def nested(body: keras.Model) -> keras.Model:
+    image = keras.Input(body.input_shape[1:])
+    return keras.Model(image, body(layers.RandomFlip()(image)))
+
+
+def saved(model: keras.Model, form: str, folder: Path) -> Any:
+    """A model in one of `FORMS`, as a source of weights."""
+    model = nested(nested(model)) if "nested" in form else model
+    path = folder / f"saved.{'h5' if 'h5' in form else 'keras'}"
+    if "folder" in form:
+        model.save(folder / "saved", zipped=False)
+        return folder / "saved"
+    if "memory" in form:
+        return model
+    model.save(path)
+    return path
+
+
+FORMS = ("keras", "h5", "folder", "memory", "nested keras", "nested h5", "nested memory")
+
+
 @pytest.mark.parametrize(
-    ("saved", "loaded", "difference"),
+    ("given", "loaded", "difference"),
     [
         (("resnet50", {}), ("resnet50_v1", {}), "conv1 has strides=[1, 1] there and [2, 2] here"),
         (("resnet50_v1", {}), ("resnet50", {}), "conv1 has strides=[2, 2] there and [1, 1] here"),
@@ -34,7 +64,7 @@ def small(preset: str, **options: Any) -> keras.Model:
             ("resnet18", {}),
             "stem_act has activation=silu there and relu here",
         ),
-        (("resnet18", {}), ("resnetblur18", {}), "stem_pool_half is not in the file"),
+        (("resnet18", {}), ("resnetblur18", {}), "stage2_block1_pool1 is not in the file"),
         (
             ("resnet18", {"layer_prefix": "left_", "padding": "same"}),
             ("resnet18", {"layer_prefix": "right_"}),
@@ -43,13 +73,13 @@ def small(preset: str, **options: Any) -> keras.Model:
     ],
 )
 def test_the_file_of_another_network_is_refused(
-    saved: tuple[str, dict[str, Any]],
+    given: tuple[str, dict[str, Any]],
     loaded: tuple[str, dict[str, Any]],
     difference: str,
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "model.keras"
-    small(saved[0], **saved[1]).save(path)
+    small(given[0], **given[1]).save(path)
     model = small(loaded[0], **loaded[1])
     before = keras.models.clone_model(model)
     before.set_weights(model.get_weights())
@@ -73,7 +103,7 @@ def test_other_weights_are_told_without_their_settings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("saved", "loaded"),
+    ("given", "loaded"),
     [
         ({}, {"output_stride": 4}),
         ({"repetitions": (2, 2)}, {"repetitions": (2, 2), "output_stride": 4}),
@@ -87,10 +117,10 @@ def test_other_weights_are_told_without_their_settings(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("preset", ["resnet50", "resnet50d"])
 def test_the_same_network_in_another_form_loads(
-    preset: str, saved: dict[str, Any], loaded: dict[str, Any], tmp_path: Path
+    preset: str, given: dict[str, Any], loaded: dict[str, Any], tmp_path: Path
 ) -> None:
     path = tmp_path / "model.keras"
-    model = randomised(small(preset, **saved))
+    model = randomised(small(preset, **given))
     model.save(path)
     target = small(preset, **loaded)
     load_weights(target, path)
@@ -124,3 +154,266 @@ def test_pools_of_one_pixel_load_with_any_padding(tmp_path: Path) -> None:
     assert_same_weights(target, model)
     images = image_batch(1, 32, 32, 3)
     np.testing.assert_array_equal(keras.models.load_model(older)(images), model(images))
+
+
+# Every field of a config ------------------------------------------------------------------------
+
+# Other values of every field.
+OTHER: dict[str, list[Any]] = {
+    "repetitions": [(1, 1)],
+    "block": ["basic_block"],
+    "filters": [16],
+    "widths": [None],
+    "groups": [2],
+    "width_per_group": [32],
+    "reduce_first": [2],
+    "splits": [2],
+    "split_input": [False],
+    "pool_first": [True],
+    "stem": ["deep", "cifar"],
+    "stem_filters": [16],
+    "stem_pool": ["max_zeros", "max_ceil", "conv"],
+    "activation_order": ["pre", "pre_raw"],
+    "activation": ["silu", "leaky_relu"],
+    "activate_residual": [True],
+    "norm": ["group", "evonorm_s0"],
+    "norm_groups": [4],
+    "weight_standardization": [True],
+    "anti_aliasing": ["avg", "blur"],
+    "shortcuts": [False],
+    "projection": ["avg_pool", "pad"],
+    "projection_kernel": [3],
+    "project_first": [True],
+    "stride_in_last_block": [True],
+    "stride_in_3x3": [False],
+    "se_ratio": [0.25],
+    "se_divisor": [4],
+    "eca": [True],
+    "padding": ["same"],
+    "use_bias": [True, "unless_normalized"],
+    "batch_norm_epsilon": [1e-2],
+}
+IN_TRAINING = {
+    *("drop_path_rate", "zero_init_last", "batch_norm_momentum", "kernel_initializer"),
+    *("classifier_initializer", "weight_decay", "input_shape", "classes"),
+}
+# Networks that together have the layers whose settings no shape shows.
+BASES: dict[str, dict[str, Any]] = {
+    "bottleneck": {},
+    "group norm": {"norm": "group", "norm_groups": 2},
+    "evonorm": {"norm": "evonorm_s0", "norm_groups": 2, "activation_order": "pre"},
+    "zeros for channels": {"block": "basic_block", "projection": "pad", "stem": "cifar"},
+    "resnest": {"block": "resnest_bottleneck", "se_ratio": 0.25, "filters": 16},
+}
+# The fields that are tried with each; None for all.
+TRIED: dict[str, set[str] | None] = {
+    "bottleneck": None,
+    "group norm": {"norm_groups", "batch_norm_epsilon"},
+    "evonorm": {"norm_groups", "batch_norm_epsilon", "stem_pool"},
+    "zeros for channels": {"project_first", "anti_aliasing"},
+    "resnest": {"pool_first"},
+}
+
+
+def config(**fields: Any) -> ResnetConfig:
+    common: dict[str, Any] = {"block": "bottleneck", "repetitions": (2, 2), "filters": 8}
+    return ResnetConfig(**common | {"input_shape": (32, 32, 3), "classes": 3} | fields)
+
+
+def changes_of_equal_shapes(base: str) -> Iterator[dict[str, Any]]:
+    """Changes of one field that change the plan, and the name and shape of no weight."""
+    first = config(**BASES[base])
+    for field, others in OTHER.items():
+        for other in others if field in (TRIED[base] or OTHER) else ():
+            try:
+                plans = [make_plan(of) for of in (first, first.replace(**{field: other}))]
+            except ValueError:
+                continue
+            one, two = (list(plan.layers) for plan in plans)
+            same = expected_weights(plans[0]).shapes == expected_weights(plans[1]).shapes
+            if same and one != two:
+                yield {field: other}
+
+
+def test_every_field_is_tried() -> None:
+    assert OTHER.keys() | IN_TRAINING == {of.name for of in dataclasses.fields(ResnetConfig)}
+    tried = {
+        field for base in BASES for change in changes_of_equal_shapes(base) for field in change
+    }
+    assert {
+        *("stem_pool", "activation", "activate_residual", "anti_aliasing", "projection", "padding"),
+        *("stride_in_last_block", "stride_in_3x3", "batch_norm_epsilon", "norm_groups"),
+        *("project_first", "pool_first"),
+    } <= tried
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_what_loads_computes_the_same(base: str) -> None:
+    """Every difference is corrected or refused: zeros around a map without negatives are none."""
+    target, images = ResnetBuilder.from_config(config(**BASES[base])), image_batch(2, 32, 32, 3)
+    loaded: set[Any] = set()
+    for change in changes_of_equal_shapes(base):
+        other = randomised(ResnetBuilder.from_config(config(**BASES[base] | change)))
+        try:
+            load_weights(target, other)
+        except ValueError:
+            continue
+        loaded.update(change.items())
+        np.testing.assert_allclose(target(images), other(images), atol=1e-6)
+    equal = {("stem_pool", "max_zeros"), ("batch_norm_epsilon", 1e-2)}
+    assert loaded == (equal if base == "bottleneck" else set())
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_settings_are_compared_in_every_form_of_file(form: str, tmp_path: Path) -> None:
+    target = small("resnet18", include_top=False)
+    for name, other, words in (
+        ("activation", {"activation": "silu"}, "stem_act has activation=silu there and relu here"),
+        ("pool", {"stem_pool": "max_ceil"}, "stem_pool has padding=valid there and same here"),
+        ("padding", {"padding": "same"}, "stem_conv has padding=same there and valid here"),
+    ):
+        (tmp_path / name).mkdir()
+        source = saved(small("resnet18", include_top=False, **other), form, tmp_path / name)
+        with pytest.raises(ValueError, match=words):
+            load_weights(target, source)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_epsilon_is_corrected(form: str, tmp_path: Path) -> None:
+    images = image_batch(2, 32, 32, 3)
+    trained = randomised(small("resnet18", batch_norm_epsilon=1e-2, include_top=False))
+    target = small("resnet18", include_top=False)
+    source = saved(trained, form, tmp_path)
+    report = load_weights(target, source)
+    assert report.adapted == ("epsilon 0.01 of 6 batch norms to 1e-05",)
+    np.testing.assert_allclose(target(images), trained(images), rtol=1e-4, atol=1e-5)
+    assert not report.notes
+    # A given epsilon is taken instead of the file's.
+    assert not load_weights(target, source, epsilon=1e-5).adapted
+    assert_same_weights(target, trained)
+
+
+def test_the_heads_pooling_is_compared_and_its_activation_is_not() -> None:
+    target = small("resnet18", classes=3)
+    with pytest.raises(ValueError, match=r"head_pool \(GlobalMaxPooling2D\) is there where"):
+        load_weights(target, small("resnet18", classes=3, pooling="max"))
+    load_weights(target, small("resnet18", classes=3, classifier_activation=None))
+    load_weights(small("resnet18", include_top=False, pooling="max"), target)
+
+
+def test_a_dilated_network_refuses_other_layers() -> None:
+    dilated = small("resnet18", output_stride=4)
+    load_weights(dilated, small("resnet18"))
+    for other in ({"activation": "silu"}, {"stem_pool": "max_ceil"}):
+        with pytest.raises(ValueError, match="setting: stem_"):
+            load_weights(dilated, small("resnet18", **other))
+
+
+def test_what_gives_the_network_its_input_is_noted() -> None:
+    body = small("resnet18", include_top=False)
+    scaled = keras.Sequential([keras.Input((32, 32, 3)), layers.Rescaling(1 / 255), body])
+    [note] = load_weights(small("resnet18", include_top=False), scaled).notes
+    assert note.startswith("the file's network is given the output of rescaling")
+
+
+def test_a_file_without_settings_says_so(tmp_path: Path) -> None:
+    model = small("resnet18")
+    model.save_weights(tmp_path / "net.weights.h5")
+    arrays = {weight.path: weight.numpy() for weight in model.weights}
+    for source in (tmp_path / "net.weights.h5", arrays):
+        [note] = load_weights(small("resnet18"), source).notes
+        assert note.startswith("it does not say what its layers compute")
+
+
+@pytest.mark.parametrize("version", ["", "V2"])
+def test_settings_of_keras_applications(version: str) -> None:
+    theirs = getattr(keras.applications, f"ResNet50{version}")(
+        weights=None, input_shape=(32, 32, 3)
+    )
+    preset = "resnet50_v2" if version else "resnet50_v1"
+    assert not load_weights(ResnetBuilder.from_preset(preset, (32, 32, 3)), theirs).notes
+    other = ResnetBuilder.from_preset(preset, (32, 32, 3), activation="silu")
+    with pytest.raises(ValueError, match="setting: stage1_block1_act2 has activation=relu there"):
+        load_weights(other, theirs)
+
+
+# Layers with the names that Keras gives ----------------------------------------------------------
+
+
+def by_hand(shortcut_first: bool, **other: Any) -> keras.Model:
+    """One bottleneck, whose last convolution and projection have equal shapes."""
+
+    def unit(x: Any, filters: int, size: int, activation: Any = None) -> Any:
+        x = layers.Conv2D(filters, size, padding="same", use_bias=False)(x)
+        x = layers.BatchNormalization()(x)
+        return activation()(x) if activation else x
+
+    relu: Callable[..., Any] = other.get("activation", layers.ReLU)
+    image = keras.Input((16, 16, 3))
+    x = unit(image, 8, 3, relu)
+    projected = unit(x, 32, 1) if shortcut_first else None
+    y = unit(unit(unit(x, 8, 1, relu), 8, 3, relu), 32, 1)
+    y = layers.Add()([y, unit(x, 32, 1) if projected is None else projected])
+    y = layers.Activation("relu")(y)
+    if shortcut_first:  # as in much code from before there were global pools
+        y = layers.Flatten()(layers.AveragePooling2D(16)(y))
+    else:
+        y = layers.GlobalAveragePooling2D()(y)
+    return randomised(keras.Model(image, layers.Dense(4)(y)))
+
+
+ONE_BLOCK: dict[str, Any] = {
+    "input_shape": (16, 16, 3),
+    "repetitions": (1,),
+    "filters": 8,
+    "stem": "cifar",
+    "classes": 4,
+    "classifier_activation": None,
+}
+
+
+@pytest.mark.parametrize("form", ["h5", "keras", "memory"])
+@pytest.mark.parametrize("shortcut_first", [True, False])
+def test_layers_without_names_are_told_by_their_connections(
+    form: str, shortcut_first: bool, tmp_path: Path
+) -> None:
+    images, theirs = image_batch(2, 16, 16, 3), by_hand(shortcut_first)
+    ours = ResnetBuilder.from_preset("resnet50", **ONE_BLOCK)
+    report = load_weights(ours, saved(theirs, form, tmp_path))
+    assert "raghakot" not in report.origin
+    assert report.adapted == ("epsilon 0.001 of 5 batch norms to 1e-05",)
+    np.testing.assert_allclose(ours(images), theirs(images), rtol=1e-4, atol=1e-5)
+    body = ResnetBuilder.from_preset("resnet50", **ONE_BLOCK | {"include_top": False})
+    assert len(load_weights(body, theirs).unused) == 2
+    built = ResnetBuilder.from_preset("resnet50", **ONE_BLOCK | {"classes": None}, weights=theirs)
+    assert built.output_shape == (None, 4)
+
+
+def test_layers_without_names_that_compute_something_else(tmp_path: Path) -> None:
+    other = by_hand(True, activation=lambda: layers.LeakyReLU(0.1))
+    for options in ({}, {"filters": 16}):
+        ours = ResnetBuilder.from_preset("resnet50", **ONE_BLOCK | options)
+        with pytest.raises(ValueError, match="By their connections, too, its layers are not"):
+            load_weights(ours, other)
+    other.save_weights(tmp_path / "net.weights.h5")
+    with pytest.raises(ValueError, match="its names are not of a known origin"):
+        load_weights(ours, tmp_path / "net.weights.h5")
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        {"inbound_nodes": [{"args": [5], "kwargs": {}}]},
+        {"inbound_nodes": [[["stem_bn", 0, 0, {}]]], "class_name": "Dropout"},
+        {"inbound_nodes": [[["nothing", 0, 0, {}]]]},
+        {"config": {"name": "stem_bn"}, "class_name": 3},
+    ],
+)
+def test_a_broken_description_of_layers(harm: dict[str, Any]) -> None:
+    model = small("resnet18")
+    source = of_model(model)
+    layers_of = dict(source.settings)
+    layers_of["stem_bn"] = layers_of["stem_bn"] | harm
+    broken = dataclasses.replace(source, settings=layers_of)
+    with pytest.raises(ValueError, match="cannot load the model 'resnet18'"):
+        load_weights(small("resnet18"), broken)

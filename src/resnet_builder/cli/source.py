@@ -93,7 +93,7 @@ def source_of(
     changed = dict(map(_change, changes)) | {k: v for k, v in own.items() if v is not None}
     named = resolve(named, **changed)
     others = {option: value for option, value in options.items() if value != SHOWN[option]}
-    return Source(named, others, tuple(changes))
+    return Source(named, {**named.options, **others}, tuple(changes))
 
 
 def _read(file: Path) -> tuple[Any, dict[str, Any]]:

@@ -80,6 +80,8 @@ def profile(
         from .models import profile_model
 
         return profile_model(model_of(make_plan(config), name))
+    if named.output_stride:
+        return profile_plan(make_plan(config, output_stride=named.output_stride), name)
     return _profile(_parts_of(_shortened(config)), config, name)
 
 

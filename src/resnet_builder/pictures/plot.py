@@ -157,7 +157,7 @@ def _saved(diagram: Diagram, to_file: str | os.PathLike[str] | None) -> Diagram:
 def _sketch(source: Any, input_shape: Any = None, classes: int | None = None) -> Sketch:
     if isinstance(source, str | ResnetConfig | Named):
         named = resolve(source, input_shape, classes)
-        plan = make_plan(named.config)
+        plan = make_plan(named.config, output_stride=named.output_stride)
         if plan.is_known:
             return sketch_plan(plan, named.name)
     from .sketch.of_model import sketch_model
@@ -172,7 +172,8 @@ def _model(source: Any, input_shape: Any, classes: int | None) -> "keras.Model":
 
     if isinstance(source, str | ResnetConfig | Named):
         named = resolve(source, input_shape, classes)
-        return model_of(make_plan(named.config), named.name)
+        plan = make_plan(named.config, output_stride=named.output_stride)
+        return model_of(plan, named.name)
     if not isinstance(source, keras.Model):
         raise TypeError(
             f"plot draws a Keras model, a preset's name or a ResnetConfig, not {source!r}"

@@ -5,7 +5,7 @@
 
 import csv
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -43,6 +43,8 @@ class PublishedWeights:
         parameters: published number of trained weights, with its unit and its digits.
         licence: licence of the weights.
         checksum: algorithm and beginning of the hexadecimal digest of the file at a URL.
+        changes: what its network has other than its preset: fields of `ResnetConfig`, and options
+            of `ResnetBuilder.from_preset`.
 
     Example:
         >>> from resnet_builder import list_weights
@@ -73,6 +75,7 @@ class PublishedWeights:
     parameters: str = ""
     licence: str = ""
     checksum: str = ""
+    changes: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def name(self) -> str:

@@ -9,6 +9,7 @@ from ..common.hub import download, is_repository
 from ..common.words import INTERFACE
 from .networks import PRESETS
 from .published_weights import PublishedWeights, in_table, published
+from .timm_arguments import translated
 
 CONFIG = "config.json"
 NEEDED = ("architecture", "num_classes", "input_size", "mean", "std")
@@ -64,22 +65,37 @@ def read_repository(repository: str) -> PublishedWeights:
 
 
 def _described(file: Path, repository: str) -> PublishedWeights:
-    config = json.loads(file.read_text(encoding="utf-8"))
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        settings = config.get("pretrained_cfg", {}) | config
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ValueError(f"the config.json of {repository!r} is broken: {error}") from error
     # Older repositories have all settings at the top level.
-    settings = config.get("pretrained_cfg", {}) | config
+    if settings.get("model_type") == "resnet" and "hidden_sizes" in settings:
+        raise ValueError(
+            f"{repository!r} is one of transformers, whose names of weights are not read yet. "
+            "Build the preset, and give load_weights(model, ..., rename=) a function from its "
+            "names to torchvision's: docs/howto/checkpoints.md has it"
+        )
     missing = [name for name in NEEDED if name not in settings]
     if missing:
         raise ValueError(
             f"the config.json of {repository!r} is not one of timm: it does not say "
             f"{', '.join(missing)}. Give a preset's name, and the repository as weights"
         )
-    _, rows, columns = settings["input_size"]
+    channels, rows, columns = settings["input_size"]
+    changes = translated(config.get("model_args") or {}, repository)
+    if len(settings["mean"]) != changes.pop("channels", channels):
+        raise ValueError(
+            f"the config.json of {repository!r} states a mean of {len(settings['mean'])} channels, "
+            "and another number of input channels"
+        )
     return PublishedWeights(
         library="timm",
         preset=settings["architecture"],
         tag=settings.get("tag", ""),
         source=repository,
-        classes=settings["num_classes"],
+        classes=changes.pop("classes", settings["num_classes"]),
         input_size=(rows, columns),
         crop_pct=settings.get("crop_pct"),
         interpolation=settings.get("interpolation", ""),
@@ -87,4 +103,5 @@ def _described(file: Path, repository: str) -> PublishedWeights:
         mean=tuple(settings["mean"]),
         std=tuple(settings["std"]),
         licence=settings.get("license", ""),
+        changes=changes,
     )

@@ -1,7 +1,7 @@
 """From the name of a network, of a checkpoint or of a repository to a config."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..common.shapes import image_shape
@@ -14,11 +14,20 @@ from .repositories import find_published
 
 @dataclass(frozen=True)
 class Named:
-    """A config, the name for its model, table or picture, and the checkpoint that it is of."""
+    """A config, the name for its model, table or picture, and the checkpoint that it is of.
+
+    `options` are those of `ResnetBuilder.from_preset` that the checkpoint's network needs.
+    """
 
     name: str
     config: ResnetConfig
     checkpoint: PublishedWeights | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def output_stride(self) -> int | None:
+        """The output stride of the checkpoint's network, if it is not the preset's."""
+        return self.options.get("output_stride")
 
 
 def _corrected(shape: tuple[int | None, ...]) -> str:
@@ -68,7 +77,11 @@ def _find(source: str | ResnetConfig | Named) -> Named:
     checkpoint = find_published(source)
     if checkpoint is None:
         return Named(source, find_preset(source))
-    config = find_preset(checkpoint.preset).replace(input_shape=checkpoint.input_shape)
+    known = {of.name for of in fields(ResnetConfig)}
+    changes: dict[str, Any] = {k: v for k, v in checkpoint.changes.items() if k in known}
+    changes["input_shape"] = checkpoint.input_shape
     if checkpoint.classes:
-        config = config.replace(classes=checkpoint.classes)
-    return Named(checkpoint.name, config, checkpoint)
+        changes["classes"] = checkpoint.classes
+    config = find_preset(checkpoint.preset).replace(**changes)
+    options = {name: value for name, value in checkpoint.changes.items() if name not in known}
+    return Named(checkpoint.name, config, checkpoint, options)

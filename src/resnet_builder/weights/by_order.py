@@ -1,14 +1,15 @@
-"""Files with numbers in place of names, identified by the network's order. Does not import Keras.
+"""Files with numbers in place of names. Does not import Keras.
 
-Keras names the original's layers conv2d_1, batch_normalization_1, ..., with numbers that continue
-those of models built before. The layers are identified by their order, which is the same here.
+Keras names layers conv2d_1, batch_normalization_1, ..., with numbers that continue those of models
+built before. In a file of the article's original they are identified by their order, which is the
+same here; in a file that describes its layers, by their connections.
 
 A .weights.h5 numbers the variables of a layer. Those of a layer that this package does not know
 are identified by the order of the variables in the network's layer of that name.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 from .checkpoints import Checkpoint
 from .layouts import KERAS
@@ -17,13 +18,20 @@ from .names import WeightName
 
 NAMED_BY_KERAS = re.compile(r"(conv2d|batch_normalization|dense)(_\d+)?/\w+")
 
-ARTICLE = Origin(
-    name="raghakot's keras-resnet, by the order of its layers",
-    layout=KERAS,
-    block="stage{stage}_block{block}_",
-    layers={},
-    epsilon=None,
-    stride_in_3x3=None,
+ARTICLE, BY_CONNECTIONS = (
+    Origin(
+        name=name,
+        layout=KERAS,
+        block="stage{stage}_block{block}_",
+        layers={},
+        is_own=True,
+        epsilon=None,
+        stride_in_3x3=None,
+    )
+    for name in (
+        "raghakot's keras-resnet, by the order of its layers",
+        "a network of Keras, by the connections of its layers",
+    )
 )
 
 
@@ -32,8 +40,8 @@ def is_by_order(checkpoint: Checkpoint) -> bool:
     return checkpoint.in_order and all(map(NAMED_BY_KERAS.fullmatch, checkpoint.shapes))
 
 
-def named_by_order(checkpoint: Checkpoint, weights: Iterable[WeightName]) -> Checkpoint:
-    """Rename a checkpoint to the network's names, which are in the order of its layers.
+def named_by_order(checkpoint: Checkpoint, weights: Iterable[WeightName]) -> dict[str, str]:
+    """The network's names, which are in the order of its layers, and the checkpoint's.
 
     Raises:
         ValueError: the numbers of layers differ.
@@ -50,20 +58,27 @@ def named_by_order(checkpoint: Checkpoint, weights: Iterable[WeightName]) -> Che
     for tensor in checkpoint.shapes:
         layer, _, variable = tensor.rpartition("/")
         names[f"{layer_here[layer]}/{variable}"] = tensor
-    return checkpoint.renamed(names)
+    return names
 
 
-def named_by_number(checkpoint: Checkpoint, weights: Iterable[WeightName]) -> Checkpoint:
-    """Rename numbered variables as those of the network's layer of the same name, if it has one."""
-    here, given = (_by_layer(names) for names in (map("/".join, weights), checkpoint.shapes))
+def named_by_number(tensors: Iterable[str], weights: Iterable[WeightName]) -> dict[str, str]:
+    """Names of variables for their numbers, where the network has a layer of that name."""
+    tensors = list(tensors)
+    here, given = (_by_layer(names) for names in (map("/".join, weights), tensors))
     names = {}
-    for tensor in checkpoint.shapes:
+    for tensor in tensors:
         layer, _, variable = tensor.rpartition("/")
-        own = here.get(layer, [])
+        own = next((here[name] for name in _ends(layer) if name in here), [])
         if own and given[layer] == [str(number) for number in range(len(own))]:
             variable = own[int(variable)]
         names[f"{layer}/{variable}" if layer else variable] = tensor
-    return checkpoint.renamed(names)
+    return names
+
+
+def _ends(layer: str) -> Iterator[str]:
+    """The name of a layer, and without the names of the models around it."""
+    parts = layer.split("/")
+    yield from ("/".join(parts[start:]) for start in range(len(parts)))
 
 
 def _by_layer(names: Iterable[str]) -> dict[str, list[str]]:
@@ -72,4 +87,13 @@ def _by_layer(names: Iterable[str]) -> dict[str, list[str]]:
     for name in names:
         layer, _, variable = name.rpartition("/")
         layers.setdefault(layer, []).append(variable)
+    return layers
+
+
+def shapes_by_layer(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, dict[str, tuple[int, ...]]]:
+    """The shapes of each layer's variables, from names such as `layer/variable`."""
+    layers: dict[str, dict[str, tuple[int, ...]]] = {}
+    for name, shape in shapes.items():
+        layer, _, variable = name.rpartition("/")
+        layers.setdefault(layer, {})[variable] = shape
     return layers

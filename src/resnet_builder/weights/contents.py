@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ..plan.network import Plan
+from .by_order import BY_CONNECTIONS
 from .checkpoints import Checkpoint
 from .expected import expected_weights
 from .names import CLASSIFIER, FIRST_CONVS
@@ -28,6 +29,9 @@ def contents(checkpoint: Checkpoint, plan: Plan) -> Contents:
     """
     found = recognise(checkpoint, expected_weights(plan))
     shapes, origin = found.checkpoint.shapes, found.origin
+    if origin is BY_CONNECTIONS:  # whose first convolution and last dense layer are the network's
+        dense, convs = ([s for s in shapes.values() if len(s) == rank] for rank in (2, 4))
+        return Contents(dense[-1][1] if dense else None, convs[0][2] if convs else None)
     kernels = {
         layer: origin.layout.keras_shape(kernel, shapes[tensor])
         for layer in (*FIRST_CONVS, CLASSIFIER)

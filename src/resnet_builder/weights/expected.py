@@ -1,10 +1,11 @@
 """The weights that a network needs from a checkpoint. Does not import Keras."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
-from ..plan.layers import Conv
+from ..config import ORIGINAL, ResnetConfig
+from ..plan.layers import BatchNorm, Conv
 from ..plan.names import LayerName, Place
 from ..plan.network import Plan
 from .layouts import TensorShape
@@ -20,11 +21,15 @@ class ExpectedWeights:
         stride_in_3x3: whether its bottlenecks halve the size in or after their 3x3 convolution, and
             not before it, which the shapes do not show; None if no bottleneck halves it.
         pads_stem_pool: whether zeros are padded before the stem's pool.
+        norms: convolutions, and the batch norms that come directly after them and nothing else.
+        is_original: whether it is a network of the article's original code.
     """
 
     shapes: Mapping[WeightName, TensorShape]
     stride_in_3x3: bool | None
     pads_stem_pool: bool = False
+    norms: Mapping[str, str] = field(default_factory=dict)
+    is_original: bool = False
 
     @cached_property
     def has_classifier(self) -> bool:
@@ -47,7 +52,15 @@ def expected_weights(plan: Plan) -> ExpectedWeights:
     }
     strides = {layer.name: layer.strides for layer in plan.layers if isinstance(layer, Conv)}
     pads_stem_pool = any(layer.name == STEM_POOL_PAD for layer in plan.layers)
-    return ExpectedWeights(shapes, stride_in_3x3(strides), pads_stem_pool)
+    inputs = [(layer.name, name) for layer in plan.layers for name in layer.inputs]
+    of_norms = {layer.name for layer in plan.layers if isinstance(layer, BatchNorm)}
+    return ExpectedWeights(
+        shapes,
+        stride_in_3x3(strides),
+        pads_stem_pool,
+        norms_after(inputs, strides, of_norms),
+        is_original(plan.config),
+    )
 
 
 STEM_POOL_PAD = "stem_pool_pad"
@@ -65,3 +78,36 @@ def stride_in_3x3(strides: Mapping[str, tuple[int, int]]) -> bool | None:
         if is_bottleneck and any(max(strides) > 1 for strides in convs.values()):
             return max(convs["conv1"]) == 1
     return None
+
+
+def norms_after(
+    inputs: Iterable[tuple[str, str]], convolutions: Collection[str], norms: Collection[str]
+) -> dict[str, str]:
+    """Compute `ExpectedWeights.norms`.
+
+    Args:
+        inputs: pairs of a layer and one of its inputs.
+    """
+    after: dict[str, list[str]] = {}
+    for layer, source in inputs:
+        after.setdefault(source, []).append(layer)
+    return {
+        conv: norm
+        for conv in convolutions
+        for norm in after.get(conv, ())[:1]
+        if norm in norms and len(after[conv]) == 1
+    }
+
+
+# Fields that differ among the original's networks, and that only matter in training.
+_FREE = (
+    *("block", "repetitions", "filters", "input_shape", "classes", "drop_path_rate"),
+    *("kernel_initializer", "classifier_initializer", "weight_decay", "batch_norm_momentum"),
+    "zero_init_last",
+)
+
+
+def is_original(config: ResnetConfig) -> bool:
+    """Whether a network is one of the article's original code."""
+    original = ResnetConfig(block="basic_block", repetitions=(1,), **ORIGINAL)
+    return config == original.replace(**{field: getattr(config, field) for field in _FREE})

@@ -4,13 +4,13 @@ To add an origin, add a row to `ORIGINS`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from string import Formatter
 from typing import Any, NamedTuple
 
-from ..plan.names import STEM, LayerName
+from ..plan.names import STEM, LayerName, Place
 from .layouts import KERAS, TORCH, Layout
 from .names import MOST_SPLITS, WeightName, known_weights
 
@@ -25,6 +25,35 @@ _COUNTS = {
 
 # First parts of the names of stems and stages, in networks that are not built here as well.
 _OF_ANY_STEM = re.compile(r"(stem|conv|bn|maxpool|layer)\d*")
+
+
+# Parts of names of what training keeps beside a network, and last parts of the names of counters,
+# in any checkpoint: they never are weights.
+_OF_TRAINING = frozenset(
+    (
+        *("optimizer", "optimizers", "optim", "opt", "opt_state", "optimizer_state"),
+        *("optimizer_states", "optimizer_state_dict", "optimizer_dict", "optimizer_weights"),
+        *("scheduler", "schedulers", "lr_scheduler", "lr_schedulers", "scheduler_state_dict"),
+        *("lr_scheduler_state_dict", "scaler", "grad_scaler", "scaler_state_dict", "amp"),
+        *("amp_scaler", "loss_scaler", "loss_scale", "criterion", "criterions", "loss", "losses"),
+        *("loss_fn", "loss_func", "loss_function", "rng_state", "rng_states", "cuda_rng_state"),
+        *("random_state", "callbacks", "loops", "metrics", "train_metrics", "val_metrics"),
+        *("test_metrics", "valid_metrics", "seed_generator"),
+    )
+)
+_COUNTERS = frozenset(
+    (
+        # thop; torch.optim.swa_utils; ema_pytorch; torchmetrics
+        *("total_ops", "total_params", "n_averaged", "num_updates", "initted", "step", "steps"),
+        *("tp", "fp", "tn", "fn", "correct", "total", "confmat", "mean_value", "sum_value"),
+    )
+)
+
+
+def is_never_weight(tensor: str) -> bool:
+    """Return whether a tensor of that name is no weight of a network, wherever it is from."""
+    parts = re.split("[./]", tensor)
+    return parts[-1] in _COUNTERS or not _OF_TRAINING.isdisjoint(parts)
 
 
 # Kinds of layers that other libraries name as their plain kin.
@@ -51,11 +80,10 @@ class Origin:
         layers: its names of other layers, or the ends of the names in a block; layers that are not
             listed have the same name.
         bare: layers whose only weight has no name of a variable after the layer's.
-        ignored: pattern of tensor names that are not weights here.
+        ignored: pattern of tensor names that are not weights here, and not worth a word.
         is_own: whether it is this package: its names tell kinds of norms and convolutions apart,
             and its kernels are already standardised.
         epsilon: epsilon of its batch norm; None if it is the network's.
-        folds_biases: whether its convolutions have biases to be folded into the batch norms.
         stride_in_3x3: whether its bottlenecks halve the size in their 3x3 convolution; None if it
             is as in the network.
         pads_stem_pool: whether zeros are padded before the stem's pool in all its networks.
@@ -69,7 +97,6 @@ class Origin:
     ignored: str = ""
     is_own: bool = False
     epsilon: float | None = 1e-5
-    folds_biases: bool = False
     stride_in_3x3: bool | None = True
     pads_stem_pool: bool = False
 
@@ -122,17 +149,37 @@ class Origin:
                 if _COUNTS[count][0] == "stage"
             )
         first = tensor.partition(self.layout.separator)[0]
+        if stage == 0 and first in self._stem_pool:  # the map of a stem is the one before its pool
+            return False
         return first in self._stem or _OF_ANY_STEM.fullmatch(first) is not None
+
+    def blocks(self, tensors: Iterable[str]) -> tuple[int, ...]:
+        """The number of blocks of each stage of the network that tensors are of."""
+        last: dict[int, int] = {}
+        for found in filter(None, (re.match(self._any_block, tensor) for tensor in tensors)):
+            numbers = {
+                of: int(number) - offset
+                for (of, offset), number in ((_COUNTS[k], n) for k, n in found.groupdict().items())
+            }
+            last[numbers["stage"]] = max(last.get(numbers["stage"], 0), numbers["block"])
+        return tuple(last[stage] for stage in sorted(last))
 
     @cached_property
     def _stem(self) -> frozenset[str]:
         """The first parts of this origin's names of stems."""
+        return self._first_parts(STEM, "")
+
+    @cached_property
+    def _stem_pool(self) -> frozenset[str]:
+        return self._first_parts(STEM, "pool")
+
+    def _first_parts(self, place: Place, role: str) -> frozenset[str]:
         _, others = known_weights()
         names = {weight: LayerName.parse(weight[0]) for weight in others}
         return frozenset(
             self.tensor(weight).partition(self.layout.separator)[0]
             for weight, name in names.items()
-            if name and name.place == STEM
+            if name and name.place == place and name.role.startswith(role)
         )
 
     @cached_property
@@ -276,7 +323,6 @@ ORIGINS = (
         block="conv{stage2}_block{block}_",
         layers=_KERAS_V1,
         epsilon=1.001e-5,
-        folds_biases=True,
         stride_in_3x3=False,
     ),
     # The same file; in its stack_residual_blocks_v2 the last block of a stage strides.

@@ -3,26 +3,42 @@
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ..plan.names import LayerName
+from ..config import ResnetConfig
+from ..plan.names import HEAD, LayerName
 from ..plan.network import Head, make_plan
 from ..presets.networks import PRESETS
 from .expected import ExpectedWeights, expected_weights
 from .layouts import TensorShape
-from .library_names import Origin
+from .library_names import Origin, is_never_weight
 from .names import CLASSIFIER, FIRST_CONVS, WeightName
 from .recognising import Recognised
+
+CLASSIFIER_KERNEL = (CLASSIFIER, "kernel")
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """A weight and its tensor, and the bias to subtract, if any."""
+    """A weight and its tensor.
+
+    Attributes:
+        bias: the bias to subtract, if any.
+        epsilon: epsilon of the checkpoint's batch norm; None if it is the network's.
+    """
 
     weight: WeightName
     tensor: str
     shape: TensorShape
     bias: str | None = None
+    epsilon: float | None = None
+
+
+class Classifier(NamedTuple):
+    """A layer of the shape of a classifier, under its name in the file."""
+
+    layer: str
+    classes: int
 
 
 class Problem(NamedTuple):
@@ -40,8 +56,9 @@ class Match:
         assignments: weights and their tensors; complete only if there are no problems.
         left_random: weights that are not loaded.
         adapted: adaptations of the checkpoint, in words.
-        unused: the file's names of the tensors that a network without a classifier leaves.
+        unused: the file's names of the tensors that are left.
         problems: mismatches.
+        classifiers: layers that may be the classifier, where there is none of its name.
     """
 
     assignments: tuple[Assignment, ...]
@@ -49,30 +66,64 @@ class Match:
     adapted: tuple[str, ...]
     unused: tuple[str, ...]
     problems: tuple[Problem, ...]
+    classifiers: tuple[Classifier, ...] = ()
 
 
-def match(found: Recognised, expected: ExpectedWeights, *, adapt: bool) -> Match:
+def match(
+    found: Recognised, expected: ExpectedWeights, *, adapt: bool, keep: bool = False
+) -> Match:
     """Compare a checkpoint with the weights that a network needs.
 
     Args:
         adapt: whether the classifier and the input channels may differ.
+        keep: whether weights that the checkpoint lacks are left as they are.
     """
-    pair = _Pair(found, expected, adapt)
+    pair = _Pair(found, expected, adapt, keep)
     return Match(
         assignments=tuple(pair.assignments()),
         left_random=pair.left_random,
         adapted=tuple(pair.adapted()),
         unused=tuple(pair.unused),
         problems=tuple(pair.problems()),
+        classifiers=tuple(pair.classifiers()) if CLASSIFIER_KERNEL in pair.lacking else (),
     )
 
 
-def fitting_presets(found: Recognised, *, adapt: bool, include_top: bool) -> list[str]:
-    """The presets that a checkpoint fits, with or without their classifier."""
-    head = Head(include_top=include_top)
-    plans = ((name, make_plan(config, head)) for name, config in PRESETS.items())
-    pairs = ((name, _Pair(found, expected_weights(plan), adapt)) for name, plan in plans)
-    return [name for name, pair in pairs if not any(pair.problems())]
+def fitting_presets(found: Recognised, *, include_top: bool) -> dict[bool, list[str]]:
+    """The presets that a checkpoint fits, by whether it must be adapted.
+
+    To plan all takes seconds: the others are left out by their blocks, and by the first of them.
+    """
+    fitting: dict[bool, list[str]] = {False: [], True: []}
+    blocks = found.origin.blocks(found.checkpoint.shapes)
+    for name, config in PRESETS.items():
+        if config.repetitions == blocks and _begins(found, config):
+            expected = expected_weights(make_plan(config, Head(include_top=include_top)))
+            for adapt in fitting:
+                if not any(_Pair(found, expected, adapt).problems()):
+                    fitting[adapt].append(name)
+                    break
+    return fitting
+
+
+def _begins(found: Recognised, config: ResnetConfig) -> bool:
+    """Whether the stem and the first block of a network are in a checkpoint."""
+    first: dict[str, Any] = {
+        "repetitions": (1,),
+        "block": config.stage_blocks[:1],
+        "filters": config.stage_filters[:1],
+        "widths": config.widths and (config.widths[0][:1],),
+    }
+    layers = make_plan(config.replace(**first), Head(include_top=False)).layers
+    shapes = {
+        (layer.name, variable): shape
+        for layer in layers
+        for variable, shape in layer.weights.items()
+        if (name := LayerName.parse(layer.name)) and name.place != HEAD
+    }
+    expected = ExpectedWeights(shapes, stride_in_3x3=None)
+    pair = _Pair(found, expected, adapt=True)
+    return not any(pair.missing_and_misshapen())
 
 
 @dataclass(frozen=True)
@@ -82,6 +133,7 @@ class _Pair:
     found: Recognised
     expected: ExpectedWeights
     adapt: bool
+    keep: bool = False
 
     @property
     def origin(self) -> Origin:
@@ -101,16 +153,21 @@ class _Pair:
 
     def adapted(self) -> Iterator[str]:
         """The adaptations of the checkpoint, in words."""
+        if kept := [weight for weight in self.left_random if not self._is_head(weight)]:
+            layers = list(dict.fromkeys(layer for layer, _ in kept))
+            more = ", ..." if len(layers) > 5 else ""
+            yield f"left as they were: {len(kept)} weights of {', '.join(layers[:5])}{more}"
         if self._other_head:
             yield f"the classifier is left as it was: {self._other_head}"
         for weight, (_, _, given, _) in self._stems_of_other_channels.items():
             yield f"{given} input channels to {self.expected.shapes[weight][2]}"
         if self._folded_biases:
-            yield f"{len(self._folded_biases)} biases of convolutions into batch norm"
+            count = len(self._folded_biases)
+            yield f"{count} bias{'es' * (count > 1)} of convolutions into batch norm"
 
     def problems(self) -> Iterator[Problem]:
         """The mismatches, in the order of the network, then of the tensors' names."""
-        yield from self._missing_and_misshapen()
+        yield from self.missing_and_misshapen()
         yield from self._unexpected()
         if self._other_strides:
             yield Problem("strides", self._other_strides)
@@ -121,8 +178,20 @@ class _Pair:
     @cached_property
     def left_random(self) -> tuple[WeightName, ...]:
         """Weights that are not loaded."""
-        head = (weight for weight in self.expected.shapes if weight[0] == CLASSIFIER)
-        return tuple(head) if self._other_head else ()
+        return tuple(
+            weight
+            for weight in self.expected.shapes
+            if (self._other_head and self._is_head(weight))
+            or (self.keep and weight in self.lacking)
+        )
+
+    @cached_property
+    def lacking(self) -> Set[WeightName]:
+        """Weights that the checkpoint does not have."""
+        return {w for w in self.expected.shapes if self.origin.tensor(w) not in self.checkpoint}
+
+    def _is_head(self, weight: WeightName) -> bool:
+        return weight[0] == CLASSIFIER
 
     @cached_property
     def _wanted(self) -> dict[WeightName, TensorShape]:
@@ -134,7 +203,8 @@ class _Pair:
         shape = self.checkpoint.get(self.origin.tensor(weight))
         return None if shape is None else self.origin.layout.keras_shape(weight, shape)
 
-    def _missing_and_misshapen(self) -> Iterator[Problem]:
+    def missing_and_misshapen(self) -> Iterator[Problem]:
+        """The problems of the network's own weights."""
         for weight, shape in self._wanted.items():
             tensor, given = self.origin.tensor(weight), self._given(weight)
             if given is None:
@@ -160,15 +230,11 @@ class _Pair:
     @cached_property
     def _folded_biases(self) -> dict[str, str]:
         """Biases of convolutions without bias here, by the mean that they are folded into."""
-        if not self.origin.folds_biases:
-            return {}
-        weights, tensor = self.expected.shapes, self.origin.tensor
+        tensor = self.origin.tensor
         biases = {
-            tensor((layer, variable)): tensor((conv, "bias"))
-            for layer, variable in weights
-            if variable == "moving_mean"
-            and (name := LayerName.parse(layer))
-            and (conv := str(name.companion("conv")), "bias") not in weights
+            tensor((norm, "moving_mean")): tensor((conv, "bias"))
+            for conv, norm in self.expected.norms.items()
+            if (conv, "bias") not in self.expected.shapes
         }
         return {
             mean: bias
@@ -179,39 +245,61 @@ class _Pair:
     @cached_property
     def _other_head(self) -> str:
         """The difference of the checkpoint's classifier in words, if it may differ; else empty."""
-        wanted = self.expected.shapes.get((CLASSIFIER, "kernel"))
+        wanted = self.expected.shapes.get(CLASSIFIER_KERNEL)
         if not self.adapt or wanted is None:
             return ""
-        kernel, bias = self._given((CLASSIFIER, "kernel")), self._given((CLASSIFIER, "bias"))
+        kernel, bias = self._given(CLASSIFIER_KERNEL), self._given((CLASSIFIER, "bias"))
         if kernel is None and bias is None:
             return "the checkpoint has none"
         if kernel is None or bias is None:
-            return ""
+            return "the checkpoint has another kind"
         fits = kernel[:1] == wanted[:1] and kernel[1:] == bias
         return "other classes" if fits and kernel != wanted else ""
 
+    def classifiers(self) -> Iterator[Classifier]:
+        """The layers of another name that have the shape of a classifier."""
+        wanted, layout = self.expected.shapes.get(CLASSIFIER_KERNEL), self.origin.layout
+        inside = {self.found.names[name]: self.checkpoint[name] for name in self._not_needed}
+        others = inside | dict(self.found.beside)
+        for name, shape in others.items():
+            layer = layout.layer(name)
+            bias = others.get(layout.tensor(layer, "bias"))
+            if wanted is None or bias is None or name != layout.tensor(layer, "kernel"):
+                continue
+            kernel = layout.keras_shape(CLASSIFIER_KERNEL, shape) if len(shape) > 1 else ()
+            if kernel[:1] == wanted[:1] and kernel[1:] == bias:
+                yield Classifier(layer, bias[0])
+
     @cached_property
     def unused(self) -> tuple[str, ...]:
-        """What a network without a classifier leaves: later stages, heads, tensors beside it."""
-        if self.expected.has_classifier:
-            return ()
-        after = (self.found.prefix + name for name in self._not_needed if not self._inside(name))
-        return (*sorted(after), *self._beside)
+        """What is left: later stages, heads, tensors beside the network."""
+        left = (self.found.names[name] for name in self._not_needed if self._is_left(name))
+        beside = (n for n in self._beside if self._leaves_heads or is_never_weight(n))
+        return (*sorted(left), *beside)
 
     def _unexpected(self) -> Iterator[Problem]:
         for tensor in sorted(self._not_needed):
-            if self.expected.has_classifier or self._inside(tensor):
+            if not self._is_left(tensor):
                 yield Problem("unexpected", f"{tensor} {self.checkpoint[tensor]}")
-        for tensor in self._beside if self.expected.has_classifier else ():
-            words = f"{tensor} {self.found.beside[tensor]}, beside {self.found.prefix!r}"
-            yield Problem("unexpected", words)
+        for tensor in () if self._leaves_heads else self._beside:
+            if not is_never_weight(tensor):
+                words = f"{tensor} {self.found.beside[tensor]}, beside {self.found.prefix!r}"
+                yield Problem("unexpected", words)
+
+    @cached_property
+    def _leaves_heads(self) -> bool:
+        """Whether the network has no classifier, or the checkpoint's own is not used."""
+        return bool(self._other_head) or not self.expected.has_classifier
+
+    def _is_left(self, tensor: str) -> bool:
+        return self._leaves_heads and not self._inside(tensor)
 
     def _inside(self, tensor: str) -> bool:
         return self.origin.is_inside(tensor, self.expected.last_stage)
 
     @cached_property
     def _not_needed(self) -> Set[str]:
-        used = {self.origin.tensor(weight) for weight in self.expected.shapes}
+        used = {self.origin.tensor(weight) for weight in self._wanted}
         used.update(self._folded_biases.values())
         return {name for name in self.checkpoint.keys() - used if not self.origin.is_ignored(name)}
 
@@ -227,7 +315,7 @@ class _Pair:
         places = {True: "3x3 convolution", False: "first 1x1 convolution"}
         return (
             f"bottlenecks stride in their {places[here]}, and in {self.origin.name} in the "
-            f"{places[there]}"
+            f"{places[there]}; the names and shapes do not show it"
         )
 
 

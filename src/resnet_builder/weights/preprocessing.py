@@ -65,7 +65,8 @@ def preprocessing(
     Args:
         source: a name of `list_weights()` such as `"resnet50.a1_in1k"`; a preset's name for its
             `weights="imagenet"` checkpoint; or a repository of the Hugging Face Hub, such as
-            `"timm/resnet18.tv_in1k"`, whose `config.json` is read if it is not in the table.
+            `"timm/resnet18.tv_in1k"`, whose `config.json` is read if it is not in the table, or a
+            local folder with its files.
         size: instead of `source`, the input size of a network: one side, or rows and columns.
         mean: with `size`, the mean of each channel for values from 0 to 1. Default: ImageNet's.
         std: with `size`, the standard deviations likewise.

@@ -1,18 +1,19 @@
 """The origin of a checkpoint, recognised by its names. Does not import Keras."""
 
+import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from itertools import islice
 
 from ..common.checks import shortened
-from .by_order import ARTICLE, is_by_order, named_by_number, named_by_order
+from .by_order import ARTICLE, BY_CONNECTIONS, is_by_order, named_by_number, named_by_order
 from .checkpoints import Checkpoint
 from .expected import ExpectedWeights
 from .keras_hub import CONFIG_FILE
 from .layouts import TensorShape
-from .library_names import ORIGINS, Origin
-from .names import WeightName, is_known
+from .library_names import ORIGINS, Origin, is_never_weight
+from .names import CLASSIFIER, FIRST_CONVS, WeightName, is_known
 
 # An origin is recognised if it explains this fraction of the checkpoint's names, or if this
 # fraction of the network's weights is in the checkpoint under its names.
@@ -20,6 +21,11 @@ ENOUGH = 0.5
 
 # A prefix is another network's if it has this fraction of the largest network's tensors in blocks.
 ANOTHER_NETWORK = 0.1
+
+# Libraries whose names are known and not read: a pattern of a name, and the library.
+NOT_READ = (
+    (r"(.*\.)?encoder\.stages\.\d+\.layers\.\d+\..*convolution\.weight", "transformers' ResNet"),
+)
 
 
 @dataclass(frozen=True)
@@ -30,20 +36,27 @@ class Recognised:
         checkpoint: the network's tensors, without the prefix.
         origin: the library that the names are from.
         prefix: prefix of the network's names in the file.
+        names: names of the network's tensors, and those in the file.
         beside: names and shapes of the file's other tensors.
+        unknown: why the names do not show the origin, where the layers' connections are to show it.
     """
 
     checkpoint: Checkpoint
     origin: Origin
     prefix: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
     beside: Mapping[str, TensorShape] = field(default_factory=dict)
+    unknown: str = ""
 
 
-def recognise(checkpoint: Checkpoint, expected: ExpectedWeights) -> Recognised:
+def recognise(
+    checkpoint: Checkpoint, expected: ExpectedWeights, given: Set[str] = frozenset()
+) -> Recognised:
     """Recognise a checkpoint's origin, and return the checkpoint under the origin's names.
 
     Args:
         expected: the weights of the network to load into.
+        given: names that the user gave, which may be the network's without its prefix.
 
     Raises:
         ValueError: no origin fits, there are several networks, or the layers have no names.
@@ -54,18 +67,46 @@ def recognise(checkpoint: Checkpoint, expected: ExpectedWeights) -> Recognised:
             "Load it with model.load_weights into the network that wrote it, and save it with a "
             f"newer Keras; a preset of keras-hub loads as a folder with its {CONFIG_FILE}"
         )
-    if is_by_order(checkpoint):
-        return Recognised(named_by_order(checkpoint, expected.shapes), ARTICLE)
-    checkpoint = named_by_number(checkpoint, expected.shapes)
+    if is_by_order(checkpoint) and not checkpoint.settings:
+        return _original(checkpoint, expected)
+    in_file = named_by_number(checkpoint.shapes, expected.shapes)
+    shapes = {name: checkpoint.shapes[old] for name, old in in_file.items()}
+    tensors = [name for name in shapes if not is_never_weight(name)]
     unknown = [weight for weight in expected.shapes if not is_known(weight)]
-    fits = [_fit(origin, checkpoint.shapes, unknown) for origin in ORIGINS]
+    fits = [_fit(origin, tensors, unknown) for origin in ORIGINS]
     best = max(fits, key=lambda fit: fit.explained)
-    if problem := _problem(best, checkpoint, expected):
+    if max(best.explained, _present(best, shapes, expected)) < ENOUGH:
+        problem = _of_no_origin(checkpoint)
+        if not checkpoint.settings:
+            raise ValueError(f"cannot load {checkpoint.name}: {problem}")
+        return Recognised(checkpoint, BY_CONNECTIONS, unknown=problem)
+    if len(best.networks) > 1:
+        problem = _of_several(best, shapes, expected)
         raise ValueError(f"cannot load {checkpoint.name}: {problem}")
-    names = _names(best, checkpoint.shapes)
+    names = {
+        name.removeprefix(best.prefix): name for name in tensors if name.startswith(best.prefix)
+    }
+    names |= {name: name for name in tensors if name in best.others}
+    for name in given & shapes.keys():
+        place = best.origin.place(name)
+        if place and not place.prefix:
+            names.setdefault(name, name)
     inside = set(names.values())
-    beside = {name: shape for name, shape in checkpoint.shapes.items() if name not in inside}
-    return Recognised(checkpoint.renamed(names), best.origin, best.prefix, beside)
+    names = {name: in_file[old] for name, old in names.items()}
+    beside = {in_file[name]: shape for name, shape in shapes.items() if name not in inside}
+    return Recognised(checkpoint.renamed(names), best.origin, best.prefix, names, beside)
+
+
+def _original(checkpoint: Checkpoint, expected: ExpectedWeights) -> Recognised:
+    if not expected.is_original:
+        raise ValueError(
+            f"cannot load {checkpoint.name}: its layers have the names that Keras gives, and it "
+            "does not say what they compute; by their order alone, only the networks of "
+            "ResnetBuilder.build are loaded. Save the whole model where it was made, "
+            "model.save('net.keras'), and load that"
+        )
+    names = named_by_order(checkpoint, expected.shapes)
+    return Recognised(checkpoint.renamed(names), ARTICLE, names=names)
 
 
 @dataclass(frozen=True)
@@ -107,41 +148,87 @@ def _networks(in_blocks: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(prefix for prefix, count in in_blocks.items() if count >= least)
 
 
-def _present(fit: _Fit, checkpoint: Checkpoint, expected: ExpectedWeights) -> float:
+def _present(fit: _Fit, shapes: Mapping[str, TensorShape], expected: ExpectedWeights) -> float:
     """The fraction of a network's weights that are in a checkpoint; `others` do not count."""
     names = [
         fit.prefix + fit.origin.tensor(weight) for weight in expected.shapes if is_known(weight)
     ]
-    return len(checkpoint.shapes.keys() & set(names)) / len(names) if names else 0.0
+    return len(shapes.keys() & set(names)) / len(names) if names else 0.0
 
 
-def _problem(best: _Fit, checkpoint: Checkpoint, expected: ExpectedWeights) -> str:
-    if max(best.explained, _present(best, checkpoint, expected)) < ENOUGH:
-        names = ", ".join(map(shortened, islice(checkpoint.shapes, 5)))
-        known = "; ".join(origin.name for origin in (*ORIGINS, ARTICLE))
+def _of_no_origin(checkpoint: Checkpoint) -> str:
+    some = ", ".join(map(shortened, islice(checkpoint.shapes, 5)))
+    for pattern, library in NOT_READ:
+        if any(re.fullmatch(pattern, name) for name in checkpoint.shapes):
+            return (
+                f"its names are those of {library}, such as {some}, ..., which are not read yet. "
+                "Give load_weights(..., rename=) a function from them to torchvision's names: "
+                "docs/howto/checkpoints.md has it"
+            )
+    known = "; ".join(origin.name for origin in (*ORIGINS, ARTICLE))
+    return (
+        f"its names are not of a known origin. It has {some}, ...; the known origins are: {known}. "
+        "If it is one of them but for its names, give load_weights(..., rename=) a dict, such as "
+        "{'head.fc': 'fc'}, or a function from each name to the origin's"
+    )
+
+
+# Several networks --------------------------------------------------------------------------------
+
+
+def _of_several(fit: _Fit, shapes: Mapping[str, TensorShape], expected: ExpectedWeights) -> str:
+    called = {prefix: shortened(prefix) or "no prefix" for prefix in fit.networks}
+    more = ", ..." if len(called) > 5 else ""
+    first = ", ".join(islice(called.values(), 5))
+    begin = f"it holds several networks; their names begin with {first}"
+    fitting = [prefix for prefix in fit.networks if _has_all(fit, prefix, shapes, expected)]
+    if not fitting:
         return (
-            f"its names are not of a known origin. It has {names}, ...; the known origins are: "
-            f"{known}"
+            f"{begin}{more}; none of them fits: leave out all but one with load_weights(..., skip=)"
         )
-    if len(best.networks) > 1:
-        prefixes = [shortened(prefix) or "no prefix" for prefix in best.networks]
-        more = ", ..." if len(prefixes) > 5 else ""
-        return (
-            f"it holds several networks; their names begin with {', '.join(prefixes[:5])}{more}: "
-            f"leave out all but one with load_weights(..., skip={_all_but_one(best)})"
-        )
-    return ""
+    which = " and ".join(called[prefix] for prefix in fitting)
+    of_fit = "" if len(fitting) == len(called) else f", of which {which} fits"
+    skip = shortened(str(_all_but(fitting[0], fit, shapes)))
+    return f"{begin}{more}{of_fit}: leave out all but one with load_weights(..., skip={skip})"
 
 
-def _names(fit: _Fit, tensors: Collection[str]) -> dict[str, str]:
-    """The names of the network's tensors without the prefix, and in the file."""
-    inside = {
-        name.removeprefix(fit.prefix): name for name in tensors if name.startswith(fit.prefix)
+def _has_all(
+    fit: _Fit, prefix: str, shapes: Mapping[str, TensorShape], expected: ExpectedWeights
+) -> bool:
+    """Whether the network of a prefix is the expected one, but for its ends."""
+    origin = fit.origin
+    wanted = {
+        prefix + origin.tensor(weight): weight
+        for weight in expected.shapes
+        if weight[0] != CLASSIFIER
     }
-    return inside | {name: name for name in tensors if name in fit.others}
+    if not wanted.keys() <= shapes.keys() or any(
+        origin.layout.keras_shape(weight, shapes[name]) != expected.shapes[weight]
+        for name, weight in wanted.items()
+        if weight[0] not in FIRST_CONVS
+    ):
+        return False
+    places = {name: origin.place(name) for name in shapes}
+    in_blocks = {
+        name
+        for name, place in places.items()
+        if place and place.in_block and place.prefix == prefix
+        if origin.is_inside(name.removeprefix(prefix), expected.last_stage)
+        if not origin.is_ignored(name)
+    }
+    biases = {prefix + origin.tensor((conv, "bias")) for conv in expected.norms}
+    return in_blocks <= wanted.keys() | biases
 
 
-def _all_but_one(fit: _Fit) -> str:
+def _all_but(kept: str, fit: _Fit, shapes: Mapping[str, TensorShape]) -> list[str]:
     """Patterns for `skip` that leave one of several networks."""
-    kept = "" if "" in fit.networks else fit.prefix
-    return shortened(str([f"{prefix}*" for prefix in fit.networks if prefix != kept]))
+    patterns: list[str] = []
+    for prefix in fit.networks:
+        if not kept.startswith(prefix):
+            patterns.append(f"{prefix}*")
+        elif prefix != kept:
+            separator = fit.origin.layout.separator
+            inside = (n for n in shapes if (at := fit.origin.place(n)) and at.prefix == prefix)
+            parts = (name.removeprefix(prefix).partition(separator)[0] for name in inside)
+            patterns += dict.fromkeys(f"{prefix}{part}{separator}*" for part in parts)
+    return patterns

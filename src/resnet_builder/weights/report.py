@@ -21,7 +21,7 @@ class WeightsReport:
         adapted: adaptations of the checkpoint, in words; empty if there were none.
         left_random: names of the weights that were not loaded.
         unused: the checkpoint's names of the tensors that were not loaded: those that were skipped,
-            and those that a network without a classifier leaves.
+            that a network without a classifier leaves, or that are no weights.
         prefix: prefix of the network's names in the checkpoint, such as `"backbone."`.
         notes: what to check, in sentences.
 
@@ -34,6 +34,7 @@ class WeightsReport:
         >>> print(load_weights(body, arrays))
         15 tensors from the dict, named as in resnet_builder
         - unused: 2 tensors of predictions
+        - it does not say what its layers compute (activation, padding, strides, epsilon, ...)
     """
 
     source: str

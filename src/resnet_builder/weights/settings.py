@@ -1,88 +1,203 @@
-"""The settings of layers in a `.keras` file, which the shapes of its weights do not show."""
+"""Comparison of what the layers of a file and of a network compute, which no shape shows."""
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
+from itertools import permutations
 from math import prod
+from operator import itemgetter
 from typing import Any
 
-import keras
+from ..common.recursion import room_for
+from .described_graph import COMMUTATIVE, GLOBAL_POOLS, INPUT, DescribedGraph, Key, Node, default
+from .names import CLASSIFIER
 
-from ..common.lazy_tensorflow import without_tensorflow
-from ..plan.names import STEM, LayerName, Place
+Shapes = Mapping[str, Mapping[str, tuple[int, ...]]]  # of variables, by layer
 
-# Class -> its settings that change what it computes, but for dilation.
-COMPARED = {
-    "Activation": ("activation",),
-    "Conv2D": ("strides", "padding", "groups"),
-    "MaxPooling2D": ("strides", "pool_size", "padding"),
-    "AveragePooling2D": ("strides", "pool_size", "padding"),
-    "ZeroPadding2D": ("padding",),
-}
+# The most inputs of an addition that are compared in every order.
+REORDERED = 4
 
-# Roles of layers that only compute in training, or change the order of axes.
-NOT_COMPARED = ("drop_path", "permute")
+# More comparisons of tensors than any network needs.
+MOST_COMPARED = 10**6
 
 
-def other_settings(
-    model: keras.Model, prefix: str, settings: Mapping[str, Any], file_prefix: str
-) -> Iterator[str]:
-    """The differences between a network's stem and blocks and those in a file, in words.
+class Comparison:
+    """The comparison of a network's graph with that of a file.
 
-    Strides that have become dilation are no difference. Layers of blocks that only one of the two
-    has are not compared.
+    Strides that have become dilation are no difference.
 
-    Args:
-        prefix: prefix of the network's layers.
-        settings: serialised layers of the file, by name.
-        file_prefix: their prefix.
+    Attributes:
+        pairs: layers with weights, and the file's layers that are loaded into them.
+        differences: the differences, in words.
+        before: the file's layers that give its network the input.
     """
-    with without_tensorflow():
-        here = _by_name(((layer.name, layer.get_config()) for layer in model.layers), prefix)
-    there = _by_name(((name, layer["config"]) for name, layer in settings.items()), file_prefix)
-    classes = {layer.name: type(layer).__name__ for layer in model.layers}
-    blocks = {name.place for name in here} & {name.place for name in there}
-    if blocks == {STEM}:  # of which a network for its feature map has only a part
-        there = {name: settings for name, settings in there.items() if name in here}
-    dilated = _total_stride(here, blocks) < _total_stride(there, blocks)
-    unstrided = {
-        str(name)
-        for name in here.keys() & there.keys()
-        if dilated and _stride(here[name]) == 1 < _stride(there[name])
-    }
-    for name in dict.fromkeys((*here, *there)):
-        if name.place not in blocks or name.role in NOT_COMPARED:
-            continue
-        if str(name).removesuffix("_pad") in unstrided:
-            continue
-        if name not in there or name not in here:
-            yield f"{name} is {'only in the file' if name in there else 'not in the file'}"
-            continue
-        for setting in COMPARED.get(classes[f"{prefix}{name}"], ()):
-            saved, own = (_as_json(layers[name].get(setting)) for layers in (there, here))
-            # Windows of one pixel have no padding; they were saved with "same" before.
-            of_pixels = setting == "padding" and _as_json(here[name].get("pool_size")) == [1, 1]
-            if saved != own and not of_pixels:
-                yield f"{name} has {setting}={saved} there and {own} here"
+
+    def __init__(
+        self,
+        here: DescribedGraph,
+        there: DescribedGraph,
+        *,
+        pairs: Mapping[str, str] | None = None,
+        shapes: tuple[Shapes, Shapes] = ({}, {}),
+        prefixes: tuple[str, str] = ("", ""),
+        same_names: bool = False,
+        paths: bool = True,
+    ) -> None:
+        """Compare two graphs.
+
+        Args:
+            here, there: the network's graph, and the file's.
+            pairs: as the attribute. Default: the layers that have the same place in both graphs and
+                the same `shapes` of their weights.
+            prefixes: prefixes of the names of the network's layers, here and there.
+            same_names: whether the file's layers have the names of the network's.
+            paths: whether to compare what lies between the pairs, too.
+        """
+        self._here, self._there, self._shapes = here, there, shapes
+        self._prefixes, self._same_names = prefixes, same_names
+        self._is_pairing = pairs is None
+        self._compared = 0
+        with room_for(sum(1 for _ in here.calls())):
+            for self._lenient in (True, False):
+                self.pairs = dict(pairs or {})
+                self.before: dict[str, None] = {}
+                self._deepest = (0, [""])
+                self._equal: dict[tuple[Key, Key], None] = {}
+                self.differences = tuple(dict.fromkeys(self._all(paths)))
+                if self._is_pairing and self.differences:
+                    self.differences = tuple(self._deepest[1])
+                if self._is_dilated:
+                    break
+
+    @property
+    def epsilons(self) -> dict[str, float]:
+        """The epsilons of the file's batch norms, by the network's layer."""
+        nodes = {layer: self._there.node((there, 0)) for layer, there in self.pairs.items()}
+        return {
+            layer: _value(node, "epsilon")
+            for layer, node in nodes.items()
+            if node.kind == "BatchNormalization"
+        }
+
+    @property
+    def _is_dilated(self) -> bool:
+        """Whether the file's network has the larger stride."""
+        pairs = [((here, 0), (there, 0)) for here, there in self.pairs.items()]
+        equal = list(dict.fromkeys([*self._equal, *pairs]))
+        here = prod(_stride(self._here.node(own)) for own, _ in equal)
+        return here < prod(_stride(self._there.node(other)) for _, other in equal)
+
+    def _all(self, paths: bool) -> Iterator[str]:
+        for here, there in self.pairs.items():
+            own, other = self._here.node((here, 0)), self._there.node((there, 0))
+            found = list(self._of_settings(own, other))
+            yield from found or (self._of_inputs(own, other) if paths else ())
+        for end in self._here.outputs() if paths else ():
+            yield from self._of_end(end)
+
+    def _of_end(self, end: Key) -> list[str]:
+        """The difference of what follows the last weights."""
+        own = self._here.node(end := self._here.source(end))
+        while own.kind in GLOBAL_POOLS:  # of a network without a classifier, which may have any
+            own = self._here.node(end := self._here.source(own.inputs[0]))
+        if own.layer in self.pairs:
+            return []
+        same = self._prefixes[1] + self._name(own, 0)
+        ends = [(same, 0)] if self._same_names and same in self._there else self._there.calls()
+        first: list[str] = []
+        for there in reversed(list(ends)):
+            found = self._between(end, there)
+            if not found:
+                return []
+            first = first or found
+        return first
+
+    # One pair of calls ---------------------------------------------------------------------------
+
+    def _between(self, here: Key, there: Key) -> list[str]:
+        """The differences of two tensors, the first that are found."""
+        pair = self._here.source(here), self._there.source(there)
+        if pair in self._equal:
+            return []
+        self._compared += 1
+        if self._compared > MOST_COMPARED:
+            raise ValueError("its layers can be joined in too many ways")
+        known: tuple[dict[Any, Any], ...] = (self.pairs, self.before, self._equal)
+        before = [len(of) for of in known]
+        found = self._of_nodes(self._here.node(pair[0]), self._there.node(pair[1]))
+        if not found:
+            self._equal[pair] = None
+        elif self._is_pairing:
+            # Of all places where the graphs could be joined, the one that went furthest tells most.
+            self._deepest = max(self._deepest, (sum(before), found), key=itemgetter(0))
+            for of, count in zip(known, before, strict=True):
+                while len(of) > count:
+                    of.popitem()
+        return found
+
+    def _of_nodes(self, own: Node, other: Node) -> list[str]:
+        here, there = own.layer, other.layer
+        if own.kind == INPUT and there not in self.pairs.values():
+            self.before |= {} if other.kind == INPUT else {there: None}
+            return []
+        if here in self.pairs or there in self.pairs.values():
+            return [] if self.pairs.get(here) == there else [self._unlike(own, other)]
+        shapes = [of.get(layer, {}) for of, layer in zip(self._shapes, (here, there), strict=True)]
+        if own.kind != other.kind or shapes[0] != shapes[1]:
+            return [self._unlike(own, other)]
+        if self._is_pairing and shapes[0]:
+            self.pairs[here] = there
+        return list(self._of_settings(own, other)) or self._of_inputs(own, other)
+
+    def _of_inputs(self, own: Node, other: Node) -> list[str]:
+        if len(own.inputs) != len(other.inputs):
+            numbers = f"{len(other.inputs)} inputs there and {len(own.inputs)} here"
+            return [f"{self._name(own, 0)} has {numbers}"]
+        is_any_order = own.kind in COMMUTATIVE and len(own.inputs) <= REORDERED
+        first: list[str] = []
+        for order in permutations(other.inputs) if is_any_order else [other.inputs]:
+            pairs = zip(own.inputs, order, strict=True)
+            found = next(filter(None, (self._between(*pair) for pair in pairs)), [])
+            if not found:
+                return []
+            first = first or found
+        return first
+
+    def _of_settings(self, own: Node, other: Node) -> Iterator[str]:
+        if own.kind != other.kind:
+            yield self._unlike(own, other)
+            return
+        ignored = {"dilation_rate"}  # of which a checkpoint decides nothing
+        if own.kind == "BatchNormalization":
+            ignored.add("epsilon")  # it is corrected in the variance
+        if self._name(own, 0) == CLASSIFIER:
+            ignored.add("activation")  # an option of the model
+        if self._lenient and _stride(own) == 1 < _stride(other):
+            ignored |= {"strides", "padding", "pool_size"}
+        for setting in dict.fromkeys((*own.settings, *other.settings)):
+            here, there = _value(own, setting), _value(other, setting)
+            if setting not in ignored and here != there:
+                if setting == "padding" and own.written.get(setting) != other.written.get(setting):
+                    here, there = own.written.get(setting), other.written.get(setting)
+                yield f"{self._name(own, 0)} has {setting}={there} there and {here} here"
+
+    # Words ---------------------------------------------------------------------------------------
+
+    def _name(self, node: Node, of: int) -> str:
+        return node.layer.removeprefix(self._prefixes[of])
+
+    def _unlike(self, own: Node, other: Node) -> str:
+        here, there = self._name(own, 0), self._name(other, 1)
+        if self._same_names and self._prefixes[1] + here not in self._there:
+            return f"{here} is not in the file"
+        if self._same_names and self._prefixes[0] + there not in self._here:
+            return f"{there} is only in the file"
+        return f"{there} ({other.kind}) is there where {here} ({own.kind}) is here"
 
 
-def _by_name(layers: Iterable[tuple[str, Any]], prefix: str) -> dict[LayerName, Any]:
-    """The settings of the stem's and the blocks' layers by name without the prefix."""
-    read = ((LayerName.parse(name, prefix), settings) for name, settings in layers)
-    return {
-        name.without_prefix: settings
-        for name, settings in read
-        if name and (name.place.block or name.place == STEM)
-    }
+def _value(node: Node, setting: str) -> Any:
+    return node.settings[setting] if setting in node.settings else default(node.kind, setting)
 
 
-def _total_stride(layers: Mapping[LayerName, Any], blocks: Set[Place]) -> int:
-    return prod(_stride(settings) for name, settings in layers.items() if name.place in blocks)
-
-
-def _stride(settings: Mapping[str, Any]) -> int:
+def _stride(node: Node) -> int:
     """The product of both strides; 1 for a layer without strides."""
-    return prod(_as_json(settings.get("strides", [1])))
-
-
-def _as_json(value: Any) -> Any:
-    """A value as JSON has it."""
-    return list(map(_as_json, value)) if isinstance(value, list | tuple) else value
+    strides = node.settings.get("strides", 1)
+    return prod(strides) if isinstance(strides, list) else int(strides)

@@ -34,9 +34,10 @@ def to_weight(
     if assignment.bias:
         # gamma * (x + bias - mean) / ... is a batch norm of x alone with the mean (mean - bias).
         array = array - _read(checkpoint, assignment.bias)
-    if variable == "moving_variance" and origin.epsilon is not None:
-        # The variance + epsilon is then the same with the network's epsilon as with the origin's.
-        array = array + np.float32(origin.epsilon - epsilon)
+    of_file = origin.epsilon if assignment.epsilon is None else assignment.epsilon
+    if variable == "moving_variance" and of_file is not None:
+        # The variance + epsilon is then the same with the network's epsilon as with the file's.
+        array = array + np.float32(of_file - epsilon)
     with np.errstate(over="ignore"):
         array = array.astype(getattr(ml_dtypes, dtype, dtype))
     if not np.isfinite(array).all():

@@ -1,0 +1,89 @@
+"""The arguments of timm's networks that a repository's `config.json` may state.
+
+timm models/resnet.py and resnetv2.py; layers/create_act.py, create_norm.py, create_attn.py and
+blur_pool.py. To add one, add a row to `ARGUMENTS`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+# Names of activations that compute what the Keras activation of the value does; timm's leaky_relu
+# has another slope.
+_ACTIVATIONS = {
+    **{name: name for name in ("relu", "relu6", "silu", "elu", "selu", "celu", "gelu", "mish")},
+    **{name: name for name in ("sigmoid", "tanh", "hard_sigmoid")},
+    "swish": "silu",
+    "hard_swish": "hard_silu",
+    "identity": "linear",
+}
+_NORMS: dict[str, dict[str, Any]] = {
+    "batchnorm": {"norm": "batch"},
+    "batchnorm2d": {"norm": "batch"},
+    "groupnorm": {"norm": "group", "norm_groups": 32},
+}
+_ANTI_ALIASING = {
+    **dict.fromkeys(("avg", "avgpool", "avgpool2d"), "avg"),
+    **dict.fromkeys(("blur", "blurpool", "blurpool2d"), "blur"),
+    "": None,
+}
+_ATTENTIONS: dict[str, dict[str, Any]] = {"se": {"se_ratio": 1 / 16}, "eca": {"eca": True}}
+
+
+def _named(field: str, values: Mapping[Any, Any]) -> Callable[[Any], dict[str, Any]]:
+    return lambda value: {field: values[value]}
+
+
+def _as_is(field: str) -> Callable[[Any], dict[str, Any]]:
+    return lambda value: {field: value}
+
+
+def _block_arguments(arguments: Any) -> dict[str, Any]:
+    [(key, attention)] = arguments.items()
+    return _ATTENTIONS[attention] if key == "attn_layer" else {}[key]
+
+
+# Argument -> function of its value that returns fields of `ResnetConfig`, or options of
+# `ResnetBuilder.from_preset`. It fails if the value has no equal here.
+ARGUMENTS: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "act_layer": _named("activation", _ACTIVATIONS),
+    "norm_layer": lambda name: _NORMS[name],
+    "aa_layer": _named("anti_aliasing", _ANTI_ALIASING),
+    "block_args": _block_arguments,
+    "layers": _as_is("repetitions"),
+    "cardinality": _as_is("groups"),
+    "base_width": _as_is("width_per_group"),
+    "block_reduce_first": _as_is("reduce_first"),
+    "down_kernel_size": _as_is("projection_kernel"),
+    "avg_down": _named("projection", {False: "conv", True: "avg_pool"}),
+    "stem_type": _named("stem", {"": "imagenet", "deep": "deep", "deep_tiered": "deep_tiered"}),
+    "replace_stem_pool": _named("stem_pool", {False: "max", True: "conv"}),
+    "drop_path_rate": _as_is("drop_path_rate"),
+    "zero_init_last": _as_is("zero_init_last"),
+    "num_classes": _as_is("classes"),
+    "in_chans": _as_is("channels"),
+    "drop_rate": _as_is("dropout_rate"),
+    "output_stride": _as_is("output_stride"),
+    "global_pool": _named("pooling", {"avg": "avg", "max": "max"}),
+}
+
+
+def translated(arguments: Mapping[str, Any], repository: str) -> dict[str, Any]:
+    """Translate `model_args`; None stands for timm's default, as in timm.
+
+    Raises:
+        ValueError: an argument or a value that has no equal here.
+    """
+    changes: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if value is None:
+            continue
+        try:
+            changes |= ARGUMENTS[name](value)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            known = ", ".join(ARGUMENTS)
+            raise ValueError(
+                f"the config.json of {repository!r} has {name}={value!r} in its model_args, which "
+                f"has no equal here (known are: {known}). Give a config of the network, and the "
+                "repository as weights"
+            ) from None
+    return changes

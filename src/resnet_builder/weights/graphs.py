@@ -1,0 +1,131 @@
+"""What the layers of a file compute, compared with a model's."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import keras
+
+from .by_order import BY_CONNECTIONS, shapes_by_layer
+from .described_graph import DescribedGraph, is_own_layer, settings_of
+from .matching import Match, Problem
+from .names import WeightName
+from .recognising import Recognised
+from .settings import Comparison
+
+# Variables and their layers by name without the `layer_prefix`.
+Weights = dict[WeightName, tuple[Any, Any]]
+
+
+def by_connections(
+    model: keras.Model, prefix: str, found: Recognised, weights: Weights
+) -> tuple[Recognised, Comparison]:
+    """Name the tensors of a file by the places of its layers in its graph.
+
+    Raises:
+        ValueError: the graph is not the model's.
+    """
+    here = {
+        f"{layer.name}/{variable}": tuple(value.shape)
+        for (_, variable), (value, layer) in weights.items()
+    }
+    checkpoint = found.checkpoint
+    with _readable(checkpoint.name):
+        compared = Comparison(
+            DescribedGraph(settings_of(model)),
+            DescribedGraph(checkpoint.settings),
+            shapes=(shapes_by_layer(here), shapes_by_layer(checkpoint.shapes)),
+            prefixes=(prefix, ""),
+        )
+    if compared.differences:
+        raise ValueError(
+            f"cannot load {checkpoint.name}: {found.unknown}\nBy their connections, too, its "
+            f"layers are not those of {model.name!r}: {compared.differences[0]}"
+        )
+    names = {
+        BY_CONNECTIONS.tensor(weight): f"{compared.pairs[layer.name]}/{weight[1]}"
+        for weight, (_, layer) in weights.items()
+    }
+    inside = set(names.values())
+    beside = {name: shape for name, shape in checkpoint.shapes.items() if name not in inside}
+    named = replace(found, checkpoint=checkpoint.renamed(names), names=names, beside=beside)
+    return named, compared
+
+
+def by_names(
+    model: keras.Model,
+    prefix: str,
+    found: Recognised,
+    weights: Weights,
+    matched: Match,
+    settings: Mapping[str, Any],
+    in_file: Mapping[str, str],
+    *,
+    paths: bool,
+) -> Comparison:
+    """Compare the layers that have the same weights and, with `paths`, those between them.
+
+    Args:
+        in_file: names in the file, by those after `rename`.
+    """
+    pairs = {}
+    for assignment in matched.assignments:
+        layer = in_file[found.names[assignment.tensor]].removesuffix(f"/{assignment.weight[1]}")
+        while layer and not is_own_layer(layer, settings):
+            layer = layer.rpartition("/")[0]
+        if layer:
+            pairs[weights[assignment.weight][1].name] = layer
+    with _readable(found.checkpoint.name):
+        return Comparison(
+            DescribedGraph(settings_of(model)),
+            DescribedGraph(settings),
+            pairs=pairs,
+            prefixes=(prefix, found.prefix),
+            same_names=found.origin.is_own,
+            paths=paths,
+        )
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """Reject a description of layers that Keras does not write."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise ValueError(
+            f"cannot load {name}: its description of its layers is broken ({error})"
+        ) from error
+
+
+def with_settings(
+    matched: Match,
+    found: Recognised,
+    weights: Weights,
+    compared: Comparison,
+    epsilon: float | None,
+) -> Match:
+    """Add what a comparison found: the differences, and the epsilons of the file.
+
+    Args:
+        epsilon: the epsilon that the caller gave instead.
+    """
+    epsilons = compared.epsilons if epsilon is None else {}
+    assignments = tuple(
+        replace(of, epsilon=epsilons.get(weights[of.weight][1].name)) for of in matched.assignments
+    )
+    other: Counter[tuple[float, Any]] = Counter()
+    for of in assignments:
+        own = getattr(weights[of.weight][1], "epsilon", None)
+        known = own if found.origin.epsilon is None else found.origin.epsilon
+        if of.weight[1] == "moving_variance" and of.epsilon is not None and of.epsilon != known:
+            other[of.epsilon, own] += 1
+    adapted = (f"epsilon {a} of {count} batch norms to {b}" for (a, b), count in other.items())
+    problems = (Problem("setting", words) for words in compared.differences)
+    return replace(
+        matched,
+        assignments=assignments,
+        adapted=(*matched.adapted, *adapted),
+        problems=(*matched.problems, *problems),
+    )
