@@ -187,6 +187,7 @@ class ResnetBuilder:
                 raise ValueError("adapt_weights has no meaning without weights")
             with DrawnKernels(plan.layers, style.full_precision) as kernels:
                 model = assemble(plan, replace(style, kernels=kernels), name, outputs)
+            record(model, BuildRecord(plan.config, options))
             restore_initializers(model, plan.layers, layer_prefix)
         else:
             _check_published(weights, preset, named.config)
@@ -196,9 +197,8 @@ class ResnetBuilder:
                 if classes is None and (found := contents(tensors, plan).classes):
                     plan = make_plan(named.config.replace(classes=found), head, output_stride)
                 model = assemble(plan, style, name, outputs)
-                BUILD_RECORDS[model] = BuildRecord(plan.config, options)
+                record(model, BuildRecord(plan.config, options))
                 _load_blank(model, plan, layer_prefix, tensors, adapt=adapt_weights)
-        record(model, BuildRecord(plan.config, options))
         return model
 
     @staticmethod

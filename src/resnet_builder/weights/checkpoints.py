@@ -102,17 +102,24 @@ def from_arrays(name: str, arrays: Mapping[Any, Any]) -> Checkpoint:
         parts.setdefault(keys[0] if len(keys) > 1 else None, []).append(key)
     if not tensors:
         raise ValueError(f"cannot load {name}: it holds no arrays by name")
-    networks = [part for part, keys in parts.items() if any(_is_kernel(k, shapes[k]) for k in keys)]
-    state_dicts = [key for key in STATE_DICTS if key in (networks or parts)]
-    kept = (networks or state_dicts[:1]) if state_dicts else list(parts)
-    prefix = f"{state_dicts[0]}." if state_dicts and len(kept) == 1 else ""
+    weights = {
+        part: [shapes[k] for k in keys if _is_kernel(k, shapes[k])] for part, keys in parts.items()
+    }
+    kept = [part for part in parts if weights[part]] or list(parts)
+    networks = [part for part in kept if any(len(shape) == 4 for shape in weights[part])]
+    # Every network here has convolutions.
+    alone = next(
+        (f"{part}." for part in networks if [part] == networks and part in STATE_DICTS), ""
+    )
+    names = {key: key for part in kept for key in parts[part]}
+    short = {key.removeprefix(alone): key for key in names}
     checkpoint = Checkpoint(
         name,
         shapes,
         lambda key: _as_array(tensors[key]),
         others=tuple(k for part in parts if part not in kept for k in parts[part] if shapes[k]),
     )
-    return checkpoint.renamed({k.removeprefix(prefix): k for part in kept for k in parts[part]})
+    return checkpoint.renamed(short if len(short) == len(names) else names)
 
 
 def _flattened(name: str, arrays: Mapping[Any, Any]) -> Iterator[tuple[tuple[Any, ...], Any]]:
@@ -152,8 +159,8 @@ def _shape(name: str, key: str, tensor: Any) -> tuple[int, ...]:
 
 
 def _is_kernel(name: str, shape: tuple[int, ...]) -> bool:
-    """Return whether a tensor is the kernel of a convolution, as every network here has them."""
-    return len(shape) == 4 and re.split(r"[./]", name)[-1] in ("weight", "kernel")
+    """Return whether a tensor is the kernel of a convolution or of a dense layer."""
+    return len(shape) >= 2 and re.split(r"[./]", name)[-1] in ("weight", "kernel")
 
 
 def _as_array(tensor: Any) -> Array:
