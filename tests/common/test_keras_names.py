@@ -140,6 +140,12 @@ def scaling(**config: Any) -> dict[str, Any]:
             "a finite numb",
         ),
         ({"class_name": "Constant", "config": {"value": True}}, ValueError, "a finite number"),
+        ({"class_name": "Constant", "config": {"value": 10**400}}, ValueError, "a finite number"),
+        (
+            {"module": "a", "class_name": "Ones", "config": {}},
+            TypeError,
+            "must be one of the names",
+        ),
         ({"class_name": "HeNormal", "config": None}, TypeError, "kernel_initializer must be one"),
         ({"class_name": "HeNormal", "config": {1: 2, "seed": 1}}, TypeError, "must be one of"),
         ({"class_name": ["HeNormal"], "config": {}}, TypeError, "must be one of the names"),

@@ -1,8 +1,9 @@
 """Keras names of activations and initialisers. Does not import Keras."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from math import isfinite
+from sys import float_info
 from typing import Any
 
 # Every name of keras.activations (3.12 and newer) except `glu`, which halves the channels, and
@@ -73,11 +74,10 @@ class Initializer:
             return value
         if type(value).__module__.startswith("keras.") and hasattr(value, "get_config"):
             value = {"class_name": type(value).__name__, "config": value.get_config()}
-        try:
-            class_name, config = (dict(value).pop(key) for key in ("class_name", "config"))
-            arguments = dict(config)
-        except (KeyError, TypeError, ValueError):
-            class_name, arguments = None, {}
+        class_name, arguments = None, dict[str, Any]()
+        if isinstance(value, Mapping) and value.keys() == {"class_name", "config"}:
+            with suppress(TypeError, ValueError):  # not a mapping, nor pairs as JSON has them
+                class_name, arguments = value["class_name"], dict(value["config"])
         if not isinstance(class_name, str) or not all(isinstance(name, str) for name in arguments):
             raise TypeError(
                 f"{what} must be one of the names {', '.join(map(repr, INITIALIZERS))}, or an "
@@ -103,7 +103,8 @@ class Argument:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    is_real = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_real and abs(value) <= float_info.max
 
 
 def _one_of(*choices: str) -> Argument:
