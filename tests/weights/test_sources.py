@@ -143,7 +143,7 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path, monkeypatch: pytest.Monke
     plug.bind("socket")
     Path("link").symlink_to("pipe")
     model = small()
-    for source in ("pipe", "link", "socket", "/dev/zero"):
+    for source in ("/dev/zero", "socket", "pipe", "link"):
         with pytest.raises(ValueError, match="it is no regular file, but a pipe, a socket, a devi"):
             load_weights(model, source)
     plug.close()
