@@ -11,6 +11,7 @@ NARROW, WIDE = set("iljtfrI.,:;|!'()[] –-×"), set("mwMW%@")
 # A panel: the height of a box, the distance to the next one, and the room for a title.
 ROW, GAP, TITLE = 20, 14, 14
 BETWEEN_COLUMNS = 16
+ARROW = 6  # length
 TIMES = 46  # the room for × 1000
 CARD = 2.5  # the offset of the cards of a repeated panel
 
