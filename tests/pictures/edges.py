@@ -12,10 +12,17 @@ from unittest.mock import patch
 import keras
 import pydot
 
+from resnet_builder.costs.models import read_model
+from resnet_builder.pictures import layers, stages
+from resnet_builder.pictures.page import drawing, layout
 from resnet_builder.pictures.page.measures import ROW, cell_width
 from resnet_builder.pictures.page.page import Page
-from resnet_builder.pictures.sketch import of_model
+from resnet_builder.pictures.sketch import folding, of_model
 from resnet_builder.pictures.sketch.sketch import ENTRY, Sketch
+
+# As the modules have them, without the checks of conftest.py.
+draw_layers, draw_stages, draw_page = layers.draw_layers, stages.draw_stages, drawing.draw_page
+sketch_model, lay_out_page, folded = of_model.sketch_model, layout.lay_out_page, folding.folded
 
 Point = tuple[float, float]
 Edge = tuple[int, int]  # the numbers of two boxes
@@ -58,10 +65,17 @@ class DrawnLine(NamedTuple):
     @property
     def pieces(self) -> list[Area]:
         """The straight pieces."""
-        return [
-            Area(*map(min, zip(one, other, strict=True)), *map(max, zip(one, other, strict=True)))
-            for one, other in pairwise(self.points)
-        ]
+        return [_around(ends) for ends in pairwise(self.points)]
+
+    @property
+    def area(self) -> Area:
+        """The rectangle around it."""
+        return _around(self.points)
+
+
+def _around(points: Sequence[Point]) -> Area:
+    xs, ys = zip(*points, strict=True)
+    return Area(min(xs), min(ys), max(xs), max(ys))
 
 
 # What is drawn ----------------------------------------------------------------------------------
@@ -87,8 +101,10 @@ def drawn_edges(boxes: Sequence[Area], lines: Sequence[DrawnLine]) -> set[Edge]:
             assert not any(box.meets(p.wider(NEAR), 2.5 * NEAR) for p in line.pieces), (
                 f"{line} passes through box {number}, {box}"
             )
-    for (one, a, to), (other, b, into) in combinations(zip(lines, sources, targets, strict=True), 2):
-        assert a == b or to & into or not _run_together(one, other), f"{one} hides {other}"
+    ends = list(zip(lines, sources, targets, strict=True))
+    for (one, source, into), (other, from_, to) in combinations(ends, 2):
+        if source != from_ and not into & to:
+            assert not _run_together(one, other), f"{one} hides {other}"
     return edges
 
 
@@ -103,7 +119,7 @@ def _source(
             on_it = any(piece.holds(start) for piece in other.pieces)
             if number not in seen and on_it and not _near(start, other.points[0]):
                 at.add(_source(other, boxes, lines, seen | {number}))
-    assert len(at) == 1, f"{line} begins at {len(at)} boxes"
+    assert len(at) == 1, f"{line} begins at {len(at)} boxes: {at}"
     return at.pop()
 
 
@@ -117,6 +133,8 @@ def _near(one: Point, other: Point) -> bool:
 
 def _run_together(one: DrawnLine, other: DrawnLine) -> bool:
     """Whether two lines share more than a crossing."""
+    if not one.area.wider(NEAR).meets(other.area.wider(NEAR), 0):
+        return False
     for piece in one.pieces:
         for beside in other.pieces:
             shared = piece.wider(NEAR / 2), beside.wider(NEAR / 2)
@@ -131,11 +149,17 @@ def box_area(left: float, middle: float, width: float) -> Area:
     return Area(left, middle - ROW / 2, left + width, middle + ROW / 2)
 
 
+def page_boxes(page: Page) -> list[Area]:
+    """The boxes of a page, which are numbered in order."""
+    assert [box.name.number for box in page.boxes] == list(range(len(page.boxes)))
+    return [box_area(box.x, box.y, sum(map(cell_width, box.box))) for box in page.boxes]
+
+
 def page_edges(page: Page) -> set[Edge]:
-    """The edges of a page; its lines also say in words from where to where they lead."""
-    boxes = [box_area(b.x, b.y, sum(map(cell_width, b.box))) for b in page.boxes]
-    assert [box.name.number for box in page.boxes] == list(range(len(boxes)))
-    return drawn_edges(boxes, [DrawnLine(line.points, line.arrow) for line in page.lines])
+    """The edges that a page shows."""
+    return drawn_edges(
+        page_boxes(page), [DrawnLine(line.points, line.arrow) for line in page.lines]
+    )
 
 
 def dot_edges(graph: pydot.Dot) -> set[Edge]:
@@ -171,12 +195,12 @@ def sketch_edges(sketch: Sketch) -> set[Edge]:
     return edges
 
 
-def folded_edges(edges: Iterable[Edge], folded: Sketch) -> set[Edge]:
+def folded_edges(edges: Iterable[Edge], sketch: Sketch) -> set[Edge]:
     """Edges between all boxes, as edges between those of a folded sketch."""
     stands_for: list[int] = []
     again: set[Edge] = set()  # from the end of a repeated panel to its beginning
     first = 0
-    for panel in _panels(folded):
+    for panel in _panels(sketch):
         last = first + len(panel.boxes) - 1
         stands_for += [*range(first, last + 1)] * panel.repeats
         if panel.repeats > 1:
@@ -211,7 +235,7 @@ def sketched(model: keras.Model) -> tuple[Sketch, set[Edge]]:
         return made[-1][-1]
 
     with patch.object(of_model, "_layer", recorded):
-        sketch = of_model.sketch_model(model)
+        sketch = sketch_model(model)
     graph = made[0][0]
     node_of = {id(layer): number for _, number, layer in made}
     layers = [box for panel in _panels(sketch) for box in panel.layers]
@@ -221,9 +245,62 @@ def sketched(model: keras.Model) -> tuple[Sketch, set[Edge]]:
         """The box of a node; of one that is not drawn, that of its input."""
         return box_of[node] if node in box_of else shown(graph[node].inputs[0])
 
-    pairs = {
-        (shown(source), box_of[node])
-        for node in box_of
-        for source in graph[node].inputs
-    }
+    pairs = {(shown(source), box_of[node]) for node in box_of for source in graph[node].inputs}
     return sketch, {(source, target) for source, target in pairs if source != target}
+
+
+def model_edges(model: keras.Model) -> list[Edge]:
+    """The edges between the layers of a model, one for each tensor."""
+    graph = read_model(model).graph
+    return [(source, number) for number, node in enumerate(graph) for source in node.inputs]
+
+
+# Checks -----------------------------------------------------------------------------------------
+
+
+def checked_sketch(model: keras.Model) -> Sketch:
+    """The sketch of a model, with the edges of the model's graph."""
+    sketch, edges = sketched(model)
+    assert sketch_edges(sketch) == edges
+    return sketch
+
+
+def checked_fold(sketch: Sketch) -> Sketch:
+    """A folded sketch, with the edges of the whole one."""
+    fewer = folded(sketch)
+    assert sketch_edges(fewer) == folded_edges(sketch_edges(sketch), fewer)
+    return fewer
+
+
+def checked_page(sketch: Sketch, *arguments: Any, **options: Any) -> Page:
+    """The page of a sketch, with its edges."""
+    page = lay_out_page(sketch, *arguments, **options)
+    assert page_edges(page) == sketch_edges(sketch)
+    return page
+
+
+def checked_drawing(page: Page) -> pydot.Dot:
+    """The DOT graph of a page, with the edges of the page."""
+    graph = draw_page(page)
+    assert dot_edges(graph) == page_edges(page)
+    return graph
+
+
+def checked_stages(sketch: Sketch, direction: str) -> pydot.Dot:
+    """The DOT graph of cards, with the edges between the sections."""
+    graph = draw_stages(sketch, direction)
+    assert _numbered_edges(graph) == sorted(section_edges(sketch))
+    return graph
+
+
+def checked_layers(model: keras.Model, direction: str) -> pydot.Dot:
+    """The DOT graph of layers, with the edges between them."""
+    graph = draw_layers(model, direction)
+    assert _numbered_edges(graph) == sorted(model_edges(model))
+    return graph
+
+
+def _numbered_edges(graph: pydot.Dot) -> list[Edge]:
+    """The edges between nodes such as s2, by number, in order."""
+    ends = ((edge.get_source(), edge.get_destination()) for edge in graph.get_edges())
+    return sorted((int(source[1:]), int(target[1:])) for source, target in ends)

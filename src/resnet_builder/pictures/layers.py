@@ -6,7 +6,8 @@ import keras
 import pydot
 
 from ..common import words
-from ..model.graph import Node, model_graph
+from ..costs.models import read_model
+from ..model.graph import Node
 from .markup import escape, one_column
 from .sketch.layer_words import activation_words, description, kind, window
 from .style import COLOURS, FONT, titled_graph
@@ -26,7 +27,7 @@ def draw_layers(model: keras.Model, direction: str) -> pydot.Dot:
         fontsize="11",
     )
     graph.set_edge_defaults(arrowsize="0.6", color="#444444")
-    for number, node in enumerate(model_graph(model)):
+    for number, node in enumerate(read_model(model).graph):
         colour = COLOURS[kind(node.layer)]
         graph.add_node(pydot.Node(f"n{number}", label=_layer_label(node), fillcolor=colour))
         for source in node.inputs:

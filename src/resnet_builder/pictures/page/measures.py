@@ -18,6 +18,7 @@ CARD = 2.5  # the offset of the cards of a repeated panel
 # A page.
 MARGIN = 14  # inside a lane
 PANEL_GAP, ROW_GAP, LANE_GAP = 22, 36, 18
+BETWEEN_SKIPS = 3  # that come from above into a lane
 TRACK_GAP = 10  # between the lines of skips beside the lanes
 HEADING_WIDTH, HEADING_HEIGHT = 122, 66  # of a lane
 TITLE_HEIGHT = 30

@@ -72,8 +72,9 @@ def lay_out(panel: Panel, *, in_a_frame: bool = True) -> PanelLayout:
     """Place a panel's boxes: in rows by the longest path to them, in columns by branches."""
     main, *others = branches(panel)
     rows = ranks(panel)
-    columns, tracks = _columns(main, others, {ENTRY: -1, **dict(enumerate(rows))})
-    tangled = bool(others and panel.inlets) or not all(
+    columns, tracks = _columns(panel, main, others, {ENTRY: -1, **dict(enumerate(rows))})
+    skips_aside = (others and panel.inlets) or any(columns[port.box] for port in panel.outlets)
+    tangled = bool(skips_aside) or not all(
         branch.is_a_chain(panel) and branch.is_beside(main) for branch in others
     )
     turning = _turning(panel, rows, columns, tracks) if tangled else [[]] * (max(rows) + 2)
@@ -89,10 +90,11 @@ def lay_out(panel: Panel, *, in_a_frame: bool = True) -> PanelLayout:
     turns_at = {(BELOW, box): heights[box] + (ROW + GAP) / 2 for box in boxes}
     turns_at |= {(ABOVE, box): heights[box] - (ROW + GAP) / 2 for box in boxes}
     for bottom, lines in zip(bottoms, turning, strict=True):
-        turns_at |= {line: bottom + BETWEEN_LINES * n for n, line in enumerate(lines, start=1)}
+        first = bottom + (max(GAP, _room(lines)) - BETWEEN_LINES * (len(lines) - 1)) / 2
+        turns_at |= {line: first + BETWEEN_LINES * n for n, line in enumerate(lines)}
     return PanelLayout(
         panel=panel,
-        height=bottoms[-1] + (GAP if in_a_frame else GAP / 2),
+        height=bottoms[-1] + max(GAP if in_a_frame else GAP / 2, _room(turning[-1])),
         entry=entry,
         columns=tuple(columns[box] for box in boxes),
         heights=tuple(heights[box] for box in boxes),
@@ -133,9 +135,13 @@ def _bottoms(turning: list[list[tuple[str, int]]], entry: float, first_gap: floa
     bottoms = [entry]
     for lines in turning[:-1]:
         gap = GAP if len(bottoms) > 1 else first_gap
-        room = BETWEEN_LINES * len(lines) + ARROW if lines else 0
-        bottoms.append(bottoms[-1] + max(gap, room) + ROW)
+        bottoms.append(bottoms[-1] + max(gap, _room(lines)) + ROW)
     return bottoms
+
+
+def _room(lines: list[tuple[str, int]]) -> float:
+    """The height of the room in which lines turn, with an arrow."""
+    return BETWEEN_LINES * len(lines) + ARROW if lines else 0
 
 
 def _extents(panel: Panel, columns: dict[int, int], tracks: dict[Edge, int]) -> list[Extent]:
@@ -150,14 +156,14 @@ def _extents(panel: Panel, columns: dict[int, int], tracks: dict[Edge, int]) -> 
 
 
 def _columns(
-    main: Branch, others: list[Branch], heights: dict[int, float]
+    panel: Panel, main: Branch, others: list[Branch], rank: dict[int, int]
 ) -> tuple[dict[int, int], dict[Edge, int]]:
     """The columns of boxes and of edges: the first that no overlapping branch before uses."""
     columns: dict[int, int] = dict.fromkeys(main.boxes, 0)
     tracks: dict[Edge, int] = dict.fromkeys(main.edges, 0)
     placed: list[tuple[int, float, float]] = [(0, -inf, inf)]  # the main branch takes all heights
     for branch in others:
-        top, low = branch.interval(heights)
+        top, low = branch.rows(panel, rank)
         taken = {column for column, above, below in placed if above < low and top < below}
         column = next(column for column in count() if column not in taken)
         placed.append((column, top, low))

@@ -11,23 +11,21 @@ from itertools import groupby
 from ..sketch.sketch import Panel, Port
 from ..style import SKIP
 from .lines import BELOW, PlacedPanel
-from .measures import GAP, LANE_GAP, ROW, ROW_GAP, TRACK_GAP, Point, extent
+from .measures import BETWEEN_SKIPS, LANE_GAP, ROW, ROW_GAP, TRACK_GAP, Point, extent
 from .page import Line, NodeName, Page
 from .panel_layout import BETWEEN_LINES
 
 
 def tracks(panels: Iterable[Panel]) -> dict[int, int]:
     """For each skip, by its number, the first track that no overlapping shorter one uses."""
-    starts: dict[int, int] = {}
+    starts: dict[int, int] = {}  # skip -> number of the panel
     ends: dict[int, int] = {}
-    first = 0
-    for panel in panels:
-        ends |= {port.skip: first + port.box for port in panel.inlets}
-        starts |= {port.skip: first + port.box for port in panel.outlets}
-        first += len(panel.boxes)
+    for number, panel in enumerate(panels):
+        ends |= {port.skip: number for port in panel.inlets}
+        starts |= {port.skip: number for port in panel.outlets}
     chosen: dict[int, int] = {}
-    for skip in sorted(starts, key=lambda skip: ends[skip] - starts[skip]):
-        beside = (o for o in chosen if starts[o] < ends[skip] and starts[skip] < ends[o])
+    for skip in sorted(starts, key=lambda skip: (ends[skip] - starts[skip], -skip)):
+        beside = (o for o in chosen if starts[o] <= ends[skip] and starts[skip] <= ends[o])
         used = {chosen[other] for other in beside}
         chosen[skip] = next(n for n in range(len(used) + 1) if n not in used)
     return chosen
@@ -37,8 +35,8 @@ def tracks(panels: Iterable[Panel]) -> dict[int, int]:
 class End:
     """An end of a skip in a placed panel, which may be the last of its row, and of its lane.
 
-    `goes_on` is whether a line leads from the panel to the next one; `order` tells apart the ends
-    that share the room beside a lane.
+    `goes_on` is whether a line leads from the panel to the next one. Ends of one kind share the
+    room beside a lane by their `order`; all share that above it, this one after `before` others.
     """
 
     placed: PlacedPanel
@@ -47,6 +45,7 @@ class End:
     last_in_lane: bool
     goes_on: bool
     order: int
+    before: int
 
     @property
     def column(self) -> int:
@@ -75,7 +74,7 @@ class End:
         if not self.ends_panel:
             return self.placed.y + layout.below[self.port.box]
         if not layout.in_a_frame:
-            return self.middle + ROW / 2 + GAP / 4
+            return self.placed.frame.bottom
         return self.placed.frame.bottom + BELOW
 
     @property
@@ -122,14 +121,16 @@ class End:
         """A height above the panels of the row, for this end alone."""
         lane, frame = self.placed.lane, self.placed.frame
         first_row = frame.y - lane.y < ROW_GAP
-        gap = lane.y - LANE_GAP / 2 if first_row else frame.y - ROW_GAP / 2
-        return gap + 3 * (self.order + 1)
+        gap = lane.y - LANE_GAP / 2 if first_row else frame.y - 0.7 * ROW_GAP
+        return gap + BETWEEN_SKIPS * (self.before + 1)
 
     @property
     def _beside(self) -> float:
         """A way down between the boxes and the next panel, for this end alone."""
-        slot = self.placed.slot
-        return slot.axes[0] + slot.extents[0].right + 6 + BETWEEN_LINES * self.order
+        slot, panel = self.placed.slot, self.placed.panel
+        number = sorted(port.skip for port in (*panel.inlets, *panel.outlets)).index(self.port.skip)
+        further = len(panel.inlets) + len(panel.outlets) - 1 - number
+        return slot.axes[0] + slot.extents[0].right + 6 + BETWEEN_SKIPS * further
 
     def from_the_side(self, side: float) -> list[Point]:
         """The way in from a line along the right side of the lanes."""
@@ -199,6 +200,8 @@ def ends_of(panels: Sequence[PlacedPanel], *, goes_on: bool = False) -> Iterator
             leads_on = goes_on if after is None else after.panel.follows
             where = (last_in_row, last_in_lane, leads_on)
             for port in placed.panel.inlets:
-                yield End(placed, port, *where, inlets.index(-port.skip)), False
+                order = inlets.index(-port.skip)
+                yield End(placed, port, *where, order, order), False
             for port in placed.panel.outlets:
-                yield End(placed, port, *where, len(inlets) + outlets.index(port.skip)), True
+                order = outlets.index(port.skip)
+                yield End(placed, port, *where, order, len(inlets) + order), True
