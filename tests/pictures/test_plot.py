@@ -175,16 +175,17 @@ def test_a_png_file_has_every_layer(small: keras.Model, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_picture_that_few_viewers_open_is_warned_of(tmp_path: Path) -> None:
+def test_a_picture_that_few_viewers_would_open_is_scaled_down(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((4,)), *(keras.layers.ReLU() for _ in range(400))])
     path = tmp_path / "layers.png"
     diagram = plot(model, detail="layer")
     plot_layers = partial(plot, model, path, detail="layer")
     for draw in (plot_layers, partial(diagram.save, path), diagram.render):
-        with pytest.warns(UserWarning, match='"block" draws any depth .*, and a .svg') as warned:
+        with pytest.warns(UserWarning, match="scaled down to .*, and a .svg can") as warned:
             draw()
         assert [warning.filename for warning in warned] == [__file__]
-    assert png_size(path.read_bytes())[1] > diagrams.MOST_PIXELS
+    # The drawing, 400 boxes below each other, is higher; Graphviz rounds down.
+    assert png_size(path.read_bytes())[1] == pytest.approx(diagrams.MOST_PIXELS, abs=1)
 
 
 def test_an_svg_file_has_the_names_of_layers(tmp_path: Path) -> None:
@@ -291,11 +292,67 @@ def test_a_picture_of_a_given_size(
 
 @pytest.mark.parametrize(
     ("size", "error"),
-    [((0, 5), ValueError), (1200, TypeError), ((1.5, 2), TypeError), ((True, 2), TypeError)],
+    [
+        ((0, 5), ValueError),
+        ((-1, 5), ValueError),
+        ((99_999, 99_999), ValueError),
+        ((16_385, 1), ValueError),
+        ((16_384, 8_193), ValueError),
+        (1200, TypeError),
+        ((1.5, 2), TypeError),
+        ((float("nan"), 2), TypeError),
+        ((True, 2), TypeError),
+    ],
 )
 def test_an_invalid_size_is_rejected(size: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match=r"size must be .*, got"):
         plot("resnet18", size=size)
+
+
+def test_arguments_of_plot_model_have_their_meaning() -> None:
+    model = two_branches()
+    whole = plot(model, show_shapes=True, show_layer_names=True, expand_nested=True).dot
+    assert whole == plot(model, detail="layer").dot
+    bare = plot(model, detail="layer", show_shapes=False, show_layer_names=False).dot
+    assert "Dense, 3" in bare
+    assert "shared" in whole
+    assert "shared" not in bare
+    assert plot(model, rankdir="LR", splines="ortho").dot == plot(model, direction="LR").dot
+    width, height = png_size(plot(model).render())
+    # 96 pixels per inch without dpi.
+    twice = plot(model, show_shapes=True, dpi=192).render()
+    assert png_size(twice) == pytest.approx((2 * width, 2 * height), abs=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"show_layer_names": True, "detail": "block"}, ValueError, 'is of detail="layer"'),
+        ({"show_shapes": "yes"}, TypeError, "show_shapes must be True or False, got 'yes'"),
+        ({"show_dtype": True}, ValueError, "no show_dtype=True: .* read model.dtype_policy"),
+        ({"show_trainable": True}, ValueError, r"use model.summary\(show_trainable=True\)"),
+        ({"splines": "curved"}, ValueError, "no splines='curved': .* leave it out"),
+        ({"expand_nested": False}, ValueError, "is always opened"),
+        ({"layer_range": ["a", "b"]}, ValueError, "draw a model of these layers"),
+        ({"subgraph": True}, ValueError, "Diagram's .dot"),
+        ({"rankdir": "RL"}, ValueError, "unknown direction 'RL'"),
+        ({"rankdir": "TB", "direction": "LR"}, ValueError, "give one"),
+        (
+            {"detial": "stage"},
+            TypeError,
+            "unknown argument of plot 'detial': did you mean 'detail'",
+        ),
+        ({"dpi": 0}, ValueError, "dpi must be from 1 to 1,200 pixels per inch, got 0"),
+        ({"dpi": float("nan")}, ValueError, "dpi must be from 1 to 1,200"),
+        ({"dpi": True}, TypeError, "dpi must be a number, got True"),
+        ({"dpi": 99, "size": (9, 9)}, TypeError, "both set the number of pixels"),
+    ],
+)
+def test_what_plot_model_has_and_plot_has_not_is_refused_with_a_remedy(
+    options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        plot("resnet18", **options)
 
 
 @pytest.mark.skipif(DOT is None, reason="Graphviz's dot is not installed")

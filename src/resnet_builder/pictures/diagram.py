@@ -15,6 +15,7 @@ from pathlib import Path
 import pydot
 
 from ..common.checks import choice
+from .style import DPI, MOST_PIXELS
 
 FORMATS = {
     ".png": "png",
@@ -24,9 +25,6 @@ FORMATS = {
     ".gv": "raw",
     ".html": "html",
 }
-
-# The largest texture of common graphics processors, which limits many image viewers.
-MOST_PIXELS = 16_384
 
 
 class Diagram:
@@ -40,9 +38,16 @@ class Diagram:
         b'\\x89PNG'
     """
 
-    def __init__(self, draw: Callable[[], pydot.Dot], write_page: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        draw: Callable[[], pydot.Dot],
+        write_page: Callable[[], str],
+        *,
+        dpi: float | None = None,
+    ) -> None:
         self._draw = draw
         self._write_page = write_page
+        self._dpi = DPI if dpi is None else dpi
 
     @cached_property
     def dot(self) -> str:
@@ -57,16 +62,18 @@ class Diagram:
             RuntimeError: Graphviz is not installed, or failed; a PDF needs its command dot.
 
         Warns:
-            UserWarning: the PNG is larger than many viewers can open.
+            UserWarning: the PNG is scaled down to a size that viewers can open.
         """
         choice(format, dict.fromkeys(FORMATS.values()), "format")
         if format == "raw":
             return self.dot.encode()
         if format == "html":
             return self._write_page().encode()
-        picture = _draw(self.dot, format)
-        if format == "png":
-            _warn_of_size(picture)
+        if format != "png":
+            return _draw(self.dot, format)
+        most = MOST_PIXELS / self._dpi  # in inches; a larger picture is scaled down
+        picture = _draw(self.dot, format, f"-Gdpi={self._dpi:g}", f"-Gsize={most},{most}")
+        _warn_of_size(picture)
         return picture
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -78,7 +85,7 @@ class Diagram:
             RuntimeError: Graphviz is not installed, or failed; a PDF needs its command dot.
 
         Warns:
-            UserWarning: the PNG is larger than many viewers can open.
+            UserWarning: the PNG is scaled down to a size that viewers can open.
         """
         path = Path(path)
         check_path(path)
@@ -111,7 +118,7 @@ def check_path(path: Path) -> None:
         raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
 
 
-def _draw(dot: str, format: str) -> bytes:
+def _draw(dot: str, format: str, *options: str) -> bytes:
     """Run Graphviz. Not through pydot, which reports failures by an assertion."""
     program = graphviz_program(format)
     try:
@@ -119,7 +126,7 @@ def _draw(dot: str, format: str) -> bytes:
             file = Path(folder) / "network.dot"
             file.write_text(dot, encoding="utf-8")
             drawn = subprocess.run(
-                [program, f"-T{format}", file],
+                [program, f"-T{format}", *options, file],
                 capture_output=True,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows only
             )
@@ -133,9 +140,9 @@ def _draw(dot: str, format: str) -> bytes:
 
 def _warn_of_size(png: bytes) -> None:
     width, height = struct.unpack(">II", png[16:24])
-    if max(width, height) > MOST_PIXELS:
+    if max(width, height) >= MOST_PIXELS - 1:
         warnings.warn(
-            f"the picture has {width:,} x {height:,} pixels, more than many viewers open: "
+            f"the picture is scaled down to {width:,} x {height:,} pixels, which viewers can open: "
             'detail="block" draws any depth on one page, and a .svg can be zoomed',
             stacklevel=_level_of_the_caller(),
         )
