@@ -164,18 +164,14 @@ def page_edges(page: Page) -> set[Edge]:
 
 def dot_edges(graph: pydot.Dot) -> set[Edge]:
     """The edges between boxes in DOT text; forks stand for the box that leads to them."""
-    leads = {e.get_destination(): e.get_source() for e in graph.get_edges()}
+    leads = {target: source for source, target in _ends(graph)}
 
     def box(name: str) -> int:
         while not name.startswith("b"):
             name = leads[name]
         return int(name.removeprefix("b"))
 
-    return {
-        (box(edge.get_source()), box(edge.get_destination()))
-        for edge in graph.get_edges()
-        if edge.get_destination().startswith("b")
-    }
+    return {(box(a), box(b)) for a, b in _ends(graph) if b.startswith("b")}
 
 
 # What is there ----------------------------------------------------------------------------------
@@ -293,14 +289,17 @@ def checked_stages(sketch: Sketch, direction: str) -> pydot.Dot:
     return graph
 
 
-def checked_layers(model: keras.Model, direction: str) -> pydot.Dot:
+def checked_layers(model: keras.Model, direction: str, **options: Any) -> pydot.Dot:
     """The DOT graph of layers, with the edges between them."""
-    graph = draw_layers(model, direction)
+    graph = draw_layers(model, direction, **options)
     assert _numbered_edges(graph) == sorted(model_edges(model))
     return graph
 
 
 def _numbered_edges(graph: pydot.Dot) -> list[Edge]:
     """The edges between nodes such as s2, by number, in order."""
-    ends = ((edge.get_source(), edge.get_destination()) for edge in graph.get_edges())
-    return sorted((int(source[1:]), int(target[1:])) for source, target in ends)
+    return sorted((int(source[1:]), int(target[1:])) for source, target in _ends(graph))
+
+
+def _ends(graph: pydot.Dot) -> list[tuple[str, str]]:
+    return [(str(edge.get_source()), str(edge.get_destination())) for edge in graph.get_edges()]

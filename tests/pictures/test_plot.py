@@ -19,6 +19,7 @@ from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, compare, plot
 from resnet_builder.pictures import diagram as diagrams
 from resnet_builder.pictures.diagram import Diagram
 from resnet_builder.pictures.plot import Detail
+from resnet_builder.pictures.style import MOST_PIXELS
 
 from ..helpers import png_size, two_branches
 
@@ -171,7 +172,7 @@ def test_a_png_file_has_every_layer(small: keras.Model, tmp_path: Path) -> None:
     width, height = png_size(path.read_bytes())
     assert height > 20 * len(small.layers)
     assert 200 < width < 800
-    assert diagram._repr_png_() == path.read_bytes()
+    assert diagram._repr_png_()[0] == path.read_bytes()
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -185,7 +186,7 @@ def test_a_picture_that_few_viewers_would_open_is_scaled_down(tmp_path: Path) ->
             draw()
         assert [warning.filename for warning in warned] == [__file__]
     # The drawing, 400 boxes below each other, is higher; Graphviz rounds down.
-    assert png_size(path.read_bytes())[1] == pytest.approx(diagrams.MOST_PIXELS, abs=1)
+    assert png_size(path.read_bytes())[1] == pytest.approx(MOST_PIXELS, abs=1)
 
 
 def test_an_svg_file_has_the_names_of_layers(tmp_path: Path) -> None:
@@ -463,4 +464,35 @@ def test_fold_must_be_a_bool(draw: Callable[..., Any]) -> None:
 
 
 def test_the_repr_lists_the_methods() -> None:
-    assert repr(plot("resnet18")) == "<Diagram: .save(path), .render(), .dot>"
+    assert repr(plot("resnet18")).startswith("<Diagram: .save(path), .render(), .interactive(), ")
+
+
+def test_pictures_have_an_alternative_text() -> None:
+    diagram = plot("resnet18", input_shape=(64, 64, 3), classes=7)
+    # Table 1 of He et al. 2015 at 64x64: 16x16 after the stem, then halved three times.
+    assert diagram.alt.startswith("The network resnet18: 64×64×3, 11.2 M parameters, ")
+    assert "Sections: stem, 16×16×64; stage1, 16×16×64; stage2, 8×8×128; " in diagram.alt
+    assert diagram.alt.endswith("stage4, 2×2×512; head, 7 values.")
+    root = ET.fromstring(diagram.render("svg"))
+    assert (root.attrib["role"], root.attrib["aria-label"]) == ("img", diagram.alt)
+    assert diagram._repr_png_()[1] == {"alt": diagram.alt}
+    both = compare("resnet18", "resnet34").plot().alt
+    assert "network resnet18:" in both
+    assert "network resnet34:" in both
+
+
+def test_an_alternative_text_is_escaped() -> None:
+    image = keras.Input((4,))
+    diagram = plot(keras.Model(image, keras.layers.Dense(3)(image), name='<"&'))
+    assert ET.fromstring(diagram.render("svg")).attrib["aria-label"] == diagram.alt
+    assert diagram.alt.startswith('The network <"&: 4, 15 parameters')
+
+
+def test_the_page_is_shown_inside_a_notebook() -> None:
+    diagram = plot("resnet18")
+    root = ET.fromstring(diagram.interactive(height=321)._repr_html_())
+    assert (root.tag, root.attrib["title"]) == ("iframe", diagram.alt)
+    assert root.attrib["srcdoc"].encode().split() == diagram.render("html").split()
+    assert "height: 321px" in root.attrib["style"]
+    with pytest.raises(ValueError, match="height must be 1 or more, got 0"):
+        diagram.interactive(0)

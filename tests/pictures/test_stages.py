@@ -30,7 +30,7 @@ def test_shortcuts_are_counted_in_the_order_of_the_blocks(roles: tuple[str, str]
         start = end
         end = maker.box([Cell(Description("conv", "conv"))], [start])
         maker.connect(start, end, role)
-    section = Section("stage1", (8, 8, 4), 0, 0, (maker.panel("block1"),))
+    section = Section("stage1", ((8, 8, 4),), 0, 0, (maker.panel("block1"),))
     text = draw_stages(Sketch("net", ((8, 8, 3),), 0, 0, (section,)), "LR").to_string()
     listed = re.findall(r"(\d) (identity|projection)", text)
     assert listed == [(str(number), role) for role, number in Counter(roles).items()]

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pydot
 
-from ..common.checks import choice
+from ..common.checks import choice, positive_int
+from .markup import escape
 from .style import DPI, MOST_PIXELS
 
 FORMATS = {
@@ -32,10 +33,17 @@ class Diagram:
 
     It is drawn on first use: `draw` returns the graph, `write_page` the page for the browser.
 
+    Attributes:
+        alt: what the picture shows in words, for readers who do not see it: the alternative text of
+            the picture in a notebook and of an SVG.
+
     Example:
         >>> from resnet_builder import plot
-        >>> plot("resnet20_cifar").render("png")[:4]
+        >>> diagram = plot("resnet20_cifar")
+        >>> diagram.render("png")[:4]
         b'\\x89PNG'
+        >>> diagram.alt.split(":")[0]
+        'The network resnet20_cifar'
     """
 
     def __init__(
@@ -43,10 +51,12 @@ class Diagram:
         draw: Callable[[], pydot.Dot],
         write_page: Callable[[], str],
         *,
+        alt: str,
         dpi: float | None = None,
     ) -> None:
         self._draw = draw
         self._write_page = write_page
+        self.alt = alt
         self._dpi = DPI if dpi is None else dpi
 
     @cached_property
@@ -69,7 +79,10 @@ class Diagram:
             return self.dot.encode()
         if format == "html":
             return self._write_page().encode()
-        if format != "png":
+        if format == "svg":
+            label = f'<svg role="img" aria-label="{escape(self.alt)}"'
+            return _draw(self.dot, format).replace(b"<svg", label.encode(), 1)
+        if format == "pdf":
             return _draw(self.dot, format)
         most = MOST_PIXELS / self._dpi  # in inches; a larger picture is scaled down
         picture = _draw(self.dot, format, f"-Gdpi={self._dpi:g}", f"-Gsize={most},{most}")
@@ -99,11 +112,43 @@ class Diagram:
             message = f"cannot write {path}: {error.strerror}"
             raise OSError(error.errno, message) from error  # the subclass that fits errno
 
-    def __repr__(self) -> str:
-        return "<Diagram: .save(path), .render(), .dot>"
+    def interactive(self, height: int = 600) -> "InlinePage":
+        """The page for the browser inside a notebook: the last line of a cell shows it.
 
-    def _repr_png_(self) -> bytes:
-        return self.render("png")
+        Args:
+            height: height in the notebook in pixels.
+
+        Example:
+            >>> from resnet_builder import plot
+            >>> page = plot("resnet20_cifar").interactive()
+            >>> page
+            <InlinePage of 600 pixels>
+        """
+        return InlinePage(self._write_page, self.alt, positive_int(height, "height"))
+
+    def __repr__(self) -> str:
+        return "<Diagram: .save(path), .render(), .interactive(), .dot, .alt>"
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
+        return self.render("png"), {"alt": self.alt}
+
+
+class InlinePage:
+    """The page of a `Diagram` in a notebook."""
+
+    def __init__(self, write_page: Callable[[], str], alt: str, height: int) -> None:
+        self._write_page, self._alt, self._height = write_page, alt, height
+
+    def __repr__(self) -> str:
+        return f"<InlinePage of {self._height} pixels>"
+
+    def _repr_html_(self) -> str:
+        # A frame of its own, so that neither its styles nor its keys reach the notebook.
+        return (
+            f'<iframe title="{escape(self._alt)}" srcdoc="{escape(self._write_page())}" '
+            f'sandbox="allow-scripts" style="width: 100%; height: {self._height}px; border: 0">'
+            "</iframe>"
+        )
 
 
 def check_path(path: Path) -> None:

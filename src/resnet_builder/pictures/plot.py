@@ -104,8 +104,8 @@ def plot(
         True
     """
     asked = read_options(of_plot_model, detail, direction, OPTIONS)
-    detail = choice(asked.detail, get_args(Detail), "detail")
-    default = "LR" if detail == "stage" else "TB"
+    shown = choice(asked.detail, get_args(Detail), "detail")
+    default = "LR" if shown == "stage" else "TB"
     towards = choice(
         default if asked.direction is None else asked.direction, get_args(Direction), "direction"
     )
@@ -125,19 +125,19 @@ def plot(
         return graph
 
     def draw_at_its_own_size() -> pydot.Dot:
-        if detail == "layer":
+        if shown == "layer":
             from .layers import draw_layers
 
             model = _model(source, input_shape, classes)
             return draw_layers(model, towards, names=asked.names, shapes=asked.shapes)
         drawn = folded(sketch) if fold else sketch
-        if detail == "stage":
+        if shown == "stage":
             return draw_stages(drawn, towards)
         return draw_page(lay_out_page(drawn, towards, in_one_column=not fold))
 
     states = {"stage": CLOSED, "block": FOLDED if fold else WHOLE, "layer": WHOLE}
-    write_page = partial(document, [sketch], state=states[detail])
-    return _saved(Diagram(draw, write_page, dpi=asked.dpi), to_file)
+    write_page = partial(document, [sketch], state=states[shown])
+    return _saved(Diagram(draw, write_page, alt=sketch.in_words, dpi=asked.dpi), to_file)
 
 
 OPTIONS = [name for name, one in signature(plot).parameters.items() if one.kind != one.VAR_KEYWORD]
@@ -160,7 +160,8 @@ def plot_side_by_side(
         return draw_page(page)
 
     write_page = partial(document, sketches, state=FOLDED if fold else WHOLE, note=note)
-    return _saved(Diagram(draw, write_page), to_file)
+    alt = " ".join(sketch.in_words for sketch in sketches)
+    return _saved(Diagram(draw, write_page, alt=alt), to_file)
 
 
 def _check_options(to_file: str | os.PathLike[str] | None, fold: bool) -> None:

@@ -105,6 +105,7 @@ class PageData:
                 for line in heading(folded)
                 for span in line
             ],
+            "size": folded.size,
             "views": [self._view(view) for view in views],
             "layers": [self._layers_of(panel) for panel in unfolded.panels],
         }

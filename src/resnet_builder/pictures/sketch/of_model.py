@@ -38,10 +38,12 @@ def _sections(read: ModelReading) -> Iterator[Section]:
     for section, group in groupby(segments, lambda segment: section_of[segment[-1]]):
         of_section = list(group)
         nodes = [node for segment in of_section for box in segment for node in boxes[box].nodes]
-        cost, shape = read.cost_of(nodes), read.graph[nodes[-1]].output_shape
+        cost = read.cost_of(nodes)
+        outputs = [node for node in nodes if read.graph[node].is_output]
+        ends = outputs if len(outputs) > 1 else nodes[-1:]
         yield Section(
             name="" if section.is_size else section.name,
-            output_shape=_shape_of_one(shape),
+            output_shapes=tuple(_shape_of_one(read.graph[node].output_shape) for node in ends),
             parameters=cost.parameters,
             macs=cost.macs,
             panels=tuple(_panels(of_section, drawn)),
