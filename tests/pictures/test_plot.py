@@ -10,7 +10,7 @@ from functools import partial
 from importlib import metadata
 from itertools import product
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import keras
 import pytest
@@ -21,7 +21,7 @@ from resnet_builder.pictures.diagram import Diagram
 from resnet_builder.pictures.plot import Detail
 from resnet_builder.pictures.style import MOST_PIXELS
 
-from ..helpers import png_size, two_branches
+from ..helpers import JOINED, png_size, two_branches
 
 pytestmark = pytest.mark.once
 
@@ -496,3 +496,13 @@ def test_the_page_is_shown_inside_a_notebook() -> None:
     assert "height: 321px" in root.attrib["style"]
     with pytest.raises(ValueError, match="height must be 1 or more, got 0"):
         diagram.interactive(0)
+
+
+@pytest.mark.parametrize("direction", ["TB", "LR"])
+@pytest.mark.parametrize("detail", DETAILS)
+@pytest.mark.parametrize("name", JOINED)
+def test_models_with_several_ways_are_drawn_with_the_lines_of_their_graph(
+    name: str, detail: Detail, direction: Literal["TB", "LR"]
+) -> None:
+    """The fixture in conftest.py holds the lines against the graph, and the DOT text as well."""
+    assert "->" in plot(JOINED[name](), detail=detail, direction=direction).dot

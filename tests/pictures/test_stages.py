@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Callable
 
 import keras
 import pytest
@@ -14,7 +15,7 @@ from resnet_builder.pictures.sketch.panels import PanelMaker
 from resnet_builder.pictures.sketch.sketch import ENTRY, Cell, Section, Sketch
 from resnet_builder.pictures.stages import draw_stages
 
-from ..helpers import two_towers, unet
+from ..helpers import feature_pyramid, two_towers, unet, up_sampled
 
 pytestmark = pytest.mark.once
 
@@ -78,3 +79,30 @@ def test_skips_lead_from_the_stages_to_the_decoder() -> None:
     assert skips == {("stage1", "16×16×8"), ("stem", "32×32×8")}
     titles, skips = cards(two_towers())
     assert skips == {("left_head", "head")}
+
+
+def heights(model: keras.Model) -> dict[str, float]:
+    """The heights of cards by title, from the top of the picture."""
+    svg = plot(model, detail="stage").render("svg").decode()
+    found = re.findall(r'font-weight="bold"[^>]* y="([-.0-9]+)"[^>]*>([^<×]+|\d+×[^<]*)<', svg)
+    return {title: float(y) for y, title in found}
+
+
+@pytest.mark.parametrize(
+    ("make", "levels"),
+    [
+        (unet, ["stem", "stage1", "stage2"]),
+        (unet, ["32×32×8", "16×16×8", "stage2"]),
+        (feature_pyramid, ["stem", "stage1", "stage2"]),
+        (feature_pyramid, ["16×16×4", "8×8×4"]),
+    ],
+)
+def test_the_finest_level_is_on_top(make: Callable[[], keras.Model], levels: list[str]) -> None:
+    at = heights(make())
+    assert [at[level] for level in levels] == sorted(at[level] for level in levels)
+    assert at[levels[0]] < at[levels[-1]]
+
+
+def test_an_up_sampling_alone_has_no_card() -> None:
+    titles, _ = cards(up_sampled())
+    assert list(titles.values()) == ["stem", "stage1", "stage2", "64×64×3"]

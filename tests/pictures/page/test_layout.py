@@ -18,8 +18,8 @@ from resnet_builder.pictures.sketch.sketch import Sketch
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets.resolving import resolve
 
-from ...helpers import BUILT_UPON, two_branches
-from ..edges import Area, checked_page, checked_sketch, page_boxes, page_edges
+from ...helpers import JOINED
+from ..edges import Area, checked_fold, checked_page, checked_sketch, page_boxes, page_edges
 
 pytestmark = pytest.mark.once
 
@@ -33,7 +33,11 @@ def of_preset(name: str) -> Page:
 
 
 def of_model(name: str, direction: str = "TB") -> Page:
-    return checked_page(folded(checked_sketch(BUILT_UPON[name]())), direction)
+    return checked_page(checked_fold(checked_sketch(JOINED[name]())), direction)
+
+
+def unfolded(name: str, direction: str) -> Page:
+    return checked_page(checked_sketch(JOINED[name]()), direction, in_one_column=True)
 
 
 def tangled() -> keras.Model:
@@ -52,12 +56,13 @@ PAGES: dict[str, Callable[[], Page]] = {
     "unfolded": lambda: checked_page(planned("resnet34"), in_one_column=True),
     "pre-activated, unfolded": lambda: checked_page(planned("resnetv2_50"), in_one_column=True),
     "tangled": lambda: checked_page(folded(checked_sketch(tangled()))),
-    "two branches": lambda: checked_page(folded(checked_sketch(two_branches()))),
     "features": lambda: checked_page(
         folded(checked_sketch(ResnetBuilder.from_preset("resnet18", features=("stage1", "stage3"))))
     ),
-    **{name: partial(of_model, name) for name in BUILT_UPON},
-    **{f"{name}, left to right": partial(of_model, name, "LR") for name in BUILT_UPON},
+    **{name: partial(of_model, name) for name in JOINED},
+    **{f"{name}, left to right": partial(of_model, name, "LR") for name in JOINED},
+    **{f"{name}, unfolded": partial(unfolded, name, "TB") for name in JOINED},
+    **{f"{name}, unfolded to the right": partial(unfolded, name, "LR") for name in JOINED},
     "side by side": lambda: lay_out_side_by_side(
         mark_differences(folded(planned("resnet20_cifar")), folded(planned("resnetv2_50"))),
         in_one_column=False,

@@ -23,7 +23,7 @@ def sketch_model(model: keras.Model) -> Sketch:
     read = read_model(model)
     counts = profile_reading(read)
     shapes = tuple(tuple(tensor.shape[1:]) for tensor in model.inputs)
-    sections = _with_input(list(_sections(read)))
+    sections = _with_input(_with_resizing(_sections(read)))
     return Sketch(model.name, shapes, counts.parameters, counts.macs, sections)
 
 
@@ -82,6 +82,24 @@ def _with_input(sections: list[Section]) -> tuple[Section, ...]:
     if not rest or first.parameters or first.macs or len(first.panels) > 1:
         return tuple(sections)
     return replace(rest[0], panels=(*first.panels, *rest[0].panels)), *rest[1:]
+
+
+def _with_resizing(sections: Iterable[Section]) -> list[Section]:
+    """Move a single layer that computes nothing, such as an up-sampling, to the section before."""
+    joined: list[Section] = []
+    for section in sections:
+        [*_, panel] = section.panels
+        alone = len(section.panels) == len(panel.boxes) == 1 and not (section.name or panel.inlets)
+        costs = section.parameters or section.macs
+        if joined and alone and panel.follows and not costs:
+            before = joined.pop()
+            section = replace(
+                before,
+                panels=(*before.panels, panel),
+                output_shapes=section.output_shapes,
+            )
+        joined.append(section)
+    return joined
 
 
 # Segments ---------------------------------------------------------------------------------------
