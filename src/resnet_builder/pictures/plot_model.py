@@ -87,6 +87,6 @@ def _dpi(dpi: Any) -> float | None:
         return None
     if isinstance(dpi, bool) or not isinstance(dpi, Real):
         raise TypeError(f"dpi must be a number, got {dpi!r}")
-    if not 1 <= dpi <= MOST_DPI:
+    if not 1 <= float(dpi) <= MOST_DPI:
         raise ValueError(f"dpi must be from 1 to {MOST_DPI:,} pixels per inch, got {dpi!r}")
     return float(dpi)

@@ -43,8 +43,8 @@ def draw_stages(sketch: Sketch, direction: str) -> pydot.Dot:
         steps = {(number, number + 1) for number in range(source, target)}
         # Over the sections between, so that these hang below: the finest level is on top.
         over = direction == "LR" and len(steps) > 1 and steps <= {*followed, *skips}
-        ports = {"tailport": "n", "headport": "n"} if over else {}
-        graph.add_edge(pydot.Edge(f"s{source}", f"s{target}", **ROLES[SKIP], **ports))
+        look = ROLES[SKIP] | ({"tailport": "n", "headport": "n"} if over else {})
+        graph.add_edge(pydot.Edge(f"s{source}", f"s{target}", **look))
     return graph
 
 
