@@ -16,7 +16,7 @@ from resnet_builder.pictures.sketch.panels import PanelMaker
 from resnet_builder.pictures.sketch.sketch import ENTRY, Cell, Section, Sketch
 from resnet_builder.pictures.stages import draw_stages
 
-from ..helpers import feature_pyramid, two_towers, unet, up_sampled
+from ..helpers import feature_pyramid, several_tasks, two_towers, unet, up_sampled
 
 pytestmark = pytest.mark.once
 
@@ -106,3 +106,8 @@ def test_the_finest_level_is_on_top(make: Callable[[], keras.Model], levels: lis
 def test_an_up_sampling_alone_has_no_card() -> None:
     titles, _ = cards(up_sampled())
     assert list(titles.values()) == ["stem", "stage1", "stage2", "64×64×3"]
+
+
+def test_an_input_alone_has_no_card() -> None:
+    titles, _ = cards(several_tasks())
+    assert list(titles.values()) == ["stem", "stage1", "stage2", "head", "32×32×3"]

@@ -77,11 +77,18 @@ def _shape_of_one(shape: Any) -> Shape | None:
 
 
 def _with_input(sections: list[Section]) -> tuple[Section, ...]:
-    """Move an input without other layers into the next section."""
-    first, *rest = sections
-    if not rest or first.parameters or first.macs or len(first.panels) > 1:
-        return tuple(sections)
-    return replace(rest[0], panels=(*first.panels, *rest[0].panels)), *rest[1:]
+    """Move inputs without other layers into the next section."""
+    joined: list[Section] = []
+    for section in reversed(sections):
+        [panel, *others] = section.panels
+        costs = section.parameters or section.macs
+        alone = len(panel.boxes) == 1 and not (section.name or panel.edges or panel.inlets)
+        feeds = alone and joined and joined[-1].panels[0].follows
+        if joined and not costs and not others and (section is sections[0] or feeds):
+            after = joined.pop()
+            section = replace(after, panels=(panel, *after.panels))
+        joined.append(section)
+    return tuple(reversed(joined))
 
 
 def _with_resizing(sections: Iterable[Section]) -> list[Section]:
