@@ -42,7 +42,10 @@ class PlacedPanel:
         if self.panel.forks:
             return (self.entry,)
         [edge] = (edge for edge in self.panel.edges if edge.source == ENTRY)
-        return tuple(dict.fromkeys(self.route(edge)))
+        start, *way = dict.fromkeys(self.route(edge))
+        aside = self.layout.in_a_frame and way and way[0][1] == start[1]
+        # There is room above frames to come down beside the main column.
+        return tuple(way) if aside else (start, *way)
 
     @property
     def exit(self) -> Point:
@@ -86,8 +89,8 @@ def connect(page: Page, before: PlacedPanel, placed: PlacedPanel) -> None:
 
 def route_between(before: PlacedPanel, placed: PlacedPanel) -> tuple[Point, ...]:
     """The corners of the line from one panel to the next, around the frames."""
-    start, end = before.exit, placed.entry
-    way_in = placed.way_in
+    start, way_in = before.exit, placed.way_in
+    end = way_in[0]
     old, new, gap_beside, gap_below = before.lane, placed.lane, LANE_GAP, LANE_GAP
     if old == new:
         old, new, gap_beside, gap_below = before.frame, placed.frame, PANEL_GAP, ROW_GAP
