@@ -1,6 +1,6 @@
 """Every picture that a test of this folder draws is held against the graph."""
 
-import sys
+from importlib import import_module
 
 import pytest
 
@@ -12,7 +12,7 @@ from . import edges
 
 @pytest.fixture(autouse=True)
 def _lines_are_those_of_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
-    plot = sys.modules["resnet_builder.pictures.plot"]  # the package's `plot` is the function
+    plot = import_module("resnet_builder.pictures.plot")  # the package's `plot` is the function
     monkeypatch.setattr(of_model, "sketch_model", edges.checked_sketch)
     monkeypatch.setattr(layers, "draw_layers", edges.checked_layers)
     monkeypatch.setattr(plot, "folded", edges.checked_fold)

@@ -1,25 +1,36 @@
 """Pages: boxes do not overlap, and lines cross only the boxes that they connect."""
 
+import random
 from collections.abc import Callable
 from functools import partial
-from itertools import combinations, pairwise
+from itertools import accumulate, combinations, pairwise
 
 import keras
 import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder
+from resnet_builder.common.words import Description
 from resnet_builder.pictures.page.layout import lay_out_side_by_side
 from resnet_builder.pictures.page.measures import GAP
 from resnet_builder.pictures.page.page import Page
 from resnet_builder.pictures.sketch.differences import mark_differences
 from resnet_builder.pictures.sketch.folding import folded
 from resnet_builder.pictures.sketch.of_plan import sketch_plan
-from resnet_builder.pictures.sketch.sketch import Sketch
+from resnet_builder.pictures.sketch.panels import PanelMaker
+from resnet_builder.pictures.sketch.sketch import ENTRY, Cell, Port, Section, Sketch
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets.resolving import resolve
 
 from ...helpers import JOINED
-from ..edges import Area, checked_fold, checked_page, checked_sketch, page_boxes, page_edges
+from ..edges import (
+    Area,
+    checked_drawing,
+    checked_fold,
+    checked_page,
+    checked_sketch,
+    page_boxes,
+    page_edges,
+)
 
 pytestmark = pytest.mark.once
 
@@ -88,6 +99,51 @@ def test_boxes_and_lines_do_not_overlap(name: str) -> None:
     whole = Area(0, 0, page.width, page.height)
     assert all(whole.holds(point, 0) for line in page.lines for point in line.points)
     assert len(page_edges(page)) >= len(boxes) - len(page.lanes)
+
+
+def at_random(seed: int) -> Sketch:
+    """A sketch with lines of all kinds: skips over sections, branches, and ends in the middle."""
+    rng = random.Random(seed)
+    cells = [Cell(Description(*of)) for of in (("conv", "3×3 conv, 64"), ("merge", "+"))]
+    sections: list[list[int]] = [
+        [rng.randint(1, 6) for _ in range(rng.randint(1, 3))] for _ in range(rng.randint(1, 4))
+    ]
+    panels = [(n, count) for n, section in enumerate(sections) for count in section]
+    firsts = [*accumulate((count for _, count in panels), initial=0)]
+    panel_of = [number for number, (_, count) in enumerate(panels) for _ in range(count)]
+    makers = [PanelMaker() for _ in panels]
+    for box, number in enumerate(panel_of):
+        maker, first, section = makers[number], firsts[number], panels[number][0]
+        position = maker.box([rng.choice(cells)], [])
+        chosen = {rng.randrange(box) for _ in range(rng.choice([1, 1, 1, 2]))} if box else set()
+        for source in sorted(chosen | ({box - 1} if box and rng.random() < 0.7 else set())):
+            if source >= first - 1:
+                maker.connect(max(source - first, ENTRY), position)
+            elif panels[panel_of[source]][0] != section:
+                start = makers[panel_of[source]]
+                port = Port(source - firsts[panel_of[source]], source)
+                start.outlets += [port] * (port not in start.outlets)
+                maker.inlets.append(Port(position, source))
+    made = iter([maker.panel(rng.choice(["", "block"])) for maker in makers])
+    shape = ((4, 4, 4),)
+    return Sketch(
+        name="random",
+        input_shapes=shape,
+        parameters=0,
+        macs=0,
+        sections=tuple(
+            Section(f"stage{n}", shape, 0, 0, tuple(next(made) for _ in section))
+            for n, section in enumerate(sections)
+        ),
+    )
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_lines_at_random_lead_from_where_to_where_they_say(seed: int) -> None:
+    sketch = at_random(seed)
+    for direction in ("TB", "LR"):
+        for in_one_column in (False, True):
+            checked_drawing(checked_page(sketch, direction, in_one_column=in_one_column))
 
 
 # The blocks of a pruned network have different widths, so none are folded.

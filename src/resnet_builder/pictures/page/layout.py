@@ -164,7 +164,8 @@ def _lane(
 ) -> Lane:
     """A lane with room for its heading to the `left` of its panels or `above` them."""
     x, y = corner
-    gap = ROW_GAP if framed else 0
+    room = BETWEEN_SKIPS * max(0, _skips(chain.from_iterable(rows)) - SKIPS_IN_A_MARGIN)
+    gap = ROW_GAP + room if framed else 0
     own = [max(panel.height for panel in row) for row in rows]
     heights = [max(both) for both in zip_longest(own, least, fillvalue=0)]
     width = max(left + slots[-1].right, HEADING_WIDTH)

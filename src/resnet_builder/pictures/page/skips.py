@@ -121,8 +121,9 @@ class End:
         """A height above the panels of the row, for this end alone."""
         lane, frame = self.placed.lane, self.placed.frame
         first_row = frame.y - lane.y < ROW_GAP
-        gap = lane.y - LANE_GAP / 2 if first_row else frame.y - 0.7 * ROW_GAP
-        return gap + BETWEEN_SKIPS * (self.before + 1)
+        if first_row:
+            return lane.y - LANE_GAP / 2 + BETWEEN_SKIPS * (self.before + 1)
+        return frame.y - 0.3 * ROW_GAP - BETWEEN_SKIPS * self.before
 
     @property
     def _beside(self) -> float:
