@@ -10,7 +10,7 @@ from functools import partial
 from importlib import metadata
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import keras
 import pytest
@@ -18,7 +18,7 @@ import pytest
 from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, compare, plot
 from resnet_builder.pictures import diagram as diagrams
 from resnet_builder.pictures.diagram import Diagram
-from resnet_builder.pictures.plot import Detail
+from resnet_builder.pictures.plot import Detail, Direction
 from resnet_builder.pictures.style import MOST_PIXELS
 
 from ..helpers import JOINED, png_size, two_branches
@@ -498,11 +498,12 @@ def test_the_page_is_shown_inside_a_notebook() -> None:
         diagram.interactive(0)
 
 
-@pytest.mark.parametrize("direction", ["TB", "LR"])
-@pytest.mark.parametrize("detail", DETAILS)
+DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
+
+
 @pytest.mark.parametrize("name", JOINED)
-def test_models_with_several_ways_are_drawn_with_the_lines_of_their_graph(
-    name: str, detail: Detail, direction: Literal["TB", "LR"]
-) -> None:
+def test_models_with_several_ways_are_drawn_with_the_lines_of_their_graph(name: str) -> None:
     """The fixture in conftest.py holds the lines against the graph, and the DOT text as well."""
-    assert plot(JOINED[name](), detail=detail, direction=direction).dot.startswith("digraph")
+    model = JOINED[name]()
+    for detail, direction in product(DETAILS, DIRECTIONS):
+        assert plot(model, detail=detail, direction=direction).dot.startswith("digraph")

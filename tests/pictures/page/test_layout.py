@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from itertools import accumulate, combinations, pairwise
 
 import keras
@@ -43,12 +43,17 @@ def of_preset(name: str) -> Page:
     return checked_page(folded(planned(name)))
 
 
+@cache
+def sketch_of(name: str) -> Sketch:
+    return checked_sketch(JOINED[name]())
+
+
 def of_model(name: str, direction: str = "TB") -> Page:
-    return checked_page(checked_fold(checked_sketch(JOINED[name]())), direction)
+    return checked_page(checked_fold(sketch_of(name)), direction)
 
 
 def unfolded(name: str, direction: str) -> Page:
-    return checked_page(checked_sketch(JOINED[name]()), direction, in_one_column=True)
+    return checked_page(sketch_of(name), direction, in_one_column=True)
 
 
 def tangled() -> keras.Model:
