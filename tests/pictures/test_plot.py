@@ -18,9 +18,10 @@ import pytest
 from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, compare, plot
 from resnet_builder.pictures import diagram as diagrams
 from resnet_builder.pictures.diagram import Diagram
-from resnet_builder.pictures.plot import Detail
+from resnet_builder.pictures.plot import Detail, Direction
+from resnet_builder.pictures.style import MOST_PIXELS
 
-from ..helpers import png_size, two_branches
+from ..helpers import JOINED, png_size, two_branches
 
 pytestmark = pytest.mark.once
 
@@ -171,20 +172,21 @@ def test_a_png_file_has_every_layer(small: keras.Model, tmp_path: Path) -> None:
     width, height = png_size(path.read_bytes())
     assert height > 20 * len(small.layers)
     assert 200 < width < 800
-    assert diagram._repr_png_() == path.read_bytes()
+    assert diagram._repr_png_()[0] == path.read_bytes()
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_picture_that_few_viewers_open_is_warned_of(tmp_path: Path) -> None:
+def test_a_picture_that_few_viewers_would_open_is_scaled_down(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((4,)), *(keras.layers.ReLU() for _ in range(400))])
     path = tmp_path / "layers.png"
     diagram = plot(model, detail="layer")
     plot_layers = partial(plot, model, path, detail="layer")
     for draw in (plot_layers, partial(diagram.save, path), diagram.render):
-        with pytest.warns(UserWarning, match='"block" draws any depth .*, and a .svg') as warned:
+        with pytest.warns(UserWarning, match="scaled down to .*, and a .svg can") as warned:
             draw()
         assert [warning.filename for warning in warned] == [__file__]
-    assert png_size(path.read_bytes())[1] > diagrams.MOST_PIXELS
+    # The drawing, 400 boxes below each other, is higher; Graphviz rounds down.
+    assert png_size(path.read_bytes())[1] == pytest.approx(MOST_PIXELS, abs=1)
 
 
 def test_an_svg_file_has_the_names_of_layers(tmp_path: Path) -> None:
@@ -291,11 +293,67 @@ def test_a_picture_of_a_given_size(
 
 @pytest.mark.parametrize(
     ("size", "error"),
-    [((0, 5), ValueError), (1200, TypeError), ((1.5, 2), TypeError), ((True, 2), TypeError)],
+    [
+        ((0, 5), ValueError),
+        ((-1, 5), ValueError),
+        ((99_999, 99_999), ValueError),
+        ((16_385, 1), ValueError),
+        ((16_384, 8_193), ValueError),
+        (1200, TypeError),
+        ((1.5, 2), TypeError),
+        ((float("nan"), 2), TypeError),
+        ((True, 2), TypeError),
+    ],
 )
 def test_an_invalid_size_is_rejected(size: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match=r"size must be .*, got"):
         plot("resnet18", size=size)
+
+
+def test_arguments_of_plot_model_have_their_meaning() -> None:
+    model = two_branches()
+    whole = plot(model, show_shapes=True, show_layer_names=True, expand_nested=True).dot
+    assert whole == plot(model, detail="layer").dot
+    bare = plot(model, detail="layer", show_shapes=False, show_layer_names=False).dot
+    assert "Dense, 3" in bare
+    assert "shared" in whole
+    assert "shared" not in bare
+    assert plot(model, rankdir="LR", splines="ortho").dot == plot(model, direction="LR").dot
+    width, height = png_size(plot(model).render())
+    # 96 pixels per inch without dpi.
+    twice = plot(model, show_shapes=True, dpi=192).render()
+    assert png_size(twice) == pytest.approx((2 * width, 2 * height), abs=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"show_layer_names": True, "detail": "block"}, ValueError, 'is of detail="layer"'),
+        ({"show_shapes": "yes"}, TypeError, "show_shapes must be True or False, got 'yes'"),
+        ({"show_dtype": True}, ValueError, "no show_dtype=True: .* read model.dtype_policy"),
+        ({"show_trainable": True}, ValueError, r"use model.summary\(show_trainable=True\)"),
+        ({"splines": "curved"}, ValueError, "no splines='curved': .* leave it out"),
+        ({"expand_nested": False}, ValueError, "is always opened"),
+        ({"layer_range": ["a", "b"]}, ValueError, "draw a model of these layers"),
+        ({"subgraph": True}, ValueError, "Diagram's .dot"),
+        ({"rankdir": "RL"}, ValueError, "unknown direction 'RL'"),
+        ({"rankdir": "TB", "direction": "LR"}, ValueError, "give one"),
+        (
+            {"detial": "stage"},
+            TypeError,
+            "unknown argument of plot 'detial': did you mean 'detail'",
+        ),
+        ({"dpi": 0}, ValueError, "dpi must be from 1 to 1,200 pixels per inch, got 0"),
+        ({"dpi": float("nan")}, ValueError, "dpi must be from 1 to 1,200"),
+        ({"dpi": True}, TypeError, "dpi must be a number, got True"),
+        ({"dpi": 99, "size": (9, 9)}, TypeError, "both set the number of pixels"),
+    ],
+)
+def test_what_plot_model_has_and_plot_has_not_is_refused_with_a_remedy(
+    options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        plot("resnet18", **options)
 
 
 @pytest.mark.skipif(DOT is None, reason="Graphviz's dot is not installed")
@@ -406,4 +464,46 @@ def test_fold_must_be_a_bool(draw: Callable[..., Any]) -> None:
 
 
 def test_the_repr_lists_the_methods() -> None:
-    assert repr(plot("resnet18")) == "<Diagram: .save(path), .render(), .dot>"
+    assert repr(plot("resnet18")).startswith("<Diagram: .save(path), .render(), .interactive(), ")
+
+
+def test_pictures_have_an_alternative_text() -> None:
+    diagram = plot("resnet18", input_shape=(64, 64, 3), classes=7)
+    # Table 1 of He et al. 2015 at 64x64: 16x16 after the stem, then halved three times.
+    assert diagram.alt.startswith("The network resnet18: 64×64×3, 11.2 M parameters, ")
+    assert "Sections: stem, 16×16×64; stage1, 16×16×64; stage2, 8×8×128; " in diagram.alt
+    assert diagram.alt.endswith("stage4, 2×2×512; head, 7 values.")
+    root = ET.fromstring(diagram.render("svg"))
+    assert (root.attrib["role"], root.attrib["aria-label"]) == ("img", diagram.alt)
+    assert diagram._repr_png_()[1] == {"alt": diagram.alt}
+    both = compare("resnet18", "resnet34").plot().alt
+    assert "network resnet18:" in both
+    assert "network resnet34:" in both
+
+
+def test_an_alternative_text_is_escaped() -> None:
+    image = keras.Input((4,))
+    diagram = plot(keras.Model(image, keras.layers.Dense(3)(image), name='<"&'))
+    assert ET.fromstring(diagram.render("svg")).attrib["aria-label"] == diagram.alt
+    assert diagram.alt.startswith('The network <"&: 4, 15 parameters')
+
+
+def test_the_page_is_shown_inside_a_notebook() -> None:
+    diagram = plot("resnet18")
+    root = ET.fromstring(diagram.interactive(height=321)._repr_html_())
+    assert (root.tag, root.attrib["title"]) == ("iframe", diagram.alt)
+    assert root.attrib["srcdoc"].encode().split() == diagram.render("html").split()
+    assert "height: 321px" in root.attrib["style"]
+    with pytest.raises(ValueError, match="height must be 1 or more, got 0"):
+        diagram.interactive(0)
+
+
+DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_models_with_several_ways_are_drawn_with_the_lines_of_their_graph(name: str) -> None:
+    """The fixture in conftest.py holds the lines against the graph, and the DOT text as well."""
+    model = JOINED[name]()
+    for detail, direction in product(DETAILS, DIRECTIONS):
+        assert plot(model, detail=detail, direction=direction).dot.startswith("digraph")

@@ -1,7 +1,9 @@
 """Cards for slides."""
 
 import re
+import xml.etree.ElementTree as ET
 from collections import Counter
+from collections.abc import Callable
 
 import keras
 import pytest
@@ -14,7 +16,7 @@ from resnet_builder.pictures.sketch.panels import PanelMaker
 from resnet_builder.pictures.sketch.sketch import ENTRY, Cell, Section, Sketch
 from resnet_builder.pictures.stages import draw_stages
 
-from ..helpers import two_towers, unet
+from ..helpers import feature_pyramid, several_tasks, two_towers, unet, up_sampled
 
 pytestmark = pytest.mark.once
 
@@ -30,7 +32,7 @@ def test_shortcuts_are_counted_in_the_order_of_the_blocks(roles: tuple[str, str]
         start = end
         end = maker.box([Cell(Description("conv", "conv"))], [start])
         maker.connect(start, end, role)
-    section = Section("stage1", (8, 8, 4), 0, 0, (maker.panel("block1"),))
+    section = Section("stage1", ((8, 8, 4),), 0, 0, (maker.panel("block1"),))
     text = draw_stages(Sketch("net", ((8, 8, 3),), 0, 0, (section,)), "LR").to_string()
     listed = re.findall(r"(\d) (identity|projection)", text)
     assert listed == [(str(number), role) for role, number in Counter(roles).items()]
@@ -78,3 +80,34 @@ def test_skips_lead_from_the_stages_to_the_decoder() -> None:
     assert skips == {("stage1", "16×16×8"), ("stem", "32×32×8")}
     titles, skips = cards(two_towers())
     assert skips == {("left_head", "head")}
+
+
+def heights(model: keras.Model) -> dict[str, float]:
+    """The height of every text of a picture in cards; a title's is that of its card."""
+    root = ET.fromstring(plot(model, detail="stage").render("svg"))
+    texts = ((part.text, part.get("y")) for part in root.iter() if part.tag.endswith("text"))
+    return {str(words): float(height) for words, height in texts if height}
+
+
+@pytest.mark.parametrize(
+    ("make", "levels"),
+    [
+        (unet, ["stem", "stage1", "stage2"]),
+        (unet, ["32×32×8", "16×16×8", "stage2"]),
+        (feature_pyramid, ["stem", "stage1", "stage2"]),
+    ],
+)
+def test_the_finest_level_is_on_top(make: Callable[[], keras.Model], levels: list[str]) -> None:
+    at = heights(make())
+    assert [at[level] for level in levels] == sorted(at[level] for level in levels)
+    assert at[levels[0]] < at[levels[-1]]
+
+
+def test_an_up_sampling_alone_has_no_card() -> None:
+    titles, _ = cards(up_sampled())
+    assert list(titles.values()) == ["stem", "stage1", "stage2", "64×64×3"]
+
+
+def test_an_input_alone_has_no_card() -> None:
+    titles, _ = cards(several_tasks())
+    assert list(titles.values()) == ["stem", "stage1", "stage2", "head", "32×32×3"]

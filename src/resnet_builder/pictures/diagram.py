@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pydot
 
-from ..common.checks import choice
+from ..common.checks import choice, positive_int
 from ..common.files import whole_file
 from ..common.words import argument
+from .markup import escape
+from .style import DPI, MOST_PIXELS
 
 FORMATS = {
     ".png": "png",
@@ -27,24 +29,37 @@ FORMATS = {
     ".html": "html",
 }
 
-# The largest texture of common graphics processors, which limits many image viewers.
-MOST_PIXELS = 16_384
-
 
 class Diagram:
     """A picture, displayed automatically in notebooks and saved as PNG, SVG, PDF, DOT or HTML.
 
     It is drawn on first use: `draw` returns the graph, `write_page` the page for the browser.
 
+    Attributes:
+        alt: what the picture shows in words, for readers who do not see it: the alternative text of
+            the picture in a notebook and of an SVG.
+
     Example:
         >>> from resnet_builder import plot
-        >>> plot("resnet20_cifar").render("png")[:4]
+        >>> diagram = plot("resnet20_cifar")
+        >>> diagram.render("png")[:4]
         b'\\x89PNG'
+        >>> diagram.alt.split(":")[0]
+        'The network resnet20_cifar'
     """
 
-    def __init__(self, draw: Callable[[], pydot.Dot], write_page: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        draw: Callable[[], pydot.Dot],
+        write_page: Callable[[], str],
+        *,
+        alt: str,
+        dpi: float | None = None,
+    ) -> None:
         self._draw = draw
         self._write_page = write_page
+        self.alt = alt
+        self._dpi = DPI if dpi is None else dpi
 
     @cached_property
     def dot(self) -> str:
@@ -59,16 +74,21 @@ class Diagram:
             RuntimeError: Graphviz is not installed, or failed; a PDF needs its command dot.
 
         Warns:
-            UserWarning: the PNG is larger than many viewers can open.
+            UserWarning: the PNG is scaled down to a size that viewers can open.
         """
         choice(format, dict.fromkeys(FORMATS.values()), "format")
         if format == "raw":
             return self.dot.encode()
         if format == "html":
             return self._write_page().encode()
-        picture = _draw(self.dot, format)
-        if format == "png":
-            _warn_of_size(picture)
+        if format == "svg":
+            label = f'<svg role="img" aria-label="{escape(self.alt)}"'
+            return _draw(self.dot, format).replace(b"<svg", label.encode(), 1)
+        if format == "pdf":
+            return _draw(self.dot, format)
+        most = MOST_PIXELS / self._dpi  # in inches; a larger picture is scaled down
+        picture = _draw(self.dot, format, f"-Gdpi={self._dpi:g}", f"-Gsize={most},{most}")
+        _warn_of_size(picture)
         return picture
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -80,7 +100,7 @@ class Diagram:
             RuntimeError: Graphviz is not installed, or failed; a PDF needs its command dot.
 
         Warns:
-            UserWarning: the PNG is larger than many viewers can open.
+            UserWarning: the PNG is scaled down to a size that viewers can open.
         """
         path = Path(path)
         check_path(path)
@@ -92,11 +112,43 @@ class Diagram:
             message = f"cannot write {path}: {error.strerror}"
             raise OSError(error.errno, message) from error  # the subclass that fits errno
 
-    def __repr__(self) -> str:
-        return "<Diagram: .save(path), .render(), .dot>"
+    def interactive(self, height: int = 600) -> "InlinePage":
+        """The page for the browser inside a notebook: the last line of a cell shows it.
 
-    def _repr_png_(self) -> bytes:
-        return self.render("png")
+        Args:
+            height: height in the notebook in pixels.
+
+        Example:
+            >>> from resnet_builder import plot
+            >>> page = plot("resnet20_cifar").interactive()
+            >>> page
+            <InlinePage of 600 pixels>
+        """
+        return InlinePage(self._write_page, self.alt, positive_int(height, "height"))
+
+    def __repr__(self) -> str:
+        return "<Diagram: .save(path), .render(), .interactive(), .dot, .alt>"
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
+        return self.render("png"), {"alt": self.alt}
+
+
+class InlinePage:
+    """The page of a `Diagram` in a notebook."""
+
+    def __init__(self, write_page: Callable[[], str], alt: str, height: int) -> None:
+        self._write_page, self._alt, self._height = write_page, alt, height
+
+    def __repr__(self) -> str:
+        return f"<InlinePage of {self._height} pixels>"
+
+    def _repr_html_(self) -> str:
+        # A frame of its own, so that neither its styles nor its keys reach the notebook.
+        return (
+            f'<iframe title="{escape(self._alt)}" srcdoc="{escape(self._write_page())}" '
+            f'sandbox="allow-scripts" style="width: 100%; height: {self._height}px; border: 0">'
+            "</iframe>"
+        )
 
 
 def check_path(path: Path) -> None:
@@ -111,7 +163,7 @@ def check_path(path: Path) -> None:
         raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
 
 
-def _draw(dot: str, format: str) -> bytes:
+def _draw(dot: str, format: str, *options: str) -> bytes:
     """Run Graphviz. Not through pydot, which reports failures by an assertion."""
     program = graphviz_program(format)
     try:
@@ -119,7 +171,7 @@ def _draw(dot: str, format: str) -> bytes:
             file = Path(folder) / "network.dot"
             file.write_text(dot, encoding="utf-8")
             drawn = subprocess.run(
-                [program, f"-T{format}", file],
+                [program, f"-T{format}", *options, file],
                 capture_output=True,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows only
             )
@@ -133,9 +185,9 @@ def _draw(dot: str, format: str) -> bytes:
 
 def _warn_of_size(png: bytes) -> None:
     width, height = struct.unpack(">II", png[16:24])
-    if max(width, height) > MOST_PIXELS:
+    if max(width, height) >= MOST_PIXELS - 1:
         warnings.warn(
-            f"the picture has {width:,} x {height:,} pixels, more than many viewers open: "
+            f"the picture is scaled down to {width:,} x {height:,} pixels, which viewers can open: "
             f"{argument('detail', 'block')} draws any depth on one page, and a .svg can be zoomed",
             stacklevel=_level_of_the_caller(),
         )

@@ -4,8 +4,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 
 import pydot
 
@@ -17,6 +18,7 @@ from .browser.document import CLOSED, FOLDED, WHOLE, document
 from .diagram import Diagram, check_path
 from .page.drawing import draw_page
 from .page.layout import lay_out_page, lay_out_side_by_side
+from .plot_model import PlotModelOptions, read_options
 from .sketch.differences import mark_differences
 from .sketch.folding import folded
 from .sketch.of_plan import sketch_plan
@@ -35,12 +37,13 @@ def plot(
     source: "str | ResnetConfig | keras.Model",
     to_file: str | os.PathLike[str] | None = None,
     *,
-    detail: Detail = "block",
+    detail: Detail | None = None,
     input_shape: Any = None,
     classes: int | None = None,
     direction: Direction | None = None,
     fold: bool = True,
     size: tuple[int, int] | None = None,
+    **of_plot_model: Unpack[PlotModelOptions],
 ) -> Diagram:
     """Draw a network: on one page, for a slide, layer by layer, or as a page for the browser.
 
@@ -60,10 +63,10 @@ def plot(
             or sequential Keras model.
         to_file: path of the file to write: .png, .svg, .pdf, .dot, .gv or .html. A PDF needs
             Graphviz's `dot`. Default: no file.
-        detail: `"block"`, one page for any depth: equal consecutive blocks are drawn once, with
-            their number; `"stage"`, a card for every stage; `"layer"`, a box for every layer. An
-            .html file has them all, and opens with stages closed (`"stage"`), equal blocks drawn
-            once (`"block"`), or every block drawn (`"layer"`).
+        detail: `"block"`, the default, one page for any depth: equal consecutive blocks are drawn
+            once, with their number; `"stage"`, a card for every stage; `"layer"`, a box for every
+            layer. An .html file has them all, and opens with stages closed (`"stage"`), equal
+            blocks drawn once (`"block"`), or every block drawn (`"layer"`).
         input_shape: input shape for a preset or config, as in `ResnetBuilder.from_preset`.
         classes: number of classes for a preset or config.
         direction: `"TB"`, top to bottom, or `"LR"`, left to right. Default: left to right for
@@ -72,34 +75,48 @@ def plot(
             one column; an .html file then opens so. Has no effect with `detail="layer"`.
         size: (width, height) of the PNG in pixels, in which the picture is centred, as large as
             it fits: (1200, 630) is that of the picture in a link's preview, for which
-            `detail="stage"` is best. Default: the picture's own. Has no effect on an .html file.
+            `detail="stage"` is best. At most 16,384 a side and 134 million in all. Default: the
+            picture's own, scaled down to 16,384 a side if need be. Has no effect on an .html file.
+        **of_plot_model: arguments of `keras.utils.plot_model`. `rankdir` is the direction; `dpi` is
+            the resolution of a PNG, by default 96 pixels per inch; `show_layer_names=True` draws
+            every layer; `show_layer_names=False` and `show_shapes=False` leave these out there.
+            Activations are always drawn, and the only network in a model is always opened. What
+            has no meaning here is refused, with what to use instead.
 
     Returns:
         The diagram, displayed automatically as the last line of a notebook cell.
 
     Raises:
         TypeError: `source` is not a name, config or Keras model; `input_shape` or `classes` is
-            given with a model; `fold` is not a bool, or `size` not two whole numbers.
-        ValueError: unknown name, option or file extension; a size that is not positive; or a model
-            without a graph of layers.
+            given with a model; `fold` is not a bool, or `size` not two whole numbers; an unknown
+            argument; `size` and `dpi` together.
+        ValueError: unknown name, option or file extension; a size that is not positive or too
+            large; an argument of `plot_model` without a meaning here; or a model without a graph of
+            layers.
         OSError: `to_file` cannot be written.
         RuntimeError: Graphviz is not installed, or failed.
 
     Warns:
-        UserWarning: the PNG is larger than many viewers can open.
+        UserWarning: the PNG is scaled down to a size that viewers can open.
 
     Example:
         >>> diagram = plot("resnet18")
         >>> "3×3 conv, 512, stride 2" in diagram.dot
         True
     """
-    choice(detail, get_args(Detail), "detail")
-    if direction is None:
-        direction = "LR" if detail == "stage" else "TB"
-    choice(direction, get_args(Direction), "direction")
+    asked = read_options(of_plot_model, detail, direction, OPTIONS)
+    shown = choice(asked.detail, get_args(Detail), "detail")
+    default = "LR" if shown == "stage" else "TB"
+    towards = choice(
+        default if asked.direction is None else asked.direction, get_args(Direction), "direction"
+    )
     _check_options(to_file, fold)
     if size is not None:
         check_size(size)
+        if asked.dpi is not None:
+            raise TypeError(
+                f"size={size!r} and dpi={asked.dpi:g} both set the number of pixels: give one"
+            )
     sketch = _sketch(source, input_shape, classes)
 
     def draw() -> pydot.Dot:
@@ -109,17 +126,22 @@ def plot(
         return graph
 
     def draw_at_its_own_size() -> pydot.Dot:
-        if detail == "layer":
+        if shown == "layer":
             from .layers import draw_layers
 
-            return draw_layers(_model(source, input_shape, classes), direction)
+            model = _model(source, input_shape, classes)
+            return draw_layers(model, towards, names=asked.names, shapes=asked.shapes)
         drawn = folded(sketch) if fold else sketch
-        if detail == "stage":
-            return draw_stages(drawn, direction)
-        return draw_page(lay_out_page(drawn, direction, in_one_column=not fold))
+        if shown == "stage":
+            return draw_stages(drawn, towards)
+        return draw_page(lay_out_page(drawn, towards, in_one_column=not fold))
 
     states = {"stage": CLOSED, "block": FOLDED if fold else WHOLE, "layer": WHOLE}
-    return _saved(Diagram(draw, partial(document, [sketch], state=states[detail])), to_file)
+    write_page = partial(document, [sketch], state=states[shown])
+    return _saved(Diagram(draw, write_page, alt=sketch.in_words, dpi=asked.dpi), to_file)
+
+
+OPTIONS = [name for name, one in signature(plot).parameters.items() if one.kind != one.VAR_KEYWORD]
 
 
 def plot_side_by_side(
@@ -139,7 +161,8 @@ def plot_side_by_side(
         return draw_page(page)
 
     write_page = partial(document, sketches, state=FOLDED if fold else WHOLE, note=note)
-    return _saved(Diagram(draw, write_page), to_file)
+    alt = " ".join(sketch.in_words for sketch in sketches)
+    return _saved(Diagram(draw, write_page, alt=alt), to_file)
 
 
 def _check_options(to_file: str | os.PathLike[str] | None, fold: bool) -> None:

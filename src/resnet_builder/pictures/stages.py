@@ -31,13 +31,20 @@ def draw_stages(sketch: Sketch, direction: str) -> pydot.Dot:
     )
     graph.set_edge_defaults(arrowsize="0.8", color="#444444", penwidth="1.5")
     lines = [list(_made_of(section.panels)) for section in sketch.sections]
+    followed: list[tuple[int, int]] = []
     room = min(max(map(len, lines)), MOST_LINES)
     for number, (section, made_of) in enumerate(zip(sketch.sections, lines, strict=True)):
         graph.add_node(pydot.Node(f"s{number}", label=_card(section, made_of, room)))
         if number and section.panels[0].follows:
+            followed.append((number - 1, number))
             graph.add_edge(pydot.Edge(f"s{number - 1}", f"s{number}"))
-    for source, target in _skip_pairs(sketch):
-        graph.add_edge(pydot.Edge(f"s{source}", f"s{target}", **ROLES[SKIP]))
+    skips = [pair for pair in _skip_pairs(sketch) if pair not in followed]
+    for source, target in skips:
+        steps = {(number, number + 1) for number in range(source, target)}
+        # Over the sections between, so that these hang below: the finest level is on top.
+        over = direction == "LR" and len(steps) > 1 and steps <= {*followed, *skips}
+        look = ROLES[SKIP] | ({"tailport": "n", "headport": "n"} if over else {})
+        graph.add_edge(pydot.Edge(f"s{source}", f"s{target}", **look))
     return graph
 
 

@@ -34,7 +34,12 @@ ROLES: dict[str, dict[str, Any]] = {
 }
 
 
-PIXELS = 96 / 72  # in a point
+DPI = 96  # pixels in an inch, which has 72 points
+
+# The largest texture of common graphics processors, which limits many viewers of images; and a
+# number of pixels that is drawn in 1 GB of memory.
+MOST_PIXELS = 16_384
+MOST_PIXELS_IN_ALL = MOST_PIXELS * MOST_PIXELS // 2
 
 
 def check_size(size: Any) -> None:
@@ -45,12 +50,17 @@ def check_size(size: Any) -> None:
         raise ValueError(
             f"size must be positive, got {size!r}: write {argument('size', (1200, 630))}"
         )
+    if max(size) > MOST_PIXELS or size[0] * size[1] > MOST_PIXELS_IN_ALL:
+        raise ValueError(
+            f"size must be at most {MOST_PIXELS:,} pixels a side and {MOST_PIXELS_IN_ALL:,} in "
+            f"all, got {size!r}: an .svg can be zoomed without limit"
+        )
 
 
 def fit_to_size(graph: pydot.Dot, size: tuple[int, int]) -> None:
     """Scale a graph, and centre it in a picture of (width, height) pixels."""
-    width, height = (side / PIXELS for side in size)
-    graph.set("dpi", str(round(72 * PIXELS)))
+    width, height = (side * 72 / DPI for side in size)
+    graph.set("dpi", str(DPI))
     graph.set("size", f"{width / 72},{height / 72}!")
     graph.set("viewport", f"{width},{height}")
 

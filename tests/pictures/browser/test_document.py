@@ -14,12 +14,25 @@ import keras
 import pytest
 
 from resnet_builder import ResnetBuilder, compare, list_presets, plot
+from resnet_builder.pictures.browser.document import CLOSED, FOLDED, WHOLE, document
 from resnet_builder.pictures.plot import Detail
+from resnet_builder.pictures.sketch.folding import folded
+from resnet_builder.pictures.sketch.sketch import ENTRY, Sketch
 from resnet_builder.plan.layers import Layer
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets.resolving import resolve
 
-from ...helpers import two_branches
+from ...helpers import JOINED, two_branches
+from ..edges import (
+    Area,
+    DrawnLine,
+    Edge,
+    Point,
+    box_area,
+    drawn_edges,
+    sketch_edges,
+    sketched,
+)
 
 pytestmark = pytest.mark.once
 
@@ -216,3 +229,81 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Monke
         plot("resnet18", path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+# Lines -------------------------------------------------------------------------------------------
+
+
+def shown_edges(sketch: Sketch, states: list[int]) -> set[Edge]:
+    """The edges of a sketch between the boxes that its sections show in some states."""
+    shown: list[int] = []  # for every box of the whole network
+    again: set[Edge] = set()  # from the end of a repeated panel to its beginning
+    number = 0
+    for section, state in zip(folded(sketch).sections, states, strict=True):
+        for panel in section.panels:
+            count = len(panel.boxes)
+            boxes = {
+                CLOSED: [0] * count * panel.repeats,
+                FOLDED: [*range(count)] * panel.repeats,
+                WHOLE: [*range(count * panel.repeats)],
+            }[state]
+            if state == FOLDED and panel.repeats > 1:
+                end = number + boxes[-1]
+                again |= {(end, number + e.target) for e in panel.edges if e.source == ENTRY}
+            shown += [number + box for box in boxes]
+            number += max(boxes) + 1
+    edges = {(shown[source], shown[target]) for source, target in sketch_edges(sketch)} - again
+    return {(source, target) for source, target in edges if source != target}
+
+
+def laid_out(found: Any, states: list[int]) -> tuple[list[Area], list[DrawnLine]]:
+    """The boxes and lines of the first network of a page, put together as page.js does."""
+    network, sizes = found["networks"][0], found["sizes"]
+    of_sections = [section["views"] for section in network["sections"]]
+    views = [of[min(n, len(of) - 1)] for of, n in zip(of_sections, states, strict=True)]
+    width = max(view["size"][0] for view in views)
+    tracks = {skip: width + sizes["TRACK"] * (1 + track) for skip, track in network["tracks"]}
+    boxes: list[Area] = []
+    lines: list[DrawnLine] = []
+    starts: dict[int, list[Point]] = {}
+    end: list[Point] = []
+    top = sizes["TITLE"]
+
+    def moved(flat: list[float], x: float = 0, y: float = 0) -> list[Point]:
+        return [(a + x, b + y) for a, b in zip(flat[::2], flat[1::2], strict=True)]
+
+    for view in views:
+        for number, x, y, *_ in view["panels"]:
+            _, _, drawn, _, drawn_lines = found["drawings"][number]
+            for left, middle, cells in drawn:
+                wide = sum(cell[1] for cell in cells)
+                boxes.append(box_area(x + left, top + y + middle, wide))
+            for _, arrow, *flat in drawn_lines:
+                if arrow:  # a closed panel's shortcuts have none, and are those inside its box
+                    lines.append(DrawnLine(tuple(moved(flat, x, top + y)), arrow=True))
+        for arrow, *flat in view["links"]:
+            lines.append(DrawnLine(tuple(moved(flat, 0, top)), bool(arrow)))
+        if end and view["entry"]:
+            arrow, *flat = view["entry"]
+            into, middle = moved(flat, 0, top), top - sizes["GAP"] / 2
+            way = [*end, (end[-1][0], middle), (into[0][0], middle), *into]
+            lines.append(DrawnLine(tuple(way), bool(arrow)))
+        for skip, *flat in view["inlets"]:
+            (_, y), *into = moved(flat, 0, top)
+            *way, (_, low) = starts[skip]
+            lines.append(DrawnLine((*way, (tracks[skip], low), (tracks[skip], y), *into), True))
+        for skip, _, *flat in view["outlets"]:
+            starts[skip] = moved(flat, 0, top)
+        end = moved(view["exit"], 0, top)
+        top += view["size"][1] + sizes["GAP"]
+    return boxes, lines
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_the_lines_of_the_page_are_those_of_the_graph(name: str) -> None:
+    sketch, _ = sketched(JOINED[name]())
+    found = data(document([sketch], state=CLOSED))
+    count = len(sketch.sections)
+    mixed = [n % 3 for n in range(count)], [2 - n % 3 for n in range(count)]
+    for states in ([CLOSED] * count, [FOLDED] * count, [WHOLE] * count, *mixed):
+        assert drawn_edges(*laid_out(found, states)) == shown_edges(sketch, states), states

@@ -1,29 +1,38 @@
 """Pages: boxes do not overlap, and lines cross only the boxes that they connect."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
-from itertools import combinations, pairwise
+import random
+from collections.abc import Callable
+from functools import cache, partial
+from itertools import accumulate, combinations, pairwise
 
 import keras
 import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder
-from resnet_builder.pictures.page.layout import lay_out_page, lay_out_side_by_side
-from resnet_builder.pictures.page.measures import GAP, ROW, cell_width
-from resnet_builder.pictures.page.page import NodeName, Page
+from resnet_builder.common.words import Description
+from resnet_builder.pictures.page.layout import lay_out_side_by_side
+from resnet_builder.pictures.page.measures import GAP
+from resnet_builder.pictures.page.page import Page
 from resnet_builder.pictures.sketch.differences import mark_differences
 from resnet_builder.pictures.sketch.folding import folded
-from resnet_builder.pictures.sketch.of_model import sketch_model
 from resnet_builder.pictures.sketch.of_plan import sketch_plan
-from resnet_builder.pictures.sketch.sketch import Sketch
+from resnet_builder.pictures.sketch.panels import PanelMaker
+from resnet_builder.pictures.sketch.sketch import ENTRY, Cell, Port, Section, Sketch
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets.resolving import resolve
 
-from ...helpers import BUILT_UPON, two_branches
+from ...helpers import JOINED
+from ..edges import (
+    Area,
+    checked_drawing,
+    checked_fold,
+    checked_page,
+    checked_sketch,
+    page_boxes,
+    page_edges,
+)
 
 pytestmark = pytest.mark.once
-
-Area = tuple[float, float, float, float]
 
 
 def planned(name: str) -> Sketch:
@@ -31,11 +40,20 @@ def planned(name: str) -> Sketch:
 
 
 def of_preset(name: str) -> Page:
-    return lay_out_page(folded(planned(name)))
+    return checked_page(folded(planned(name)))
+
+
+@cache
+def sketch_of(name: str) -> Sketch:
+    return checked_sketch(JOINED[name]())
 
 
 def of_model(name: str, direction: str = "TB") -> Page:
-    return lay_out_page(folded(sketch_model(BUILT_UPON[name]())), direction)
+    return checked_page(checked_fold(sketch_of(name)), direction)
+
+
+def unfolded(name: str, direction: str) -> Page:
+    return checked_page(sketch_of(name), direction, in_one_column=True)
 
 
 def tangled() -> keras.Model:
@@ -50,16 +68,17 @@ def tangled() -> keras.Model:
 
 PAGES: dict[str, Callable[[], Page]] = {
     **{name: partial(of_preset, name) for name in PRESETS},
-    "left to right": lambda: lay_out_page(folded(planned("resnet50d")), "LR"),
-    "unfolded": lambda: lay_out_page(planned("resnet34"), in_one_column=True),
-    "pre-activated, unfolded": lambda: lay_out_page(planned("resnetv2_50"), in_one_column=True),
-    "tangled": lambda: lay_out_page(folded(sketch_model(tangled()))),
-    "two branches": lambda: lay_out_page(folded(sketch_model(two_branches()))),
-    "features": lambda: lay_out_page(
-        folded(sketch_model(ResnetBuilder.from_preset("resnet18", features=("stage1", "stage3"))))
+    "left to right": lambda: checked_page(folded(planned("resnet50d")), "LR"),
+    "unfolded": lambda: checked_page(planned("resnet34"), in_one_column=True),
+    "pre-activated, unfolded": lambda: checked_page(planned("resnetv2_50"), in_one_column=True),
+    "tangled": lambda: checked_page(folded(checked_sketch(tangled()))),
+    "features": lambda: checked_page(
+        folded(checked_sketch(ResnetBuilder.from_preset("resnet18", features=("stage1", "stage3"))))
     ),
-    **{name: partial(of_model, name) for name in BUILT_UPON},
-    **{f"{name}, left to right": partial(of_model, name, "LR") for name in BUILT_UPON},
+    **{name: partial(of_model, name) for name in JOINED},
+    **{f"{name}, left to right": partial(of_model, name, "LR") for name in JOINED},
+    **{f"{name}, unfolded": partial(unfolded, name, "TB") for name in JOINED},
+    **{f"{name}, unfolded to the right": partial(unfolded, name, "LR") for name in JOINED},
     "side by side": lambda: lay_out_side_by_side(
         mark_differences(folded(planned("resnet20_cifar")), folded(planned("resnetv2_50"))),
         in_one_column=False,
@@ -68,57 +87,68 @@ PAGES: dict[str, Callable[[], Page]] = {
 }
 
 
-def box_areas(page: Page) -> dict[NodeName, Area]:
-    return {
-        placed.name: (
-            placed.x,
-            placed.y - ROW / 2,
-            placed.x + sum(map(cell_width, placed.box)),
-            placed.y + ROW / 2,
-        )
-        for placed in page.boxes
-    }
-
-
-def overlap(one: Area, other: Area) -> bool:
-    return (
-        one[0] < other[2] - 0.5
-        and other[0] < one[2] - 0.5
-        and one[1] < other[3] - 0.5
-        and other[1] < one[3] - 0.5
-    )
-
-
-def pieces(page: Page) -> Iterator[tuple[set[NodeName], Area]]:
-    """The straight pieces of every line, with the names of its ends."""
-    for line in page.lines:
-        for (x, y), (next_x, next_y) in pairwise(line.points):
-            area = min(x, next_x), min(y, next_y), max(x, next_x), max(y, next_y)
-            assert area[0] == area[2] or area[1] == area[3]
-            yield {line.source, line.target}, area
-
-
 @pytest.mark.parametrize("name", PAGES)
 def test_boxes_and_lines_do_not_overlap(name: str) -> None:
     page = PAGES[name]()
-    boxes = box_areas(page)
-    assert len(boxes) == len(page.boxes)
-    for (one, area), (other, other_area) in combinations(boxes.items(), 2):
-        assert not overlap(area, other_area), (one, other)
-    for left, top, right, bottom in boxes.values():
+    boxes = page_boxes(page)
+    for one, other in combinations(boxes, 2):
+        assert not one.meets(other, 0.5), (one, other)
+    for box in boxes:
         assert any(
-            lane.x <= left and right <= lane.right and lane.y <= top and bottom <= lane.bottom
+            lane.x <= box.left
+            and box.right <= lane.right
+            and lane.y <= box.top
+            and box.bottom <= lane.bottom
             for lane in page.lanes
         )
-    for ends, (left, top, right, bottom) in pieces(page):
-        assert left >= 0
-        assert right <= page.width
-        assert top >= 0
-        assert bottom <= page.height
-        # Widened by more than the half point that `overlap` allows.
-        thick = (left - 1, top - 1, right + 1, bottom + 1)
-        crossed = {box for box, area in boxes.items() if overlap(thick, area)}
-        assert crossed <= ends, ends
+    whole = Area(0, 0, page.width, page.height)
+    assert all(whole.holds(point, 0) for line in page.lines for point in line.points)
+    assert len(page_edges(page)) >= len(boxes) - len(page.lanes)
+
+
+def at_random(seed: int) -> Sketch:
+    """A sketch with lines of all kinds: skips over sections, branches, and ends in the middle."""
+    rng = random.Random(seed)
+    cells = [Cell(Description(*of)) for of in (("conv", "3×3 conv, 64"), ("merge", "+"))]
+    sections: list[list[int]] = [
+        [rng.randint(1, 6) for _ in range(rng.randint(1, 3))] for _ in range(rng.randint(1, 4))
+    ]
+    panels = [(n, count) for n, section in enumerate(sections) for count in section]
+    firsts = [*accumulate((count for _, count in panels), initial=0)]
+    panel_of = [number for number, (_, count) in enumerate(panels) for _ in range(count)]
+    makers = [PanelMaker() for _ in panels]
+    for box, number in enumerate(panel_of):
+        maker, first, section = makers[number], firsts[number], panels[number][0]
+        position = maker.box([rng.choice(cells)], [])
+        chosen = {rng.randrange(box) for _ in range(rng.choice([1, 1, 1, 2]))} if box else set()
+        for source in sorted(chosen | ({box - 1} if box and rng.random() < 0.7 else set())):
+            if source >= first - 1:
+                maker.connect(max(source - first, ENTRY), position)
+            elif panels[panel_of[source]][0] != section:
+                start = makers[panel_of[source]]
+                port = Port(source - firsts[panel_of[source]], source)
+                start.outlets += [port] * (port not in start.outlets)
+                maker.inlets.append(Port(position, source))
+    made = iter([maker.panel(rng.choice(["", "block"])) for maker in makers])
+    shape = ((4, 4, 4),)
+    return Sketch(
+        name="random",
+        input_shapes=shape,
+        parameters=0,
+        macs=0,
+        sections=tuple(
+            Section(f"stage{n}", shape, 0, 0, tuple(next(made) for _ in section))
+            for n, section in enumerate(sections)
+        ),
+    )
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_lines_at_random_lead_from_where_to_where_they_say(seed: int) -> None:
+    sketch = at_random(seed)
+    for direction in ("TB", "LR"):
+        for in_one_column in (False, True):
+            checked_drawing(checked_page(sketch, direction, in_one_column=in_one_column))
 
 
 # The blocks of a pruned network have different widths, so none are folded.
@@ -165,7 +195,7 @@ def test_skips_within_others_do_not_cross() -> None:
 def test_rows_side_by_side_have_equal_heights() -> None:
     """Blocks of a pre-activated network are higher than those of the other."""
     sketches = [folded(planned(name)) for name in ("resnet50", "resnetv2_50")]
-    pages = [lay_out_page(sketch) for sketch in sketches]
+    pages = [checked_page(sketch) for sketch in sketches]
     joined = lay_out_side_by_side(sketches, in_one_column=False, note="")
     panels = [frame for frame in joined.frames if frame.kind == "panel"]
     left = [panel.y for panel in panels if panel.x < joined.width / 2]

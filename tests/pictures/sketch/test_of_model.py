@@ -1,6 +1,8 @@
 """Keras models as sketches: boxes, blocks, sections and folding."""
 
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
@@ -17,7 +19,7 @@ from resnet_builder.plan.names import ELSEWHERE, Place
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets.resolving import resolve
 
-from ...helpers import two_branches
+from ...helpers import SMALL_NETWORK, two_branches
 
 pytestmark = pytest.mark.once
 
@@ -33,7 +35,7 @@ def read(sketch: Sketch) -> list[Any]:
     return [sketch.input_shapes, sketch.parameters, sketch.macs] + [
         (
             section.name,
-            section.output_shape,
+            section.output_shapes,
             section.parameters,
             section.macs,
             [
@@ -255,3 +257,30 @@ def test_a_sum_of_equal_branches_has_no_shortcut() -> None:
     sides = [layers.Conv2D(4, 3)(image) for _ in range(2)]
     [section] = sketch_model(keras.Model(image, layers.Add()(sides))).sections
     assert {edge.role for panel in section.panels for edge in panel.edges} == {""}
+
+
+def heads(*units: int, image_output: bool = False) -> keras.Model:
+    """A network with a dense head for each number of units, and perhaps with its feature map."""
+    network = ResnetBuilder.from_preset("resnet18", features=("stage2",), **SMALL_NETWORK)
+    pooled = layers.GlobalAveragePooling2D()(network.output["stage2"])
+    outputs = {f"head{n}": layers.Dense(count)(pooled) for n, count in enumerate(units)}
+    maps = {"map": layers.Conv2D(3, 1)(network.output["stage2"])} if image_output else {}
+    return keras.Model(network.input, outputs | maps)
+
+
+@pytest.mark.parametrize(
+    ("model", "sizes"),
+    [
+        (partial(heads, 1), ["1 value"]),
+        (partial(heads, 5, 1), ["1 value, 5 values"]),
+        (partial(heads, 1, 1), ["1 value, 1 value"]),
+        (partial(heads, 1, 2, 3, 4), ["4 outputs"]),
+        # The network's stage 2 halves 16x16, the size after the stem.
+        (partial(heads, 2, 1, image_output=True), ["1 value, 2 values", "8×8×3"]),
+    ],
+)
+def test_a_head_of_several_outputs_has_all_their_sizes(
+    model: Callable[[], keras.Model], sizes: list[str]
+) -> None:
+    sections = sketch_model(model()).sections[3:]
+    assert [", ".join(sorted(section.size.split(", "))) for section in sections] == sizes

@@ -5,9 +5,10 @@ from os.path import commonprefix  # compares letters, of any strings
 from typing import Any
 
 from ...common.words import by
-from ..page.drawing import ARROW, CORNER
+from ..page.drawing import CORNER
 from ..page.layout import heading
 from ..page.measures import (
+    ARROW,
     FONT_SIZE,
     HEADING_WIDTH,
     LANE_GAP,
@@ -104,6 +105,7 @@ class PageData:
                 for line in heading(folded)
                 for span in line
             ],
+            "size": folded.size,
             "views": [self._view(view) for view in views],
             "layers": [self._layers_of(panel) for panel in unfolded.panels],
         }

@@ -381,7 +381,7 @@
     return [
       tag("h2", title(section) || "Section"),
       list(
-        ["output", shape(layers.at(-1)?.[1][0])],
+        ["output", shape(section.size)],
         ["parameters", count(sum(layers.map(([, fact]) => fact), 2))],
         ["multiply-adds", count(sum(layers.map(([, fact]) => fact), 3))],
         ["layers", count(layers.length)],

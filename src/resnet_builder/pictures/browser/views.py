@@ -102,7 +102,7 @@ def _view(lane: Lane, goes_on: bool, drawings: dict[object, Page]) -> View:
             for before, panel in pairwise(placed)
             if panel.panel.follows
         ],
-        entry=Link(not first.panel.forks, (first.entry,)) if first.panel.follows else None,
+        entry=Link(not first.panel.forks, first.way_in) if first.panel.follows else None,
         exit=(placed[-1].exit,),
         outlets=[
             Way(end.port.skip, tuple(end.to_the_side(0)), end.on_a_line)

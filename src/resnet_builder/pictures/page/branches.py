@@ -19,6 +19,15 @@ class Branch:
         ends = [*self.boxes, *(end for edge in self.edges for end in (edge.source, edge.target))]
         return min(heights[end] for end in ends), max(heights[end] for end in ends)
 
+    def rows(self, panel: Panel, rank: dict[int, int]) -> tuple[float, float]:
+        """The rows that it takes, with the room between them in which its lines turn."""
+        ends = [rank[box] + side for box in self.boxes for side in (-0.3, 0.3)]
+        ends += [rank[port.box] + 0.6 for port in panel.outlets if port.box in self.boxes]
+        ends += [rank[port.box] - 0.6 for port in panel.inlets if port.box in self.boxes]
+        ends += [rank[edge.source] + 0.5 for edge in self.edges]
+        ends += [rank[edge.target] for edge in self.edges]
+        return min(ends), max(ends)
+
     def spread_over(self, interval: tuple[float, float]) -> dict[int, float]:
         """Heights for its boxes, at equal distances in an interval."""
         top, low = interval

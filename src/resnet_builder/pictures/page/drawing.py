@@ -9,11 +9,10 @@ import pydot
 
 from ..markup import escape
 from ..style import COLOURS, FONT, ROLES
-from .measures import FONT_SIZE, ROW, Point, cell_width, extent, text_width
+from .measures import ARROW, FONT_SIZE, ROW, Point, cell_width, extent, text_width
 from .page import Frame, Line, Page, PlacedBox, Span, Text
 
 CORNER = 6  # radius
-ARROW = 6  # length
 
 MARKED = ' BORDER="3" COLOR="#000000"'
 TEXT_COLOURS = {role: look["color"] for role, look in ROLES.items()} | {"": "#000000"}
@@ -101,7 +100,8 @@ def _line_edge(line: Line, at: Position) -> pydot.Edge:
     tip = ""
     if line.arrow:
         # The tip of the arrow is the end; the line stops where the arrow begins.
-        route[-1] = _towards(end, before, ARROW)
+        long = dist(before, end) > ARROW
+        route[-1:] = [_towards(end, before, ARROW)] if long else []
         tip = f"e,{at(end)} "
     else:
         look["arrowhead"] = "none"

@@ -8,6 +8,7 @@ from ..sketch.sketch import Panel, Section, Sketch
 from .grid import Rows, Slot, lay_out_grid
 from .lines import PlacedPanel, add_edges, connect
 from .measures import (
+    BETWEEN_SKIPS,
     CARD,
     FONT_SIZE,
     GAP,
@@ -22,8 +23,10 @@ from .measures import (
     text_width,
 )
 from .page import Frame, Page, Span, Text
-from .panel_layout import PanelLayout, lay_out
+from .panel_layout import BETWEEN_LINES, PanelLayout, lay_out
 from .skips import add_skips
+
+SKIPS_IN_A_MARGIN = 4  # lines that come into a lane have room there
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,8 @@ def _lanes_downwards(
     left = HEADING_WIDTH + (0 if framed else _names_width(panels))
     y: float = TITLE_HEIGHT
     for rows, least in zip(lanes, chain(least_heights, repeat(())), strict=False):
-        lane = _lane(rows, slots, (0, y), framed, left=left, least=least)
+        above = BETWEEN_SKIPS * max(0, _skips(chain.from_iterable(rows)) - SKIPS_IN_A_MARGIN)
+        lane = _lane(rows, slots, (0, y), framed, left=left, above=above, least=least)
         yield lane
         y = lane.frame.bottom + LANE_GAP
 
@@ -132,9 +136,15 @@ def _lanes_rightwards(panels: list[list[PanelLayout]], framed: bool) -> Iterator
     for of_section in panels:
         [rows], slots = lay_out_grid([of_section], 1)
         corner = x, TITLE_HEIGHT
-        lane = _lane(rows, slots, corner, framed, left=left, above=HEADING_HEIGHT + GAP)
+        room = left + BETWEEN_LINES * max(0, _skips(of_section) - SKIPS_IN_A_MARGIN)
+        lane = _lane(rows, slots, corner, framed, left=room, above=HEADING_HEIGHT + GAP)
         yield lane
         x = lane.frame.right + LANE_GAP
+
+
+def _skips(panels: Iterable[PanelLayout]) -> int:
+    """How many skips end or begin in some panels."""
+    return sum(len(layout.panel.inlets) + len(layout.panel.outlets) for layout in panels)
 
 
 def _names_width(panels: Iterable[Iterable[PanelLayout]]) -> float:
@@ -154,7 +164,8 @@ def _lane(
 ) -> Lane:
     """A lane with room for its heading to the `left` of its panels or `above` them."""
     x, y = corner
-    gap = ROW_GAP if framed else 0
+    room = BETWEEN_SKIPS * max(0, _skips(chain.from_iterable(rows)) - SKIPS_IN_A_MARGIN)
+    gap = ROW_GAP + room if framed else 0
     own = [max(panel.height for panel in row) for row in rows]
     heights = [max(both) for both in zip_longest(own, least, fillvalue=0)]
     width = max(left + slots[-1].right, HEADING_WIDTH)

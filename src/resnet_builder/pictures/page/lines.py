@@ -37,6 +37,17 @@ class PlacedPanel:
         return self.slot.axes[0], self.y + self.layout.entry
 
     @property
+    def way_in(self) -> tuple[Point, ...]:
+        """The end of the line from the panel before: into its box, or to the fork at the entry."""
+        if self.panel.forks:
+            return (self.entry,)
+        [edge] = (edge for edge in self.panel.edges if edge.source == ENTRY)
+        start, *way = dict.fromkeys(self.route(edge))
+        aside = self.layout.in_a_frame and way and way[0][1] == start[1]
+        # There is room above frames to come down beside the main column.
+        return tuple(way) if aside else (start, *way)
+
+    @property
     def exit(self) -> Point:
         """The point at which the line to the next panel begins."""
         return self.slot.axes[0], self.y + (self.layout.heights[-1] + ROW / 2)
@@ -78,15 +89,16 @@ def connect(page: Page, before: PlacedPanel, placed: PlacedPanel) -> None:
 
 def route_between(before: PlacedPanel, placed: PlacedPanel) -> tuple[Point, ...]:
     """The corners of the line from one panel to the next, around the frames."""
-    start, end = before.exit, placed.entry
+    start, way_in = before.exit, placed.way_in
+    end = way_in[0]
     old, new, gap_beside, gap_below = before.lane, placed.lane, LANE_GAP, LANE_GAP
     if old == new:
         old, new, gap_beside, gap_below = before.frame, placed.frame, PANEL_GAP, ROW_GAP
     if new.y >= old.bottom:
-        middle = new.y - gap_below / 2
-        return start, (start[0], middle), (end[0], middle), end
+        middle = max(new.y - gap_below / 2, start[1])  # panels in one column have no gap
+        return start, (start[0], middle), (end[0], middle), *way_in
     low, high, side = before.frame.bottom + BELOW, placed.y - 6, new.x - gap_beside / 2 + CARD
-    return start, (start[0], low), (side, low), (side, high), (end[0], high), end
+    return start, (start[0], low), (side, low), (side, high), (end[0], high), *way_in
 
 
 def add_edges(page: Page, placed: PlacedPanel) -> None:

@@ -6,27 +6,26 @@ are nearer, so that lines do not cross where one is within the other, as in a U-
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby
 
 from ..sketch.sketch import Panel, Port
 from ..style import SKIP
 from .lines import BELOW, PlacedPanel
-from .measures import GAP, LANE_GAP, ROW, ROW_GAP, TRACK_GAP, Point, extent
+from .measures import BETWEEN_SKIPS, LANE_GAP, ROW, ROW_GAP, TRACK_GAP, Point, extent
 from .page import Line, NodeName, Page
+from .panel_layout import BETWEEN_LINES
 
 
 def tracks(panels: Iterable[Panel]) -> dict[int, int]:
     """For each skip, by its number, the first track that no overlapping shorter one uses."""
-    starts: dict[int, int] = {}
+    starts: dict[int, int] = {}  # skip -> number of the panel
     ends: dict[int, int] = {}
-    first = 0
-    for panel in panels:
-        ends |= {port.skip: first + port.box for port in panel.inlets}
-        starts |= {port.skip: first + port.box for port in panel.outlets}
-        first += len(panel.boxes)
+    for number, panel in enumerate(panels):
+        ends |= {port.skip: number for port in panel.inlets}
+        starts |= {port.skip: number for port in panel.outlets}
     chosen: dict[int, int] = {}
-    for skip in sorted(starts, key=lambda skip: ends[skip] - starts[skip]):
-        beside = (o for o in chosen if starts[o] < ends[skip] and starts[skip] < ends[o])
+    for skip in sorted(starts, key=lambda skip: (ends[skip] - starts[skip], -skip)):
+        beside = (o for o in chosen if starts[o] <= ends[skip] and starts[skip] <= ends[o])
         used = {chosen[other] for other in beside}
         chosen[skip] = next(n for n in range(len(used) + 1) if n not in used)
     return chosen
@@ -36,7 +35,8 @@ def tracks(panels: Iterable[Panel]) -> dict[int, int]:
 class End:
     """An end of a skip in a placed panel, which may be the last of its row, and of its lane.
 
-    `goes_on` is whether a line leads from the panel to the next one.
+    `goes_on` is whether a line leads from the panel to the next one. Ends of one kind share the
+    room beside a lane by their `order`; all share that above it, this one after `before` others.
     """
 
     placed: PlacedPanel
@@ -44,6 +44,8 @@ class End:
     last_in_row: bool
     last_in_lane: bool
     goes_on: bool
+    order: int
+    before: int
 
     @property
     def column(self) -> int:
@@ -61,6 +63,21 @@ class End:
         return self.placed.y + self.placed.layout.heights[self.port.box]
 
     @property
+    def above(self) -> float:
+        """The height above the box at which lines turn."""
+        return self.placed.y + self.placed.layout.above[self.port.box]
+
+    @property
+    def below(self) -> float:
+        """The height below the box, or below its panel's end, at which lines turn."""
+        layout = self.placed.layout
+        if not self.ends_panel:
+            return self.placed.y + layout.below[self.port.box]
+        if not layout.in_a_frame:
+            return self.placed.frame.bottom
+        return self.placed.frame.bottom + BELOW
+
+    @property
     def name(self) -> NodeName:
         """The name of the box on the page."""
         return self.placed.name(self.port.box)
@@ -73,64 +90,75 @@ class End:
     @property
     def on_a_line(self) -> bool:
         """Whether a line leads on from the box, which a skip then leaves."""
-        return self.goes_on or not self.ends_panel
+        if self.ends_panel:
+            return self.goes_on
+        return any(edge.source == self.port.box for edge in self.placed.panel.edges)
 
     def to_the_side(self, side: float) -> list[Point]:
         """The way out to a line along the right side of the lanes."""
-        lane, frame = self.placed.lane, self.placed.frame
-        if not self.ends_panel:
-            turn = self.middle + (ROW + GAP) / 2
-        elif self.last_in_lane:
-            turn = lane.bottom + LANE_GAP / 2
-        else:
-            turn = frame.bottom + BELOW
-        return [*self._exit(), (self.axis, turn), (side, turn)]
+        if self.ends_panel and self.last_in_lane:
+            turn = self.placed.lane.bottom + LANE_GAP / 2
+            return [*self._exit(), (self.axis, turn), (side, turn)]
+        way = [*self._exit(), (self.axis, self.below)]
+        if self.last_in_row:
+            return [*way, (side, self.below)]
+        return [*way, (self._beside, self.below), (self._beside, self._gap), (side, self._gap)]
 
     def downwards(self, side: float) -> list[Point]:
         """The way out to a line below the lanes."""
-        lane, frame = self.placed.lane, self.placed.frame
-        if self.ends_panel:
-            return [*self._exit(), (self.axis, frame.bottom + BELOW), (self.axis, side)]
-        turn, right = self.middle + (ROW + GAP) / 2, lane.right + LANE_GAP / 4
-        return [(self.axis, turn), (right, turn), (right, side)]
+        way = [*self._exit(), (self.axis, self.below)]
+        if self.ends_panel and self.last_in_lane:
+            return [*way, (self.axis, side)]
+        right = self.placed.lane.right + LANE_GAP / 4 - BETWEEN_LINES * self.order
+        return [*way, (right, self.below), (right, side)]
 
     def _exit(self) -> list[Point]:
-        """The end of the panel, from which the way is drawn if no line leads on."""
-        return [] if self.on_a_line else [self.placed.exit]
+        """The bottom of the box, from which the way is drawn if no line leads on."""
+        return [] if self.on_a_line else [(self.axis, self.middle + ROW / 2)]
+
+    @property
+    def _gap(self) -> float:
+        """A height above the panels of the row, for this end alone."""
+        lane, frame = self.placed.lane, self.placed.frame
+        first_row = frame.y - lane.y < ROW_GAP
+        if first_row:
+            return lane.y - LANE_GAP / 2 + BETWEEN_SKIPS * (self.before + 1)
+        return frame.y - 0.3 * ROW_GAP - BETWEEN_SKIPS * self.before
+
+    @property
+    def _beside(self) -> float:
+        """A way down between the boxes and the next panel, for this end alone."""
+        slot, panel = self.placed.slot, self.placed.panel
+        number = sorted(port.skip for port in (*panel.inlets, *panel.outlets)).index(self.port.skip)
+        further = len(panel.inlets) + len(panel.outlets) - 1 - number
+        return slot.axes[0] + slot.extents[0].right + 6 + BETWEEN_SKIPS * further
 
     def from_the_side(self, side: float) -> list[Point]:
         """The way in from a line along the right side of the lanes."""
         box = self.placed.panel.boxes[self.port.box]
-        above = self.middle - (ROW + GAP) / 2
         # Into the right side of a box in the main column, and from above into the others.
         end = self.axis + extent(box).right, self.middle
-        into = (
-            [end] if not self.column else [(self.axis, above), (self.axis, self.middle - ROW / 2)]
-        )
+        into = [end] if not self.column else [(self.axis, self.above), self._top]
         height = into[0][1]
         if self.last_in_row:
             return [(side, height), *into]
-        # Above the panels, and down between the boxes and the next panel.
-        lane, frame, slot = self.placed.lane, self.placed.frame, self.placed.slot
-        first_row = frame.y - lane.y < ROW_GAP
-        gap = lane.y - LANE_GAP / 2 if first_row else frame.y - ROW_GAP / 2
-        # The shortest skip, which begins last, is the first to turn down.
-        further = sum(port.skip > self.port.skip for port in self.placed.panel.inlets)
-        y = gap + 3 * (further + 1)
-        x = slot.axes[0] + slot.extents[0].right + 6 + 4 * further
-        return [(side, y), (x, y), (x, height), *into]
+        return [(side, self._gap), (self._beside, self._gap), (self._beside, height), *into]
 
     def from_below(self, side: float) -> list[Point]:
         """The way in from a line below the lanes."""
-        left = self.placed.lane.x - LANE_GAP / 6
+        left = self.placed.lane.x - LANE_GAP / 6 + BETWEEN_LINES * self.order
         # Into the left side of a box in the leftmost column, and from above into the others.
         if self.column == max(self.placed.layout.columns):
             box = self.placed.panel.boxes[self.port.box]
             into = [(self.axis - extent(box).left, self.middle)]
         else:
-            above = self.middle - (ROW + GAP) / 2
-            into = [(self.axis, above), (self.axis, self.middle - ROW / 2)]
+            into = [(self.axis, self.above), self._top]
         return [(left, side), (left, into[0][1]), *into]
+
+    @property
+    def _top(self) -> Point:
+        """The middle of the box's upper side, beside the line from the box above."""
+        return self.axis, self.middle - ROW / 2
 
 
 def add_skips(page: Page, panels: Sequence[PlacedPanel], direction: str) -> None:
@@ -151,11 +179,9 @@ def add_skips(page: Page, panels: Sequence[PlacedPanel], direction: str) -> None
         else:
             route = (*source.downwards(side), *end.from_below(side))
             page.height = max(page.height, side + TRACK_GAP)
-        name = source.name
         if source.on_a_line:
-            name = name._replace(kind="z")
-            page.forks[name] = route[0]
-        page.lines.append(Line(name, end.name, route, SKIP))
+            page.forks[source.name._replace(kind="z")] = route[0]
+        page.lines.append(Line(source.name, end.name, route, SKIP))
 
 
 def ends_of(panels: Sequence[PlacedPanel], *, goes_on: bool = False) -> Iterator[tuple[End, bool]]:
@@ -163,12 +189,20 @@ def ends_of(panels: Sequence[PlacedPanel], *, goes_on: bool = False) -> Iterator
 
     `goes_on` is whether a line leads on from the last panel.
     """
-    for placed, after in pairwise([*panels, None]):
-        if placed is None:
-            return
-        last_in_lane = after is None or after.lane != placed.lane
-        last_in_row = last_in_lane or after is None or after.y != placed.y
-        leads_on = goes_on if after is None else after.panel.follows
-        for ports, is_source in ((placed.panel.inlets, False), (placed.panel.outlets, True)):
-            for port in ports:
-                yield End(placed, port, last_in_row, last_in_lane, leads_on), is_source
+    for lane, group in groupby(enumerate(panels), lambda numbered: numbered[1].lane):
+        of_lane = list(group)
+        # The shortest skip, which begins last, is the first to turn down.
+        inlets = sorted({-port.skip for _, placed in of_lane for port in placed.panel.inlets})
+        outlets = [port.skip for _, placed in of_lane for port in placed.panel.outlets]
+        for number, placed in of_lane:
+            after = panels[number + 1] if number + 1 < len(panels) else None
+            last_in_lane = after is None or after.lane != lane
+            last_in_row = last_in_lane or after is None or after.y != placed.y
+            leads_on = goes_on if after is None else after.panel.follows
+            where = (last_in_row, last_in_lane, leads_on)
+            for port in placed.panel.inlets:
+                order = inlets.index(-port.skip)
+                yield End(placed, port, *where, order, order), False
+            for port in placed.panel.outlets:
+                order = outlets.index(port.skip)
+                yield End(placed, port, *where, order, len(inlets) + order), True

@@ -23,7 +23,7 @@ def sketch_model(model: keras.Model) -> Sketch:
     read = read_model(model)
     counts = profile_reading(read)
     shapes = tuple(tuple(tensor.shape[1:]) for tensor in model.inputs)
-    sections = _with_input(list(_sections(read)))
+    sections = _with_input(_with_resizing(_sections(read)))
     return Sketch(model.name, shapes, counts.parameters, counts.macs, sections)
 
 
@@ -38,10 +38,12 @@ def _sections(read: ModelReading) -> Iterator[Section]:
     for section, group in groupby(segments, lambda segment: section_of[segment[-1]]):
         of_section = list(group)
         nodes = [node for segment in of_section for box in segment for node in boxes[box].nodes]
-        cost, shape = read.cost_of(nodes), read.graph[nodes[-1]].output_shape
+        cost = read.cost_of(nodes)
+        outputs = [node for node in nodes if read.graph[node].is_output]
+        ends = outputs if len(outputs) > 1 else nodes[-1:]
         yield Section(
             name="" if section.is_size else section.name,
-            output_shape=_shape_of_one(shape),
+            output_shapes=tuple(_shape_of_one(read.graph[node].output_shape) for node in ends),
             parameters=cost.parameters,
             macs=cost.macs,
             panels=tuple(_panels(of_section, drawn)),
@@ -75,11 +77,36 @@ def _shape_of_one(shape: Any) -> Shape | None:
 
 
 def _with_input(sections: list[Section]) -> tuple[Section, ...]:
-    """Move an input without other layers into the next section."""
-    first, *rest = sections
-    if not rest or first.parameters or first.macs or len(first.panels) > 1:
-        return tuple(sections)
-    return replace(rest[0], panels=(*first.panels, *rest[0].panels)), *rest[1:]
+    """Move inputs without other layers into the next section."""
+    joined: list[Section] = []
+    for section in reversed(sections):
+        [panel, *others] = section.panels
+        costs = section.parameters or section.macs
+        alone = len(panel.boxes) == 1 and not (section.name or panel.edges or panel.inlets)
+        feeds = alone and joined and joined[-1].panels[0].follows
+        if joined and not costs and not others and (section is sections[0] or feeds):
+            after = joined.pop()
+            section = replace(after, panels=(panel, *after.panels))
+        joined.append(section)
+    return tuple(reversed(joined))
+
+
+def _with_resizing(sections: Iterable[Section]) -> list[Section]:
+    """Move a single layer that computes nothing, such as an up-sampling, to the section before."""
+    joined: list[Section] = []
+    for section in sections:
+        [*_, panel] = section.panels
+        alone = len(section.panels) == len(panel.boxes) == 1 and not (section.name or panel.inlets)
+        costs = section.parameters or section.macs
+        if joined and alone and panel.follows and not costs:
+            before = joined.pop()
+            section = replace(
+                before,
+                panels=(*before.panels, panel),
+                output_shapes=section.output_shapes,
+            )
+        joined.append(section)
+    return joined
 
 
 # Segments ---------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ def sketch_plan(plan: Plan, name: str) -> Sketch:
     lasts = [plan.stem[-1][-1], *(stage.blocks[-1].output for stage in plan.stages)]
     lasts += [unit[-1] for unit in plan.head[-1:]]
     sections = [
-        Section(row.name, last.output_shape, row.parameters, row.macs, of_section)
+        Section(row.name, (last.output_shape,), row.parameters, row.macs, of_section)
         for row, last, of_section in zip(counts.stages, lasts, panels, strict=False)
     ]
     return Sketch(name, (plan.image.output_shape,), counts.parameters, counts.macs, tuple(sections))

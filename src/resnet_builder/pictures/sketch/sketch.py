@@ -12,6 +12,7 @@ from ...common import words
 from ...common.shapes import Shape
 from ...common.words import Description
 
+MOST_SHAPES = 3  # in a title
 ENTRY = -1  # the entry of a panel: the last box of the panel before it
 
 
@@ -123,12 +124,13 @@ class Panel:
 class Section:
     """Panels, such as the blocks of a stage, and their costs.
 
-    `output_shape` is for one image, None for several outputs; `marks` are the names of the details
+    `output_shapes` are for one image: those of the model's outputs if it has several of them, else
+    that of its last layer, which is None for several tensors; `marks` are the names of the details
     that differ from the other network.
     """
 
     name: str
-    output_shape: Shape | None
+    output_shapes: tuple[Shape | None, ...]
     parameters: int
     macs: int | None
     panels: tuple[Panel, ...]
@@ -136,13 +138,10 @@ class Section:
 
     @property
     def size(self) -> str:
-        """The output shape in words: 56×56×64, or 1000 values; may be empty."""
-        if self.output_shape is None:
-            return ""
-        size = words.by(self.output_shape)
-        if len(self.output_shape) != 1:
-            return size
-        return "1 value" if size == "1" else f"{size} values"
+        """The output shapes in words: 56×56×64, or 1000 values, or both; may be empty."""
+        if len(self.output_shapes) > MOST_SHAPES:
+            return f"{len(self.output_shapes)} outputs"
+        return ", ".join(filter(None, map(_size, self.output_shapes)))
 
     @property
     def title(self) -> str:
@@ -157,6 +156,15 @@ class Section:
             "parameters": f"{words.short(self.parameters)} parameters",
             "macs": f"{words.short(self.macs)} multiply-adds",
         }
+
+
+def _size(shape: Shape | None) -> str:
+    if shape is None:
+        return ""
+    size = words.by(shape)
+    if len(shape) != 1:
+        return size
+    return "1 value" if size == "1" else f"{size} values"
 
 
 @dataclass(frozen=True)
@@ -178,3 +186,13 @@ class Sketch:
             "parameters": f"{words.short(self.parameters)} parameters",
             "macs": f"{words.short(self.macs)} multiply-adds",
         }
+
+    @property
+    def in_words(self) -> str:
+        """What the picture shows, for those who do not see it: the totals, and every section."""
+        totals = ", ".join(filter(None, self.totals.values()))
+        sections = "; ".join(
+            ", ".join(filter(None, [section.title, section.details["size"]]))
+            for section in self.sections
+        )
+        return f"The network {self.name}: {totals}. Sections: {sections}."
