@@ -56,7 +56,7 @@ def plot(
 
     In a model that contains networks of this package, such as a U-Net upon feature maps, the layers
     of a network are in its stages, and the others in sections by the size of their output. That
-    also holds for the only network that is a layer of the model, unless `detail="layer"`.
+    also holds for the only network that is a layer of the model.
 
     Args:
         source: a name of `list_presets()` or `list_weights()`, a `ResnetConfig`, or any functional
