@@ -259,8 +259,8 @@ def _defaults(kind: str) -> dict[str, Any]:
 def _canonical(kind: str, config: Mapping[str, Any], constants: Any) -> tuple[str, dict[str, Any]]:
     settings = _computing(config)
     if kind in NORMS:
-        for name in ("axis", "center", "scale"):  # the shapes of its weights show them
-            settings.pop(name, None)
+        for shown in ("axis", "center", "scale"):  # by the shapes of its weights
+            settings.pop(shown, None)
     if constants:
         settings["arguments"] = constants
     if kind in ACTIVATIONS and (name := ACTIVATIONS[kind]):
