@@ -59,8 +59,7 @@ def _function(rename: Callable[[str], Any]) -> Callable[[str], str]:
             return name
         if not isinstance(new, str):
             raise TypeError(f"rename returned {described(new)} for {name!r}, not a name or None")
-        changed: str = new
-        return changed
+        return new
 
     return renamed
 
@@ -74,7 +73,7 @@ def _beginnings(checkpoint: Checkpoint, rename: Any) -> Callable[[str], str]:
             "rename takes a dict of the file's names, or their first parts, and what they become, "
             f"such as {{'head.fc': 'fc'}}, or a function of a name; not {described(rename)}"
         )
-    olds = {old.rstrip("./"): new.rstrip("./") for old, new in rename.items()}
+    olds: dict[str, str] = {old.rstrip("./"): new.rstrip("./") for old, new in rename.items()}
     longest_first = sorted(olds, key=len, reverse=True)
     beginning = re.compile(rf"({'|'.join(map(re.escape, longest_first))})(?=[./]|$)")
     found = {name: match for name in checkpoint.shapes if (match := beginning.match(name))}
@@ -84,7 +83,7 @@ def _beginnings(checkpoint: Checkpoint, rename: Any) -> Callable[[str], str]:
     def renamed(name: str) -> str:
         if name not in found:
             return name
-        old = found[name][1]
+        old = str(found[name][1])
         return (olds[old] + name[len(old) :]).lstrip("./")
 
     return renamed

@@ -22,8 +22,8 @@ HARMLESS = frozenset(
         *("name", "trainable", "dtype", "autocast", "seed", "momentum", "synchronized", "sparse"),
         *("batch_shape", "batch_input_shape", "ragged", "optional", "fused", "input_shape"),
         *("renorm", "renorm_clipping", "renorm_momentum", "virtual_batch_size", "adjustment"),
-        *("filters", "units", "kernel_size", "depth_multiplier", "use_bias", "center", "scale"),
-        *("quantization_config", "lora_rank", "lora_alpha", "rate", "noise_shape"),
+        *("filters", "units", "kernel_size", "depth_multiplier", "use_bias"),
+        *("quantization_config", "lora_rank", "lora_alpha"),
     )
 )
 HARMLESS_ENDINGS = ("_initializer", "_regularizer", "_constraint")
@@ -39,6 +39,7 @@ COMMUTATIVE = ("Add", "Multiply", "Maximum", "Minimum", "Average")
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D")
 POOLS = ("MaxPooling2D", "AveragePooling2D")
 GLOBAL_POOLS = ("GlobalAveragePooling2D", "GlobalMaxPooling2D")
+NORMS = ("BatchNormalization", "GroupNormalization", "LayerNormalization")
 INPUT = "InputLayer"
 
 # Layers and functions of Keras that are an activation with its default settings.
@@ -257,8 +258,9 @@ def _defaults(kind: str) -> dict[str, Any]:
 
 def _canonical(kind: str, config: Mapping[str, Any], constants: Any) -> tuple[str, dict[str, Any]]:
     settings = _computing(config)
-    if kind.endswith("Normalization"):
-        settings.pop("axis", None)  # the shape of its weights shows it
+    if kind in NORMS:
+        for shown in ("axis", "center", "scale"):  # by the shapes of its weights
+            settings.pop(shown, None)
     if constants:
         settings["arguments"] = constants
     if kind in ACTIVATIONS and (name := ACTIVATIONS[kind]):

@@ -37,7 +37,7 @@ _OF_TRAINING = frozenset(
         *("lr_scheduler_state_dict", "scaler", "grad_scaler", "scaler_state_dict", "amp"),
         *("amp_scaler", "loss_scaler", "loss_scale", "criterion", "criterions", "loss", "losses"),
         *("loss_fn", "loss_func", "loss_function", "rng_state", "rng_states", "cuda_rng_state"),
-        *("random_state", "callbacks", "loops", "metrics", "train_metrics", "val_metrics"),
+        *("random_state", "loops", "metrics", "train_metrics", "val_metrics"),
         *("test_metrics", "valid_metrics", "seed_generator"),
     )
 )

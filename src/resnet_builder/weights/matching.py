@@ -114,7 +114,10 @@ def _begins(found: Recognised, config: ResnetConfig) -> bool:
         "filters": config.stage_filters[:1],
         "widths": config.widths and (config.widths[0][:1],),
     }
-    layers = make_plan(config.replace(**first), Head(include_top=False)).layers
+    try:
+        layers = make_plan(config.replace(**first), Head(include_top=False)).layers
+    except ValueError:  # a field has no meaning for a single block
+        return True
     shapes = {
         (layer.name, variable): shape
         for layer in layers
