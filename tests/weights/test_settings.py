@@ -210,7 +210,7 @@ TRIED: dict[str, set[str] | None] = {
     "bottleneck": None,
     "group norm": {"norm_groups", "batch_norm_epsilon"},
     "evonorm": {"norm_groups", "batch_norm_epsilon", "stem_pool"},
-    "zeros for channels": {"project_first", "anti_aliasing"},
+    "zeros for channels": {"stride_in_last_block", "anti_aliasing"},
     "resnest": {"pool_first"},
 }
 
@@ -243,7 +243,7 @@ def test_every_field_is_tried() -> None:
     assert {
         *("stem_pool", "activation", "activate_residual", "anti_aliasing", "projection", "padding"),
         *("stride_in_last_block", "stride_in_3x3", "batch_norm_epsilon", "norm_groups"),
-        *("project_first", "pool_first"),
+        "pool_first",
     } <= tried
 
 
