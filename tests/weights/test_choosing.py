@@ -240,7 +240,8 @@ def test_of_several_networks_the_one_that_fits_is_named(depth: int) -> None:
     message = refusal(small(**fields[depth]), arrays)
     skip = [f"{names[other]}.*"]
     assert message.endswith(
-        f"of which {names[depth]}. fits: leave out all but one with load_weights(..., skip={skip})"
+        f"of which {names[depth]}. fits: leave out all but one with load_weights(..., skip={skip}) "
+        f"for {names[depth]}."
     )
     load_weights(small(**fields[depth]), arrays, skip=skip)
     message = refusal(small(filters=16), arrays)
@@ -253,7 +254,7 @@ def test_the_network_with_a_prefix_fits_and_the_one_without_does_not() -> None:
     arrays = torch_names(repetitions=(2, 2)) | {f"ema.{k}": v for k, v in torch_names().items()}
     message = refusal(small(), arrays)
     skip = ["conv1.*", "bn1.*", "layer1.*", "layer2.*", "fc.*"]
-    assert message.endswith(f"skip={skip})")
+    assert message.endswith(f"skip={skip}) for no prefix")
     load_weights(small(), arrays, skip=skip)
 
 

@@ -416,7 +416,10 @@ def test_names_with_something_before_them(prefix: str) -> None:
     arrays = {prefix + name: array for name, array in torch_names().items()}
     assert_same(values(loaded(arrays)), values(loaded(torch_names())))
     both = arrays | {f"ema.{name}": array for name, array in torch_names().items()}
-    message = rf"names begin with {prefix}, ema\.: leave out all but one with .*skip=\['ema\.\*'\]"
+    message = (
+        rf"names begin with {prefix}, ema\.: leave out all but one with .*skip=\['ema\.\*'\]\) for "
+        rf"{prefix}, or .*skip=\['{prefix}\*'\]\) for ema\."
+    )
     assert_refused(both, ValueError, message)
     model = small()
     report = load_weights(model, both, skip="ema.*")

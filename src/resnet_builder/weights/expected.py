@@ -3,8 +3,9 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
-from ..config import ORIGINAL, ResnetConfig
+from ..config import ORIGINAL, ResnetConfig, obeyed
 from ..plan.layers import BatchNorm, Conv
 from ..plan.names import LayerName, Place
 from ..plan.network import Plan
@@ -109,5 +110,5 @@ _FREE = (
 
 def is_original(config: ResnetConfig) -> bool:
     """Whether a network is one of the article's original code."""
-    original = ResnetConfig(block="basic_block", repetitions=(1,), **ORIGINAL)
-    return config == original.replace(**{field: getattr(config, field) for field in _FREE})
+    fields: Any = {**ORIGINAL, **{field: getattr(config, field) for field in _FREE}}
+    return config == obeyed(ResnetConfig(**fields))

@@ -188,8 +188,9 @@ def _of_several(fit: _Fit, shapes: Mapping[str, TensorShape], expected: Expected
         )
     which = " and ".join(called[prefix] for prefix in fitting)
     of_fit = "" if len(fitting) == len(called) else f", of which {which} fits"
-    skip = shortened(str(_all_but(fitting[0], fit, shapes)))
-    return f"{begin}{more}{of_fit}: leave out all but one with load_weights(..., skip={skip})"
+    skips = {prefix: shortened(str(_all_but(prefix, fit, shapes))) for prefix in fitting[:5]}
+    calls = (f"load_weights(..., skip={skip}) for {called[of]}" for of, skip in skips.items())
+    return f"{begin}{more}{of_fit}: leave out all but one with {', or '.join(calls)}"
 
 
 def _has_all(
