@@ -254,7 +254,7 @@ def test_the_network_with_a_prefix_fits_and_the_one_without_does_not() -> None:
     arrays = torch_names(repetitions=(2, 2)) | {f"ema.{k}": v for k, v in torch_names().items()}
     message = refusal(small(), arrays)
     skip = ["conv1.*", "bn1.*", "layer1.*", "layer2.*", "fc.*"]
-    assert message.endswith(f"skip={skip}) for no prefix")
+    assert message.endswith(f"skip={skip}) for ema.")
     load_weights(small(), arrays, skip=skip)
 
 
