@@ -301,6 +301,22 @@ def test_the_heads_pooling_is_compared_and_its_activation_is_not() -> None:
     load_weights(small("resnet18", include_top=False, pooling="max"), target)
 
 
+def test_another_pool_of_a_model_without_a_classifier_is_noted() -> None:
+    """It is an option of the model, and has no weights after it that were trained with it."""
+    body: dict[str, Any] = {"include_top": False}
+    trained = small("resnet18", pooling="max", **body)
+    around = keras.Sequential([keras.Input((32, 32, 3)), trained, layers.Dense(3)])
+    for file, lines in (
+        (trained, 1),
+        (around, 1),
+        (small("resnet18"), 0),
+        (small("resnet18", **body), 0),
+    ):
+        report = load_weights(small("resnet18", pooling="avg", **body), file)
+        noted = [note for note in report.notes if "ends in GlobalMaxPooling2D" in note]
+        assert len(noted) == len(report.notes) == lines
+
+
 def test_a_dilated_network_refuses_other_layers() -> None:
     dilated = small("resnet18", output_stride=4)
     load_weights(dilated, small("resnet18"))

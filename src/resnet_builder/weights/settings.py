@@ -28,7 +28,11 @@ class Comparison:
         pairs: layers with weights, and the file's layers that are loaded into them.
         differences: the differences, in words.
         before: the file's layers that give its network the input.
+        other_pools: the global pools of the file's network where a model without a classifier has
+            one of another kind.
     """
+
+    other_pools: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -96,9 +100,12 @@ class Comparison:
     def _of_end(self, end: Key) -> list[str]:
         """The difference of what follows the last weights."""
         own = self._here.node(end := self._here.source(end))
-        while own.kind in GLOBAL_POOLS:  # of a network without a classifier, which may have any
-            own = self._here.node(end := self._here.source(own.inputs[0]))
+        pool = ""
+        while own.kind in GLOBAL_POOLS:  # an option of a model without a classifier
+            pool, (end, *_) = own.kind, own.inputs
+            own = self._here.node(end := self._here.source(end))
         if own.layer in self.pairs:
+            self._note_pool(pool, (self.pairs[own.layer], 0))
             return []
         same = self._prefixes[1] + self._name(own, 0)
         ends = [(same, 0)] if self._same_names and same in self._there else self._there.calls()
@@ -106,9 +113,22 @@ class Comparison:
         for there in reversed(list(ends)):
             found = self._between(end, there)
             if not found:
+                self._note_pool(pool, there)
                 return []
             first = first or found
         return first
+
+    def _note_pool(self, own: str, there: Key) -> None:
+        """Remember how the file's network pools a map, if the model pools it in another way."""
+        nodes = (self._there.node(key) for key in self._there.calls())
+        pools = [
+            node.kind
+            for node in nodes
+            if node.kind in GLOBAL_POOLS
+            and self._there.source(node.inputs[0]) == self._there.source(there)
+        ]
+        if own and own not in pools:
+            self.other_pools = tuple(dict.fromkeys(pools))
 
     # One pair of calls ---------------------------------------------------------------------------
 
