@@ -153,7 +153,8 @@ class ResnetBuilder:
             **_config_fields(changes),
         )
         output_stride = output_stride or named.output_stride
-        if include_top and (features is None or CLASSIFIER in features):
+        has_features = isinstance(features, Sequence) and CLASSIFIER not in features
+        if include_top and not has_features:
             pooling = pooling or named.options.get("pooling")
             dropout_rate = dropout_rate or named.options.get("dropout_rate", 0.0)
         if checkpoint := best or (named.checkpoint if weights is None else None):

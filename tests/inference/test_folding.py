@@ -487,7 +487,7 @@ def test_a_layer_that_two_models_share_stays_shared() -> None:
 
 
 def test_maps_by_name() -> None:
-    options = SMALL | {"features": ("stage1", "stage2"), "layer_prefix": "net."}
+    options = SMALL | {"features": ("stage1", "predictions"), "layer_prefix": "net."}
     model = randomised(ResnetBuilder.from_preset("resnet18", **options))
     folded = fold_batch_norm(model)
     assert folded.output.keys() == model.output.keys()

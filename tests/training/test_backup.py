@@ -130,7 +130,7 @@ def with_adam() -> keras.Model:
     ("make", "message"),
     [
         (lambda: make_model(repetitions=(3,)), "another network: the layers' names or shapes"),
-        (lambda: make_model(repetitions=(1,)), "another network: the layers' names or shapes"),
+        (lambda: make_model(repetitions=(1, 1)), "another network: the layers' names or shapes"),
         (lambda: make_model(classes=4), "another network: the layers' names or shapes"),
         (lambda: make_model(activation_order="pre"), "another network: the layers' names"),
         (lambda: make_model(layer_prefix="left_"), "another network: the layers' names"),
