@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from .checkpoints import Checkpoint
+from .keras_files import layers_inside
 
 # Settings that do not change what a layer computes from given weights in inference, or that the
 # shapes of its weights show.
@@ -153,7 +154,7 @@ class DescribedGraph:
         ends = self.layers[path]["config"].get("output_layers")
         if not ends:
             return self._resolved(path, children[-1].rpartition("/")[2], 0)
-        return self._resolved(path, *next(_references(ends)))
+        return self._resolved(path, *list(_references(ends))[0])
 
     def _before(self, path: str, parent: str) -> tuple[Key, ...]:
         """The input of a layer that names none: the first of a model, or one of a sequence."""
@@ -230,14 +231,6 @@ def is_own_layer(path: str, layers: Mapping[str, Any]) -> bool:
     """Whether a path is that of a layer of a model, and not of a layer inside another."""
     parent = path.rpartition("/")[0]
     return path in layers and (not parent or "layers" in layers.get(parent, {}).get("config", {}))
-
-
-def layers_in(config: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """The serialised layers of a model's config by path, those of models inside it as well."""
-    for layer in config.get("layers", ()):
-        own = path + layer["config"]["name"]
-        yield own, layer
-        yield from layers_in(layer["config"], f"{own}/")
 
 
 def default(kind: str, setting: str) -> Any:
@@ -368,13 +361,20 @@ def _constants(call: Any) -> list[Any]:
     return plain + [
         [name, value]
         for name, value in named.items()
-        if name not in ("training", "mask") and value is not None and not list(_references(value))
+        if not (name == "mask" or value is None or (name, value) == ("training", False))
+        if not list(_references(value))
     ]
 
 
 def of_model(model: keras.Model) -> Checkpoint:
     """The checkpoint of a model in memory, named as in a file of it."""
-    variables = dict(_variables(model))
+    variables: dict[str, Any] = {}
+    for name, variable in _variables(model):
+        if variables.setdefault(name, variable) is not variable:
+            raise ValueError(
+                f"cannot load the model {model.name!r}: two of its tensors are named {name}; "
+                "save_weights to a .weights.h5 gives them different names, and that can be loaded"
+            )
     shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
     return Checkpoint(
         f"the model {model.name!r}",
@@ -384,24 +384,18 @@ def of_model(model: keras.Model) -> Checkpoint:
     )
 
 
-def _variables(model: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    for layer in model.layers:
-        own = path + layer.name
-        if isinstance(layer, keras.Model):
-            yield from _variables(layer, f"{own}/")
-        else:
-            yield from ((f"{own}/{variable_name(of, layer)}", of) for of in layer.weights)
-
-
-def variable_name(variable: Any, layer: Any) -> str:
-    """The variable's name in the layer: `kernel`, or `query/kernel` in a layer inside the layer."""
-    _, of_layer, inside = f"/{variable.path}".partition(f"/{layer.name}/")
-    return inside if of_layer else str(variable.name)
+def _variables(layer: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The variables of a layer and of the layers in it, at every depth."""
+    inner = layer._flatten_layers(include_self=False, recursive=False)
+    of_inner = {id(variable) for of in inner for variable in of.weights}
+    yield from ((path + of.name, of) for of in layer.weights if id(of) not in of_inner)
+    for of in inner:
+        yield from _variables(of, f"{path}{of.name}/")
 
 
 def settings_of(model: keras.Model) -> dict[str, Any]:
     """The serialised layers of a model by path; empty for a subclass without a config."""
     try:
-        return dict(layers_in(model.get_config()))
-    except (NotImplementedError, KeyError, TypeError):
+        return layers_inside({"config": model.get_config()})
+    except Exception:  # a subclass may raise any error
         return {}

@@ -119,17 +119,20 @@ def _check_compression(path: Path, member: zipfile.ZipInfo) -> None:
 def layer_settings(path: Path, config: bytes | str) -> dict[str, Any]:
     """The serialised layers of a model by their names, after those of the layers around them.
 
-    Layers that no name tells apart are left out.
-
     Raises:
         ValueError: a config that is not JSON.
     """
     try:
-        layers = list(_layers_inside(json.loads(config)))
+        return layers_inside(json.loads(config))
     except (ValueError, RecursionError) as error:
         raise broken(path, "Keras model", error) from error
-    counts = Counter(name for name, _ in layers)
-    return {name: layer for name, layer in layers if counts[name] == 1}
+
+
+def layers_inside(model: Any) -> dict[str, Any]:
+    """The layers of a serialised model by path; those that no path tells apart are left out."""
+    layers = list(_layers_inside(model))
+    counts = Counter(path for path, _ in layers)
+    return {path: layer for path, layer in layers if counts[path] == 1}
 
 
 def _layers_inside(model: Any, around: str = "") -> Iterator[tuple[str, Any]]:

@@ -15,7 +15,6 @@ from ..plan.names import LayerName
 from .by_order import BY_CONNECTIONS
 from .checkpoints import Checkpoint
 from .choosing import Rename, new_names, patterns
-from .described_graph import variable_name
 from .expected import STEM_POOL_PAD, ExpectedWeights, is_original, norms_after, stride_in_3x3
 from .fetching import opened
 from .graphs import Weights, by_connections, by_names, with_settings
@@ -160,7 +159,8 @@ def load_checkpoint(
             compared = compared or by_names(
                 model, prefix, found, weights, matched, taken.settings, in_file, paths=not keep
             )
-            matched = with_settings(matched, found, weights, compared, of_file)
+            if compared:
+                matched = with_settings(matched, found, weights, compared, of_file)
         if not matched.assignments and not matched.problems:
             nothing = Problem("missing", "every weight of the network")
             matched = replace(matched, problems=(nothing,))
@@ -197,10 +197,16 @@ def _network_of(model: keras.Model) -> NetworkLayers:
 
 def _weights_by_name(model: keras.Model, prefix: str) -> Weights:
     return {
-        (_own_name(layer, prefix), variable_name(variable, layer)): (variable, layer)
+        (_own_name(layer, prefix), _variable_name(variable, layer)): (variable, layer)
         for layer in model.layers
         for variable in layer.weights
     }
+
+
+def _variable_name(variable: Any, layer: Any) -> str:
+    """The variable's name in the layer: `kernel`, or `query/kernel` in a layer inside the layer."""
+    _, of_layer, inside = f"/{variable.path}".partition(f"/{layer.name}/")
+    return inside if of_layer else str(variable.name)
 
 
 def _own_name(layer: Any, prefix: str) -> str:

@@ -67,6 +67,8 @@ def recognise(
             "Load it with model.load_weights into the network that wrote it, and save it with a "
             f"newer Keras; a preset of keras-hub loads as a folder with its {CONFIG_FILE}"
         )
+    if not checkpoint.shapes:
+        raise ValueError(f"cannot load {checkpoint.name}: it has no tensors, or all are skipped")
     if is_by_order(checkpoint) and not checkpoint.settings:
         return _original(checkpoint, expected)
     in_file = named_by_number(checkpoint.shapes, expected.shapes)
@@ -188,9 +190,14 @@ def _of_several(fit: _Fit, shapes: Mapping[str, TensorShape], expected: Expected
         )
     which = " and ".join(called[prefix] for prefix in fitting)
     of_fit = "" if len(fitting) == len(called) else f", of which {which} fits"
-    skips = {prefix: shortened(str(_all_but(prefix, fit, shapes))) for prefix in fitting[:5]}
-    calls = (f"load_weights(..., skip={skip}) for {called[of]}" for of, skip in skips.items())
-    return f"{begin}{more}{of_fit}: leave out all but one with {', or '.join(calls)}"
+    skips = {prefix: str(_all_but(prefix, fit, shapes)) for prefix in fitting[:5]}
+    calls = [
+        f"load_weights(..., skip={skip}) for {called[of]}"
+        for of, skip in skips.items()
+        if skip == shortened(skip)
+    ]
+    words = ", or ".join(calls or ["load_weights(..., skip=)"])
+    return f"{begin}{more}{of_fit}: leave out all but one with {words}"
 
 
 def _has_all(

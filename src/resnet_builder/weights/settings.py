@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import permutations
-from math import prod
+from math import inf, prod
 from operator import itemgetter
 from typing import Any
 
@@ -27,6 +27,7 @@ class Comparison:
     Attributes:
         pairs: layers with weights, and the file's layers that are loaded into them.
         differences: the differences, in words.
+        epsilons: the epsilons of the file's batch norms, by the network's layer.
         before: the file's layers that give its network the input.
         other_pools: the global pools of the file's network where a model without a classifier has
             one of another kind.
@@ -70,13 +71,9 @@ class Comparison:
                     self.differences = tuple(self._deepest[1])
                 if self._is_dilated:
                     break
-
-    @property
-    def epsilons(self) -> dict[str, float]:
-        """The epsilons of the file's batch norms, by the network's layer."""
-        nodes = {layer: self._there.node((there, 0)) for layer, there in self.pairs.items()}
-        return {
-            layer: _value(node, "epsilon")
+        nodes = {layer: there.node((of_file, 0)) for layer, of_file in self.pairs.items()}
+        self.epsilons = {
+            layer: _epsilon(node)
             for layer, node in nodes.items()
             if node.kind == "BatchNormalization"
         }
@@ -215,6 +212,13 @@ class Comparison:
 
 def _value(node: Node, setting: str) -> Any:
     return node.settings[setting] if setting in node.settings else default(node.kind, setting)
+
+
+def _epsilon(norm: Node) -> float:
+    epsilon = float(_value(norm, "epsilon"))
+    if not 0 <= epsilon < inf:
+        raise ValueError(f"{norm.layer} has the epsilon {epsilon}")
+    return epsilon
 
 
 def _stride(node: Node) -> int:
