@@ -361,7 +361,7 @@ def by_hand(shortcut_first: bool, **other: Any) -> keras.Model:
     training = other.get("training")
 
     def unit(x: Any, filters: int, size: int, activation: Any = None) -> Any:
-        x = layers.Conv2D(filters, size, padding="same", use_bias=False)(x)
+        x = layers.Conv2D(filters, size, padding="same", use_bias=other.get("bias", False))(x)
         x = layers.BatchNormalization()(x, training=training)
         return activation()(x) if activation else x
 
@@ -422,6 +422,17 @@ def test_norms_that_always_take_the_statistics_of_the_batch(tmp_path: Path) -> N
     load_weights(ours, saved(by_hand(True, training=False), "keras", tmp_path))
     with pytest.raises(ValueError, match=r"has arguments=\[\['training', True\]\] there"):
         load_weights(ours, saved(by_hand(True, training=True), "keras", tmp_path))
+    image = keras.Input((32, 32, 3))
+    around = keras.Model(image, small("resnet18")(image, training=True))
+    with pytest.raises(ValueError, match=r"stem_bn has arguments=\[\['training', True\]\] there"):
+        load_weights(small("resnet18"), saved(around, "keras", tmp_path))
+
+
+def test_biases_of_layers_without_names_are_folded() -> None:
+    images, theirs = image_batch(2, 16, 16, 3), by_hand(True, bias=True)
+    ours = ResnetBuilder.from_preset("resnet50", **ONE_BLOCK)
+    assert "5 biases of convolutions into batch norm" in load_weights(ours, theirs).adapted
+    np.testing.assert_allclose(ours(images), theirs(images), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("form", ["h5", "keras", "memory"])

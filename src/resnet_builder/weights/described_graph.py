@@ -142,7 +142,11 @@ class DescribedGraph:
         if not calls:
             inputs = self._before(path, parent)
         config = layer.get("config") or {}
-        kind, settings = _canonical(layer["class_name"], config, _constants(call))
+        constants = _constants(call)
+        while parent and layer["class_name"] == "BatchNormalization":  # training=True is passed on
+            constants += [c for of in _calls(self.layers.get(parent, {})) for c in _constants(of)]
+            parent = parent.rpartition("/")[0]
+        kind, settings = _canonical(layer["class_name"], config, constants)
         return Node(path, kind, settings, config, inputs, _size(call))
 
     def _resolved(self, parent: str, name: str, number: int) -> Key:
@@ -154,7 +158,8 @@ class DescribedGraph:
         ends = self.layers[path]["config"].get("output_layers")
         if not ends:
             return self._resolved(path, children[-1].rpartition("/")[2], 0)
-        return self._resolved(path, *list(_references(ends))[0])
+        [first, *_] = _references(ends)
+        return self._resolved(path, *first)
 
     def _before(self, path: str, parent: str) -> tuple[Key, ...]:
         """The input of a layer that names none: the first of a model, or one of a sequence."""

@@ -48,9 +48,13 @@ def by_connections(
             f"cannot load {checkpoint.name}: {found.unknown}\nBy their connections, too, its "
             f"layers are not those of {model.name!r}: {compared.differences[0]}"
         )
+    given = shapes_by_layer(checkpoint.shapes)
     names = {
-        BY_CONNECTIONS.tensor(weight): f"{compared.pairs[layer.name]}/{weight[1]}"
-        for weight, (_, layer) in weights.items()
+        BY_CONNECTIONS.tensor((own, variable)): f"{there}/{variable}"
+        for own, there in {
+            own: compared.pairs[layer.name] for (own, _), (_, layer) in weights.items()
+        }.items()
+        for variable in given[there]
     }
     inside = set(names.values())
     beside = {name: shape for name, shape in checkpoint.shapes.items() if name not in inside}

@@ -7,7 +7,16 @@ from operator import itemgetter
 from typing import Any
 
 from ..common.recursion import room_for
-from .described_graph import COMMUTATIVE, GLOBAL_POOLS, INPUT, DescribedGraph, Key, Node, default
+from .described_graph import (
+    COMMUTATIVE,
+    CONVOLUTIONS,
+    GLOBAL_POOLS,
+    INPUT,
+    DescribedGraph,
+    Key,
+    Node,
+    default,
+)
 from .names import CLASSIFIER
 
 Shapes = Mapping[str, Mapping[str, tuple[int, ...]]]  # of variables, by layer
@@ -158,7 +167,9 @@ class Comparison:
         if here in self.pairs or there in self.pairs.values():
             return [] if self.pairs.get(here) == there else [self._unlike(own, other)]
         shapes = [of.get(layer, {}) for of, layer in zip(self._shapes, (here, there), strict=True)]
-        if own.kind != other.kind or shapes[0] != shapes[1]:
+        is_folded = own.kind in CONVOLUTIONS and "bias" not in shapes[0]
+        given = {name: of for name, of in shapes[1].items() if not (is_folded and name == "bias")}
+        if own.kind != other.kind or shapes[0] != given:
             return [self._unlike(own, other)]
         if self._is_pairing and shapes[0]:
             self.pairs[here] = there
