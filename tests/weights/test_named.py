@@ -332,6 +332,7 @@ def test_arguments_of_timm_that_depend_on_the_network(
         {"input_size": [3, 64]},
         {"mean": 5},
         {"std": ["a", "b", "c"]},
+        {"std": [1, 1, 0]},
     ],
 )
 def test_a_config_of_other_types_is_broken(settings: dict[str, Any], tmp_path: Path) -> None:

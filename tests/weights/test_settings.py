@@ -332,6 +332,20 @@ def test_what_gives_the_network_its_input_is_noted() -> None:
     assert note.startswith("the file's network is given the output of rescaling")
 
 
+@pytest.mark.parametrize("form", ["h5", "keras", "memory"])
+def test_a_normalization_of_the_images_is_left(form: str, tmp_path: Path) -> None:
+    normalization = layers.Normalization()
+    normalization.adapt(image_batch(4, 32, 32, 3))
+    body = randomised(small("resnet18"))
+    whole = keras.Sequential([keras.Input((32, 32, 3)), normalization, body])
+    ours = small("resnet18")
+    report = load_weights(ours, saved(whole, form, tmp_path))
+    assert_same_weights(ours, body)
+    names = {f"{normalization.name}/{name}" for name in ("mean", "variance", "count")}
+    assert set(report.unused) == names
+    assert report.notes == (f"the file's network is given the output of {normalization.name}",)
+
+
 def test_a_file_without_settings_says_so(tmp_path: Path) -> None:
     model = small("resnet18")
     model.save_weights(tmp_path / "net.weights.h5")
@@ -462,7 +476,7 @@ class Around(layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         network = keras.saving.serialize_keras_object(self.network)
-        return super().get_config() | {"network": network}
+        return dict(super().get_config(), network=network)
 
 
 @pytest.mark.parametrize("form", ["h5", "keras", "memory"])

@@ -86,6 +86,8 @@ def _described(file: Path, repository: str) -> PublishedWeights:
     try:
         channels, rows, columns = settings["input_size"]
         mean, std = (tuple(map(float, settings[name])) for name in ("mean", "std"))
+        if not all(deviation > 0 for deviation in std):
+            raise ValueError(f"std is {std}")
         arguments = dict(config.get("model_args") or {})
         if not isinstance(settings["architecture"], str):
             raise TypeError(f"architecture is {settings['architecture']!r}, not a name")

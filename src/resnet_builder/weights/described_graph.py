@@ -1,7 +1,7 @@
-"""The graph of layers that a model describes, however it is written.
+"""The graph of the layers in a model's config, in a form that does not depend on how it is written.
 
-A ReLU is an activation wherever it stands, padding belongs to the convolution that follows it, and
-layers that compute nothing in inference are left out: two ways to write a function are equal.
+A ReLU layer becomes an activation, padding becomes part of the convolution that follows it, and
+layers that compute nothing in inference are left out.
 """
 
 import inspect
@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from .checkpoints import Checkpoint
-from .keras_files import layers_inside
+from .keras_files import layers_inside, quantized
 
 # Settings that do not change what a layer computes from given weights in inference, or that the
 # shapes of its weights show.
@@ -150,7 +150,7 @@ class DescribedGraph:
         return Node(path, kind, settings, config, inputs, _size(call))
 
     def _resolved(self, parent: str, name: str, number: int) -> Key:
-        """The call that a reference inside a model stands for: of a model, the one it ends in."""
+        """The call that a reference in a model refers to: of a nested model, the last one in it."""
         path = f"{parent}/{name}" if parent else name
         children = self._children.get(path)
         if not children:
@@ -162,7 +162,7 @@ class DescribedGraph:
         return self._resolved(path, *first)
 
     def _before(self, path: str, parent: str) -> tuple[Key, ...]:
-        """The input of a layer that names none: the first of a model, or one of a sequence."""
+        """The input of a layer whose config has none: in a Sequential, or the input of a model."""
         siblings = self._children.get(parent, [path])
         position = siblings.index(path)
         is_sequence = parent not in self.layers or not (
@@ -202,7 +202,7 @@ class DescribedGraph:
         return node
 
     def _with_padding(self, node: Node) -> Node:
-        """The node with the padding before it, and padding of one size as "half" the kernel."""
+        """Add the padding layer before a node to it, and call padding of half the kernel "half"."""
         settings, config = dict(node.settings), node.written
         size = _pair(config.get("kernel_size", config.get("pool_size")))
         strides, dilation = _pair(settings["strides"]), _pair(config.get("dilation_rate") or 1)
@@ -223,7 +223,7 @@ class DescribedGraph:
         return replace(node, settings=settings, inputs=inputs)
 
     def _may_pad(self, zeros: Node, node: Node) -> bool:
-        """Whether the zeros are the padding of a convolution, or of a pool of nothing negative."""
+        """Whether zeros before a convolution, or before a max pool of values >= 0, are padding."""
         if zeros.settings["data_format"] != node.written.get("data_format", "channels_last"):
             return False  # they are channels
         if node.kind in CONVOLUTIONS:
@@ -233,7 +233,7 @@ class DescribedGraph:
 
 
 def is_own_layer(path: str, layers: Mapping[str, Any]) -> bool:
-    """Whether a path is that of a layer of a model, and not of a layer inside another."""
+    """Whether a path is of a layer of a model, and not of one inside another kind of layer."""
     parent = path.rpartition("/")[0]
     return path in layers and (not parent or "layers" in layers.get(parent, {}).get("config", {}))
 
@@ -386,6 +386,7 @@ def of_model(model: keras.Model) -> Checkpoint:
         shapes,
         lambda name: np.asarray(keras.ops.convert_to_numpy(variables[name])),
         settings=settings_of(model),
+        without_head=quantized(variables.values()),
     )
 
 

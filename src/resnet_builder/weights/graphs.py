@@ -49,12 +49,11 @@ def by_connections(
             f"layers are not those of {model.name!r}: {compared.differences[0]}"
         )
     given = shapes_by_layer(checkpoint.shapes)
+    own_names = {layer.name: own for (own, _), (_, layer) in weights.items()}
     names = {
-        BY_CONNECTIONS.tensor((own, variable)): f"{there}/{variable}"
-        for own, there in {
-            own: compared.pairs[layer.name] for (own, _), (_, layer) in weights.items()
-        }.items()
-        for variable in given[there]
+        BY_CONNECTIONS.tensor((own, variable)): f"{compared.pairs[layer]}/{variable}"
+        for layer, own in own_names.items()
+        for variable in given[compared.pairs[layer]]
     }
     inside = set(names.values())
     beside = {name: shape for name, shape in checkpoint.shapes.items() if name not in inside}

@@ -36,7 +36,7 @@ WEIGHTS_IN_ARCHIVE, CONFIG_IN_ARCHIVE = "model.weights.h5", "config.json"
 # The group in a whole model's .h5 that has the weights, and the one beside it.
 MODEL_WEIGHTS, OPTIMIZER_WEIGHTS = "model_weights", "optimizer_weights/"
 
-# Attributes of Keras objects whose variables are no weights, where no layer has the name.
+# Attributes whose variables are not weights, unless a layer has the name.
 _STATE = ("optimizer", "seed_generator")
 
 # A .weights.h5 numbers a layer's variables, the trainable ones first, and calls the layer's group
@@ -47,6 +47,7 @@ _KERNEL = ("kernel", "bias")
 _NORM = ("gamma", "beta")
 _VARIABLES = {
     ("batch_normalization", 4): (*_NORM, "moving_mean", "moving_variance"),
+    ("normalization", 3): ("mean", "variance", "count"),
     **{(norm, 2): _NORM for norm in ("group_normalization", "layer_normalization")},
     **{(of, n): _KERNEL[:n] for of in _CONVOLUTIONS for n in (1, 2)},
 }
@@ -138,7 +139,7 @@ def layers_inside(model: Any) -> dict[str, Any]:
 def _layers_inside(model: Any, around: str = "") -> Iterator[tuple[str, Any]]:
     """The layers of a serialised model or layer, at every depth.
 
-    Those that share a name have the key in the config that they are under instead, such as teacher.
+    Layers that share a name are called by their key in the config instead, such as `teacher`.
     """
     layers = list(_serialized(model.get("config"))) if isinstance(model, dict) else []
     counts = Counter(layer["config"]["name"] for _, layer in layers)
@@ -151,7 +152,7 @@ def _layers_inside(model: Any, around: str = "") -> Iterator[tuple[str, Any]]:
 
 def _serialized(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
     """The serialised layers in a config and the keys that they are under, not those inside them."""
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         for inner in value:
             yield from _serialized(inner, key)
     elif isinstance(value, dict):
@@ -238,9 +239,17 @@ def _checkpoint(
         str(path),
         {name: tuple(dataset.shape or ()) for name, dataset in by_name.items()},
         lambda name: _array(by_name[name]),
+        without_head=quantized(by_name.values()),
         others=tuple(name for name, dataset in beside.items() if dataset.shape),
         **known,
     )
+
+
+def quantized(tensors: Iterable[Any]) -> str:
+    """A sentence about layers of integers if any tensor has these; else empty."""
+    if all(tensor.dtype != "int8" for tensor in tensors):
+        return ""
+    return "Some layers are quantized to integers by model.quantize: load what was saved before."
 
 
 def _array(dataset: Any) -> Array:
@@ -343,13 +352,7 @@ def _numbered(path: Path, content: Mapping[str, Any]) -> Checkpoint:
         [*tensors, *datasets.items()],
         others,
         has_layer_names=any("name" in group.attrs for group in groups.values()),
-        without_head=next((_QUANTIZED for _, item in tensors if item.dtype == "int8"), ""),
     )
-
-
-_QUANTIZED = (
-    "Layers of the file are quantized to integers by model.quantize: load what was saved before."
-)
 
 
 def _layer_names(groups: Mapping[Owner, Any]) -> dict[Owner, str]:

@@ -48,9 +48,9 @@ def load_weights(
     The names may all have a prefix, such as `module.`. Layers with the names that Keras gives are
     identified by their connections, where the file describes them.
 
-    What a file says about its layers is compared, and every difference but an epsilon of batch norm
-    is refused: a .keras, a .h5 of a whole model and a Keras model say it. A .weights.h5 and a dict
-    do not; the report then notes it.
+    A .keras, a .h5 of a whole model and a Keras model describe their layers. The description is
+    compared with the model, and every difference other than batch norm's epsilon is refused. A
+    .weights.h5 and a dict have no description; the report notes it.
 
     A model with `include_top=False` or `features=` also loads from a larger network around a
     residual one: from detectors and segmentation networks (`backbone.` or `backbone.body.` before
@@ -283,7 +283,7 @@ def _notes(
     if compared and compared.before:
         yield f"the file's network is given the output of {', '.join(compared.before)}"
     if compared and compared.other_pools:
-        yield f"the file's network ends in {' and '.join(compared.other_pools)}, and the model not"
+        yield f"the file's network ends in {' and '.join(compared.other_pools)}; the model does not"
     for layer in matched.classifiers if matched.left_random else ():
         yield f"its {layer.layer}, of {layer.classes} classes, may be the classifier: see rename="
 

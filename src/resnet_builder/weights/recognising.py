@@ -38,7 +38,7 @@ class Recognised:
         prefix: prefix of the network's names in the file.
         names: names of the network's tensors, and those in the file.
         beside: names and shapes of the file's other tensors.
-        unknown: why the names do not show the origin, where the layers' connections are to show it.
+        unknown: why the names are of no known origin, if the layers' connections have to be used.
     """
 
     checkpoint: Checkpoint

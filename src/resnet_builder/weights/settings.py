@@ -152,7 +152,7 @@ class Comparison:
         if not found:
             self._equal[pair] = None
         elif self._is_pairing:
-            # Of all places where the graphs could be joined, the one that went furthest tells most.
+            # The attempt that paired most layers is the one to report.
             self._deepest = max(self._deepest, (sum(before), found), key=itemgetter(0))
             for of, count in zip(known, before, strict=True):
                 while len(of) > count:
@@ -193,7 +193,7 @@ class Comparison:
         if own.kind != other.kind:
             yield self._unlike(own, other)
             return
-        ignored = {"dilation_rate"}  # of which a checkpoint decides nothing
+        ignored = {"dilation_rate"}  # a checkpoint does not decide it
         if own.kind == "BatchNormalization":
             ignored.add("epsilon")  # it is corrected in the variance
         if self._name(own, 0) == CLASSIFIER:
