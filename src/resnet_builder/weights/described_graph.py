@@ -128,7 +128,7 @@ class DescribedGraph:
         if node.kind == "Flatten":
             return self._source(node.inputs[0]).kind in GLOBAL_POOLS
         is_linear = node.kind == "Activation" and node.settings["activation"] == "linear"
-        is_inside = node.kind == INPUT  # it has an input: it is that of a model inside the model
+        is_inside = node.kind == INPUT  # with an input: of a nested model
         return is_linear or is_inside or node.kind in TRANSPARENT or node.kind.startswith("Random")
 
     # Reading -------------------------------------------------------------------------------------

@@ -53,6 +53,7 @@ def by_connections(
     names = {
         BY_CONNECTIONS.tensor((own, variable)): f"{compared.pairs[layer]}/{variable}"
         for layer, own in own_names.items()
+        if layer in compared.pairs
         for variable in given[compared.pairs[layer]]
     }
     inside = set(names.values())

@@ -118,7 +118,7 @@ def _check_compression(path: Path, member: zipfile.ZipInfo) -> None:
 
 
 def layer_settings(path: Path, config: bytes | str) -> dict[str, Any]:
-    """The serialised layers of a model by their names, after those of the layers around them.
+    """The serialised layers of a model by path, such as `teacher/stem_conv`.
 
     Raises:
         ValueError: a config that is not JSON.
@@ -130,7 +130,7 @@ def layer_settings(path: Path, config: bytes | str) -> dict[str, Any]:
 
 
 def layers_inside(model: Any) -> dict[str, Any]:
-    """The layers of a serialised model by path; those that no path tells apart are left out."""
+    """The layers of a serialised model by path, without layers that share their path."""
     layers = list(_layers_inside(model))
     counts = Counter(path for path, _ in layers)
     return {path: layer for path, layer in layers if counts[path] == 1}
@@ -298,7 +298,7 @@ def _weights_of_layer(group: Any, layer: str, inside: Sequence[str]) -> Iterator
     alone.
 
     Args:
-        inside: the paths of the layers inside the layer, where the file tells.
+        inside: the paths of the layers inside the layer, if the file has them.
     """
     ends = Counter(path.rpartition("/")[2] for path in inside)
     paths = {end: path for path in inside if ends[end := path.rpartition("/")[2]] == 1}
@@ -356,10 +356,10 @@ def _numbered(path: Path, content: Mapping[str, Any]) -> Checkpoint:
 
 
 def _layer_names(groups: Mapping[Owner, Any]) -> dict[Owner, str]:
-    """The names of layers, each after those of the layers around it: `teacher/stem_conv`.
+    """The paths of layers, made of the names of the layers around them: `teacher/stem_conv`.
 
-    Keras writes the names of layers since 3.6 (saving/saving_lib.py), as attributes. Those without
-    a name, and those of which one layer has several by the same name, have that of their group.
+    Keras writes the names of layers since 3.6 (saving/saving_lib.py), as attributes. Where there is
+    none, or two layers in one share it, the name of the layer's group is used.
     """
     given = {
         owner: "" if _is_state(owner) else _decoded(group.attrs.get("name", ""))

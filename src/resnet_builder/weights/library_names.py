@@ -47,7 +47,7 @@ _COUNTERS = frozenset(
 
 
 def is_never_weight(tensor: str) -> bool:
-    """Return whether a tensor of that name is no weight of a network, wherever it is from."""
+    """Return whether a tensor of that name is not a network's weight, in any library's file."""
     parts = re.split("[./]", tensor)
     is_of_input = _OF_INPUT.search(tensor) is not None
     return is_of_input or parts[-1] in _COUNTERS or any(map(_OF_TRAINING.fullmatch, parts))

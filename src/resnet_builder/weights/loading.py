@@ -83,8 +83,8 @@ def load_weights(
         missing: `"refuse"`, or `"keep"` to leave weights as they are that the checkpoint lacks. The
             paths between the layers are then not compared.
         epsilon: epsilon of the checkpoint's batch norms: the model's are adapted exactly. Default:
-            the file's own, or that of the origin's classifiers. torchvision's COCO_V1 detectors
-            have 0 (torchvision/models/detection/faster_rcnn.py).
+            the file's own, or the usual one of the origin. torchvision's COCO_V1 detectors have 0
+            (torchvision/models/detection/faster_rcnn.py).
 
     Returns:
         A report of the loaded tensors, the adaptations, and the unused tensors.

@@ -184,12 +184,11 @@ def _of_several(fit: _Fit, shapes: Mapping[str, TensorShape], expected: Expected
     first = ", ".join(islice(called.values(), 5))
     begin = f"it holds several networks; their names begin with {first}"
     fitting = [prefix for prefix in fit.networks if _has_all(fit, prefix, shapes, expected)]
-    if not fitting:
-        return (
-            f"{begin}{more}; none of them fits: leave out all but one with load_weights(..., skip=)"
-        )
     which = " and ".join(called[prefix] for prefix in fitting)
-    of_fit = "" if len(fitting) == len(called) else f", of which {which} fits"
+    if not fitting:
+        of_fit = "; none of them fits"
+    else:
+        of_fit = "" if len(fitting) == len(called) else f", of which {which} fits"
     skips = {prefix: str(_all_but(prefix, fit, shapes)) for prefix in fitting[:5]}
     calls = [
         f"load_weights(..., skip={skip}) for {called[of]}"

@@ -29,7 +29,7 @@ MOST_COMPARED = 10**6
 
 
 class Comparison:
-    """The comparison of a network's graph with that of a file.
+    """The comparison of a network's graph and a file's.
 
     Strides that have become dilation are no difference.
 

@@ -17,7 +17,7 @@ from .checkpoints import Array, Checkpoint, broken, from_arrays
 # after so many bytes.
 MOST_MAPPED_BYTES = 32 * 2**20
 
-# What pickles begin with, and those of torch.save before 1.6: its magic number.
+# The first bytes of a pickle, and of one by torch.save before 1.6: its magic number.
 PICKLE = b"\x80"
 TORCH_PICKLE = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)
 
@@ -133,9 +133,9 @@ class _StandIn(dict[Any, Any]):
 
 
 class _Array(_StandIn):
-    """An array of NumPy from the parts of `ndarray.__reduce__`, without NumPy's own unpickling.
+    """An array of NumPy, made from the parts of `ndarray.__reduce__`.
 
-    That trusts what it reads.
+    NumPy's own unpickling is not used, because it trusts what it reads.
     """
 
     @property
