@@ -463,6 +463,17 @@ def test_several_networks_without_names(form: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(whole(images), first(images), rtol=1e-4, atol=1e-5)
 
 
+def test_another_network_beside_the_one_without_names() -> None:
+    student, teacher = by_hand(True), by_hand(True, bias=True, activation=layers.ELU)
+    image = keras.Input((16, 16, 3))
+    both = keras.Model(image, layers.Add()([teacher(image), student(image)]))
+    ours = ResnetBuilder.from_preset("resnet50", **ONE_BLOCK)
+    with pytest.raises(ValueError, match=r"Without these tensors it fits: leave them out .*skip="):
+        load_weights(ours, both)
+    load_weights(ours, both, skip=f"{teacher.name}/*")
+    np.testing.assert_array_equal(ours.get_layer("predictions").bias, student.layers[-1].bias)
+
+
 @keras.saving.register_keras_serializable("tests")
 class Around(layers.Layer):
     """A layer around a network."""
