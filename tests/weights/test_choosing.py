@@ -222,6 +222,10 @@ def test_nothing_that_could_be_loaded() -> None:
     arrays = body | {f"layer9.{n}.conv1.weight": np.zeros((8, 8, 3, 3)) for n in range(3)}
     with pytest.raises(ValueError, match="cannot load"):
         load_weights(small(), arrays, missing="keep", skip=["layer9.0.*"])
+    with pytest.raises(ValueError, match="it has no tensors, or all are skipped"):
+        load_weights(small(), torch_names(), missing="keep", skip="*")
+    with pytest.raises(TypeError, match="weights come from a file"):
+        load_weights(small(), keras.Model)
 
 
 # Several networks --------------------------------------------------------------------------------
@@ -256,6 +260,13 @@ def test_the_network_with_a_prefix_fits_and_the_one_without_does_not() -> None:
     skip = ["conv1.*", "bn1.*", "layer1.*", "layer2.*", "fc.*"]
     assert message.endswith(f"skip={skip}) for ema.")
     load_weights(small(), arrays, skip=skip)
+
+
+def test_no_long_list_is_cut_in_the_middle_of_a_call() -> None:
+    own = {weight.path: weight.numpy() for weight in small().weights}
+    nested = {f"second/{name}": array for name, array in own.items()}
+    message = refusal(small(), own | nested)
+    assert message.endswith("all but one with load_weights(..., skip=['second/*']) for no prefix")
 
 
 @pytest.mark.parametrize(("count", "more"), [(5, ""), (6, ", ...")])

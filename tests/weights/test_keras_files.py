@@ -412,10 +412,11 @@ def test_bytes_that_are_no_bfloat16(files: Path, model: keras.Model, tmp_path: P
         load_weights(model, path)
 
 
-def test_quantized_layers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["weights.h5", "h5", "keras", "memory"])
+def test_quantized_layers(form: str, tmp_path: Path) -> None:
     quantized = small()
     quantized.quantize("int8")
-    path = saved(quantized, "weights.h5", tmp_path)
+    path = quantized if form == "memory" else saved(quantized, form, tmp_path)
     message = r"quantized to integers by model\.quantize: load what was saved before"
     with pytest.raises(ValueError, match=message):
         load_weights(small(), path)

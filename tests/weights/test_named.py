@@ -22,6 +22,7 @@ from resnet_builder import (
 )
 from resnet_builder.presets import repositories
 from resnet_builder.presets.published_weights import in_table
+from resnet_builder.presets.resolving import resolve
 from resnet_builder.weights import fetching
 
 from ..helpers import assert_same_weights
@@ -247,10 +248,10 @@ def test_a_checkpoint_of_another_network_of_the_same_shapes_is_refused(
 SETTINGS: dict[str, Any] = {"input_size": [3, 32, 48], "mean": [0.5] * 3, "std": [0.5] * 3}
 
 
-def folder_of(folder: Path, model_args: dict[str, Any], **settings: Any) -> str:
+def folder_of(folder: Path, model_args: Any, **settings: Any) -> str:
     """A folder as timm's save_for_hf writes it."""
     config = {"architecture": "resnet18", "num_classes": 1000, "global_pool": "max"}
-    config |= {"model_args": model_args, "pretrained_cfg": SETTINGS | settings}
+    config |= {"model_args": model_args, "pretrained_cfg": SETTINGS} | settings
     (folder / "config.json").write_text(json.dumps(config))
     save_file(checkpoint("torchvision_resnet18"), folder / "model.safetensors")
     return str(folder)
@@ -298,6 +299,46 @@ def test_arguments_of_timm_are_applied(
     ours, theirs = (json.loads(ResnetBuilder.to_json(of)) for of in (model, same))
     assert ours == theirs
     assert profile(name).macs == profile(same).macs
+
+
+@pytest.mark.parametrize(
+    ("preset", "model_args", "changes"),
+    [
+        ("seresnet50", {"block_args": {"attn_layer": "eca"}}, {"eca": True, "se_ratio": 0.0}),
+        ("ecaresnet50t", {"block_args": {"attn_layer": "se"}}, {"eca": False, "se_ratio": 1 / 16}),
+        # timm models/resnet.py: stem_width=64, and twice as many filters in a deep stem's last.
+        ("resnet18", {"stem_type": "deep"}, {"stem": "deep", "stem_filters": 128}),
+        ("resnet18", {"stem_type": "deep", "stem_width": 32}, {"stem": "deep", "stem_filters": 64}),
+        ("resnet18", {"stem_width": 32}, {}),
+        ("resnet18d", {"stem_type": "deep_tiered"}, {"stem": "deep_tiered"}),
+        ("resnet50d", {"stem_type": ""}, {"stem": "imagenet"}),
+        # timm models/resnetv2.py: create_resnetv2_stem has 64 filters in every stem.
+        ("resnetv2_50", {"stem_type": "deep"}, {"stem": "deep"}),
+    ],
+)
+def test_arguments_of_timm_that_depend_on_the_network(
+    preset: str, model_args: dict[str, Any], changes: dict[str, Any], tmp_path: Path
+) -> None:
+    config = resolve(folder_of(tmp_path, model_args, architecture=preset)).config
+    assert config == resolve(preset, (32, 48, 3), **changes).config
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"model_args": [1]},
+        {"architecture": 5},
+        {"architecture": ["resnet18"]},
+        {"input_size": [3, 64]},
+        {"mean": 5},
+        {"std": ["a", "b", "c"]},
+        {"std": [1, 1, 0]},
+    ],
+)
+def test_a_config_of_other_types_is_broken(settings: dict[str, Any], tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, **{"model_args": {}} | settings)
+    with pytest.raises(ValueError, match=r"the config\.json of .* is broken"):
+        profile(folder)
 
 
 @pytest.mark.parametrize(

@@ -332,6 +332,20 @@ def test_what_gives_the_network_its_input_is_noted() -> None:
     assert note.startswith("the file's network is given the output of rescaling")
 
 
+@pytest.mark.parametrize("form", ["h5", "keras", "memory"])
+def test_a_normalization_of_the_images_is_left(form: str, tmp_path: Path) -> None:
+    normalization = layers.Normalization()
+    normalization.adapt(image_batch(4, 32, 32, 3))
+    body = randomised(small("resnet18"))
+    whole = keras.Sequential([keras.Input((32, 32, 3)), normalization, body])
+    ours = small("resnet18")
+    report = load_weights(ours, saved(whole, form, tmp_path))
+    assert_same_weights(ours, body)
+    names = {f"{normalization.name}/{name}" for name in ("mean", "variance", "count")}
+    assert set(report.unused) == names
+    assert report.notes == (f"the file's network is given the output of {normalization.name}",)
+
+
 def test_a_file_without_settings_says_so(tmp_path: Path) -> None:
     model = small("resnet18")
     model.save_weights(tmp_path / "net.weights.h5")
@@ -358,10 +372,11 @@ def test_settings_of_keras_applications(version: str) -> None:
 
 def by_hand(shortcut_first: bool, **other: Any) -> keras.Model:
     """One bottleneck, whose last convolution and projection have equal shapes."""
+    training = other.get("training")
 
     def unit(x: Any, filters: int, size: int, activation: Any = None) -> Any:
-        x = layers.Conv2D(filters, size, padding="same", use_bias=False)(x)
-        x = layers.BatchNormalization()(x)
+        x = layers.Conv2D(filters, size, padding="same", use_bias=other.get("bias", False))(x)
+        x = layers.BatchNormalization()(x, training=training)
         return activation()(x) if activation else x
 
     relu: Callable[..., Any] = other.get("activation", layers.ReLU)
@@ -416,6 +431,110 @@ def test_layers_without_names_that_compute_something_else(tmp_path: Path) -> Non
         load_weights(ours, tmp_path / "net.weights.h5")
 
 
+def test_norms_that_always_take_the_statistics_of_the_batch(tmp_path: Path) -> None:
+    ours = ResnetBuilder.from_preset("resnet50", **ONE_BLOCK)
+    load_weights(ours, saved(by_hand(True, training=False), "keras", tmp_path))
+    with pytest.raises(ValueError, match=r"has arguments=\[\['training', True\]\] there"):
+        load_weights(ours, saved(by_hand(True, training=True), "keras", tmp_path))
+    image = keras.Input((32, 32, 3))
+    around = keras.Model(image, small("resnet18")(image, training=True))
+    with pytest.raises(ValueError, match=r"stem_bn has arguments=\[\['training', True\]\] there"):
+        load_weights(small("resnet18"), saved(around, "keras", tmp_path))
+
+
+def test_biases_of_layers_without_names_are_folded() -> None:
+    images, theirs = image_batch(2, 16, 16, 3), by_hand(True, bias=True)
+    ours = ResnetBuilder.from_preset("resnet50", **ONE_BLOCK)
+    assert "5 biases of convolutions into batch norm" in load_weights(ours, theirs).adapted
+    np.testing.assert_allclose(ours(images), theirs(images), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["h5", "keras", "memory"])
+def test_several_networks_without_names(form: str, tmp_path: Path) -> None:
+    first, second = by_hand(True), by_hand(False)
+    image = keras.Input((16, 16, 3))
+    source = saved(keras.Model(image, layers.Add()([first(image), second(image)])), form, tmp_path)
+    body = ResnetBuilder.from_preset("resnet50", **ONE_BLOCK | {"include_top": False})
+    with pytest.raises(ValueError, match=f"several networks .* {first.name}/.* {second.name}/"):
+        load_weights(body, source)
+    whole = ResnetBuilder.from_preset("resnet50", **ONE_BLOCK)
+    load_weights(whole, source, skip=f"{second.name}/*")
+    images = image_batch(2, 16, 16, 3)
+    np.testing.assert_allclose(whole(images), first(images), rtol=1e-4, atol=1e-5)
+
+
+def test_another_network_beside_the_one_without_names() -> None:
+    student, teacher = by_hand(True), by_hand(True, bias=True, activation=layers.ELU)
+    image = keras.Input((16, 16, 3))
+    both = keras.Model(image, layers.Add()([teacher(image), student(image)]))
+    ours = ResnetBuilder.from_preset("resnet50", **ONE_BLOCK)
+    with pytest.raises(ValueError, match=r"Without these tensors it fits: leave them out .*skip="):
+        load_weights(ours, both)
+    load_weights(ours, both, skip=f"{teacher.name}/*")
+    np.testing.assert_array_equal(ours.get_layer("predictions").bias, student.layers[-1].bias)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Around(layers.Layer):
+    """A layer around a network."""
+
+    def __init__(self, network: keras.Model, **options: Any) -> None:
+        super().__init__(**options)
+        self.network = network
+
+    def call(self, images: Any) -> Any:
+        return self.network(images)
+
+    def get_config(self) -> dict[str, Any]:
+        network = keras.saving.serialize_keras_object(self.network)
+        return dict(super().get_config(), network=network)
+
+
+@pytest.mark.parametrize("form", ["h5", "keras", "memory"])
+def test_a_network_inside_a_layer(form: str, tmp_path: Path) -> None:
+    body = randomised(small("resnet18", activation="elu"))
+    image = keras.Input((32, 32, 3))
+    source = saved(keras.Model(image, Around(body)(image)), form, tmp_path)
+    same = small("resnet18", activation="elu")
+    load_weights(same, source)
+    assert_same_weights(same, body)
+    with pytest.raises(ValueError, match="stem_act has activation=elu there"):
+        load_weights(small("resnet18"), source)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Pair(keras.Model):
+    """Two networks, of which the config has the first alone."""
+
+    def __init__(self, first: keras.Model, second: Any = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.first, self.second = first, second
+
+    def call(self, images: Any) -> Any:
+        return self.first(images) + self.second(images)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"first": keras.saving.serialize_keras_object(self.first)}
+
+
+def test_a_network_that_the_config_leaves_out(tmp_path: Path) -> None:
+    first, second = (randomised(small("resnet18", name=name)) for name in ("first", "second"))
+    pair = Pair(first, second)
+    pair(image_batch(1, 32, 32, 3))
+    ours = small("resnet18")
+    [note] = load_weights(ours, saved(pair, "keras", tmp_path), skip="first/*").notes
+    assert note.startswith("it does not say what its layers compute")
+    assert_same_weights(ours, second)
+    assert not load_weights(ours, tmp_path / "saved.keras", skip="second/*").notes
+
+
+def test_networks_of_one_name_in_memory() -> None:
+    pair = Pair(small("resnet18"), small("resnet18"))
+    pair(image_batch(1, 32, 32, 3))
+    with pytest.raises(ValueError, match=r"two of its tensors are named .* \.weights\.h5"):
+        load_weights(small("resnet18"), pair)
+
+
 @pytest.mark.parametrize(
     "harm",
     [
@@ -423,6 +542,19 @@ def test_layers_without_names_that_compute_something_else(tmp_path: Path) -> Non
         {"inbound_nodes": [[["stem_bn", 0, 0, {}]]], "class_name": "Dropout"},
         {"inbound_nodes": [[["nothing", 0, 0, {}]]]},
         {"config": {"name": "stem_bn"}, "class_name": 3},
+        *(
+            {"config": {"name": "stem_bn", "epsilon": epsilon}}
+            for epsilon in (-5, float("inf"), 10**400, "small", None, [1e-5])
+        ),
+        {"class_name": "Conv2D", "config": {"name": "stem_bn", "strides": float("inf")}},
+        {
+            "class_name": "Functional",
+            "config": {
+                "name": "stem_bn",
+                "layers": [{"class_name": "ReLU", "config": {"name": "inner"}}],
+                "output_layers": [[]],
+            },
+        },
     ],
 )
 def test_a_broken_description_of_layers(harm: dict[str, Any]) -> None:

@@ -83,12 +83,22 @@ def _described(file: Path, repository: str) -> PublishedWeights:
             f"the config.json of {repository!r} is not one of timm: it does not say "
             f"{', '.join(missing)}. Give a preset's name, and the repository as weights"
         )
-    channels, rows, columns = settings["input_size"]
-    changes = translated(config.get("model_args") or {}, repository)
-    if len(settings["mean"]) != changes.pop("channels", channels):
+    try:
+        channels, rows, columns = settings["input_size"]
+        mean, std = (tuple(map(float, settings[name])) for name in ("mean", "std"))
+        if not all(deviation > 0 for deviation in std):
+            raise ValueError(f"std is {std}")
+        arguments = dict(config.get("model_args") or {})
+        if not isinstance(settings["architecture"], str):
+            raise TypeError(f"architecture is {settings['architecture']!r}, not a name")
+        preset = PRESETS.get(settings["architecture"])
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"the config.json of {repository!r} is broken: {error}") from error
+    changes = translated(arguments, repository, preset)
+    if len(mean) != changes.pop("channels", channels):
         raise ValueError(
-            f"the config.json of {repository!r} states a mean of {len(settings['mean'])} channels, "
-            "and another number of input channels"
+            f"the config.json of {repository!r} states a mean of {len(mean)} channels, and another "
+            "number of input channels"
         )
     return PublishedWeights(
         library="timm",
@@ -100,8 +110,8 @@ def _described(file: Path, repository: str) -> PublishedWeights:
         crop_pct=settings.get("crop_pct"),
         interpolation=settings.get("interpolation", ""),
         crop_mode=settings.get("crop_mode") or "center",
-        mean=tuple(settings["mean"]),
-        std=tuple(settings["std"]),
+        mean=mean,
+        std=std,
         licence=settings.get("license", ""),
         changes=changes,
     )

@@ -7,6 +7,8 @@ blur_pool.py. To add one, add a row to `ARGUMENTS`.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..config import ResnetConfig
+
 # Names of activations that compute what the Keras activation of the value does; timm's leaky_relu
 # has another slope.
 _ACTIVATIONS = {
@@ -26,7 +28,13 @@ _ANTI_ALIASING = {
     **dict.fromkeys(("blur", "blurpool", "blurpool2d"), "blur"),
     "": None,
 }
-_ATTENTIONS: dict[str, dict[str, Any]] = {"se": {"se_ratio": 1 / 16}, "eca": {"eca": True}}
+_ATTENTIONS: dict[str, dict[str, Any]] = {
+    "se": {"se_ratio": 1 / 16, "eca": False},
+    "eca": {"eca": True, "se_ratio": 0.0},
+}
+
+
+STEM_WIDTH = 64  # timm's default for ResNet
 
 
 def _named(field: str, values: Mapping[Any, Any]) -> Callable[[Any], dict[str, Any]]:
@@ -56,6 +64,7 @@ ARGUMENTS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "down_kernel_size": _as_is("projection_kernel"),
     "avg_down": _named("projection", {False: "conv", True: "avg_pool"}),
     "stem_type": _named("stem", {"": "imagenet", "deep": "deep", "deep_tiered": "deep_tiered"}),
+    "stem_width": lambda width: {"stem_filters": 2 * width},  # of a deep stem
     "replace_stem_pool": _named("stem_pool", {False: "max", True: "conv"}),
     "drop_path_rate": _as_is("drop_path_rate"),
     "zero_init_last": _as_is("zero_init_last"),
@@ -67,8 +76,13 @@ ARGUMENTS: dict[str, Callable[[Any], dict[str, Any]]] = {
 }
 
 
-def translated(arguments: Mapping[str, Any], repository: str) -> dict[str, Any]:
+def translated(
+    arguments: Mapping[str, Any], repository: str, preset: ResnetConfig | None
+) -> dict[str, Any]:
     """Translate `model_args`; None stands for timm's default, as in timm.
+
+    Args:
+        preset: the network that the arguments change, if it is known.
 
     Raises:
         ValueError: an argument or a value that has no equal here.
@@ -86,4 +100,8 @@ def translated(arguments: Mapping[str, Any], repository: str) -> dict[str, Any]:
                 f"has no equal here (known are: {known}). Give a config of the network, and the "
                 "repository as weights"
             ) from None
+    if preset and changes.get("stem", preset.stem) == "imagenet":
+        changes.pop("stem_filters", None)  # its width is not an option
+    elif preset and preset.stem == "imagenet" and preset.activation_order == "post":
+        changes.setdefault("stem_filters", 2 * STEM_WIDTH)
     return changes

@@ -10,24 +10,17 @@ are identified by the order of the variables in the network's layer of that name
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from .checkpoints import Checkpoint
-from .layouts import KERAS
-from .library_names import Origin
+from .layouts import TensorShape
+from .library_names import OWN
 from .names import WeightName
 
 NAMED_BY_KERAS = re.compile(r"(conv2d|batch_normalization|dense)(_\d+)?/\w+")
 
 ARTICLE, BY_CONNECTIONS = (
-    Origin(
-        name=name,
-        layout=KERAS,
-        block="stage{stage}_block{block}_",
-        layers={},
-        is_own=True,
-        epsilon=None,
-        stride_in_3x3=None,
-    )
+    replace(OWN, name=name)
     for name in (
         "raghakot's keras-resnet, by the order of its layers",
         "a network of Keras, by the connections of its layers",
@@ -61,15 +54,17 @@ def named_by_order(checkpoint: Checkpoint, weights: Iterable[WeightName]) -> dic
     return names
 
 
-def named_by_number(tensors: Iterable[str], weights: Iterable[WeightName]) -> dict[str, str]:
+def named_by_number(
+    tensors: Mapping[str, TensorShape], weights: Mapping[WeightName, TensorShape]
+) -> dict[str, str]:
     """Names of variables for their numbers, where the network has a layer of that name."""
-    tensors = list(tensors)
-    here, given = (_by_layer(names) for names in (map("/".join, weights), tensors))
+    here = shapes_by_layer({"/".join(weight): shape for weight, shape in weights.items()})
+    given = shapes_by_layer(tensors)
     names = {}
     for tensor in tensors:
         layer, _, variable = tensor.rpartition("/")
-        own = next((here[name] for name in _ends(layer) if name in here), [])
-        if own and given[layer] == [str(number) for number in range(len(own))]:
+        own = next((list(here[name]) for name in _ends(layer) if name in here), [])
+        if own and list(given[layer]) == [str(number) for number in range(len(own))]:
             variable = own[int(variable)]
         names[f"{layer}/{variable}" if layer else variable] = tensor
     return names
@@ -81,18 +76,9 @@ def _ends(layer: str) -> Iterator[str]:
     yield from ("/".join(parts[start:]) for start in range(len(parts)))
 
 
-def _by_layer(names: Iterable[str]) -> dict[str, list[str]]:
-    """The variables of each layer, from names such as `layer/variable`."""
-    layers: dict[str, list[str]] = {}
-    for name in names:
-        layer, _, variable = name.rpartition("/")
-        layers.setdefault(layer, []).append(variable)
-    return layers
-
-
-def shapes_by_layer(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, dict[str, tuple[int, ...]]]:
+def shapes_by_layer(shapes: Mapping[str, TensorShape]) -> dict[str, dict[str, TensorShape]]:
     """The shapes of each layer's variables, from names such as `layer/variable`."""
-    layers: dict[str, dict[str, tuple[int, ...]]] = {}
+    layers: dict[str, dict[str, TensorShape]] = {}
     for name, shape in shapes.items():
         layer, _, variable = name.rpartition("/")
         layers.setdefault(layer, {})[variable] = shape

@@ -38,9 +38,9 @@ class Checkpoint:
         has_layer_names: whether the names are those of layers, and not only of their classes.
         settings: the serialised layers by name, such as `teacher/stem_conv`; empty where the file
             does not have them.
-        without_head: why there is no classifier, as a sentence, where that is known.
-        others: names of the arrays that stand beside the network and are no weights: those of an
-            optimizer, of random number generators, of a loss. Single numbers are left out.
+        without_head: why there is no classifier to load, as a sentence, where that is known.
+        others: names of arrays that are not a network's weights, such as an optimizer's state.
+            Single numbers are left out.
     """
 
     name: str

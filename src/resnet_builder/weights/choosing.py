@@ -1,4 +1,4 @@
-"""Which tensors of a checkpoint are meant, and under which names: `skip` and `rename`. No Keras."""
+"""`skip` and `rename` of `load_weights`. Does not import Keras."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -65,7 +65,7 @@ def _function(rename: Callable[[str], Any]) -> Callable[[str], str]:
 
 
 def _beginnings(checkpoint: Checkpoint, rename: Any) -> Callable[[str], str]:
-    """A function that replaces the longest of some beginnings, of whole parts of a name."""
+    """A function that replaces the first parts of a name, the longest that match."""
     if not isinstance(rename, Mapping) or not all(
         isinstance(name, str) for pair in rename.items() for name in pair
     ):

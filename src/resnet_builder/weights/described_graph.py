@@ -1,7 +1,7 @@
-"""The graph of layers that a model describes, however it is written.
+"""The graph of the layers in a model's config, in a form that does not depend on how it is written.
 
-A ReLU is an activation wherever it stands, padding belongs to the convolution that follows it, and
-layers that compute nothing in inference are left out: two ways to write a function are equal.
+A ReLU layer becomes an activation, padding becomes part of the convolution that follows it, and
+layers that compute nothing in inference are left out.
 """
 
 import inspect
@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from .checkpoints import Checkpoint
+from .keras_files import layers_inside, quantized
 
 # Settings that do not change what a layer computes from given weights in inference, or that the
 # shapes of its weights show.
@@ -127,7 +128,7 @@ class DescribedGraph:
         if node.kind == "Flatten":
             return self._source(node.inputs[0]).kind in GLOBAL_POOLS
         is_linear = node.kind == "Activation" and node.settings["activation"] == "linear"
-        is_inside = node.kind == INPUT  # it has an input: it is that of a model inside the model
+        is_inside = node.kind == INPUT  # with an input: of a nested model
         return is_linear or is_inside or node.kind in TRANSPARENT or node.kind.startswith("Random")
 
     # Reading -------------------------------------------------------------------------------------
@@ -141,11 +142,15 @@ class DescribedGraph:
         if not calls:
             inputs = self._before(path, parent)
         config = layer.get("config") or {}
-        kind, settings = _canonical(layer["class_name"], config, _constants(call))
+        constants = _constants(call)
+        while parent and layer["class_name"] == "BatchNormalization":  # training=True is passed on
+            constants += [c for of in _calls(self.layers.get(parent, {})) for c in _constants(of)]
+            parent = parent.rpartition("/")[0]
+        kind, settings = _canonical(layer["class_name"], config, constants)
         return Node(path, kind, settings, config, inputs, _size(call))
 
     def _resolved(self, parent: str, name: str, number: int) -> Key:
-        """The call that a reference inside a model stands for: of a model, the one it ends in."""
+        """The call that a reference in a model refers to: of a nested model, the last one in it."""
         path = f"{parent}/{name}" if parent else name
         children = self._children.get(path)
         if not children:
@@ -153,10 +158,11 @@ class DescribedGraph:
         ends = self.layers[path]["config"].get("output_layers")
         if not ends:
             return self._resolved(path, children[-1].rpartition("/")[2], 0)
-        return self._resolved(path, *next(_references(ends)))
+        [first, *_] = _references(ends)
+        return self._resolved(path, *first)
 
     def _before(self, path: str, parent: str) -> tuple[Key, ...]:
-        """The input of a layer that names none: the first of a model, or one of a sequence."""
+        """The input of a layer whose config has none: in a Sequential, or the input of a model."""
         siblings = self._children.get(parent, [path])
         position = siblings.index(path)
         is_sequence = parent not in self.layers or not (
@@ -196,7 +202,7 @@ class DescribedGraph:
         return node
 
     def _with_padding(self, node: Node) -> Node:
-        """The node with the padding before it, and padding of one size as "half" the kernel."""
+        """Add the padding layer before a node to it, and call padding of half the kernel "half"."""
         settings, config = dict(node.settings), node.written
         size = _pair(config.get("kernel_size", config.get("pool_size")))
         strides, dilation = _pair(settings["strides"]), _pair(config.get("dilation_rate") or 1)
@@ -217,7 +223,7 @@ class DescribedGraph:
         return replace(node, settings=settings, inputs=inputs)
 
     def _may_pad(self, zeros: Node, node: Node) -> bool:
-        """Whether the zeros are the padding of a convolution, or of a pool of nothing negative."""
+        """Whether zeros before a convolution, or before a max pool of values >= 0, are padding."""
         if zeros.settings["data_format"] != node.written.get("data_format", "channels_last"):
             return False  # they are channels
         if node.kind in CONVOLUTIONS:
@@ -227,17 +233,9 @@ class DescribedGraph:
 
 
 def is_own_layer(path: str, layers: Mapping[str, Any]) -> bool:
-    """Whether a path is that of a layer of a model, and not of a layer inside another."""
+    """Whether a path is of a layer of a model, and not of one inside another kind of layer."""
     parent = path.rpartition("/")[0]
     return path in layers and (not parent or "layers" in layers.get(parent, {}).get("config", {}))
-
-
-def layers_in(config: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """The serialised layers of a model's config by path, those of models inside it as well."""
-    for layer in config.get("layers", ()):
-        own = path + layer["config"]["name"]
-        yield own, layer
-        yield from layers_in(layer["config"], f"{own}/")
 
 
 def default(kind: str, setting: str) -> Any:
@@ -368,40 +366,42 @@ def _constants(call: Any) -> list[Any]:
     return plain + [
         [name, value]
         for name, value in named.items()
-        if name not in ("training", "mask") and value is not None and not list(_references(value))
+        if not (name == "mask" or value is None or (name, value) == ("training", False))
+        if not list(_references(value))
     ]
 
 
 def of_model(model: keras.Model) -> Checkpoint:
     """The checkpoint of a model in memory, named as in a file of it."""
-    variables = dict(_variables(model))
+    variables: dict[str, Any] = {}
+    for name, variable in _variables(model):
+        if variables.setdefault(name, variable) is not variable:
+            raise ValueError(
+                f"cannot load the model {model.name!r}: two of its tensors are named {name}; "
+                "save_weights to a .weights.h5 gives them different names, and that can be loaded"
+            )
     shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
     return Checkpoint(
         f"the model {model.name!r}",
         shapes,
         lambda name: np.asarray(keras.ops.convert_to_numpy(variables[name])),
         settings=settings_of(model),
+        without_head=quantized(variables.values()),
     )
 
 
-def _variables(model: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    for layer in model.layers:
-        own = path + layer.name
-        if isinstance(layer, keras.Model):
-            yield from _variables(layer, f"{own}/")
-        else:
-            yield from ((f"{own}/{variable_name(of, layer)}", of) for of in layer.weights)
-
-
-def variable_name(variable: Any, layer: Any) -> str:
-    """The variable's name in the layer: `kernel`, or `query/kernel` in a layer inside the layer."""
-    _, of_layer, inside = f"/{variable.path}".partition(f"/{layer.name}/")
-    return inside if of_layer else str(variable.name)
+def _variables(layer: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The variables of a layer and of the layers in it, at every depth."""
+    inner = layer._flatten_layers(include_self=False, recursive=False)
+    of_inner = {id(variable) for of in inner for variable in of.weights}
+    yield from ((path + of.name, of) for of in layer.weights if id(of) not in of_inner)
+    for of in inner:
+        yield from _variables(of, f"{path}{of.name}/")
 
 
 def settings_of(model: keras.Model) -> dict[str, Any]:
     """The serialised layers of a model by path; empty for a subclass without a config."""
     try:
-        return dict(layers_in(model.get_config()))
-    except (NotImplementedError, KeyError, TypeError):
+        return layers_inside({"config": model.get_config()})
+    except Exception:  # a subclass may raise any error
         return {}

@@ -20,7 +20,7 @@ def opened(source: Any) -> AbstractContextManager[Checkpoint]:
     """
     if isinstance(source, Checkpoint):
         return nullcontext(source)
-    if hasattr(source, "layers") and hasattr(source, "get_config"):
+    if hasattr(source, "layers") and not isinstance(source, type):
         from .described_graph import of_model  # it needs Keras, which a model has loaded
 
         return nullcontext(of_model(source))

@@ -25,31 +25,46 @@ def by_connections(
     """Name the tensors of a file by the places of its layers in its graph.
 
     Raises:
-        ValueError: the graph is not the model's.
+        ValueError: the graph is not the model's, or has the model's several times.
     """
     here = {
         f"{layer.name}/{variable}": tuple(value.shape)
         for (_, variable), (value, layer) in weights.items()
     }
     checkpoint = found.checkpoint
-    with _readable(checkpoint.name):
-        compared = Comparison(
-            DescribedGraph(settings_of(model)),
-            DescribedGraph(checkpoint.settings),
-            shapes=(shapes_by_layer(here), shapes_by_layer(checkpoint.shapes)),
-            prefixes=(prefix, ""),
-        )
+
+    def compare(shapes: Mapping[str, tuple[int, ...]]) -> Comparison:
+        with _readable(checkpoint.name):
+            return Comparison(
+                DescribedGraph(settings_of(model)),
+                DescribedGraph(checkpoint.settings),
+                shapes=(shapes_by_layer(here), shapes_by_layer(shapes)),
+                prefixes=(prefix, ""),
+            )
+
+    compared = compare(checkpoint.shapes)
     if compared.differences:
         raise ValueError(
             f"cannot load {checkpoint.name}: {found.unknown}\nBy their connections, too, its "
             f"layers are not those of {model.name!r}: {compared.differences[0]}"
         )
+    given = shapes_by_layer(checkpoint.shapes)
+    own_names = {layer.name: own for (own, _), (_, layer) in weights.items()}
     names = {
-        BY_CONNECTIONS.tensor(weight): f"{compared.pairs[layer.name]}/{weight[1]}"
-        for weight, (_, layer) in weights.items()
+        BY_CONNECTIONS.tensor((own, variable)): f"{compared.pairs[layer]}/{variable}"
+        for layer, own in own_names.items()
+        if layer in compared.pairs
+        for variable in given[compared.pairs[layer]]
     }
     inside = set(names.values())
     beside = {name: shape for name, shape in checkpoint.shapes.items() if name not in inside}
+    if len(beside) >= len(inside) and not (other := compare(beside)).differences:
+        first = " and ".join(next(iter(of.pairs.values())) for of in (other, compared))
+        raise ValueError(
+            f"cannot load {checkpoint.name}: it holds several networks like {model.name!r}, with "
+            f"the layers {first}: leave out the tensors of all but one with load_weights(..., "
+            "skip=)"
+        )
     named = replace(found, checkpoint=checkpoint.renamed(names), names=names, beside=beside)
     return named, compared
 
@@ -64,8 +79,10 @@ def by_names(
     in_file: Mapping[str, str],
     *,
     paths: bool,
-) -> Comparison:
+) -> Comparison | None:
     """Compare the layers that have the same weights and, with `paths`, those between them.
+
+    Returns None if the file describes none of these layers.
 
     Args:
         in_file: names in the file, by those after `rename`.
@@ -77,6 +94,8 @@ def by_names(
             layer = layer.rpartition("/")[0]
         if layer:
             pairs[weights[assignment.weight][1].name] = layer
+    if not pairs:
+        return None
     with _readable(found.checkpoint.name):
         return Comparison(
             DescribedGraph(settings_of(model)),
@@ -93,7 +112,7 @@ def _readable(name: str) -> Iterator[None]:
     """Reject a description of layers that Keras does not write."""
     try:
         yield
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError) as error:
+    except Exception as error:  # a broken description can lead to any error
         raise ValueError(
             f"cannot load {name}: its description of its layers is broken ({error})"
         ) from error

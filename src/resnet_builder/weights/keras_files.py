@@ -36,7 +36,7 @@ WEIGHTS_IN_ARCHIVE, CONFIG_IN_ARCHIVE = "model.weights.h5", "config.json"
 # The group in a whole model's .h5 that has the weights, and the one beside it.
 MODEL_WEIGHTS, OPTIMIZER_WEIGHTS = "model_weights", "optimizer_weights/"
 
-# Attributes of Keras objects whose variables are no weights, where no layer has the name.
+# Attributes whose variables are not weights, unless a layer has the name.
 _STATE = ("optimizer", "seed_generator")
 
 # A .weights.h5 numbers a layer's variables, the trainable ones first, and calls the layer's group
@@ -47,6 +47,7 @@ _KERNEL = ("kernel", "bias")
 _NORM = ("gamma", "beta")
 _VARIABLES = {
     ("batch_normalization", 4): (*_NORM, "moving_mean", "moving_variance"),
+    ("normalization", 3): ("mean", "variance", "count"),
     **{(norm, 2): _NORM for norm in ("group_normalization", "layer_normalization")},
     **{(of, n): _KERNEL[:n] for of in _CONVOLUTIONS for n in (1, 2)},
 }
@@ -117,25 +118,28 @@ def _check_compression(path: Path, member: zipfile.ZipInfo) -> None:
 
 
 def layer_settings(path: Path, config: bytes | str) -> dict[str, Any]:
-    """The serialised layers of a model by their names, after those of the layers around them.
-
-    Layers that no name tells apart are left out.
+    """The serialised layers of a model by path, such as `teacher/stem_conv`.
 
     Raises:
         ValueError: a config that is not JSON.
     """
     try:
-        layers = list(_layers_inside(json.loads(config)))
+        return layers_inside(json.loads(config))
     except (ValueError, RecursionError) as error:
         raise broken(path, "Keras model", error) from error
-    counts = Counter(name for name, _ in layers)
-    return {name: layer for name, layer in layers if counts[name] == 1}
+
+
+def layers_inside(model: Any) -> dict[str, Any]:
+    """The layers of a serialised model by path, without layers that share their path."""
+    layers = list(_layers_inside(model))
+    counts = Counter(path for path, _ in layers)
+    return {path: layer for path, layer in layers if counts[path] == 1}
 
 
 def _layers_inside(model: Any, around: str = "") -> Iterator[tuple[str, Any]]:
     """The layers of a serialised model or layer, at every depth.
 
-    Those that share a name have the key in the config that they are under instead, such as teacher.
+    Layers that share a name are called by their key in the config instead, such as `teacher`.
     """
     layers = list(_serialized(model.get("config"))) if isinstance(model, dict) else []
     counts = Counter(layer["config"]["name"] for _, layer in layers)
@@ -148,7 +152,7 @@ def _layers_inside(model: Any, around: str = "") -> Iterator[tuple[str, Any]]:
 
 def _serialized(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
     """The serialised layers in a config and the keys that they are under, not those inside them."""
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         for inner in value:
             yield from _serialized(inner, key)
     elif isinstance(value, dict):
@@ -235,9 +239,17 @@ def _checkpoint(
         str(path),
         {name: tuple(dataset.shape or ()) for name, dataset in by_name.items()},
         lambda name: _array(by_name[name]),
+        without_head=quantized(by_name.values()),
         others=tuple(name for name, dataset in beside.items() if dataset.shape),
         **known,
     )
+
+
+def quantized(tensors: Iterable[Any]) -> str:
+    """A sentence about layers of integers if any tensor has these; else empty."""
+    if all(tensor.dtype != "int8" for tensor in tensors):
+        return ""
+    return "Some layers are quantized to integers by model.quantize: load what was saved before."
 
 
 def _array(dataset: Any) -> Array:
@@ -286,7 +298,7 @@ def _weights_of_layer(group: Any, layer: str, inside: Sequence[str]) -> Iterator
     alone.
 
     Args:
-        inside: the paths of the layers inside the layer, where the file tells.
+        inside: the paths of the layers inside the layer, if the file has them.
     """
     ends = Counter(path.rpartition("/")[2] for path in inside)
     paths = {end: path for path in inside if ends[end := path.rpartition("/")[2]] == 1}
@@ -340,20 +352,14 @@ def _numbered(path: Path, content: Mapping[str, Any]) -> Checkpoint:
         [*tensors, *datasets.items()],
         others,
         has_layer_names=any("name" in group.attrs for group in groups.values()),
-        without_head=next((_QUANTIZED for _, item in tensors if item.dtype == "int8"), ""),
     )
 
 
-_QUANTIZED = (
-    "Layers of the file are quantized to integers by model.quantize: load what was saved before."
-)
-
-
 def _layer_names(groups: Mapping[Owner, Any]) -> dict[Owner, str]:
-    """The names of layers, each after those of the layers around it: `teacher/stem_conv`.
+    """The paths of layers, made of the names of the layers around them: `teacher/stem_conv`.
 
-    Keras writes the names of layers since 3.6 (saving/saving_lib.py), as attributes. Those without
-    a name, and those of which one layer has several by the same name, have that of their group.
+    Keras writes the names of layers since 3.6 (saving/saving_lib.py), as attributes. Where there is
+    none, or two layers in one share it, the name of the layer's group is used.
     """
     given = {
         owner: "" if _is_state(owner) else _decoded(group.attrs.get("name", ""))

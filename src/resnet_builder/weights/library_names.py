@@ -27,20 +27,16 @@ _COUNTS = {
 _OF_ANY_STEM = re.compile(r"(stem|conv|bn|maxpool|layer)\d*")
 
 
-# Parts of names of what training keeps beside a network, and last parts of the names of counters,
-# in any checkpoint: they never are weights.
-_OF_TRAINING = frozenset(
-    (
-        *("optimizer", "optimizers", "optim", "opt", "opt_state", "optimizer_state"),
-        *("optimizer_states", "optimizer_state_dict", "optimizer_dict", "optimizer_weights"),
-        *("scheduler", "schedulers", "lr_scheduler", "lr_schedulers", "scheduler_state_dict"),
-        *("lr_scheduler_state_dict", "scaler", "grad_scaler", "scaler_state_dict", "amp"),
-        *("amp_scaler", "loss_scaler", "loss_scale", "criterion", "criterions", "loss", "losses"),
-        *("loss_fn", "loss_func", "loss_function", "rng_state", "rng_states", "cuda_rng_state"),
-        *("random_state", "loops", "metrics", "train_metrics", "val_metrics"),
-        *("test_metrics", "valid_metrics", "seed_generator"),
-    )
+# Parts of the names of what training keeps beside a network, and last parts of the names of
+# counters, in any checkpoint: they never are weights.
+_OF_TRAINING = re.compile(
+    r"optimizers?(_state|_states|_state_dict|_dict)?|optim|opt|opt_state"
+    r"|(lr_)?schedulers?(_state_dict)?|((grad|loss)_)?scaler(_state_dict)?|loss_scale"
+    r"|criterions?|loss|losses|loss_(fn|func|function)|(cuda_)?rng_states?"
+    r"|((train|val|valid|test)_)?metrics"
 )
+# The statistics of keras.layers.Normalization, which prepares images.
+_OF_INPUT = re.compile(r"(^|/)normalization(_\d+)?/(mean|variance|count)$")
 _COUNTERS = frozenset(
     (
         # thop; torch.optim.swa_utils; ema_pytorch; torchmetrics
@@ -51,9 +47,10 @@ _COUNTERS = frozenset(
 
 
 def is_never_weight(tensor: str) -> bool:
-    """Return whether a tensor of that name is no weight of a network, wherever it is from."""
+    """Return whether a tensor of that name is not a network's weight, in any library's file."""
     parts = re.split("[./]", tensor)
-    return parts[-1] in _COUNTERS or not _OF_TRAINING.isdisjoint(parts)
+    is_of_input = _OF_INPUT.search(tensor) is not None
+    return is_of_input or parts[-1] in _COUNTERS or any(map(_OF_TRAINING.fullmatch, parts))
 
 
 # Kinds of layers that other libraries name as their plain kin.
@@ -274,6 +271,16 @@ def _torch(name: str, layers: Mapping[str, str], **differences: Any) -> Origin:
     return Origin(name=name, layout=TORCH, layers=layers, **common | differences)
 
 
+OWN = Origin(
+    name="resnet_builder",
+    layout=KERAS,
+    block="stage{stage}_block{block}_",
+    layers={},
+    is_own=True,
+    epsilon=None,
+    stride_in_3x3=None,
+)
+
 # A checkpoint's origin is the one that explains most of its names, the first if several do.
 ORIGINS = (
     # torchvision models/resnet.py; timm models/resnet.py, resnest.py and res2net.py.
@@ -348,13 +355,5 @@ ORIGINS = (
         layers=_KERAS_V2 | {"bn1": "pre_activation_bn"},
         ignored="normalization/.*",
     ),
-    Origin(
-        name="resnet_builder",
-        layout=KERAS,
-        block="stage{stage}_block{block}_",
-        layers={},
-        is_own=True,
-        epsilon=None,
-        stride_in_3x3=None,
-    ),
+    OWN,
 )

@@ -15,7 +15,6 @@ from ..plan.names import LayerName
 from .by_order import BY_CONNECTIONS
 from .checkpoints import Checkpoint
 from .choosing import Rename, new_names, patterns
-from .described_graph import variable_name
 from .expected import STEM_POOL_PAD, ExpectedWeights, is_original, norms_after, stride_in_3x3
 from .fetching import opened
 from .graphs import Weights, by_connections, by_names, with_settings
@@ -49,9 +48,9 @@ def load_weights(
     The names may all have a prefix, such as `module.`. Layers with the names that Keras gives are
     identified by their connections, where the file describes them.
 
-    What a file says about its layers is compared, and every difference but an epsilon of batch norm
-    is refused: a .keras, a .h5 of a whole model and a Keras model say it. A .weights.h5 and a dict
-    do not; the report then notes it.
+    A .keras, a .h5 of a whole model and a Keras model describe their layers. The description is
+    compared with the model, and every difference other than batch norm's epsilon is refused. A
+    .weights.h5 and a dict have no description; the report notes it.
 
     A model with `include_top=False` or `features=` also loads from a larger network around a
     residual one: from detectors and segmentation networks (`backbone.` or `backbone.body.` before
@@ -84,8 +83,8 @@ def load_weights(
         missing: `"refuse"`, or `"keep"` to leave weights as they are that the checkpoint lacks. The
             paths between the layers are then not compared.
         epsilon: epsilon of the checkpoint's batch norms: the model's are adapted exactly. Default:
-            the file's own, or that of the origin's classifiers. torchvision's COCO_V1 detectors
-            have 0 (torchvision/models/detection/faster_rcnn.py).
+            the file's own, or the usual one of the origin. torchvision's COCO_V1 detectors have 0
+            (torchvision/models/detection/faster_rcnn.py).
 
     Returns:
         A report of the loaded tensors, the adaptations, and the unused tensors.
@@ -160,7 +159,8 @@ def load_checkpoint(
             compared = compared or by_names(
                 model, prefix, found, weights, matched, taken.settings, in_file, paths=not keep
             )
-            matched = with_settings(matched, found, weights, compared, of_file)
+            if compared:
+                matched = with_settings(matched, found, weights, compared, of_file)
         if not matched.assignments and not matched.problems:
             nothing = Problem("missing", "every weight of the network")
             matched = replace(matched, problems=(nothing,))
@@ -197,10 +197,16 @@ def _network_of(model: keras.Model) -> NetworkLayers:
 
 def _weights_by_name(model: keras.Model, prefix: str) -> Weights:
     return {
-        (_own_name(layer, prefix), variable_name(variable, layer)): (variable, layer)
+        (_own_name(layer, prefix), _variable_name(variable, layer)): (variable, layer)
         for layer in model.layers
         for variable in layer.weights
     }
+
+
+def _variable_name(variable: Any, layer: Any) -> str:
+    """The variable's name in the layer: `kernel`, or `query/kernel` in a layer inside the layer."""
+    _, of_layer, inside = f"/{variable.path}".partition(f"/{layer.name}/")
+    return inside if of_layer else str(variable.name)
 
 
 def _own_name(layer: Any, prefix: str) -> str:
@@ -277,7 +283,7 @@ def _notes(
     if compared and compared.before:
         yield f"the file's network is given the output of {', '.join(compared.before)}"
     if compared and compared.other_pools:
-        yield f"the file's network ends in {' and '.join(compared.other_pools)}, and the model not"
+        yield f"the file's network ends in {' and '.join(compared.other_pools)}; the model does not"
     for layer in matched.classifiers if matched.left_random else ():
         yield f"its {layer.layer}, of {layer.classes} classes, may be the classifier: see rename="
 

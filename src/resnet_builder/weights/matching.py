@@ -286,8 +286,8 @@ class _Pair:
                 yield Problem("unexpected", f"{tensor} {self.checkpoint[tensor]}")
         for tensor in () if self._leaves_heads else self._beside:
             if not is_never_weight(tensor):
-                words = f"{tensor} {self.found.beside[tensor]}, beside {self.found.prefix!r}"
-                yield Problem("unexpected", words)
+                beside = f", beside {self.found.prefix!r}" if self.found.prefix else ""
+                yield Problem("unexpected", f"{tensor} {self.found.beside[tensor]}{beside}")
 
     @cached_property
     def _leaves_heads(self) -> bool:

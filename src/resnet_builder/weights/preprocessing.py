@@ -25,13 +25,16 @@ class _Settings:
     """What is done to images, in the words of `PublishedWeights`."""
 
     library: str = ""
-    size: tuple[int, int]
+    input_size: tuple[int, int]
     crop_pct: float | None
     interpolation: str
     crop_mode: str = "center"
     channels: str = "RGB"
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+
+Settings = _Settings | PublishedWeights
 
 
 def preprocessing(
@@ -116,24 +119,14 @@ def preprocessing(
             "preprocessing needs a checkpoint, such as preprocessing('resnet50.a1_in1k'), or a "
             "size, such as preprocessing(size=224)" + (f"; got {', '.join(given)}" * bool(given))
         )
-    settings = _own_settings(**own) if source is None else _published_settings(source)
+    settings: Settings
+    if source is None:
+        settings = _own_settings(**own)
+    else:
+        named = find_published(source) if isinstance(source, str) else None
+        settings = named or recommended(source)
     order = data_format or keras.config.image_data_format()
     return _model(settings, choice(order, AXIS_ORDERS, "data_format"))
-
-
-def _published_settings(source: str) -> _Settings:
-    named = find_published(source) if isinstance(source, str) else None
-    weights: PublishedWeights = named or recommended(source)
-    return _Settings(
-        library=weights.library,
-        size=weights.input_size,
-        crop_pct=weights.crop_pct,
-        interpolation=weights.interpolation,
-        crop_mode=weights.crop_mode,
-        channels=weights.channels,
-        mean=weights.mean,
-        std=weights.std,
-    )
 
 
 def _own_settings(size: Any, mean: Any, std: Any, crop_pct: Any, interpolation: Any) -> _Settings:
@@ -156,7 +149,7 @@ def _own_settings(size: Any, mean: Any, std: Any, crop_pct: Any, interpolation: 
     if crop_pct is not None and not (isinstance(crop_pct, int | float) and 0 < crop_pct <= 1):
         raise ValueError(f"crop_pct must be more than 0 and at most 1, got {crop_pct!r}")
     return _Settings(
-        size=(positive_int(sides[0], "size"), positive_int(sides[1], "size")),
+        input_size=(positive_int(sides[0], "size"), positive_int(sides[1], "size")),
         crop_pct=crop_pct,
         interpolation=choice(interpolation or INTERPOLATION, KERNELS, "interpolation"),
         mean=tuple(means.tolist()),
@@ -164,7 +157,7 @@ def _own_settings(size: Any, mean: Any, std: Any, crop_pct: Any, interpolation: 
     )
 
 
-def _model(settings: _Settings, data_format: str) -> keras.Model:
+def _model(settings: Settings, data_format: str) -> keras.Model:
     channels, first = len(settings.mean), data_format == "channels_first"
     # With channels last, Keras lets one channel pass where it expects three, but not the reverse.
     expected = 3 if channels == 1 and not first else channels
@@ -183,11 +176,11 @@ def _model(settings: _Settings, data_format: str) -> keras.Model:
     return keras.Model(given, images, name="preprocessing")
 
 
-def _as_timm(images: Any, settings: _Settings) -> Any:
+def _as_timm(images: Any, settings: Settings) -> Any:
     colour = [round(255 * mean) for mean in settings.mean] if settings.crop_mode == "border" else 0
     return resized(
         images,
-        settings.size,
+        settings.input_size,
         settings.crop_pct or CROP_PCT,
         settings.interpolation or INTERPOLATION,
         settings.crop_mode,
@@ -195,10 +188,10 @@ def _as_timm(images: Any, settings: _Settings) -> Any:
     )
 
 
-def _as_keras_hub(images: Any, settings: _Settings) -> Any:
+def _as_keras_hub(images: Any, settings: Settings) -> Any:
     """The largest part of the input's proportions, as keras_hub.layers.ImageConverter cuts it."""
     return layers.Resizing(
-        *settings.size,
+        *settings.input_size,
         settings.interpolation or "bilinear",
         crop_to_aspect_ratio=True,
         antialias=settings.library != "keras-hub",
@@ -211,7 +204,7 @@ def _as_keras_hub(images: Any, settings: _Settings) -> Any:
 _RESIZED = {"keras-hub": _as_keras_hub, "keras.applications": _as_keras_hub}
 
 
-def _normalisation(settings: _Settings, data_format: str) -> keras.layers.Layer:
+def _normalisation(settings: Settings, data_format: str) -> keras.layers.Layer:
     # Keras's Normalization takes the variance, and before 3.13 only the last axis: this is the same
     # in one multiplication and one addition.
     axes = (-1, 1, 1) if data_format == "channels_first" else (1, 1, -1)

@@ -38,7 +38,7 @@ class Recognised:
         prefix: prefix of the network's names in the file.
         names: names of the network's tensors, and those in the file.
         beside: names and shapes of the file's other tensors.
-        unknown: why the names do not show the origin, where the layers' connections are to show it.
+        unknown: why the names are of no known origin, if the layers' connections have to be used.
     """
 
     checkpoint: Checkpoint
@@ -67,6 +67,8 @@ def recognise(
             "Load it with model.load_weights into the network that wrote it, and save it with a "
             f"newer Keras; a preset of keras-hub loads as a folder with its {CONFIG_FILE}"
         )
+    if not checkpoint.shapes:
+        raise ValueError(f"cannot load {checkpoint.name}: it has no tensors, or all are skipped")
     if is_by_order(checkpoint) and not checkpoint.settings:
         return _original(checkpoint, expected)
     in_file = named_by_number(checkpoint.shapes, expected.shapes)
@@ -182,15 +184,19 @@ def _of_several(fit: _Fit, shapes: Mapping[str, TensorShape], expected: Expected
     first = ", ".join(islice(called.values(), 5))
     begin = f"it holds several networks; their names begin with {first}"
     fitting = [prefix for prefix in fit.networks if _has_all(fit, prefix, shapes, expected)]
-    if not fitting:
-        return (
-            f"{begin}{more}; none of them fits: leave out all but one with load_weights(..., skip=)"
-        )
     which = " and ".join(called[prefix] for prefix in fitting)
-    of_fit = "" if len(fitting) == len(called) else f", of which {which} fits"
-    skips = {prefix: shortened(str(_all_but(prefix, fit, shapes))) for prefix in fitting[:5]}
-    calls = (f"load_weights(..., skip={skip}) for {called[of]}" for of, skip in skips.items())
-    return f"{begin}{more}{of_fit}: leave out all but one with {', or '.join(calls)}"
+    if not fitting:
+        of_fit = "; none of them fits"
+    else:
+        of_fit = "" if len(fitting) == len(called) else f", of which {which} fits"
+    skips = {prefix: str(_all_but(prefix, fit, shapes)) for prefix in fitting[:5]}
+    calls = [
+        f"load_weights(..., skip={skip}) for {called[of]}"
+        for of, skip in skips.items()
+        if skip == shortened(skip)
+    ]
+    words = ", or ".join(calls or ["load_weights(..., skip=)"])
+    return f"{begin}{more}{of_fit}: leave out all but one with {words}"
 
 
 def _has_all(

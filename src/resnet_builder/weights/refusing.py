@@ -53,7 +53,9 @@ def _what_would_fit(
     include_top = expected.has_classifier
     if include_top and found.checkpoint.without_head:
         yield found.checkpoint.without_head
-    if matched.classifiers and not _body_problems(found, expected):
+    if not match(replace(found, beside={}), expected, adapt=False).problems:
+        yield "Without these tensors it fits: leave them out with load_weights(..., skip=)."
+    elif matched.classifiers and not _body_problems(found, expected):
         yield _rename(matched.classifiers, found, expected)
     elif not adapted.problems:
         yield f"With {adapt_argument}=True it fits: {', '.join(adapted.adapted)}."

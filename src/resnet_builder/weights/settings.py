@@ -2,12 +2,21 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import permutations
-from math import prod
+from math import inf, prod
 from operator import itemgetter
 from typing import Any
 
 from ..common.recursion import room_for
-from .described_graph import COMMUTATIVE, GLOBAL_POOLS, INPUT, DescribedGraph, Key, Node, default
+from .described_graph import (
+    COMMUTATIVE,
+    CONVOLUTIONS,
+    GLOBAL_POOLS,
+    INPUT,
+    DescribedGraph,
+    Key,
+    Node,
+    default,
+)
 from .names import CLASSIFIER
 
 Shapes = Mapping[str, Mapping[str, tuple[int, ...]]]  # of variables, by layer
@@ -20,13 +29,14 @@ MOST_COMPARED = 10**6
 
 
 class Comparison:
-    """The comparison of a network's graph with that of a file.
+    """The comparison of a network's graph and a file's.
 
     Strides that have become dilation are no difference.
 
     Attributes:
         pairs: layers with weights, and the file's layers that are loaded into them.
         differences: the differences, in words.
+        epsilons: the epsilons of the file's batch norms, by the network's layer.
         before: the file's layers that give its network the input.
         other_pools: the global pools of the file's network where a model without a classifier has
             one of another kind.
@@ -70,13 +80,9 @@ class Comparison:
                     self.differences = tuple(self._deepest[1])
                 if self._is_dilated:
                     break
-
-    @property
-    def epsilons(self) -> dict[str, float]:
-        """The epsilons of the file's batch norms, by the network's layer."""
-        nodes = {layer: self._there.node((there, 0)) for layer, there in self.pairs.items()}
-        return {
-            layer: _value(node, "epsilon")
+        nodes = {layer: there.node((of_file, 0)) for layer, of_file in self.pairs.items()}
+        self.epsilons = {
+            layer: _epsilon(node)
             for layer, node in nodes.items()
             if node.kind == "BatchNormalization"
         }
@@ -146,7 +152,7 @@ class Comparison:
         if not found:
             self._equal[pair] = None
         elif self._is_pairing:
-            # Of all places where the graphs could be joined, the one that went furthest tells most.
+            # The attempt that paired most layers is the one to report.
             self._deepest = max(self._deepest, (sum(before), found), key=itemgetter(0))
             for of, count in zip(known, before, strict=True):
                 while len(of) > count:
@@ -161,7 +167,9 @@ class Comparison:
         if here in self.pairs or there in self.pairs.values():
             return [] if self.pairs.get(here) == there else [self._unlike(own, other)]
         shapes = [of.get(layer, {}) for of, layer in zip(self._shapes, (here, there), strict=True)]
-        if own.kind != other.kind or shapes[0] != shapes[1]:
+        is_folded = own.kind in CONVOLUTIONS and "bias" not in shapes[0]
+        given = {name: of for name, of in shapes[1].items() if not (is_folded and name == "bias")}
+        if own.kind != other.kind or shapes[0] != given:
             return [self._unlike(own, other)]
         if self._is_pairing and shapes[0]:
             self.pairs[here] = there
@@ -185,7 +193,7 @@ class Comparison:
         if own.kind != other.kind:
             yield self._unlike(own, other)
             return
-        ignored = {"dilation_rate"}  # of which a checkpoint decides nothing
+        ignored = {"dilation_rate"}  # a checkpoint does not decide it
         if own.kind == "BatchNormalization":
             ignored.add("epsilon")  # it is corrected in the variance
         if self._name(own, 0) == CLASSIFIER:
@@ -215,6 +223,13 @@ class Comparison:
 
 def _value(node: Node, setting: str) -> Any:
     return node.settings[setting] if setting in node.settings else default(node.kind, setting)
+
+
+def _epsilon(norm: Node) -> float:
+    epsilon = float(_value(norm, "epsilon"))
+    if not 0 <= epsilon < inf:
+        raise ValueError(f"{norm.layer} has the epsilon {epsilon}")
+    return epsilon
 
 
 def _stride(node: Node) -> int:

@@ -17,7 +17,7 @@ from .checkpoints import Array, Checkpoint, broken, from_arrays
 # after so many bytes.
 MOST_MAPPED_BYTES = 32 * 2**20
 
-# What pickles begin with, and those of torch.save before 1.6: its magic number.
+# The first bytes of a pickle, and of one by torch.save before 1.6: its magic number.
 PICKLE = b"\x80"
 TORCH_PICKLE = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)
 
@@ -114,11 +114,11 @@ def _unreadable(path: Path, error: Exception) -> ValueError:
     return broken(path, KIND, shortened(str(error).partition("\n")[0]) or type(error).__name__)
 
 
-# What stands for other objects --------------------------------------------------------------------
+# Placeholders for other objects -------------------------------------------------------------------
 
 
 class _StandIn(dict[Any, Any]):
-    """What stands for an object that is no tensor: the parts that it would be made of."""
+    """A placeholder for an object that is not a tensor: a dict of the parts it was saved as."""
 
     def __new__(cls, *parts: Any) -> Self:
         made = super().__new__(cls)
@@ -133,9 +133,9 @@ class _StandIn(dict[Any, Any]):
 
 
 class _Array(_StandIn):
-    """An array of NumPy, whose own way of unpickling trusts what it reads.
+    """An array of NumPy, made from the parts of `ndarray.__reduce__`.
 
-    Its parts are those of numpy.ndarray.__reduce__.
+    NumPy's own unpickling is not used, because it trusts what it reads.
     """
 
     @property
