@@ -231,7 +231,7 @@ def compile_recipe(
 
     Args:
         model: a network with one output, of probabilities (softmax or sigmoid) or logits (no
-            activation): a vector, or a map such as a mask.
+            activation): a vector, or a map such as a mask, with the classes on the last axis.
         recipe: a name in `RECIPES`, or a `Recipe` of your own.
         epochs: epochs of the whole training, which the schedule is scaled to.
         steps_per_epoch: batches per epoch.
@@ -260,7 +260,7 @@ def compile_recipe(
         ValueError: an unknown recipe, a model without variables yet, numbers that are not positive
             or not finite, integer labels with label smoothing, labels with a loss or a sigmoid,
             options that the recipe sets, or, without a loss, a model with several outputs or with
-            one that is neither probabilities nor logits.
+            one that is neither probabilities nor logits, or has its classes on another axis.
 
     Example:
         >>> from resnet_builder import ResnetBuilder, compile_recipe
