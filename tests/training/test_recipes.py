@@ -264,10 +264,10 @@ def test_classes_are_on_the_last_axis(last: str) -> None:
         maps = keras.layers.UpSampling2D(data_format="channels_first")(maps)
     permuted = keras.layers.Permute((2, 3, 1))(maps)
     end = {"softmax": keras.layers.Softmax(), "layer": keras.layers.Activation("linear")}.get(last)
-    with pytest.raises(ValueError, match=r"channels_first, .* last axis: end in keras.layers.Permute"):
-        compile_recipe(
-            keras.Model(image, end(maps) if end else maps), epochs=1, steps_per_epoch=1
-        )
+    with pytest.raises(
+        ValueError, match=r"channels_first, .* last axis: end in keras.layers.Permute"
+    ):
+        compile_recipe(keras.Model(image, end(maps) if end else maps), epochs=1, steps_per_epoch=1)
     end = end or keras.layers.Activation("softmax")
     compile_recipe(keras.Model(image, end(permuted)), epochs=1, steps_per_epoch=1)
 
