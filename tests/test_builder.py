@@ -198,7 +198,7 @@ def test_norms_of_groups_after_own_blocks(norm: str, last: str) -> None:
 
     model = build(2)
     ends = [model.get_layer(name).output for name in ("stage1_block1_out", f"head_{last}")]
-    x, found = map(np.asarray, keras.Model(model.inputs, ends)(image_batch(2, 8, 8, 3)))
+    x, found = map(np.asarray, keras.Model(model.input, ends)(image_batch(2, 8, 8, 3)))
     groups = x.reshape(2, 8, 8, 2, 3)
     mean, deviation = (
         np.broadcast_to(of(groups, axis=(1, 2, 4), keepdims=True), groups.shape).reshape(x.shape)
