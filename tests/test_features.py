@@ -130,7 +130,7 @@ def test_refused() -> None:
     model = ResnetBuilder.from_preset("resnet18", features=("stage1",), **SMALL)
     with pytest.raises(TypeError, match="a model has its own"):
         feature_info(model, output_stride=8)
-    with pytest.raises(TypeError, match="must be a Keras model, got 7"):
+    with pytest.raises(TypeError, match="a ResnetConfig or a Keras model, got 7"):
         feature_info(7)
     with pytest.raises(ValueError, match="such as stem_conv or stage1_block1_out"):
         feature_info(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]))

@@ -123,8 +123,15 @@ def _planned_levels(plan: Plan) -> FeatureLevels:
 
 def _built_levels(model: Any) -> FeatureLevels:
     from .model.graph import model_graph
-    from .model.network import holder_of, model_inside, networks_of, way_to_network
+    from .model.network import (
+        check_source,
+        holder_of,
+        model_inside,
+        networks_of,
+        way_to_network,
+    )
 
+    check_source(model)
     way = way_to_network(model)
     networks = networks_of(holder_of(model))
     graph = model_graph(model, lambda layer, _: model_inside(layer) if layer in way else None)

@@ -13,7 +13,7 @@ from ..common.recursion import room_for
 from ..common.shapes import known_product
 from ..description import LAYER_RECORDS
 from ..model.graph import PERMUTED, Node, functional, model_graph
-from ..model.network import Way, ways_to_networks
+from ..model.network import Way, check_source, ways_to_networks
 from ..plan.names import Place, read_names
 from .cost import Cost, total_cost
 from .multiply_adds import BatchShape, multiply_adds
@@ -24,10 +24,7 @@ from .sections import LayerSection, Size, in_sections
 
 def profile_model(model: Any, input_shape: Any = None, classes: int | None = None) -> Profile:
     """The profile of a Keras model."""
-    if not isinstance(model, keras.Model):
-        raise TypeError(
-            f"profile counts a Keras model, a preset's name or a ResnetConfig, not {model!r}"
-        )
+    check_source(model)
     if classes is not None:
         raise TypeError("classes is for a preset or config; a model has its own")
     planned = _planned_rows(model)  # of the model itself: the layers of a clone have no record

@@ -10,6 +10,7 @@ import h5py
 import keras
 import numpy as np
 
+from ..common.files import whole_file
 from ..model.network import check_model
 from ..weights.restoring import restored_on_failure
 
@@ -43,14 +44,13 @@ class EpochBackup(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Replace the saved state by the state after `epoch` + 1 epochs."""
-        unfinished = self.path.with_name(f"unfinished_{self.path.name}")
-        self.model.save_weights(unfinished)
-        with h5py.File(unfinished, "a") as file:
-            file.attrs[FINISHED] = epoch + 1
-            file.attrs[SEEDS] = _seeds(self.model)
-            file.attrs[NETWORK] = _digest(self.model.weights)
-            file.attrs[OPTIMIZER] = _digest(self.model.optimizer.variables)
-        unfinished.replace(self.path)
+        with whole_file(self.path) as unfinished:
+            self.model.save_weights(unfinished)
+            with h5py.File(unfinished, "a") as file:
+                file.attrs[FINISHED] = epoch + 1
+                file.attrs[SEEDS] = _seeds(self.model)
+                file.attrs[NETWORK] = _digest(self.model.weights)
+                file.attrs[OPTIMIZER] = _digest(self.model.optimizer.variables)
 
 
 def restore(model: keras.Model, path: str | Path) -> int:
