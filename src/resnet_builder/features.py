@@ -123,13 +123,7 @@ def _planned_levels(plan: Plan) -> FeatureLevels:
 
 def _built_levels(model: Any) -> FeatureLevels:
     from .model.graph import model_graph
-    from .model.network import (
-        check_source,
-        holder_of,
-        model_inside,
-        networks_of,
-        way_to_network,
-    )
+    from .model.network import check_source, holder_of, model_inside, networks_of, way_to_network
 
     check_source(model)
     way = way_to_network(model)

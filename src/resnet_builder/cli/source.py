@@ -57,7 +57,7 @@ class Source:
 
     @property
     def whole(self) -> Any:
-        """The config for `compare`; ValueError if it is not all of the network."""
+        """The config for `compare`; ValueError if the network has other options."""
         if self.options:
             options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
             raise ValueError(f"whole networks are compared, and {self.named.name} has {options}")
@@ -107,7 +107,7 @@ def _read(file: Path) -> tuple[Any, dict[str, Any]]:
     if not file.is_file():
         raise FileNotFoundError(f"there is no file {str(file)!r}")
     try:
-        text = file.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
+        text = file.read_text(encoding="utf-8-sig")  # some editors write a byte order mark
         content = json.loads(text)
         if isinstance(content, dict) and "preset" not in content:
             return Named(file.stem, config_of_fields(content)), {}

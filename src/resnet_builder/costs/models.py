@@ -170,7 +170,7 @@ def _node_costs(graph: list[Node]) -> list[Cost]:
 
 
 def _planned_rows(model: Any) -> dict[str, PlannedRow]:
-    """What the plans of a model's networks say about its rows, by their names."""
+    """The planned rows of a model's networks, by the names of the rows."""
     way = _open_way(model)
     if way is None:
         return {}
@@ -233,7 +233,7 @@ def _section_rows(read: ModelReading, planned: Mapping[str, PlannedRow]) -> Iter
 
 
 def _is_of(row: PlannedRow, read: ModelReading, nodes: list[int], weighted: Iterable[Any]) -> bool:
-    """Whether a planned row is about a section: its lines say what all its weights are of."""
+    """Whether a planned row describes a section: all layers with weights are in its lines."""
     computed = {read.graph[node].layer.name for node in nodes if read.graph[node].inputs}
     all_planned = row.layers.issuperset(layer.name for layer in weighted)
     return bool(row.lines) and all_planned and not row.layers.isdisjoint(computed)

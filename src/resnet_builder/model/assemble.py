@@ -54,7 +54,7 @@ def apply_layers(layers: Iterable[Layer], tensors: dict[str, Tensor], style: Sty
 
     Raises:
         ValueError: a custom block has channels that groups of a norm do not divide.
-        RuntimeError: an output has not the shape of the plan, which is an error of this package.
+        RuntimeError: an output does not have the planned shape: a bug of this package.
     """
     for layer in layers:
         inputs = [tensors[name] for name in layer.inputs]

@@ -17,7 +17,7 @@ OUTPUT_ACTIVATIONS = {
     keras.activations.linear: "linear",
 }
 
-# Layers of maps after which probabilities are probabilities and logits are logits.
+# Layers of maps that keep probabilities as probabilities and logits as logits.
 OF_MAPS = (
     keras.layers.UpSampling2D,
     keras.layers.Resizing,

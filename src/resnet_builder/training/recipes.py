@@ -245,9 +245,9 @@ def compile_recipe(
             and one logit have neither: their labels are of the output's shape.
         loss: loss, as in `compile`. Default, and for `"crossentropy"`: crossentropy, which is
             binary for sigmoids and for one logit, with the recipe's label smoothing.
-        metrics: metrics, as in `compile`. `"accuracy"` is that of the loss: for a binary one, of
-            every sigmoid or logit.
-        weighted_metrics: metrics that are weighted by `sample_weight`, likewise.
+        metrics: metrics, as in `compile`. `"accuracy"` is the one that fits the loss: for a
+            binary loss, the share of sigmoids or logits that are right.
+        weighted_metrics: metrics that are weighted by `sample_weight`.
         jit_compile: whether to compile with XLA, as in `compile`.
         **options: other arguments of `keras.optimizers.SGD`, such as `clipnorm`,
             `global_clipnorm`, `use_ema` or `gradient_accumulation_steps`, and of `compile`.
