@@ -91,7 +91,7 @@ def source_of(
         data_format=given.get("data_format") or "channels_last",
         **{field: given[field] for field in FIELDS if field in given},
     )
-    own = {"input_shape": input_shape, "classes": classes}
+    own: dict[str, Any] = {"input_shape": input_shape, "classes": classes}
     changed = {field: value for field, value in own.items() if value is not None}
     for field, value in map(_change, changes):
         if field in changed:

@@ -101,7 +101,9 @@ def _attributes(path: str | Path) -> dict[str, Any]:
             saved = dict(file.attrs)
     except OSError as error:
         raise type(error)(f"cannot read the backup {path}: {error}") from error
-    if not (isinstance(saved.get(FINISHED), np.integer) and np.shape(saved.get(SEEDS))[1:] == (2,)):
+    if not (
+        isinstance(saved.get(FINISHED), np.integer) and np.shape(saved.get(SEEDS, 0))[1:] == (2,)
+    ):
         raise ValueError(f"{path} is not a backup of a training run, as EpochBackup writes it")
     return saved
 
