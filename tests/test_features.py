@@ -115,6 +115,30 @@ def test_strides_are_those_from_the_models_input() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("kind", "arguments", "expected"),
+    [
+        (keras.layers.AveragePooling2D, (2,), [8, 16]),
+        (keras.layers.Resizing, (48, 48), [2, 4]),
+        (keras.layers.UpSampling2D, (2,), [2, 4]),
+        (keras.layers.Conv2DTranspose, (3, 3, 2), [2, 4]),
+    ],
+)
+def test_strides_begin_where_images_are_resized(
+    kind: Any, arguments: Any, expected: list[int]
+) -> None:
+    class Own(keras.layers.Layer):  # type: ignore[misc]
+        strides = 1
+
+        def call(self, x: Any) -> Any:
+            return x
+
+    base = ResnetBuilder.from_preset("resnet18", **SMALL | {"input_shape": (None, None, 3)})
+    before = [keras.Input((64, 64, 3)), keras.layers.AveragePooling2D(2), Own()]
+    levels = feature_info(keras.Sequential([*before, kind(*arguments), base]))
+    assert [levels[name].stride for name in ("stem", "stage1")] == expected
+
+
 def test_blocks_of_ones_own_are_built_to_be_read() -> None:
     def block(filters: int, init_strides: Any, **_: Any) -> Any:
         return keras.layers.Conv2D(3 * filters, 3, init_strides, padding="same")
