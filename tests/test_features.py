@@ -127,7 +127,7 @@ def test_strides_are_those_from_the_models_input() -> None:
 def test_strides_begin_where_images_are_resized(
     kind: Any, arguments: Any, expected: list[int]
 ) -> None:
-    class Own(keras.layers.Layer):  # type: ignore[misc]
+    class Own(keras.layers.Layer):
         strides = 1
 
         def call(self, x: Any) -> Any:
