@@ -187,6 +187,29 @@ def test_own_blocks_get_channels_first_where_it_is_keras_own() -> None:
     assert model(image_batch(2, 3, 32, 64)).shape == (2, 5)
 
 
+@pytest.mark.parametrize(("norm", "last"), [("group", "gn"), ("evonorm_s0", "evonorm")])
+def test_norms_of_groups_after_own_blocks(norm: str, last: str) -> None:
+    def build(groups: int) -> keras.Model:
+        options: Any = {"norm": norm, "norm_groups": groups, "activation_order": "pre"}
+        options |= {"stem": "cifar", "filters": 4}
+        return ResnetBuilder.build(
+            (3, 8, 8), 2, lambda **_: keras.layers.Conv2D(6, 1), [1], **options
+        )
+
+    model = build(2)
+    ends = [model.get_layer(name).output for name in ("stage1_block1_out", f"head_{last}")]
+    x, found = map(np.asarray, keras.Model(model.input, ends)(image_batch(2, 8, 8, 3)))
+    groups = x.reshape(2, 8, 8, 2, 3)
+    mean, deviation = (
+        np.broadcast_to(of(groups, axis=(1, 2, 4), keepdims=True), groups.shape).reshape(x.shape)
+        for of in (np.mean, np.std)
+    )
+    expected = {"group": x - mean, "evonorm_s0": x / (1 + np.exp(-x))}[norm] / deviation
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+    with pytest.raises(ValueError, match="norm_groups=4 does not divide the 6 channels of stage1_"):
+        build(4)
+
+
 @pytest.mark.usefixtures("_channels_first_default")
 def test_the_default_data_format_is_keras_own() -> None:
     assert ResnetBuilder.build((3, 32, 48), 5, "basic_block", [1]).input_shape == (None, 3, 32, 48)

@@ -115,6 +115,30 @@ def test_strides_are_those_from_the_models_input() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("kind", "arguments", "expected"),
+    [
+        (keras.layers.AveragePooling2D, (2,), [8, 16]),
+        (keras.layers.Resizing, (48, 48), [2, 4]),
+        (keras.layers.UpSampling2D, (2,), [2, 4]),
+        (keras.layers.Conv2DTranspose, (3, 3, 2), [2, 4]),
+    ],
+)
+def test_strides_begin_where_images_are_resized(
+    kind: Any, arguments: Any, expected: list[int]
+) -> None:
+    class Own(keras.layers.Layer):
+        strides = 1
+
+        def call(self, x: Any) -> Any:
+            return x
+
+    base = ResnetBuilder.from_preset("resnet18", **SMALL | {"input_shape": (None, None, 3)})
+    before = [keras.Input((64, 64, 3)), keras.layers.AveragePooling2D(2), Own()]
+    levels = feature_info(keras.Sequential([*before, kind(*arguments), base]))
+    assert [levels[name].stride for name in ("stem", "stage1")] == expected
+
+
 def test_blocks_of_ones_own_are_built_to_be_read() -> None:
     def block(filters: int, init_strides: Any, **_: Any) -> Any:
         return keras.layers.Conv2D(3 * filters, 3, init_strides, padding="same")
@@ -130,7 +154,7 @@ def test_refused() -> None:
     model = ResnetBuilder.from_preset("resnet18", features=("stage1",), **SMALL)
     with pytest.raises(TypeError, match="a model has its own"):
         feature_info(model, output_stride=8)
-    with pytest.raises(TypeError, match="must be a Keras model, got 7"):
+    with pytest.raises(TypeError, match="a ResnetConfig or a Keras model, got 7"):
         feature_info(7)
     with pytest.raises(ValueError, match="such as stem_conv or stage1_block1_out"):
         feature_info(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]))

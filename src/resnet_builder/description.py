@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from .common.checks import shortened
 from .config import ConfigChanges, ResnetConfig, Variations, config_of_fields, fields_of
 from .plan.network import Head, Plan, Pooling, make_plan
 
@@ -122,7 +123,7 @@ def arguments_in(text: str) -> dict[str, Any]:
     if not isinstance(arguments, dict) or "preset" not in arguments:
         raise ValueError(
             "the JSON of a network is an object of the arguments of ResnetBuilder.from_preset, "
-            f'with a "preset"; got {text!r}'
+            f'with a "preset"; got {shortened(text)!r}'
         )
     if isinstance(arguments["preset"], dict):
         arguments["preset"] = config_of_fields(arguments["preset"])

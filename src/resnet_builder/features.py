@@ -74,7 +74,7 @@ def feature_info(
         The levels by name, from the stem on: a dict, which prints as a table. Those of a model are
         the ones that it has; if several networks are joined in it, the names begin with the
         `layer_prefix`, as those of the layers always do. The strides are relative to the model's
-        input.
+        input, or to the output of a layer before the network that enlarges or resizes images.
 
     Raises:
         TypeError: a source of another type; `output_stride` with a model.
@@ -123,13 +123,14 @@ def _planned_levels(plan: Plan) -> FeatureLevels:
 
 def _built_levels(model: Any) -> FeatureLevels:
     from .model.graph import model_graph
-    from .model.network import holder_of, model_inside, networks_of, way_to_network
+    from .model.network import check_source, holder_of, model_inside, networks_of, way_to_network
 
+    check_source(model)
     way = way_to_network(model)
     networks = networks_of(holder_of(model))
     graph = model_graph(model, lambda layer, _: model_inside(layer) if layer in way else None)
     strides = _strides(
-        (getattr(node.layer, "strides", (1,))[0] for node in graph),
+        (_stride(node.layer) for node in graph),
         (node.inputs for node in graph),
     )
     nodes = {id(node.layer): (node, stride) for node, stride in zip(graph, strides, strict=True)}
@@ -140,6 +141,16 @@ def _built_levels(model: Any) -> FeatureLevels:
             node, stride = nodes[id(layer)]
             levels[prefix + part] = FeatureLevel(layer.name, stride, node.output_shape[-1])
     return levels
+
+
+def _stride(layer: Any) -> int:
+    """The stride of a Keras layer; 0 if it enlarges or resizes images."""
+    from keras.layers import Conv2DTranspose, Resizing, UpSampling2D
+
+    if isinstance(layer, Conv2DTranspose | Resizing | UpSampling2D):
+        return 0
+    strides = getattr(layer, "strides", 1)  # an int in a layer of the user's own
+    return int(strides if isinstance(strides, int) else strides[0])
 
 
 def _last_layers(places: Mapping[Place, Mapping[str, Any]]) -> dict[str, Any]:
@@ -157,8 +168,11 @@ def _last_layers(places: Mapping[Place, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _strides(own: Iterable[int], inputs: Iterable[Sequence[int]]) -> list[int]:
-    """The stride of every layer from the input on; `inputs` are the positions of those before."""
+    """The stride of every layer from the input on, or from the last layer with a stride of 0.
+
+    `inputs` are the positions of the layers before.
+    """
     strides: list[int] = []
     for stride, before in zip(own, inputs, strict=True):
-        strides.append(stride * max((strides[position] for position in before), default=1))
+        strides.append(stride * max((strides[position] for position in before), default=1) or 1)
     return strides

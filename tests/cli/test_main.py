@@ -117,7 +117,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     body = ResnetBuilder.from_config(CONFIG, include_top=False, name="body", output_stride=4)
     Path("body.json").write_text(ResnetBuilder.to_json(body), encoding="utf-8")
     hand = {"preset": "resnet18", "stem": "cifar", "classes": 3, "weights": "none"}
-    Path("hand.json").write_text(json.dumps(hand), encoding="utf-8")
+    Path("hand.json").write_text(json.dumps(hand), encoding="utf-8-sig")
     Path("folder").mkdir()
     settings = {"architecture": "resnet18", "num_classes": 4, "input_size": [3, 64, 48]}
     settings |= {"mean": [0.5] * 3, "std": [0.5] * 3}
@@ -176,8 +176,12 @@ def test_changes(capsys: pytest.CaptureFixture[str]) -> None:
         "se_ratio=much": "se_ratio must be a number, got 'much'",
         "filters=": "filters must be an integer, got ''",
         "block=null": "block must be a name or a function, got None",
+        "filters=(8, 16)": "filters must have one value for each of 4 stages",
+        "shortcuts=None": "shortcuts must be bool, got None",
+        f"filters={'[' * 5000}": "filters must be an integer, got '[[[",
+        "classes=2": "classes is given twice",
     }.items():
-        assert main(["show", "resnet18", "--set", change]) == 2
+        assert main(["show", "resnet18", "--classes", "5", "--set", change]) == 2
         assert message in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["plot", "resnet18", "--set", "stem=cifar", "net.svg"])
@@ -188,11 +192,13 @@ def test_json_that_is_no_network(files: Path, capsys: pytest.CaptureFixture[str]
     for text, message in {
         "{": "bad.json is not the JSON of a network: Expecting",
         "[]": "bad.json is not the JSON of a network",
+        "[" * 100_000: "bad.json is not the JSON of a network",
+        "\udcff": "bad.json is not the JSON of a network: 'utf-8' codec",
         '{"repetition": [1]}': "did you mean 'repetitions'",
         '{"preset": "resnet18", "clases": 3}': "unknown option 'clases': did you mean 'classes'",
         '{"preset": "resnet81"}': "unknown preset 'resnet81'",
     }.items():
-        Path("bad.json").write_text(text, encoding="utf-8")
+        Path("bad.json").write_text(text, encoding="utf-8", errors="surrogateescape")
         assert main(["show", "bad.json"]) == 2
         assert message in capsys.readouterr().err
     assert main(["show", "none.json"]) == 2

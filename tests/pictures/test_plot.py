@@ -440,7 +440,7 @@ def test_the_error_without_graphviz_names_a_package(monkeypatch: pytest.MonkeyPa
         ({"direction": "RL"}, ValueError, "unknown direction 'RL'"),
         ({"direction": ""}, ValueError, "unknown direction ''"),
         ({"direction": 0}, TypeError, "direction must be one of the names"),
-        ({"source": 18}, TypeError, "not 18"),
+        ({"source": 18}, TypeError, "got 18"),
         ({"source": two_branches(), "classes": 10}, TypeError, "a model has its own"),
         ({"source": keras.Sequential()}, ValueError, "has no graph of layers"),
     ],

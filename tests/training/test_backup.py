@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -151,9 +152,14 @@ def test_a_file_that_is_no_backup_changes_nothing(tmp_path: Path, backup: Path) 
     model = make_model()
     before = state(model)
     path = tmp_path / "run.weights.h5"
-    model.save_weights(path)
-    with pytest.raises(ValueError, match="is not a backup of a training run"):
-        restore(model, path)
+    for attributes in ({}, {"finished_epochs": "one"}, {"seed_states": [[1, 2, 3]] * 2}):
+        path.write_bytes(backup.read_bytes())
+        with h5py.File(path, "a") as file:
+            file.attrs.update(attributes)
+            if not attributes:
+                file.attrs.clear()
+        with pytest.raises(ValueError, match="is not a backup of a training run"):
+            restore(model, path)
     for content in (b"some text", backup.read_bytes()[:-100]):
         path.write_bytes(content)
         with pytest.raises(OSError, match=r"cannot read the backup .*run\.weights\.h5"):
@@ -197,3 +203,5 @@ def test_what_cannot_be_a_backup_is_rejected(backup: Path) -> None:
         restore(ResnetBuilder.from_preset("resnet18", classes=3), backup)
     with pytest.raises(ValueError, match=r"must end in \.weights\.h5, got run\.h5"):
         EpochBackup("run.h5")
+    with pytest.raises(TypeError, match="must be a Keras model, got 'resnet18'"):
+        restore("resnet18", backup)

@@ -93,6 +93,16 @@ def test_a_compiled_model_must_be_compiled_again() -> None:
             model.fit(np.zeros((4, 16, 16, 3)), np.zeros(4), verbose=0)
 
 
+def test_what_was_frozen_by_hand_is_trained_again() -> None:
+    model = ResnetBuilder.from_preset("resnet18", **SMALL)
+    nested = keras.Sequential([keras.Input((16, 16, 3)), model])
+    count = len(nested.trainable_variables)
+    for frozen in (model.layers[1], model, nested):
+        frozen.trainable = False
+        unfreeze(nested)
+        assert len(nested.trainable_variables) == count
+
+
 def test_invalid_arguments_are_rejected() -> None:
     model = ResnetBuilder.from_preset("resnet18", **SMALL)
     message = "'stage4': did you mean .*choose from 'stem', 'stage1', 'stage2', 'stage3'"

@@ -256,6 +256,22 @@ def test_maps_may_be_enlarged_after_the_activation() -> None:
     assert results["accuracy"] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("last", ["conv", "layer", "softmax", "enlarged"])
+def test_classes_are_on_the_last_axis(last: str) -> None:
+    image = keras.Input((3, 4, 4))
+    maps = keras.layers.Conv2D(4, 1, data_format="channels_first", name="maps")(image)
+    if last == "enlarged":
+        maps = keras.layers.UpSampling2D(data_format="channels_first")(maps)
+    permuted = keras.layers.Permute((2, 3, 1))(maps)
+    end = {"softmax": keras.layers.Softmax(), "layer": keras.layers.Activation("linear")}.get(last)
+    with pytest.raises(
+        ValueError, match=r"channels_first, .* last axis: end in keras.layers.Permute"
+    ):
+        compile_recipe(keras.Model(image, end(maps) if end else maps), epochs=1, steps_per_epoch=1)
+    end = end or keras.layers.Activation("softmax")
+    compile_recipe(keras.Model(image, end(permuted)), epochs=1, steps_per_epoch=1)
+
+
 def test_unsuitable_models_are_rejected() -> None:
     with pytest.raises(
         ValueError, match=r"activation softmax, sigmoid or none; 'resnet18' ends in 'stage1"

@@ -1,7 +1,9 @@
 """The NAME and the options of a command as a network. Imports Keras for some JSON files only."""
 
 import json
+from ast import literal_eval
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -55,7 +57,7 @@ class Source:
 
     @property
     def whole(self) -> Any:
-        """The config for `compare`; ValueError if it is not all of the network."""
+        """The config for `compare`; ValueError if the network has other options."""
         if self.options:
             options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
             raise ValueError(f"whole networks are compared, and {self.named.name} has {options}")
@@ -73,7 +75,7 @@ def source_of(
     Args:
         name: a preset, a checkpoint, a repository, a folder with its files, or a JSON file of
             `ResnetConfig.to_json` or `ResnetBuilder.to_json`.
-        changes: fields of the config, as `field=value` with JSON or text as the value.
+        changes: fields of the config, as `field=value` with JSON, Python or text as the value.
 
     Raises:
         TypeError, ValueError, OSError, ImportError: as in `resolve`; a file that is no such JSON.
@@ -89,8 +91,12 @@ def source_of(
         data_format=given.get("data_format") or "channels_last",
         **{field: given[field] for field in FIELDS if field in given},
     )
-    own = {"input_shape": input_shape, "classes": classes}
-    changed = dict(map(_change, changes)) | {k: v for k, v in own.items() if v is not None}
+    own: dict[str, Any] = {"input_shape": input_shape, "classes": classes}
+    changed = {field: value for field, value in own.items() if value is not None}
+    for field, value in map(_change, changes):
+        if field in changed:
+            raise ValueError(f"{field} is given twice: give it once")
+        changed[field] = value
     named = resolve(named, **changed)
     others = {option: value for option, value in options.items() if value != SHOWN[option]}
     return Source(named, {**named.options, **others}, tuple(changes))
@@ -100,13 +106,13 @@ def _read(file: Path) -> tuple[Any, dict[str, Any]]:
     """The preset or config of a JSON file, and the other arguments of `from_preset` in it."""
     if not file.is_file():
         raise FileNotFoundError(f"there is no file {str(file)!r}")
-    text = file.read_text(encoding="utf-8")
     try:
+        text = file.read_text(encoding="utf-8-sig")  # some editors write a byte order mark
         content = json.loads(text)
         if isinstance(content, dict) and "preset" not in content:
             return Named(file.stem, config_of_fields(content)), {}
         arguments = arguments_in(text)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{file} is not the JSON of a network: {error}") from error
     preset, name = arguments.pop("preset"), arguments.pop("name", None)
     if isinstance(preset, ResnetConfig):
@@ -119,7 +125,7 @@ def _change(text: str) -> tuple[str, Any]:
     field, _, value = text.partition("=")
     if field not in FIELDS:
         raise ValueError(unknown("field", field, FIELDS))
-    try:
-        return field, json.loads(value)
-    except ValueError:
-        return field, value
+    for read in (json.loads, literal_eval):
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            return field, read(value)
+    return field, value

@@ -1,4 +1,4 @@
-"""Keras without its import of TensorFlow under other backends, which takes seconds for nothing."""
+"""Keep Keras from importing TensorFlow under other backends, which takes seconds."""
 
 import sys
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from contextlib import contextmanager
 def without_tensorflow() -> Iterator[None]:
     """Let Keras serialise layers under JAX and PyTorch without importing TensorFlow.
 
-    It asks of every object whether it is a `tf.TensorShape`, and to ask imports TensorFlow if that
-    is installed (serialize_keras_object in keras/src/saving/serialization_lib.py, Keras 3.12 to
-    3.15). Nothing can be one before the import.
+    Keras compares every object with `tf.TensorShape`, and imports TensorFlow for that if it is
+    installed (serialize_keras_object in keras/src/saving/serialization_lib.py, Keras 3.12 to
+    3.15). Before the import no object can be one.
     """
     if "tensorflow" in sys.modules:
         yield

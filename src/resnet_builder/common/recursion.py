@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-# The limit is the whole process's: with networks in several threads, that of the deepest one.
+# The limit is one for the whole process: with networks in several threads, the highest is set.
 _limits: list[int] = []
 _lock = Lock()
 

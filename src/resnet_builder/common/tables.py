@@ -124,7 +124,7 @@ class Table:
         return "\n".join([*title, self._render("latex_raw", _latex), *note])
 
     def to_html(self) -> str:
-        """The table in HTML, for a notebook: texts are aligned left, which a notebook does not."""
+        """The table in HTML, for a notebook, with texts aligned left."""
         sides = ["right" if numeric else "left" for numeric in self.numeric]
         scopes = ["row"] + [""] * (len(sides) - 1)
         head = "".join(map(_html_cell, self.header, sides, ["col"] * len(sides)))

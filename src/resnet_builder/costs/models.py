@@ -13,7 +13,7 @@ from ..common.recursion import room_for
 from ..common.shapes import known_product
 from ..description import LAYER_RECORDS
 from ..model.graph import PERMUTED, Node, functional, model_graph
-from ..model.network import Way, ways_to_networks
+from ..model.network import Way, check_source, ways_to_networks
 from ..plan.names import Place, read_names
 from .cost import Cost, total_cost
 from .multiply_adds import BatchShape, multiply_adds
@@ -24,10 +24,7 @@ from .sections import LayerSection, Size, in_sections
 
 def profile_model(model: Any, input_shape: Any = None, classes: int | None = None) -> Profile:
     """The profile of a Keras model."""
-    if not isinstance(model, keras.Model):
-        raise TypeError(
-            f"profile counts a Keras model, a preset's name or a ResnetConfig, not {model!r}"
-        )
+    check_source(model)
     if classes is not None:
         raise TypeError("classes is for a preset or config; a model has its own")
     planned = _planned_rows(model)  # of the model itself: the layers of a clone have no record
@@ -173,7 +170,7 @@ def _node_costs(graph: list[Node]) -> list[Cost]:
 
 
 def _planned_rows(model: Any) -> dict[str, PlannedRow]:
-    """What the plans of a model's networks say about its rows, by their names."""
+    """The planned rows of a model's networks, by the names of the rows."""
     way = _open_way(model)
     if way is None:
         return {}
@@ -236,7 +233,7 @@ def _section_rows(read: ModelReading, planned: Mapping[str, PlannedRow]) -> Iter
 
 
 def _is_of(row: PlannedRow, read: ModelReading, nodes: list[int], weighted: Iterable[Any]) -> bool:
-    """Whether a planned row is about a section: its lines say what all its weights are of."""
+    """Whether a planned row describes a section: all layers with weights are in its lines."""
     computed = {read.graph[node].layer.name for node in nodes if read.graph[node].inputs}
     all_planned = row.layers.issuperset(layer.name for layer in weighted)
     return bool(row.lines) and all_planned and not row.layers.isdisjoint(computed)

@@ -6,8 +6,9 @@ import keras
 
 from ..common.garbage import without_collection
 from ..common.recursion import room_for
-from ..plan.layers import Input, Layer
+from ..plan.layers import GroupDeviation, GroupNorm, Input, Layer
 from ..plan.network import Plan
+from ..plan.norms import check_groups
 from .layers import KERAS_LAYERS, Style, Tensor
 
 
@@ -52,10 +53,13 @@ def apply_layers(layers: Iterable[Layer], tensors: dict[str, Tensor], style: Sty
     """Create the Keras layers of a plan's layers, and add their outputs to `tensors` by name.
 
     Raises:
-        RuntimeError: an output has not the shape of the plan, which is an error of this package.
+        ValueError: a custom block has channels that groups of a norm do not divide.
+        RuntimeError: an output does not have the planned shape: a bug of this package.
     """
     for layer in layers:
         inputs = [tensors[name] for name in layer.inputs]
+        if isinstance(layer, GroupNorm | GroupDeviation):  # perhaps after a custom block
+            check_groups(layer.groups, inputs[0].shape[-1], layer.inputs[0])
         make = KERAS_LAYERS[type(layer)]
         output = make(layer, style)(inputs[0] if len(inputs) == 1 else inputs)
         if not _fits(output.shape[1:], layer):

@@ -184,12 +184,14 @@ def _group_norm(layer: GroupNorm, style: Style) -> keras.Layer:
 
 def _group_deviation(layer: GroupDeviation, style: Style) -> Callable[[Tensor], Tensor]:
     """In float32 or more, as Keras's own norms compute their statistics."""
-    ops, size = keras.ops, layer.channels // layer.groups
+    ops = keras.ops
 
     def mean(x: Tensor) -> Tensor:
+        channels = x.shape[-1]  # which the plan does not know after a custom block
+        size = channels // layer.groups
         means = ops.reshape(ops.mean(x, axis=(1, 2)), (-1, layer.groups, size))
         means = ops.repeat(ops.mean(means, axis=2), size, axis=1)
-        return ops.reshape(means, (-1, 1, 1, layer.channels))
+        return ops.reshape(means, (-1, 1, 1, channels))
 
     def deviation(x: Tensor) -> Tensor:
         wide = x if x.dtype == "float64" else ops.cast(x, "float32")

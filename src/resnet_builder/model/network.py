@@ -40,6 +40,14 @@ def check_model(model: Any) -> None:
         raise TypeError(f"model must be a Keras model, got {model!r}")
 
 
+def check_source(source: Any) -> None:
+    """Raise a TypeError for anything but a Keras model, where presets and configs are taken too."""
+    if not isinstance(source, keras.Model):
+        raise TypeError(
+            f"source must be a preset's name, a ResnetConfig or a Keras model, got {source!r}"
+        )
+
+
 def networks_of(model: Any) -> list[NetworkLayers]:
     """Find the residual networks among the layers of a model, at least one.
 

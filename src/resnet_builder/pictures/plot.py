@@ -189,18 +189,14 @@ def _sketch(source: Any, input_shape: Any = None, classes: int | None = None) ->
 
 
 def _model(source: Any, input_shape: Any, classes: int | None) -> "keras.Model":
-    import keras
-
     from ..model.assemble import model_of
+    from ..model.network import check_source
 
     if isinstance(source, str | ResnetConfig | Named):
         named = resolve(source, input_shape, classes)
         plan = make_plan(named.config, output_stride=named.output_stride)
         return model_of(plan, named.name)
-    if not isinstance(source, keras.Model):
-        raise TypeError(
-            f"plot draws a Keras model, a preset's name or a ResnetConfig, not {source!r}"
-        )
+    check_source(source)
     if input_shape is not None or classes is not None:
         raise TypeError("input_shape and classes are of a preset or config; a model has its own")
     return source

@@ -52,13 +52,17 @@ def evonorm_s0(draft: "Draft", x: Layer, name: str, zero_gamma: bool) -> Layer:
 
 
 def _groups(draft: "Draft", x: Layer) -> int:
-    groups, channels = draft.config.norm_groups, x.output_channels
+    check_groups(draft.config.norm_groups, x.output_channels, x.name)
+    return draft.config.norm_groups
+
+
+def check_groups(groups: int, channels: int, name: str) -> None:
+    """Refuse groups that do not divide the channels of a layer, which are 0 if unknown."""
     if channels % groups:
         raise ValueError(
-            f"norm_groups={groups} does not divide the {channels} channels of {x.name}: choose a "
+            f"norm_groups={groups} does not divide the {channels} channels of {name}: choose a "
             "divisor of all filters"
         )
-    return groups
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ import h5py
 import keras
 import numpy as np
 
+from ..common.files import whole_file
+from ..model.network import check_model
 from ..weights.restoring import restored_on_failure
 
 FINISHED, SEEDS = "finished_epochs", "seed_states"
@@ -42,14 +44,13 @@ class EpochBackup(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Replace the saved state by the state after `epoch` + 1 epochs."""
-        unfinished = self.path.with_name(f"unfinished_{self.path.name}")
-        self.model.save_weights(unfinished)
-        with h5py.File(unfinished, "a") as file:
-            file.attrs[FINISHED] = epoch + 1
-            file.attrs[SEEDS] = _seeds(self.model)
-            file.attrs[NETWORK] = _digest(self.model.weights)
-            file.attrs[OPTIMIZER] = _digest(self.model.optimizer.variables)
-        unfinished.replace(self.path)
+        with whole_file(self.path) as unfinished:
+            self.model.save_weights(unfinished)
+            with h5py.File(unfinished, "a") as file:
+                file.attrs[FINISHED] = epoch + 1
+                file.attrs[SEEDS] = _seeds(self.model)
+                file.attrs[NETWORK] = _digest(self.model.weights)
+                file.attrs[OPTIMIZER] = _digest(self.model.optimizer.variables)
 
 
 def restore(model: keras.Model, path: str | Path) -> int:
@@ -66,10 +67,12 @@ def restore(model: keras.Model, path: str | Path) -> int:
         The number of finished epochs: `initial_epoch` of `fit`. 0 if there is no such file.
 
     Raises:
+        TypeError: not a Keras model.
         ValueError: the model is not compiled, or the file is not of `EpochBackup`, or of a model
             with other layers, shapes, layers with a seed, or another optimiser.
         OSError: a file that cannot be read, is no HDF5 file, or is damaged.
     """
+    check_model(model)
     if not model.compiled:
         raise ValueError(
             f"compile {model.name!r} before restore: a backup has the optimiser's state"
@@ -77,8 +80,6 @@ def restore(model: keras.Model, path: str | Path) -> int:
     if not Path(path).exists():
         return 0
     saved = _attributes(path)
-    if not {FINISHED, SEEDS} <= saved.keys():
-        raise ValueError(f"{path} is not a backup of a training run, as EpochBackup writes it")
     if not model.optimizer.built:
         # Keras would not load the state into an optimiser that has no variables yet.
         model.optimizer.build(model.trainable_variables)
@@ -97,9 +98,14 @@ def restore(model: keras.Model, path: str | Path) -> int:
 def _attributes(path: str | Path) -> dict[str, Any]:
     try:
         with h5py.File(path) as file:
-            return dict(file.attrs)
+            saved = dict(file.attrs)
     except OSError as error:
         raise type(error)(f"cannot read the backup {path}: {error}") from error
+    if not (
+        isinstance(saved.get(FINISHED), np.integer) and np.shape(saved.get(SEEDS, 0))[1:] == (2,)
+    ):
+        raise ValueError(f"{path} is not a backup of a training run, as EpochBackup writes it")
+    return saved
 
 
 def _check_fit(model: keras.Model, path: str | Path, saved: dict[str, Any]) -> None:

@@ -14,7 +14,6 @@ import keras
 import tensorflow as tf
 
 from . import backup
-from .freezing import all_layers
 
 # Function from a tf.distribute.InputContext to the tf.data.Dataset of one worker, in batches for
 # one replica each.
@@ -38,7 +37,7 @@ def synchronize_batch_norm(model: keras.Model) -> None:
     Call this before the first training step. A saved model keeps the setting, which has no effect
     outside of tf.distribute.
     """
-    for layer in all_layers(model):
+    for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
 

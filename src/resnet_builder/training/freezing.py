@@ -1,11 +1,9 @@
 """freeze and unfreeze: fine-tuning with fixed first stages."""
 
-from collections.abc import Iterator
-
 import keras
 
 from ..common.checks import look_up
-from ..model.network import check_model, holder_of, model_inside, networks_of
+from ..model.network import check_model, holder_of, networks_of
 from ..plan.names import HEAD
 
 
@@ -56,7 +54,7 @@ def freeze(model: keras.Model, until: str = "stage3") -> None:
 
 
 def unfreeze(model: keras.Model) -> None:
-    """Make all layers trainable again; a compiled model must be compiled again.
+    """Make the model and all its layers trainable again; a compiled model must be compiled again.
 
     Raises:
         TypeError: not a Keras model.
@@ -70,14 +68,6 @@ def unfreeze(model: keras.Model) -> None:
         True
     """
     check_model(model)
-    for layer in all_layers(model):
+    for layer in model._flatten_layers():
         layer.trainable = True
     model.compiled = False
-
-
-def all_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    """The layers of a model and of the models inside it."""
-    for layer in model.layers:
-        yield layer
-        if inside := model_inside(layer):
-            yield from all_layers(inside)

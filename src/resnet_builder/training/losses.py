@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 import keras
 
 from ..common.checks import choice
-from ..model.graph import model_graph
+from ..model.graph import Node, model_graph
 from ..model.network import model_inside
 
 Labels = Literal["integer", "one_hot"]
@@ -17,7 +17,7 @@ OUTPUT_ACTIVATIONS = {
     keras.activations.linear: "linear",
 }
 
-# Layers of maps after which probabilities are probabilities and logits are logits.
+# Layers of maps that keep probabilities as probabilities and logits as logits.
 OF_MAPS = (
     keras.layers.UpSampling2D,
     keras.layers.Resizing,
@@ -68,15 +68,28 @@ def _output_activation(model: keras.Model) -> str:
         node = graph[node.inputs[0]]
     if inside := model_inside(node.layer):
         return _output_activation(inside)
-    activation = getattr(node.layer, "activation", None)
+    activation = OUTPUT_ACTIVATIONS.get(getattr(node.layer, "activation", None))
     if isinstance(node.layer, keras.layers.Softmax) and node.layer.axis == -1:
-        return "softmax"
-    if activation in OUTPUT_ACTIVATIONS:
-        return OUTPUT_ACTIVATIONS[activation]
-    raise ValueError(
-        "a recipe's loss is for an output of a layer with the activation softmax, sigmoid or none; "
-        f"{model.name!r} ends in {node.layer.name!r}: give a loss for another one"
-    )
+        activation = "softmax"
+    if activation is None:
+        raise ValueError(
+            "a recipe's loss is for an output of a layer with the activation softmax, sigmoid or "
+            f"none; {model.name!r} ends in {node.layer.name!r}: give a loss for another one"
+        )
+    if activation != "sigmoid" and _is_channels_first(graph, node):
+        raise ValueError(
+            f"{node.layer.name!r} gives maps with the order channels_first, and a crossentropy "
+            "takes the classes from the last axis: end in keras.layers.Permute((2, 3, 1)) and "
+            'keras.layers.Activation("softmax")'
+        )
+    return activation
+
+
+def _is_channels_first(graph: list[Node], node: Node) -> bool:
+    while isinstance(node.layer, keras.layers.Activation | keras.layers.Softmax):
+        node = graph[node.inputs[0]]
+    order = getattr(node.layer, "data_format", None)
+    return order == "channels_first" and len(node.output_shape) > 2
 
 
 # Function of a loss -> the accuracy of the predictions that it takes.

@@ -231,7 +231,7 @@ def compile_recipe(
 
     Args:
         model: a network with one output, of probabilities (softmax or sigmoid) or logits (no
-            activation): a vector, or a map such as a mask.
+            activation): a vector, or a map such as a mask, with the classes on the last axis.
         recipe: a name in `RECIPES`, or a `Recipe` of your own.
         epochs: epochs of the whole training, which the schedule is scaled to.
         steps_per_epoch: batches per epoch.
@@ -245,9 +245,9 @@ def compile_recipe(
             and one logit have neither: their labels are of the output's shape.
         loss: loss, as in `compile`. Default, and for `"crossentropy"`: crossentropy, which is
             binary for sigmoids and for one logit, with the recipe's label smoothing.
-        metrics: metrics, as in `compile`. `"accuracy"` is that of the loss: for a binary one, of
-            every sigmoid or logit.
-        weighted_metrics: metrics that are weighted by `sample_weight`, likewise.
+        metrics: metrics, as in `compile`. `"accuracy"` is the one that fits the loss: for a
+            binary loss, the share of sigmoids or logits that are right.
+        weighted_metrics: metrics that are weighted by `sample_weight`.
         jit_compile: whether to compile with XLA, as in `compile`.
         **options: other arguments of `keras.optimizers.SGD`, such as `clipnorm`,
             `global_clipnorm`, `use_ema` or `gradient_accumulation_steps`, and of `compile`.
@@ -260,7 +260,7 @@ def compile_recipe(
         ValueError: an unknown recipe, a model without variables yet, numbers that are not positive
             or not finite, integer labels with label smoothing, labels with a loss or a sigmoid,
             options that the recipe sets, or, without a loss, a model with several outputs or with
-            one that is neither probabilities nor logits.
+            one that is neither probabilities nor logits, or has its classes on another axis.
 
     Example:
         >>> from resnet_builder import ResnetBuilder, compile_recipe
