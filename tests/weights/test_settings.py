@@ -293,11 +293,12 @@ def test_an_epsilon_is_corrected(form: str, tmp_path: Path) -> None:
     assert_same_weights(target, trained)
 
 
-def test_the_heads_pooling_is_compared_and_its_activation_is_not() -> None:
+def test_the_heads_pooling_is_compared_and_its_activation_is_noted() -> None:
     target = small("resnet18", classes=3)
     with pytest.raises(ValueError, match=r"head_pool \(GlobalMaxPooling2D\) is there where"):
         load_weights(target, small("resnet18", classes=3, pooling="max"))
-    load_weights(target, small("resnet18", classes=3, classifier_activation=None))
+    report = load_weights(target, small("resnet18", classes=3, classifier_activation="sigmoid"))
+    assert report.notes == ("the file's classifier has activation=sigmoid, the model's softmax",)
     load_weights(small("resnet18", include_top=False, pooling="max"), target)
 
 

@@ -282,8 +282,7 @@ def _notes(
         yield NO_SETTINGS
     if compared and compared.before:
         yield f"the file's network is given the output of {', '.join(compared.before)}"
-    if compared and compared.other_pools:
-        yield f"the file's network ends in {' and '.join(compared.other_pools)}; the model does not"
+    yield from compared.notes if compared else ()
     for layer in matched.classifiers if matched.left_random else ():
         yield f"its {layer.layer}, of {layer.classes} classes, may be the classifier: see rename="
 

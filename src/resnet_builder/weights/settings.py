@@ -38,11 +38,11 @@ class Comparison:
         differences: the differences, in words.
         epsilons: the epsilons of the file's batch norms, by the network's layer.
         before: the file's layers that give its network the input.
-        other_pools: the global pools of the file's network where a model without a classifier has
-            one of another kind.
+        notes: options of the model that the file's network has otherwise, as sentences: the pool
+            of a model without a classifier, and the classifier's activation.
     """
 
-    other_pools: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -133,8 +133,13 @@ class Comparison:
             if node.kind in GLOBAL_POOLS
             and self._there.source(node.inputs[0]) == self._there.source(there)
         ]
-        if own and own not in pools:
-            self.other_pools = tuple(dict.fromkeys(pools))
+        if own and pools and own not in pools:
+            self._note(
+                f"the file's network ends in {' and '.join(dict.fromkeys(pools))}; the model does not"
+            )
+
+    def _note(self, sentence: str) -> None:
+        self.notes = tuple(dict.fromkeys((*self.notes, sentence)))
 
     # One pair of calls ---------------------------------------------------------------------------
 
@@ -197,7 +202,10 @@ class Comparison:
         if own.kind == "BatchNormalization":
             ignored.add("epsilon")  # it is corrected in the variance
         if self._name(own, 0) == CLASSIFIER:
-            ignored.add("activation")  # an option of the model
+            ignored.add("activation")
+            here, there = _value(own, "activation"), _value(other, "activation")
+            if here != there:
+                self._note(f"the file's classifier has activation={there}, the model's {here}")
         if self._lenient and _stride(own) == 1 < _stride(other):
             ignored |= {"strides", "padding", "pool_size"}
         for setting in dict.fromkeys((*own.settings, *other.settings)):
