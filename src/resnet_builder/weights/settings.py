@@ -127,16 +127,14 @@ class Comparison:
     def _note_pool(self, own: str, there: Key) -> None:
         """Remember how the file's network pools a map, if the model pools it in another way."""
         nodes = (self._there.node(key) for key in self._there.calls())
-        pools = [
-            node.kind
+        pools = {
+            node.kind: None
             for node in nodes
             if node.kind in GLOBAL_POOLS
             and self._there.source(node.inputs[0]) == self._there.source(there)
-        ]
+        }
         if own and pools and own not in pools:
-            self._note(
-                f"the file's network ends in {' and '.join(dict.fromkeys(pools))}; the model does not"
-            )
+            self._note(f"the file's network ends in {' and '.join(pools)}; the model does not")
 
     def _note(self, sentence: str) -> None:
         self.notes = tuple(dict.fromkeys((*self.notes, sentence)))
