@@ -52,6 +52,12 @@ class Checkpoint:
     without_head: str = ""
     others: tuple[str, ...] = ()
 
+    @property
+    def in_words(self) -> str:
+        """Its name and its first tensors, for messages."""
+        some = ", ".join(map(shortened, list(self.shapes)[:5]))
+        return f"{self.name}, which has {some}, ..."
+
     def renamed(self, names: Mapping[str, str]) -> "Checkpoint":
         """Rename the tensors and leave out the others; `names` maps new names to old ones."""
         shapes = {new: self.shapes[old] for new, old in names.items()}
@@ -68,11 +74,7 @@ class Checkpoint:
             names = (*self.shapes, *self.others)
             matching = {name for name in names if fnmatchcase(name, pattern)}
             if not matching:
-                some = ", ".join(map(shortened, list(self.shapes)[:5]))
-                raise ValueError(
-                    f"skip={described(pattern)} matches no name in {self.name}, which has {some}, "
-                    "..."
-                )
+                raise ValueError(f"skip={described(pattern)} matches no name in {self.in_words}")
             left_out |= matching
         return self.renamed({name: name for name in self.shapes if name not in left_out})
 
@@ -173,7 +175,7 @@ def _as_array(tensor: Any) -> Array:
 
 
 def check_regular(path: Path) -> None:
-    """Reject what may never end or never answer: a pipe, a socket, a device.
+    """Reject a pipe, a socket and a device: reading them may block or never end.
 
     Raises:
         ValueError: the path is not of a file, nor a link to one.

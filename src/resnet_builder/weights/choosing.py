@@ -48,7 +48,7 @@ def new_names(checkpoint: Checkpoint, rename: Any) -> dict[str, str]:
             )
         names[new] = old
     if all(new == old for new, old in names.items()):
-        raise ValueError(f"rename changes no name in {_some(checkpoint)}")
+        raise ValueError(f"rename changes no name in {checkpoint.in_words}")
     return names
 
 
@@ -78,7 +78,7 @@ def _beginnings(checkpoint: Checkpoint, rename: Any) -> Callable[[str], str]:
     beginning = re.compile(rf"({'|'.join(map(re.escape, longest_first))})(?=[./]|$)")
     found = {name: match for name in checkpoint.shapes if (match := beginning.match(name))}
     if unused := [old for old in olds if all(match[1] != old for match in found.values())]:
-        raise ValueError(f"rename={{{unused[0]!r}: ...}} begins no name in {_some(checkpoint)}")
+        raise ValueError(f"rename={{{unused[0]!r}: ...}} begins no name in {checkpoint.in_words}")
 
     def renamed(name: str) -> str:
         if name not in found:
@@ -87,8 +87,3 @@ def _beginnings(checkpoint: Checkpoint, rename: Any) -> Callable[[str], str]:
         return (olds[old] + name[len(old) :]).lstrip("./")
 
     return renamed
-
-
-def _some(checkpoint: Checkpoint) -> str:
-    some = ", ".join(map(shortened, list(checkpoint.shapes)[:5]))
-    return f"{checkpoint.name}, which has {some}, ..."
