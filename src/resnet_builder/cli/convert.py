@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..common.files import whole_file
+from ..common.files import check_place, whole_file
 from ..common.recursion import room_for
 from ..plan.network import make_plan
 from ..weights.contents import contents
@@ -89,10 +89,7 @@ def _check_path(path: Path) -> None:
         raise ValueError(
             f"cannot write {str(path)!r}: its ending must be one of {', '.join(WRITTEN_ENDINGS)}"
         )
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
-    if path.is_dir():
-        raise IsADirectoryError(f"cannot write {path}: it is a folder")
+    check_place(path)
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(f"cannot write {path}: the folder {path.parent} is not writable")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pydot
 
 from ..common.checks import choice, positive_int
-from ..common.files import whole_file
+from ..common.files import check_place, whole_file
 from ..common.words import argument
 from .markup import escape
 from .style import DPI, MOST_PIXELS
@@ -157,10 +157,7 @@ def check_path(path: Path) -> None:
         raise ValueError(
             f"cannot write {str(path)!r}: its ending must be one of {', '.join(FORMATS)}"
         )
-    if path.is_dir():
-        raise IsADirectoryError(f"cannot write {path}: it is a folder")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
+    check_place(path)
 
 
 def _draw(dot: str, format: str, *options: str) -> bytes:
