@@ -164,7 +164,7 @@ def compare(
 
 def _under_names(names: Any, first: Profile, second: Profile) -> tuple[Profile, Profile]:
     if not (isinstance(names, tuple | list) and [type(name) for name in names] == [str, str]):
-        raise ValueError(f'names must be two texts, such as ("mine", "theirs"), got {names!r}')
+        raise ValueError(f'names must be two texts, such as ("before", "after"), got {names!r}')
     return replace(first, name=names[0]), replace(second, name=names[1])
 
 
