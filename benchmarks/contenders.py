@@ -75,7 +75,7 @@ def save_as_torchvision(model: Any, folder: Path) -> Path:
     import numpy as np
     from safetensors.numpy import save_file
 
-    from resnet_builder.weights.library_names import ORIGINS
+    from resnet_builder.weights.origins import ORIGINS
 
     arrays = {}
     for weight in model.weights:

@@ -23,13 +23,7 @@ from scipy.stats import kendalltau
 from tabulate import tabulate
 from training_data import Data, load_data, steps_per_epoch, training_batches
 
-from resnet_builder import (
-    ResnetBuilder,
-    along_paths,
-    path_lengths,
-    reordered,
-    without_blocks,
-)
+from resnet_builder import ResnetBuilder, along_paths, path_lengths, reordered, without_blocks
 
 NETWORKS = ("resnet32_cifar", "plain32_cifar")
 RESIDUAL, PLAIN = NETWORKS

@@ -33,7 +33,7 @@ from training_data import (
 
 from resnet_builder import RECIPES, ResnetBuilder, compile_recipe
 from resnet_builder.common.checks import look_up
-from resnet_builder.presets.resolving import resolve
+from resnet_builder.presets.resolve import resolve
 from resnet_builder.training import distributed
 from resnet_builder.training.backup import EpochBackup
 

@@ -22,7 +22,7 @@ from resnet_builder import (
     profile,
 )
 from resnet_builder.config import ConfigChanges, ConfigFields
-from resnet_builder.description import BuildOptions, PresetOptions
+from resnet_builder.model.record import BuildOptions, PresetOptions
 
 
 def test_lists_are_accepted_and_kept_as_tuples() -> None:

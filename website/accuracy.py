@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from resnet_builder import PRESETS, list_weights
 from resnet_builder.costs.profile import cost_of
-from resnet_builder.weights.imagenet import CLASSES, find_recommended
+from resnet_builder.presets.checkpoints import CLASSES, find_recommended
 
 
 @dataclass(frozen=True)

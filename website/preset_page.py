@@ -14,8 +14,8 @@ from resnet_builder import (
     verify,
 )
 from resnet_builder.common.words import by
-from resnet_builder.weights.coverage import Coverage, coverage
-from resnet_builder.weights.imagenet import find_recommended
+from resnet_builder.costs.coverage import Coverage, coverage
+from resnet_builder.presets.checkpoints import find_recommended
 
 from .accuracy import accuracy
 from .families import FAMILY_OF

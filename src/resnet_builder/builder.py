@@ -11,27 +11,19 @@ import keras
 from .common.checks import look_up, positive_int, unknown
 from .common.shapes import AXIS_ORDERS, image_shape, in_order
 from .config import ORIGINAL, BlockFunction, ConfigChanges, ResnetConfig, obeyed, repetition_list
-from .description import (
-    BuildOptions,
-    BuildRecord,
-    PresetOptions,
-    arguments_in,
-    json_of,
-    record,
-)
+from .files.checkpoint import Checkpoint
+from .files.opening import opened
 from .model.assemble import assemble
 from .model.initializers import DrawnKernels, blank, restore_initializers
 from .model.layers import Style
+from .model.record import BuildOptions, BuildRecord, PresetOptions, arguments_in, json_of, record
 from .plan.network import Head, Plan, Pooling, make_plan
+from .presets.checkpoints import in_table, recommended
 from .presets.networks import PRESETS
-from .presets.published_weights import in_table
-from .presets.resolving import resolve
-from .weights.checkpoints import Checkpoint
-from .weights.contents import contents
-from .weights.fetching import opened
-from .weights.imagenet import recommended
-from .weights.loading import load_checkpoint
-from .weights.names import CLASSIFIER
+from .presets.resolve import resolve
+from .weights.load import load_checkpoint
+from .weights.naming import CLASSIFIER
+from .weights.recognise import contents
 
 
 class ResnetBuilder:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from .common.checks import shortened
 from .common.tables import Table, TableCell, Tabular
 from .config import ResnetConfig
+from .costs.counts import Profile
 from .costs.profile import profile
-from .costs.report import Profile
 from .plan.anti_aliasing import ANTI_ALIASING
 from .plan.norms import NORMS
 from .plan.orders import ORDERS
 from .plan.shortcuts import PROJECTIONS
 from .plan.stems import STEM_POOLS, STEMS
-from .presets.resolving import resolve
+from .presets.resolve import resolve
 
 if TYPE_CHECKING:
     from .pictures.diagram import Diagram

@@ -9,7 +9,7 @@ from .config import ResnetConfig
 from .plan.layers import OwnBlock, Strided
 from .plan.names import OUT, STEM, Place
 from .plan.network import Plan, make_plan
-from .presets.resolving import resolve
+from .presets.resolve import resolve
 
 if TYPE_CHECKING:
     import keras
@@ -123,7 +123,7 @@ def _planned_levels(plan: Plan) -> FeatureLevels:
 
 def _built_levels(model: Any) -> FeatureLevels:
     from .model.graph import model_graph
-    from .model.network import check_source, holder_of, model_inside, networks_of, way_to_network
+    from .model.locate import check_source, holder_of, model_inside, networks_of, way_to_network
 
     check_source(model)
     way = way_to_network(model)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from resnet_builder.common.garbage import without_collection
-from resnet_builder.common.recursion import room_for
+from resnet_builder.model.deep import room_for
 
 pytestmark = pytest.mark.once
 

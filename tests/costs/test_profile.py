@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, profile
-from resnet_builder.costs.cost import total_cost
+from resnet_builder.costs.counts import total_cost
 from resnet_builder.costs.models import read_model
 from resnet_builder.plan.network import make_plan
-from resnet_builder.presets.resolving import resolve
+from resnet_builder.presets.resolve import resolve
 
 from ..helpers import trainable_parameters
 from .reference_numbers import REFERENCE, REFERENCE_MEGA_MACS, REFERENCE_WITHOUT_TOP, Row

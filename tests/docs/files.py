@@ -6,10 +6,10 @@ from typing import Any
 
 from safetensors.numpy import save_file
 
-from resnet_builder.presets.resolving import resolve
+from resnet_builder.presets.resolve import resolve
 
+from ..files.test_keras_hub import unpacked
 from ..weights.checkpoint_recipe import as_torchvision
-from ..weights.test_keras_hub import unpacked
 
 
 def torchvision_resnet18(folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from resnet_builder import PRESETS, ResnetConfig, list_presets, profile
-from resnet_builder.weights.imagenet import find_recommended
+from resnet_builder.presets.checkpoints import find_recommended
 from website.accuracy import accuracy
 from website.chart import Point, chart
 from website.command_line import commands

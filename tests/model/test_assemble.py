@@ -17,6 +17,7 @@ from resnet_builder.plan import attention
 from resnet_builder.plan import layers as plan_layers
 from resnet_builder.plan.anti_aliasing import ANTI_ALIASING
 from resnet_builder.plan.blocks import BLOCKS
+from resnet_builder.plan.describe import WORDS
 from resnet_builder.plan.draft import Draft
 from resnet_builder.plan.layers import Layer, OwnBlock
 from resnet_builder.plan.network import Plan, make_plan
@@ -24,7 +25,6 @@ from resnet_builder.plan.norms import NORMS
 from resnet_builder.plan.orders import ORDERS
 from resnet_builder.plan.shortcuts import PROJECTIONS
 from resnet_builder.plan.stems import STEM_POOLS, STEMS
-from resnet_builder.plan.words import WORDS
 
 from ..helpers import image_batch, randomised
 

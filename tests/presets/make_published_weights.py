@@ -1,4 +1,4 @@
-"""Write src/resnet_builder/presets/published_weights.csv: every published checkpoint.
+"""Write src/resnet_builder/presets/checkpoints.csv: every published checkpoint.
 
 It is made of the tables of timm 1.0.31, torchvision 0.29.1, Keras 3.15.1 and keras-hub 0.32.0,
 which must be installed, and of timm's accuracies:
@@ -17,10 +17,10 @@ from math import floor
 from pathlib import Path
 from typing import Any
 
-from resnet_builder.presets import published_weights
-from resnet_builder.presets.published_weights import PublishedWeights
+from resnet_builder.presets import checkpoints
+from resnet_builder.presets.checkpoints import PublishedWeights
 
-TABLE = Path(published_weights.__file__).with_name(published_weights.TABLE)
+TABLE = Path(checkpoints.__file__).with_name(checkpoints.TABLE)
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from resnet_builder.training.momentum import fuse_updates
+from resnet_builder.training.sgd import fuse_updates
 
 
 @pytest.mark.parametrize("nesterov", [False, True])

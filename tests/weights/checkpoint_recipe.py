@@ -17,7 +17,7 @@ import numpy.typing as npt
 from resnet_builder import ResnetConfig
 from resnet_builder.plan.network import Head, make_plan
 from resnet_builder.weights.expected import expected_weights
-from resnet_builder.weights.library_names import ORIGINS
+from resnet_builder.weights.origins import ORIGINS
 
 from ..helpers import image_batch
 

@@ -6,7 +6,7 @@ published networks:
 
     python -m tests.weights.side_by_side [PATTERN ...]
 
-It updates src/resnet_builder/weights/parity.csv: the largest relative error of the logits in
+It updates src/resnet_builder/costs/parity.csv: the largest relative error of the logits in
 float32, for two images of each of `SIZES` on which the origin itself runs. Very deep networks with
 random weights are so sensitive that the logits of the origin in float32 are as far from those in
 float64; where the error is above `SENSITIVE`, the error in float64 is written as well.
@@ -25,13 +25,13 @@ import numpy as np
 
 import resnet_builder
 from resnet_builder import PRESETS, ResnetBuilder
-from resnet_builder.presets.published_weights import published
+from resnet_builder.presets.checkpoints import published
 
 from ..helpers import image_batch
 from .checkpoint_recipe import relative_error, tensor
 from .test_parity import keras_applications_error
 
-PARITY = Path(resnet_builder.__file__).parent / "weights" / "parity.csv"
+PARITY = Path(resnet_builder.__file__).parent / "costs" / "parity.csv"
 HEADER = ("library", "preset", "relative_error", "in_float64")
 
 # The float32 error above which float64 decides.

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, load_weights
+from resnet_builder.files.checkpoint import Checkpoint
 from resnet_builder.plan.network import Head, make_plan
-from resnet_builder.presets.resolving import resolve
-from resnet_builder.weights import matching
-from resnet_builder.weights.checkpoints import Checkpoint
+from resnet_builder.presets.resolve import resolve
+from resnet_builder.weights import match as matching
 from resnet_builder.weights.expected import expected_weights
-from resnet_builder.weights.library_names import ORIGINS, Origin, is_never_weight
-from resnet_builder.weights.matching import match
-from resnet_builder.weights.recognising import recognise
+from resnet_builder.weights.match import match
+from resnet_builder.weights.origins import ORIGINS, Origin, is_never_weight
+from resnet_builder.weights.recognise import recognise
 
 from ..helpers import assert_same_weights, image_batch, randomised
 from .checkpoint_recipe import Array, as_torchvision

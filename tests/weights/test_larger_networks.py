@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from resnet_builder import ResnetBuilder, load_weights
-from resnet_builder.presets.resolving import resolve
+from resnet_builder.presets.resolve import resolve
 
 from .checkpoint_recipe import Array, as_torchvision, tensor
 

@@ -20,10 +20,10 @@ from resnet_builder import (
     preprocessing,
     profile,
 )
-from resnet_builder.presets import repositories
-from resnet_builder.presets.published_weights import in_table
-from resnet_builder.presets.resolving import resolve
-from resnet_builder.weights import fetching
+from resnet_builder.files import opening as fetching
+from resnet_builder.presets import resolve as repositories
+from resnet_builder.presets.checkpoints import in_table
+from resnet_builder.presets.resolve import resolve
 
 from ..helpers import assert_same_weights
 from .checkpoint_recipe import checkpoint

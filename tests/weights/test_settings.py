@@ -13,8 +13,8 @@ import pytest
 from keras import layers
 
 from resnet_builder import ResnetBuilder, ResnetConfig, load_weights
+from resnet_builder.files.described_graph import of_model
 from resnet_builder.plan.network import make_plan
-from resnet_builder.weights.described_graph import of_model
 from resnet_builder.weights.expected import expected_weights
 
 from ..helpers import assert_same_weights, image_batch, randomised

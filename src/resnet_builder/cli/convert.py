@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..common.files import check_place, whole_file
-from ..common.recursion import room_for
+from ..files.opening import opened
+from ..model.deep import room_for
 from ..plan.network import make_plan
-from ..weights.contents import contents
-from ..weights.fetching import opened
+from ..weights.recognise import contents
 from ..weights.report import WeightsReport
 from .source import Source, source_of
 
@@ -60,7 +60,7 @@ def convert(
         begins("building")
         from ..builder import ResnetBuilder
         from ..inference.folding import fold_batch_norm, folding_report
-        from ..weights.loading import load_checkpoint
+        from ..weights.load import load_checkpoint
 
         rows, columns, channels = plan.config.input_shape
         model = ResnetBuilder.from_config(

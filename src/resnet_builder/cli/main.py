@@ -99,9 +99,9 @@ class Answer(NamedTuple):
 
 def _list(options: argparse.Namespace) -> Answer:
     from ..costs.profile import cost_of
+    from ..presets.checkpoints import find_recommended
     from ..presets.families import family_of
     from ..presets.networks import PRESETS, list_presets
-    from ..weights.imagenet import find_recommended
 
     data, rows = [], list[tuple[TableCell, ...]]()
     for name in list_presets(options.pattern):
@@ -121,7 +121,7 @@ def _list(options: argparse.Namespace) -> Answer:
 
 
 def _weights(options: argparse.Namespace) -> Answer:
-    from ..weights.listing import list_weights
+    from ..presets.checkpoints import list_weights
 
     found = list_weights(options.pattern)
     data = [{"name": row.name, **asdict(row)} for row in found.rows]
@@ -129,7 +129,7 @@ def _weights(options: argparse.Namespace) -> Answer:
 
 
 def _coverage(options: argparse.Namespace) -> Answer:
-    from ..weights.coverage import coverage
+    from ..costs.coverage import coverage
 
     found = coverage()
     return Answer(found.table(), [asdict(row) for row in found.rows])

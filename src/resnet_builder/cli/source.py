@@ -10,9 +10,9 @@ from typing import Any
 
 from ..common.checks import unknown
 from ..config import ResnetConfig, config_of_fields
-from ..description import arguments_in
+from ..model.record import arguments_in
 from ..plan.network import Head
-from ..presets.resolving import Named, resolve
+from ..presets.resolve import Named, resolve
 
 # The options of `from_preset` that change what is shown, with their defaults.
 SHOWN: Mapping[str, Any] = {

@@ -1,11 +1,11 @@
 """Argument checks with helpful error messages."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from math import inf
 from numbers import Real
 from operator import index
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -97,3 +97,22 @@ def described(value: Any) -> str:
         if items and all(hasattr(item, "shape") for item in items):
             return f"a {type(value).__name__} of {len(items)} arrays"
     return shortened(repr(value))
+
+
+class Catalogue(Mapping[str, T], Generic[T]):
+    """A read-only mapping from names to rows."""
+
+    def __init__(self, rows: Mapping[str, T]) -> None:
+        self._rows = dict(rows)
+
+    def __getitem__(self, name: str) -> T:
+        return self._rows[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {', '.join(self._rows)}>"

@@ -9,17 +9,16 @@ from typing import Any
 import keras
 
 from ..common.lazy_tensorflow import without_tensorflow
-from ..common.recursion import room_for
 from ..common.shapes import known_product
-from ..description import LAYER_RECORDS
+from ..model.deep import room_for
 from ..model.graph import PERMUTED, Node, functional, model_graph
-from ..model.network import Way, check_source, ways_to_networks
+from ..model.locate import Way, check_source, ways_to_networks
+from ..model.record import LAYER_RECORDS
+from ..model.sections import LayerSection, Size, in_sections
 from ..plan.names import Place, read_names
-from .cost import Cost, total_cost
+from .counts import Cost, Profile, StageProfile, total_cost
 from .multiply_adds import BatchShape, multiply_adds
 from .profile import PlannedRow, planned_rows
-from .report import Profile, StageProfile
-from .sections import LayerSection, Size, in_sections
 
 
 def profile_model(model: Any, input_shape: Any = None, classes: int | None = None) -> Profile:

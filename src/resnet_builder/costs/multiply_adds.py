@@ -8,7 +8,7 @@ from keras import layers
 
 from ..common.lazy_tensorflow import without_tensorflow
 from ..common.shapes import known_product, known_sum
-from .cost import Cost
+from .counts import Cost
 
 # A shape with the batch; None for an unknown size.
 BatchShape = tuple[int | None, ...]

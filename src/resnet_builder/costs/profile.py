@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..common.shapes import known_sum
 from ..common.words import Description
 from ..config import ResnetConfig
+from ..plan.describe import describe
 from ..plan.draft import Unit
 from ..plan.layers import Layer
 from ..plan.network import Plan, Stage, make_plan
-from ..plan.words import describe
-from ..presets.resolving import Named, resolve
-from .cost import Cost, total_cost
-from .report import Profile, StageProfile
+from ..presets.resolve import Named, resolve
+from .counts import Cost, Profile, StageProfile, total_cost
 
 if TYPE_CHECKING:
     import keras

@@ -8,8 +8,8 @@ from functools import cache
 from ..common.checks import unknown
 from ..common.tables import Table, Tabular
 from ..common.words import INTERFACE
+from ..presets.checkpoints import published as published_weights
 from ..presets.networks import PRESETS
-from ..presets.published_weights import published as published_weights
 from .profile import cost_of
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import keras
 
 from ..common.lazy_tensorflow import without_tensorflow
-from ..common.recursion import room_for
 from ..common.tables import Table, Tabular
+from ..model.deep import room_for
 from ..model.graph import functional
-from ..model.network import check_model
-from .chains import Fold, find_folds, has_graph
+from ..model.locate import check_model
+from .folds import Fold, find_folds, has_graph
 from .linear import Affine, affine, folded_weights, with_bias
 
 

@@ -13,9 +13,9 @@ import keras
 
 from ..common.checks import look_up
 from ..common.lazy_tensorflow import without_tensorflow
-from ..common.recursion import room_for
+from ..model.deep import room_for
 from ..model.layers import Tensor
-from ..model.network import networks_of
+from ..model.locate import networks_of
 from ..plan.names import ADD
 
 

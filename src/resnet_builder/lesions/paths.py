@@ -4,7 +4,7 @@ from collections import Counter
 
 from ..config import ResnetConfig
 from ..plan.network import make_plan
-from ..presets.resolving import resolve
+from ..presets.resolve import resolve
 
 
 def path_lengths(source: str | ResnetConfig) -> dict[int, int]:

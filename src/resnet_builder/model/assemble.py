@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 import keras
 
 from ..common.garbage import without_collection
-from ..common.recursion import room_for
 from ..plan.layers import GroupDeviation, GroupNorm, Input, Layer
 from ..plan.network import Plan
 from ..plan.norms import check_groups
+from .deep import room_for
 from .layers import KERAS_LAYERS, Style, Tensor
 
 

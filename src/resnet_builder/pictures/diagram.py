@@ -17,8 +17,7 @@ import pydot
 from ..common.checks import choice, positive_int
 from ..common.files import check_place, whole_file
 from ..common.words import argument
-from .markup import escape
-from .style import DPI, MOST_PIXELS
+from .style import DPI, MOST_PIXELS, escape
 
 FORMATS = {
     ".png": "png",

@@ -8,9 +8,8 @@ import pydot
 from ..common import words
 from ..costs.models import read_model
 from ..model.graph import Node
-from .markup import escape, one_column
 from .sketch.layer_words import activation_words, description, kind, window
-from .style import COLOURS, FONT, titled_graph
+from .style import COLOURS, FONT, escape, one_column, titled_graph
 
 
 def draw_layers(

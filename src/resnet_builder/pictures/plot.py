@@ -13,7 +13,7 @@ import pydot
 from ..common.checks import boolean, choice
 from ..config import ResnetConfig
 from ..plan.network import make_plan
-from ..presets.resolving import Named, resolve
+from ..presets.resolve import Named, resolve
 from .browser.document import CLOSED, FOLDED, WHOLE, document
 from .diagram import Diagram, check_path
 from .page.drawing import draw_page
@@ -190,7 +190,7 @@ def _sketch(source: Any, input_shape: Any = None, classes: int | None = None) ->
 
 def _model(source: Any, input_shape: Any, classes: int | None) -> "keras.Model":
     from ..model.assemble import model_of
-    from ..model.network import check_source
+    from ..model.locate import check_source
 
     if isinstance(source, str | ResnetConfig | Named):
         named = resolve(source, input_shape, classes)

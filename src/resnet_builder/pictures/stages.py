@@ -7,10 +7,9 @@ from itertools import groupby
 import pydot
 
 from ..common.words import Description, by
-from .markup import escape, one_column
 from .sketch.panels import main_cells, shortcuts
 from .sketch.sketch import Panel, Section, Sketch
-from .style import FONT, ROLES, SKIP, titled_graph
+from .style import FONT, ROLES, SKIP, escape, one_column, titled_graph
 
 MOST_LINES = 10  # for layers in a card
 LINE_HEIGHT = 18  # in points, room for the largest font

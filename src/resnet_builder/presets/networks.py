@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ..common.catalogue import Catalogue
-from ..common.checks import unknown
+from ..common.checks import Catalogue, unknown
 from ..common.words import INTERFACE
 from ..config import ORIGINAL, Changes, ResnetConfig, obeyed
 from .pruned import ECARESNET50D_PRUNED, ECARESNET101D_PRUNED

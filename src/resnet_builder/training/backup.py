@@ -11,8 +11,8 @@ import keras
 import numpy as np
 
 from ..common.files import whole_file
-from ..model.network import check_model
-from ..weights.restoring import restored_on_failure
+from ..model.locate import check_model
+from ..weights.load import restored_on_failure
 
 FINISHED, SEEDS = "finished_epochs", "seed_states"
 NETWORK, OPTIMIZER = "network_sha256", "optimizer_sha256"

@@ -3,7 +3,7 @@
 import keras
 
 from ..common.checks import look_up
-from ..model.network import check_model, holder_of, networks_of
+from ..model.locate import check_model, holder_of, networks_of
 from ..plan.names import HEAD
 
 

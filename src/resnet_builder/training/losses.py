@@ -6,7 +6,7 @@ import keras
 
 from ..common.checks import choice
 from ..model.graph import Node, model_graph
-from ..model.network import model_inside
+from ..model.locate import model_inside
 
 Labels = Literal["integer", "one_hot"]
 

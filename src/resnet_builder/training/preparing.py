@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from ..model.network import check_model
+from ..model.locate import check_model
 
 
 def prepare(model: keras.Model, labels: Any) -> keras.Model:

@@ -10,14 +10,20 @@ from typing import Any, Literal, get_args
 
 import keras
 
-from ..common.catalogue import Catalogue
-from ..common.checks import boolean, choice, fraction, look_up, positive_int, positive_number
+from ..common.checks import (
+    Catalogue,
+    boolean,
+    choice,
+    fraction,
+    look_up,
+    positive_int,
+    positive_number,
+)
 from ..common.tables import Table, Tabular
-from ..model.network import check_model
-from .decay import decay
+from ..model.locate import check_model
 from .losses import Labels, label_shape, own_loss, with_accuracies
-from .momentum import fuse_updates
 from .preparing import prepare
+from .sgd import decay, fuse_updates
 
 Schedule = Literal["recipe", "constant"]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..common.checks import described, shortened
-from .checkpoints import Checkpoint
+from ..files.checkpoint import Checkpoint
 
 Rename = Mapping[str, str] | Callable[[str], str | None] | None
 

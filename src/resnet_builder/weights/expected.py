@@ -9,8 +9,7 @@ from ..config import ORIGINAL, ResnetConfig, obeyed
 from ..plan.layers import BatchNorm, Conv
 from ..plan.names import LayerName, Place
 from ..plan.network import Plan
-from .layouts import TensorShape
-from .names import CLASSIFIER, WeightName
+from .naming import CLASSIFIER, TensorShape, WeightName
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,10 @@ from typing import Any
 
 import keras
 
-from .by_order import BY_CONNECTIONS, shapes_by_layer
-from .described_graph import DescribedGraph, is_own_layer, settings_of
-from .matching import Match, Problem
-from .names import WeightName
-from .recognising import Recognised
+from ..files.described_graph import DescribedGraph, is_own_layer, settings_of
+from .match import Match, Problem
+from .naming import WeightName
+from .recognise import BY_CONNECTIONS, Recognised, shapes_by_layer
 from .settings import Comparison
 
 # Variables and their layers by name without the `layer_prefix`.

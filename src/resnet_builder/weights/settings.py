@@ -6,8 +6,7 @@ from math import inf, prod
 from operator import itemgetter
 from typing import Any
 
-from ..common.recursion import room_for
-from .described_graph import (
+from ..files.described_graph import (
     COMMUTATIVE,
     CONVOLUTIONS,
     GLOBAL_POOLS,
@@ -17,7 +16,8 @@ from .described_graph import (
     Node,
     default,
 )
-from .names import CLASSIFIER
+from ..model.deep import room_for
+from .naming import CLASSIFIER
 
 Shapes = Mapping[str, Mapping[str, tuple[int, ...]]]  # of variables, by layer
 

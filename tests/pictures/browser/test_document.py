@@ -20,19 +20,10 @@ from resnet_builder.pictures.sketch.folding import folded
 from resnet_builder.pictures.sketch.sketch import ENTRY, Sketch
 from resnet_builder.plan.layers import Layer
 from resnet_builder.plan.network import make_plan
-from resnet_builder.presets.resolving import resolve
+from resnet_builder.presets.resolve import resolve
 
 from ...helpers import JOINED, two_branches
-from ..edges import (
-    Area,
-    DrawnLine,
-    Edge,
-    Point,
-    box_area,
-    drawn_edges,
-    sketch_edges,
-    sketched,
-)
+from ..edges import Area, DrawnLine, Edge, Point, box_area, drawn_edges, sketch_edges, sketched
 
 pytestmark = pytest.mark.once
 

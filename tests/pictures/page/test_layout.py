@@ -19,7 +19,7 @@ from resnet_builder.pictures.sketch.of_plan import sketch_plan
 from resnet_builder.pictures.sketch.panels import PanelMaker
 from resnet_builder.pictures.sketch.sketch import ENTRY, Cell, Port, Section, Sketch
 from resnet_builder.plan.network import make_plan
-from resnet_builder.presets.resolving import resolve
+from resnet_builder.presets.resolve import resolve
 
 from ...helpers import JOINED
 from ..edges import (

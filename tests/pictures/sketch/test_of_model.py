@@ -17,7 +17,7 @@ from resnet_builder.pictures.sketch.of_plan import sketch_plan
 from resnet_builder.pictures.sketch.sketch import ENTRY, Panel, Sketch
 from resnet_builder.plan.names import ELSEWHERE, Place
 from resnet_builder.plan.network import make_plan
-from resnet_builder.presets.resolving import resolve
+from resnet_builder.presets.resolve import resolve
 
 from ...helpers import SMALL_NETWORK, two_branches
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import pydot
 
-from ..markup import escape
-from ..style import COLOURS, FONT, ROLES
+from ..style import COLOURS, FONT, ROLES, escape
 from .measures import ARROW, FONT_SIZE, ROW, Point, cell_width, extent, text_width
 from .page import Frame, Line, Page, PlacedBox, Span, Text
 

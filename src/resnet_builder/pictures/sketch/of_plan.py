@@ -6,9 +6,9 @@ from ...common import words
 from ...common.words import Description
 from ...costs.profile import profile_plan
 from ...plan.blocks import Block
+from ...plan.describe import describe
 from ...plan.draft import Unit
 from ...plan.network import Plan
-from ...plan.words import describe
 from .panels import PanelMaker, join, shortcut_role
 from .sketch import ENTRY, Cell, Panel, Section, Sketch
 

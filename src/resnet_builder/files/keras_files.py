@@ -1,0 +1,400 @@
+"""Checkpoints in files of Keras: .weights.h5, .h5 and .keras."""
+
+import itertools
+import json
+import math
+import re
+import tempfile
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from .checkpoint import MOST_LEVELS, Array, Checkpoint, broken
+
+# Keras stores the weights of a .keras uncompressed; if others compress it, random numbers hardly
+# shrink, and zeros by a thousand. A file that unpacks to more than both bounds is rejected.
+MOST_COMPRESSION = 50
+UNCHECKED_BYTES = 64 * 2**20
+CHUNK_BYTES = 2**20
+
+# Temporary data is kept in memory up to this size, and on disk above it.
+IN_MEMORY_BYTES = 16 * 2**20
+
+# The files in a .keras archive that have the weights and the layers.
+WEIGHTS_IN_ARCHIVE, CONFIG_IN_ARCHIVE = "model.weights.h5", "config.json"
+
+# The group in a whole model's .h5 that has the weights, and the one beside it.
+MODEL_WEIGHTS, OPTIMIZER_WEIGHTS = "model_weights", "optimizer_weights/"
+
+# Attributes whose variables are not weights, unless a layer has the name.
+_STATE = ("optimizer", "seed_generator")
+
+# A .weights.h5 numbers a layer's variables, the trainable ones first, and calls the layer's group
+# by its class: their names, by class and number of variables. Where a class is not listed, the
+# network's own layer tells the names: see `by_order.named_by_number`.
+_CONVOLUTIONS = ("conv1d", "conv2d", "depthwise_conv2d", "dense")
+_KERNEL = ("kernel", "bias")
+_NORM = ("gamma", "beta")
+_VARIABLES = {
+    ("batch_normalization", 4): (*_NORM, "moving_mean", "moving_variance"),
+    ("normalization", 3): ("mean", "variance", "count"),
+    **{(norm, 2): _NORM for norm in ("group_normalization", "layer_normalization")},
+    **{(of, n): _KERNEL[:n] for of in _CONVOLUTIONS for n in (1, 2)},
+}
+
+
+@contextmanager
+def hdf5_file(path: Path) -> Iterator[Checkpoint]:
+    """Open a .weights.h5 of Keras 3, or a .h5 of Keras 2 or 3.
+
+    Raises:
+        ValueError: a broken file.
+    """
+    with _hdf5(path, path) as checkpoint:
+        yield checkpoint
+
+
+@contextmanager
+def keras_archive(path: Path) -> Iterator[Checkpoint]:
+    """Open a .keras file.
+
+    Raises:
+        ValueError: a broken file, or one that unpacks to an absurd size.
+    """
+    # HDF5 needs random access, so it is unpacked first: to disk if it is large.
+    with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as unpacked:
+        for chunk in _unpack(path, WEIGHTS_IN_ARCHIVE):
+            unpacked.write(chunk)
+        with _hdf5(path, unpacked) as checkpoint:
+            yield replace(checkpoint, settings=_archived_settings(path))
+
+
+def _archived_settings(path: Path) -> dict[str, Any]:
+    """The serialised layers of the model by name; none if the file has only weights."""
+    with zipfile.ZipFile(path) as archive:
+        if CONFIG_IN_ARCHIVE not in archive.namelist():
+            return {}
+    return layer_settings(path, b"".join(_unpack(path, CONFIG_IN_ARCHIVE)))
+
+
+def _unpack(path: Path, name: str) -> Iterator[bytes]:
+    """Read a file in a zip archive in chunks, at most to the size that the archive states."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            member = archive.getinfo(name)
+            _check_compression(path, member)
+            with archive.open(member) as file:
+                yield from iter(partial(file.read, CHUNK_BYTES), b"")
+    except (
+        *(zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError),
+        *(NotImplementedError, RuntimeError),  # another compression, or a password
+    ) as error:
+        raise broken(path, "Keras model", error) from error
+
+
+def _check_compression(path: Path, member: zipfile.ZipInfo) -> None:
+    # With other compressions, one chunk may unpack to any size.
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise NotImplementedError(f"compression type {member.compress_type} is not supported")
+    most = max(UNCHECKED_BYTES, MOST_COMPRESSION * member.compress_size)
+    if member.file_size > most:
+        raise ValueError(
+            f"cannot load {path}: its {member.filename} unpacks from {member.compress_size} to "
+            f"{member.file_size} bytes, and weights cannot be compressed so far"
+        )
+
+
+# The layers in a model's config -------------------------------------------------------------------
+
+
+def layer_settings(path: Path, config: bytes | str) -> dict[str, Any]:
+    """The serialised layers of a model by path, such as `teacher/stem_conv`.
+
+    Raises:
+        ValueError: a config that is not JSON.
+    """
+    try:
+        return layers_inside(json.loads(config))
+    except (ValueError, RecursionError) as error:
+        raise broken(path, "Keras model", error) from error
+
+
+def layers_inside(model: Any) -> dict[str, Any]:
+    """The layers of a serialised model by path, without layers that share their path."""
+    layers = list(_layers_inside(model))
+    counts = Counter(path for path, _ in layers)
+    return {path: layer for path, layer in layers if counts[path] == 1}
+
+
+def _layers_inside(model: Any, around: str = "") -> Iterator[tuple[str, Any]]:
+    """The layers of a serialised model or layer, at every depth.
+
+    Layers that share a name are called by their key in the config instead, such as `teacher`.
+    """
+    layers = list(_serialized(model.get("config"))) if isinstance(model, dict) else []
+    counts = Counter(layer["config"]["name"] for _, layer in layers)
+    for key, layer in layers:
+        name = layer["config"]["name"]
+        path = around + (name if counts[name] == 1 else key)
+        yield path, layer
+        yield from _layers_inside(layer, f"{path}/")
+
+
+def _serialized(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """The serialised layers in a config and the keys that they are under, not those inside them."""
+    if isinstance(value, list | tuple):
+        for inner in value:
+            yield from _serialized(inner, key)
+    elif isinstance(value, dict):
+        config = value.get("config")
+        if isinstance(config, dict) and isinstance(config.get("name"), str):
+            yield key, value
+            return
+        for inner_key, inner in value.items():
+            if inner_key not in ("dtype", "inbound_nodes"):  # the policy of dtypes has a name too
+                yield from _serialized(inner, inner_key)
+
+
+# HDF5 ---------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _hdf5(path: Path, file: Any) -> Iterator[Checkpoint]:
+    import h5py
+
+    with ExitStack() as opened:
+        try:
+            content = _content(opened.enter_context(h5py.File(file, "r")))
+            listing = content.get(MODEL_WEIGHTS, content[""])
+            is_numbered = not {"layer_names", "layer_names0"} & set(listing.attrs)
+            checkpoint = (_numbered if is_numbered else _from_lists)(path, content)
+        except Exception as error:  # h5py raises any error of a broken file
+            raise broken(path, "HDF5 file of Keras", error) from error
+        yield checkpoint
+
+
+def _content(root: Any) -> dict[str, Any]:
+    """The groups and datasets of a file by their paths, of which nothing is read.
+
+    HDF5 can take what a file seems to hold from any other file of the machine. Keras writes no such
+    file, and nothing outside the file is opened.
+
+    Raises:
+        ValueError: a part of the file is elsewhere, or is larger than the file can hold.
+    """
+    import h5py
+
+    content = {"": root}
+    groups, left, stated = {root}, [("", root)], 0
+    while left:
+        around, group = left.pop()
+        for name in group:
+            path = around + name
+            if path.count("/") > MOST_LEVELS:
+                raise ValueError("its groups are nested without end")
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise ValueError(f"its {path} is a link: it is kept in another file or place")
+            item = content[path] = group[name]
+            if isinstance(item, h5py.Group) and item not in groups:
+                groups.add(item)
+                left.append((f"{path}/", item))
+            elif isinstance(item, h5py.Dataset):
+                storage = item.id.get_create_plist()
+                if storage.get_external_count() or storage.get_layout() == h5py.h5d.VIRTUAL:
+                    raise ValueError(f"its tensor {path} is kept in another file")
+                stated += math.prod(item.shape or ()) * item.id.get_type().get_size()
+            else:
+                raise ValueError(f"its {path} is neither a tensor nor a group of its own")
+    held = root.id.get_filesize()
+    if stated > max(UNCHECKED_BYTES, MOST_COMPRESSION * held):
+        raise ValueError(
+            f"its tensors are said to have {stated} bytes and the file has {held}, and weights "
+            "cannot be compressed so far"
+        )
+    return {path: content[path] for path in sorted(content)}
+
+
+def _datasets(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {path: item for path, item in content.items() if hasattr(item, "shape")}
+
+
+def _checkpoint(
+    path: Path,
+    tensors: Iterable[tuple[str, Any]],
+    others: Iterable[tuple[str, Any]],
+    **known: Any,
+) -> Checkpoint:
+    by_name, beside = _by_name(tensors), _by_name(others)
+    return Checkpoint(
+        str(path),
+        {name: tuple(dataset.shape or ()) for name, dataset in by_name.items()},
+        lambda name: _array(by_name[name]),
+        without_head=quantized(by_name.values()),
+        others=tuple(name for name, dataset in beside.items() if dataset.shape),
+        **known,
+    )
+
+
+def quantized(tensors: Iterable[Any]) -> str:
+    """A sentence about layers of integers if any tensor has these; else empty."""
+    if all(tensor.dtype != "int8" for tensor in tensors):
+        return ""
+    return "Some layers are quantized to integers by model.quantize: load what was saved before."
+
+
+def _array(dataset: Any) -> Array:
+    array = np.asarray(dataset)
+    # HDF5 has no bfloat16: Keras writes two bytes, and in a .weights.h5 says what they are.
+    if array.dtype == "V2" and dataset.attrs.get("dtype", "bfloat16") == "bfloat16":
+        return array.view(ml_dtypes.bfloat16)
+    return array
+
+
+def _by_name(tensors: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Datasets by name, of which no two may have the same."""
+    by_name: dict[str, Any] = {}
+    for name, dataset in tensors:
+        if by_name.setdefault(name, dataset) is not dataset:
+            raise ValueError(f"two of its tensors are named {name}")
+    return by_name
+
+
+# Files that list the layers: Keras 2, and whole models in HDF5 ------------------------------------
+
+
+def _from_lists(path: Path, content: Mapping[str, Any]) -> Checkpoint:
+    config = content[""].attrs.get("model_config")
+    settings = {} if config is None else layer_settings(path, config)
+    inside: dict[str, list[str]] = {}
+    for inner in filter(lambda name: "/" in name, settings):
+        inside.setdefault(inner.partition("/")[0], []).append(inner)
+    around = f"{MODEL_WEIGHTS}/" if MODEL_WEIGHTS in content else ""
+    rest = _datasets(content)
+    tensors = []
+    for layer in _list_attribute(content[around.rstrip("/")], "layer_names"):
+        group = content[around + layer]
+        for name, weight in _weights_of_layer(group, layer, inside.get(layer, ())):
+            tensors.append((name, content[where := f"{around}{layer}/{weight}"]))
+            rest.pop(where, None)
+    others = {where: rest.pop(where) for where in [*rest] if where.startswith(OPTIMIZER_WEIGHTS)}
+    tensors += [(where.removeprefix(around), item) for where, item in rest.items()]
+    return _checkpoint(path, tensors, others.items(), in_order=True, settings=settings)
+
+
+def _weights_of_layer(group: Any, layer: str, inside: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The full names of a layer's weights, and those in its list.
+
+    A model that is a layer lists the weights of the layers in it, by the names that these have
+    alone.
+
+    Args:
+        inside: the paths of the layers inside the layer, if the file has them.
+    """
+    ends = Counter(path.rpartition("/")[2] for path in inside)
+    paths = {end: path for path in inside if ends[end := path.rpartition("/")[2]] == 1}
+    weights = _list_attribute(group, "weight_names")
+    is_model = bool(inside) or len({weight.partition("/")[0] for weight in weights}) > 1
+    names = []
+    for weight in weights:
+        name = weight.partition(":")[0]  # layer/kernel:0
+        _, of_layer, rest = f"/{name}".partition(f"/{layer}/")
+        rest = rest if of_layer else name if is_model else name.rpartition("/")[2]
+        first, _, variable = rest.partition("/")
+        names.append(f"{paths[first]}/{variable}" if first in paths else f"{layer}/{rest}")
+    if len(set(names)) < len(set(weights)):
+        names = [f"{layer}/{weight}" for weight in weights]
+    return zip(names, weights, strict=True)
+
+
+def _list_attribute(group: Any, attribute: str) -> list[str]:
+    """Read a list of names, which Keras splits into attribute0, attribute1, ... if it is long."""
+    attributes = group.attrs
+    parts = (f"{attribute}{number}" for number in itertools.count())
+    present = itertools.takewhile(attributes.__contains__, parts)
+    listed = [attribute] if attribute in attributes else present
+    return list(dict.fromkeys(_decoded(name) for part in listed for name in attributes[part]))
+
+
+# Files that number the variables: .weights.h5 of Keras 3 ------------------------------------------
+
+Owner = tuple[str, ...]  # the path of what has variables: (layers, conv2d_1), (optimizer,)
+
+
+def _numbered(path: Path, content: Mapping[str, Any]) -> Checkpoint:
+    datasets = _datasets(content)
+    groups = {
+        tuple(where.split("/")[:-1]): item
+        for where, item in content.items()
+        if where.rpartition("/")[2] == "vars" and where not in datasets
+    }
+    names = _layer_names(groups)
+    tensors: list[tuple[str, Any]] = []
+    others: list[tuple[str, Any]] = []
+    for owner, group in groups.items():
+        where = "/".join((*owner, "vars", ""))
+        numbers = sorted((number for number in group if where + number in datasets), key=_in_order)
+        for number, variable in zip(numbers, _variable_names(owner, numbers), strict=True):
+            name = f"{names[owner]}/{variable}" if owner else variable
+            dataset = datasets.pop(where + number)
+            (others if _is_state(owner) else tensors).append((name, dataset))
+    return _checkpoint(
+        path,
+        [*tensors, *datasets.items()],
+        others,
+        has_layer_names=any("name" in group.attrs for group in groups.values()),
+    )
+
+
+def _layer_names(groups: Mapping[Owner, Any]) -> dict[Owner, str]:
+    """The paths of layers, made of the names of the layers around them: `teacher/stem_conv`.
+
+    Keras writes the names of layers since 3.6 (saving/saving_lib.py), as attributes. Where there is
+    none, or two layers in one share it, the name of the layer's group is used.
+    """
+    given = {
+        owner: "" if _is_state(owner) else _decoded(group.attrs.get("name", ""))
+        for owner, group in groups.items()
+        if owner  # and not the whole model
+    }
+    around = {
+        owner: next(
+            (owner[:end] for end in reversed(range(len(owner))) if owner[:end] in given), ()
+        )
+        for owner in given
+    }
+    counts = Counter((around[owner], name) for owner, name in given.items())
+    names: dict[Owner, str] = {(): ""}
+    for owner in sorted(given, key=len):
+        name = given[owner]
+        if not name or counts[around[owner], name] > 1:
+            name = "/".join(part for part in owner[len(around[owner]) :] if part != "layers")
+        names[owner] = f"{names[around[owner]]}/{name}" if around[owner] else name
+    return names
+
+
+def _is_state(owner: Owner) -> bool:
+    return any(part in _STATE and before != "layers" for before, part in pairwise(("", *owner)))
+
+
+def _in_order(number: str) -> tuple[int, str]:
+    return len(number), number
+
+
+def _variable_names(owner: Owner, numbers: Sequence[str]) -> Sequence[str]:
+    is_class = owner[-2:-1] == ("layers",)  # and not the name of an attribute
+    layer_class = re.sub(r"_\d+$", "", owner[-1]) if is_class else ""
+    return _VARIABLES.get((layer_class, len(numbers)), numbers)
+
+
+def _decoded(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

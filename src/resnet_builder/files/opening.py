@@ -1,0 +1,191 @@
+"""Checkpoints opened from files of any format, folders and dicts."""
+
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from ..common.checks import described
+from ..common.hub import FILE_ENDINGS, check_digest, download, is_repository
+from ..presets.checkpoints import PublishedWeights, in_table
+from . import keras_hub
+from .checkpoint import Checkpoint, broken, check_regular, from_arrays
+from .keras_files import WEIGHTS_IN_ARCHIVE, hdf5_file, keras_archive
+from .keras_hub import BACKBONE_FILE, CONFIG_FILE, HEAD_FILE
+from .torch_files import pytorch_file, safetensors_file
+
+Reader = Callable[[Path], AbstractContextManager[Checkpoint]]
+
+ALLOWED = (
+    'weights are "imagenet", a repository as owner/name, a dict of arrays, a file (safetensors, '
+    "PyTorch, or of Keras: .weights.h5, .h5, .keras), or a folder with such a file"
+)
+
+
+@contextmanager
+def open_checkpoint(source: Any) -> Iterator[Checkpoint]:
+    """Open the checkpoint in a file, in a folder, or in a dict of arrays.
+
+    Raises:
+        TypeError: neither a path nor a dict.
+        ValueError: a broken file or one of an unknown format; names that are not strings.
+        OSError: a file that cannot be read.
+        ImportError: the package that reads such files is not installed.
+    """
+    if isinstance(source, Mapping):
+        yield from_arrays("the dict", source)
+        return
+    if not isinstance(source, str | os.PathLike):
+        is_a_list = isinstance(source, list | tuple)
+        hint = "; model.set_weights takes the list of model.get_weights" if is_a_list else ""
+        raise TypeError(
+            f"weights come from a file, a folder or a dict of arrays, not from {described(source)}"
+            f"{hint}"
+        )
+    path = Path(source)
+    if not os.path.exists(path):  # noqa: PTH110 - unlike Path.exists, False for any text
+        hint = "" if path.name.lower().endswith(FILE_ENDINGS) else f"; {ALLOWED}"
+        raise FileNotFoundError(
+            f"cannot load {described(str(path))}: there is no such file or folder{hint}"
+        )
+    with (_open_folder if path.is_dir() else _open_file)(path) as checkpoint:
+        yield checkpoint
+
+
+# Files ------------------------------------------------------------------------------------------
+
+
+def _open_file(path: Path) -> AbstractContextManager[Checkpoint]:
+    check_regular(path)
+    with path.open("rb") as file:  # unreadable files say so here
+        first = file.read(64)
+    if not first:
+        raise ValueError(f"cannot load {path}: the file is empty")
+    for offset, signature, reader in SIGNATURES:
+        if first.startswith(signature, offset):
+            return reader(path)
+    for signature, known in OTHER_CONTENTS.items():
+        if first.startswith(signature):
+            raise ValueError(f"cannot load {path}: it is {known}")
+    raise _unknown(path)
+
+
+def _archive(path: Path) -> AbstractContextManager[Checkpoint]:
+    """Open a zip archive, in which both PyTorch and Keras write."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except Exception as error:  # zipfile raises any error of a broken directory
+        raise broken(path, "PyTorch or .keras file", error) from error
+    if WEIGHTS_IN_ARCHIVE in names:
+        return keras_archive(path)
+    for ending, known in OTHER_ARCHIVES.items():
+        if any(name.endswith(ending) for name in names):
+            raise ValueError(f"cannot load {path}: it is {known}")
+    if any(name.endswith("/data.pkl") for name in names):
+        return pytorch_file(path)
+    raise _unknown(path)
+
+
+def _unknown(path: Path) -> ValueError:
+    return ValueError(f"cannot load {path}: its content is of no known format; {ALLOWED}")
+
+
+# Where a file has which bytes, and its reader; the first that matches is used. Any byte may begin a
+# safetensors file: it is a number, the length of the JSON that follows.
+SIGNATURES: tuple[tuple[int, bytes, Reader], ...] = (
+    (8, b"{", safetensors_file),
+    (0, b"\x89HDF\r\n\x1a\n", hdf5_file),
+    (0, b"PK\x03\x04", _archive),
+    (0, b"\x80", pytorch_file),  # a pickle, as PyTorch wrote before 1.6
+)
+
+
+# Contents that are known and not read, and what to do with them.
+OTHER_CONTENTS = {
+    b"version https://git-lfs": "a pointer of Git LFS and not the file itself: run git lfs pull, "
+    "or download the file",
+    b"{": "JSON, perhaps the index of a checkpoint in several files: load these with the library "
+    "that wrote them, and pass the dict of arrays, or save one file",
+    b"\x93NUMPY": "a single array of NumPy, without a name: pass a dict of arrays",
+}
+# The same by the ending of a name in a zip archive.
+OTHER_ARCHIVES = {
+    "/constants.pkl": "TorchScript, which is a program: save its tensors by torch.save("
+    "torch.jit.load(file).state_dict(), path), and load that",
+    ".npy": "a .npz of NumPy: pass dict(numpy.load(file))",
+}
+
+
+# Folders ----------------------------------------------------------------------------------------
+
+# The file that a folder or a repository is recognised by, in the order of preference, and the
+# function that opens the folder, if not the file alone.
+FOLDER_FILES: dict[str, Reader | None] = {
+    "model.safetensors": None,
+    "pytorch_model.bin": None,
+    keras_hub.BACKBONE_FILE: keras_hub.preset_folder,
+}
+
+
+def _open_folder(path: Path) -> AbstractContextManager[Checkpoint]:
+    for name, reader in FOLDER_FILES.items():
+        if (path / name).exists():
+            return reader(path) if reader else _open_file(path / name)
+    raise FileNotFoundError(
+        f"cannot load {path}: the folder has none of {', '.join(FOLDER_FILES)}; name a file in it"
+    )
+
+
+def opened(source: Any) -> AbstractContextManager[Checkpoint]:
+    """Open a source of `load_weights`, downloaded if necessary; an opened one stays open.
+
+    Raises:
+        ConnectionError: a URL cannot be reached, and its file is not in the cache.
+        OSError, ImportError, ValueError: as in `download`.
+    """
+    if isinstance(source, Checkpoint):
+        return nullcontext(source)
+    if hasattr(source, "layers") and not isinstance(source, type):
+        from .described_graph import of_model  # it needs Keras, which a model has loaded
+
+        return nullcontext(of_model(source))
+    return open_checkpoint(_fetched(source))
+
+
+def _fetched(source: Any) -> Any:
+    """The file of a published checkpoint or of a repository; other sources as they are."""
+    if isinstance(source, str) and (weights := in_table(source)):
+        is_url = weights.source.startswith("https://")
+        return _from_url(weights) if is_url else from_hub(weights.source)
+    return from_hub(source) if is_repository(source) else source
+
+
+def from_hub(repository: str) -> Path:
+    """Return the checkpoint of a repository: a file, or the folder of a preset of keras-hub.
+
+    Raises:
+        OSError, ImportError, ValueError: as in `download`.
+    """
+    return download(repository, tuple(FOLDER_FILES), {BACKBONE_FILE: (HEAD_FILE, CONFIG_FILE)})
+
+
+def _from_url(weights: PublishedWeights) -> Path:
+    """The file in the cache of keras.applications, downloaded if it is not there."""
+    import keras  # for its cache; the hub's files do not need it
+
+    try:
+        file = Path(keras.utils.get_file(origin=weights.source, cache_subdir="models"))
+    except OSError:
+        raise
+    except Exception as error:  # what Keras raises if the server cannot be reached
+        raise ConnectionError(
+            f"{weights.name!r} is not in the cache and cannot be downloaded ({error}): on a "
+            f"machine with access, download {weights.source}, and give its path"
+        ) from error
+    algorithm, _, digest = weights.checksum.partition(":")
+    if digest:
+        check_digest(file, algorithm, digest, weights.source)
+    return file

@@ -1,0 +1,309 @@
+"""preprocessing: the image preprocessing of a checkpoint or of one's own data, as a Keras model."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import layers, ops
+
+from ..common.checks import choice, described, positive_int
+from ..common.shapes import AXIS_ORDERS, in_order
+from ..presets.checkpoints import PublishedWeights, recommended
+from ..presets.resolve import find_published
+from .resizing import KERNELS, grey, resized
+
+# timm/data/constants.py and timm/data/config.py, version 1.0.31
+CROP_PCT, INTERPOLATION = 0.875, "bicubic"
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Settings:
+    """What is done to images, in the words of `PublishedWeights`."""
+
+    library: str = ""
+    input_size: tuple[int, int]
+    crop_pct: float | None
+    interpolation: str
+    crop_mode: str = "center"
+    channels: str = "RGB"
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+Settings = _Settings | PublishedWeights
+
+
+def preprocessing(
+    source: str | None = None,
+    *,
+    size: int | Sequence[int] | None = None,
+    mean: float | Sequence[float] | None = None,
+    std: float | Sequence[float] | None = None,
+    crop_pct: float | None = None,
+    interpolation: str | None = None,
+    data_format: str | None = None,
+) -> keras.Model:
+    """Build the resize, crop and normalisation of images as one model of core operations.
+
+    It prepares images as the library of a checkpoint does when it measures the accuracy, or as
+    timm does with settings of your own. It is a functional Keras model in float32, so it can be
+    called, mapped over a `tf.data.Dataset` on TensorFlow, put before a network and saved with it.
+
+    * timm, torchvision and own settings: the shorter side is resized to the input's divided by
+      `crop_pct`, with antialiasing and to whole grey levels, and the centre is cropped. The result
+      is timm's and torchvision's with Pillow. In noise, at most some pixels in a hundred are one
+      or two grey levels off, where a value lies between two levels; photographs are equal but for
+      one in a thousand. (Since version 13 Pillow resizes some portraits in another order.)
+    * keras-hub: the largest centred part of the input's proportions is resized without
+      antialiasing.
+    * keras.applications leaves the resizing to its user: it is keras-hub's, with antialiasing.
+
+    Then the mean is subtracted, the result is divided by the standard deviation, and for
+    keras.applications' `resnet50_v1` and its like it is turned to BGR.
+
+    Args:
+        source: a name of `list_weights()` such as `"resnet50.a1_in1k"`; a preset's name for its
+            `weights="imagenet"` checkpoint; or a repository of the Hugging Face Hub, such as
+            `"timm/resnet18.tv_in1k"`, whose `config.json` is read if it is not in the table, or a
+            local folder with its files.
+        size: instead of `source`, the input size of a network: one side, or rows and columns.
+        mean: with `size`, the mean of each channel for values from 0 to 1. Default: ImageNet's.
+        std: with `size`, the standard deviations likewise.
+        crop_pct: with `size`, the input's share of the side that images are resized to. Default:
+            0.875, as in timm; 1 crops only what is longer than the input.
+        interpolation: with `size`, `"bilinear"` or `"bicubic"`. Default: `"bicubic"`, as in timm.
+        data_format: order of axes of the images. Default: `keras.config.image_data_format()`.
+
+    Returns:
+        A model from RGB images of any size, (batch, rows, columns, 3), with integers or floats from
+        0 to 255, to (batch, *size, channels), or with channels first. One image needs an axis of
+        the batch: `image[np.newaxis]`. A grey image, (batch, rows, columns, 1), is three times the
+        same channel; a network of one channel sees colours as Pillow's grey. Other numbers of
+        channels, such as those of images with transparency, are refused when it is called, and so
+        is any other than the network's with channels first.
+
+    Raises:
+        ValueError: neither a checkpoint nor a preset with ImageNet weights, a repository without
+            preprocessing settings, both or neither of `source` and `size`, or an invalid setting.
+        TypeError: a setting of the wrong type.
+        OSError, ImportError: as in `load_weights`.
+
+    Example:
+        >>> import numpy as np
+        >>> from resnet_builder import preprocessing
+        >>> image = np.full((1, 300, 400, 3), 255)
+        >>> preprocessing("resnet50.a1_in1k", data_format="channels_last")(image).shape
+        TensorShape([1, 224, 224, 3])
+        >>> own = preprocessing(size=64, mean=0.5, std=0.25, data_format="channels_last")
+        >>> float(own(image)[0, 0, 0, 0])
+        2.0
+    """
+    own = {
+        "size": size,
+        "mean": mean,
+        "std": std,
+        "crop_pct": crop_pct,
+        "interpolation": interpolation,
+    }
+    given = [name for name, value in own.items() if value is not None]
+    if source is not None and given:
+        raise ValueError(
+            f"give a source, or settings of your own: got source={source!r} and {', '.join(given)}"
+        )
+    if source is None and size is None:
+        raise ValueError(
+            "preprocessing needs a checkpoint, such as preprocessing('resnet50.a1_in1k'), or a "
+            "size, such as preprocessing(size=224)" + (f"; got {', '.join(given)}" * bool(given))
+        )
+    settings: Settings
+    if source is None:
+        settings = _own_settings(**own)
+    else:
+        named = find_published(source) if isinstance(source, str) else None
+        settings = named or recommended(source)
+    order = data_format or keras.config.image_data_format()
+    return _model(settings, choice(order, AXIS_ORDERS, "data_format"))
+
+
+def _own_settings(size: Any, mean: Any, std: Any, crop_pct: Any, interpolation: Any) -> _Settings:
+    sides = [size, size] if np.ndim(size) == 0 else list(size)
+    if len(sides) != 2:
+        raise ValueError(f"size must be one side, or rows and columns, got {size!r}")
+    mean, std = IMAGENET_MEAN if mean is None else mean, IMAGENET_STD if std is None else std
+    colours = np.zeros(3 if np.ndim(mean) == np.ndim(std) == 0 else 1)
+    got = f"got mean={mean!r} and std={std!r}"
+    try:
+        means, deviations, _ = np.broadcast_arrays(np.float64(mean), np.float64(std), colours)
+    except (TypeError, ValueError):
+        rule = "mean and std must be numbers, one for all channels or one for each"
+        raise ValueError(f"{rule}; {got}") from None
+    if means.ndim > 1 or not (
+        np.all((means >= 0) & (means <= 1)) and np.all((deviations > 0) & (deviations <= 1))
+    ):
+        rule = "mean must be from 0 to 1, and std more than 0 and at most 1, as for values from 0"
+        raise ValueError(f"{rule} to 1; {got}")
+    if crop_pct is not None and not (isinstance(crop_pct, int | float) and 0 < crop_pct <= 1):
+        raise ValueError(f"crop_pct must be more than 0 and at most 1, got {crop_pct!r}")
+    return _Settings(
+        input_size=(positive_int(sides[0], "size"), positive_int(sides[1], "size")),
+        crop_pct=crop_pct,
+        interpolation=choice(interpolation or INTERPOLATION, KERNELS, "interpolation"),
+        mean=tuple(means.tolist()),
+        std=tuple(deviations.tolist()),
+    )
+
+
+def _model(settings: Settings, data_format: str) -> keras.Model:
+    channels, first = len(settings.mean), data_format == "channels_first"
+    # With channels last, Keras lets one channel pass where it expects three, but not the reverse.
+    expected = 3 if channels == 1 and not first else channels
+    shape = in_order((None, None, expected), data_format)
+    given = keras.Input(shape, dtype="float32", name="images")
+    images = given if first else ops.transpose(given, (0, 3, 1, 2))
+    if expected == 3:
+        images = images[:, :3]  # where a dataset does not know the number: no transparency
+    if expected > channels:
+        images = grey(images)
+    images = _RESIZED.get(settings.library, _as_timm)(images, settings)
+    images = images if first else ops.transpose(images, (0, 2, 3, 1))
+    images = _normalisation(settings, data_format)(images)
+    if settings.channels == "BGR":
+        images = ops.flip(images, 1 if first else 3)
+    return keras.Model(given, images, name="preprocessing")
+
+
+def _as_timm(images: Any, settings: Settings) -> Any:
+    colour = [round(255 * mean) for mean in settings.mean] if settings.crop_mode == "border" else 0
+    return resized(
+        images,
+        settings.input_size,
+        settings.crop_pct or CROP_PCT,
+        settings.interpolation or INTERPOLATION,
+        settings.crop_mode,
+        border=colour,
+    )
+
+
+def _as_keras_hub(images: Any, settings: Settings) -> Any:
+    """The largest part of the input's proportions, as keras_hub.layers.ImageConverter cuts it."""
+    return layers.Resizing(
+        *settings.input_size,
+        settings.interpolation or "bilinear",
+        crop_to_aspect_ratio=True,
+        antialias=settings.library != "keras-hub",
+        data_format="channels_first",
+        dtype="float32",
+    )(images)
+
+
+# Others than timm.
+_RESIZED = {"keras-hub": _as_keras_hub, "keras.applications": _as_keras_hub}
+
+
+def _normalisation(settings: Settings, data_format: str) -> keras.layers.Layer:
+    # Keras's Normalization takes the variance, and before 3.13 only the last axis: this is the same
+    # in one multiplication and one addition.
+    axes = (-1, 1, 1) if data_format == "channels_first" else (1, 1, -1)
+    mean, deviation = (np.array(values).reshape(axes) for values in (settings.mean, settings.std))
+    return layers.Rescaling(
+        scale=(1 / 255 / deviation).tolist(),
+        offset=(-mean / deviation).tolist(),
+        dtype="float32",
+    )
+
+
+# WordNet's number and first word for each of ILSVRC 2012's classes, in the order of the classes:
+# timm/data/_info/imagenet_synsets.txt and imagenet_synset_to_lemma.txt, commit aa4b5850.
+IMAGENET_CLASSES = "imagenet_classes.txt"
+
+
+class Guess(NamedTuple):
+    """A class and its score: a probability or a logit.
+
+    Example:
+        >>> from resnet_builder import decode
+        >>> best = decode([0.25, 0.75], class_names=["cat", "dog"])[0][0]
+        >>> best.name, best.score
+        ('dog', 0.75)
+    """
+
+    name: str
+    score: float
+
+
+def decode(
+    predictions: Any, *, top: int = 5, class_names: Sequence[str] | None = None
+) -> list[list[Guess]]:
+    """Return the names of the top classes of every image, the best first.
+
+    Args:
+        predictions: probabilities or logits, (batch, classes), or (classes,) for one image.
+        top: number of classes for each image.
+        class_names: names in the order of the predictions. Default: the 1000 of ImageNet, some of
+            which are the same word: a crane is a bird and a machine.
+
+    Returns:
+        For each image, its top classes with their scores.
+
+    Raises:
+        ValueError: predictions of another shape or with NaN, or another number of names.
+        TypeError: predictions that are not numbers, such as the dict of a model with several
+            outputs; names that are not text; a `top` that is no integer.
+
+    Example:
+        >>> import numpy as np
+        >>> from resnet_builder import decode
+        >>> decode(np.array([[0.2, 0.7, 0.1]]), top=2, class_names=["cat", "dog", "eel"])
+        [[Guess(name='dog', score=0.7), Guess(name='cat', score=0.2)]]
+    """
+    scores = _as_numbers(predictions)
+    names = _imagenet_classes() if class_names is None else _checked(class_names)
+    if scores.ndim != 2 or scores.shape[1] != len(names):
+        own = "" if class_names is not None else "; for classes of your own give class_names"
+        raise ValueError(
+            f"predictions must be (batch, {len(names)}) for {len(names)} names, got "
+            f"{scores.shape}{own}"
+        )
+    if np.isnan(scores).any():
+        images = np.flatnonzero(np.isnan(scores).any(axis=1))
+        raise ValueError(f"predictions must be numbers, got NaN for image {images[0]}")
+    top = positive_int(top, "top")
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
+    return [
+        [Guess(names[number], float(score[number])) for number in numbers]
+        for score, numbers in zip(scores, best, strict=True)
+    ]
+
+
+def _as_numbers(predictions: Any) -> npt.NDArray[np.float64]:
+    """The predictions, for one image as a batch of one."""
+    if isinstance(predictions, Mapping):
+        keys = ", ".join(map(repr, predictions))
+        raise TypeError(f"predictions must be one array, got a dict of {keys}: give one of them")
+    if hasattr(predictions, "detach"):  # a tensor of PyTorch, which may have a gradient
+        predictions = predictions.detach().cpu().double()
+    try:
+        # Not in their own type: the negative of an integer need not be in it.
+        return np.atleast_2d(np.asarray(predictions, "float64"))
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"predictions must be an array of numbers, got {described(predictions)}"
+        ) from None
+
+
+def _checked(class_names: Any) -> list[str]:
+    listed = isinstance(class_names, Iterable) and not isinstance(class_names, str | Mapping)
+    names = list(class_names) if listed else []
+    if not names or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"class_names must be a list of names, got {described(class_names)}")
+    return names
+
+
+def _imagenet_classes() -> list[str]:
+    text = resources.files(__package__).joinpath(IMAGENET_CLASSES).read_text(encoding="utf-8")
+    return [line.partition(" ")[2] for line in text.splitlines()]

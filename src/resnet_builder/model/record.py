@@ -1,0 +1,130 @@
+"""What a model is built from: the options, config_of and their JSON. Does not import Keras.
+
+Keras has no place for it in a model of core layers, so it is kept beside the model, in this
+process. A model that is loaded from a file, copied, or changed by `keras.Model` or
+`fold_batch_norm` is another model, and has none.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from ..common.checks import shortened
+from ..config import ConfigChanges, ResnetConfig, Variations, config_of_fields, fields_of
+from ..plan.network import Head, Plan, Pooling, make_plan
+
+if TYPE_CHECKING:
+    import keras
+
+
+class BuildOptions(Variations, total=False):
+    """The options of `ResnetBuilder.build`, for editors and type checkers."""
+
+    include_top: bool
+    pooling: Pooling | None
+    classifier_activation: str | None
+    weights: Any
+    adapt_weights: bool
+    dropout_rate: float
+    data_format: str | None
+    dtype: Any
+    name: str | None
+    layer_prefix: str
+    features: Sequence[str] | None
+    output_stride: int | None
+
+
+class PresetOptions(BuildOptions, ConfigChanges, total=False):
+    """The options of `ResnetBuilder.from_preset`."""
+
+
+@dataclass(frozen=True)
+class BuildRecord:
+    """What a model was built from.
+
+    Attributes:
+        config: config of the network, with the input shape and number of classes as built.
+        options: the other arguments of `ResnetBuilder.from_preset`, but for the weights, as `json`
+            writes them.
+    """
+
+    config: ResnetConfig
+    options: Mapping[str, Any]
+
+    def plan(self) -> Plan:
+        """The plan of the model, and of what else is made of its layers."""
+        head = Head(**{field.name: self.options[field.name] for field in fields(Head)})
+        return make_plan(self.config, head, self.options["output_stride"])
+
+
+# Of the models that ResnetBuilder returned, and of their layers, which other models may take over.
+BUILD_RECORDS: WeakKeyDictionary[Any, BuildRecord] = WeakKeyDictionary()
+LAYER_RECORDS: WeakKeyDictionary[Any, BuildRecord] = WeakKeyDictionary()
+
+
+def record(model: Any, built_from: BuildRecord) -> None:
+    """Remember what a model and its layers were built from, as long as they live."""
+    BUILD_RECORDS[model] = built_from
+    LAYER_RECORDS.update(dict.fromkeys(model.layers, built_from))
+
+
+def build_record_of(model: Any) -> BuildRecord:
+    """What a model was built from; errors as in `config_of`."""
+    from .locate import check_model, holder_of
+
+    check_model(model)
+    if found := BUILD_RECORDS.get(model) or BUILD_RECORDS.get(holder_of(model)):
+        return found
+    raise ValueError(
+        f"the config of {model.name!r} is unknown: only the model that ResnetBuilder returned in "
+        "this process has one, and no copy of it, nor what is loaded from a file. Write "
+        "ResnetBuilder.to_json(model) to a file beside it, and build it by ResnetBuilder.from_json"
+    )
+
+
+def config_of(model: "keras.Model") -> ResnetConfig:
+    """Return the config that a model was built from, with its input shape and number of classes.
+
+    The config is kept beside the model, in this process. A file has no room for it, as a saved
+    model is made of core Keras layers alone: keep `ResnetBuilder.to_json(model)` beside the file.
+
+    Args:
+        model: a model that `ResnetBuilder` returned, trained or not, or one that has it as a layer.
+
+    Raises:
+        TypeError: not a Keras model.
+        ValueError: a model with several of them, or any other one: one that is loaded, a copy
+            (`keras.models.clone_model`, `without_blocks`, `fold_batch_norm`), or `keras.Model` of
+            its layers.
+
+    Example:
+        >>> from resnet_builder import ResnetBuilder, compare, config_of
+        >>> model = ResnetBuilder.from_preset("resnet18", (64, 64, 1), 10, se_ratio=0.25)
+        >>> config = config_of(model)
+        >>> config.input_shape, config.classes, config.se_ratio
+        ((64, 64, 1), 10, 0.25)
+        >>> [difference.field for difference in compare("resnet18", config).differences]
+        ['se_ratio', 'input_shape', 'classes']
+    """
+    return build_record_of(model).config
+
+
+def json_of(model: Any) -> str:
+    """The arguments of `ResnetBuilder.from_preset` that build a model, as JSON."""
+    description = build_record_of(model)
+    return json.dumps({"preset": fields_of(description.config), **description.options})
+
+
+def arguments_in(text: str) -> dict[str, Any]:
+    """The arguments of `ResnetBuilder.from_preset` in JSON."""
+    arguments = json.loads(text)
+    if not isinstance(arguments, dict) or "preset" not in arguments:
+        raise ValueError(
+            "the JSON of a network is an object of the arguments of ResnetBuilder.from_preset, "
+            f'with a "preset"; got {shortened(text)!r}'
+        )
+    if isinstance(arguments["preset"], dict):
+        arguments["preset"] = config_of_fields(arguments["preset"])
+    return arguments

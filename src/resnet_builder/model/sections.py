@@ -1,0 +1,219 @@
+"""The sections of a Keras model: the parts of the networks in it, and what is around them.
+
+Layers of a network of this package are in its parts: the stem, the stages and the head. Other
+layers, as those of a decoder, are in sections by the size of their output; those that compute
+vectors from a network are a head. In a model without such a network all sections are by size.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from heapq import heappop, heappush
+from typing import Any, NamedTuple
+
+from ..common.words import by
+from ..plan.names import ELSEWHERE, HEAD, LayerName, Place
+from .graph import Node
+from .locate import owners
+
+VECTORS = "vectors"  # the section of layers that compute no images
+
+# (rows, columns); None for an unknown size.
+Size = tuple[int | None, int | None]
+
+
+class LayerSection(NamedTuple):
+    """A section: its name, which may be the size of its output.
+
+    Sections of one name have different numbers.
+    """
+
+    name: str
+    is_size: bool
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Sectioned:
+    """The nodes of a model in the order of its sections, with the place and section of each.
+
+    `has_network` is False for a model without a network of this package: its nodes are as they
+    were, and a section may then be in several pieces.
+    """
+
+    graph: list[Node]
+    places: list[Place]
+    sections: list[LayerSection]
+    has_network: bool
+
+
+def in_sections(
+    graph: list[Node], sizes: Sequence[Size | None], layers: Iterable[Any]
+) -> Sectioned:
+    """Find the section of every node, and put those of one section side by side.
+
+    Several networks come in the order of their first one of `layers`, those of the model.
+    """
+    names = owners(graph)
+    if not any(name and name.place.block for name in names):
+        by_size = [LayerSection(_size_name(size) or VECTORS, is_size=True) for size in sizes]
+        return Sectioned(graph, [ELSEWHERE] * len(graph), by_size, has_network=False)
+    name_of = {node.layer.name: name for node, name in zip(graph, names, strict=True)}
+    known = (name for layer in layers if (name := name_of.get(layer.name)))
+    ranks = {prefix: rank for rank, prefix in enumerate(dict.fromkeys(n.prefix for n in known))}
+    parts = list(_side_parts(graph, names, sizes, ranks))
+    order = list(_order(graph, parts))
+    new = {old: position for position, old in enumerate(order)}
+    moved = [
+        replace(graph[old], inputs=tuple(new[source] for source in graph[old].inputs))
+        for old in order
+    ]
+    places = [name.place if name else ELSEWHERE for name in (names[old] for old in order)]
+    sections = list(_as_sections(parts[old] for old in order))
+    return Sectioned(moved, places, sections, has_network=True)
+
+
+def _size_name(size: Size | None) -> str:
+    return by(size, "x") if size else ""
+
+
+# Parts ------------------------------------------------------------------------------------------
+
+
+class _SidePart(NamedTuple):
+    """The part of a model that a node is in.
+
+    `rank` is the number of the network that it is in or before; parts after all networks come last.
+    """
+
+    rank: int
+    side: str  # "before", "in" or "after" a network, or "beside" all
+    name: str
+    is_size: bool = False
+
+
+def _side_parts(
+    graph: list[Node],
+    names: list[LayerName | None],
+    sizes: Sequence[Size | None],
+    ranks: dict[str, int],
+) -> Iterator[_SidePart]:
+    several = len(ranks) > 1
+    nodes = zip(
+        graph,
+        names,
+        _before(graph, names),
+        _after(graph, names),
+        _map_names(graph, names, sizes),
+        strict=True,
+    )
+    for node, name, following, after, map_name in nodes:
+        own = name if node.inputs else following  # users name inputs as they like
+        if own:
+            part = own.place.part
+            yield _SidePart(ranks[own.prefix], "in", own.prefix + part if several else part)
+        elif following:
+            yield _SidePart(ranks[following.prefix], "before", map_name or VECTORS, is_size=True)
+        elif not after:
+            yield _SidePart(len(ranks), "beside", map_name or VECTORS, is_size=True)
+        elif map_name:
+            yield _SidePart(len(ranks), "after", map_name, is_size=True)
+        else:
+            side = (len(ranks), "after") if several else (0, "in")
+            yield _SidePart(*side, HEAD.part)
+
+
+def _before(graph: list[Node], names: list[LayerName | None]) -> list[LayerName | None]:
+    """The name of every node in a network, or of the first such node after it."""
+    found = list(names)
+    for position, node in reversed(list(enumerate(graph))):
+        for source in node.inputs:
+            found[source] = names[source] or found[position] or found[source]
+    return found
+
+
+def _after(graph: list[Node], names: list[LayerName | None]) -> list[bool]:
+    """One bool per node: True if it is in a network, or comes after a node that is."""
+    found: list[bool] = []
+    for node, name in zip(graph, names, strict=True):
+        found.append(bool(name) or any(found[source] for source in node.inputs))
+    return found
+
+
+def _map_names(
+    graph: list[Node], names: list[LayerName | None], sizes: Sequence[Size | None]
+) -> list[str]:
+    """The size of every node's feature map, or of the one that it scales; empty for a vector.
+
+    A gate, as in squeeze-and-excitation, computes vectors, or maps of one pixel.
+    """
+    found = [_size_name(size) if size != (1, 1) else "" for size in sizes]
+    if any(size and None in size for size in sizes):
+        # The levels of a decoder are told apart by their share of the image's rows.
+        shares = zip(found, sizes, _scales(graph), strict=True)
+        found = [
+            f"{name} at {scale}" if size and None in size else name for name, size, scale in shares
+        ]
+    for position, node in reversed(list(enumerate(graph))):
+        if not names[position]:
+            for source in node.inputs:
+                found[source] = found[source] or found[position]
+    return found
+
+
+def _scales(graph: list[Node]) -> list[Fraction]:
+    """The rows of every node's output as a share of its input's, as far as its layers tell."""
+    found: list[Fraction] = []
+    for node in graph:
+        scale = found[node.inputs[0]] if node.inputs else Fraction(1)
+        layer, kind = node.layer, type(node.layer).__name__
+        factor = getattr(layer, "size" if kind.startswith("UpSampling") else "strides", None) or 1
+        rows = factor[0] if isinstance(factor, tuple | list) else factor
+        grows = kind.startswith("UpSampling") or kind.endswith("Transpose")
+        found.append(scale * rows if grows else scale / rows)
+    return found
+
+
+# Order ------------------------------------------------------------------------------------------
+
+
+def _order(graph: list[Node], parts: list[_SidePart]) -> Iterator[int]:
+    """The positions of the nodes, each after its inputs; a part is left when nothing is ready.
+
+    The next part is one that can be completed, if there is one: of the first network, then the one
+    that comes first in the graph.
+    """
+    consumers: list[list[int]] = [[] for _ in graph]
+    missing = [len(node.inputs) for node in graph]
+    from_others = dict.fromkeys(parts, 0)  # inputs of a part that other parts must compute first
+    for position, node in enumerate(graph):
+        for source in node.inputs:
+            consumers[source].append(position)
+            from_others[parts[position]] += parts[source] != parts[position]
+    ready: dict[_SidePart, list[int]] = {part: [] for part in parts}
+    for position, node in enumerate(graph):
+        if not node.inputs:
+            heappush(ready[parts[position]], position)
+
+    def urgency(part: _SidePart) -> tuple[bool, int, int]:
+        return from_others[part] > 0, part.rank, ready[part][0]
+
+    while waiting := [part for part, positions in ready.items() if positions]:
+        part = min(waiting, key=urgency)
+        while ready[part]:
+            position = heappop(ready[part])
+            yield position
+            for consumer in consumers[position]:
+                missing[consumer] -= 1
+                from_others[parts[consumer]] -= parts[consumer] != part
+                if not missing[consumer]:
+                    heappush(ready[parts[consumer]], consumer)
+
+
+def _as_sections(parts: Iterable[_SidePart]) -> Iterator[LayerSection]:
+    """The sections of nodes in order: a new one where the part changes."""
+    last, number = None, -1
+    for part in parts:
+        number += part != last
+        last = part
+        yield LayerSection(part.name, part.is_size, number)

@@ -1,0 +1,197 @@
+"""From the name of a network, of a checkpoint or of a repository to a config."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from ..common.checks import unknown
+from ..common.hub import download, is_repository
+from ..common.shapes import image_shape
+from ..common.words import INTERFACE, argument
+from ..config import ResnetConfig
+from .checkpoints import PublishedWeights, in_table, published
+from .networks import PRESETS, find_preset
+from .timm_arguments import translated
+
+
+@dataclass(frozen=True)
+class Named:
+    """A config, the name for its model, table or picture, and the checkpoint that it is of.
+
+    `options` are those of `ResnetBuilder.from_preset` that the checkpoint's network needs.
+    """
+
+    name: str
+    config: ResnetConfig
+    checkpoint: PublishedWeights | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def output_stride(self) -> int | None:
+        """The output stride of the checkpoint's network, if it is not the preset's."""
+        return self.options.get("output_stride")
+
+
+def _corrected(shape: tuple[int | None, ...]) -> str:
+    return argument("input_shape", shape)
+
+
+def resolve(
+    source: str | ResnetConfig | Named,
+    input_shape: Any = None,
+    classes: int | None = None,
+    *,
+    data_format: str = "channels_last",
+    corrected_call: Callable[[tuple[int | None, ...]], str] | None = _corrected,
+    **changes: Any,
+) -> Named:
+    """Return the config of a name, or a given config, with some fields changed.
+
+    Args:
+        source: a preset's name; a checkpoint's name, repository or folder (its network, with its
+            input size and number of classes); a config; or what this function has returned.
+        input_shape: input shape in the order of `data_format`. Default: the config's own.
+        classes: number of classes. Default: the config's own.
+        corrected_call: function that writes the corrected call for a shape that looks as if in
+            the other order, for the message; None accepts such a shape.
+        **changes: fields of `ResnetConfig`.
+
+    Raises:
+        TypeError: a source of another type, or an unknown field.
+        ValueError: an unknown preset or checkpoint; the message suggests similar names.
+        OSError, ImportError: the `config.json` of an unknown repository cannot be read.
+    """
+    named = _find(source)
+    if input_shape is not None:
+        changes["input_shape"] = image_shape(input_shape, data_format, corrected_call)
+    if classes is not None:
+        changes["classes"] = classes
+    return replace(named, config=named.config.replace(**changes)) if changes else named
+
+
+def _find(source: str | ResnetConfig | Named) -> Named:
+    if isinstance(source, Named):
+        return source
+    if isinstance(source, ResnetConfig):
+        return Named("resnet", source)
+    if not isinstance(source, str):
+        raise TypeError(f"source must be a preset's name or a ResnetConfig, got {source!r}")
+    checkpoint = find_published(source)
+    if checkpoint is None:
+        return Named(source, find_preset(source))
+    known = {of.name for of in fields(ResnetConfig)}
+    changes: dict[str, Any] = {k: v for k, v in checkpoint.changes.items() if k in known}
+    changes["input_shape"] = checkpoint.input_shape
+    if checkpoint.classes:
+        changes["classes"] = checkpoint.classes
+    config = find_preset(checkpoint.preset).replace(**changes)
+    options = {name: value for name, value in checkpoint.changes.items() if name not in known}
+    return Named(checkpoint.name, config, checkpoint, options)
+
+
+CONFIG = "config.json"
+NEEDED = ("architecture", "num_classes", "input_size", "mean", "std")
+
+
+def find_published(source: str) -> PublishedWeights | None:
+    """Return the checkpoint of a name or a repository; None if `source` is neither.
+
+    Args:
+        source: preset and tag, such as `"resnet50.a1_in1k"`; a repository of the Hugging Face Hub,
+            optionally with `@` and a revision; or a local folder with its files. The `config.json`
+            of a repository that is not in the table is read from the cache or downloaded.
+
+    Raises:
+        ValueError: an unknown tag, or a repository that names no network of timm.
+        OSError, ImportError: the repository cannot be read.
+    """
+    if found := in_table(source):
+        return found
+    repository, revision, _ = source.partition("@")
+    if revision and (found := in_table(repository)):
+        return replace(found, source=source)
+    if source not in PRESETS and (Path(source) / CONFIG).is_file():
+        return _described(Path(source) / CONFIG, source)
+    if "/" in source:
+        return read_repository(source) if is_repository(source) else None
+    preset, dot, _ = source.partition(".")
+    if dot and (known := [row.name for row in published() if row.preset == preset]):
+        where = f"{INTERFACE.get().weights_of(preset)} lists them all"
+        raise ValueError(unknown("checkpoint", source, known, where))
+    return None
+
+
+def read_repository(repository: str) -> PublishedWeights:
+    """Return what the `config.json` of a repository says about its checkpoint.
+
+    Args:
+        repository: name of the repository, optionally with `@` and a revision.
+
+    Raises:
+        ValueError: the file is not timm's.
+        OSError, ImportError: as in `download`.
+    """
+    try:
+        file = download(repository, [CONFIG])
+    except ConnectionError as error:
+        raise ConnectionError(
+            f"{repository!r} is not in {INTERFACE.get().weights}, and its {CONFIG}, which names "
+            "its network, is not in the cache and cannot be downloaded: give a preset's name, and "
+            "a file as weights"
+        ) from error
+    return _described(file, repository)
+
+
+def _described(file: Path, repository: str) -> PublishedWeights:
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        settings = config.get("pretrained_cfg", {}) | config
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ValueError(f"the config.json of {repository!r} is broken: {error}") from error
+    # Older repositories have all settings at the top level.
+    if settings.get("model_type") == "resnet" and "hidden_sizes" in settings:
+        raise ValueError(
+            f"{repository!r} is one of transformers, whose names of weights are not read yet. "
+            "Build the preset, and give load_weights(model, ..., rename=) a function from its "
+            "names to torchvision's: docs/howto/checkpoints.md has it"
+        )
+    missing = [name for name in NEEDED if name not in settings]
+    if missing:
+        raise ValueError(
+            f"the config.json of {repository!r} is not one of timm: it does not say "
+            f"{', '.join(missing)}. Give a preset's name, and the repository as weights"
+        )
+    try:
+        channels, rows, columns = settings["input_size"]
+        mean, std = (tuple(map(float, settings[name])) for name in ("mean", "std"))
+        if not all(deviation > 0 for deviation in std):
+            raise ValueError(f"std is {std}")
+        arguments = dict(config.get("model_args") or {})
+        if not isinstance(settings["architecture"], str):
+            raise TypeError(f"architecture is {settings['architecture']!r}, not a name")
+        preset = PRESETS.get(settings["architecture"])
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"the config.json of {repository!r} is broken: {error}") from error
+    changes = translated(arguments, repository, preset)
+    if len(mean) != changes.pop("channels", channels):
+        raise ValueError(
+            f"the config.json of {repository!r} states a mean of {len(mean)} channels, and another "
+            "number of input channels"
+        )
+    return PublishedWeights(
+        library="timm",
+        preset=settings["architecture"],
+        tag=settings.get("tag", ""),
+        source=repository,
+        classes=changes.pop("classes", settings["num_classes"]),
+        input_size=(rows, columns),
+        crop_pct=settings.get("crop_pct"),
+        interpolation=settings.get("interpolation", ""),
+        crop_mode=settings.get("crop_mode") or "center",
+        mean=mean,
+        std=std,
+        licence=settings.get("license", ""),
+        changes=changes,
+    )

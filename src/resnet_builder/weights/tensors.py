@@ -1,0 +1,91 @@
+"""Conversion of a checkpoint's tensors to a network's weights."""
+
+import ml_dtypes
+import numpy as np
+
+from ..files.checkpoint import Array, Checkpoint
+from .match import Assignment
+from .naming import FIRST_CONVS, is_standardized
+from .origins import Origin
+
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+
+def to_weight(
+    checkpoint: Checkpoint, assignment: Assignment, origin: Origin, *, dtype: str, epsilon: float
+) -> Array:
+    """Read the value of a weight.
+
+    Args:
+        dtype: dtype of the weight.
+        epsilon: epsilon of its batch norm.
+
+    Raises:
+        ValueError: a tensor that cannot be read, is not of floats, has another shape than the
+            checkpoint states, or has values that are not finite.
+    """
+    layer, variable = assignment.weight
+    array = _read(checkpoint, assignment.tensor)
+    array = origin.layout.keras_array(assignment.weight, array)
+    if layer in FIRST_CONVS and variable == "kernel" and array.shape != assignment.shape:
+        array = _adapt_channels(array, assignment.shape[2])
+    if is_standardized(layer) and variable == "kernel" and not origin.is_own:
+        array = _standardized(array)
+    if assignment.bias:
+        # gamma * (x + bias - mean) / ... is a batch norm of x alone with the mean (mean - bias).
+        array = array - _read(checkpoint, assignment.bias)
+    of_file = origin.epsilon if assignment.epsilon is None else assignment.epsilon
+    if variable == "moving_variance" and of_file is not None:
+        # The variance + epsilon is then the same with the network's epsilon as with the file's.
+        array = array + np.float32(of_file - epsilon)
+    with np.errstate(over="ignore"):
+        array = array.astype(getattr(ml_dtypes, dtype, dtype))
+    if not np.isfinite(array).all():
+        raise ValueError(
+            f"cannot load {checkpoint.name}: {assignment.tensor} has values that are not finite in "
+            f"{dtype}"
+        )
+    return array
+
+
+def _standardized(kernel: Array) -> Array:
+    """Weight standardisation: each filter with mean 0 and variance 1 (arXiv:1903.10520).
+
+    timm layers/std_conv.py, with the epsilon of its BiT networks (models/resnetv2.py).
+    """
+    wide = kernel.astype(np.float64)
+    mean, variance = (of(wide, axis=(0, 1, 2), keepdims=True) for of in (np.mean, np.var))
+    standardized: Array = (wide - mean) / np.sqrt(variance + 1e-8)
+    return standardized
+
+
+def _read(checkpoint: Checkpoint, name: str) -> Array:
+    try:
+        array = checkpoint.read(name)
+    except Exception as error:  # any error of a format, if NumPy cannot hold the tensor
+        raise ValueError(
+            f"cannot load {checkpoint.name}: {name} cannot be read: {error}"
+        ) from error
+    if array.shape != checkpoint.shapes[name]:
+        raise ValueError(
+            f"cannot load {checkpoint.name}: {name} is an array of shape {array.shape}, and was "
+            f"of shape {checkpoint.shapes[name]} before it was read"
+        )
+    if array.dtype.name not in FLOATS:
+        raise ValueError(f"cannot load {checkpoint.name}: {name} is {array.dtype}, not floats")
+    return array.astype(np.float32) if array.dtype.itemsize < 4 else array
+
+
+def _adapt_channels(kernel: Array, channels: int) -> Array:
+    """Adapt a stem's kernel to another number of channels, as timm (models/_manipulate.py).
+
+    For one channel the kernel is summed; for others it is repeated and rescaled to keep the scale
+    of the output.
+    (rows, columns, given, filters) -> (rows, columns, channels, filters).
+    """
+    given = kernel.shape[2]
+    if channels == 1:
+        summed: Array = kernel.sum(axis=2, keepdims=True)
+        return summed
+    repeated = np.tile(kernel, (1, 1, -(-channels // given), 1))[:, :, :channels]
+    return repeated * np.float32(given / channels)

@@ -1,0 +1,55 @@
+"""The table of published networks, and the presets."""
+
+import json
+
+import pytest
+
+from resnet_builder.cli.main import main
+from resnet_builder.costs.coverage import coverage
+from resnet_builder.presets.checkpoints import published
+
+pytestmark = pytest.mark.once
+
+
+def test_every_checkpoint_is_counted_once_and_every_network_is_a_preset() -> None:
+    # timm: models/resnet.py 150 and resnext101_32x48d.fb_wsl_ig1b_ft_in1k, which has no network
+    # there, resnetv2.py 24, senet.py 9, res2net.py 9, resnest.py 8, sknet.py 3. torchvision:
+    # models/resnet.py. keras.applications: six networks, with and without the classifier.
+    assert coverage().totals == {
+        "timm resnet": (151, 151),
+        "timm resnetv2": (24, 24),
+        "timm senet": (9, 9),
+        "timm res2net": (9, 9),
+        "timm resnest": (8, 8),
+        "timm sknet": (3, 3),
+        "torchvision": (17, 17),
+        "keras.applications": (12, 12),
+        "keras-hub": (16, 16),
+    }
+    assert sum(count for _, count in coverage().totals.values()) == len(published())
+
+
+def test_published_counts_of_parameters_are_equal() -> None:
+    counted = [row for row in coverage().rows if row.parameters is not None]
+    assert len(counted) >= 100
+    assert all(row.parameters for row in counted)
+
+
+def test_every_network_was_compared_side_by_side() -> None:
+    rows = coverage().rows
+    # The first has no network in timm. The other takes more memory than most machines have: 936 M
+    # parameters, twice, and its checkpoint.
+    unmeasured = ["resnext101_32x48d", "resnetv2_152x4_bit"]
+    assert [row.architecture for row in rows if row.relative_error is None] == unmeasured
+    for row in rows:
+        if row.relative_error is not None and row.relative_error > 1e-5:
+            assert row.in_float64 is not None, row
+            assert row.in_float64 < 1e-8, row
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["coverage"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].strip() == "keras-hub 16/16"
+    assert main(["coverage", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == len(coverage().rows)

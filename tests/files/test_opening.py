@@ -1,0 +1,193 @@
+"""Files recognised by their content, and folders."""
+
+import os
+import socket
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from resnet_builder import ResnetBuilder, load_weights
+from resnet_builder.common.hub import is_repository
+from resnet_builder.files.opening import open_checkpoint
+from resnet_builder.presets.resolve import resolve
+
+from ..weights.checkpoint_recipe import Array, as_torchvision
+
+pytestmark = pytest.mark.once
+
+SMALL: dict[str, Any] = {"repetitions": (1,), "filters": 4, "input_shape": (8, 8, 3), "classes": 5}
+
+
+def small() -> keras.Model:
+    return ResnetBuilder.from_preset("resnet18", **SMALL)
+
+
+def arrays() -> dict[str, Array]:
+    return as_torchvision(resolve("resnet18").config.replace(**SMALL))
+
+
+def save_safetensors(path: Path, model: keras.Model) -> None:
+    save_file(arrays(), path)
+
+
+def save_pytorch(path: Path, model: keras.Model, **options: Any) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    torch.save({name: torch.from_numpy(array) for name, array in arrays().items()}, path, **options)
+
+
+def save_older_pytorch(path: Path, model: keras.Model) -> None:
+    save_pytorch(path, model, _use_new_zipfile_serialization=False)
+
+
+def save_keras(path: Path, model: keras.Model) -> None:
+    model.save(path.with_suffix(".keras"))
+    path.with_suffix(".keras").rename(path)
+
+
+def save_keras_weights(path: Path, model: keras.Model) -> None:
+    model.save_weights(path.with_suffix(".weights.h5"))
+    path.with_suffix(".weights.h5").rename(path)
+
+
+FORMATS: tuple[Callable[[Path, keras.Model], None], ...] = (
+    save_safetensors,
+    save_pytorch,
+    save_older_pytorch,
+    save_keras,
+    save_keras_weights,
+)
+
+
+@pytest.mark.parametrize("name", ["net.ckpt", "net.pth.tar", "net", "net.keras", "net.safetensors"])
+@pytest.mark.parametrize("save", FORMATS)
+def test_a_format_is_recognised_under_any_name(
+    save: Callable[[Path, keras.Model], None], name: str, tmp_path: Path
+) -> None:
+    trained, model = small(), small()
+    load_weights(trained, arrays())
+    save(tmp_path / name, trained)
+    load_weights(model, tmp_path / name)
+    for one, other in zip(model.weights, trained.weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
+def test_a_header_of_safetensors_that_begins_as_a_pickle(tmp_path: Path) -> None:
+    # The first byte is of the header's length, a multiple of 8; 128 is a pickle's first byte.
+    path = tmp_path / "net"
+    for letters in range(0, 256, 8):
+        save_file(arrays(), path, metadata={"padding": "x" * letters})
+        if path.read_bytes()[0] == 0x80:
+            break
+    assert path.read_bytes()[0] == 0x80
+    load_weights(small(), path)
+
+
+@pytest.mark.parametrize("content", [b"not at all a checkpoint" * 9, b"\x00" * 99, b"x"])
+@pytest.mark.parametrize("ending", ["safetensors", "h5", "keras", "pth"])
+def test_content_of_no_format(content: bytes, ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"net.{ending}"
+    path.write_bytes(content)
+    message = r"its content is of no known format; weights are .* a file \(safetensors, PyTorch, or"
+    with pytest.raises(ValueError, match=message):
+        load_weights(small(), path)
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match="the file is empty"):
+        load_weights(small(), path)
+
+
+def test_a_pointer_of_git_lfs(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 102400\n")
+    for source in (path, tmp_path):
+        with pytest.raises(ValueError, match="it is a pointer of Git LFS and not the file itself"):
+            load_weights(small(), source)
+
+
+def test_the_hubs_snapshot_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "snapshots" / "0123"
+    folder.mkdir(parents=True)
+    with pytest.raises(
+        FileNotFoundError, match=r"the folder has none of model\.safetensors, pytorc"
+    ):
+        load_weights(small(), folder)
+    blob = tmp_path / "blob"
+    save_file(arrays(), blob)
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").symlink_to(blob)
+    report = load_weights(small(), folder)
+    assert report.source == str(folder / "model.safetensors")
+    monkeypatch.chdir(tmp_path)
+    assert not is_repository("snapshots/0123")
+    assert load_weights(small(), "snapshots/0123").tensors == report.tensors
+    built = ResnetBuilder.from_preset("resnet18", **SMALL, weights=folder)
+    kernel = arrays()["conv1.weight"].transpose(2, 3, 1, 0)
+    np.testing.assert_array_equal(built.get_layer("stem_conv").kernel.numpy(), kernel)
+
+
+def test_a_folder_of_an_older_repository(tmp_path: Path) -> None:
+    save_pytorch(tmp_path / "pytorch_model.bin", small())
+    assert load_weights(small(), tmp_path).tensors == len(small().weights)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_what_is_no_file_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the path of a socket has at most some hundred bytes
+    os.mkfifo("pipe")
+    plug = socket.socket(socket.AF_UNIX)
+    plug.bind("socket")
+    Path("link").symlink_to("pipe")
+    model = small()
+    for source in ("/dev/zero", "socket", "pipe", "link"):
+        with pytest.raises(ValueError, match="it is no regular file, but a pipe, a socket, a devi"):
+            load_weights(model, source)
+    plug.close()
+    for name in ("model.safetensors", "model.weights.h5", "config.json", "task.weights.h5"):
+        folder = Path(f"with_{name}")
+        folder.mkdir()
+        if name in ("config.json", "task.weights.h5"):
+            model.save_weights(folder / "model.weights.h5")
+        os.mkfifo(folder / name)
+        with pytest.raises(ValueError, match=f"{name}': it is no regular file"):
+            load_weights(model, folder)
+
+
+def test_a_zip_with_a_broken_directory(tmp_path: Path) -> None:
+    path = tmp_path / "net.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model.weights.h5", b"")
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"PK\x01\x02")
+    content[entry + 6] = 240  # the version that unpacks it
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"it is not a whole PyTorch or \.keras file"):
+        load_weights(small(), path)
+
+
+@pytest.mark.parametrize("save", FORMATS)
+def test_a_file_with_any_byte_changed_is_opened_or_refused(
+    save: Callable[[Path, keras.Model], None], tmp_path: Path
+) -> None:
+    path = tmp_path / "net"
+    save(path, small())
+    whole = path.read_bytes()
+    rng = np.random.Generator(np.random.PCG64(0))
+    refused = 0
+    for _ in range(50):
+        content = bytearray(whole)
+        # The first and the last bytes tell where the others are.
+        size = int(rng.choice([100, 2000, len(whole)]))
+        place = int(rng.integers(size)) * int(rng.choice([-1, 1]))
+        content[place] ^= int(rng.integers(1, 256))
+        path.write_bytes(content)
+        try:
+            with open_checkpoint(path) as checkpoint:
+                assert checkpoint.shapes
+        except ValueError as error:
+            refused += str(error).startswith(f"cannot load {path}: ")
+    assert refused > 0

@@ -1,0 +1,314 @@
+"""Files of PyTorch, and dicts of more than one state dict."""
+
+import argparse
+import collections
+import datetime
+import os
+import pathlib
+import pickle
+import types
+import warnings
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from resnet_builder import ResnetBuilder, load_weights
+from resnet_builder.presets.resolve import resolve
+
+from ..helpers import assert_same_weights
+from ..weights.checkpoint_recipe import Array, as_torchvision
+
+pytestmark = pytest.mark.once
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+
+SMALL: dict[str, Any] = {"repetitions": (1,), "filters": 4, "input_shape": (8, 8, 3), "classes": 5}
+
+
+def small(**options: Any) -> keras.Model:
+    return ResnetBuilder.from_preset("resnet18", **SMALL | options)
+
+
+def arrays(added: float = 0) -> dict[str, Array]:
+    network = as_torchvision(resolve("resnet18").config.replace(**SMALL))
+    return {
+        name: array + added if array.dtype.kind == "f" else array for name, array in network.items()
+    }
+
+
+def tensors(added: float = 0) -> dict[str, Any]:
+    return {name: torch.from_numpy(np.array(array)) for name, array in arrays(added).items()}
+
+
+def named(prefix: str, tensors: dict[str, Any]) -> dict[str, Any]:
+    return {prefix + name: tensor for name, tensor in tensors.items()}
+
+
+@pytest.fixture(scope="module")
+def model() -> keras.Model:
+    """What files are loaded into."""
+    return small()
+
+
+@pytest.fixture(scope="module")
+def plain() -> keras.Model:
+    return small(weights=arrays())
+
+
+@pytest.fixture(scope="module")
+def averaged() -> keras.Model:
+    return small(weights=arrays(1))
+
+
+# Several state dicts in one file -----------------------------------------------------------------
+
+RAW, EMA = tensors(), tensors(1)
+OPTIMIZER = {
+    "state": {number: {"exp_avg": tensor} for number, tensor in enumerate(RAW.values())},
+    "param_groups": [{"lr": 0.1, "params": [0, 1]}],
+}
+# The files of timm (utils/checkpoint_saver.py), torchvision (references/classification), mmengine
+# (hooks/ema_hook.py), of ultralytics' kind, and those of the repositories that copy them.
+TWO_NETWORKS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "timm": (
+        {"state_dict": RAW, "state_dict_ema": EMA, "optimizer": OPTIMIZER},
+        "state_dict.",
+        "state_dict_ema.",
+    ),
+    "torchvision": (
+        {"model": RAW, "model_ema": named("module.", EMA), "optimizer": OPTIMIZER, "epoch": 3},
+        "model.",
+        "model_ema.module.",
+    ),
+    "mmengine": (
+        {"state_dict": RAW, "ema_state_dict": named("module.", EMA)},
+        "state_dict.",
+        "ema_state_dict.module.",
+    ),
+    "module": ({"model": RAW, "ema": {"module": EMA, "updates": 7}}, "model.", "ema.module."),
+    "teacher": (
+        {"state_dict": named("module.", RAW), "teacher": EMA},
+        "state_dict.module.",
+        "teacher.",
+    ),
+    "net": ({"net": RAW, "net_ema": EMA}, "net.", "net_ema."),
+    "callback": (
+        {"state_dict": RAW, "callbacks": [{"ema_weights": EMA}]},
+        "state_dict.",
+        "callbacks.0.ema_weights.",
+    ),
+}
+
+
+@pytest.mark.parametrize("file", TWO_NETWORKS)
+def test_neither_of_two_networks_is_taken_unasked(
+    file: str, model: keras.Model, plain: keras.Model, averaged: keras.Model
+) -> None:
+    content, raw, ema = TWO_NETWORKS[file]
+    with pytest.raises(ValueError, match=f"several networks; their names begin with {raw}, {ema}"):
+        load_weights(model, content)
+    for kept, left, right in ((raw, ema, plain), (ema, raw, averaged)):
+        report = load_weights(model, content, skip=f"{left}*")
+        assert_same_weights(model, right)
+        assert report.prefix == kept
+        assert set(named(left, RAW)) <= set(report.unused)
+
+
+ONE_NETWORK: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "timm": ({"state_dict": RAW, "optimizer": OPTIMIZER, "metric": 71.0}, {"optimizer"}),
+    "imagenet example": (
+        {
+            "state_dict": named("module.", RAW),
+            "best_acc1": torch.tensor(71.0),
+            "optimizer": OPTIMIZER,
+            "criterion": {"weight": torch.ones(5)},
+        },
+        {"optimizer", "criterion"},
+    ),
+    "lightning": (
+        {"state_dict": named("model.", RAW), "optimizer_states": [OPTIMIZER], "loops": {}},
+        {"optimizer_states"},
+    ),
+    "cifar": ({"net": RAW, "acc": torch.tensor(71.0), "rng": torch.ones(9)}, {"rng"}),
+    "an empty one first": ({"state_dict": {}, "model": RAW}, set()),
+    "a number of NumPy": ({"model": RAW, "best": np.float64(71)}, set()),
+}
+
+
+@pytest.mark.parametrize("file", ONE_NETWORK)
+def test_one_network_loads_and_what_is_beside_it_is_reported(
+    file: str, model: keras.Model, plain: keras.Model
+) -> None:
+    content, beside = ONE_NETWORK[file]
+    report = load_weights(model, content)
+    assert_same_weights(model, plain)
+    assert {name.partition(".")[0] for name in report.unused} == beside
+    if beside:
+        skipped = load_weights(model, content, skip=[f"{part}*" for part in beside])
+        assert set(skipped.unused) == set(report.unused)
+
+
+def test_a_head_beside_a_network_without_one(plain: keras.Model) -> None:
+    head = {name: tensor for name, tensor in RAW.items() if name.startswith("fc.")}
+    rest = {name: tensor for name, tensor in RAW.items() if name not in head}
+    body = small(include_top=False)
+    report = load_weights(body, {"model": head, "backbone": rest})
+    np.testing.assert_array_equal(body.weights[0].numpy(), plain.weights[0].numpy())
+    assert set(report.unused) == {"model.fc.weight", "model.fc.bias"}
+
+
+def endless(way: str) -> dict[str, Any]:
+    inner: dict[str, Any] = {"w": np.ones(1)}
+    if way == "within itself":
+        inner["inner"] = inner
+    for _ in range({"deep": 3000, "doubling": 60}.get(way, 0)):
+        inner = {"a": inner, "b": inner if way == "doubling" else 1}
+    return inner
+
+
+@pytest.mark.parametrize("way", ["within itself", "deep", "doubling"])
+def test_dicts_without_end(way: str, model: keras.Model) -> None:
+    with pytest.raises(ValueError, match="its dicts are nested without end"):
+        load_weights(model, endless(way))
+
+
+def test_names_that_are_met_twice(model: keras.Model) -> None:
+    with pytest.raises(ValueError, match=r"two of its tensors are named a\.b"):
+        load_weights(model, {"a.b": np.ones(1), "a": {"b": np.ones(2)}})
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_tensors_without_a_shape(model: keras.Model, tmp_path: Path) -> None:
+    nested = torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
+    torch.save({"odd": nested}, tmp_path / "net.pth")
+    for source in ({"odd": nested}, tmp_path / "net.pth"):
+        with pytest.raises(ValueError, match=r"odd is no array of one shape$"):
+            load_weights(model, source)
+
+
+# Files -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_what_training_scripts_save_beside_the_tensors(
+    is_zip: bool, model: keras.Model, plain: keras.Model, tmp_path: Path
+) -> None:
+    content = {
+        "state_dict": tensors(),
+        "args": argparse.Namespace(data=Path("data"), lr=0.1, tags=["a"]),
+        "options": types.SimpleNamespace(out=pathlib.PureWindowsPath("c:/out")),
+        "best": np.float64(91.2),
+        "epoch": np.int64(3),
+        "kind": np.dtype("float32"),
+        "history": collections.defaultdict(list, {"loss": [1.0]}),
+        "last": collections.deque([1, 2]),
+        "count": collections.Counter("aab"),
+        "when": datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC),
+        "took": datetime.timedelta(1),
+        "curve": np.arange(6, dtype=">f4").reshape(2, 3),
+    }
+    torch.save(content, tmp_path / "net.pth", _use_new_zipfile_serialization=is_zip)
+    report = load_weights(model, tmp_path / "net.pth")
+    assert_same_weights(model, plain)
+    assert report.unused == ("curve",)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["<f4", ">f8", "<f2"])
+def test_arrays_of_numpy_in_a_file_of_pytorch(order: Any, dtype: str, tmp_path: Path) -> None:
+    content = {name: np.array(array.astype(dtype), order=order) for name, array in arrays().items()}
+    torch.save({"state_dict": content}, tmp_path / "net.pth")
+    read, given = small(), small()
+    load_weights(read, tmp_path / "net.pth")
+    load_weights(given, content)
+    assert_same_weights(read, given)
+
+
+class Running:
+    """What runs when it is unpickled, by one of the ways of pickle."""
+
+    def __init__(self, *reduced: Any) -> None:
+        self.reduced = reduced
+
+    def __reduce__(self) -> Any:
+        return self.reduced
+
+
+HOSTILE = {
+    "a function": (os.mkdir, ("made",)),
+    "a method of an allowed class": (Path.mkdir, (Path("made"),)),
+    "code": (eval, ("__import__('os').mkdir('made')",)),
+    "an array without its content": (np.empty(0).__reduce__()[0], (np.ndarray, (9,), b"b")),
+    "an array of objects": np.array([None, {}, [], 1, ""], dtype=object).__reduce__(),
+}
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+@pytest.mark.parametrize("way", HOSTILE)
+def test_nothing_in_a_file_runs(
+    way: str, is_zip: bool, model: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    content = {"state_dict": tensors() | {"fc.bias": Running(*HOSTILE[way])}}
+    torch.save(content, "net.pth", _use_new_zipfile_serialization=is_zip)
+    with pytest.raises(ValueError, match=r"^cannot load net\.pth: "):
+        load_weights(model, "net.pth")
+    assert not Path("made").exists()
+
+
+def test_a_pytorch_that_runs_files(
+    model: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save(RAW, tmp_path / "net.pth")
+    monkeypatch.setattr(torch, "__version__", type(torch.__version__)("2.5.1+cpu"))
+    with pytest.raises(ImportError, match=r"needs PyTorch 2\.6 or newer"):
+        load_weights(model, tmp_path / "net.pth")
+
+
+def files_that_are_refused(folder: Path) -> dict[str, str]:
+    """Files of other kinds by what is said about them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), folder / "script.pt")
+        torch.save(RAW, folder / "protocol.pth", pickle_protocol=4)
+        torch.save(RAW, folder / "old.pth", pickle_protocol=4, _use_new_zipfile_serialization=False)
+    torch.save(RAW, folder / "cut.pth", _use_new_zipfile_serialization=False)
+    whole = (folder / "cut.pth").read_bytes()
+    for size in (20, 300, len(whole) - 100):
+        (folder / f"cut{size}.pth").write_bytes(whole[:size])
+    for protocol in (2, 4, 5):
+        content = pickle.dumps({"model": arrays()}, protocol=protocol)
+        (folder / f"plain{protocol}.pkl").write_bytes(content)
+    torch.save({"state_dict": RAW, "model": torch.nn.Linear(2, 2)}, folder / "module.pth")
+    named_arrays: Any = arrays()
+    np.savez(folder / "net.npz", **named_arrays)
+    np.save(folder / "net.npy", np.ones(3))
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": {}}')
+    return {
+        "script.pt": r"it is TorchScript, .*torch\.jit\.load\(file\)\.state_dict\(\)",
+        "protocol.pth": "not as torch.save writes it by default",
+        "old.pth": "not as torch.save writes it by default",
+        "cut*.pth": "it is not a whole PyTorch checkpoint of tensors only",
+        "plain*.pkl": r"load it by pickle\.load or torch\.load, and pass the dict of its tensors",
+        "module.pth": r"\(torch\.nn\.modules\.linear\.Linear\), .* save model\.state_dict\(\)",
+        "net.npz": r"pass dict\(numpy\.load\(file\)\)",
+        "net.npy": "a single array of NumPy",
+        "*.json": "the index of a checkpoint in several files",
+    }
+
+
+def test_the_advice_is_our_own(model: keras.Model, tmp_path: Path) -> None:
+    for pattern, message in files_that_are_refused(tmp_path).items():
+        for path in tmp_path.glob(pattern):
+            if path.name == "cut.pth":
+                continue
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                with pytest.raises(ValueError, match=message) as raised:
+                    load_weights(model, path)
+            for advice in ("weights_only", "issue", "add_safe_globals", "\n"):
+                assert advice not in str(raised.value), path.name
+    load_weights(model, dict(np.load(tmp_path / "net.npz")))

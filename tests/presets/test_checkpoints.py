@@ -1,0 +1,145 @@
+"""The table of published checkpoints, and list_weights."""
+
+from collections import Counter
+from dataclasses import fields
+
+import pytest
+
+from resnet_builder import PRESETS, list_weights, profile
+from resnet_builder.presets.checkpoints import READERS, PublishedWeights, in_table, published
+from resnet_builder.presets.resolve import find_published
+
+pytestmark = pytest.mark.once
+
+ROWS = published()
+
+
+def test_every_checkpoint_is_in_the_table() -> None:
+    # timm 1.0.31: resnet.py 150 and one whose entry point is lost, resnetv2.py 24, senet.py and
+    # res2net.py 9 each, resnest.py 8, sknet.py 3. keras.applications: six networks, each with and
+    # without its top.
+    libraries = {"timm": 204, "torchvision": 17, "keras.applications": 12, "keras-hub": 16}
+    assert Counter(row.library for row in ROWS) == libraries
+    assert libraries["timm"] == 150 + 1 + 24 + 9 + 9 + 8 + 3
+    assert in_table("resnext101_32x48d.fb_wsl_ig1b_ft_in1k")
+
+
+def test_names_and_sources_are_unique() -> None:
+    for row in ROWS:
+        assert in_table(row.name) is in_table(row.source) is row
+
+
+@pytest.mark.parametrize("preset", dict.fromkeys(row.preset for row in ROWS))
+def test_the_preset_is_the_published_network(preset: str) -> None:
+    counts = profile(PRESETS[preset])
+    for row in ROWS:
+        if row.preset == preset and row.parameters:
+            million = f"{counts.parameters / 1e6:.2f} M"
+            assert row.parameters in (million, f"{counts.parameters:,}")
+
+
+def test_cells() -> None:
+    columns = [field.name for field in fields(PublishedWeights)]
+    assert set(READERS) < set(columns)
+    for row in ROWS:
+        assert row.classes in (0, 1000, 11821, 21843)
+        assert row.input_size[0] == row.input_size[1]
+        assert row.interpolation in ("bilinear", "bicubic", "")
+        assert len(row.mean) == len(row.std) == 3
+        assert row.top1 is None or 41 < row.top1 < 88
+        assert bool(row.top1_source) == (row.top1 is not None or row.test_top1 is not None)
+        assert row.test_input_size is None or row.test_input_size > row.input_size
+        assert (row.test_input_size is None) == (row.test_crop_pct is None)
+        assert row.classes == 1000 or row.top1 is None
+        assert row.source.startswith(("timm/", "keras/", "https://"))
+        assert row.training_data
+
+
+def test_facts() -> None:
+    # timm models/resnet.py and results/results-imagenet.csv
+    a1 = in_table("resnet50.a1_in1k")
+    assert a1
+    assert (a1.source, a1.classes, a1.licence) == ("timm/resnet50.a1_in1k", 1000, "apache-2.0")
+    assert (a1.input_size, a1.crop_pct, a1.top1) == ((224, 224), 0.95, 80.382)
+    assert (a1.test_input_size, a1.test_crop_pct, a1.test_top1) == ((288, 288), 1.0, 81.24)
+    assert a1.parameters == "25.56 M"
+    words = {
+        "seresnextaa101d_32x8d.sw_in12k_ft_in1k": "ImageNet-12k, fine-tuned on ImageNet-1k",
+        "resnet18.fb_ssl_yfcc100m_ft_in1k": "YFCC100M, fine-tuned on ImageNet-1k",
+        "resnetv2_50x1_bit.goog_in21k": "ImageNet-21k",
+        "resnetv2_50x1_bit.goog_distilled_in1k": "ImageNet-1k, with knowledge distillation",
+    }
+    for name, training_data in words.items():
+        row = in_table(name)
+        assert row
+        assert row.training_data == training_data
+    # torchvision models/resnet.py: resize_size=232, crop_size=224
+    v2 = in_table("resnet50.IMAGENET1K_V2")
+    assert v2
+    assert (int(224 / (v2.crop_pct or 1)), v2.top1, v2.checksum) == (232, 80.858, "sha256:11ad3fa6")
+
+
+def test_licences() -> None:
+    not_free = {row.name for row in ROWS if row.licence and not row.is_free}
+    assert not_free == {row.name for row in ROWS if ".fb_" in row.name}
+    assert len(not_free) == 16
+    bamboo = in_table("resnet50.bamboo")
+    assert bamboo
+    assert not bamboo.is_free  # unknown
+
+
+def test_at_a_size() -> None:
+    a1h = in_table("resnet50.a1h_in1k")
+    assert a1h
+    assert a1h.at((176, 176)) is a1h
+    larger = a1h.at((224, 224))
+    assert larger
+    assert (larger.input_size, larger.crop_pct, larger.top1) == ((224, 224), 1.0, 80.654)
+    assert larger.at((224, 224)) is larger
+    assert larger.test_input_size is None
+    assert larger.test_top1 is None
+    assert a1h.at((256, 256)) is None
+
+
+def test_names_repositories_and_other_names() -> None:
+    found = find_published("resnet18.tv_in1k")
+    assert found
+    assert found is find_published("timm/resnet18.tv_in1k")
+    revised = find_published("timm/resnet18.tv_in1k@v1.0")
+    assert revised
+    assert (revised.source, revised.name) == ("timm/resnet18.tv_in1k@v1.0", found.name)
+    for name in ("resnet18", "wrn34_5.x", "./resnet18", "folder/model.safetensors", ""):
+        assert find_published(name) is None
+    with pytest.raises(ValueError, match=r"'resnet18.tv_in2k': did you mean 'resnet18.tv_in1k'"):
+        find_published("resnet18.tv_in2k")
+    with pytest.raises(ValueError, match=r'list_weights\("resnet18"\) lists them all'):
+        find_published("resnet18.x")
+
+
+def test_list_weights() -> None:
+    assert list_weights().rows == ROWS
+    by_preset = list_weights("resnet50").rows
+    assert by_preset == list_weights("resnet50.*").rows
+    assert len(by_preset) == 19 + 2 + 1  # timm, torchvision, keras-hub
+    assert [row.name for row in list_weights("*.fb_wsl*").rows] == [
+        f"resnext101_32x{width}d.fb_wsl_ig1b_ft_in1k" for width in (8, 16, 32, 48)
+    ]
+
+
+def test_the_table_of_a_preset() -> None:
+    weights = list_weights("resnet18*")
+    text = str(weights)
+    assert "resnet18.a1_in1k *" in text
+    assert "71.504 at 224, 73.164 at 288" in text
+    assert "cc-by-nc-4.0 !" in text
+    assert text.splitlines()[-4:] == [
+        '* the one for weights="imagenet"',
+        "! not for commercial use",
+        "top-1 by timm: results/results-imagenet.csv, commit aa4b5850",
+        "top-1 by torchvision: models/resnet.py, weights metadata",
+    ]
+    assert "| resnet18.a1_in1k * " in weights.to_markdown()
+    assert ">resnet18.a1_in1k *" in weights._repr_html_()
+    assert "(11,821 classes)" in str(list_weights("resnetaa50d"))
+    assert "(no classifier)" in str(list_weights("resnet50.bamboo"))
+    assert str(list_weights("vgg*")).endswith("no checkpoint matches")

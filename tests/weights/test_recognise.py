@@ -1,0 +1,213 @@
+"""Which origin a checkpoint is of, by how many of its names fit."""
+
+import json
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, load_weights
+from resnet_builder.files.checkpoint import Checkpoint
+from resnet_builder.plan.network import make_plan
+from resnet_builder.weights.expected import ExpectedWeights, expected_weights
+from resnet_builder.weights.naming import is_known
+from resnet_builder.weights.origins import ORIGINS, Origin
+from resnet_builder.weights.recognise import Recognised, recognise
+
+from .checkpoint_recipe import KERAS_HUB, NETWORKS, Array, description
+
+pytestmark = pytest.mark.once
+
+BY_NAME = {origin.name: origin for origin in ORIGINS}
+TORCHVISION = BY_NAME["torchvision's or timm's ResNet"]
+KERAS_APPLICATIONS = BY_NAME["keras.applications' ResNet"]
+
+
+def expected(preset: str) -> ExpectedWeights:
+    return expected_weights(make_plan(PRESETS[preset]))
+
+
+def names_of(origin: Origin, preset: str) -> list[str]:
+    return [origin.tensor(weight) for weight in expected(preset).shapes]
+
+
+def recognised(names: Any, preset: str = "resnet50") -> Recognised:
+    def read(name: str) -> Array:
+        raise AssertionError(f"{name} was read")
+
+    checkpoint = Checkpoint("the dict", dict.fromkeys(names, (1,)), read)
+    return recognise(checkpoint, expected(preset))
+
+
+def test_every_weight_of_every_preset_has_a_known_name() -> None:
+    weights = (weight for preset in PRESETS for weight in expected(preset).shapes)
+    assert all(map(is_known, weights))
+    assert not is_known(("conv2d", "kernel"))
+    assert not is_known(("stage1_block1_own_conv", "kernel"))
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_real_names_whatever_the_network(network: str) -> None:
+    names = description(network)["state_dict"]
+    # downsample.2 follows the pool of an average-pooled projection.
+    d = "timm's ResNet-D" if any("downsample.2" in name for name in names) else TORCHVISION.name
+    parts = {"resnetv2": "timm's ResNetV2", "legacy": "timm's legacy SENet", "sk": "timm's SKNet"}
+    kind = next((kind for part, kind in parts.items() if f"timm_{part}" in network), d)
+    for preset in ("resnet18", "resnetv2_50", "resnet50d", "wrn16_4"):
+        found = recognised([f"module.{name}" for name in names], preset)
+        assert (found.origin.name, found.prefix) == (kind, "module.")
+        assert list(found.checkpoint.shapes) == list(names)
+
+
+@pytest.mark.parametrize("preset", sorted(path.stem for path in KERAS_HUB.glob("*.json")))
+def test_names_of_keras_hub(preset: str) -> None:
+    names = json.loads((KERAS_HUB / f"{preset}.json").read_text(encoding="utf-8"))
+    version = "keras-hub's ResNetV2" if "v2" in preset else "keras-hub's ResNet"
+    for other in ("resnet18", "resnetv2_50"):
+        assert recognised(names, other).origin.name == version
+
+
+PRESET_OF_ORIGIN = {
+    "timm's ResNet-D": "resnet50d",
+    "timm's legacy SENet": "legacy_seresnet50",
+    "timm's SKNet": "skresnet18",
+    "timm's SKNet-D": "skresnet50d",
+}
+
+
+@pytest.mark.parametrize("origin", ORIGINS, ids=lambda origin: origin.name)
+def test_no_one_name_matters(origin: Origin) -> None:
+    v2 = "resnetv2_50" if "V2" in origin.name else "resnet50"
+    preset = PRESET_OF_ORIGIN.get(origin.name, v2)
+    names = names_of(origin, preset)
+    for left_out in names[::10]:
+        rest = [name for name in names if name != left_out]
+        assert recognised(rest, preset).origin is origin, left_out
+
+
+def test_a_first_kernel_that_is_missing_is_named() -> None:
+    small: dict[str, Any] = {"repetitions": (1, 1), "filters": 8, "input_shape": (16, 16, 3)}
+    model = ResnetBuilder.from_preset("resnet18", **small)
+    layout = TORCHVISION.layout
+    arrays = {}
+    for layer in model.layers:
+        for weight in layer.weights:
+            name = (layer.name, weight.name)
+            axes = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}[len(weight.shape)]
+            arrays[TORCHVISION.tensor(name)] = weight.numpy().transpose(axes)
+            assert layout.keras_shape(name, arrays[TORCHVISION.tensor(name)].shape) == weight.shape
+    del arrays["layer1.0.conv1.weight"]
+    with pytest.raises(ValueError, match="cannot load the dict") as raised:
+        load_weights(model, {f"backbone.{name}": array for name, array in arrays.items()})
+    assert str(raised.value).splitlines() == [
+        "cannot load the dict (named as in torchvision's or timm's ResNet, after 'backbone.') into "
+        "'resnet18':",
+        "missing: layer1.0.conv1.weight, for stage1_block1_conv1/kernel (3, 3, 8, 8)",
+    ]
+
+
+def test_keras_applications_version_2_is_told_from_version_1() -> None:
+    arrays = {
+        version: {weight.path: np.zeros(weight.shape, "float32") for weight in network.weights}
+        for version, network in (
+            (1, keras.applications.ResNet50(weights=None, input_shape=(32, 32, 3))),
+            (2, keras.applications.ResNet50V2(weights=None, input_shape=(32, 32, 3))),
+        )
+    }
+    assert recognised(arrays[1]).origin is KERAS_APPLICATIONS
+    for preset in ("resnet50_v1", "resnetv2_50", "resnet50_v2"):
+        assert recognised(arrays[2], preset).origin.name == "keras.applications' ResNetV2"
+    for preset in ("resnet50_v1", "resnetv2_50"):
+        model = ResnetBuilder.from_preset(preset, (32, 32, 3))
+        with pytest.raises(ValueError, match=r"ResNetV2\)(.|\n)*It fits resnet50_v2\."):
+            load_weights(model, arrays[2])
+
+
+NOBODYS = {
+    "VGG": ["features.0.weight", "features.0.bias", "classifier.6.weight", "classifier.6.bias"],
+    "LeNet": [f"{n}.{v}" for n in ("conv1", "conv2", "fc1", "fc2") for v in ("weight", "bias")],
+    "EfficientNet": ["conv_stem.weight", "bn1.weight", "bn1.bias"]
+    + [f"blocks.{n}.0.{part}.weight" for n in range(6) for part in ("conv_pw", "bn1", "se.fc")],
+    "Dense": ["dense/kernel", "dense/bias", "dense_1/kernel", "dense_1/bias"],
+}
+
+
+@pytest.mark.parametrize("network", NOBODYS)
+def test_nothing_known(network: str) -> None:
+    with pytest.raises(ValueError, match=r"its names are not of a known origin\. It has "):
+        recognised(NOBODYS[network])
+
+
+def test_several_networks() -> None:
+    small, large = names_of(TORCHVISION, "resnet18"), names_of(TORCHVISION, "resnet152")
+    both = [*large, *(f"ema.{name}" for name in small)]
+    with pytest.raises(ValueError, match=r"several networks; their names begin with no prefix, em"):
+        recognised(both)
+    # Without the one tensor by which a network was once told.
+    both.remove("ema.layer1.0.conv1.weight")
+    with pytest.raises(ValueError, match="several networks"):
+        recognised(both)
+
+
+def test_a_network_inside_another() -> None:
+    names = [f"backbone.body.{name}" for name in names_of(TORCHVISION, "resnet50")]
+    others = [f"rpn.head.{n}.weight" for n in range(40)]
+    found = recognised([*others, *names])
+    assert (found.origin, found.prefix) == (TORCHVISION, "backbone.body.")
+    assert list(found.checkpoint.shapes) == names_of(TORCHVISION, "resnet50")
+    assert list(found.beside) == others
+
+
+def test_one_name_with_a_prefix_and_without() -> None:
+    names = [f"module.{name}" for name in names_of(TORCHVISION, "resnet50")]
+    found = recognised([*names, "fc.bias"])
+    assert "fc.bias" in found.checkpoint.shapes
+    assert list(found.beside) == ["fc.bias"]
+
+
+# This package's own networks ---------------------------------------------------------------------
+
+PREFIXES = ("", "left", "a.b-", "my_stage1_net_", "stem_net_", "layer1.0.", "conv2_block1_")
+
+
+def own_block(filters: int, init_strides: Any, is_first_block_of_first_layer: bool) -> Any:
+    def apply(x: Any) -> Any:
+        x = keras.layers.Conv2D(filters, 3, strides=init_strides, padding="same")(x)
+        return keras.layers.BatchNormalization()(x)
+
+    return apply
+
+
+def own_networks() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+    """Odd configs and options."""
+    return {
+        "one stage": ({"repetitions": (1,)}, {}),
+        "stem alone": ({"stem": "deep"}, {"features": ("stem",)}),
+        "pre-activated deep stem": ({"stem": "deep", "activation_order": "pre"}, {}),
+        "excited, without a head": ({"se_ratio": 0.5, "stem": "cifar"}, {"include_top": False}),
+        "plain, with biases": ({"shortcuts": False, "use_bias": True}, {"dropout_rate": 0.5}),
+        "own block": ({"block": own_block, "activation_order": "pre_raw"}, {}),
+        "own block, deep stem": ({"block": own_block, "stem": "deep"}, {"include_top": False}),
+    }
+
+
+@pytest.mark.parametrize(("network", "prefix"), list(zip(own_networks(), PREFIXES, strict=True)))
+def test_own_networks(network: str, prefix: str) -> None:
+    changes, options = own_networks()[network]
+    small: dict[str, Any] = {
+        "block": "basic_block",
+        "repetitions": (1, 1),
+        "filters": 8,
+        "classes": 3,
+    }
+    config = ResnetConfig(**small | {"input_shape": (8, 8, 3)} | changes)
+    models = []
+    for _ in range(2):
+        keras.utils.clear_session()  # a block function's layers are named by Keras
+        models.append(ResnetBuilder.from_config(config, layer_prefix=prefix, **options))
+    trained, model = models
+    arrays = {weight.path: weight.numpy() + 1 for weight in trained.weights}
+    assert load_weights(model, arrays).origin == "resnet_builder"
+    for weight in model.weights:
+        np.testing.assert_array_equal(weight.numpy(), arrays[weight.path])
