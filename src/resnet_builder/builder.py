@@ -1,29 +1,34 @@
 """ResnetBuilder: Keras models from a preset, a config or the article's arguments."""
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields, replace
-from inspect import signature
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields
 from typing import Any, Unpack
 
 import keras
 
-from .common.checks import look_up, positive_int, unknown
+from .common.checks import choice, positive_int, unknown
 from .common.shapes import AXIS_ORDERS, image_shape, in_order
-from .config import ORIGINAL, BlockFunction, ConfigChanges, ResnetConfig, obeyed, repetition_list
-from .files.checkpoint import Checkpoint
+from .config import (
+    ORIGINAL,
+    BlockFunction,
+    ConfigChanges,
+    ResnetConfig,
+    Variations,
+    obeyed,
+    repetition_list,
+)
 from .files.opening import opened
 from .model.assemble import assemble
-from .model.initializers import DrawnKernels, blank, restore_initializers
 from .model.layers import Style
 from .model.record import BuildOptions, BuildRecord, PresetOptions, arguments_in, json_of, record
 from .plan.network import Head, Plan, Pooling, make_plan
-from .presets.checkpoints import in_table, recommended
-from .presets.networks import PRESETS
-from .presets.resolve import resolve
-from .weights.load import load_checkpoint
+from .presets.resolve import Named, check_published, resolve
+from .weights.expected import expected_weights
+from .weights.load import load_blank
 from .weights.naming import CLASSIFIER
-from .weights.recognise import contents
+from .weights.recognise import Recognised, recognise
 
 
 class ResnetBuilder:
@@ -132,66 +137,27 @@ class ResnetBuilder:
             >>> {name: tensor.shape for name, tensor in both.output.items()}
             {'stage4': (None, 7, 7, 512), 'predictions': (None, 1000)}
         """
-        order = _data_format(data_format)
-        best = recommended(preset) if _is_imagenet(weights) else None
-        if best and input_shape is None:
-            input_shape = in_order(best.input_shape, order)
-        named = resolve(
-            preset,
-            input_shape,
-            classes,
-            data_format=order,
-            corrected_call=_order_explained(input_shape, order),
-            **_config_fields(changes),
-        )
-        output_stride = output_stride or named.output_stride
-        has_features = isinstance(features, Sequence) and CLASSIFIER not in features
-        if include_top and not has_features:
-            pooling = pooling or named.options.get("pooling")
-            dropout_rate = dropout_rate or named.options.get("dropout_rate", 0.0)
-        if checkpoint := best or (named.checkpoint if weights is None else None):
-            weights = checkpoint.source
-        _check_own_block(named.config, order, dtype, weights)
+        style = Style(_axis_order(data_format), dtype, _checked_prefix(layer_prefix))
+        network = _resolved(preset, input_shape, classes, weights, style, changes)
+        output_stride = output_stride or network.output_stride
+        own = network.options if include_top and _has_classifier(features) else {}
         head = Head(
             include_top=include_top,
-            pooling=pooling,
+            pooling=pooling or own.get("pooling"),
             classifier_activation=classifier_activation,
-            dropout_rate=dropout_rate,
+            dropout_rate=dropout_rate or own.get("dropout_rate", 0.0),
         )
-        plan = make_plan(named.config, head, output_stride)
-        outputs = None
-        if features is not None:
-            # The article's num_outputs cannot be left out.
-            given = None if isinstance(input_shape, _CheckedShape) else classes
-            outputs = _checked_features(features, plan, head, given)
-        style = Style(order, dtype, _checked_prefix(layer_prefix), kernels=blank)
+        plan = make_plan(network.config, head, output_stride)
+        outputs = None if features is None else _checked_features(features, plan, head, classes)
         # TensorFlow takes no name of a model that begins with "_" or "-".
-        name = name or f"{layer_prefix}{named.name}".lstrip("_-")
-        options = asdict(head) | {
-            "data_format": order,
-            "dtype": _dtype_as_data(dtype),
-            "name": name,
-            "layer_prefix": layer_prefix,
-            "features": outputs,
-            "output_stride": output_stride,
-        }
-        if weights is None:
-            if adapt_weights:
-                raise ValueError("adapt_weights has no meaning without weights")
-            with DrawnKernels(plan.layers, style.full_precision) as kernels:
-                model = assemble(plan, replace(style, kernels=kernels), name, outputs)
-            record(model, BuildRecord(plan.config, options))
-            restore_initializers(model, plan.layers, layer_prefix)
-        else:
-            _check_published(weights, preset, named.config)
-            if best:
-                _say(f'weights="imagenet": {best}')
-            with opened(weights) as tensors:
-                if classes is None and (found := contents(tensors, plan).classes):
-                    plan = make_plan(named.config.replace(classes=found), head, output_stride)
-                model = assemble(plan, style, name, outputs)
-                record(model, BuildRecord(plan.config, options))
-                _load_blank(model, plan, layer_prefix, tensors, adapt=adapt_weights)
+        name = name or f"{layer_prefix}{network.name}".lstrip("_-")
+        with _recognised(network, plan, adapt_weights) as found:
+            if found and not network.classes and found.classes not in (None, plan.config.classes):
+                plan = make_plan(plan.config.replace(classes=found.classes), head, output_stride)
+            model = assemble(plan, style, name, outputs, blank=found is not None)
+            record(model, _built_from(plan, head, style, name, outputs, output_stride))
+            if found:
+                load_blank(model, plan, layer_prefix, found, adapt=adapt_weights)
         return model
 
     @staticmethod
@@ -386,99 +352,91 @@ def _article_network(
         "channels_first",
         lambda corrected: f"ResnetBuilder.{call.format(corrected, num_outputs)}",
     )
-    order = _data_format(options.get("data_format"))
-    options = options | {"data_format": order}
-    checked = _CheckedShape(in_order(shape, order))
-    return ResnetBuilder.from_preset(preset, checked, num_outputs, **options)
-
-
-class _CheckedShape(tuple[int | None, ...]):
-    """The article's input shape, in the model's order of axes, whatever it looks like."""
+    order = _axis_order(options.get("data_format"))
+    network: Any = resolve(
+        preset, in_order(shape, order), num_outputs, data_format=order, corrected_call=None
+    )
+    return ResnetBuilder.from_preset(network, **options)
 
 
 # Weights ----------------------------------------------------------------------------------------
 
 
-def _is_imagenet(weights: Any) -> bool:
-    return isinstance(weights, str) and weights == "imagenet"
-
-
-def _load_blank(
-    model: keras.Model, plan: Plan, prefix: str, tensors: Checkpoint, *, adapt: bool
-) -> None:
-    """Load a checkpoint into a blank model, and give its layers their initialisers."""
-    _, left_random = load_checkpoint(
-        model, tensors, adapt=adapt, adapt_argument="adapt_weights", restore=False
-    )
-    restore_initializers(model, plan.layers, prefix, {layer for layer, _ in left_random})
-
-
-def _check_published(weights: Any, preset: str | ResnetConfig, config: ResnetConfig) -> None:
-    """Refuse a checkpoint of another preset in the table, which its shapes may not show."""
-    row = in_table(weights) if isinstance(weights, str) else None
-    if not row or not isinstance(preset, str) or preset == row.preset:
+@contextmanager
+def _recognised(network: Named, plan: Plan, adapt: bool) -> Iterator[Recognised | None]:
+    """The checkpoint of a network; None if its weights are random."""
+    if network.weights is None:
+        if adapt:
+            raise ValueError("adapt_weights has no meaning without weights")
+        yield None
         return
-    published = PRESETS[row.preset]
-    if any(getattr(config, field) != getattr(published, field) for field in UNSEEN):
-        raise ValueError(
-            f"{weights!r} is a checkpoint of {row.preset!r}, not of {preset!r}: give "
-            f"{row.preset!r} as the preset"
-        )
+    check_published(network)
+    if network.is_recommended and keras.config.is_interactive_logging_enabled():
+        print(f'weights="imagenet": {network.checkpoint}')
+    with opened(network.weights) as checkpoint:
+        yield recognise(checkpoint, expected_weights(plan))
 
 
-# Fields of a config that no shape of a weight shows.
-UNSEEN = (
-    *("activation", "activate_residual", "anti_aliasing", "norm_groups", "padding", "pool_first"),
-    *("stem_pool", "stride_in_3x3", "stride_in_last_block", "weight_standardization"),
-)
+# Options ----------------------------------------------------------------------------------------
 
 
-def _say(text: str) -> None:
-    if keras.config.is_interactive_logging_enabled():
-        print(text)
-
-
-# Checks -----------------------------------------------------------------------------------------
-
-
-OPTIONS = tuple(signature(ResnetBuilder.from_preset).parameters)[1:-1]
-
-
-def _config_fields(changes: Any) -> Any:
-    """Return `changes` if all are fields of a config."""
-    known = (*OPTIONS, *(field.name for field in fields(ResnetConfig)))
+def _resolved(
+    preset: str | ResnetConfig,
+    input_shape: Sequence[int | None] | None,
+    classes: int | None,
+    weights: object,
+    style: Style,
+    changes: ConfigChanges,
+) -> Named:
+    """The network of the arguments of `from_preset`."""
+    options = [
+        name for name in BuildOptions.__annotations__ if name not in Variations.__annotations__
+    ]
+    known = ("input_shape", "classes", *options, *(field.name for field in fields(ResnetConfig)))
     for name in changes:
         if name not in known:
             raise TypeError(unknown("option", name, known))
-    return changes
+    [other] = AXIS_ORDERS.keys() - {style.data_format}
+    network = resolve(
+        preset,
+        input_shape,
+        classes,
+        weights=weights,
+        data_format=style.data_format,
+        corrected_call=lambda shape: f"input_shape={shape}, or data_format={other!r}",
+        **changes,
+    )
+    if callable(network.config.block):
+        _check_own_block(style, network.weights)
+    return network
 
 
-def _data_format(given: Any) -> str:
+def _check_own_block(style: Style, weights: object) -> None:
+    if weights is not None:
+        raise ValueError(
+            "the layers of a custom block function have their own names: build without weights, "
+            "and load a file that the same network wrote with model.load_weights(file)"
+        )
+    if style.data_format != keras.config.image_data_format():
+        raise ValueError(
+            f"a custom block function uses Keras's global order of axes: call "
+            f"keras.config.set_image_data_format({style.data_format!r}) instead of giving "
+            "data_format"
+        )
+    if style.dtype is not None:
+        raise ValueError(
+            "a custom block function uses Keras's global dtype policy: call "
+            "keras.config.set_dtype_policy instead of giving dtype"
+        )
+
+
+def _axis_order(given: object) -> str:
     if given is None:
         return str(keras.config.image_data_format())
-    look_up(AXIS_ORDERS, given, "data_format")
-    return str(given)
+    return choice(given, AXIS_ORDERS, "data_format")
 
 
-def _dtype_as_data(dtype: Any) -> Any:
-    """A dtype policy by name if that says all; None is the global one."""
-    policy = keras.dtype_policies.get(dtype)
-    return (
-        policy.name if type(policy) is keras.DTypePolicy else keras.dtype_policies.serialize(policy)
-    )
-
-
-def _order_explained(
-    input_shape: Any, order: str
-) -> Callable[[tuple[int | None, ...]], str] | None:
-    """What `image_shape` writes for a shape in the other order; None to accept it."""
-    if isinstance(input_shape, _CheckedShape):
-        return None
-    [other] = AXIS_ORDERS.keys() - {order}
-    return lambda corrected: f"input_shape={corrected}, or data_format={other!r}"
-
-
-def _checked_prefix(prefix: Any) -> str:
+def _checked_prefix(prefix: object) -> str:
     if not isinstance(prefix, str):
         raise TypeError(f"layer_prefix must be a string, got {prefix!r}")
     if not re.fullmatch(r"[A-Za-z0-9_.-]*", prefix):
@@ -489,27 +447,13 @@ def _checked_prefix(prefix: Any) -> str:
     return prefix
 
 
-def _check_own_block(config: ResnetConfig, order: str, dtype: Any, weights: Any) -> None:
-    if not callable(config.block):
-        return
-    if weights is not None:
-        raise ValueError(
-            "the layers of a custom block function have their own names: build without weights, "
-            "and load a file that the same network wrote with model.load_weights(file)"
-        )
-    if order != keras.config.image_data_format():
-        raise ValueError(
-            f"a custom block function uses Keras's global order of axes: call "
-            f"keras.config.set_image_data_format({order!r}) instead of giving data_format"
-        )
-    if dtype is not None:
-        raise ValueError(
-            "a custom block function uses Keras's global dtype policy: call "
-            "keras.config.set_dtype_policy instead of giving dtype"
-        )
+def _has_classifier(features: object) -> bool:
+    return not isinstance(features, Sequence) or CLASSIFIER in features
 
 
-def _checked_features(features: Any, plan: Plan, head: Head, classes: Any) -> tuple[str, ...]:
+def _checked_features(
+    features: Sequence[str], plan: Plan, head: Head, classes: int | None
+) -> tuple[str, ...]:
     known = list(plan.outputs)
     try:
         wanted = () if isinstance(features, str) else tuple(features)
@@ -525,13 +469,33 @@ def _checked_features(features: Any, plan: Plan, head: Head, classes: Any) -> tu
             raise ValueError(f"{CLASSIFIER!r} among the features needs include_top=True")
         if feature not in known:
             raise ValueError(unknown("feature", feature, known))
-    if CLASSIFIER in wanted:
-        return wanted
     of_head = {"pooling": head.pooling, "dropout_rate": head.dropout_rate, "classes": classes}
     for option, value in of_head.items():
-        if value:
+        if value and CLASSIFIER not in wanted:
             raise ValueError(
                 f"features without {CLASSIFIER!r} leave out the head: {option}={value!r} has no "
                 f"meaning; leave it out, or add {CLASSIFIER!r} to the features"
             )
     return wanted
+
+
+def _built_from(
+    plan: Plan,
+    head: Head,
+    style: Style,
+    name: str,
+    features: Sequence[str] | None,
+    output_stride: int | None,
+) -> BuildRecord:
+    """What a model is built from."""
+    policy = keras.dtype_policies.get(style.dtype)
+    is_plain = type(policy) is keras.DTypePolicy  # of which the name says all
+    others = {
+        "data_format": style.data_format,
+        "dtype": policy.name if is_plain else keras.dtype_policies.serialize(policy),
+        "name": name,
+        "layer_prefix": style.prefix,
+        "features": features,
+        "output_stride": output_stride,
+    }
+    return BuildRecord(plan.config, asdict(head) | others)

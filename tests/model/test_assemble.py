@@ -1,6 +1,5 @@
 """The plan and the Keras model, layer by layer: one describes the other completely."""
 
-import gc
 from dataclasses import replace
 from typing import Any, get_args, get_type_hints
 
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, config
-from resnet_builder.model.assemble import apply_layers, assemble
+from resnet_builder.model.assemble import apply_layers
 from resnet_builder.model.graph import model_graph
 from resnet_builder.model.initializers import DrawnKernels
 from resnet_builder.model.layers import KERAS_LAYERS, Style
@@ -132,29 +131,6 @@ def kinds_of_layer() -> list[type[Layer]]:
     bases = {plan_layers.Layer, plan_layers.Strided, plan_layers.Pool}
     kinds = [kind for kind in found if isinstance(kind, type) and issubclass(kind, Layer)]
     return [kind for kind in dict.fromkeys(kinds) if kind not in bases]
-
-
-@pytest.mark.parametrize("enabled", [True, False])
-def test_no_garbage_is_searched_for_while_a_model_is_built(enabled: bool) -> None:
-    searches: list[str] = []
-
-    def note(phase: str, info: dict[str, int]) -> None:
-        searches.append(phase)
-
-    plan, style = make_plan(PRESETS["resnet20_cifar"]), Style("channels_last")
-    if not enabled:
-        gc.disable()
-    gc.callbacks.append(note)
-    try:
-        assemble(plan, style, "net")
-        # One, before or after: a start and a stop. Without the pause there are ten more.
-        assert len(searches) <= 2
-        with pytest.raises(ValueError, match="not a dtype policy"):
-            assemble(plan, Style("channels_last", dtype="not a dtype policy"), "net")
-        assert gc.isenabled() == enabled
-    finally:
-        gc.callbacks.remove(note)
-        gc.enable()
 
 
 def test_every_kind_of_layer_has_a_keras_layer_and_words() -> None:

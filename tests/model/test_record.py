@@ -9,7 +9,7 @@ import keras
 import pytest
 
 from resnet_builder import ResnetBuilder, ResnetConfig, config_of, fold_batch_norm, without_blocks
-from resnet_builder.model.record import BUILD_RECORDS
+from resnet_builder.model.record import RECORDS
 
 SMALL: dict[str, Any] = {"repetitions": (1, 1), "filters": 8, "input_shape": (16, 16, 3)}
 POLICIES = keras.dtype_policies.DTypePolicyMap(default_policy="float32")
@@ -104,10 +104,10 @@ def test_other_models_have_no_config(tmp_path: Path) -> None:
 
 
 def test_a_model_is_not_kept_by_its_description() -> None:
-    before = len(BUILD_RECORDS)
+    before = len(RECORDS)
     ResnetBuilder.from_preset("resnet18", features=("stem",), **SMALL)
     gc.collect()
-    assert len(BUILD_RECORDS) <= before
+    assert len(RECORDS) <= before
 
 
 def test_a_block_function_has_a_config_and_no_json() -> None:

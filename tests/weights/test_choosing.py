@@ -12,10 +12,11 @@ from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, load_weights
 from resnet_builder.files.checkpoint import Checkpoint
 from resnet_builder.plan.network import Head, make_plan
 from resnet_builder.presets.resolve import resolve
-from resnet_builder.weights import match as matching
+from resnet_builder.weights import load as loading
 from resnet_builder.weights.expected import expected_weights
-from resnet_builder.weights.match import match
-from resnet_builder.weights.origins import ORIGINS, Origin, is_never_weight
+from resnet_builder.weights.match import Match, match
+from resnet_builder.weights.naming import Origin
+from resnet_builder.weights.origins import ORIGINS, is_never_weight
 from resnet_builder.weights.recognise import recognise
 
 from ..helpers import assert_same_weights, image_batch, randomised
@@ -396,6 +397,9 @@ def test_every_tensor_is_loaded_or_reported(origin: Origin) -> None:
 
 
 def test_a_tensor_that_is_lost_is_a_fault_of_this_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matching._Pair, "unused", ())
+    def forgetful(*given: Any, **options: Any) -> Match:
+        return replace(match(*given, **options), unused=())
+
+    monkeypatch.setattr(loading, "match", forgetful)
     with pytest.raises(AssertionError, match=r"neither loaded nor reported.*criterion"):
         load_weights(small(), torch_names() | {"criterion.weight": np.zeros(3)})

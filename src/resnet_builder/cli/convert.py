@@ -13,7 +13,8 @@ from ..common.files import check_place, whole_file
 from ..files.opening import opened
 from ..model.deep import room_for
 from ..plan.network import make_plan
-from ..weights.recognise import contents
+from ..weights.expected import expected_weights
+from ..weights.recognise import recognise
 from ..weights.report import WeightsReport
 from .source import Source, source_of
 
@@ -56,11 +57,11 @@ def convert(
     _check_path(path)
     with opened(checkpoint) as source:
         plan = make_plan(network.named.config)
-        found = contents(source, plan)
+        found = recognise(source, expected_weights(plan))
         begins("building")
         from ..builder import ResnetBuilder
         from ..inference.folding import fold_batch_norm, folding_report
-        from ..weights.load import load_checkpoint
+        from ..weights.load import load_weights
 
         rows, columns, channels = plan.config.input_shape
         model = ResnetBuilder.from_config(
@@ -72,7 +73,7 @@ def convert(
             **network.options,
         )
         begins("loading")
-        report, _ = load_checkpoint(model, source, adapt=False)
+        report = load_weights(model, source)
     if fold:
         report = replace(report, adapted=(*report.adapted, folding_report(model).summary))
         model = fold_batch_norm(model)

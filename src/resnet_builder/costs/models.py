@@ -13,7 +13,7 @@ from ..common.shapes import known_product
 from ..model.deep import room_for
 from ..model.graph import PERMUTED, Node, functional, model_graph
 from ..model.locate import Way, check_source, ways_to_networks
-from ..model.record import LAYER_RECORDS
+from ..model.record import RECORDS
 from ..model.sections import LayerSection, Size, in_sections
 from ..plan.names import Place, read_names
 from .counts import Cost, Profile, StageProfile, total_cost
@@ -176,7 +176,7 @@ def _planned_rows(model: Any) -> dict[str, PlannedRow]:
     layers = (way[-1] if way else model).layers
     names = read_names(layer.name for layer in layers)
     several = len({name.prefix for name in names.values()}) > 1
-    built = {layer.name: found for layer in layers if (found := LAYER_RECORDS.get(layer))}
+    built = {layer.name: found for layer in layers if (found := RECORDS.get(layer))}
     rows = dict[str, PlannedRow]()
     for record in {id(record): record for record in built.values()}.values():
         prefix, plan = record.options["layer_prefix"], record.plan()

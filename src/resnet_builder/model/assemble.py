@@ -1,27 +1,43 @@
 """The Keras model of a plan."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import keras
 
-from ..common.garbage import without_collection
 from ..plan.layers import GroupDeviation, GroupNorm, Input, Layer
 from ..plan.network import Plan
 from ..plan.norms import check_groups
 from .deep import room_for
+from .initializers import quick_kernels, restore_initializers
 from .layers import KERAS_LAYERS, Style, Tensor
 
 
-@without_collection()
 def assemble(
-    plan: Plan, style: Style, name: str, features: Sequence[str] | None = None
+    plan: Plan,
+    style: Style,
+    name: str,
+    features: Sequence[str] | None = None,
+    *,
+    blank: bool = False,
 ) -> keras.Model:
     """Build the model of a plan.
 
     Args:
         features: names in `plan.outputs`; the output is then a dict of them, and layers that none
             of them needs are not created.
+        blank: whether the kernels are zeros, for a checkpoint to replace.
     """
+    with quick_kernels(plan.layers, style.full_precision, blank=blank) as kernels:
+        model = _functional(plan, replace(style, kernels=kernels), name, features)
+    restore_initializers(model, plan.layers, style.prefix or "")
+    if style.dtype is not None:
+        # For compile, which scales the loss if the model itself is of mixed_float16.
+        model.dtype_policy = style.dtype
+    return model
+
+
+def _functional(plan: Plan, style: Style, name: str, features: Sequence[str] | None) -> keras.Model:
     layers = list(plan.layers)
     wanted = {feature: plan.outputs[feature].name for feature in features or ()}
     if wanted:
@@ -37,11 +53,7 @@ def assemble(
         for feature, layer in wanted.items()
     } or style.leave(tensors[layers[-1].name], "head_permute")
     with room_for(layers=len(layers)):
-        model = keras.Model(image, outputs, name=name)
-    if style.dtype is not None:
-        # For compile, which scales the loss if the model itself is of mixed_float16.
-        model.dtype_policy = style.dtype
-    return model
+        return keras.Model(image, outputs, name=name)
 
 
 def model_of(plan: Plan, name: str) -> keras.Model:

@@ -1,7 +1,8 @@
 """Initial weights: the initialisers of a plan's layers, and the kernels that they draw."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from math import prod, sqrt
 from typing import Any, Self
 
@@ -25,32 +26,43 @@ def initializer(layer: Any) -> Any:
     return getattr(keras.initializers, record.class_name)(**dict(record.config))
 
 
-def blank(layer: Any) -> str:
-    """The initialiser of kernels that a checkpoint replaces."""
-    return "zeros"
+@contextmanager
+def quick_kernels(
+    layers: Iterable[Layer], dtype: str, *, blank: bool
+) -> Iterator[Callable[[Any], Any]]:
+    """The initialisers of a plan's kernels while Keras creates its layers.
 
-
-def restore_initializers(
-    model: keras.Model, layers: Iterable[Layer], prefix: str, random: Iterable[str] = ()
-) -> None:
-    """Give the layers of a model their initialisers, and random kernels to some of them.
+    They spare Keras the drawing of random numbers: NumPy draws them in other threads, or, with
+    `blank`, the kernels are zeros, which a checkpoint replaces. `restore_initializers` then gives
+    the layers those of the plan.
 
     Args:
-        model: model that was built with other initialisers.
-        layers: layers of its plan.
-        prefix: prefix of its layers' names.
-        random: names, without the prefix, of the layers that were not loaded from a checkpoint.
+        dtype: dtype of the weights.
     """
-    random = set(random)
+    if blank:
+        yield lambda layer: "zeros"
+    else:
+        with DrawnKernels(layers, dtype) as kernels:
+            yield kernels
+
+
+def restore_initializers(model: keras.Model, layers: Iterable[Layer], prefix: str) -> None:
+    """Give the layers of a model the initialisers of its plan.
+
+    Args:
+        prefix: prefix of the names of the model's layers.
+    """
     built = {layer.name: layer for layer in model.layers}
     for layer in layers:
-        of_keras = built.get(prefix + layer.name)
-        if not hasattr(layer, "initializer") or of_keras is None:
-            continue
-        of_keras.kernel_initializer = initializer(layer)
-        if layer.name in random:
-            kernel = of_keras.kernel
-            kernel.assign(of_keras.kernel_initializer(kernel.shape, kernel.dtype))
+        if hasattr(layer, "initializer") and (of_keras := built.get(prefix + layer.name)):
+            of_keras.kernel_initializer = initializer(layer)
+
+
+def draw_kernels(model: keras.Model, names: Container[str]) -> None:
+    """Give some layers of a model new random kernels."""
+    for layer in model.layers:
+        if layer.name in names and hasattr(layer, "kernel_initializer"):
+            layer.kernel.assign(layer.kernel_initializer(layer.kernel.shape, layer.kernel.dtype))
 
 
 class DrawnKernels:

@@ -1,4 +1,4 @@
-"""What a model is built from: the options, config_of and their JSON. Does not import Keras.
+"""What a model is built from: the options, config_of and their JSON.
 
 Keras has no place for it in a model of core layers, so it is kept beside the model, in this
 process. A model that is loaded from a file, copied, or changed by `keras.Model` or
@@ -59,15 +59,13 @@ class BuildRecord:
         return make_plan(self.config, head, self.options["output_stride"])
 
 
-# Of the models that ResnetBuilder returned, and of their layers, which other models may take over.
-BUILD_RECORDS: WeakKeyDictionary[Any, BuildRecord] = WeakKeyDictionary()
-LAYER_RECORDS: WeakKeyDictionary[Any, BuildRecord] = WeakKeyDictionary()
+# By the models that ResnetBuilder returned, and by their layers, which other models may have too.
+RECORDS: WeakKeyDictionary[Any, BuildRecord] = WeakKeyDictionary()
 
 
-def record(model: Any, built_from: BuildRecord) -> None:
+def record(model: "keras.Model", built_from: BuildRecord) -> None:
     """Remember what a model and its layers were built from, as long as they live."""
-    BUILD_RECORDS[model] = built_from
-    LAYER_RECORDS.update(dict.fromkeys(model.layers, built_from))
+    RECORDS.update(dict.fromkeys([model, *model.layers], built_from))
 
 
 def build_record_of(model: Any) -> BuildRecord:
@@ -75,7 +73,7 @@ def build_record_of(model: Any) -> BuildRecord:
     from .locate import check_model, holder_of
 
     check_model(model)
-    if found := BUILD_RECORDS.get(model) or BUILD_RECORDS.get(holder_of(model)):
+    if found := RECORDS.get(model) or RECORDS.get(holder_of(model)):
         return found
     raise ValueError(
         f"the config of {model.name!r} is unknown: only the model that ResnetBuilder returned in "

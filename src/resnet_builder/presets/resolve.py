@@ -1,4 +1,4 @@
-"""From the name of a network, of a checkpoint or of a repository to a config."""
+"""From the name of a network, of a checkpoint or of a repository to its config and checkpoint."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,22 +11,34 @@ from ..common.hub import download, is_repository
 from ..common.shapes import image_shape
 from ..common.words import INTERFACE, argument
 from ..config import ResnetConfig
-from .checkpoints import PublishedWeights, in_table, published
+from .checkpoints import PublishedWeights, in_table, published, recommended
 from .networks import PRESETS, find_preset
 from .timm_arguments import translated
 
 
 @dataclass(frozen=True)
 class Named:
-    """A config, the name for its model, table or picture, and the checkpoint that it is of.
+    """A network: its config, its name, and its checkpoint.
 
-    `options` are those of `ResnetBuilder.from_preset` that the checkpoint's network needs.
+    Attributes:
+        name: name for its model, table or picture.
+        config: its config, with the input shape and the number of classes.
+        checkpoint: the published checkpoint that it is of, or that `weights="imagenet"` stands for.
+        options: options of `ResnetBuilder.from_preset` that the checkpoint's network needs.
+        source: the given name; None for a config.
+        classes: the given number of classes.
+        weights: the given weights, or the checkpoint's source.
+        is_recommended: whether `weights="imagenet"` chose the checkpoint.
     """
 
     name: str
     config: ResnetConfig
     checkpoint: PublishedWeights | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    source: str | None = None
+    classes: int | None = None
+    weights: Any = None
+    is_recommended: bool = False
 
     @property
     def output_stride(self) -> int | None:
@@ -43,32 +55,49 @@ def resolve(
     input_shape: Any = None,
     classes: int | None = None,
     *,
+    weights: Any = None,
     data_format: str = "channels_last",
     corrected_call: Callable[[tuple[int | None, ...]], str] | None = _corrected,
     **changes: Any,
 ) -> Named:
-    """Return the config of a name, or a given config, with some fields changed.
+    """Return the network of a name or of a config, with some fields changed.
 
     Args:
         source: a preset's name; a checkpoint's name, repository or folder (its network, with its
             input size and number of classes); a config; or what this function has returned.
-        input_shape: input shape in the order of `data_format`. Default: the config's own.
-        classes: number of classes. Default: the config's own.
+        input_shape: input shape in the order of `data_format`. Default: that of the checkpoint if
+            there is one, else the config's own.
+        classes: number of classes. Default: likewise.
+        weights: as in `ResnetBuilder.from_preset`.
         corrected_call: function that writes the corrected call for a shape that looks as if in
             the other order, for the message; None accepts such a shape.
         **changes: fields of `ResnetConfig`.
 
     Raises:
         TypeError: a source of another type, or an unknown field.
-        ValueError: an unknown preset or checkpoint; the message suggests similar names.
+        ValueError: an unknown preset or checkpoint, with similar names in the message; or
+            `weights="imagenet"` for a network without free weights.
         OSError, ImportError: the `config.json` of an unknown repository cannot be read.
     """
+    best = None
+    if isinstance(weights, str) and weights == "imagenet":
+        best = recommended(source.source if isinstance(source, Named) else source)
     named = _find(source)
     if input_shape is not None:
         changes["input_shape"] = image_shape(input_shape, data_format, corrected_call)
+    elif best:
+        changes["input_shape"] = best.input_shape
     if classes is not None:
         changes["classes"] = classes
-    return replace(named, config=named.config.replace(**changes)) if changes else named
+    checkpoint = best or (named.checkpoint if weights is None else None)
+    return replace(
+        named,
+        config=named.config.replace(**changes) if changes else named.config,
+        checkpoint=best or named.checkpoint,
+        classes=named.classes if classes is None else classes,
+        weights=checkpoint.source if checkpoint else weights,
+        is_recommended=best is not None,
+    )
 
 
 def _find(source: str | ResnetConfig | Named) -> Named:
@@ -80,7 +109,7 @@ def _find(source: str | ResnetConfig | Named) -> Named:
         raise TypeError(f"source must be a preset's name or a ResnetConfig, got {source!r}")
     checkpoint = find_published(source)
     if checkpoint is None:
-        return Named(source, find_preset(source))
+        return Named(source, find_preset(source), source=source)
     known = {of.name for of in fields(ResnetConfig)}
     changes: dict[str, Any] = {k: v for k, v in checkpoint.changes.items() if k in known}
     changes["input_shape"] = checkpoint.input_shape
@@ -88,7 +117,27 @@ def _find(source: str | ResnetConfig | Named) -> Named:
         changes["classes"] = checkpoint.classes
     config = find_preset(checkpoint.preset).replace(**changes)
     options = {name: value for name, value in checkpoint.changes.items() if name not in known}
-    return Named(checkpoint.name, config, checkpoint, options)
+    return Named(checkpoint.name, config, checkpoint, options, source)
+
+
+# Fields of a config that no shape of a weight shows.
+UNSEEN = (
+    *("activation", "activate_residual", "anti_aliasing", "norm_groups", "padding", "pool_first"),
+    *("stem_pool", "stride_in_3x3", "stride_in_last_block", "weight_standardization"),
+)
+
+
+def check_published(network: Named) -> None:
+    """Refuse a checkpoint of another preset in the table, which its shapes may not show."""
+    row = in_table(network.weights) if isinstance(network.weights, str) else None
+    if row is None or network.source in (None, row.preset):
+        return
+    preset = PRESETS[row.preset]
+    if any(getattr(network.config, field) != getattr(preset, field) for field in UNSEEN):
+        raise ValueError(
+            f"{network.weights!r} is a checkpoint of {row.preset!r}, not of {network.source!r}: "
+            f"give {row.preset!r} as the preset"
+        )
 
 
 CONFIG = "config.json"
@@ -147,22 +196,11 @@ def read_repository(repository: str) -> PublishedWeights:
 def _described(file: Path, repository: str) -> PublishedWeights:
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
+        # Older repositories have all settings at the top level.
         settings = config.get("pretrained_cfg", {}) | config
     except (ValueError, AttributeError, TypeError) as error:
-        raise ValueError(f"the config.json of {repository!r} is broken: {error}") from error
-    # Older repositories have all settings at the top level.
-    if settings.get("model_type") == "resnet" and "hidden_sizes" in settings:
-        raise ValueError(
-            f"{repository!r} is one of transformers, whose names of weights are not read yet. "
-            "Build the preset, and give load_weights(model, ..., rename=) a function from its "
-            "names to torchvision's: docs/howto/checkpoints.md has it"
-        )
-    missing = [name for name in NEEDED if name not in settings]
-    if missing:
-        raise ValueError(
-            f"the config.json of {repository!r} is not one of timm: it does not say "
-            f"{', '.join(missing)}. Give a preset's name, and the repository as weights"
-        )
+        raise _broken(repository, error) from error
+    _check_timm(settings, repository)
     try:
         channels, rows, columns = settings["input_size"]
         mean, std = (tuple(map(float, settings[name])) for name in ("mean", "std"))
@@ -171,10 +209,9 @@ def _described(file: Path, repository: str) -> PublishedWeights:
         arguments = dict(config.get("model_args") or {})
         if not isinstance(settings["architecture"], str):
             raise TypeError(f"architecture is {settings['architecture']!r}, not a name")
-        preset = PRESETS.get(settings["architecture"])
     except (ValueError, TypeError) as error:
-        raise ValueError(f"the config.json of {repository!r} is broken: {error}") from error
-    changes = translated(arguments, repository, preset)
+        raise _broken(repository, error) from error
+    changes = translated(arguments, repository, PRESETS.get(settings["architecture"]))
     if len(mean) != changes.pop("channels", channels):
         raise ValueError(
             f"the config.json of {repository!r} states a mean of {len(mean)} channels, and another "
@@ -195,3 +232,22 @@ def _described(file: Path, repository: str) -> PublishedWeights:
         licence=settings.get("license", ""),
         changes=changes,
     )
+
+
+def _broken(repository: str, error: Exception) -> ValueError:
+    return ValueError(f"the config.json of {repository!r} is broken: {error}")
+
+
+def _check_timm(settings: Mapping[str, Any], repository: str) -> None:
+    """Refuse the settings of another library's repository."""
+    if settings.get("model_type") == "resnet" and "hidden_sizes" in settings:
+        raise ValueError(
+            f"{repository!r} is one of transformers, whose names of weights are not read yet. "
+            "Build the preset, and give load_weights(model, ..., rename=) a function from its "
+            "names to torchvision's: docs/howto/checkpoints.md has it"
+        )
+    if missing := [name for name in NEEDED if name not in settings]:
+        raise ValueError(
+            f"the config.json of {repository!r} is not one of timm: it does not say "
+            f"{', '.join(missing)}. Give a preset's name, and the repository as weights"
+        )

@@ -1,9 +1,9 @@
-"""The weights that a network needs from a checkpoint. Does not import Keras."""
+"""The weights that a network needs from a checkpoint, read from its plan."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..config import ORIGINAL, ResnetConfig, obeyed
 from ..plan.layers import BatchNorm, Conv
@@ -43,30 +43,61 @@ class ExpectedWeights:
         return max((name.place.stage for name in read if name), default=0)
 
 
-def expected_weights(plan: Plan) -> ExpectedWeights:
-    """The weights of a plan's network."""
-    shapes = {
-        (layer.name, variable): shape
-        for layer in plan.layers
-        for variable, shape in layer.weights.items()
-    }
-    strides = {layer.name: layer.strides for layer in plan.layers if isinstance(layer, Conv)}
-    pads_stem_pool = any(layer.name == STEM_POOL_PAD for layer in plan.layers)
-    inputs = [(layer.name, name) for layer in plan.layers for name in layer.inputs]
-    of_norms = {layer.name for layer in plan.layers if isinstance(layer, BatchNorm)}
+def expected_weights(plan: Plan, built: Container[str] | None = None) -> ExpectedWeights:
+    """The weights of a plan's network.
+
+    Args:
+        built: names of the layers that a model has of it. Default: all.
+    """
+    layers = [layer for layer in plan.layers if built is None or layer.name in built]
+    return expected_of(
+        {(of.name, variable): shape for of in layers for variable, shape in of.weights.items()},
+        [
+            LayerFacts(
+                layer.name,
+                layer.inputs,
+                strides=layer.strides if isinstance(layer, Conv) else None,
+                is_norm=isinstance(layer, BatchNorm),
+            )
+            for layer in layers
+        ],
+        is_original=is_original(plan.config),
+    )
+
+
+class LayerFacts(NamedTuple):
+    """What is read of a layer, planned or built.
+
+    Attributes:
+        name: name without the `layer_prefix`.
+        inputs: names of the layers before it.
+        strides: strides of a convolution with weights; None for other layers.
+        is_norm: whether it is a batch norm.
+    """
+
+    name: str
+    inputs: Sequence[str]
+    strides: tuple[int, int] | None
+    is_norm: bool
+
+
+def expected_of(
+    shapes: Mapping[WeightName, TensorShape], layers: Sequence[LayerFacts], *, is_original: bool
+) -> ExpectedWeights:
+    """The weights of a network with given layers; `shapes` are those of `ExpectedWeights`."""
     return ExpectedWeights(
         shapes,
-        stride_in_3x3(strides),
-        pads_stem_pool,
-        norms_after(inputs, strides, of_norms),
-        is_original(plan.config),
+        _stride_in_3x3({of.name: of.strides for of in layers if of.strides}),
+        any(of.name == STEM_POOL_PAD for of in layers),
+        _norms_after(layers),
+        is_original,
     )
 
 
 STEM_POOL_PAD = "stem_pool_pad"
 
 
-def stride_in_3x3(strides: Mapping[str, tuple[int, int]]) -> bool | None:
+def _stride_in_3x3(strides: Mapping[str, tuple[int, int]]) -> bool | None:
     """Compute `ExpectedWeights.stride_in_3x3` from the strides of the convolutions by name."""
     blocks: dict[Place, dict[str, tuple[int, int]]] = {}
     for name, of_conv in strides.items():
@@ -80,23 +111,15 @@ def stride_in_3x3(strides: Mapping[str, tuple[int, int]]) -> bool | None:
     return None
 
 
-def norms_after(
-    inputs: Iterable[tuple[str, str]], convolutions: Collection[str], norms: Collection[str]
-) -> dict[str, str]:
-    """Compute `ExpectedWeights.norms`.
-
-    Args:
-        inputs: pairs of a layer and one of its inputs.
-    """
-    after: dict[str, list[str]] = {}
-    for layer, source in inputs:
-        after.setdefault(source, []).append(layer)
-    return {
-        conv: norm
-        for conv in convolutions
-        for norm in after.get(conv, ())[:1]
-        if norm in norms and len(after[conv]) == 1
-    }
+def _norms_after(layers: Sequence[LayerFacts]) -> dict[str, str]:
+    """Compute `ExpectedWeights.norms`."""
+    after: dict[str, list[LayerFacts]] = {}
+    for layer in layers:
+        for source in layer.inputs:
+            after.setdefault(source, []).append(layer)
+    convs = [layer.name for layer in layers if layer.strides]
+    followers = {conv: after.get(conv, []) for conv in convs}
+    return {conv: of[0].name for conv, of in followers.items() if len(of) == 1 and of[0].is_norm}
 
 
 # Fields that differ among the original's networks, and that only matter in training.

@@ -11,7 +11,8 @@ import keras
 from ..files.described_graph import DescribedGraph, is_own_layer, settings_of
 from .match import Match, Problem
 from .naming import WeightName
-from .recognise import BY_CONNECTIONS, Recognised, shapes_by_layer
+from .origins import BY_CONNECTIONS
+from .recognise import Recognised, shapes_by_layer
 from .settings import Comparison
 
 # Variables and their layers by name without the `layer_prefix`.

@@ -1,31 +1,36 @@
 """load_weights: load a checkpoint into a model, completely or not at all."""
 
+import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import keras
 import numpy as np
 
-from ..common.checks import choice, described, fraction
+from ..common.checks import choice, described, fraction, shortened
 from ..files.checkpoint import Checkpoint
 from ..files.keras_files import IN_MEMORY_BYTES
 from ..files.opening import opened
 from ..model.graph import model_graph
-from ..model.locate import NetworkLayers, networks_of
-from ..model.record import BUILD_RECORDS
+from ..model.initializers import draw_kernels
+from ..model.locate import networks_of
+from ..model.record import RECORDS
 from ..plan.names import LayerName
-from .choosing import Rename, new_names, patterns
-from .expected import STEM_POOL_PAD, ExpectedWeights, is_original, norms_after, stride_in_3x3
+from ..plan.network import Plan
+from .expected import ExpectedWeights, LayerFacts, expected_of, expected_weights, is_original
 from .graphs import Weights, by_connections, by_names, with_settings
-from .match import Match, Problem, does_not_fit, match
-from .naming import KERAS, WeightName
-from .recognise import BY_CONNECTIONS, Recognised, recognise
-from .report import WeightsReport
+from .match import Match, Problem, match
+from .naming import KERAS
+from .recognise import Recognised, recognise
+from .report import WeightsReport, refusal
 from .settings import Comparison
 from .tensors import to_weight
+
+Rename = Mapping[str, str] | Callable[[str], str | None] | None
 
 
 def load_weights(
@@ -108,82 +113,85 @@ def load_weights(
         - unused: 2 tensors of decoder
         - it does not say what its layers compute (activation, padding, strides, epsilon, ...)
     """
-    options: Any = {"skip": skip, "rename": rename, "missing": missing, "epsilon": epsilon}
-    return load_checkpoint(model, source, adapt=adapt, **options)[0]
-
-
-def load_checkpoint(
-    model: keras.Model,
-    source: Any,
-    *,
-    adapt: bool,
-    adapt_argument: str = "adapt",
-    skip: str | Sequence[str] = (),
-    rename: Rename = None,
-    missing: str = "refuse",
-    epsilon: float | None = None,
-    restore: bool = True,
-) -> tuple[WeightsReport, tuple[WeightName, ...]]:
-    """Load as `load_weights` does; also return the names of the weights that were not loaded.
-
-    Args:
-        source: as for `load_weights`, or an opened checkpoint.
-        adapt_argument: name of the caller's argument for `adapt`, for messages.
-        restore: whether to restore the model after an error; if not, loading is quicker.
-    """
     if not isinstance(model, keras.Model):
         raise TypeError(f"load_weights loads into a Keras model, not {described(model)}")
     if isinstance(source, str) and source == "imagenet":
         raise ValueError(
             'weights="imagenet" needs a preset: ResnetBuilder.from_preset(..., weights="imagenet")'
         )
-    skipped = patterns(skip)
-    keep = choice(missing, ("refuse", "keep"), "missing") == "keep"
-    of_file = None if epsilon is None else fraction(epsilon, "epsilon")
-    prefix = _network_of(model).prefix
-    weights = _weights_by_name(model, prefix)
-    expected = _expected(model, prefix, weights)
-    with opened(source) as whole:
-        taken = whole.skipping(skipped)
-        in_file = new_names(taken, rename)
-        given = {new for new, old in in_file.items() if new != old}
-        found = recognise(taken.renamed(in_file), expected, given)
-        compared = None
-        if found.origin is BY_CONNECTIONS:
-            found, compared = by_connections(model, prefix, found, weights)
-        if of_file is not None:
-            found = replace(found, origin=replace(found.origin, epsilon=of_file))
-        matched = match(found, expected, adapt=adapt, keep=keep)
-        if taken.settings and found.origin.layout is KERAS:
-            compared = compared or by_names(
-                model, prefix, found, weights, matched, taken.settings, in_file, paths=not keep
-            )
-            if compared:
-                matched = with_settings(matched, found, weights, compared, of_file)
-        if not matched.assignments and not matched.problems:
-            nothing = Problem("missing", "every weight of the network")
-            matched = replace(matched, problems=(nothing,))
-        if matched.problems:
-            message = does_not_fit(matched, found, expected, model.name, adapt_argument)
-            raise ValueError(message)
-        skipped_names = (name for name in whole.shapes if name not in taken.shapes)
-        unused = (*(in_file[name] for name in matched.unused), *skipped_names, *whole.others)
-        _check_nothing_is_lost(whole, found, matched, in_file, unused)
-        _assign(weights, found, matched, restore=restore)
-    report = WeightsReport(
-        source=whole.name,
-        origin=found.origin.name,
-        tensors=sum(1 + bool(assignment.bias) for assignment in matched.assignments),
-        adapted=matched.adapted,
-        left_random=tuple("/".join(name) for name in matched.left_random),
-        unused=unused,
-        prefix=found.prefix,
-        notes=tuple(_notes(found, matched, compared, epsilon)),
+    patterns = _patterns(skip)
+    options = Options(
+        adapt=adapt,
+        keep=choice(missing, ("refuse", "keep"), "missing") == "keep",
+        epsilon=None if epsilon is None else fraction(epsilon, "epsilon"),
     )
-    return report, matched.left_random
+    target = _target_of(model)
+    with opened(source) as whole:
+        taken = whole.skipping(patterns)
+        chosen = Chosen(whole, _new_names(taken, rename))
+        found = recognise(taken.renamed(chosen.in_file), target.expected, chosen.given)
+        report, _ = _load(target, chosen, found, options, restore=True)
+    return report
 
 
-def _network_of(model: keras.Model) -> NetworkLayers:
+def load_blank(
+    model: keras.Model, plan: Plan, prefix: str, found: Recognised, *, adapt: bool
+) -> None:
+    """Load a recognised checkpoint into a new model of a plan, whose kernels are not drawn yet.
+
+    Args:
+        prefix: prefix of the names of the model's layers.
+        adapt: as in `load_weights`; the weights that are not loaded are then random.
+    """
+    built = {layer.name.removeprefix(prefix) for layer in model.layers}
+    target = Target(model, prefix, expected_weights(plan, built))
+    options = Options(adapt=adapt, adapt_argument="adapt_weights")
+    chosen = Chosen(found.source, {name: name for name in found.source.shapes})
+    _, matched = _load(target, chosen, found, options, restore=False)
+    draw_kernels(model, {prefix + layer for layer, _ in matched.left_random})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a checkpoint may differ from a network.
+
+    Attributes:
+        adapt, epsilon: as in `load_weights`.
+        adapt_argument: name of the caller's argument for `adapt`, for messages.
+        keep: whether weights that the checkpoint lacks are left as they are.
+    """
+
+    adapt: bool
+    adapt_argument: str = "adapt"
+    keep: bool = False
+    epsilon: float | None = None
+
+
+# The model --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Target:
+    """A network to load into.
+
+    Attributes:
+        model: the model that it is.
+        prefix: prefix of the names of its layers.
+        expected: the weights that it needs.
+    """
+
+    model: keras.Model
+    prefix: str
+    expected: ExpectedWeights
+
+    @cached_property
+    def weights(self) -> Weights:
+        """The variables and their layers."""
+        return _weights_of(self.model, self.prefix)
+
+
+def _target_of(model: keras.Model) -> Target:
+    """The only network in a model."""
     networks = networks_of(model)
     if len(networks) > 1:
         prefixes = ", ".join(repr(network.prefix) for network in networks)
@@ -191,10 +199,27 @@ def _network_of(model: keras.Model) -> NetworkLayers:
             f"{model.name!r} holds {len(networks)} networks, with the prefixes {prefixes}: load "
             "into each before they are joined"
         )
-    return networks[0]
+    prefix = networks[0].prefix
+    graph = model_graph(model)
+    names = [_own_name(node.layer, prefix) for node in graph]
+    layers = [
+        LayerFacts(
+            name,
+            [names[source] for source in node.inputs],
+            strides=getattr(node.layer, "strides", None) if node.layer.weights else None,
+            is_norm=isinstance(node.layer, keras.layers.BatchNormalization),
+        )
+        for name, node in zip(names, graph, strict=True)
+    ]
+    shapes = {
+        name: tuple(variable.shape) for name, (variable, _) in _weights_of(model, prefix).items()
+    }
+    record = RECORDS.get(model)
+    is_article = record is not None and is_original(record.config)
+    return Target(model, prefix, expected_of(shapes, layers, is_original=is_article))
 
 
-def _weights_by_name(model: keras.Model, prefix: str) -> Weights:
+def _weights_of(model: keras.Model, prefix: str) -> Weights:
     return {
         (_own_name(layer, prefix), _variable_name(variable, layer)): (variable, layer)
         for layer in model.layers
@@ -213,32 +238,174 @@ def _own_name(layer: Any, prefix: str) -> str:
     return str(own.without_prefix) if own else str(layer.name)
 
 
-def _expected(model: keras.Model, prefix: str, weights: Weights) -> ExpectedWeights:
-    strides = {name: layer.strides for name, layer in _convolutions(weights).items()}
-    graph = model_graph(model)
-    names = [_own_name(node.layer, prefix) for node in graph]
-    inputs = [
-        (name, names[source])
-        for name, node in zip(names, graph, strict=True)
-        for source in node.inputs
-    ]
-    norms = {
-        name
-        for (name, _), (_, layer) in weights.items()
-        if isinstance(layer, keras.layers.BatchNormalization)
-    }
-    record = BUILD_RECORDS.get(model)
-    return ExpectedWeights(
-        {name: tuple(variable.shape) for name, (variable, _) in weights.items()},
-        stride_in_3x3(strides),
-        any(layer.name.endswith(STEM_POOL_PAD) for layer in model.layers),
-        norms_after(inputs, strides, norms),
-        record is not None and is_original(record.config),
+# skip= and rename= ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The tensors of a checkpoint that are not skipped, under their new names.
+
+    Attributes:
+        whole: the checkpoint as it was opened.
+        in_file: the new names of these tensors, and those in the file.
+    """
+
+    whole: Checkpoint
+    in_file: Mapping[str, str]
+
+    @property
+    def given(self) -> set[str]:
+        """The names that the user gave."""
+        return {new for new, old in self.in_file.items() if new != old}
+
+    @property
+    def skipped(self) -> list[str]:
+        """The names in the file of the tensors that are skipped."""
+        taken = set(self.in_file.values())
+        return [name for name in self.whole.shapes if name not in taken]
+
+
+def _patterns(skip: Any) -> tuple[str, ...]:
+    given = (skip,) if isinstance(skip, str) or not isinstance(skip, Sequence) else tuple(skip)
+    for pattern in given:
+        if not isinstance(pattern, str):
+            raise TypeError(
+                f"skip takes patterns of names, such as 'head.*', not {described(pattern)}"
+            )
+    return given
+
+
+def _new_names(checkpoint: Checkpoint, rename: Any) -> dict[str, str]:
+    """The new names of a checkpoint's tensors, and their names in the file.
+
+    Raises:
+        TypeError: neither a dict of names nor a function that returns names.
+        ValueError: two tensors would have one name, or a part of `rename` changes nothing.
+    """
+    if rename is None:
+        return {name: name for name in checkpoint.shapes}
+    renamed = _function(rename) if callable(rename) else _beginnings(checkpoint, rename)
+    names: dict[str, str] = {}
+    for old in checkpoint.shapes:
+        new = renamed(old)
+        if new in names:
+            raise ValueError(
+                f"rename gives {shortened(names[new])} and {shortened(old)} of {checkpoint.name} "
+                f"the same name {shortened(new)!r}"
+            )
+        names[new] = old
+    if all(new == old for new, old in names.items()):
+        raise ValueError(f"rename changes no name in {checkpoint.in_words}")
+    return names
+
+
+def _function(rename: Callable[[str], Any]) -> Callable[[str], str]:
+    def renamed(name: str) -> str:
+        new = rename(name)
+        if new is None:
+            return name
+        if not isinstance(new, str):
+            raise TypeError(f"rename returned {described(new)} for {name!r}, not a name or None")
+        return new
+
+    return renamed
+
+
+def _beginnings(checkpoint: Checkpoint, rename: Any) -> Callable[[str], str]:
+    """A function that replaces the first parts of a name, the longest that match."""
+    if not isinstance(rename, Mapping) or not all(
+        isinstance(name, str) for pair in rename.items() for name in pair
+    ):
+        raise TypeError(
+            "rename takes a dict of the file's names, or their first parts, and what they become, "
+            f"such as {{'head.fc': 'fc'}}, or a function of a name; not {described(rename)}"
+        )
+    olds: dict[str, str] = {old.rstrip("./"): new.rstrip("./") for old, new in rename.items()}
+    longest_first = sorted(olds, key=len, reverse=True)
+    beginning = re.compile(rf"({'|'.join(map(re.escape, longest_first))})(?=[./]|$)")
+    found = {name: match for name in checkpoint.shapes if (match := beginning.match(name))}
+    if unused := [old for old in olds if all(match[1] != old for match in found.values())]:
+        raise ValueError(f"rename={{{unused[0]!r}: ...}} begins no name in {checkpoint.in_words}")
+
+    def renamed(name: str) -> str:
+        if name not in found:
+            return name
+        old = str(found[name][1])
+        return (olds[old] + name[len(old) :]).lstrip("./")
+
+    return renamed
+
+
+# Loading ----------------------------------------------------------------------------------------
+
+
+def _load(
+    target: Target, chosen: Chosen, found: Recognised, options: Options, *, restore: bool
+) -> tuple[WeightsReport, Match]:
+    """Load a recognised checkpoint.
+
+    Args:
+        restore: whether to restore the model after an error; if not, loading is quicker.
+    """
+    found, matched, compared = _matched(target, chosen, found, options)
+    if matched.problems:
+        name, argument = target.model.name, options.adapt_argument
+        raise ValueError(refusal(name, found, target.expected, matched, argument))
+    in_file = chosen.in_file
+    unused = (*(in_file[name] for name in matched.unused), *chosen.skipped, *chosen.whole.others)
+    _check_nothing_is_lost(chosen, found, matched, unused)
+    _assign(target.weights, found, matched, restore=restore)
+    report = WeightsReport(
+        source=chosen.whole.name,
+        origin=found.origin.name,
+        tensors=sum(1 + bool(assignment.bias) for assignment in matched.assignments),
+        adapted=matched.adapted,
+        left_random=tuple(KERAS.tensor(*weight) for weight in matched.left_random),
+        unused=unused,
+        prefix=found.prefix,
+        notes=tuple(_notes(found, matched, compared, options)),
     )
+    return report, matched
 
 
-def _convolutions(weights: Weights) -> dict[str, Any]:
-    return {name: layer for (name, _), (_, layer) in weights.items() if hasattr(layer, "strides")}
+def _matched(
+    target: Target, chosen: Chosen, found: Recognised, options: Options
+) -> tuple[Recognised, Match, Comparison | None]:
+    """The match of a checkpoint and a network, and the comparison of what their layers compute."""
+    model, prefix, weights = target.model, target.prefix, target.weights
+    compared = None
+    if found.unknown:
+        found, compared = by_connections(model, prefix, found, weights)
+    if options.epsilon is not None:
+        found = replace(found, origin=replace(found.origin, epsilon=options.epsilon))
+    matched = match(found, target.expected, adapt=options.adapt, keep=options.keep)
+    settings = found.source.settings
+    if settings and found.origin.layout is KERAS:
+        paths = not options.keep
+        compared = compared or by_names(
+            model, prefix, found, weights, matched, settings, chosen.in_file, paths=paths
+        )
+        if compared:
+            matched = with_settings(matched, found, weights, compared, options.epsilon)
+    if not matched.assignments and not matched.problems:
+        nothing = Problem("missing", "every weight of the network")
+        matched = replace(matched, problems=(nothing,))
+    return found, matched, compared
+
+
+def _check_nothing_is_lost(
+    chosen: Chosen, found: Recognised, matched: Match, unused: Iterable[str]
+) -> None:
+    """Every tensor of a file is loaded, reported or ignored; if not, this package is at fault."""
+    read = {tensor for of in matched.assignments for tensor in (of.tensor, of.bias) if tensor}
+    known = {chosen.in_file[found.names[tensor]] for tensor in read}.union(unused)
+    lost = [
+        name for name in chosen.whole.shapes.keys() - known if not found.origin.is_ignored(name)
+    ]
+    if lost:
+        raise AssertionError(
+            f"neither loaded nor reported, of {chosen.whole.name}: {sorted(lost)[:5]}"
+        )
 
 
 def _assign(weights: Weights, found: Recognised, matched: Match, *, restore: bool) -> None:
@@ -257,25 +424,18 @@ def _assign(weights: Weights, found: Recognised, matched: Match, *, restore: boo
             variable.assign(value)
 
 
-def _check_nothing_is_lost(
-    whole: Checkpoint,
-    found: Recognised,
-    matched: Match,
-    in_file: Mapping[str, str],
-    unused: Iterable[str],
-) -> None:
-    """Every tensor of a file is loaded, reported or ignored; if not, this package is at fault."""
-    read = {tensor for of in matched.assignments for tensor in (of.tensor, of.bias) if tensor}
-    known = {in_file[found.names[tensor]] for tensor in read}.union(unused)
-    lost = [name for name in whole.shapes.keys() - known if not found.origin.is_ignored(name)]
-    if lost:
-        raise AssertionError(f"neither loaded nor reported, of {whole.name}: {sorted(lost)[:5]}")
+NO_SETTINGS = "it does not say what its layers compute (activation, padding, strides, epsilon, ...)"
+# torchvision/models/detection/_utils.py, overwrite_eps.
+EPSILON_OF_DETECTORS = (
+    "the names are those of a detector of torchvision with frozen batch norm: if it is a COCO_V1, "
+    "or was fine-tuned from one, its epsilon is 0: load it with epsilon=0"
+)
 
 
 def _notes(
-    found: Recognised, matched: Match, compared: Comparison | None, epsilon: float | None
+    found: Recognised, matched: Match, compared: Comparison | None, options: Options
 ) -> Iterator[str]:
-    if epsilon is None and _is_frozen_detector(found):
+    if options.epsilon is None and found.is_frozen_detector:
         yield EPSILON_OF_DETECTORS
     if found.origin.is_own and not compared:
         yield NO_SETTINGS
@@ -284,21 +444,6 @@ def _notes(
     yield from compared.notes if compared else ()
     for layer in matched.classifiers if matched.left_random else ():
         yield f"its {layer.layer}, of {layer.classes} classes, may be the classifier: see rename="
-
-
-NO_SETTINGS = "it does not say what its layers compute (activation, padding, strides, epsilon, ...)"
-
-
-# torchvision/models/detection/_utils.py, overwrite_eps.
-EPSILON_OF_DETECTORS = (
-    "the names are those of a detector of torchvision with frozen batch norm: if it is a COCO_V1, "
-    "or was fine-tuned from one, its epsilon is 0: load it with epsilon=0"
-)
-
-
-def _is_frozen_detector(found: Recognised) -> bool:
-    counts = any(name.endswith(".num_batches_tracked") for name in found.checkpoint.shapes)
-    return found.prefix.endswith("backbone.body.") and not counts
 
 
 @contextmanager

@@ -1,15 +1,16 @@
-"""Tensor names and orders of axes of weights in other libraries. Does not import Keras."""
+"""How a library names the weights of a network, and in which order of axes it keeps them."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..config import ResnetConfig, obeyed
 from ..plan.attention import ATTENTIONS
 from ..plan.blocks import BLOCKS
-from ..plan.names import LayerName
+from ..plan.names import STEM, LayerName, Place
 from ..plan.network import Plan, make_plan
 from ..plan.norms import NORMS
 from ..plan.orders import ORDERS
@@ -19,6 +20,7 @@ WeightName = tuple[str, str]  # layer and variable
 TensorShape = tuple[int, ...]
 
 CLASSIFIER = "predictions"
+CLASSIFIER_KERNEL: WeightName = (CLASSIFIER, "kernel")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +42,10 @@ class Layout:
         """The tensor name of a layer's variable, given by Keras name."""
         return f"{layer}{self.separator}{self.variables.get(variable, variable)}"
 
-    def layer(self, tensor: str) -> str:
-        """The name of a tensor's layer."""
-        return tensor.rpartition(self.separator)[0]
+    def split(self, tensor: str) -> WeightName:
+        """The name of a tensor's layer, which may be empty, and of its variable."""
+        layer, _, variable = tensor.rpartition(self.separator)
+        return layer, variable
 
     def keras_shape(self, weight: WeightName, shape: TensorShape) -> TensorShape:
         """Convert a tensor's shape to Keras's order of axes."""
@@ -51,7 +54,7 @@ class Layout:
             return (1, 1, *shape, 1)
         in_order = tuple(shape[axis] for axis in self._axes(weight, len(shape)))
         # Some classifiers are 1x1 convolutions.
-        is_dense = weight == (CLASSIFIER, "kernel") and in_order[:-2] == (1, 1)
+        is_dense = weight == CLASSIFIER_KERNEL and in_order[:-2] == (1, 1)
         return in_order[2:] if is_dense else in_order
 
     def keras_array(self, weight: WeightName, array: Any) -> Any:
@@ -77,6 +80,158 @@ TORCH = Layout(
         "moving_variance": "running_var",
     },
 )
+
+
+# Kinds of layers that other libraries name as their plain kin.
+KIND_ELSEWHERE = {"stdconv": "conv", "gn": "bn", "evonorm": "bn"}
+KINDS = re.compile("|".join(KIND_ELSEWHERE))
+
+# First parts of the names of stems and stages, in networks that are not built here as well.
+OF_ANY_STEM = re.compile(r"(stem|conv|bn|maxpool|layer)\d*")
+
+
+class TensorPlace(NamedTuple):
+    """The place of a tensor in a network: the prefix of its name, and whether it is in a block."""
+
+    prefix: str
+    in_block: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """The names of one origin of checkpoints.
+
+    Attributes:
+        name: name for messages.
+        layout: names of variables and order of axes.
+        block: its form of `stage1_block1_`.
+        first_stage, first_block: its numbers of the first stage and of the first block.
+        layers: its names of other layers, or the ends of the names in a block; layers that are not
+            listed have the same name.
+        bare: layers whose only weight has no name of a variable after the layer's.
+        ignored: pattern of tensor names that are not weights here, and not worth a word.
+        is_own: whether it is this package: its names tell kinds of norms and convolutions apart,
+            and its kernels are already standardised.
+        has_names: whether its layers are known by their names, and not by their order.
+        epsilon: epsilon of its batch norm; None if it is the network's.
+        stride_in_3x3: whether its bottlenecks halve the size in their 3x3 convolution; None if it
+            is as in the network.
+        pads_stem_pool: whether zeros are padded before the stem's pool in all its networks.
+    """
+
+    name: str
+    layout: Layout
+    block: str
+    first_stage: int = 1
+    first_block: int = 1
+    layers: Mapping[str, str]
+    bare: frozenset[str] = frozenset()
+    ignored: str = ""
+    is_own: bool = False
+    has_names: bool = True
+    epsilon: float | None = 1e-5
+    stride_in_3x3: bool | None = True
+    pads_stem_pool: bool = False
+
+    def layer(self, name: str) -> str:
+        """The origin's name for a layer."""
+        before, role = self._parts(name)
+        return before + self._named(role)
+
+    def tensor(self, weight: WeightName) -> str:
+        """The origin's name for a weight."""
+        before, role = self._parts(weight[0])
+        return before + self._end(role, weight[1])
+
+    def place(self, tensor: str) -> TensorPlace | None:
+        """The place of a tensor; None if its name, without a prefix, is not this origin's."""
+        found = self._tensors.fullmatch(tensor)
+        return found and TensorPlace(found["prefix"], found["in_block"] is not None)
+
+    def is_ignored(self, tensor: str) -> bool:
+        """Return whether a tensor of that name is ignored."""
+        return re.fullmatch(self.ignored, tensor) is not None
+
+    def is_inside(self, tensor: str, stage: int) -> bool:
+        """Return whether a tensor's name is of the stem, or of a stage up to that number.
+
+        Names that no network has, such as a bias in a block, are inside too.
+        """
+        if block := self._block_of(tensor):
+            return block.stage <= stage
+        first = tensor.partition(self.layout.separator)[0]
+        if first in self._stem:  # a stem's map is the one before its pool
+            return stage > 0 or not self._stem[first]
+        return OF_ANY_STEM.fullmatch(first) is not None
+
+    def repetitions(self, tensors: Iterable[str]) -> tuple[int, ...]:
+        """The number of blocks of each stage of the network that tensors are of.
+
+        Empty if the blocks after the first of a stage differ in their tensors, as in no network;
+        biases do not count, which may be folded into norms.
+        """
+        stages: dict[int, dict[int, set[str]]] = {}
+        for tensor in tensors:
+            found = re.match(self._any_block, tensor)
+            if found and self.layout.split(tensor)[1] != "bias" and not self.is_ignored(tensor):
+                blocks = stages.setdefault(int(found["stage"]), {})
+                blocks.setdefault(int(found["block"]), set()).add(tensor[found.end() :])
+        for blocks in stages.values():
+            _, *others = (names for _, names in sorted(blocks.items()))
+            if any(names != others[0] for names in others):
+                return ()
+        return tuple(len(blocks) for _, blocks in sorted(stages.items()))
+
+    def _parts(self, layer: str) -> tuple[str, str]:
+        """The beginning of a name, which is empty outside of blocks, and the layer's role."""
+        name = LayerName.parse(layer)
+        if not name or not name.place.block:
+            return "", layer
+        stage = name.place.stage - 1 + self.first_stage
+        block = name.place.block - 1 + self.first_block
+        return self.block.format(stage=stage, block=block), name.role
+
+    def _named(self, role: str) -> str:
+        if not self.is_own:
+            role = KINDS.sub(lambda found: KIND_ELSEWHERE[found[0]], role)
+        return self.layers.get(role, role)
+
+    def _end(self, role: str, variable: str) -> str:
+        """The end of the name of a weight in a block, or its whole name."""
+        name = self._named(role)
+        return name if role in self.bare else self.layout.tensor(name, variable)
+
+    def _block_of(self, tensor: str) -> Place | None:
+        if not (found := re.match(self._any_block, tensor)):
+            return None
+        stage = int(found["stage"]) + 1 - self.first_stage
+        return Place("stage", stage, int(found["block"]) + 1 - self.first_block)
+
+    @cached_property
+    def _any_block(self) -> str:
+        """The pattern of `block`."""
+        numbers = {name: rf"(?P<{name}>\d+)" for name in ("stage", "block")}
+        return re.sub(r"\\{(\w+)\\}", lambda of: numbers[of[1]], re.escape(self.block))
+
+    @cached_property
+    def _stem(self) -> dict[str, bool]:
+        """The first parts of the names in stems, and whether they are of the pool."""
+        names = {weight: LayerName.parse(weight[0]) for weight in known_weights()[1]}
+        return {
+            self.tensor(weight).partition(self.layout.separator)[0]: name.role.startswith("pool")
+            for weight, name in names.items()
+            if name and name.place == STEM
+        }
+
+    @cached_property
+    def _tensors(self) -> re.Pattern[str]:
+        """The pattern of all tensor names, with the shortest possible prefix."""
+        in_block, others = (
+            "|".join(map(re.escape, sorted({self._end(*weight) for weight in weights})))
+            for weights in known_weights()
+        )
+        own_name = rf"(?P<in_block>{self._any_block}(?:{in_block}))|{others}"
+        return re.compile(rf"(?P<prefix>.*?)(?:{own_name})", re.DOTALL)
 
 
 # The first convolution, by stem; the second pair is of networks with standardised kernels.

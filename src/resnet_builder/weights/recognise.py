@@ -1,18 +1,26 @@
-"""The origin of a checkpoint, recognised by its names. Does not import Keras."""
+"""The origin of a checkpoint, recognised by its names."""
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 
 from ..common.checks import shortened
 from ..files.checkpoint import Checkpoint
 from ..files.keras_hub import CONFIG_FILE
-from ..plan.network import Plan
-from .expected import ExpectedWeights, expected_weights
-from .naming import CLASSIFIER, FIRST_CONVS, TensorShape, WeightName, is_known
-from .origins import ORIGINS, OWN, Origin, is_never_weight
+from .expected import ExpectedWeights
+from .naming import (
+    CLASSIFIER,
+    CLASSIFIER_KERNEL,
+    FIRST_CONVS,
+    KERAS,
+    Origin,
+    TensorShape,
+    WeightName,
+    is_known,
+)
+from .origins import ARTICLE, BY_CONNECTIONS, DETECTOR, ORIGINS, is_never_weight
 
 # An origin is recognised if it explains this fraction of the checkpoint's names, or if this
 # fraction of the network's weights is in the checkpoint under its names.
@@ -32,6 +40,7 @@ class Recognised:
     """A checkpoint under its origin's names.
 
     Attributes:
+        source: the checkpoint as it was given.
         checkpoint: the network's tensors, without the prefix.
         origin: the library that the names are from.
         prefix: prefix of the network's names in the file.
@@ -40,12 +49,41 @@ class Recognised:
         unknown: why the names are of no known origin, if the layers' connections have to be used.
     """
 
+    source: Checkpoint
     checkpoint: Checkpoint
     origin: Origin
     prefix: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
     beside: Mapping[str, TensorShape] = field(default_factory=dict)
     unknown: str = ""
+
+    def shape(self, weight: WeightName) -> TensorShape | None:
+        """The shape of a weight's tensor in Keras's order of axes; None if there is no tensor."""
+        shape = self.checkpoint.shapes.get(self.origin.tensor(weight))
+        return None if shape is None else self.origin.layout.keras_shape(weight, shape)
+
+    @property
+    def classes(self) -> int | None:
+        """The number of classes; None if the checkpoint does not show it."""
+        kernels = self._of_rank(2) if self.unknown else [self.shape(CLASSIFIER_KERNEL)]
+        return kernels[-1][-1] if kernels and kernels[-1] else None
+
+    @property
+    def channels(self) -> int | None:
+        """The number of input channels; None if the checkpoint does not show it."""
+        stems = (self.shape((stem, "kernel")) for stem in FIRST_CONVS)
+        kernels = self._of_rank(4) if self.unknown else list(filter(None, stems))
+        return kernels[0][2] if kernels else None
+
+    def _of_rank(self, rank: int) -> list[TensorShape]:
+        """The shapes of the kernels of that rank, in the order of the layers."""
+        return [shape for shape in self.checkpoint.shapes.values() if len(shape) == rank]
+
+    @property
+    def is_frozen_detector(self) -> bool:
+        """Whether it is a detector of torchvision whose batch norms do not count their batches."""
+        counts = any(name.endswith(".num_batches_tracked") for name in self.checkpoint.shapes)
+        return DETECTOR.fullmatch(self.prefix) is not None and not counts
 
 
 def recognise(
@@ -69,45 +107,39 @@ def recognise(
     if not checkpoint.shapes:
         raise ValueError(f"cannot load {checkpoint.name}: it has no tensors, or all are skipped")
     if is_by_order(checkpoint) and not checkpoint.settings:
-        return _original(checkpoint, expected)
+        return _by_order(checkpoint, expected)
     in_file = named_by_number(checkpoint.shapes, expected.shapes)
     shapes = {name: checkpoint.shapes[old] for name, old in in_file.items()}
     tensors = [name for name in shapes if not is_never_weight(name)]
     unknown = [weight for weight in expected.shapes if not is_known(weight)]
-    fits = [_fit(origin, tensors, unknown) for origin in ORIGINS]
+    fits = [_fit(origin, tensors, unknown) for origin in ORIGINS if origin.has_names]
     best = max(fits, key=lambda fit: fit.explained)
     if max(best.explained, _present(best, shapes, expected)) < ENOUGH:
         problem = _of_no_origin(checkpoint)
         if not checkpoint.settings:
             raise ValueError(f"cannot load {checkpoint.name}: {problem}")
-        return Recognised(checkpoint, BY_CONNECTIONS, unknown=problem)
+        return Recognised(checkpoint, checkpoint, BY_CONNECTIONS, unknown=problem)
     if len(best.networks) > 1:
         problem = _of_several(best, shapes, expected)
         raise ValueError(f"cannot load {checkpoint.name}: {problem}")
-    names = {
-        name.removeprefix(best.prefix): name for name in tensors if name.startswith(best.prefix)
-    }
-    names |= {name: name for name in tensors if name in best.others}
-    for name in given & shapes.keys():
-        place = best.origin.place(name)
+    inside = _names_inside(best, tensors, given & shapes.keys())
+    names = {name: in_file[old] for name, old in inside.items()}
+    others = shapes.keys() - set(inside.values())
+    beside = {in_file[name]: shape for name, shape in shapes.items() if name in others}
+    own = checkpoint.renamed(names)
+    return Recognised(checkpoint, own, best.origin, best.prefix, names, beside)
+
+
+def _names_inside(fit: "_Fit", tensors: Iterable[str], given: Iterable[str]) -> dict[str, str]:
+    """The names of a network's tensors without its prefix, and with it."""
+    prefix = fit.prefix
+    names = {name.removeprefix(prefix): name for name in tensors if name.startswith(prefix)}
+    names |= {name: name for name in tensors if name in fit.others}
+    for name in given:
+        place = fit.origin.place(name)
         if place and not place.prefix:
             names.setdefault(name, name)
-    inside = set(names.values())
-    names = {name: in_file[old] for name, old in names.items()}
-    beside = {in_file[name]: shape for name, shape in shapes.items() if name not in inside}
-    return Recognised(checkpoint.renamed(names), best.origin, best.prefix, names, beside)
-
-
-def _original(checkpoint: Checkpoint, expected: ExpectedWeights) -> Recognised:
-    if not expected.is_original:
-        raise ValueError(
-            f"cannot load {checkpoint.name}: its layers have the names that Keras gives, and it "
-            "does not say what they compute; by their order alone, only the networks of "
-            "ResnetBuilder.build are loaded. Save the whole model where it was made, "
-            "model.save('net.keras'), and load that"
-        )
-    names = named_by_order(checkpoint, expected.shapes)
-    return Recognised(checkpoint.renamed(names), ARTICLE, names=names)
+    return names
 
 
 @dataclass(frozen=True)
@@ -166,7 +198,7 @@ def _of_no_origin(checkpoint: Checkpoint) -> str:
                 "Give load_weights(..., rename=) a function from them to torchvision's names: "
                 "docs/howto/checkpoints.md has it"
             )
-    known = "; ".join(origin.name for origin in (*ORIGINS, ARTICLE))
+    known = "; ".join(origin.name for origin in ORIGINS)
     return (
         f"its names are not of a known origin. It has {some}, ...; the known origins are: {known}. "
         "If it is one of them but for its names, give load_weights(..., rename=) a dict, such as "
@@ -240,15 +272,9 @@ def _all_but(kept: str, fit: _Fit, shapes: Mapping[str, TensorShape]) -> list[st
     return patterns
 
 
-NAMED_BY_KERAS = re.compile(r"(conv2d|batch_normalization|dense)(_\d+)?/\w+")
+# Layers without names of their own --------------------------------------------------------------
 
-ARTICLE, BY_CONNECTIONS = (
-    replace(OWN, name=name)
-    for name in (
-        "raghakot's keras-resnet, by the order of its layers",
-        "a network of Keras, by the connections of its layers",
-    )
-)
+NAMED_BY_KERAS = re.compile(r"(conv2d|batch_normalization|dense)(_\d+)?/\w+")
 
 
 def is_by_order(checkpoint: Checkpoint) -> bool:
@@ -256,40 +282,44 @@ def is_by_order(checkpoint: Checkpoint) -> bool:
     return checkpoint.in_order and all(map(NAMED_BY_KERAS.fullmatch, checkpoint.shapes))
 
 
-def named_by_order(checkpoint: Checkpoint, weights: Iterable[WeightName]) -> dict[str, str]:
-    """The network's names, which are in the order of its layers, and the checkpoint's.
-
-    Raises:
-        ValueError: the numbers of layers differ.
-    """
-    layers = list(dict.fromkeys(layer for layer, _ in weights))
-    given = list(dict.fromkeys(name.rpartition("/")[0] for name in checkpoint.shapes))
+def _by_order(checkpoint: Checkpoint, expected: ExpectedWeights) -> Recognised:
+    """A checkpoint of the article's code, whose layers are in the order of the network's."""
+    if not expected.is_original:
+        raise ValueError(
+            f"cannot load {checkpoint.name}: its layers have the names that Keras gives, and it "
+            "does not say what they compute; by their order alone, only the networks of "
+            "ResnetBuilder.build are loaded. Save the whole model where it was made, "
+            "model.save('net.keras'), and load that"
+        )
+    layers = list(dict.fromkeys(layer for layer, _ in expected.shapes))
+    given = list(shapes_by_layer(checkpoint.shapes))
     if len(layers) != len(given):
         raise ValueError(
             f"cannot load {checkpoint.name}: {len(given)} of its layers have weights, and "
             f"{len(layers)} of the network's"
         )
     layer_here = dict(zip(given, layers, strict=True))
-    names = {}
-    for tensor in checkpoint.shapes:
-        layer, _, variable = tensor.rpartition("/")
-        names[f"{layer_here[layer]}/{variable}"] = tensor
-    return names
+    weights = {tensor: KERAS.split(tensor) for tensor in checkpoint.shapes}
+    names = {
+        KERAS.tensor(layer_here[layer], variable): tensor
+        for tensor, (layer, variable) in weights.items()
+    }
+    return Recognised(checkpoint, checkpoint.renamed(names), ARTICLE, names=names)
 
 
 def named_by_number(
     tensors: Mapping[str, TensorShape], weights: Mapping[WeightName, TensorShape]
 ) -> dict[str, str]:
     """Names of variables for their numbers, where the network has a layer of that name."""
-    here = shapes_by_layer({"/".join(weight): shape for weight, shape in weights.items()})
+    here = shapes_by_layer({KERAS.tensor(*weight): shape for weight, shape in weights.items()})
     given = shapes_by_layer(tensors)
     names = {}
     for tensor in tensors:
-        layer, _, variable = tensor.rpartition("/")
+        layer, variable = KERAS.split(tensor)
         own = next((list(here[name]) for name in _ends(layer) if name in here), [])
         if own and list(given[layer]) == [str(number) for number in range(len(own))]:
             variable = own[int(variable)]
-        names[f"{layer}/{variable}" if layer else variable] = tensor
+        names[KERAS.tensor(layer, variable) if layer else variable] = tensor
     return names
 
 
@@ -303,39 +333,6 @@ def shapes_by_layer(shapes: Mapping[str, TensorShape]) -> dict[str, dict[str, Te
     """The shapes of each layer's variables, from names such as `layer/variable`."""
     layers: dict[str, dict[str, TensorShape]] = {}
     for name, shape in shapes.items():
-        layer, _, variable = name.rpartition("/")
+        layer, variable = KERAS.split(name)
         layers.setdefault(layer, {})[variable] = shape
     return layers
-
-
-@dataclass(frozen=True)
-class Contents:
-    """The numbers of classes and of input channels of a checkpoint; None if it does not show."""
-
-    classes: int | None
-    channels: int | None
-
-
-def contents(checkpoint: Checkpoint, plan: Plan) -> Contents:
-    """Read the numbers from the shapes of the classifier and of the first convolution.
-
-    Args:
-        plan: the network that the checkpoint is of, with any classes and channels.
-
-    Raises:
-        ValueError: the checkpoint is not recognised, as in `load_weights`.
-    """
-    found = recognise(checkpoint, expected_weights(plan))
-    shapes, origin = found.checkpoint.shapes, found.origin
-    if origin is BY_CONNECTIONS:  # whose first convolution and last dense layer are the network's
-        dense, convs = ([s for s in shapes.values() if len(s) == rank] for rank in (2, 4))
-        return Contents(dense[-1][1] if dense else None, convs[0][2] if convs else None)
-    kernels = {
-        layer: origin.layout.keras_shape(kernel, shapes[tensor])
-        for layer in (*FIRST_CONVS, CLASSIFIER)
-        if (tensor := origin.tensor(kernel := (layer, "kernel"))) in shapes
-    }
-    channels = (kernels[stem][2] for stem in FIRST_CONVS if stem in kernels)
-    return Contents(
-        kernels[CLASSIFIER][-1] if CLASSIFIER in kernels else None, next(channels, None)
-    )

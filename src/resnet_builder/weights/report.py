@@ -1,10 +1,17 @@
-"""The result of loading a checkpoint. Does not import Keras."""
+"""What was loaded of a checkpoint, or why it does not fit and what would, in words."""
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from ..common.checks import shortened
+from ..plan.network import Head, make_plan
+from ..presets.networks import PRESETS
+from .expected import ExpectedWeights, expected_weights
+from .match import Match, Problem, match
+from .naming import CLASSIFIER, CLASSIFIER_KERNEL
+from .recognise import Recognised
 
 # Maximum number of lines about one kind of tensors in a message.
 LISTED = 20
@@ -78,3 +85,118 @@ def _group(name: str, prefix: str) -> str:
 
 def _tensors(count: int) -> str:
     return f"{count} tensor" + "s" * (count != 1)
+
+
+# Refusals ---------------------------------------------------------------------------------------
+
+
+def refusal(
+    model_name: str,
+    found: Recognised,
+    expected: ExpectedWeights,
+    matched: Match,
+    adapt_argument: str,
+) -> str:
+    """List what does not fit, and what would.
+
+    Args:
+        adapt_argument: name of the caller's argument for `adapt`.
+    """
+    after = f", after {found.prefix!r}" if found.prefix else ""
+    names = f"named as in {found.origin.name}{after}"
+    lines = [f"cannot load {found.checkpoint.name} ({names}) into {model_name!r}:"]
+    adapted = match(found, expected, adapt=True)
+    # The settings tell nothing more where the weights are those of another network.
+    if adapted.problems:
+        problems = tuple(of for of in matched.problems if of.kind != "setting")
+        matched = replace(matched, problems=problems)
+    lines += _problem_lines(matched.problems)
+    if any(problem.kind == "setting" for problem in matched.problems):
+        lines.append(
+            "A dict of the arrays alone, or a .weights.h5, loads whatever the layers compute."
+        )
+    else:
+        lines += _what_would_fit(found, expected, matched, adapted, adapt_argument)
+    return "\n".join(lines)
+
+
+def _problem_lines(problems: Iterable[Problem]) -> Iterator[str]:
+    """A line for each problem, and the number of those of a kind beyond `LISTED`."""
+    of_kind: dict[str, list[str]] = {}
+    for kind, words in problems:
+        of_kind.setdefault(kind, []).append(f"{kind}: {shortened(words)}")
+    for kind, lines in of_kind.items():
+        yield from lines[:LISTED]
+        if len(lines) > LISTED:
+            yield f"{kind}: {len(lines) - LISTED} more"
+
+
+def _what_would_fit(
+    found: Recognised,
+    expected: ExpectedWeights,
+    matched: Match,
+    adapted: Match,
+    adapt_argument: str,
+) -> Iterator[str]:
+    body = {weight: of for weight, of in expected.shapes.items() if weight[0] != CLASSIFIER}
+    fits_without_classifier = not match(found, replace(expected, shapes=body), adapt=False).problems
+    if expected.has_classifier and found.checkpoint.without_head:
+        yield found.checkpoint.without_head
+    if not match(replace(found, beside={}), expected, adapt=False).problems:
+        yield "Without these tensors it fits: leave them out with load_weights(..., skip=)."
+    elif matched.classifiers and fits_without_classifier:
+        yield _rename(found, expected, matched)
+    elif not adapted.problems:
+        yield f"With {adapt_argument}=True it fits: {', '.join(adapted.adapted)}."
+        if adapted.left_random and fits_without_classifier:
+            yield "It fits the network without its classifier (include_top=False)."
+    else:
+        presets, adaptable = fitting_presets(found, include_top=expected.has_classifier)
+        if {of.kind for of in matched.problems} == {"strides"} and len(presets) != 1:
+            strides = found.origin.stride_in_3x3
+            yield f"It fits the network with stride_in_3x3={strides} in ResnetBuilder.from_preset."
+        elif presets:
+            yield f"It fits {' or '.join(presets)}."
+        elif adaptable:
+            yield f"With {adapt_argument}=True it fits {' or '.join(adaptable)}."
+
+
+def _rename(found: Recognised, expected: ExpectedWeights, matched: Match) -> str:
+    """How to name the layer that may be the classifier."""
+    classes = expected.shapes[CLASSIFIER_KERNEL][1]
+    same = [of for of in matched.classifiers if of.classes == classes] or matched.classifiers
+    name = found.prefix + found.origin.layer(CLASSIFIER)
+    calls = [
+        f"load_weights(model, ..., rename={{{of.layer!r}: {name!r}}})"
+        + (f" with classes={of.classes}" if of.classes != classes else "")
+        for of in same[:5]
+    ]
+    layers = " and ".join(repr(of.layer) for of in same[:5])
+    have = "has" if len(same) == 1 else "have"
+    return (
+        f"Its {layers} {have} the shape of a classifier: build the model, and {' or '.join(calls)}."
+    )
+
+
+def fitting_presets(found: Recognised, *, include_top: bool) -> tuple[list[str], list[str]]:
+    """The presets that a checkpoint fits, and those that it fits with `adapt`.
+
+    Only those with the checkpoint's number of blocks, which its names tell, are planned.
+    """
+    presets: list[str] = []
+    adaptable: list[str] = []
+    tensors = found.checkpoint.shapes
+    blocks = found.origin.repetitions(tensors)
+    for name, config in PRESETS.items():
+        if config.repetitions != blocks:
+            continue
+        plan = make_plan(config, Head(include_top=include_top))
+        body = (layer for layer in plan.layers if layer.name != CLASSIFIER)
+        weights = ((layer.name, variable) for layer in body for variable in layer.weights)
+        if all(found.origin.tensor(weight) in tensors for weight in weights):
+            expected = expected_weights(plan)
+            if not match(found, expected, adapt=False).problems:
+                presets.append(name)
+            elif not match(found, expected, adapt=True).problems:
+                adaptable.append(name)
+    return presets, adaptable

@@ -5,8 +5,7 @@ import numpy as np
 
 from ..files.checkpoint import Array, Checkpoint
 from .match import Assignment
-from .naming import FIRST_CONVS, is_standardized
-from .origins import Origin
+from .naming import FIRST_CONVS, Origin, is_standardized
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
