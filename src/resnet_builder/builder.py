@@ -22,7 +22,7 @@ from .config import (
 from .files.opening import opened
 from .model.assemble import assemble
 from .model.layers import Style
-from .model.record import BuildOptions, BuildRecord, PresetOptions, arguments_in, json_of, record
+from .model.record import BuildOptions, BuildRecord, PresetOptions, arguments_in, json_of, recorded
 from .plan.network import Head, Plan, Pooling, make_plan
 from .presets.resolve import Named, check_published, resolve
 from .weights.expected import expected_weights
@@ -155,10 +155,9 @@ class ResnetBuilder:
             if found and not network.classes and found.classes not in (None, plan.config.classes):
                 plan = make_plan(plan.config.replace(classes=found.classes), head, output_stride)
             model = assemble(plan, style, name, outputs, blank=found is not None)
-            record(model, _built_from(plan, head, style, name, outputs, output_stride))
             if found:
                 load_blank(model, plan, layer_prefix, found, adapt=adapt_weights)
-        return model
+        return recorded(model, _built_from(plan, head, style, name, outputs, output_stride))
 
     @staticmethod
     def from_config(

@@ -63,9 +63,10 @@ class BuildRecord:
 RECORDS: WeakKeyDictionary[Any, BuildRecord] = WeakKeyDictionary()
 
 
-def record(model: "keras.Model", built_from: BuildRecord) -> None:
+def recorded(model: "keras.Model", built_from: BuildRecord) -> "keras.Model":
     """Remember what a model and its layers were built from, as long as they live."""
     RECORDS.update(dict.fromkeys([model, *model.layers], built_from))
+    return model
 
 
 def build_record_of(model: Any) -> BuildRecord:

@@ -164,7 +164,7 @@ def find_published(source: str) -> PublishedWeights | None:
     if source not in PRESETS and (Path(source) / CONFIG).is_file():
         return _described(Path(source) / CONFIG, source)
     if "/" in source:
-        return read_repository(source) if is_repository(source) else None
+        return _repository(source) if is_repository(source) else None
     preset, dot, _ = source.partition(".")
     if dot and (known := [row.name for row in published() if row.preset == preset]):
         where = f"{INTERFACE.get().weights_of(preset)} lists them all"
@@ -172,25 +172,16 @@ def find_published(source: str) -> PublishedWeights | None:
     return None
 
 
-def read_repository(repository: str) -> PublishedWeights:
-    """Return what the `config.json` of a repository says about its checkpoint.
-
-    Args:
-        repository: name of the repository, optionally with `@` and a revision.
-
-    Raises:
-        ValueError: the file is not timm's.
-        OSError, ImportError: as in `download`.
-    """
+def _repository(name: str) -> PublishedWeights:
     try:
-        file = download(repository, [CONFIG])
+        file = download(name, [CONFIG])
     except ConnectionError as error:
         raise ConnectionError(
-            f"{repository!r} is not in {INTERFACE.get().weights}, and its {CONFIG}, which names "
-            "its network, is not in the cache and cannot be downloaded: give a preset's name, and "
-            "a file as weights"
+            f"{name!r} is not in {INTERFACE.get().weights}, and its {CONFIG}, which names its "
+            "network, is not in the cache and cannot be downloaded: give a preset's name, and a "
+            "file as weights"
         ) from error
-    return _described(file, repository)
+    return _described(file, name)
 
 
 def _described(file: Path, repository: str) -> PublishedWeights:

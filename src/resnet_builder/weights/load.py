@@ -21,7 +21,7 @@ from ..model.locate import networks_of
 from ..model.record import RECORDS
 from ..plan.names import LayerName
 from ..plan.network import Plan
-from .expected import ExpectedWeights, LayerFacts, expected_of, expected_weights, is_original
+from .expected import ExpectedWeights, LayerFacts, expected_weights, is_original
 from .graphs import Weights, by_connections, by_names, with_settings
 from .match import Match, Problem, match
 from .naming import KERAS
@@ -187,7 +187,11 @@ class Target:
     @cached_property
     def weights(self) -> Weights:
         """The variables and their layers."""
-        return _weights_of(self.model, self.prefix)
+        return {
+            (_own_name(layer, self.prefix), _variable_name(variable, layer)): (variable, layer)
+            for layer in self.model.layers
+            for variable in layer.weights
+        }
 
 
 def _target_of(model: keras.Model) -> Target:
@@ -202,29 +206,22 @@ def _target_of(model: keras.Model) -> Target:
     prefix = networks[0].prefix
     graph = model_graph(model)
     names = [_own_name(node.layer, prefix) for node in graph]
+    inputs: dict[str, list[str]] = {name: [] for name in names}
+    for name, node in zip(names, graph, strict=True):
+        inputs[name] += [names[source] for source in node.inputs]
     layers = [
         LayerFacts(
-            name,
-            [names[source] for source in node.inputs],
-            strides=getattr(node.layer, "strides", None) if node.layer.weights else None,
-            is_norm=isinstance(node.layer, keras.layers.BatchNormalization),
+            name := _own_name(layer, prefix),
+            inputs[name],
+            {_variable_name(of, layer): tuple(of.shape) for of in layer.weights},
+            strides=getattr(layer, "strides", None) if layer.weights else None,
+            is_norm=isinstance(layer, keras.layers.BatchNormalization),
         )
-        for name, node in zip(names, graph, strict=True)
+        for layer in model.layers
     ]
-    shapes = {
-        name: tuple(variable.shape) for name, (variable, _) in _weights_of(model, prefix).items()
-    }
     record = RECORDS.get(model)
     is_article = record is not None and is_original(record.config)
-    return Target(model, prefix, expected_of(shapes, layers, is_original=is_article))
-
-
-def _weights_of(model: keras.Model, prefix: str) -> Weights:
-    return {
-        (_own_name(layer, prefix), _variable_name(variable, layer)): (variable, layer)
-        for layer in model.layers
-        for variable in layer.weights
-    }
+    return Target(model, prefix, ExpectedWeights(layers, is_article))
 
 
 def _variable_name(variable: Any, layer: Any) -> str:

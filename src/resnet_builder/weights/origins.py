@@ -4,9 +4,8 @@ To add an origin, add a row to `ORIGINS`.
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 from .naming import KERAS, MOST_SPLITS, TORCH, Origin
 
@@ -75,12 +74,20 @@ _KERAS_V2 = _KERAS | {"bn2": "1_bn", "bn3": "2_bn", "head_bn": "post_bn"}
 _NUM_BATCHES = r".*\.num_batches_tracked"
 
 
-def _torch(name: str, layers: Mapping[str, str], **differences: Any) -> Origin:
-    """An origin with the names of torchvision's blocks."""
-    common: dict[str, Any] = {"ignored": _NUM_BATCHES, "first_block": 0}
-    block = "layer{stage}.{block}."
-    return Origin(name=name, layout=TORCH, block=block, layers=layers, **common | differences)
-
+_torch = partial(
+    Origin, layout=TORCH, block="layer{stage}.{block}.", first_block=0, ignored=_NUM_BATCHES
+)
+_keras_applications = partial(
+    Origin, layout=KERAS, block="conv{stage}_block{block}_", first_stage=2, epsilon=1.001e-5
+)
+_keras_hub = partial(
+    Origin,
+    layout=KERAS,
+    block="stack{stage}_block{block}_",
+    first_stage=0,
+    first_block=0,
+    ignored="normalization/.*",
+)
 
 OWN = Origin(
     name="resnet_builder",
@@ -101,16 +108,16 @@ BY_CONNECTIONS = replace(
 # that of networks whose layers have only the names that Keras gives.
 ORIGINS = (
     # torchvision models/resnet.py; timm models/resnet.py, resnest.py and res2net.py.
-    _torch("torchvision's or timm's ResNet", _TORCH),
+    _torch(name="torchvision's or timm's ResNet", layers=_TORCH),
     # timm models/resnet.py, downsample_avg.
-    _torch("timm's ResNet-D", _TORCH_D),
+    _torch(name="timm's ResNet-D", layers=_TORCH_D),
     # timm models/sknet.py.
-    _torch("timm's SKNet", _TORCH | _SELECTIVE_KERNELS),
-    _torch("timm's SKNet-D", _TORCH_D | _SELECTIVE_KERNELS),
+    _torch(name="timm's SKNet", layers=_TORCH | _SELECTIVE_KERNELS),
+    _torch(name="timm's SKNet-D", layers=_TORCH_D | _SELECTIVE_KERNELS),
     # timm models/senet.py. Bottlenecks stride in their 3x3 convolution if it has groups.
     _torch(
-        "timm's legacy SENet",
-        _TORCH | _LEGACY_SENET,
+        name="timm's legacy SENet",
+        layers=_TORCH | _LEGACY_SENET,
         stride_in_3x3=None,
         pads_stem_pool=True,
     ),
@@ -143,43 +150,14 @@ ORIGINS = (
         ),
     ),
     # keras.applications: keras/src/applications/resnet.py.
-    Origin(
-        name="keras.applications' ResNet",
-        layout=KERAS,
-        block="conv{stage}_block{block}_",
-        first_stage=2,
-        layers=_KERAS_V1,
-        epsilon=1.001e-5,
-        stride_in_3x3=False,
-    ),
+    _keras_applications(name="keras.applications' ResNet", layers=_KERAS_V1, stride_in_3x3=False),
     # The same file; in its stack_residual_blocks_v2 the last block of a stage strides.
-    Origin(
-        name="keras.applications' ResNetV2",
-        layout=KERAS,
-        block="conv{stage}_block{block}_",
-        first_stage=2,
-        layers=_KERAS_V2 | {"bn1": "preact_bn"},
-        epsilon=1.001e-5,
+    _keras_applications(
+        name="keras.applications' ResNetV2", layers=_KERAS_V2 | {"bn1": "preact_bn"}
     ),
     # keras-hub 0.32: keras_hub/src/models/resnet/resnet_backbone.py.
-    Origin(
-        name="keras-hub's ResNet",
-        layout=KERAS,
-        block="stack{stage}_block{block}_",
-        first_stage=0,
-        first_block=0,
-        layers=_KERAS_V1,
-        ignored="normalization/.*",
-    ),
-    Origin(
-        name="keras-hub's ResNetV2",
-        layout=KERAS,
-        block="stack{stage}_block{block}_",
-        first_stage=0,
-        first_block=0,
-        layers=_KERAS_V2 | {"bn1": "pre_activation_bn"},
-        ignored="normalization/.*",
-    ),
+    _keras_hub(name="keras-hub's ResNet", layers=_KERAS_V1),
+    _keras_hub(name="keras-hub's ResNetV2", layers=_KERAS_V2 | {"bn1": "pre_activation_bn"}),
     OWN,
     ARTICLE,
 )

@@ -138,8 +138,7 @@ def _what_would_fit(
     adapted: Match,
     adapt_argument: str,
 ) -> Iterator[str]:
-    body = {weight: of for weight, of in expected.shapes.items() if weight[0] != CLASSIFIER}
-    fits_without_classifier = not match(found, replace(expected, shapes=body), adapt=False).problems
+    fits_without_classifier = not match(found, expected.body, adapt=False).problems
     if expected.has_classifier and found.checkpoint.without_head:
         yield found.checkpoint.without_head
     if not match(replace(found, beside={}), expected, adapt=False).problems:
