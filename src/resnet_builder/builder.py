@@ -27,8 +27,9 @@ from .plan.network import Head, Plan, Pooling, make_plan
 from .presets.resolve import Named, check_published, resolve
 from .weights.expected import expected_weights
 from .weights.load import load_blank
+from .weights.match import Recognised
 from .weights.naming import CLASSIFIER
-from .weights.recognise import Recognised, recognise
+from .weights.recognise import recognise
 
 
 class ResnetBuilder:
@@ -331,18 +332,21 @@ class ResnetBuilder:
 # The article's arguments ------------------------------------------------------------------------
 
 
-def _article_preset(depth: int, input_shape: Any, num_outputs: Any, options: Any) -> keras.Model:
+def _article_preset(
+    depth: int, input_shape: Sequence[int | None], num_outputs: int, options: PresetOptions
+) -> keras.Model:
     call = f"build_resnet_{depth}({{}}, {{}})"
     return _article_network(f"keras_resnet{depth}", input_shape, num_outputs, options, call)
 
 
 def _article_network(
     preset: str | ResnetConfig,
-    input_shape: Any,
-    num_outputs: Any,
-    options: Any,
+    input_shape: Sequence[int | None],
+    num_outputs: int,
+    options: BuildOptions,
     call: str,
 ) -> keras.Model:
+    """Build a network of the article's arguments; `call` is the call of them, for messages."""
     if "classes" in options:
         raise TypeError("classes is given twice: as num_outputs and as an option")
     num_outputs = positive_int(num_outputs, "num_outputs")

@@ -11,9 +11,10 @@ from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, load_weights
 from resnet_builder.files.checkpoint import Checkpoint
 from resnet_builder.plan.network import make_plan
 from resnet_builder.weights.expected import ExpectedWeights, expected_weights
+from resnet_builder.weights.match import Recognised
 from resnet_builder.weights.naming import Origin, is_known
 from resnet_builder.weights.origins import ARTICLE, ORIGINS
-from resnet_builder.weights.recognise import Recognised, recognise
+from resnet_builder.weights.recognise import recognise
 
 from .checkpoint_recipe import KERAS_HUB, NETWORKS, Array, description
 

@@ -37,7 +37,7 @@ class Named:
     options: Mapping[str, Any] = field(default_factory=dict)
     source: str | None = None
     classes: int | None = None
-    weights: Any = None
+    weights: object = None
     is_recommended: bool = False
 
     @property
@@ -55,7 +55,7 @@ def resolve(
     input_shape: Any = None,
     classes: int | None = None,
     *,
-    weights: Any = None,
+    weights: object = None,
     data_format: str = "channels_last",
     corrected_call: Callable[[tuple[int | None, ...]], str] | None = _corrected,
     **changes: Any,

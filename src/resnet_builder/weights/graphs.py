@@ -9,10 +9,10 @@ from typing import Any
 import keras
 
 from ..files.described_graph import DescribedGraph, is_own_layer, settings_of
-from .match import Match, Problem
+from .match import Match, Problem, Recognised
 from .naming import WeightName
 from .origins import BY_CONNECTIONS
-from .recognise import Recognised, shapes_by_layer
+from .recognise import shapes_by_layer
 from .settings import Comparison
 
 # Variables and their layers by name without the `layer_prefix`.

@@ -23,9 +23,9 @@ from ..plan.names import LayerName
 from ..plan.network import Plan
 from .expected import ExpectedWeights, LayerFacts, expected_weights, is_original
 from .graphs import Weights, by_connections, by_names, with_settings
-from .match import Match, Problem, match
+from .match import Match, Problem, Recognised, match
 from .naming import KERAS
-from .recognise import Recognised, recognise
+from .recognise import recognise
 from .report import WeightsReport, refusal
 from .settings import Comparison
 from .tensors import to_weight

@@ -1,13 +1,64 @@
 """The matching of a checkpoint's tensors and a network's weights."""
 
 from collections.abc import Collection, Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ..files.checkpoint import Checkpoint
 from .expected import ExpectedWeights
-from .naming import CLASSIFIER, CLASSIFIER_KERNEL, FIRST_CONVS, TensorShape, WeightName
-from .origins import is_never_weight
-from .recognise import Recognised
+from .naming import CLASSIFIER, CLASSIFIER_KERNEL, FIRST_CONVS, Origin, TensorShape, WeightName
+from .origins import DETECTOR, is_never_weight
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """A checkpoint under its origin's names.
+
+    Attributes:
+        source: the checkpoint as it was given.
+        checkpoint: the network's tensors, without the prefix.
+        origin: the library that the names are from.
+        prefix: prefix of the network's names in the file.
+        names: names of the network's tensors, and those in the file.
+        beside: names and shapes of the file's other tensors.
+        unknown: why the names are of no known origin, if the layers' connections have to be used.
+    """
+
+    source: Checkpoint
+    checkpoint: Checkpoint
+    origin: Origin
+    prefix: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+    beside: Mapping[str, TensorShape] = field(default_factory=dict)
+    unknown: str = ""
+
+    def shape(self, weight: WeightName) -> TensorShape | None:
+        """The shape of a weight's tensor in Keras's order of axes; None if there is no tensor."""
+        shape = self.checkpoint.shapes.get(self.origin.tensor(weight))
+        return None if shape is None else self.origin.layout.keras_shape(weight, shape)
+
+    @property
+    def classes(self) -> int | None:
+        """The number of classes; None if the checkpoint does not show it."""
+        kernels = self._of_rank(2) if self.unknown else [self.shape(CLASSIFIER_KERNEL)]
+        return kernels[-1][-1] if kernels and kernels[-1] else None
+
+    @property
+    def channels(self) -> int | None:
+        """The number of input channels; None if the checkpoint does not show it."""
+        stems = (self.shape((stem, "kernel")) for stem in FIRST_CONVS)
+        kernels = self._of_rank(4) if self.unknown else list(filter(None, stems))
+        return kernels[0][2] if kernels else None
+
+    def _of_rank(self, rank: int) -> list[TensorShape]:
+        """The shapes of the kernels of that rank, in the order of the layers."""
+        return [shape for shape in self.checkpoint.shapes.values() if len(shape) == rank]
+
+    @property
+    def is_frozen_detector(self) -> bool:
+        """Whether it is a detector of torchvision whose batch norms do not count their batches."""
+        counts = any(name.endswith(".num_batches_tracked") for name in self.checkpoint.shapes)
+        return DETECTOR.fullmatch(self.prefix) is not None and not counts
 
 
 @dataclass(frozen=True)

@@ -3,24 +3,16 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 
 from ..common.checks import shortened
 from ..files.checkpoint import Checkpoint
 from ..files.keras_hub import CONFIG_FILE
 from .expected import ExpectedWeights
-from .naming import (
-    CLASSIFIER,
-    CLASSIFIER_KERNEL,
-    FIRST_CONVS,
-    KERAS,
-    Origin,
-    TensorShape,
-    WeightName,
-    is_known,
-)
-from .origins import ARTICLE, BY_CONNECTIONS, DETECTOR, ORIGINS, is_never_weight
+from .match import Recognised, match
+from .naming import KERAS, Origin, TensorShape, WeightName, is_known
+from .origins import ARTICLE, BY_CONNECTIONS, ORIGINS, is_never_weight
 
 # An origin is recognised if it explains this fraction of the checkpoint's names, or if this
 # fraction of the network's weights is in the checkpoint under its names.
@@ -33,57 +25,6 @@ ANOTHER_NETWORK = 0.1
 NOT_READ = (
     (r"(.*\.)?encoder\.stages\.\d+\.layers\.\d+\..*convolution\.weight", "transformers' ResNet"),
 )
-
-
-@dataclass(frozen=True)
-class Recognised:
-    """A checkpoint under its origin's names.
-
-    Attributes:
-        source: the checkpoint as it was given.
-        checkpoint: the network's tensors, without the prefix.
-        origin: the library that the names are from.
-        prefix: prefix of the network's names in the file.
-        names: names of the network's tensors, and those in the file.
-        beside: names and shapes of the file's other tensors.
-        unknown: why the names are of no known origin, if the layers' connections have to be used.
-    """
-
-    source: Checkpoint
-    checkpoint: Checkpoint
-    origin: Origin
-    prefix: str = ""
-    names: Mapping[str, str] = field(default_factory=dict)
-    beside: Mapping[str, TensorShape] = field(default_factory=dict)
-    unknown: str = ""
-
-    def shape(self, weight: WeightName) -> TensorShape | None:
-        """The shape of a weight's tensor in Keras's order of axes; None if there is no tensor."""
-        shape = self.checkpoint.shapes.get(self.origin.tensor(weight))
-        return None if shape is None else self.origin.layout.keras_shape(weight, shape)
-
-    @property
-    def classes(self) -> int | None:
-        """The number of classes; None if the checkpoint does not show it."""
-        kernels = self._of_rank(2) if self.unknown else [self.shape(CLASSIFIER_KERNEL)]
-        return kernels[-1][-1] if kernels and kernels[-1] else None
-
-    @property
-    def channels(self) -> int | None:
-        """The number of input channels; None if the checkpoint does not show it."""
-        stems = (self.shape((stem, "kernel")) for stem in FIRST_CONVS)
-        kernels = self._of_rank(4) if self.unknown else list(filter(None, stems))
-        return kernels[0][2] if kernels else None
-
-    def _of_rank(self, rank: int) -> list[TensorShape]:
-        """The shapes of the kernels of that rank, in the order of the layers."""
-        return [shape for shape in self.checkpoint.shapes.values() if len(shape) == rank]
-
-    @property
-    def is_frozen_detector(self) -> bool:
-        """Whether it is a detector of torchvision whose batch norms do not count their batches."""
-        counts = any(name.endswith(".num_batches_tracked") for name in self.checkpoint.shapes)
-        return DETECTOR.fullmatch(self.prefix) is not None and not counts
 
 
 def recognise(
@@ -109,37 +50,40 @@ def recognise(
     if is_by_order(checkpoint) and not checkpoint.settings:
         return _by_order(checkpoint, expected)
     in_file = named_by_number(checkpoint.shapes, expected.shapes)
-    shapes = {name: checkpoint.shapes[old] for name, old in in_file.items()}
-    tensors = [name for name in shapes if not is_never_weight(name)]
+    tensors = [name for name in in_file if not is_never_weight(name)]
     unknown = [weight for weight in expected.shapes if not is_known(weight)]
     fits = [_fit(origin, tensors, unknown) for origin in ORIGINS if origin.has_names]
     best = max(fits, key=lambda fit: fit.explained)
-    if max(best.explained, _present(best, shapes, expected)) < ENOUGH:
+    if max(best.explained, _present(best, in_file.keys(), expected)) < ENOUGH:
         problem = _of_no_origin(checkpoint)
         if not checkpoint.settings:
             raise ValueError(f"cannot load {checkpoint.name}: {problem}")
         return Recognised(checkpoint, checkpoint, BY_CONNECTIONS, unknown=problem)
     if len(best.networks) > 1:
-        problem = _of_several(best, shapes, expected)
+        problem = _of_several(checkpoint, in_file, best, expected)
         raise ValueError(f"cannot load {checkpoint.name}: {problem}")
-    inside = _names_inside(best, tensors, given & shapes.keys())
-    names = {name: in_file[old] for name, old in inside.items()}
-    others = shapes.keys() - set(inside.values())
-    beside = {in_file[name]: shape for name, shape in shapes.items() if name in others}
-    own = checkpoint.renamed(names)
-    return Recognised(checkpoint, own, best.origin, best.prefix, names, beside)
+    return _under(best.prefix, checkpoint, in_file, best, given & in_file.keys())
 
 
-def _names_inside(fit: "_Fit", tensors: Iterable[str], given: Iterable[str]) -> dict[str, str]:
-    """The names of a network's tensors without its prefix, and with it."""
-    prefix = fit.prefix
-    names = {name.removeprefix(prefix): name for name in tensors if name.startswith(prefix)}
-    names |= {name: name for name in tensors if name in fit.others}
+def _under(
+    prefix: str,
+    checkpoint: Checkpoint,
+    in_file: Mapping[str, str],
+    fit: "_Fit",
+    given: Iterable[str] = (),
+) -> Recognised:
+    """A checkpoint as that of the network whose names have a prefix."""
+    tensors = [name for name in in_file if not is_never_weight(name)]
+    inside = {name.removeprefix(prefix): name for name in tensors if name.startswith(prefix)}
+    inside |= {name: name for name in tensors if name in fit.others}
     for name in given:
         place = fit.origin.place(name)
         if place and not place.prefix:
-            names.setdefault(name, name)
-    return names
+            inside.setdefault(name, name)
+    names = {name: in_file[old] for name, old in inside.items()}
+    others = set(in_file.values()) - set(names.values())
+    beside = {name: shape for name, shape in checkpoint.shapes.items() if name in others}
+    return Recognised(checkpoint, checkpoint.renamed(names), fit.origin, prefix, names, beside)
 
 
 @dataclass(frozen=True)
@@ -181,12 +125,12 @@ def _networks(in_blocks: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(prefix for prefix, count in in_blocks.items() if count >= least)
 
 
-def _present(fit: _Fit, shapes: Mapping[str, TensorShape], expected: ExpectedWeights) -> float:
+def _present(fit: _Fit, tensors: Set[str], expected: ExpectedWeights) -> float:
     """The fraction of a network's weights that are in a checkpoint; `others` do not count."""
     names = [
         fit.prefix + fit.origin.tensor(weight) for weight in expected.shapes if is_known(weight)
     ]
-    return len(shapes.keys() & set(names)) / len(names) if names else 0.0
+    return len(tensors & set(names)) / len(names) if names else 0.0
 
 
 def _of_no_origin(checkpoint: Checkpoint) -> str:
@@ -209,18 +153,24 @@ def _of_no_origin(checkpoint: Checkpoint) -> str:
 # Several networks --------------------------------------------------------------------------------
 
 
-def _of_several(fit: _Fit, shapes: Mapping[str, TensorShape], expected: ExpectedWeights) -> str:
+def _of_several(
+    checkpoint: Checkpoint, in_file: Mapping[str, str], fit: _Fit, expected: ExpectedWeights
+) -> str:
     called = {prefix: shortened(prefix) or "no prefix" for prefix in fit.networks}
     more = ", ..." if len(called) > 5 else ""
     first = ", ".join(islice(called.values(), 5))
     begin = f"it holds several networks; their names begin with {first}"
-    fitting = [prefix for prefix in fit.networks if _has_all(fit, prefix, shapes, expected)]
+    fitting = [
+        prefix
+        for prefix in fit.networks
+        if not match(_under(prefix, checkpoint, in_file, fit), expected.body, adapt=True).problems
+    ]
     which = " and ".join(called[prefix] for prefix in fitting)
     if not fitting:
         of_fit = "; none of them fits"
     else:
         of_fit = "" if len(fitting) == len(called) else f", of which {which} fits"
-    skips = {prefix: str(_all_but(prefix, fit, shapes)) for prefix in fitting[:5]}
+    skips = {prefix: str(_all_but(prefix, fit, in_file)) for prefix in fitting[:5]}
     calls = [
         f"load_weights(..., skip={skip}) for {called[of]}"
         for of, skip in skips.items()
@@ -230,35 +180,7 @@ def _of_several(fit: _Fit, shapes: Mapping[str, TensorShape], expected: Expected
     return f"{begin}{more}{of_fit}: leave out all but one with {words}"
 
 
-def _has_all(
-    fit: _Fit, prefix: str, shapes: Mapping[str, TensorShape], expected: ExpectedWeights
-) -> bool:
-    """Whether the network of a prefix is the expected one, but for its ends."""
-    origin = fit.origin
-    wanted = {
-        prefix + origin.tensor(weight): weight
-        for weight in expected.shapes
-        if weight[0] != CLASSIFIER
-    }
-    if not wanted.keys() <= shapes.keys() or any(
-        origin.layout.keras_shape(weight, shapes[name]) != expected.shapes[weight]
-        for name, weight in wanted.items()
-        if weight[0] not in FIRST_CONVS
-    ):
-        return False
-    places = {name: origin.place(name) for name in shapes}
-    in_blocks = {
-        name
-        for name, place in places.items()
-        if place and place.in_block and place.prefix == prefix
-        if origin.is_inside(name.removeprefix(prefix), expected.last_stage)
-        if not origin.is_ignored(name)
-    }
-    biases = {prefix + origin.tensor((conv, "bias")) for conv in expected.norms}
-    return in_blocks <= wanted.keys() | biases
-
-
-def _all_but(kept: str, fit: _Fit, shapes: Mapping[str, TensorShape]) -> list[str]:
+def _all_but(kept: str, fit: _Fit, tensors: Iterable[str]) -> list[str]:
     """Patterns for `skip` that leave one of several networks."""
     patterns: list[str] = []
     for prefix in fit.networks:
@@ -266,7 +188,7 @@ def _all_but(kept: str, fit: _Fit, shapes: Mapping[str, TensorShape]) -> list[st
             patterns.append(f"{prefix}*")
         elif prefix != kept:
             separator = fit.origin.layout.separator
-            inside = (n for n in shapes if (at := fit.origin.place(n)) and at.prefix == prefix)
+            inside = (n for n in tensors if (at := fit.origin.place(n)) and at.prefix == prefix)
             parts = (name.removeprefix(prefix).partition(separator)[0] for name in inside)
             patterns += dict.fromkeys(f"{prefix}{part}{separator}*" for part in parts)
     return patterns

@@ -9,9 +9,8 @@ from ..common.checks import shortened
 from ..plan.network import Head, make_plan
 from ..presets.networks import PRESETS
 from .expected import ExpectedWeights, expected_weights
-from .match import Match, Problem, match
+from .match import Match, Problem, Recognised, match
 from .naming import CLASSIFIER, CLASSIFIER_KERNEL
-from .recognise import Recognised
 
 # Maximum number of lines about one kind of tensors in a message.
 LISTED = 20
