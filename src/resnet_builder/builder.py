@@ -15,7 +15,6 @@ from .config import (
     BlockFunction,
     ConfigChanges,
     ResnetConfig,
-    Variations,
     obeyed,
     repetition_list,
 )
@@ -392,10 +391,8 @@ def _resolved(
     changes: ConfigChanges,
 ) -> Named:
     """The network of the arguments of `from_preset`."""
-    options = [
-        name for name in BuildOptions.__annotations__ if name not in Variations.__annotations__
-    ]
-    known = ("input_shape", "classes", *options, *(field.name for field in fields(ResnetConfig)))
+    config_fields = [field.name for field in fields(ResnetConfig)]
+    known = ("input_shape", "classes", *ResnetBuilder.from_preset.__kwdefaults__, *config_fields)
     for name in changes:
         if name not in known:
             raise TypeError(unknown("option", name, known))

@@ -48,6 +48,15 @@ def test_every_weight_of_every_preset_has_a_known_name() -> None:
     assert not is_known(("stage1_block1_own_conv", "kernel"))
 
 
+def test_the_blocks_of_every_stage_are_counted_by_the_names() -> None:
+    for number, (preset, config) in enumerate(PRESETS.items()):
+        origin = ORIGINS[number % len(ORIGINS)]
+        assert origin.repetitions(names_of(origin, preset)) == config.repetitions
+    lacking = names_of(TORCHVISION, "resnet50")
+    lacking.remove("layer3.1.conv1.weight")
+    assert TORCHVISION.repetitions(lacking) == ()  # as in no network
+
+
 @pytest.mark.parametrize("network", NETWORKS)
 def test_real_names_whatever_the_network(network: str) -> None:
     names = description(network)["state_dict"]

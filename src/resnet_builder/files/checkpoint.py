@@ -41,6 +41,7 @@ class Checkpoint:
         without_head: why there is no classifier to load, as a sentence, where that is known.
         others: names of arrays that are not a network's weights, such as an optimizer's state.
             Single numbers are left out.
+        in_file: of a renamed checkpoint, the names in the file by those in `shapes`.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Checkpoint:
     settings: Mapping[str, Any] = field(default_factory=dict)
     without_head: str = ""
     others: tuple[str, ...] = ()
+    in_file: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def in_words(self) -> str:
@@ -60,8 +62,12 @@ class Checkpoint:
 
     def renamed(self, names: Mapping[str, str]) -> "Checkpoint":
         """Rename the tensors and leave out the others; `names` maps new names to old ones."""
-        shapes = {new: self.shapes[old] for new, old in names.items()}
-        return replace(self, shapes=shapes, read=lambda new: self.read(names[new]))
+        return replace(
+            self,
+            shapes={new: self.shapes[old] for new, old in names.items()},
+            read=lambda new: self.read(names[new]),
+            in_file={new: self.in_file.get(old, old) for new, old in names.items()},
+        )
 
     def skipping(self, patterns: Sequence[str]) -> "Checkpoint":
         """Leave out the tensors whose names match any of some patterns.

@@ -60,7 +60,7 @@ class BuildRecord:
 
 
 # By the models that ResnetBuilder returned, and by their layers, which other models may have too.
-RECORDS: WeakKeyDictionary[Any, BuildRecord] = WeakKeyDictionary()
+RECORDS: WeakKeyDictionary["keras.Layer", BuildRecord] = WeakKeyDictionary()
 
 
 def recorded(model: "keras.Model", built_from: BuildRecord) -> "keras.Model":
@@ -69,7 +69,7 @@ def recorded(model: "keras.Model", built_from: BuildRecord) -> "keras.Model":
     return model
 
 
-def build_record_of(model: Any) -> BuildRecord:
+def build_record_of(model: "keras.Model") -> BuildRecord:
     """What a model was built from; errors as in `config_of`."""
     from .locate import check_model, holder_of
 
@@ -110,10 +110,10 @@ def config_of(model: "keras.Model") -> ResnetConfig:
     return build_record_of(model).config
 
 
-def json_of(model: Any) -> str:
+def json_of(model: "keras.Model") -> str:
     """The arguments of `ResnetBuilder.from_preset` that build a model, as JSON."""
-    description = build_record_of(model)
-    return json.dumps({"preset": fields_of(description.config), **description.options})
+    record = build_record_of(model)
+    return json.dumps({"preset": fields_of(record.config), **record.options})
 
 
 def arguments_in(text: str) -> dict[str, Any]:

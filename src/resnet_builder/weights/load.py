@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -128,9 +128,10 @@ def load_weights(
     target = _target_of(model)
     with opened(source) as whole:
         taken = whole.skipping(patterns)
-        chosen = Chosen(whole, _new_names(taken, rename))
-        found = recognise(taken.renamed(chosen.in_file), target.expected, chosen.given)
-        report, _ = _load(target, chosen, found, options, restore=True)
+        names = _new_names(taken, rename)
+        given = {new for new, old in names.items() if new != old}
+        found = recognise(taken.renamed(names), target.expected, given)
+        report, _ = _load(target, whole, found, options, restore=True)
     return report
 
 
@@ -146,8 +147,7 @@ def load_blank(
     built = {layer.name.removeprefix(prefix) for layer in model.layers}
     target = Target(model, prefix, expected_weights(plan, built))
     options = Options(adapt=adapt, adapt_argument="adapt_weights")
-    chosen = Chosen(found.source, {name: name for name in found.source.shapes})
-    _, matched = _load(target, chosen, found, options, restore=False)
+    _, matched = _load(target, found.source, found, options, restore=False)
     draw_kernels(model, {prefix + layer for layer, _ in matched.left_random})
 
 
@@ -211,26 +211,26 @@ def _target_of(model: keras.Model) -> Target:
         inputs[name] += [names[source] for source in node.inputs]
     layers = [
         LayerFacts(
-            name := _own_name(layer, prefix),
-            inputs[name],
+            name,
+            inputs.get(name, []),
             {_variable_name(of, layer): tuple(of.shape) for of in layer.weights},
             strides=getattr(layer, "strides", None) if layer.weights else None,
             is_norm=isinstance(layer, keras.layers.BatchNormalization),
         )
-        for layer in model.layers
+        for name, layer in ((_own_name(layer, prefix), layer) for layer in model.layers)
     ]
     record = RECORDS.get(model)
     is_article = record is not None and is_original(record.config)
     return Target(model, prefix, ExpectedWeights(layers, is_article))
 
 
-def _variable_name(variable: Any, layer: Any) -> str:
+def _variable_name(variable: keras.Variable, layer: keras.Layer) -> str:
     """The variable's name in the layer: `kernel`, or `query/kernel` in a layer inside the layer."""
     _, of_layer, inside = f"/{variable.path}".partition(f"/{layer.name}/")
     return inside if of_layer else str(variable.name)
 
 
-def _own_name(layer: Any, prefix: str) -> str:
+def _own_name(layer: keras.Layer, prefix: str) -> str:
     own = LayerName.parse(layer.name, prefix)
     return str(own.without_prefix) if own else str(layer.name)
 
@@ -238,31 +238,7 @@ def _own_name(layer: Any, prefix: str) -> str:
 # skip= and rename= ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """The tensors of a checkpoint that are not skipped, under their new names.
-
-    Attributes:
-        whole: the checkpoint as it was opened.
-        in_file: the new names of these tensors, and those in the file.
-    """
-
-    whole: Checkpoint
-    in_file: Mapping[str, str]
-
-    @property
-    def given(self) -> set[str]:
-        """The names that the user gave."""
-        return {new for new, old in self.in_file.items() if new != old}
-
-    @property
-    def skipped(self) -> list[str]:
-        """The names in the file of the tensors that are skipped."""
-        taken = set(self.in_file.values())
-        return [name for name in self.whole.shapes if name not in taken]
-
-
-def _patterns(skip: Any) -> tuple[str, ...]:
+def _patterns(skip: object) -> tuple[str, ...]:
     given = (skip,) if isinstance(skip, str) or not isinstance(skip, Sequence) else tuple(skip)
     for pattern in given:
         if not isinstance(pattern, str):
@@ -272,7 +248,7 @@ def _patterns(skip: Any) -> tuple[str, ...]:
     return given
 
 
-def _new_names(checkpoint: Checkpoint, rename: Any) -> dict[str, str]:
+def _new_names(checkpoint: Checkpoint, rename: object) -> dict[str, str]:
     """The new names of a checkpoint's tensors, and their names in the file.
 
     Raises:
@@ -296,7 +272,7 @@ def _new_names(checkpoint: Checkpoint, rename: Any) -> dict[str, str]:
     return names
 
 
-def _function(rename: Callable[[str], Any]) -> Callable[[str], str]:
+def _function(rename: Callable[[str], object]) -> Callable[[str], str]:
     def renamed(name: str) -> str:
         new = rename(name)
         if new is None:
@@ -308,7 +284,7 @@ def _function(rename: Callable[[str], Any]) -> Callable[[str], str]:
     return renamed
 
 
-def _beginnings(checkpoint: Checkpoint, rename: Any) -> Callable[[str], str]:
+def _beginnings(checkpoint: Checkpoint, rename: object) -> Callable[[str], str]:
     """A function that replaces the first parts of a name, the longest that match."""
     if not isinstance(rename, Mapping) or not all(
         isinstance(name, str) for pair in rename.items() for name in pair
@@ -337,23 +313,28 @@ def _beginnings(checkpoint: Checkpoint, rename: Any) -> Callable[[str], str]:
 
 
 def _load(
-    target: Target, chosen: Chosen, found: Recognised, options: Options, *, restore: bool
+    target: Target, whole: Checkpoint, found: Recognised, options: Options, *, restore: bool
 ) -> tuple[WeightsReport, Match]:
     """Load a recognised checkpoint.
 
     Args:
+        whole: the checkpoint as it was opened, also with what is skipped.
         restore: whether to restore the model after an error; if not, loading is quicker.
     """
-    found, matched, compared = _matched(target, chosen, found, options)
+    found, matched, compared = _matched(target, found, options)
     if matched.problems:
         name, argument = target.model.name, options.adapt_argument
         raise ValueError(refusal(name, found, target.expected, matched, argument))
-    in_file = chosen.in_file
-    unused = (*(in_file[name] for name in matched.unused), *chosen.skipped, *chosen.whole.others)
-    _check_nothing_is_lost(chosen, found, matched, unused)
+    in_file = {name: found.source.in_file.get(name, name) for name in found.source.shapes}
+    taken = set(in_file.values())
+    skipped = (name for name in whole.shapes if name not in taken)
+    unused = (*(in_file[name] for name in matched.unused), *skipped, *whole.others)
+    read = {tensor for of in matched.assignments for tensor in (of.tensor, of.bias) if tensor}
+    known = {in_file[found.names[tensor]] for tensor in read}.union(unused)
+    _check_nothing_is_lost(whole, found, known)
     _assign(target.weights, found, matched, restore=restore)
     report = WeightsReport(
-        source=chosen.whole.name,
+        source=whole.name,
         origin=found.origin.name,
         tensors=sum(1 + bool(assignment.bias) for assignment in matched.assignments),
         adapted=matched.adapted,
@@ -366,7 +347,7 @@ def _load(
 
 
 def _matched(
-    target: Target, chosen: Chosen, found: Recognised, options: Options
+    target: Target, found: Recognised, options: Options
 ) -> tuple[Recognised, Match, Comparison | None]:
     """The match of a checkpoint and a network, and the comparison of what their layers compute."""
     model, prefix, weights = target.model, target.prefix, target.weights
@@ -378,9 +359,10 @@ def _matched(
     matched = match(found, target.expected, adapt=options.adapt, keep=options.keep)
     settings = found.source.settings
     if settings and found.origin.layout is KERAS:
+        in_file = {name: found.source.in_file.get(name, name) for name in found.source.shapes}
         paths = not options.keep
         compared = compared or by_names(
-            model, prefix, found, weights, matched, settings, chosen.in_file, paths=paths
+            model, prefix, found, weights, matched, settings, in_file, paths=paths
         )
         if compared:
             matched = with_settings(matched, found, weights, compared, options.epsilon)
@@ -390,19 +372,11 @@ def _matched(
     return found, matched, compared
 
 
-def _check_nothing_is_lost(
-    chosen: Chosen, found: Recognised, matched: Match, unused: Iterable[str]
-) -> None:
+def _check_nothing_is_lost(whole: Checkpoint, found: Recognised, known: Set[str]) -> None:
     """Every tensor of a file is loaded, reported or ignored; if not, this package is at fault."""
-    read = {tensor for of in matched.assignments for tensor in (of.tensor, of.bias) if tensor}
-    known = {chosen.in_file[found.names[tensor]] for tensor in read}.union(unused)
-    lost = [
-        name for name in chosen.whole.shapes.keys() - known if not found.origin.is_ignored(name)
-    ]
+    lost = [name for name in whole.shapes.keys() - known if not found.origin.is_ignored(name)]
     if lost:
-        raise AssertionError(
-            f"neither loaded nor reported, of {chosen.whole.name}: {sorted(lost)[:5]}"
-        )
+        raise AssertionError(f"neither loaded nor reported, of {whole.name}: {sorted(lost)[:5]}")
 
 
 def _assign(weights: Weights, found: Recognised, matched: Match, *, restore: bool) -> None:
@@ -444,7 +418,7 @@ def _notes(
 
 
 @contextmanager
-def restored_on_failure(variables: Iterable[Any]) -> Iterator[None]:
+def restored_on_failure(variables: Iterable[keras.Variable]) -> Iterator[None]:
     """Restore the current values of variables if the `with` block raises, even an interrupt.
 
     The values are kept on disk, because a second copy of a network may not fit in memory.

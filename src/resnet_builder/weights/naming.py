@@ -8,6 +8,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from ..config import ResnetConfig, obeyed
+from ..files.checkpoint import Array
 from ..plan.attention import ATTENTIONS
 from ..plan.blocks import BLOCKS
 from ..plan.names import STEM, LayerName, Place
@@ -57,7 +58,7 @@ class Layout:
         is_dense = weight == CLASSIFIER_KERNEL and in_order[:-2] == (1, 1)
         return in_order[2:] if is_dense else in_order
 
-    def keras_array(self, weight: WeightName, array: Any) -> Any:
+    def keras_array(self, weight: WeightName, array: Array) -> Array:
         """Convert an array to Keras's order of axes."""
         in_order = array.transpose(self._axes(weight, array.ndim))
         return in_order.reshape(self.keras_shape(weight, array.shape))
