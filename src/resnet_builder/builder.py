@@ -391,8 +391,8 @@ def _resolved(
     changes: ConfigChanges,
 ) -> Named:
     """The network of the arguments of `from_preset`."""
-    config_fields = [field.name for field in fields(ResnetConfig)]
-    known = ("input_shape", "classes", *ResnetBuilder.from_preset.__kwdefaults__, *config_fields)
+    options = ResnetBuilder.from_preset.__kwdefaults__ or {}
+    known = ("input_shape", "classes", *options, *(field.name for field in fields(ResnetConfig)))
     for name in changes:
         if name not in known:
             raise TypeError(unknown("option", name, known))
