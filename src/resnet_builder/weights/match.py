@@ -15,12 +15,12 @@ class Recognised:
     """A checkpoint under its origin's names.
 
     Attributes:
-        source: the checkpoint as it was given.
+        source: the checkpoint with all its tensors, whose variables have names and not numbers.
         checkpoint: the network's tensors, without the prefix.
         origin: the library that the names are from.
         prefix: prefix of the network's names in the file.
-        names: names of the network's tensors, and those in the file.
-        beside: names and shapes of the file's other tensors.
+        names: names of the network's tensors, and those in `source`.
+        beside: names and shapes of the other tensors of `source`.
         unknown: why the names are of no known origin, if the layers' connections have to be used.
     """
 

@@ -49,40 +49,35 @@ def recognise(
         raise ValueError(f"cannot load {checkpoint.name}: it has no tensors, or all are skipped")
     if is_by_order(checkpoint) and not checkpoint.settings:
         return _by_order(checkpoint, expected)
-    in_file = named_by_number(checkpoint.shapes, expected.shapes)
-    tensors = [name for name in in_file if not is_never_weight(name)]
+    numbered = checkpoint.renamed(named_by_number(checkpoint.shapes, expected.shapes))
+    tensors = [name for name in numbered.shapes if not is_never_weight(name)]
     unknown = [weight for weight in expected.shapes if not is_known(weight)]
     fits = [_fit(origin, tensors, unknown) for origin in ORIGINS if origin.has_names]
     best = max(fits, key=lambda fit: fit.explained)
-    if max(best.explained, _present(best, in_file.keys(), expected)) < ENOUGH:
+    if max(best.explained, _present(best, numbered, expected)) < ENOUGH:
         problem = _of_no_origin(checkpoint)
         if not checkpoint.settings:
             raise ValueError(f"cannot load {checkpoint.name}: {problem}")
         return Recognised(checkpoint, checkpoint, BY_CONNECTIONS, unknown=problem)
     if len(best.networks) > 1:
-        problem = _of_several(checkpoint, in_file, best, expected)
+        problem = _of_several(best, numbered, expected)
         raise ValueError(f"cannot load {checkpoint.name}: {problem}")
-    return _under(best.prefix, checkpoint, in_file, best, given & in_file.keys())
+    return _under(best.prefix, best, numbered, given)
 
 
 def _under(
-    prefix: str,
-    checkpoint: Checkpoint,
-    in_file: Mapping[str, str],
-    fit: "_Fit",
-    given: Iterable[str] = (),
+    prefix: str, fit: "_Fit", checkpoint: Checkpoint, given: Set[str] = frozenset()
 ) -> Recognised:
     """A checkpoint as that of the network whose names have a prefix."""
-    tensors = [name for name in in_file if not is_never_weight(name)]
-    inside = {name.removeprefix(prefix): name for name in tensors if name.startswith(prefix)}
-    inside |= {name: name for name in tensors if name in fit.others}
-    for name in given:
+    tensors = [name for name in checkpoint.shapes if not is_never_weight(name)]
+    names = {name.removeprefix(prefix): name for name in tensors if name.startswith(prefix)}
+    names |= {name: name for name in tensors if name in fit.others}
+    for name in given & checkpoint.shapes.keys():
         place = fit.origin.place(name)
         if place and not place.prefix:
-            inside.setdefault(name, name)
-    names = {name: in_file[old] for name, old in inside.items()}
-    others = set(in_file.values()) - set(names.values())
-    beside = {name: shape for name, shape in checkpoint.shapes.items() if name in others}
+            names.setdefault(name, name)
+    inside = set(names.values())
+    beside = {name: shape for name, shape in checkpoint.shapes.items() if name not in inside}
     return Recognised(checkpoint, checkpoint.renamed(names), fit.origin, prefix, names, beside)
 
 
@@ -125,12 +120,12 @@ def _networks(in_blocks: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(prefix for prefix, count in in_blocks.items() if count >= least)
 
 
-def _present(fit: _Fit, tensors: Set[str], expected: ExpectedWeights) -> float:
+def _present(fit: _Fit, checkpoint: Checkpoint, expected: ExpectedWeights) -> float:
     """The fraction of a network's weights that are in a checkpoint; `others` do not count."""
     names = [
         fit.prefix + fit.origin.tensor(weight) for weight in expected.shapes if is_known(weight)
     ]
-    return len(tensors & set(names)) / len(names) if names else 0.0
+    return len(checkpoint.shapes.keys() & set(names)) / len(names) if names else 0.0
 
 
 def _of_no_origin(checkpoint: Checkpoint) -> str:
@@ -153,9 +148,7 @@ def _of_no_origin(checkpoint: Checkpoint) -> str:
 # Several networks --------------------------------------------------------------------------------
 
 
-def _of_several(
-    checkpoint: Checkpoint, in_file: Mapping[str, str], fit: _Fit, expected: ExpectedWeights
-) -> str:
+def _of_several(fit: _Fit, checkpoint: Checkpoint, expected: ExpectedWeights) -> str:
     called = {prefix: shortened(prefix) or "no prefix" for prefix in fit.networks}
     more = ", ..." if len(called) > 5 else ""
     first = ", ".join(islice(called.values(), 5))
@@ -163,14 +156,14 @@ def _of_several(
     fitting = [
         prefix
         for prefix in fit.networks
-        if not match(_under(prefix, checkpoint, in_file, fit), expected.body, adapt=True).problems
+        if not match(_under(prefix, fit, checkpoint), expected.body, adapt=True).problems
     ]
     which = " and ".join(called[prefix] for prefix in fitting)
     if not fitting:
         of_fit = "; none of them fits"
     else:
         of_fit = "" if len(fitting) == len(called) else f", of which {which} fits"
-    skips = {prefix: str(_all_but(prefix, fit, in_file)) for prefix in fitting[:5]}
+    skips = {prefix: str(_all_but(prefix, fit, checkpoint.shapes)) for prefix in fitting[:5]}
     calls = [
         f"load_weights(..., skip={skip}) for {called[of]}"
         for of, skip in skips.items()
