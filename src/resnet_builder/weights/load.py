@@ -144,7 +144,7 @@ def load_blank(
         prefix: prefix of the names of the model's layers.
         adapt: as in `load_weights`; the weights that are not loaded are then random.
     """
-    built = {layer.name.removeprefix(prefix) for layer in model.layers}
+    built = {_own_name(layer, prefix) for layer in model.layers}
     target = Target(model, prefix, expected_weights(plan, built))
     options = Options(adapt=adapt, adapt_argument="adapt_weights")
     _, matched = _load(target, found.source, found, options, restore=False)
