@@ -355,6 +355,7 @@ def _article_network(
         lambda corrected: f"ResnetBuilder.{call.format(corrected, num_outputs)}",
     )
     order = _axis_order(options.get("data_format"))
+    # Resolved here, because the shape has been checked, and num_outputs cannot be left out.
     network: Any = resolve(
         preset, in_order(shape, order), num_outputs, data_format=order, corrected_call=None
     )
