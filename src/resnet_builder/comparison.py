@@ -1,4 +1,4 @@
-"""compare: the differences of two networks and their costs. Does not import Keras."""
+"""compare: the differences of two networks and their costs."""
 
 import os
 from collections.abc import Iterator
@@ -45,10 +45,13 @@ class Difference:
     @property
     def in_words(self) -> str:
         """The difference in words."""
-        words = FIELD_WORDS.get(self.field)
-        if words is None:
-            return f"{self.field} {_named(self.second)} instead of {_named(self.first)}"
-        return f"{words[self.second]} instead of {words[self.first]}"
+        if words := FIELD_WORDS.get(self.field):
+            return f"{words[self.second]} instead of {words[self.first]}"
+        first, second = (
+            shortened(str(getattr(value, "__name__", value)), 60)
+            for value in (self.first, self.second)
+        )
+        return f"{self.field} {second} instead of {first}"
 
 
 @dataclass(frozen=True)
@@ -154,18 +157,13 @@ def compare(
         - shortcuts instead of no shortcuts      +173,824      +19,267,584
         resnet18                               11,689,512    1,814,073,344
     """
-    networks = resolve(first), resolve(second)
-    configs = networks[0].config, networks[1].config
-    counts = profile(first), profile(second)
+    configs = resolve(first).config, resolve(second).config
+    costs = profile(first), profile(second)
     if names is not None:
-        counts = _under_names(names, *counts)
-    return Comparison(*counts, tuple(_differences(*configs)), configs)
-
-
-def _under_names(names: Any, first: Profile, second: Profile) -> tuple[Profile, Profile]:
-    if not (isinstance(names, tuple | list) and [type(name) for name in names] == [str, str]):
-        raise ValueError(f'names must be two texts, such as ("before", "after"), got {names!r}')
-    return replace(first, name=names[0]), replace(second, name=names[1])
+        if not (isinstance(names, tuple | list) and [type(name) for name in names] == [str, str]):
+            raise ValueError(f'names must be two texts, such as ("before", "after"), got {names!r}')
+        costs = replace(costs[0], name=names[0]), replace(costs[1], name=names[1])
+    return Comparison(*costs, tuple(_differences(*configs)), configs)
 
 
 def _differences(first: ResnetConfig, second: ResnetConfig) -> Iterator[Difference]:
@@ -196,10 +194,6 @@ def _counts_of(config: ResnetConfig) -> "Counts":
 
 # Parameters and multiply-adds.
 Counts = tuple[int | None, int | None]
-
-
-def _named(value: Any) -> str:
-    return shortened(str(getattr(value, "__name__", value)), 60)
 
 
 def _signed(change: int | None) -> str:
