@@ -63,10 +63,10 @@ FREE_FILTERS = Effect(
 # Checks of fields -------------------------------------------------------------------------------
 
 # A function of the value and the name of a field, which returns the value as the config keeps it.
-Check = Callable[[Any, str], Any]
+Check = Callable[[Any, str], object]
 
 
-def repetition_list(repetitions: Any, name: str = "repetitions") -> tuple[int, ...]:
+def repetition_list(repetitions: object, name: str = "repetitions") -> tuple[int, ...]:
     """The number of blocks of each stage, for at least one stage, as a tuple."""
     example = "for example [2, 2, 2, 2]; got"
     if isinstance(repetitions, str) or not isinstance(repetitions, Sequence):
@@ -78,11 +78,11 @@ def repetition_list(repetitions: Any, name: str = "repetitions") -> tuple[int, .
     return _positive_ints(tuple(repetitions), name)
 
 
-def _positive_ints(numbers: Sequence[Any], name: str) -> tuple[int, ...]:
+def _positive_ints(numbers: Sequence[object], name: str) -> tuple[int, ...]:
     return tuple(map(partial(positive_int, what=f"each of {name} {numbers}"), numbers))
 
 
-def _blocks(block: Any, name: str) -> Any:
+def _blocks(block: object, name: str) -> object:
     """A kind of block, or one for each stage."""
     if not isinstance(block, list | tuple):
         return _block_name(block)
@@ -92,7 +92,7 @@ def _blocks(block: Any, name: str) -> Any:
     return names
 
 
-def _block_name(block: Any) -> Any:
+def _block_name(block: object) -> object:
     """The name of a block of this package given as a function, or the block as it is."""
     block = getattr(block, BLOCK_NAME, block)
     if not (isinstance(block, str) or callable(block)):
@@ -100,19 +100,20 @@ def _block_name(block: Any) -> Any:
     return block
 
 
-def _filters(filters: Any, name: str) -> int | tuple[int, ...]:
+def _filters(filters: object, name: str) -> int | tuple[int, ...]:
     """A number of filters, or one for each stage."""
-    one_per_stage = isinstance(filters, list | tuple)
-    return _positive_ints(filters, name) if one_per_stage else positive_int(filters, name)
+    if isinstance(filters, list | tuple):
+        return _positive_ints(filters, name)
+    return positive_int(filters, name)
 
 
-def _widths(widths: Any, name: str) -> Widths:
+def _widths(widths: object, name: str) -> Widths:
     message = (
         f"{name} must be the filters of every convolution by stage and block, such as "
         f"(((8, 8, 32), (8, 8, 32)), ...); got {widths!r}"
     )
 
-    def items(collection: Any) -> Sequence[Any]:
+    def items(collection: object) -> Sequence[object]:
         if isinstance(collection, str) or not isinstance(collection, Sequence):
             raise TypeError(message)
         if not collection:
@@ -128,7 +129,7 @@ def _widths(widths: Any, name: str) -> Widths:
     )
 
 
-def _instance(types: Any, value: Any, name: str) -> Any:
+def _instance(types: Any, value: object, name: str) -> object:
     """Return `value` if it is of one of the types; names are of type str."""
     union = get_args(types) if get_origin(types) in (Union, UnionType) else (types,)
     classes = tuple(str if get_origin(kind) is Literal else kind for kind in union)
@@ -139,7 +140,7 @@ def _instance(types: Any, value: Any, name: str) -> Any:
 
 
 # Type -> the check of a field that has no other; the fields of other types are names and bools.
-CHECKS: dict[Any, Check] = {
+CHECKS: dict[object, Check] = {
     int: positive_int,
     int | None: positive_int,
     float: fraction,
@@ -148,7 +149,7 @@ CHECKS: dict[Any, Check] = {
 }
 
 
-def checked(value: Any, field: dataclasses.Field[Any]) -> Any:
+def checked(value: object, field: dataclasses.Field[Any]) -> object:
     """The value of a field as the config keeps it.
 
     Raises:
@@ -162,7 +163,7 @@ def checked(value: Any, field: dataclasses.Field[Any]) -> Any:
 
 
 def option(
-    default: Any = dataclasses.MISSING,
+    default: object = dataclasses.MISSING,
     effect: Effect | None = None,
     *,
     follows: bool = False,
@@ -434,7 +435,7 @@ class ResnetConfig:
         return config_of_fields(json.loads(text))
 
 
-def _as_given(value: Any) -> Any:
+def _as_given(value: object) -> object:
     """The value of a field in a form that Python can read."""
     if isinstance(value, Initializer):
         return {"class_name": value.class_name, "config": dict(value.config)}
@@ -452,7 +453,7 @@ def fields_of(config: ResnetConfig) -> dict[str, Any]:
     return dataclasses.asdict(config)
 
 
-def config_of_fields(fields: Any) -> ResnetConfig:
+def config_of_fields(fields: object) -> ResnetConfig:
     """The config of fields as `json` reads them; missing fields have their defaults."""
     if not isinstance(fields, dict):
         raise TypeError(f"the JSON of a ResnetConfig is an object of its fields, got {fields!r}")
