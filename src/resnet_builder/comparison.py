@@ -12,11 +12,7 @@ from .common.tables import Table, TableCell, Tabular
 from .config import ResnetConfig
 from .costs.counts import Profile
 from .costs.profile import profile
-from .plan.anti_aliasing import ANTI_ALIASING
-from .plan.norms import NORMS
-from .plan.orders import ORDERS
-from .plan.shortcuts import PROJECTIONS
-from .plan.stems import STEM_POOLS, STEMS
+from .plan.rules import KINDS
 from .presets.resolve import resolve
 
 if TYPE_CHECKING:
@@ -202,10 +198,7 @@ def _signed(change: int | None) -> str:
 
 # The words for the values of a field; other fields are shown by name and value.
 FIELD_WORDS: dict[str, dict[Any, str]] = {
-    "stem": {name: stem.in_words for name, stem in STEMS.items()},
-    "activation_order": {name: order.in_words for name, order in ORDERS.items()},
     "shortcuts": {True: "shortcuts", False: "no shortcuts"},
-    "projection": {name: projection.in_words for name, projection in PROJECTIONS.items()},
     "stride_in_3x3": {
         True: "stride in the bottlenecks' 3x3 convolution",
         False: "stride in the bottlenecks' first 1x1 convolution",
@@ -219,15 +212,14 @@ FIELD_WORDS: dict[str, dict[Any, str]] = {
         False: "convolutions without biases",
         "unless_normalized": "biases in convolutions that no norm follows",
     },
-    "stem_pool": {name: pool.in_words for name, pool in STEM_POOLS.items()},
-    "norm": {name: norm.in_words for name, norm in NORMS.items()},
-    "anti_aliasing": {
-        None: "strided convolutions",
-        **{name: kind.in_words for name, kind in ANTI_ALIASING.items()},
-    },
     "weight_standardization": {True: "standardised kernels", False: "free kernels"},
     "stride_in_last_block": {
         True: "strides in the last block of a stage",
         False: "strides in the first block of a stage",
     },
+    **{
+        field: {name: kind.in_words for name, kind in kinds.items()}
+        for field, kinds in KINDS.items()
+    },
 }
+FIELD_WORDS["anti_aliasing"][None] = "strided convolutions"

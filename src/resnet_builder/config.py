@@ -49,14 +49,14 @@ Widths = tuple[tuple[tuple[int, ...], ...], ...]
 # The effects that depend on the names above; those that depend on the blocks are in `effects`.
 POOL_IN_STEM = Effect(
     f"a stem with a pool, {' or '.join(get_args(PooledStemName))}",
-    lambda config, blocks: config.pools_in_stem,
+    lambda net: net.config.pools_in_stem,
 )
 ACTIVATION_LAYER = Effect(
-    "a norm that is not its own activation", lambda config, blocks: config.norm != "evonorm_s0"
+    "a norm that is not its own activation", lambda net: net.config.norm != "evonorm_s0"
 )
 FREE_FILTERS = Effect(
     "convolutions whose filters neither widths nor stem_filters give",
-    lambda config, blocks: not config.widths or config.stem_filters is None or config.eca,
+    lambda net: not net.config.widths or net.config.stem_filters is None or net.config.eca,
 )
 
 

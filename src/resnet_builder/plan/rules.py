@@ -1,7 +1,7 @@
 """Combinations of a config's fields that are invalid, and why."""
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import get_args
+from typing import Any, get_args
 
 from ..common.checks import choice
 from ..common.keras_names import ACTIVATIONS, INITIALIZERS
@@ -15,16 +15,19 @@ from .orders import ORDERS
 from .shortcuts import PROJECTIONS
 from .stems import STEM_POOLS, STEMS
 
-# Field of a config -> the names that it may have, of those that are no block.
-CHOICES: Mapping[str, Collection[str]] = {
+# Field of a config -> its names, and what they stand for.
+KINDS: Mapping[str, Mapping[str, Any]] = {
     "activation_order": ORDERS,
     "projection": PROJECTIONS,
-    "padding": get_args(Padding),
     "stem": STEMS,
     "stem_pool": STEM_POOLS,
-    "activation": ACTIVATIONS,
     "norm": NORMS,
     "anti_aliasing": ANTI_ALIASING,
+}
+CHOICES: Mapping[str, Collection[str]] = {
+    **KINDS,
+    "padding": get_args(Padding),
+    "activation": ACTIVATIONS,
     "use_bias": get_args(Biases),
     "kernel_initializer": INITIALIZERS,
     "classifier_initializer": INITIALIZERS,
