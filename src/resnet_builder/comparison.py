@@ -3,13 +3,13 @@
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from .common.checks import shortened
 from .common.tables import Table, TableCell, Tabular
-from .config import ResnetConfig
+from .config import FIELDS, ResnetConfig
 from .costs.counts import Profile
 from .costs.profile import profile
 from .plan.rules import KINDS
@@ -166,7 +166,7 @@ def _differences(first: ResnetConfig, second: ResnetConfig) -> Iterator[Differen
     between, before = first, _counts_of(first)
     changes: dict[str, Any] = {}
     # Twice, because a change may give an effect to a field before it.
-    for name in [field.name for field in fields(ResnetConfig)] * 2:
+    for name in [*FIELDS] * 2:
         value = getattr(second, name)
         if getattr(between, name) == value:
             continue  # from the beginning, or because the value has lost its effect

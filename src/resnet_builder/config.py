@@ -83,20 +83,15 @@ def _positive_ints(numbers: Sequence[object], name: str) -> tuple[int, ...]:
 
 
 def _blocks(block: object, name: str) -> object:
-    """A kind of block, or one for each stage."""
-    if not isinstance(block, list | tuple):
-        return _block_name(block)
-    names = tuple(map(_block_name, block))
-    if not all(isinstance(name, str) for name in names):
-        raise TypeError(f"a {name} for each stage must be a name, got {block!r}")
-    return names
-
-
-def _block_name(block: object) -> object:
-    """The name of a block of this package given as a function, or the block as it is."""
+    """A kind of block, or one for each stage; a block function of this package by its name."""
+    if isinstance(block, list | tuple):
+        kinds = tuple(_blocks(kind, name) for kind in block)
+        if not all(isinstance(kind, str) for kind in kinds):
+            raise TypeError(f"a block for each stage must be a name, got {block!r}")
+        return kinds
     block = getattr(block, BLOCK_NAME, block)
     if not (isinstance(block, str) or callable(block)):
-        raise TypeError(f"block must be a name or a function, got {block!r}")
+        raise TypeError(f"{name} must be a name or a function, got {block!r}")
     return block
 
 

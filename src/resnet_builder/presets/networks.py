@@ -346,7 +346,7 @@ def find_preset(name: str) -> ResnetConfig:
 # Families in words -------------------------------------------------------------------------------
 
 # Block -> the name of its networks.
-_SPECIAL = {
+_NETWORK_OF_BLOCK = {
     "res2net_bottleneck": "Res2Net",
     "sk_basic_block": "SKNet",
     "sk_bottleneck": "SKNet",
@@ -369,8 +369,8 @@ def family_of(config: ResnetConfig) -> str:
         ('SE-ResNeXt-D', 'pre-activation wide ResNet')
     """
     block = str(config.stage_blocks[0])
-    name = _SPECIAL.get(block, "ResNeXt" if config.groups > 1 else "ResNet")
-    if block not in _SPECIAL:
+    name = _NETWORK_OF_BLOCK.get(block, "ResNeXt" if config.groups > 1 else "ResNet")
+    if block not in _NETWORK_OF_BLOCK:
         name = ("ECA-" if config.eca else "SE-" if config.se_ratio else "") + name
     words = {
         "plain": not config.shortcuts,
