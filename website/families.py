@@ -1,6 +1,6 @@
 """The families of presets, in the gallery's order: the rows of families.csv.
 
-    python -m website.families      # writes their table into docs/presets.md
+python -m website.families      # writes their table into docs/presets.md
 """
 
 import csv
