@@ -2,7 +2,7 @@
 
     python -m tools.option_types
 
-They are the fields of `ResnetConfig` and the options of `ResnetBuilder.from_preset`, as dicts for
+They are the fields of `ResnetConfig` and the options of `ResnetBuilder.from_preset`, as types of
 `**options`. A test compares the file with these.
 """
 
@@ -12,6 +12,27 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "src" / "resnet_builder"
 STUB = PACKAGE / "options.pyi"
+
+HEAD = '''"""Types of options for type checkers and editors, written by `tools/option_types.py`."""
+
+from collections.abc import Sequence
+from typing import Any, NotRequired, TypedDict
+
+from .config import (
+    ActivationOrder,
+    AntiAliasingName,
+    Biases,
+    BlockFunction,
+    BlockName,
+    NormName,
+    Padding,
+    ProjectionName,
+    StemName,
+    StemPoolName,
+)
+from .plan.network import Pooling
+
+'''
 
 # What a field takes, where it is more than what it keeps.
 TAKEN = {
@@ -23,85 +44,51 @@ TAKEN = {
     "classifier_initializer": "Any",
     "input_shape": "Sequence[int | None]",
 }
-BLOCKS = ("repetitions", "block")
-SIZES = ("input_shape", "classes")  # given to `from_preset` as arguments of their own
-
-HEAD = '''"""Types of options for type checkers and editors, written by `tools/option_types.py`."""
-
-from collections.abc import Sequence
-from typing import Any, NotRequired, TypedDict
-
-from .config import (
-{names}
-)
-from .plan.network import Pooling
-'''
 
 
 def option_types() -> str:
     """The text of the stub."""
-    taken = fields() | TAKEN
-    blocks = {name: taken[name] for name in BLOCKS}
-    sizes = {name: taken[name] for name in SIZES}
-    variations = {name: kind for name, kind in taken.items() if name not in blocks | sizes}
+    variations = fields() | TAKEN
+    blocks = {name: variations.pop(name) for name in ("repetitions", "block")}
+    sizes = {name: variations.pop(name) for name in ("input_shape", "classes")}
     optional = {name: f"NotRequired[{kind}]" for name, kind in sizes.items()}
-    classes = [
-        _class("Variations", "TypedDict, total=False", variations),
-        _class("ConfigChanges", "Variations, total=False", blocks),
-        _class("Changes", "ConfigChanges, total=False", sizes),
-        _class("ConfigFields", "Variations", blocks | optional),
-        _class("BuildOptions", "Variations, total=False", build_options()),
-        _class("PresetOptions", "BuildOptions, ConfigChanges, total=False", {}),
-    ]
-    text = "\n".join(classes)
-    names = {
-        node.id
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.Name) and node.id in _defined(_tree("config"))
+    classes = {
+        "Variations(TypedDict, total=False)": variations,
+        "ConfigChanges(Variations, total=False)": blocks,
+        "Changes(ConfigChanges, total=False)": sizes,
+        "ConfigFields(Variations)": blocks | optional,
+        "BuildOptions(Variations, total=False)": build_options(),
+        "PresetOptions(BuildOptions, ConfigChanges, total=False)": {},
     }
-    return HEAD.format(names="\n".join(f"    {name}," for name in sorted(names))) + "\n" + text
+    return HEAD + "\n".join(_class(head, options) for head, options in classes.items())
 
 
 def fields() -> dict[str, str]:
-    """The fields of `ResnetConfig` with their types."""
+    """The fields of `ResnetConfig`, with their types."""
     return {
         node.target.id: ast.unparse(node.annotation)
-        for node in _find(_tree("config"), "ResnetConfig").body
+        for node in _class_body("config", "ResnetConfig")
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
     }
 
 
 def build_options() -> dict[str, str]:
     """The options of `ResnetBuilder.from_preset` but for the fields, with their types."""
-    function = _find(_find(_tree("builder"), "ResnetBuilder"), "from_preset")
-    assert isinstance(function, ast.FunctionDef)
-    options = function.args.kwonlyargs
-    return {option.arg: ast.unparse(option.annotation or ast.Constant(...)) for option in options}
+    methods = (n for n in _class_body("builder", "ResnetBuilder") if isinstance(n, ast.FunctionDef))
+    from_preset = next(method for method in methods if method.name == "from_preset")
+    options = from_preset.args.kwonlyargs
+    return {of.arg: ast.unparse(of.annotation) for of in options if of.annotation}
 
 
-def _tree(module: str) -> ast.Module:
-    return ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+def _class_body(module: str, name: str) -> list[ast.stmt]:
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    classes = (node for node in tree.body if isinstance(node, ast.ClassDef))
+    return next(node.body for node in classes if node.name == name)
 
 
-def _find(
-    tree: ast.Module | ast.ClassDef | ast.FunctionDef, name: str
-) -> ast.ClassDef | ast.FunctionDef:
-    nodes = (node for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef))
-    return next(node for node in nodes if node.name == name)
-
-
-def _defined(tree: ast.Module) -> set[str]:
-    targets = (node.targets[0] for node in tree.body if isinstance(node, ast.Assign))
-    return {target.id for target in targets if isinstance(target, ast.Name)}
-
-
-def _class(name: str, bases: str, options: Mapping[str, str]) -> str:
-    lines = [f"    {option}: {kind}" for option, kind in options.items()]
-    return (
-        "\n".join([f"class {name}({bases}):", *lines, ""])
-        if lines
-        else f"class {name}({bases}): ...\n"
-    )
+def _class(head: str, options: Mapping[str, str]) -> str:
+    lines = [f"    {name}: {kind}\n" for name, kind in options.items()]
+    return f"class {head}:\n{''.join(lines)}" if lines else f"class {head}: ...\n"
 
 
 if __name__ == "__main__":

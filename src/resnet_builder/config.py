@@ -399,13 +399,15 @@ class ResnetConfig:
         _check_field_names(changes)
         fields: Any = changes
         changed = dataclasses.replace(self, **fields)
+        if not (idle := idle_fields(changed)):
+            return changed
         was_idle = idle_fields(self)
         followers: dict[str, Any] = {
             field.name: field.default
-            for field in idle_fields(changed)
+            for field in idle
             if field.metadata["follows"] and field.name not in changes and field not in was_idle
         }
-        return dataclasses.replace(changed, **followers) if followers else changed
+        return dataclasses.replace(changed, **followers)
 
     def to_json(self) -> str:
         """Return the record as JSON text for `from_json`.

@@ -68,7 +68,7 @@ def contradictions(config: ResnetConfig) -> Iterator[str]:
         yield "drop_path_rate: a network without shortcuts has no other path"
     if NORMS[config.norm].activates and config.activation_order != "pre":
         yield f"norm={config.norm!r}: it is its own activation; use activation_order='pre'"
-    if config.stem_pool.startswith("max_") and config.anti_aliasing:
+    if config.stem_pool in ("max_zeros", "max_ceil") and config.anti_aliasing:
         yield f"stem_pool={config.stem_pool!r}: anti_aliasing replaces the stem's pool"
     if config.projection_kernel % 2 == 0 and config.padding == "symmetric":
         yield (
@@ -84,8 +84,8 @@ def contradictions(config: ResnetConfig) -> Iterator[str]:
                 "to each other, so its first convolution is as wide as its 3x3 convolutions "
                 "together"
             )
-    blocks = [BLOCKS[block] for block in config.stage_blocks if not callable(block)]
-    if not config.se_ratio and any(block.own_attention for block in blocks):
+    named = [BLOCKS[block] for block in config.stage_blocks if not callable(block)]
+    if not config.se_ratio and any(block.own_attention for block in named):
         yield f"se_ratio=0: it is the width of the attention inside block={config.block!r}"
     if config.widths and (found := tuple(map(len, config.widths))) != config.repetitions:
         yield (
