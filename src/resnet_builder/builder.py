@@ -3,25 +3,18 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, fields
-from typing import Any, Unpack
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Unpack
 
 import keras
 
 from .common.checks import choice, positive_int, unknown
 from .common.shapes import AXIS_ORDERS, image_shape, in_order
-from .config import (
-    ORIGINAL,
-    BlockFunction,
-    ConfigChanges,
-    ResnetConfig,
-    obeyed,
-    repetition_list,
-)
+from .config import FIELDS, ORIGINAL, BlockFunction, ResnetConfig, obeyed, repetition_list
 from .files.opening import opened
 from .model.assemble import assemble
 from .model.layers import Style
-from .model.record import BuildOptions, BuildRecord, PresetOptions, arguments_in, json_of, recorded
+from .model.record import BuildRecord, arguments_in, json_of, recorded
 from .plan.network import Head, Plan, Pooling, make_plan
 from .presets.resolve import Named, check_published, resolve
 from .weights.expected import expected_weights
@@ -29,6 +22,9 @@ from .weights.load import load_blank
 from .weights.match import Recognised
 from .weights.naming import CLASSIFIER
 from .weights.recognise import recognise
+
+if TYPE_CHECKING:
+    from .options import BuildOptions, ConfigChanges, PresetOptions
 
 
 class ResnetBuilder:
@@ -62,7 +58,7 @@ class ResnetBuilder:
         layer_prefix: str = "",
         features: Sequence[str] | None = None,
         output_stride: int | None = None,
-        **changes: Unpack[ConfigChanges],
+        **changes: Unpack["ConfigChanges"],
     ) -> keras.Model:
         """Build a published network by its name.
 
@@ -164,7 +160,7 @@ class ResnetBuilder:
         config: ResnetConfig,
         input_shape: Sequence[int | None] | None = None,
         classes: int | None = None,
-        **options: Unpack[PresetOptions],
+        **options: Unpack["PresetOptions"],
     ) -> keras.Model:
         """Build the network of a `ResnetConfig`; arguments and errors as in `from_preset`.
 
@@ -231,7 +227,7 @@ class ResnetBuilder:
         num_outputs: int,
         block_fn: str | BlockFunction,
         repetitions: Sequence[int],
-        **options: Unpack[BuildOptions],
+        **options: Unpack["BuildOptions"],
     ) -> keras.Model:
         """Build a network as the article does; without options, exactly the article's.
 
@@ -269,7 +265,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_18(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack["PresetOptions"]
     ) -> keras.Model:
         """Build the article's ResNet-18; arguments and errors as in `build`.
 
@@ -281,7 +277,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_34(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack["PresetOptions"]
     ) -> keras.Model:
         """Build the article's ResNet-34; arguments and errors as in `build`.
 
@@ -293,7 +289,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_50(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack["PresetOptions"]
     ) -> keras.Model:
         """Build the article's ResNet-50; arguments and errors as in `build`.
 
@@ -305,7 +301,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_101(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack["PresetOptions"]
     ) -> keras.Model:
         """Build the article's ResNet-101; arguments and errors as in `build`.
 
@@ -317,7 +313,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_152(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack["PresetOptions"]
     ) -> keras.Model:
         """Build the article's ResNet-152; arguments and errors as in `build`.
 
@@ -332,7 +328,7 @@ class ResnetBuilder:
 
 
 def _article_preset(
-    depth: int, input_shape: Sequence[int | None], num_outputs: int, options: PresetOptions
+    depth: int, input_shape: Sequence[int | None], num_outputs: int, options: "PresetOptions"
 ) -> keras.Model:
     call = f"build_resnet_{depth}({{}}, {{}})"
     return _article_network(f"keras_resnet{depth}", input_shape, num_outputs, options, call)
@@ -342,7 +338,7 @@ def _article_network(
     preset: str | ResnetConfig,
     input_shape: Sequence[int | None],
     num_outputs: int,
-    options: BuildOptions,
+    options: "BuildOptions",
     call: str,
 ) -> keras.Model:
     """Build a network of the article's arguments; `call` is the call of them, for messages."""
@@ -389,11 +385,11 @@ def _resolved(
     classes: int | None,
     weights: object,
     style: Style,
-    changes: ConfigChanges,
+    changes: "ConfigChanges",
 ) -> Named:
     """The network of the arguments of `from_preset`."""
     options = ResnetBuilder.from_preset.__kwdefaults__ or {}
-    known = ("input_shape", "classes", *options, *(field.name for field in fields(ResnetConfig)))
+    known = ("input_shape", "classes", *options, *FIELDS)
     for name in changes:
         if name not in known:
             raise TypeError(unknown("option", name, known))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from ..common.checks import unknown
 from ..common.hub import download, is_repository
 from ..common.shapes import image_shape
 from ..common.words import INTERFACE, argument
-from ..config import ResnetConfig
+from ..config import FIELDS, UNSEEN, ResnetConfig
 from .checkpoints import PublishedWeights, in_table, published, recommended
 from .networks import PRESETS, find_preset
 from .timm_arguments import translated
@@ -110,21 +110,13 @@ def _find(source: str | ResnetConfig | Named) -> Named:
     checkpoint = find_published(source)
     if checkpoint is None:
         return Named(source, find_preset(source), source=source)
-    known = {of.name for of in fields(ResnetConfig)}
-    changes: dict[str, Any] = {k: v for k, v in checkpoint.changes.items() if k in known}
+    changes: dict[str, Any] = {k: v for k, v in checkpoint.changes.items() if k in FIELDS}
     changes["input_shape"] = checkpoint.input_shape
     if checkpoint.classes:
         changes["classes"] = checkpoint.classes
     config = find_preset(checkpoint.preset).replace(**changes)
-    options = {name: value for name, value in checkpoint.changes.items() if name not in known}
+    options = {name: value for name, value in checkpoint.changes.items() if name not in FIELDS}
     return Named(checkpoint.name, config, checkpoint, options, source)
-
-
-# Fields of a config that no shape of a weight shows.
-UNSEEN = (
-    *("activation", "activate_residual", "anti_aliasing", "norm_groups", "padding", "pool_first"),
-    *("stem_pool", "stride_in_3x3", "stride_in_last_block", "weight_standardization"),
-)
 
 
 def check_published(network: Named) -> None:
