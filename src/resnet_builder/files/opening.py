@@ -2,18 +2,16 @@
 
 import os
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
 
 from ..common.checks import described
 from ..common.hub import FILE_ENDINGS, check_digest, download, is_repository
 from ..presets.checkpoints import PublishedWeights, in_table
-from . import keras_hub
 from .checkpoint import Checkpoint, broken, check_regular, from_arrays
 from .keras_files import WEIGHTS_IN_ARCHIVE, hdf5_file, keras_archive
-from .keras_hub import BACKBONE_FILE, CONFIG_FILE, HEAD_FILE
+from .keras_hub import BACKBONE_FILE, CONFIG_FILE, HEAD_FILE, preset_folder
 from .torch_files import pytorch_file, safetensors_file
 
 Reader = Callable[[Path], AbstractContextManager[Checkpoint]]
@@ -24,19 +22,30 @@ ALLOWED = (
 )
 
 
-@contextmanager
-def open_checkpoint(source: Any) -> Iterator[Checkpoint]:
-    """Open the checkpoint in a file, in a folder, or in a dict of arrays.
+def opened(source: object) -> AbstractContextManager[Checkpoint]:
+    """Open a source of `load_weights`, downloaded if necessary; an opened one stays open.
 
     Raises:
-        TypeError: neither a path nor a dict.
-        ValueError: a broken file or one of an unknown format; names that are not strings.
-        OSError: a file that cannot be read.
-        ImportError: the package that reads such files is not installed.
+        TypeError: a source of another type.
+        ValueError: a broken file or one of an unknown format; names that are not strings; a
+            download with another hash.
+        OSError: a file that cannot be read, or a cache that cannot be written.
+        ConnectionError: a URL or the hub cannot be reached, and the file is not in the cache.
+        ImportError: the package that reads such files, or that downloads them, is not installed.
     """
+    if isinstance(source, Checkpoint):
+        return nullcontext(source)
+    if hasattr(source, "layers") and not isinstance(source, type):
+        from .described_graph import of_model  # it needs Keras, which a model has loaded
+
+        return nullcontext(of_model(source))
     if isinstance(source, Mapping):
-        yield from_arrays("the dict", source)
-        return
+        return nullcontext(from_arrays("the dict", source))
+    if isinstance(source, str) and (weights := in_table(source)):
+        is_url = weights.source.startswith("https://")
+        source = _from_url(weights) if is_url else from_hub(weights.source)
+    elif isinstance(source, str) and is_repository(source):
+        source = from_hub(source)
     if not isinstance(source, str | os.PathLike):
         is_a_list = isinstance(source, list | tuple)
         hint = "; model.set_weights takes the list of model.get_weights" if is_a_list else ""
@@ -50,8 +59,7 @@ def open_checkpoint(source: Any) -> Iterator[Checkpoint]:
         raise FileNotFoundError(
             f"cannot load {described(str(path))}: there is no such file or folder{hint}"
         )
-    with (_open_folder if path.is_dir() else _open_file)(path) as checkpoint:
-        yield checkpoint
+    return (_open_folder if path.is_dir() else _open_file)(path)
 
 
 # Files ------------------------------------------------------------------------------------------
@@ -126,7 +134,7 @@ OTHER_ARCHIVES = {
 FOLDER_FILES: dict[str, Reader | None] = {
     "model.safetensors": None,
     "pytorch_model.bin": None,
-    keras_hub.BACKBONE_FILE: keras_hub.preset_folder,
+    BACKBONE_FILE: preset_folder,
 }
 
 
@@ -137,30 +145,6 @@ def _open_folder(path: Path) -> AbstractContextManager[Checkpoint]:
     raise FileNotFoundError(
         f"cannot load {path}: the folder has none of {', '.join(FOLDER_FILES)}; name a file in it"
     )
-
-
-def opened(source: Any) -> AbstractContextManager[Checkpoint]:
-    """Open a source of `load_weights`, downloaded if necessary; an opened one stays open.
-
-    Raises:
-        ConnectionError: a URL cannot be reached, and its file is not in the cache.
-        OSError, ImportError, ValueError: as in `download`.
-    """
-    if isinstance(source, Checkpoint):
-        return nullcontext(source)
-    if hasattr(source, "layers") and not isinstance(source, type):
-        from .described_graph import of_model  # it needs Keras, which a model has loaded
-
-        return nullcontext(of_model(source))
-    return open_checkpoint(_fetched(source))
-
-
-def _fetched(source: Any) -> Any:
-    """The file of a published checkpoint or of a repository; other sources as they are."""
-    if isinstance(source, str) and (weights := in_table(source)):
-        is_url = weights.source.startswith("https://")
-        return _from_url(weights) if is_url else from_hub(weights.source)
-    return from_hub(source) if is_repository(source) else source
 
 
 def from_hub(repository: str) -> Path:
