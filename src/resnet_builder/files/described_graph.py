@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain
-from typing import Any, TypeGuard
 
 import keras
 import numpy as np
@@ -60,6 +59,7 @@ class Node:
 
     Attributes:
         layer: path of the layer in the file.
+        name: the path without the prefix of the network's layers.
         kind: name of its class.
         settings: what it computes, but for its weights; defaults are filled in.
         written: its settings as they are written.
@@ -68,6 +68,7 @@ class Node:
     """
 
     layer: str
+    name: str
     kind: str
     settings: Json
     written: Json
@@ -81,39 +82,49 @@ class DescribedGraph:
     The layers of a model inside the model are part of the graph.
 
     Attributes:
-        layers: the serialised layers, a model before the layers in it.
+        names: the paths of the network's layers by those without the prefix.
         calls: all calls as they are written, in the order of the file.
     """
 
-    def __init__(self, layers: Mapping[str, Json]) -> None:
-        self.layers = layers
+    def __init__(self, layers: Mapping[str, Json], prefix: str) -> None:
+        """Read the calls.
+
+        Args:
+            layers: the serialised layers, a model before the layers in it.
+            prefix: the prefix of the paths of the network's layers.
+        """
+        self.names = {of.removeprefix(prefix): of for of in layers if of.startswith(prefix)}
         self.calls: dict[Key, Node] = {}
+        self._layers, self._prefix = layers, prefix
         self._nodes: dict[Key, Node] = {}
         self._children: dict[str, list[str]] = {}
+        # The inputs of each layer's first call, and other arguments of models and the ones around.
+        self._inputs: dict[str, tuple[Key, ...]] = {"": ()}
+        self._arguments: dict[str, list[object]] = {"": []}
         for path in layers:
             if is_own_layer(path, layers):
                 self._children.setdefault(path.rpartition("/")[0], []).append(path)
-        given: dict[str, tuple[Key, ...]] = {}  # the inputs of a layer's first call
-        passed: dict[str, list[object]] = {}  # other arguments of a model, passed to its layers
         for path, layer in layers.items():
-            parent = path.rpartition("/")[0]
-            written = layer.get("inbound_nodes") or []
-            inputs = [
-                tuple(self._resolved(parent, *reference) for reference in _references(call))
-                for call in written
-            ] or [self._unconnected(path, given.get(parent, ()))]
-            constants = [_constants(call) for call in written] or [[]]
-            given[path] = inputs[0]
-            passed[path] = [*chain(*constants), *passed.get(parent, [])]
-            if path in self._children:
-                continue
-            config = layer.get("config") or {}
-            is_norm = layer["class_name"] == "BatchNormalization"  # training=True is passed on
-            around = passed.get(parent, []) if is_norm else []
-            for number, call in enumerate(written or [None]):
-                kind, settings = _computed(layer["class_name"], config, constants[number] + around)
-                node = Node(path, kind, settings, config, inputs[number], _size(call))
-                self.calls[path, number] = node
+            self._read(path, layer)
+
+    def _read(self, path: str, layer: Json) -> None:
+        parent, kind = path.rpartition("/")[0], layer["class_name"]
+        config, calls = layer.get("config") or {}, layer.get("inbound_nodes") or [{}]
+        inputs = [
+            tuple(self._resolved(parent, *reference) for reference in _references(call))
+            for call in calls
+        ]
+        if calls == [{}]:
+            inputs = [self._unconnected(path, parent)]
+        constants = [_constants(call) for call in calls]
+        around = self._arguments.get(parent, [])
+        self._inputs[path], self._arguments[path] = inputs[0], [*chain(*constants), *around]
+        for number, call in enumerate(calls if path not in self._children else []):
+            # A model's training=True is passed on.
+            arguments = constants[number] + (around if kind == "BatchNormalization" else [])
+            computed = _computed(kind, config, arguments)
+            names = path, path.removeprefix(self._prefix)
+            self.calls[path, number] = Node(*names, *computed, config, inputs[number], _size(call))
 
     def outputs(self) -> list[Key]:
         """The calls that the whole model ends in."""
@@ -155,26 +166,21 @@ class DescribedGraph:
         path = f"{parent}/{name}" if parent else name
         if path not in self._children:
             return path, number
-        if not (ends := self.layers[path]["config"].get("output_layers")):
+        if not (ends := self._layers[path]["config"].get("output_layers")):
             return self._resolved(path, self._children[path][-1].rpartition("/")[2], 0)
         [first, *_] = _references(ends)
         return self._resolved(path, *first)
 
-    def _unconnected(self, path: str, given: tuple[Key, ...]) -> tuple[Key, ...]:
-        """The input of a layer whose config has none: in a Sequential, or the input of a model.
-
-        Args:
-            given: the inputs of the model.
-        """
-        parent = path.rpartition("/")[0]
+    def _unconnected(self, path: str, parent: str) -> tuple[Key, ...]:
+        """The input of a layer whose config has none: in a Sequential, or the input of a model."""
         siblings = self._children.get(parent, [path])
-        is_sequence = not self.layers.get(parent, {"config": {}})["config"].get("output_layers")
-        if is_sequence and self.layers[path]["class_name"] != INPUT and siblings[0] != path:
+        is_sequence = not self._layers.get(parent, {"config": {}})["config"].get("output_layers")
+        if is_sequence and self._layers[path]["class_name"] != INPUT and siblings[0] != path:
             before = siblings[siblings.index(path) - 1]
             return (self._resolved(parent, before.rpartition("/")[2], 0),)
-        inputs = [of for of in siblings if self.layers[of]["class_name"] == INPUT]
+        inputs = [of for of in siblings if self._layers[of]["class_name"] == INPUT]
         place = inputs.index(path) if path in inputs else 0
-        return given[place : place + 1]
+        return self._inputs.get(parent, ())[place : place + 1]
 
     # Simplifying ---------------------------------------------------------------------------------
 
@@ -274,13 +280,16 @@ def _computing(config: Json) -> Json:
 
 def _as_json(value: object) -> object:
     """A value as JSON has it, a function by its name, and a layer without harmless settings."""
-    if isinstance(value, list | tuple):
-        return list(map(_as_json, value))
-    if isinstance(value, dict) and value.get("class_name") == "function":
-        value = value.get("config")
-    if isinstance(value, dict):
-        return [value.get("class_name"), _computing(value.get("config") or {})]
-    return SYNONYMS.get(value, value) if isinstance(value, str) else value
+    match value:
+        case list() | tuple():
+            return list(map(_as_json, value))
+        case {"class_name": "function", "config": function}:
+            return _as_json(function)
+        case dict():
+            return [value.get("class_name"), _computing(value.get("config") or {})]
+        case str():
+            return SYNONYMS.get(value, value)
+    return value
 
 
 def _pair(value: object) -> list[int]:
@@ -310,32 +319,22 @@ def _references(call: object) -> Iterator[tuple[str, int]]:
 
     Keras 3 writes them as {"class_name": "__keras_tensor__", ...}, Keras 2 as [name, call, output].
     """
-    if isinstance(call, Mapping) and call.get("class_name") == "__keras_tensor__":
-        name, number, _ = call["config"]["keras_history"]
-        yield name, number
-    elif _is_reference(call):
-        yield call[0], call[1]
-    elif isinstance(call, Mapping | list | tuple):
-        for part in call.values() if isinstance(call, Mapping) else call:
-            yield from _references(part)
+    match call:
+        case {"class_name": "__keras_tensor__", "config": {"keras_history": [name, number, _]}}:
+            yield name, number
+        case [str(name), int(number), int(), *_]:
+            yield name, number
+        case dict() | list() | tuple():
+            for part in call.values() if isinstance(call, dict) else call:
+                yield from _references(part)
 
 
-def _is_reference(call: object) -> TypeGuard[list[Any]]:
-    return (
-        isinstance(call, list | tuple)
-        and len(call) >= 3
-        and isinstance(call[0], str)
-        and all(isinstance(number, int) for number in call[1:3])
-    )
-
-
-def _size(call: Any) -> list[int] | None:
+def _size(call: object) -> list[int] | None:
     """The rows and columns of a call's first argument, which Keras 3 writes."""
-    try:
-        shape = call["args"][0]["config"]["shape"]
-        return list(shape[1:3]) if len(shape) == 4 else None
-    except (KeyError, IndexError, TypeError):
-        return None
+    match call:
+        case {"args": [{"config": {"shape": [_, rows, columns, _]}}, *_]}:
+            return [rows, columns]
+    return None
 
 
 def _constants(call: object) -> list[object]:

@@ -46,7 +46,7 @@ _STATE = ("optimizer", "seed_generator")
 
 # A .weights.h5 numbers a layer's variables, the trainable ones first, and calls the layer's group
 # by its class: their names, by class and number of variables. Where a class is not listed, the
-# network's own layer tells the names: see `by_order.named_by_number`.
+# network's own layer tells the names: see `recognise.named_by_number`.
 _CONVOLUTIONS = ("conv1d", "conv2d", "depthwise_conv2d", "dense")
 _KERNEL = ("kernel", "bias")
 _NORM = ("gamma", "beta")
@@ -167,19 +167,18 @@ def _layers_inside(model: object, around: str = "") -> Iterator[tuple[str, Json]
         yield from _layers_inside(layer, f"{path}/")
 
 
-def _serialized(value: object, key: str = "") -> Iterator[tuple[str, Json]]:
+def _serialized(value: Any, key: str = "") -> Iterator[tuple[str, Json]]:
     """The serialised layers in a config and the keys that they are under, not those inside them."""
-    if isinstance(value, list | tuple):
-        for inner in value:
-            yield from _serialized(inner, key)
-    elif isinstance(value, dict):
-        config = value.get("config")
-        if isinstance(config, dict) and isinstance(config.get("name"), str):
+    match value:
+        case list() | tuple():
+            for inner in value:
+                yield from _serialized(inner, key)
+        case {"config": {"name": str()}}:
             yield key, value
-            return
-        for inner_key, inner in value.items():
-            if inner_key not in ("dtype", "inbound_nodes"):  # the policy of dtypes has a name too
-                yield from _serialized(inner, inner_key)
+        case dict():
+            for inner_key, inner in value.items():
+                if inner_key not in ("dtype", "inbound_nodes"):  # a policy of dtypes has a name too
+                    yield from _serialized(inner, inner_key)
 
 
 # HDF5 ---------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Checkpoints opened from files of any format, folders and dicts."""
 
+import fnmatch
 import os
 import zipfile
 from collections.abc import Callable, Mapping
@@ -20,6 +21,8 @@ ALLOWED = (
     'weights are "imagenet", a repository as owner/name, a dict of arrays, a file (safetensors, '
     "PyTorch, or of Keras: .weights.h5, .h5, .keras), or a folder with such a file"
 )
+
+UNKNOWN = f"its content is of no known format; {ALLOWED}"
 
 
 def opened(source: object) -> AbstractContextManager[Checkpoint]:
@@ -71,13 +74,10 @@ def _open_file(path: Path) -> AbstractContextManager[Checkpoint]:
         first = file.read(64)
     if not first:
         raise ValueError(f"cannot load {path}: the file is empty")
-    for offset, signature, reader in SIGNATURES:
-        if first.startswith(signature, offset):
-            return reader(path)
-    for signature, known in OTHER_CONTENTS.items():
-        if first.startswith(signature):
-            raise ValueError(f"cannot load {path}: it is {known}")
-    raise _unknown(path)
+    if first[8:9] == b"{":  # JSON, after its length, which begins with any byte
+        return safetensors_file(path)
+    matching = (known for signature, known in CONTENTS.items() if first.startswith(signature))
+    return _read_or_refused(path, next(matching, UNKNOWN))
 
 
 def _archive(path: Path) -> AbstractContextManager[Checkpoint]:
@@ -87,43 +87,34 @@ def _archive(path: Path) -> AbstractContextManager[Checkpoint]:
             names = archive.namelist()
     except Exception as error:  # zipfile raises any error of a broken directory
         raise broken(path, "PyTorch or .keras file", error) from error
-    if WEIGHTS_IN_ARCHIVE in names:
-        return keras_archive(path)
-    for ending, known in OTHER_ARCHIVES.items():
-        if any(name.endswith(ending) for name in names):
-            raise ValueError(f"cannot load {path}: it is {known}")
-    if any(name.endswith("/data.pkl") for name in names):
-        return pytorch_file(path)
-    raise _unknown(path)
+    matching = (known for pattern, known in ARCHIVES.items() if fnmatch.filter(names, pattern))
+    return _read_or_refused(path, next(matching, UNKNOWN))
 
 
-def _unknown(path: Path) -> ValueError:
-    return ValueError(f"cannot load {path}: its content is of no known format; {ALLOWED}")
+def _read_or_refused(path: Path, known: Reader | str) -> AbstractContextManager[Checkpoint]:
+    if isinstance(known, str):
+        raise ValueError(f"cannot load {path}: {known}")
+    return known(path)
 
 
-# Where a file has which bytes, and its reader; the first that matches is used. Any byte may begin a
-# safetensors file: it is a number, the length of the JSON that follows.
-SIGNATURES: tuple[tuple[int, bytes, Reader], ...] = (
-    (8, b"{", safetensors_file),
-    (0, b"\x89HDF\r\n\x1a\n", hdf5_file),
-    (0, b"PK\x03\x04", _archive),
-    (0, b"\x80", pytorch_file),  # a pickle, as PyTorch wrote before 1.6
-)
-
-
-# Contents that are known and not read, and what to do with them.
-OTHER_CONTENTS = {
-    b"version https://git-lfs": "a pointer of Git LFS and not the file itself: run git lfs pull, "
-    "or download the file",
-    b"{": "JSON, perhaps the index of a checkpoint in several files: load these with the library "
-    "that wrote them, and pass the dict of arrays, or save one file",
-    b"\x93NUMPY": "a single array of NumPy, without a name: pass a dict of arrays",
+# The first bytes of a file, and its reader, or what it is and what to do with it.
+CONTENTS: dict[bytes, Reader | str] = {
+    b"\x89HDF\r\n\x1a\n": hdf5_file,
+    b"PK\x03\x04": _archive,
+    b"\x80": pytorch_file,  # a pickle, as PyTorch wrote before 1.6
+    b"version https://git-lfs": "it is a pointer of Git LFS and not the file itself: run git lfs "
+    "pull, or download the file",
+    b"{": "it is JSON, perhaps the index of a checkpoint in several files: load these with the "
+    "library that wrote them, and pass the dict of arrays, or save one file",
+    b"\x93NUMPY": "it is a single array of NumPy, without a name: pass a dict of arrays",
 }
-# The same by the ending of a name in a zip archive.
-OTHER_ARCHIVES = {
-    "/constants.pkl": "TorchScript, which is a program: save its tensors by torch.save("
+# The same by the name of a file in a zip archive.
+ARCHIVES: dict[str, Reader | str] = {
+    WEIGHTS_IN_ARCHIVE: keras_archive,
+    "*/constants.pkl": "it is TorchScript, which is a program: save its tensors by torch.save("
     "torch.jit.load(file).state_dict(), path), and load that",
-    ".npy": "a .npz of NumPy: pass dict(numpy.load(file))",
+    "*.npy": "it is a .npz of NumPy: pass dict(numpy.load(file))",
+    "*/data.pkl": pytorch_file,
 }
 
 

@@ -1,7 +1,7 @@
 """Comparison of what the layers of a file and of a model compute, which no shape shows."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 from itertools import permutations
 from math import inf, prod
@@ -60,7 +60,6 @@ class Comparison:
         *,
         pairs: Mapping[str, str] | None = None,
         shapes: tuple[Shapes, Shapes] = ({}, {}),
-        prefixes: tuple[str, str] = ("", ""),
         same_names: bool = False,
         paths: bool = True,
     ) -> None:
@@ -70,19 +69,19 @@ class Comparison:
             here, there: the model's graph, and the file's.
             pairs: as the attribute. Default: the layers that have the same place in both graphs and
                 the same `shapes` of their weights.
-            prefixes: prefixes of the names of the network's layers, here and there.
             same_names: whether the file's layers have the names of the model's.
             paths: whether to compare what lies between the pairs, too.
         """
         self._here, self._there, self._shapes = here, there, shapes
-        self._prefixes, self._same_names = prefixes, same_names
-        self._is_pairing = pairs is None
+        self._same_names, self._is_pairing = same_names, pairs is None
         with room_for(len(here.calls)):
             for self._lenient in (True, False):
                 self.pairs = dict(pairs or {})
                 self.before: dict[str, None] = {}
                 self.notes: dict[str, None] = {}
-                self._equal: dict[tuple[Key, Key], None] = {}
+                self._equal: dict[tuple[Key, Key], None] = {
+                    ((layer, 0), (in_file, 0)): None for layer, in_file in self.pairs.items()
+                }
                 self._compared, self._deepest = 0, (0, [""])
                 found = list(self._all(paths))
                 if self._is_dilated:
@@ -100,9 +99,8 @@ class Comparison:
     @property
     def _is_dilated(self) -> bool:
         """Whether the file's network has the larger stride."""
-        equal = {*self._equal, *(((here, 0), (there, 0)) for here, there in self.pairs.items())}
-        here = prod(_stride(self._here.node(own)) for own, _ in equal)
-        return here < prod(_stride(self._there.node(other)) for _, other in equal)
+        here = prod(_stride(self._here.node(own)) for own, _ in self._equal)
+        return here < prod(_stride(self._there.node(other)) for _, other in self._equal)
 
     def _all(self, paths: bool) -> Iterator[str]:
         for here, there in self.pairs.items():
@@ -118,29 +116,23 @@ class Comparison:
         while own.kind in GLOBAL_POOLS:  # an option of a model without a classifier
             pool = own.kind
             own = self._here.node(end := self._here.source(own.inputs[0]))
-        same = self._prefixes[1] + self._name(own, 0)
-        ends = reversed(self._there.calls)
+        ends = list(reversed(self._there.calls))
         if own.layer in self.pairs:
-            ends = iter([(self.pairs[own.layer], 0)])
-        elif self._same_names and same in self._there.layers:
-            ends = iter([(same, 0)])
+            ends = [(self.pairs[own.layer], 0)]
+        elif self._same_names and own.name in self._there.names:
+            ends = [(self._there.names[own.name], 0)]
+        found = _best(self._between(end, there) for there in ends)
+        if pool and not found:
+            self._note_pool(pool, {there for here, there in self._equal if here == end})
+        return found
 
-        def compare(there: Key) -> list[str]:
-            found = self._between(end, there)
-            if pool and not found:
-                self._note_pool(pool, there)
-            return found
-
-        return _best(map(compare, ends))
-
-    def _note_pool(self, own: str, there: Key) -> None:
-        """Remember how the file's network pools a map, if the model pools it in another way."""
+    def _note_pool(self, own: str, maps: Set[Key]) -> None:
+        """Remember how the file's network pools its map, if the model pools it in another way."""
         nodes = map(self._there.node, self._there.calls)
-        source = self._there.source
         pools = {
             node.kind: None
             for node in nodes
-            if node.kind in GLOBAL_POOLS and source(node.inputs[0]) == source(there)
+            if node.kind in GLOBAL_POOLS and self._there.source(node.inputs[0]) in maps
         }
         if pools and own not in pools:
             note = f"the file's network ends in {' and '.join(pools)}; the model does not"
@@ -179,7 +171,7 @@ class Comparison:
         wanted, given = self._shapes[0].get(here, {}), dict(self._shapes[1].get(there, {}))
         if own.kind in CONVOLUTIONS and "bias" not in wanted:
             given.pop("bias", None)  # it is folded
-        if own.kind != other.kind or wanted != given:
+        if wanted != given:
             return [self._unlike(own, other)]
         if self._is_pairing and wanted:
             self.pairs[here] = there
@@ -188,7 +180,7 @@ class Comparison:
     def _of_inputs(self, own: Node, other: Node) -> list[str]:
         if len(own.inputs) != len(other.inputs):
             numbers = f"{len(other.inputs)} inputs there and {len(own.inputs)} here"
-            return [f"{self._name(own, 0)} has {numbers}"]
+            return [f"{own.name} has {numbers}"]
         is_any_order = own.kind in COMMUTATIVE and len(own.inputs) <= REORDERED
         return _best(
             next(filter(None, map(self._between, own.inputs, order)), [])
@@ -202,33 +194,26 @@ class Comparison:
         ignored = {"dilation_rate"}  # a checkpoint does not decide it
         if own.kind == "BatchNormalization":
             ignored.add("epsilon")  # it is corrected in the variance
-        is_reduced = self._lenient and _stride(own) == 1 < _stride(other)
-        if is_reduced:
+        if self._lenient and _stride(own) == 1 < _stride(other):
             ignored |= {"strides", "padding", "pool_size"}
         for setting in dict.fromkeys((*own.settings, *other.settings)):
             here, there = own.settings.get(setting), other.settings.get(setting)
             if setting in ignored or here == there:
                 continue
-            if setting == "activation" and self._name(own, 0) == CLASSIFIER:
+            if setting == "activation" and own.name == CLASSIFIER:
                 note = f"the file's classifier has activation={there}, the model's {here}"
                 self.notes[note] = None
                 continue
             if setting == "padding" and own.written.get(setting) != other.written.get(setting):
                 here, there = own.written.get(setting), other.written.get(setting)
-            yield f"{self._name(own, 0)} has {setting}={there} there and {here} here"
-
-    # Words ---------------------------------------------------------------------------------------
-
-    def _name(self, node: Node, of: int) -> str:
-        return node.layer.removeprefix(self._prefixes[of])
+            yield f"{own.name} has {setting}={there} there and {here} here"
 
     def _unlike(self, own: Node, other: Node) -> str:
-        here, there = self._name(own, 0), self._name(other, 1)
-        if self._same_names and self._prefixes[1] + here not in self._there.layers:
-            return f"{here} is not in the file"
-        if self._same_names and self._prefixes[0] + there not in self._here.layers:
-            return f"{there} is only in the file"
-        return f"{there} ({other.kind}) is there where {here} ({own.kind}) is here"
+        if self._same_names and own.name not in self._there.names:
+            return f"{own.name} is not in the file"
+        if self._same_names and other.name not in self._here.names:
+            return f"{other.name} is only in the file"
+        return f"{other.name} ({other.kind}) is there where {own.name} ({own.kind}) is here"
 
 
 def _best(alternatives: Iterable[list[str]]) -> list[str]:
@@ -270,7 +255,7 @@ def by_connections(
 
     def compare(tensors: Mapping[str, TensorShape]) -> Comparison:
         shapes = (shapes_by_layer(here), shapes_by_layer(tensors))
-        return _compared(model, checkpoint, shapes=shapes, prefixes=(prefix, ""))
+        return _compared(model, checkpoint, (prefix, ""), shapes=shapes)
 
     compared = compare(checkpoint.shapes)
     if compared.differences:
@@ -322,18 +307,17 @@ def by_names(
             pairs[weights[assignment.weight][1].name] = layer
     if not pairs:
         return None
-    prefixes = prefix, found.prefix
-    is_own = found.origin.is_own
-    return _compared(
-        model, checkpoint, pairs=pairs, prefixes=prefixes, same_names=is_own, paths=paths
-    )
+    prefixes, is_own = (prefix, found.prefix), found.origin.is_own
+    return _compared(model, checkpoint, prefixes, pairs=pairs, same_names=is_own, paths=paths)
 
 
-def _compared(model: keras.Model, checkpoint: Checkpoint, **options: Any) -> Comparison:
-    """The `Comparison` of a model and a file; a description that Keras does not write is rejected."""
+def _compared(
+    model: keras.Model, checkpoint: Checkpoint, prefixes: tuple[str, str], **options: Any
+) -> Comparison:
+    """Compare a model and a file, whose description may not be as Keras writes it."""
     try:
-        here, there = DescribedGraph(settings_of(model)), DescribedGraph(checkpoint.settings)
-        return Comparison(here, there, **options)
+        here = DescribedGraph(settings_of(model), prefixes[0])
+        return Comparison(here, DescribedGraph(checkpoint.settings, prefixes[1]), **options)
     except Exception as error:  # a broken description can lead to any error
         raise ValueError(
             f"cannot load {checkpoint.name}: its description of its layers is broken ({error})"
