@@ -14,8 +14,8 @@ from itertools import chain
 import keras
 import numpy as np
 
-from .checkpoint import Checkpoint, Json
-from .keras_files import layers_inside, named_once, quantized
+from .checkpoint import Array, Checkpoint, Json
+from .keras_files import from_tensors, layers_inside
 
 # Settings that do not change what a layer computes from given weights in inference, or that the
 # shapes of its weights show.
@@ -354,20 +354,18 @@ def _constants(call: object) -> list[object]:
 
 def of_model(model: keras.Model) -> Checkpoint:
     """The checkpoint of a model in memory, named as in a file of it."""
+    name, settings = f"the model {model.name!r}", settings_of(model)
     try:
-        variables = named_once(_variables(model))
+        return from_tensors(name, _variables(model), _array, settings=settings)
     except ValueError as error:
         raise ValueError(
-            f"cannot load the model {model.name!r}: {error}; save_weights to a .weights.h5 gives "
-            "them different names, and that can be loaded"
+            f"cannot load {name}: {error}; save_weights to a .weights.h5 gives them different "
+            "names, and that can be loaded"
         ) from None
-    return Checkpoint(
-        f"the model {model.name!r}",
-        {name: tuple(variable.shape) for name, variable in variables.items()},
-        lambda name: np.asarray(keras.ops.convert_to_numpy(variables[name])),
-        settings=settings_of(model),
-        without_head=quantized(variables.values()),
-    )
+
+
+def _array(variable: keras.Variable) -> Array:
+    return np.asarray(keras.ops.convert_to_numpy(variable))
 
 
 def _variables(layer: keras.Layer, path: str = "") -> Iterator[tuple[str, keras.Variable]]:

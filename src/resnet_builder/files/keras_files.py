@@ -8,23 +8,21 @@ import tempfile
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import ml_dtypes
 import numpy as np
 
 from .checkpoint import MOST_LEVELS, Array, Checkpoint, Json, broken
 
-Item = Any  # a group or a dataset of h5py, which has no types
+Item = Any  # a group or a dataset of h5py, or a variable of Keras, which have no types
 Content = Mapping[str, Item]  # those of a file by path
-
-T = TypeVar("T")
 
 # Keras stores the weights of a .keras uncompressed; if others compress it, random numbers hardly
 # shrink, and zeros by a thousand. A file that unpacks to more than both bounds is rejected.
@@ -34,6 +32,8 @@ CHUNK_BYTES = 2**20
 
 # Temporary data is kept in memory up to this size, and on disk above it.
 IN_MEMORY_BYTES = 16 * 2**20
+
+QUANTIZED = "Some layers are quantized to integers by model.quantize: load what was saved before."
 
 # The files in a .keras archive that have the weights and the layers.
 WEIGHTS_IN_ARCHIVE, CONFIG_IN_ARCHIVE = "model.weights.h5", "config.json"
@@ -229,28 +229,36 @@ def _datasets(content: Content) -> dict[str, Item]:
     return {path: item for path, item in content.items() if hasattr(item, "shape")}
 
 
-def _checkpoint(
-    path: Path,
+def from_tensors(
+    name: str,
     tensors: Iterable[tuple[str, Item]],
-    others: Iterable[tuple[str, Item]],
+    read: Callable[[Item], Array],
+    others: Iterable[tuple[str, Item]] = (),
     **known: Any,
 ) -> Checkpoint:
-    datasets = named_once(tensors)
+    """A checkpoint of tensors with their names, which a function makes an array of.
+
+    Raises:
+        ValueError: two of the tensors have one name.
+    """
+    by_name = _named_once(tensors)
+    is_quantized = any(tensor.dtype == "int8" for tensor in by_name.values())
     return Checkpoint(
-        str(path),
-        {name: tuple(dataset.shape or ()) for name, dataset in datasets.items()},
-        lambda name: _array(datasets[name]),
-        without_head=quantized(datasets.values()),
-        others=tuple(name for name, dataset in named_once(others).items() if dataset.shape),
+        name,
+        {name: tuple(tensor.shape or ()) for name, tensor in by_name.items()},
+        lambda name: read(by_name[name]),
+        without_head=QUANTIZED if is_quantized else "",
+        others=tuple(name for name, tensor in _named_once(others).items() if tensor.shape),
         **known,
     )
 
 
-def quantized(tensors: Iterable[Any]) -> str:
-    """A sentence about layers of integers if any tensor has these; else empty."""
-    if all(tensor.dtype != "int8" for tensor in tensors):
-        return ""
-    return "Some layers are quantized to integers by model.quantize: load what was saved before."
+def _named_once(tensors: Iterable[tuple[str, Item]]) -> dict[str, Item]:
+    by_name: dict[str, Item] = {}
+    for name, tensor in tensors:
+        if by_name.setdefault(name, tensor) is not tensor:
+            raise ValueError(f"two of its tensors are named {name}")
+    return by_name
 
 
 def _array(dataset: Item) -> Array:
@@ -259,19 +267,6 @@ def _array(dataset: Item) -> Array:
     if array.dtype == "V2" and dataset.attrs.get("dtype", "bfloat16") == "bfloat16":
         return array.view(ml_dtypes.bfloat16)
     return array
-
-
-def named_once(tensors: Iterable[tuple[str, T]]) -> dict[str, T]:
-    """Tensors by name.
-
-    Raises:
-        ValueError: two of them have one name.
-    """
-    by_name: dict[str, T] = {}
-    for name, tensor in tensors:
-        if by_name.setdefault(name, tensor) is not tensor:
-            raise ValueError(f"two of its tensors are named {name}")
-    return by_name
 
 
 # Files that list the layers: Keras 2, and whole models in HDF5 ------------------------------------
@@ -294,7 +289,8 @@ def _from_lists(path: Path, content: Content) -> Checkpoint:
             rest.pop(where, None)
     others = {where: rest.pop(where) for where in [*rest] if where.startswith(OPTIMIZER_WEIGHTS)}
     tensors += [(where.removeprefix(around), item) for where, item in rest.items()]
-    return _checkpoint(path, tensors, others.items(), in_order=True, settings=settings)
+    known = {"in_order": True, "settings": settings}
+    return from_tensors(str(path), tensors, _array, others.items(), **known)
 
 
 def _full_names(weights: Sequence[str], layer: str, inside: Sequence[str]) -> list[str]:
@@ -349,8 +345,9 @@ def _numbered(path: Path, content: Content) -> Checkpoint:
         for number, variable in zip(numbers, _variable_names(owner, numbers), strict=True):
             name = f"{names[owner]}/{variable}" if owner else variable
             (others if _is_state(owner) else tensors).append((name, rest.pop(where + number)))
+    tensors += rest.items()
     has_layer_names = any("name" in group.attrs for group in groups.values())
-    return _checkpoint(path, [*tensors, *rest.items()], others, has_layer_names=has_layer_names)
+    return from_tensors(str(path), tensors, _array, others, has_layer_names=has_layer_names)
 
 
 def _layer_names(groups: Mapping[Owner, Item]) -> dict[Owner, str]:
@@ -360,7 +357,7 @@ def _layer_names(groups: Mapping[Owner, Item]) -> dict[Owner, str]:
     none, or two layers in one share it, the name of the layer's group is used.
     """
     names: dict[Owner, str] = {(): ""}  # of the whole model
-    owners = sorted(groups.keys() - names, key=len)
+    owners = sorted(filter(None, groups), key=len)
     given = {
         owner: "" if _is_state(owner) else _decoded(groups[owner].attrs.get("name", ""))
         for owner in owners

@@ -27,11 +27,9 @@ def preset_folder(folder: Path) -> Iterator[Checkpoint]:
     for file in present:
         check_regular(folder / file)
     with ExitStack() as files:
-        backbone = files.enter_context(hdf5_file(folder / BACKBONE_FILE))
-        head = None
-        if HEAD_FILE in present:
-            head = files.enter_context(hdf5_file(folder / HEAD_FILE))
-        checkpoint = _joined(folder, backbone, head)
+        parts = [of for of in (BACKBONE_FILE, HEAD_FILE) if of in present]
+        backbone, *head = (files.enter_context(hdf5_file(folder / of)) for of in parts)
+        checkpoint = _joined(folder, backbone, *head)
         if CONFIG_FILE in present:
             config = (folder / CONFIG_FILE).read_bytes()
             if checkpoint.has_layer_names:
@@ -42,7 +40,7 @@ def preset_folder(folder: Path) -> Iterator[Checkpoint]:
         yield checkpoint
 
 
-def _joined(folder: Path, backbone: Checkpoint, head: Checkpoint | None) -> Checkpoint:
+def _joined(folder: Path, backbone: Checkpoint, head: Checkpoint | None = None) -> Checkpoint:
     parts = [backbone] if head is None else [head, backbone]
     owners = {name: part for part in parts for name in part.shapes}
     if head and (twice := head.shapes.keys() & backbone.shapes):
