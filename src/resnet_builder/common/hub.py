@@ -39,14 +39,14 @@ def download(
         OSError: the cache cannot be written.
         ValueError: the downloaded file does not have the hash that the hub states.
     """
+    name, _, revision = repository.partition("@")
     try:
         import huggingface_hub.errors
     except ImportError as error:
         raise ImportError(
-            f"loading {repository!r} from the Hugging Face Hub needs a package: "
+            f"loading {name!r} from the Hugging Face Hub needs a package: "
             "pip install 'resnet-builder[weights]'"
         ) from error
-    name, _, revision = repository.partition("@")
     asked = _Repository(huggingface_hub, name, revision or None)
     for file in sorted(files, key=lambda file: not asked.in_cache(file)):
         if path := asked.get(file):

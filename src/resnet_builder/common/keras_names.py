@@ -149,7 +149,7 @@ def _variance_scaling(scale: float, mode: str, distribution: str) -> Initializer
     return Initializer("VarianceScaling", tuple(config.items()))
 
 
-# The classes under Keras's names of them, but for `Constant`, which has no default, and two more.
+# Every class but `Constant`, which has no default, under its name in Keras; and two more.
 INITIALIZERS = {
     re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(): Initializer(name)
     for name in INITIALIZER_CLASSES

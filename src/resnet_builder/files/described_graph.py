@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -53,9 +54,17 @@ ENTERS_OR_LEAVES = ([2, 3, 1], [3, 1, 2])
 Key = tuple[str, int]  # a call: the path of the layer, and the number of the call
 
 
+class Call(NamedTuple):
+    """A call as it is written: the calls of its inputs, other arguments, rows and columns."""
+
+    inputs: tuple[Key, ...]
+    arguments: list[object]
+    size: list[int] | None
+
+
 @dataclass(frozen=True)
 class Node:
-    """One call of a layer.
+    """One call of a layer, with what it computes.
 
     Attributes:
         layer: path of the layer in the file.
@@ -83,7 +92,7 @@ class DescribedGraph:
 
     Attributes:
         names: the paths of the network's layers by those without the prefix.
-        calls: all calls as they are written, in the order of the file.
+        calls: all calls, in the order of the file.
     """
 
     def __init__(self, layers: Mapping[str, Json], prefix: str) -> None:
@@ -94,7 +103,7 @@ class DescribedGraph:
             prefix: the prefix of the paths of the network's layers.
         """
         self.names = {of.removeprefix(prefix): of for of in layers if of.startswith(prefix)}
-        self.calls: dict[Key, Node] = {}
+        self.calls: dict[Key, Call] = {}
         self._layers, self._prefix = layers, prefix
         self._nodes: dict[Key, Node] = {}
         self._children: dict[str, list[str]] = {}
@@ -108,33 +117,35 @@ class DescribedGraph:
             self._read(path, layer)
 
     def _read(self, path: str, layer: Json) -> None:
-        parent, kind = path.rpartition("/")[0], layer["class_name"]
-        config, calls = layer.get("config") or {}, layer.get("inbound_nodes") or [{}]
+        parent, calls = path.rpartition("/")[0], layer.get("inbound_nodes") or [None]
         inputs = [
             tuple(self._resolved(parent, *reference) for reference in _references(call))
             for call in calls
         ]
-        if calls == [{}]:
+        if calls == [None]:
             inputs = [self._unconnected(path, parent)]
         constants = [_constants(call) for call in calls]
         around = self._arguments.get(parent, [])
         self._inputs[path], self._arguments[path] = inputs[0], [*chain(*constants), *around]
+        is_norm = layer.get("class_name") == "BatchNormalization"  # training=True is passed on
         for number, call in enumerate(calls if path not in self._children else []):
-            # A model's training=True is passed on.
-            arguments = constants[number] + (around if kind == "BatchNormalization" else [])
-            computed = _computed(kind, config, arguments)
-            names = path, path.removeprefix(self._prefix)
-            self.calls[path, number] = Node(*names, *computed, config, inputs[number], _size(call))
+            arguments = constants[number] + (around if is_norm else [])
+            self.calls[path, number] = Call(inputs[number], arguments, _size(call))
 
     def outputs(self) -> list[Key]:
         """The calls that the whole model ends in."""
-        used = {key for node in self.calls.values() for key in node.inputs}
+        used = {key for call in self.calls.values() for key in call.inputs}
         return [key for key in self.calls if key not in used]
 
     def node(self, key: Key) -> Node:
         """A call in its simplest form."""
         if key not in self._nodes:
-            self._nodes[key] = self._simplified(self.calls[key])
+            path, call = key[0], self.calls[key]
+            config = self._layers[path].get("config") or {}
+            computed = _computed(self._layers[path]["class_name"], config, call.arguments)
+            name = path.removeprefix(self._prefix)
+            node = Node(path, name, *computed, config, call.inputs, call.size)
+            self._nodes[key] = self._simplified(node)
         return self._nodes[key]
 
     def source(self, key: Key) -> Key:
@@ -175,10 +186,10 @@ class DescribedGraph:
         """The input of a layer whose config has none: in a Sequential, or the input of a model."""
         siblings = self._children.get(parent, [path])
         is_sequence = not self._layers.get(parent, {"config": {}})["config"].get("output_layers")
-        if is_sequence and self._layers[path]["class_name"] != INPUT and siblings[0] != path:
+        if is_sequence and self._layers[path].get("class_name") != INPUT and siblings[0] != path:
             before = siblings[siblings.index(path) - 1]
             return (self._resolved(parent, before.rpartition("/")[2], 0),)
-        inputs = [of for of in siblings if self._layers[of]["class_name"] == INPUT]
+        inputs = [of for of in siblings if self._layers[of].get("class_name") == INPUT]
         place = inputs.index(path) if path in inputs else 0
         return self._inputs.get(parent, ())[place : place + 1]
 
@@ -343,7 +354,7 @@ def _constants(call: object) -> list[object]:
         return []
     named = [
         [name, value]
-        for name, value in call.get("kwargs", {}).items()
+        for name, value in (call.get("kwargs") or {}).items()
         if not (name == "mask" or value is None or (name, value) == ("training", False))
     ]
     return [of for of in (*call.get("args", ()), *named) if not list(_references(of))]

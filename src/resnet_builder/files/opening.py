@@ -74,7 +74,7 @@ def _open_file(path: Path) -> AbstractContextManager[Checkpoint]:
         first = file.read(64)
     if not first:
         raise ValueError(f"cannot load {path}: the file is empty")
-    if first[8:9] == b"{":  # JSON, after its length, which begins with any byte
+    if first[8:9] == b"{":  # a header of JSON, after its length, which is any 8 bytes
         return safetensors_file(path)
     matching = (known for signature, known in CONTENTS.items() if first.startswith(signature))
     return _read_or_refused(path, next(matching, UNKNOWN))
