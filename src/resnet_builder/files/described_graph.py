@@ -63,7 +63,7 @@ class Call(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Node:
+class Computation:
     """One call of a layer, with what it computes.
 
     Attributes:
@@ -105,7 +105,7 @@ class DescribedGraph:
         self.names = {of.removeprefix(prefix): of for of in layers if of.startswith(prefix)}
         self.calls: dict[Key, Call] = {}
         self._layers, self._prefix = layers, prefix
-        self._nodes: dict[Key, Node] = {}
+        self._nodes: dict[Key, Computation] = {}
         self._children: dict[str, list[str]] = {}
         # The inputs of each layer's first call, and other arguments of models and the ones around.
         self._inputs: dict[str, tuple[Key, ...]] = {"": ()}
@@ -137,14 +137,14 @@ class DescribedGraph:
         used = {key for call in self.calls.values() for key in call.inputs}
         return [key for key in self.calls if key not in used]
 
-    def node(self, key: Key) -> Node:
+    def node(self, key: Key) -> Computation:
         """A call in its simplest form."""
         if key not in self._nodes:
             path, call = key[0], self.calls[key]
             config = self._layers[path].get("config") or {}
             computed = _computed(self._layers[path]["class_name"], config, call.arguments)
             name = path.removeprefix(self._prefix)
-            node = Node(path, name, *computed, config, call.inputs, call.size)
+            node = Computation(path, name, *computed, config, call.inputs, call.size)
             self._nodes[key] = self._simplified(node)
         return self._nodes[key]
 
@@ -158,10 +158,10 @@ class DescribedGraph:
                 raise ValueError(f"{key[0]} is its own input")
         return key
 
-    def _before(self, node: Node) -> Node:
+    def _before(self, node: Computation) -> Computation:
         return self.node(self.source(node.inputs[0]))
 
-    def _is_transparent(self, node: Node) -> bool:
+    def _is_transparent(self, node: Computation) -> bool:
         if node.kind == "Permute":
             return node.settings.get("dims") in ENTERS_OR_LEAVES
         if node.kind == "Flatten":
@@ -195,7 +195,7 @@ class DescribedGraph:
 
     # Simplifying ---------------------------------------------------------------------------------
 
-    def _simplified(self, node: Node) -> Node:
+    def _simplified(self, node: Computation) -> Computation:
         if not node.inputs:
             return node
         if node.kind == "Flatten":
@@ -213,7 +213,7 @@ class DescribedGraph:
             return replace(node, kind="Subsample")
         return node
 
-    def _with_padding(self, node: Node) -> Node:
+    def _with_padding(self, node: Computation) -> Computation:
         """Add the padding layer before a node to it, and call padding of half the kernel "half"."""
         settings, inputs, padding = node.settings, node.inputs, node.settings["padding"]
         size = _pair(node.written.get("kernel_size", settings.get("pool_size")))
@@ -231,7 +231,7 @@ class DescribedGraph:
         padding = "half" if padding == half and max(size) > 1 else padding
         return replace(node, settings={**settings, "padding": padding}, inputs=inputs)
 
-    def _may_pad(self, zeros: Node, node: Node) -> bool:
+    def _may_pad(self, zeros: Computation, node: Computation) -> bool:
         """Whether zeros before a convolution, or before a max pool of values >= 0, are padding."""
         if zeros.settings["data_format"] != node.written.get("data_format", "channels_last"):
             return False  # they are channels
@@ -311,7 +311,7 @@ def _largest(value: object) -> int:
     return max(_pair(value))
 
 
-def _pools_all(pool: Node) -> bool:
+def _pools_all(pool: Computation) -> bool:
     """Whether an average pool before a Flatten is a global one.
 
     At stride 1 it is if one position is left, as many features as channels: the shape of the next

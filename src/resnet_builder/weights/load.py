@@ -23,7 +23,7 @@ from .match import Match, Problem, does_not_fit, match
 from .naming import KERAS, WeightName
 from .recognise import BY_CONNECTIONS, Recognised, recognise
 from .report import WeightsReport
-from .settings import Comparison, Weights, by_connections, by_names, with_settings
+from .settings import GraphComparison, Weights, by_connections, by_names, with_settings
 from .tensors import to_weight
 
 
@@ -270,7 +270,7 @@ def _check_nothing_is_lost(
 
 
 def _notes(
-    found: Recognised, matched: Match, compared: Comparison | None, epsilon: float | None
+    found: Recognised, matched: Match, compared: GraphComparison | None, epsilon: float | None
 ) -> Iterator[str]:
     if epsilon is None and _is_frozen_detector(found):
         yield EPSILON_OF_DETECTORS

@@ -16,9 +16,9 @@ from ..files.described_graph import (
     CONVOLUTIONS,
     GLOBAL_POOLS,
     INPUT,
+    Computation,
     DescribedGraph,
     Key,
-    Node,
     is_own_layer,
     settings_of,
 )
@@ -39,7 +39,7 @@ REORDERED = 4
 MOST_COMPARED = 10**6
 
 
-class Comparison:
+class GraphComparison:
     """The comparison of a model's graph and a file's.
 
     Strides that have become dilation are no difference.
@@ -161,7 +161,7 @@ class Comparison:
                     of.popitem()
         return found
 
-    def _of_nodes(self, own: Node, other: Node) -> list[str]:
+    def _of_nodes(self, own: Computation, other: Computation) -> list[str]:
         here, there = own.layer, other.layer
         if own.kind == INPUT and there not in self.pairs.values():
             self.before |= {} if other.kind == INPUT else {there: None}
@@ -177,7 +177,7 @@ class Comparison:
             self.pairs[here] = there
         return list(self._of_settings(own, other)) or self._of_inputs(own, other)
 
-    def _of_inputs(self, own: Node, other: Node) -> list[str]:
+    def _of_inputs(self, own: Computation, other: Computation) -> list[str]:
         if len(own.inputs) != len(other.inputs):
             numbers = f"{len(other.inputs)} inputs there and {len(own.inputs)} here"
             return [f"{own.name} has {numbers}"]
@@ -187,7 +187,7 @@ class Comparison:
             for order in (permutations(other.inputs) if is_any_order else [other.inputs])
         )
 
-    def _of_settings(self, own: Node, other: Node) -> Iterator[str]:
+    def _of_settings(self, own: Computation, other: Computation) -> Iterator[str]:
         if own.kind != other.kind:
             yield self._unlike(own, other)
             return
@@ -208,7 +208,7 @@ class Comparison:
                 here, there = own.written.get(setting), other.written.get(setting)
             yield f"{own.name} has {setting}={there} there and {here} here"
 
-    def _unlike(self, own: Node, other: Node) -> str:
+    def _unlike(self, own: Computation, other: Computation) -> str:
         if self._same_names and own.name not in self._there.names:
             return f"{own.name} is not in the file"
         if self._same_names and other.name not in self._here.names:
@@ -226,14 +226,14 @@ def _best(alternatives: Iterable[list[str]]) -> list[str]:
     return first
 
 
-def _epsilon(norm: Node) -> float:
+def _epsilon(norm: Computation) -> float:
     epsilon = float(norm.settings["epsilon"])
     if not 0 <= epsilon < inf:
         raise ValueError(f"{norm.layer} has the epsilon {epsilon}")
     return epsilon
 
 
-def _stride(node: Node) -> int:
+def _stride(node: Computation) -> int:
     """The product of both strides; 1 for a layer without strides."""
     strides = node.settings.get("strides", 1)
     return prod(strides) if isinstance(strides, list) else int(strides)
@@ -244,7 +244,7 @@ def _stride(node: Node) -> int:
 
 def by_connections(
     model: keras.Model, prefix: str, found: Recognised, weights: Weights
-) -> tuple[Recognised, Comparison]:
+) -> tuple[Recognised, GraphComparison]:
     """Name the tensors of a file by the places of its layers in its graph.
 
     Raises:
@@ -253,7 +253,7 @@ def by_connections(
     checkpoint = found.checkpoint
     here = {f"{layer.name}/{name}": tuple(of.shape) for (_, name), (of, layer) in weights.items()}
 
-    def compare(tensors: Mapping[str, TensorShape]) -> Comparison:
+    def compare(tensors: Mapping[str, TensorShape]) -> GraphComparison:
         shapes = (shapes_by_layer(here), shapes_by_layer(tensors))
         return _compared(model, checkpoint, (prefix, ""), shapes=shapes)
 
@@ -292,7 +292,7 @@ def by_names(
     matched: Match,
     *,
     paths: bool,
-) -> Comparison | None:
+) -> GraphComparison | None:
     """Compare the layers that have the same weights and, with `paths`, those between them.
 
     Returns None if the file describes none of these layers.
@@ -313,11 +313,11 @@ def by_names(
 
 def _compared(
     model: keras.Model, checkpoint: Checkpoint, prefixes: tuple[str, str], **options: Any
-) -> Comparison:
+) -> GraphComparison:
     """Compare a model and a file, whose description may not be as Keras writes it."""
     try:
         here = DescribedGraph(settings_of(model), prefixes[0])
-        return Comparison(here, DescribedGraph(checkpoint.settings, prefixes[1]), **options)
+        return GraphComparison(here, DescribedGraph(checkpoint.settings, prefixes[1]), **options)
     except Exception as error:  # a broken description can lead to any error
         raise ValueError(
             f"cannot load {checkpoint.name}: its description of its layers is broken ({error})"
@@ -328,7 +328,7 @@ def with_settings(
     matched: Match,
     found: Recognised,
     weights: Weights,
-    compared: Comparison,
+    compared: GraphComparison,
     epsilon: float | None,
 ) -> Match:
     """Add what a comparison found: the differences, and the epsilons of the file.
