@@ -22,12 +22,11 @@ from ..model.record import RECORDS
 from ..plan.names import LayerName
 from ..plan.network import Plan
 from .expected import ExpectedWeights, LayerFacts, expected_weights, is_original
-from .graphs import Weights, by_connections, by_names, with_settings
 from .match import Match, Problem, Recognised, match
 from .naming import KERAS
 from .recognise import recognise
 from .report import WeightsReport, refusal
-from .settings import Comparison
+from .settings import GraphComparison, Weights, by_connections, by_names, with_settings
 from .tensors import to_weight
 
 Rename = Mapping[str, str] | Callable[[str], str | None] | None
@@ -348,7 +347,7 @@ def _load(
 
 def _matched(
     target: Target, found: Recognised, options: Options
-) -> tuple[Recognised, Match, Comparison | None]:
+) -> tuple[Recognised, Match, GraphComparison | None]:
     """The match of a checkpoint and a network, and the comparison of what their layers compute."""
     model, prefix, weights = target.model, target.prefix, target.weights
     compared = None
@@ -357,13 +356,9 @@ def _matched(
     if options.epsilon is not None:
         found = replace(found, origin=replace(found.origin, epsilon=options.epsilon))
     matched = match(found, target.expected, adapt=options.adapt, keep=options.keep)
-    settings = found.source.settings
-    if settings and found.origin.layout is KERAS:
-        in_file = {name: found.source.in_file.get(name, name) for name in found.source.shapes}
+    if found.source.settings and found.origin.layout is KERAS:
         paths = not options.keep
-        compared = compared or by_names(
-            model, prefix, found, weights, matched, settings, in_file, paths=paths
-        )
+        compared = compared or by_names(model, prefix, found, weights, matched, paths=paths)
         if compared:
             matched = with_settings(matched, found, weights, compared, options.epsilon)
     if not matched.assignments and not matched.problems:
@@ -404,7 +399,7 @@ EPSILON_OF_DETECTORS = (
 
 
 def _notes(
-    found: Recognised, matched: Match, compared: Comparison | None, options: Options
+    found: Recognised, matched: Match, compared: GraphComparison | None, options: Options
 ) -> Iterator[str]:
     if options.epsilon is None and found.is_frozen_detector:
         yield EPSILON_OF_DETECTORS
