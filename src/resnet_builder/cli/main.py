@@ -98,21 +98,26 @@ class Answer(NamedTuple):
 
 
 def _list(options: argparse.Namespace) -> Answer:
-    from ..costs.profile import cost_of
+    from ..costs.profile import listed_counts
     from ..presets.checkpoints import find_recommended
     from ..presets.families import family_of
     from ..presets.networks import PRESETS, list_presets
 
     data, rows = [], list[tuple[TableCell, ...]]()
     for name in list_presets(options.pattern):
-        config = PRESETS[name]
-        cost, is_marked = cost_of(config), bool(find_recommended(name))
-        numbers = {"parameters": cost.parameters, "macs": cost.macs}
-        family, shape = family_of(config), config.input_shape
-        of_name = {"name": name, "family": family, "input_shape": shape}
-        data.append({**of_name, "imagenet_weights": is_marked, **numbers})
-        marked = f"{name} *" if is_marked else name
-        rows.append((marked, family, by(shape, "x"), *numbers.values()))
+        family, shape = family_of(PRESETS[name]), PRESETS[name].input_shape
+        is_marked, (parameters, macs) = bool(find_recommended(name)), listed_counts()[name]
+        rows.append((f"{name} *" if is_marked else name, family, by(shape, "x"), parameters, macs))
+        data.append(
+            {
+                "name": name,
+                "family": family,
+                "input_shape": shape,
+                "imagenet_weights": is_marked,
+                "parameters": parameters,
+                "macs": macs,
+            }
+        )
     header = ("preset", "family", "input", "parameters", "multiply-adds")
     note = "* has ImageNet weights" if any(row["imagenet_weights"] for row in data) else ""
     if not data:

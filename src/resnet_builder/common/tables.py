@@ -1,9 +1,11 @@
 """Tables as text, Markdown, LaTeX and HTML."""
 
+import csv
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from importlib import resources
 from itertools import zip_longest
 from textwrap import fill, indent
 
@@ -198,6 +200,12 @@ def aligned(
         )
         for lines in blocks
     ]
+
+
+def csv_rows(package: str, name: str) -> list[dict[str, str]]:
+    """The rows of a CSV file of a package, by column."""
+    text = resources.files(package).joinpath(name).read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
 
 
 class Tabular(ABC):

@@ -1,6 +1,6 @@
 """The layers of any Keras model and their connections, as plain data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
@@ -48,6 +48,12 @@ def functional(model: keras.Model) -> Any:
     return function
 
 
+def calls_of(model: keras.Model) -> Iterator[Any]:
+    """Keras's records of the calls of a model's layers, each after its inputs."""
+    by_depth = functional(model)._nodes_by_depth
+    return (call for depth in sorted(by_depth, reverse=True) for call in by_depth[depth])
+
+
 # From a layer and the shapes of its inputs to the model inside it whose layers are listed in its
 # place; None for the layer itself.
 Opens = Callable[[Any, list[Any]], "keras.Model | None"]
@@ -77,8 +83,7 @@ def _list_calls(
             the model are that of its caller.
         outputs: ids of the tensors that are outputs of the whole model.
     """
-    by_depth = function._nodes_by_depth
-    for call in (call for depth in sorted(by_depth, reverse=True) for call in by_depth[depth]):
+    for call in calls_of(function):
         given = _input_tensors(call)
         shapes = [tuple(tensor.shape) for tensor in given]
         own_ids = [id(tensor) for tensor in call.output_tensors]

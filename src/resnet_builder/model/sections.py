@@ -6,15 +6,17 @@ vectors from a network are a head. In a model without such a network all section
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from heapq import heappop, heappush
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+import keras
 
 from ..common.words import by
-from ..plan.names import ELSEWHERE, HEAD, LayerName, Place
+from ..plan.names import ELSEWHERE, HEAD, Place
 from .graph import Node
-from .locate import owners
+from .locate import Names, after_named, named_next, owners
 
 VECTORS = "vectors"  # the section of layers that compute no images
 
@@ -33,8 +35,7 @@ class LayerSection(NamedTuple):
     number: int = 0
 
 
-@dataclass(frozen=True)
-class Sectioned:
+class Sectioned(NamedTuple):
     """The nodes of a model in the order of its sections, with the place and section of each.
 
     `has_network` is False for a model without a network of this package: its nodes are as they
@@ -48,7 +49,7 @@ class Sectioned:
 
 
 def in_sections(
-    graph: list[Node], sizes: Sequence[Size | None], layers: Iterable[Any]
+    graph: list[Node], sizes: Sequence[Size | None], layers: Iterable[keras.Layer]
 ) -> Sectioned:
     """Find the section of every node, and put those of one section side by side.
 
@@ -94,7 +95,7 @@ class _SidePart(NamedTuple):
 
 def _side_parts(
     graph: list[Node],
-    names: list[LayerName | None],
+    names: Names,
     sizes: Sequence[Size | None],
     ranks: dict[str, int],
 ) -> Iterator[_SidePart]:
@@ -102,8 +103,8 @@ def _side_parts(
     nodes = zip(
         graph,
         names,
-        _before(graph, names),
-        _after(graph, names),
+        named_next(graph, names),
+        after_named(graph, names),
         _map_names(graph, names, sizes),
         strict=True,
     )
@@ -123,26 +124,7 @@ def _side_parts(
             yield _SidePart(*side, HEAD.part)
 
 
-def _before(graph: list[Node], names: list[LayerName | None]) -> list[LayerName | None]:
-    """The name of every node in a network, or of the first such node after it."""
-    found = list(names)
-    for position, node in reversed(list(enumerate(graph))):
-        for source in node.inputs:
-            found[source] = names[source] or found[position] or found[source]
-    return found
-
-
-def _after(graph: list[Node], names: list[LayerName | None]) -> list[bool]:
-    """One bool per node: True if it is in a network, or comes after a node that is."""
-    found: list[bool] = []
-    for node, name in zip(graph, names, strict=True):
-        found.append(bool(name) or any(found[source] for source in node.inputs))
-    return found
-
-
-def _map_names(
-    graph: list[Node], names: list[LayerName | None], sizes: Sequence[Size | None]
-) -> list[str]:
+def _map_names(graph: list[Node], names: Names, sizes: Sequence[Size | None]) -> list[str]:
     """The size of every node's feature map, or of the one that it scales; empty for a vector.
 
     A gate, as in squeeze-and-excitation, computes vectors, or maps of one pixel.
