@@ -53,9 +53,13 @@ class Table:
         if not self.header:
             return []
         rows = [list(map(cell_text, row)) for row in self.rows]
-        breaks = self._breaks()
-        widths = self._widths(rows, breaks, width)
         kinds = [*self.kinds, *[""] * (len(rows) - len(self.kinds))]
+        # Names, numbers and stacks have no line breaks.
+        breaks = [
+            (number > 0 or self.wrap is not None) and not _holds(column, int, float, Stack)
+            for number, column in enumerate(self._columns)
+        ]
+        widths = self._widths(rows, breaks, width)
         if widths is None:
             lists = (self._list(row, width or 0) for row in rows)
             return list(zip(lists, kinds, strict=True))
@@ -67,18 +71,6 @@ class Table:
             for row in rows
         ]
         return list(zip(aligned(self.header, cells, self.numeric), ["header", *kinds], strict=True))
-
-    def _breaks(self) -> list[bool]:
-        """One bool per column: True for texts, and not for names, numbers and stacks."""
-        stacks = [
-            any(isinstance(cell, Stack) for cell in of) for of in zip(*self.rows, strict=True)
-        ]
-        return [
-            not (is_number or is_stack or (column == 0 and not self.wrap))
-            for column, (is_number, is_stack) in enumerate(
-                zip(self.numeric, stacks or [False] * len(self.header), strict=True)
-            )
-        ]
 
     def _widths(
         self, rows: list[list[str]], breaks: list[bool], width: int | None
@@ -140,10 +132,11 @@ class Table:
     @property
     def numeric(self) -> list[bool]:
         """One bool per column: True if it holds numbers."""
-        return [
-            any(isinstance(row[column], int | float) for row in self.rows)
-            for column in range(len(self.header))
-        ]
+        return [_holds(column, int, float) for column in self._columns]
+
+    @property
+    def _columns(self) -> list[list[TableCell]]:
+        return [[row[number] for row in self.rows] for number in range(len(self.header))]
 
     def _render(self, style: str, write: Callable[[TableCell], str]) -> str:
         if not self.header:
@@ -160,6 +153,10 @@ class Table:
             disable_numparse=True,
         )
         return str(text)
+
+
+def _holds(column: list[TableCell], *kinds: type) -> bool:
+    return any(isinstance(cell, kinds) for cell in column)
 
 
 def wrapped(text: str, width: int, further: str = "") -> str:
