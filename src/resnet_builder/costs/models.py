@@ -11,13 +11,13 @@ import keras
 from ..common.lazy_tensorflow import without_tensorflow
 from ..common.shapes import known_product
 from ..model.deep import room_for
-from ..model.graph import PERMUTED, Node, calls_of, functional, model_graph
+from ..model.graph import PERMUTED, BatchShape, Node, calls_of, functional, model_graph
 from ..model.locate import Way, check_source, ways_to_networks
 from ..model.record import LAYER_RECORDS
 from ..model.sections import LayerSection, Size, in_sections
 from ..plan.names import Place, read_names
 from .counts import Cost, Profile, StageProfile, total_cost
-from .multiply_adds import BatchShape, multiply_adds
+from .multiply_adds import multiply_adds
 from .profile import PlannedRow, planned_rows
 
 

@@ -189,7 +189,7 @@ def _mismatch(linear: Node, norm: Node, calls: Counter[int]) -> str:
     if getattr(layer, "lora_enabled", False):
         return ", which has LoRA weights"
     if channel_axis(layer, rank) < rank - 1 and shape[1] > 1 and shape[-1] in (None, shape[1]):
-        # keras.ops.add on TensorFlow (Keras 3.15), as in model/layers.py.
+        # keras.ops.add on TensorFlow (Keras 3.15), as in model/keras_layers.py.
         return ", whose bias Keras adds to the columns if there are as many as channels"
     return ""
 
