@@ -1,6 +1,6 @@
 """The published recipes, as one table, and `compile_recipe`, which applies one to a model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from inspect import signature
@@ -21,9 +21,9 @@ from ..common.checks import (
 )
 from ..common.tables import Table, Tabular
 from ..model.locate import check_model
+from .decay import decay
 from .losses import Labels, label_shape, own_loss, with_accuracies
 from .preparing import prepare
-from .sgd import decay, fuse_updates
 
 Schedule = Literal["recipe", "constant"]
 
@@ -31,7 +31,7 @@ Schedule = Literal["recipe", "constant"]
 MOST_STEPS = 2**31 - 1
 
 
-def _times(values: Any, what: str) -> tuple[float, ...]:
+def _times(values: object, what: str) -> tuple[float, ...]:
     if isinstance(values, str) or not hasattr(values, "__iter__"):
         raise TypeError(f"{what} must be times such as (0.5, 0.75), got {values!r}")
     times = tuple(fraction(value, f"each of {what}") for value in values)
@@ -40,14 +40,14 @@ def _times(values: Any, what: str) -> tuple[float, ...]:
     return times
 
 
-def _names(values: Any, what: str) -> tuple[str, ...]:
+def _names(values: Iterable[str], what: str) -> tuple[str, ...]:
     if isinstance(values, str) or not all(isinstance(name, str) for name in values):
         raise TypeError(f'{what} must be names such as ("kernel",), got {values!r}')
     return tuple(values)
 
 
 # Field of a recipe -> its check.
-FIELDS: dict[str, Callable[[Any, str], Any]] = {
+FIELDS: dict[str, Callable[[Any, str], object]] = {
     "learning_rate": positive_number,
     "batch_size": positive_int,
     "drops": _times,
@@ -283,32 +283,17 @@ def compile_recipe(
     if steps > MOST_STEPS:
         raise ValueError(f"epochs * steps_per_epoch must be at most {MOST_STEPS}, got {steps}")
     for_optimizer = _optimizer_options(options)
-    if learning_rate is None:
-        batches = for_optimizer.get("gradient_accumulation_steps") or 1
-        images = found.batch_size
-        if batch_size is not None:
-            images = positive_int(batch_size, "batch_size") * batches
-        learning_rate = found.learning_rate * images / found.batch_size
-    rate = positive_number(learning_rate, "learning_rate")
+    batches = for_optimizer.get("gradient_accumulation_steps") or 1
+    rate = _highest_rate(found, learning_rate, batch_size, batches)
     if loss is None or str(loss).lower() in ("crossentropy", "ce"):
         loss = own_loss(model, found.label_smoothing, labels)
     elif labels is not None:
         raise ValueError("labels is for the recipe's own loss, and a loss is given")
     choice(schedule, get_args(Schedule), "schedule")
-    optimizer = keras.optimizers.SGD(
-        rate if schedule == "constant" else decreasing(found, rate, steps),
-        found.momentum,
-        nesterov=found.nesterov,
-        **for_optimizer,
-    )
-    fuse_updates(optimizer)
-    if optimizer.loss_scale_factor:
-        options["auto_scale_loss"] = False  # or Keras would drop the factor
-    if _is_mixed_float16(model) and options.get("auto_scale_loss", True):
-        # As `compile` does, but so that it is saved with the model.
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    rates = rate if schedule == "constant" else decreasing(found, rate, steps)
+    sgd = keras.optimizers.SGD(rates, found.momentum, nesterov=found.nesterov, **for_optimizer)
     model.compile(
-        optimizer,
+        _with_loss_scale(sgd, model, options),
         loss,
         metrics=with_accuracies(metrics, loss),
         weighted_metrics=with_accuracies(weighted_metrics, loss),
@@ -319,6 +304,18 @@ def compile_recipe(
     if shape := label_shape(model, loss):
         prepare(model, keras.ops.zeros((1, *shape[1:])))
     return model
+
+
+def _highest_rate(
+    recipe: Recipe, learning_rate: float | None, batch_size: int | None, batches: int
+) -> float:
+    """The given rate, or the recipe's in proportion to the images of an update of some batches."""
+    if learning_rate is None:
+        images = recipe.batch_size
+        if batch_size is not None:
+            images = positive_int(batch_size, "batch_size") * batches
+        learning_rate = recipe.learning_rate * images / recipe.batch_size
+    return positive_number(learning_rate, "learning_rate")
 
 
 # Argument of SGD that a recipe sets -> what to do instead.
@@ -340,8 +337,17 @@ def _optimizer_options(options: dict[str, Any]) -> dict[str, Any]:
     return {name: options.pop(name) for name in list(options) if name in names}
 
 
-def _is_mixed_float16(model: keras.Model) -> bool:
-    return any(layer.dtype_policy.name == "mixed_float16" for layer in model._flatten_layers())
+def _with_loss_scale(
+    optimizer: keras.optimizers.Optimizer, model: keras.Model, options: dict[str, Any]
+) -> keras.optimizers.Optimizer:
+    """The optimizer for `compile`, with the arguments of `compile` in `options` that go with it."""
+    if optimizer.loss_scale_factor:
+        options["auto_scale_loss"] = False  # or Keras would drop the factor
+    policies = {layer.dtype_policy.name for layer in model._flatten_layers()}
+    if "mixed_float16" in policies and options.get("auto_scale_loss", True):
+        # As `compile` does, but so that it is saved with the model.
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
 
 
 def decreasing(
