@@ -13,11 +13,16 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import __version__
 from ..common.tables import Table, TableCell, wrapped
 from ..common.words import INTERFACE, Interface, by
+
+if TYPE_CHECKING:
+    import keras
+
+    from ..presets.resolve import Named
 
 PROGRAM = "resnet-builder"
 COMMAND_LINE = Interface(
@@ -140,7 +145,7 @@ def _coverage(options: argparse.Namespace) -> Answer:
     return Answer(found.table(), [asdict(row) for row in found.rows])
 
 
-def _network(options: argparse.Namespace) -> Any:
+def _network(options: argparse.Namespace) -> "Named | keras.Model":
     from .source import source_of
 
     return source_of(options.name, options.set, options.input_shape, options.classes).network
@@ -215,84 +220,113 @@ def _convert(options: argparse.Namespace) -> Answer:
     return Answer(Table(title=f"{report}\nwrote {options.file}"), data)
 
 
+# Commands ---------------------------------------------------------------------------------------
+
+
+class Argument(NamedTuple):
+    """An argument of a command: its name, and the options of argparse."""
+
+    name: str
+    options: dict[str, Any]
+
+
+class Command(NamedTuple):
+    """A command: what it runs, its help, and its arguments beside --json."""
+
+    run: Callable[[argparse.Namespace], Answer]
+    help: str
+    arguments: Sequence[Argument] = ()
+
+
+def _argument(name: str, help: str, **options: Any) -> Argument:
+    return Argument(name, {"help": help, **options})
+
+
+def _changes(of: str) -> Argument:
+    return _argument(
+        "--set",
+        f"change fields of {of}: --set stem=cifar se_ratio=0.25",
+        nargs="+",
+        action="extend",
+        default=[],
+        type=_field_and_value,
+        metavar="FIELD=VALUE",
+    )
+
+
+def _field_and_value(text: str) -> tuple[str, str]:
+    field, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not FIELD=VALUE; write --set last")
+    return field, value
+
+
+PATTERN = _argument("pattern", "such as '*50*'", nargs="?", default="*", metavar="PATTERN")
+SIDES = ("ROWS", "COLUMNS", "CHANNELS")
+NETWORK = (
+    _argument("name", NAME, metavar="NAME"),
+    _argument("--input-shape", "default: its own", nargs=3, type=int, metavar=SIDES),
+    _argument("--classes", "default: its own", type=int),
+    _changes("the network"),
+)
+COMMANDS = {
+    "list": Command(_list, "list the presets", [PATTERN]),
+    "weights": Command(_weights, "list the published checkpoints", [PATTERN]),
+    "coverage": Command(_coverage, "compare the presets with all published networks"),
+    "show": Command(_show, "show a network as Table 1 of the paper does", NETWORK),
+    "plot": Command(
+        _plot,
+        "draw a network on one page",
+        [
+            *NETWORK,
+            _argument("file", "ends in .png, .svg, .pdf, .dot, .gv or .html", metavar="FILE"),
+            _argument("--detail", "stage, block (default) or layer", default="block"),
+            _argument("--direction", "TB, top to bottom, or LR, left to right"),
+            _argument(
+                "--no-fold", "draw every block on its own", dest="fold", action="store_false"
+            ),
+            _argument(
+                "--size", "of a PNG in pixels", nargs=2, type=int, metavar=("WIDTH", "HEIGHT")
+            ),
+        ],
+    ),
+    "compare": Command(
+        _compare,
+        "compare two networks, with the cost of each difference",
+        [
+            _argument("first", NAME, metavar="A"),
+            _argument("second", "the other one", metavar="B"),
+            _changes("B"),
+            _argument("--plot", "draw them side by side", metavar="FILE"),
+        ],
+    ),
+    "verify": Command(_verify, "compare the presets with published numbers", [PATTERN]),
+    "convert": Command(
+        _convert,
+        "convert a checkpoint to a Keras file",
+        [
+            _argument("checkpoint", "file, folder, name or repository", metavar="CHECKPOINT"),
+            _argument("name", f"its network: {NAME}", metavar="NAME"),
+            _argument("file", "ends in .keras or .weights.h5", metavar="FILE"),
+            _changes("the network"),
+            _argument("--fold", "fold batch norms, for inference", action="store_true"),
+        ],
+    ),
+}
+
+
 def command_parser() -> argparse.ArgumentParser:
     """The parser of the command's arguments; the documentation reads it too."""
     parser = argparse.ArgumentParser(prog=PROGRAM, description="Residual networks.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    def command(
-        name: str, run: Callable[[argparse.Namespace], Answer], help: str
-    ) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=help, description=help)
+    for name, command in COMMANDS.items():
+        added = commands.add_parser(name, help=command.help, description=command.help)
         added.add_argument("--json", action="store_true", help="print JSON instead of a table")
-        added.set_defaults(run=run)
-        return added
-
-    def takes_pattern(parser: argparse.ArgumentParser) -> None:
-        parser.add_argument(
-            "pattern", nargs="?", default="*", metavar="PATTERN", help="such as '*50*'"
-        )
-
-    def takes_changes(parser: argparse.ArgumentParser, of: str) -> None:
-        parser.add_argument(
-            "--set",
-            nargs="+",
-            action="extend",
-            default=[],
-            type=_change,
-            metavar="FIELD=VALUE",
-            help=f"change fields of {of}: --set stem=cifar se_ratio=0.25",
-        )
-
-    def takes_network(parser: argparse.ArgumentParser) -> None:
-        sides = ("ROWS", "COLUMNS", "CHANNELS")
-        parser.add_argument("name", metavar="NAME", help=NAME)
-        parser.add_argument(
-            "--input-shape", nargs=3, type=int, metavar=sides, help="default: its own"
-        )
-        parser.add_argument("--classes", type=int, help="default: its own")
-        takes_changes(parser, "the network")
-
-    takes_pattern(command("list", _list, "list the presets"))
-    takes_pattern(command("weights", _weights, "list the published checkpoints"))
-    command("coverage", _coverage, "compare the presets with all published networks")
-    takes_network(command("show", _show, "show a network as Table 1 of the paper does"))
-    picture = command("plot", _plot, "draw a network on one page")
-    takes_network(picture)
-    picture.add_argument(
-        "file", metavar="FILE", help="ends in .png, .svg, .pdf, .dot, .gv or .html"
-    )
-    picture.add_argument("--detail", default="block", help="stage, block (default) or layer")
-    picture.add_argument("--direction", help="TB, top to bottom, or LR, left to right")
-    picture.add_argument(
-        "--no-fold", dest="fold", action="store_false", help="draw every block on its own"
-    )
-    sides = ("WIDTH", "HEIGHT")
-    picture.add_argument("--size", nargs=2, type=int, metavar=sides, help="of a PNG in pixels")
-    difference = command(
-        "compare", _compare, "compare two networks, with the cost of each difference"
-    )
-    difference.add_argument("first", metavar="A", help=NAME)
-    difference.add_argument("second", metavar="B", help="the other one")
-    takes_changes(difference, "B")
-    difference.add_argument("--plot", metavar="FILE", help="draw them side by side")
-    takes_pattern(command("verify", _verify, "compare the presets with published numbers"))
-    converted = command("convert", _convert, "convert a checkpoint to a Keras file")
-    converted.add_argument(
-        "checkpoint", metavar="CHECKPOINT", help="file, folder, name or repository"
-    )
-    converted.add_argument("name", metavar="NAME", help=f"its network: {NAME}")
-    converted.add_argument("file", metavar="FILE", help="ends in .keras or .weights.h5")
-    takes_changes(converted, "the network")
-    converted.add_argument("--fold", action="store_true", help="fold batch norms, for inference")
+        added.set_defaults(run=command.run)
+        for argument in command.arguments:
+            added.add_argument(argument.name, **argument.options)
     return parser
-
-
-def _change(text: str) -> str:
-    if "=" not in text:
-        raise argparse.ArgumentTypeError(f"{text!r} is not FIELD=VALUE; write --set last")
-    return text
 
 
 # Output -----------------------------------------------------------------------------------------
