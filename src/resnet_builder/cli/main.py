@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -108,21 +108,16 @@ def _list(options: argparse.Namespace) -> Answer:
     from ..presets.families import family_of
     from ..presets.networks import PRESETS, list_presets
 
-    data, rows = [], list[tuple[TableCell, ...]]()
+    data: list[dict[str, Any]] = []
+    rows: list[tuple[TableCell, ...]] = []
     for name in list_presets(options.pattern):
         family, shape = family_of(PRESETS[name]), PRESETS[name].input_shape
         is_marked, (parameters, macs) = bool(find_recommended(name)), listed_counts()[name]
-        rows.append((f"{name} *" if is_marked else name, family, by(shape, "x"), parameters, macs))
-        data.append(
-            {
-                "name": name,
-                "family": family,
-                "input_shape": shape,
-                "imagenet_weights": is_marked,
-                "parameters": parameters,
-                "macs": macs,
-            }
-        )
+        marked = f"{name} *" if is_marked else name
+        rows.append((marked, family, by(shape, "x"), parameters, macs))
+        of_name = {"name": name, "family": family, "input_shape": shape}
+        counts = {"parameters": parameters, "macs": macs}
+        data.append({**of_name, "imagenet_weights": is_marked, **counts})
     header = ("preset", "family", "input", "parameters", "multiply-adds")
     note = "* has ImageNet weights" if any(row["imagenet_weights"] for row in data) else ""
     if not data:
@@ -223,11 +218,8 @@ def _convert(options: argparse.Namespace) -> Answer:
 # Commands ---------------------------------------------------------------------------------------
 
 
-class Argument(NamedTuple):
-    """An argument of a command: its name, and the options of argparse."""
-
-    name: str
-    options: dict[str, Any]
+# Argument -> its options in argparse.
+Arguments = Mapping[str, dict[str, Any]]
 
 
 class Command(NamedTuple):
@@ -235,23 +227,20 @@ class Command(NamedTuple):
 
     run: Callable[[argparse.Namespace], Answer]
     help: str
-    arguments: Sequence[Argument] = ()
+    arguments: Arguments
 
 
-def _argument(name: str, help: str, **options: Any) -> Argument:
-    return Argument(name, {"help": help, **options})
-
-
-def _changes(of: str) -> Argument:
-    return _argument(
-        "--set",
-        f"change fields of {of}: --set stem=cifar se_ratio=0.25",
-        nargs="+",
-        action="extend",
-        default=[],
-        type=_field_and_value,
-        metavar="FIELD=VALUE",
-    )
+def _changes_of(network: str) -> Arguments:
+    return {
+        "--set": {
+            "nargs": "+",
+            "action": "extend",
+            "default": [],
+            "type": _field_and_value,
+            "metavar": "FIELD=VALUE",
+            "help": f"change fields of {network}: --set stem=cifar se_ratio=0.25",
+        }
+    }
 
 
 def _field_and_value(text: str) -> tuple[str, str]:
@@ -261,57 +250,47 @@ def _field_and_value(text: str) -> tuple[str, str]:
     return field, value
 
 
-PATTERN = _argument("pattern", "such as '*50*'", nargs="?", default="*", metavar="PATTERN")
-SIDES = ("ROWS", "COLUMNS", "CHANNELS")
-NETWORK = (
-    _argument("name", NAME, metavar="NAME"),
-    _argument("--input-shape", "default: its own", nargs=3, type=int, metavar=SIDES),
-    _argument("--classes", "default: its own", type=int),
-    _changes("the network"),
-)
+PATTERN: Arguments = {
+    "pattern": {"nargs": "?", "default": "*", "metavar": "PATTERN", "help": "such as '*50*'"}
+}
+SIDES, SIZE = ("ROWS", "COLUMNS", "CHANNELS"), ("WIDTH", "HEIGHT")
+NETWORK: Arguments = {
+    "name": {"metavar": "NAME", "help": NAME},
+    "--input-shape": {"nargs": 3, "type": int, "metavar": SIDES, "help": "default: its own"},
+    "--classes": {"type": int, "help": "default: its own"},
+    **_changes_of("the network"),
+}
+PICTURE: Arguments = {
+    "file": {"metavar": "FILE", "help": "ends in .png, .svg, .pdf, .dot, .gv or .html"},
+    "--detail": {"default": "block", "help": "stage, block (default) or layer"},
+    "--direction": {"help": "TB, top to bottom, or LR, left to right"},
+    "--no-fold": {"dest": "fold", "action": "store_false", "help": "draw every block on its own"},
+    "--size": {"nargs": 2, "type": int, "metavar": SIZE, "help": "of a PNG in pixels"},
+}
+TWO_NETWORKS: Arguments = {
+    "first": {"metavar": "A", "help": NAME},
+    "second": {"metavar": "B", "help": "the other one"},
+    **_changes_of("B"),
+    "--plot": {"metavar": "FILE", "help": "draw them side by side"},
+}
+CONVERSION: Arguments = {
+    "checkpoint": {"metavar": "CHECKPOINT", "help": "file, folder, name or repository"},
+    "name": {"metavar": "NAME", "help": f"its network: {NAME}"},
+    "file": {"metavar": "FILE", "help": "ends in .keras or .weights.h5"},
+    **_changes_of("the network"),
+    "--fold": {"action": "store_true", "help": "fold batch norms, for inference"},
+}
 COMMANDS = {
-    "list": Command(_list, "list the presets", [PATTERN]),
-    "weights": Command(_weights, "list the published checkpoints", [PATTERN]),
-    "coverage": Command(_coverage, "compare the presets with all published networks"),
+    "list": Command(_list, "list the presets", PATTERN),
+    "weights": Command(_weights, "list the published checkpoints", PATTERN),
+    "coverage": Command(_coverage, "compare the presets with all published networks", {}),
     "show": Command(_show, "show a network as Table 1 of the paper does", NETWORK),
-    "plot": Command(
-        _plot,
-        "draw a network on one page",
-        [
-            *NETWORK,
-            _argument("file", "ends in .png, .svg, .pdf, .dot, .gv or .html", metavar="FILE"),
-            _argument("--detail", "stage, block (default) or layer", default="block"),
-            _argument("--direction", "TB, top to bottom, or LR, left to right"),
-            _argument(
-                "--no-fold", "draw every block on its own", dest="fold", action="store_false"
-            ),
-            _argument(
-                "--size", "of a PNG in pixels", nargs=2, type=int, metavar=("WIDTH", "HEIGHT")
-            ),
-        ],
-    ),
+    "plot": Command(_plot, "draw a network on one page", {**NETWORK, **PICTURE}),
     "compare": Command(
-        _compare,
-        "compare two networks, with the cost of each difference",
-        [
-            _argument("first", NAME, metavar="A"),
-            _argument("second", "the other one", metavar="B"),
-            _changes("B"),
-            _argument("--plot", "draw them side by side", metavar="FILE"),
-        ],
+        _compare, "compare two networks, with the cost of each difference", TWO_NETWORKS
     ),
-    "verify": Command(_verify, "compare the presets with published numbers", [PATTERN]),
-    "convert": Command(
-        _convert,
-        "convert a checkpoint to a Keras file",
-        [
-            _argument("checkpoint", "file, folder, name or repository", metavar="CHECKPOINT"),
-            _argument("name", f"its network: {NAME}", metavar="NAME"),
-            _argument("file", "ends in .keras or .weights.h5", metavar="FILE"),
-            _changes("the network"),
-            _argument("--fold", "fold batch norms, for inference", action="store_true"),
-        ],
-    ),
+    "verify": Command(_verify, "compare the presets with published numbers", PATTERN),
+    "convert": Command(_convert, "convert a checkpoint to a Keras file", CONVERSION),
 }
 
 
@@ -324,8 +303,8 @@ def command_parser() -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=command.help, description=command.help)
         added.add_argument("--json", action="store_true", help="print JSON instead of a table")
         added.set_defaults(run=command.run)
-        for argument in command.arguments:
-            added.add_argument(argument.name, **argument.options)
+        for argument, options in command.arguments.items():
+            added.add_argument(argument, **options)
     return parser
 
 

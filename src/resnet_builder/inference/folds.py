@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 
@@ -25,9 +24,9 @@ class Fold:
         obstacle: why it does not fold; empty if it does.
     """
 
-    norm: Any
+    norm: keras.Layer
     path: str
-    into: Any = None
+    into: keras.Layer | None = None
     comes_first: bool = False
     obstacle: str = ""
 
@@ -76,7 +75,7 @@ def find_folds(model: keras.Model) -> list[Fold]:
     return list(folds.values())
 
 
-def has_graph(layer: Any) -> bool:
+def has_graph(layer: keras.Layer) -> bool:
     """Return whether a layer is a model that computes what its graph of layers says."""
     if not isinstance(layer, keras.Model):
         return False
@@ -90,7 +89,9 @@ def has_graph(layer: Any) -> bool:
     return True
 
 
-def _add_graphs(graphs: dict[int, _Graph], model: Any, path: str, *, in_training: bool) -> None:
+def _add_graphs(
+    graphs: dict[int, _Graph], model: keras.Model, path: str, *, in_training: bool
+) -> None:
     """Add the graph of a model and of those inside it, each once, in training if any call is."""
     known = graphs.get(id(model))
     if known and known.in_training >= in_training:
@@ -140,7 +141,9 @@ def _own_obstacle(graph: _Graph, node: Node, calls: Counter[int]) -> str:
     return ""
 
 
-def _layer_before(graph: _Graph, position: int, calls: Counter[int]) -> tuple[Any, str]:
+def _layer_before(
+    graph: _Graph, position: int, calls: Counter[int]
+) -> tuple[keras.Layer | None, str]:
     """The layer before a batch norm, and why the batch norm does not fold into it."""
     norm = graph.nodes[position]
     rank = len(norm.output_shape)
@@ -159,7 +162,9 @@ def _layer_before(graph: _Graph, position: int, calls: Counter[int]) -> tuple[An
     return node.layer, why and f"after {node.layer.name}{why}"
 
 
-def _layer_after(graph: _Graph, position: int, calls: Counter[int]) -> tuple[Any, str]:
+def _layer_after(
+    graph: _Graph, position: int, calls: Counter[int]
+) -> tuple[keras.Layer | None, str]:
     """The layer after a batch norm, and why the batch norm does not fold into it."""
     norm, users = graph.nodes[position], graph.users[position]
     if not graph.used_once(position):
@@ -199,5 +204,5 @@ def _axis(norm: Node) -> int:
     return int(norm.layer.axis % len(norm.output_shape))
 
 
-def _kind(layer: Any) -> str:
+def _kind(layer: keras.Layer) -> str:
     return type(layer).__name__

@@ -8,7 +8,7 @@ vectors from a network are a head. In a model without such a network all section
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from heapq import heappop, heappush
+from graphlib import TopologicalSorter
 from typing import NamedTuple
 
 import keras
@@ -165,31 +165,30 @@ def _order(graph: list[Node], parts: list[_SidePart]) -> Iterator[int]:
     The next part is one that can be completed, if there is one: of the first network, then the one
     that comes first in the graph.
     """
-    consumers: list[list[int]] = [[] for _ in graph]
-    missing = [len(node.inputs) for node in graph]
-    from_others = dict.fromkeys(parts, 0)  # inputs of a part that other parts must compute first
-    for position, node in enumerate(graph):
-        for source in node.inputs:
-            consumers[source].append(position)
-            from_others[parts[position]] += parts[source] != parts[position]
-    ready: dict[_SidePart, list[int]] = {part: [] for part in parts}
-    for position, node in enumerate(graph):
-        if not node.inputs:
-            heappush(ready[parts[position]], position)
+    sorter = TopologicalSorter({number: node.inputs for number, node in enumerate(graph)})
+    sorter.prepare()
+    ready: dict[_SidePart, set[int]] = {part: set() for part in parts}
+    done: set[int] = set()
+    part = None
+    while sorter.is_active():
+        for position in sorter.get_ready():
+            ready[parts[position]].add(position)
+        if part is None or not ready[part]:
+            waiting = set(_waiting(graph, parts, done))
+            started = [other for other, positions in ready.items() if positions]
+            part = min(started, key=lambda p: (p in waiting, p.rank, min(ready[p])))
+        position = min(ready[part])
+        ready[part].remove(position)
+        done.add(position)
+        sorter.done(position)
+        yield position
 
-    def urgency(part: _SidePart) -> tuple[bool, int, int]:
-        return from_others[part] > 0, part.rank, ready[part][0]
 
-    while waiting := [part for part, positions in ready.items() if positions]:
-        part = min(waiting, key=urgency)
-        while ready[part]:
-            position = heappop(ready[part])
-            yield position
-            for consumer in consumers[position]:
-                missing[consumer] -= 1
-                from_others[parts[consumer]] -= parts[consumer] != part
-                if not missing[consumer]:
-                    heappush(ready[parts[consumer]], consumer)
+def _waiting(graph: list[Node], parts: list[_SidePart], done: set[int]) -> Iterator[_SidePart]:
+    """The parts that need something first that another part has not computed yet."""
+    for node, part in zip(graph, parts, strict=True):
+        if any(source not in done and parts[source] != part for source in node.inputs):
+            yield part
 
 
 def _as_sections(parts: Iterable[_SidePart]) -> Iterator[LayerSection]:

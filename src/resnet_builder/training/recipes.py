@@ -10,19 +10,12 @@ from typing import Any, Literal, get_args
 
 import keras
 
-from ..common.checks import (
-    Catalogue,
-    boolean,
-    choice,
-    fraction,
-    look_up,
-    positive_int,
-    positive_number,
-)
-from ..common.tables import Table, Tabular
+from ..common import checks
+from ..common.checks import choice, look_up, positive_int, positive_number
+from ..common.tables import Table, TableCell, Tabular
 from ..model.locate import check_model
 from .decay import decay
-from .losses import Labels, label_shape, own_loss, with_accuracies
+from .losses import Labels, fitting_loss, label_shape, with_accuracies
 from .preparing import prepare
 
 Schedule = Literal["recipe", "constant"]
@@ -34,7 +27,7 @@ MOST_STEPS = 2**31 - 1
 def _times(values: object, what: str) -> tuple[float, ...]:
     if isinstance(values, str) or not hasattr(values, "__iter__"):
         raise TypeError(f"{what} must be times such as (0.5, 0.75), got {values!r}")
-    times = tuple(fraction(value, f"each of {what}") for value in values)
+    times = tuple(checks.fraction(value, f"each of {what}") for value in values)
     if any(later <= time for time, later in pairwise((0.0, *times))):
         raise ValueError(f"{what} must be ascending times between 0 and 1, got {values!r}")
     return times
@@ -52,12 +45,12 @@ FIELDS: dict[str, Callable[[Any, str], object]] = {
     "batch_size": positive_int,
     "drops": _times,
     "drop": positive_number,
-    "warm_up": fraction,
-    "momentum": fraction,
-    "nesterov": boolean,
-    "weight_decay": partial(fraction, limit=inf),
+    "warm_up": checks.fraction,
+    "momentum": checks.fraction,
+    "nesterov": checks.boolean,
+    "weight_decay": partial(checks.fraction, limit=inf),
     "decays": _names,
-    "label_smoothing": fraction,
+    "label_smoothing": checks.fraction,
 }
 
 
@@ -115,7 +108,7 @@ class Recipe:
             )
 
 
-class Recipes(Catalogue[Recipe], Tabular):
+class Recipes(checks.Catalogue[Recipe], Tabular):
     """The published training recipes by name: a read-only mapping, which prints as a table.
 
     `compile_recipe` compiles a model by one of them: `he2015` and `he2015_cifar` (the ResNet
@@ -135,32 +128,10 @@ class Recipes(Catalogue[Recipe], Tabular):
 
     def table(self) -> Table:
         """A row for every recipe."""
-        return Table(
-            header=(
-                "recipe",
-                "learning rate",
-                "batch size",
-                "schedule",
-                "momentum",
-                "weight decay",
-                "label smoothing",
-                "source",
-            ),
-            rows=tuple(
-                (
-                    name,
-                    recipe.learning_rate,
-                    recipe.batch_size,
-                    _schedule_in_words(recipe),
-                    f"{recipe.momentum}{' (Nesterov)' if recipe.nesterov else ''}",
-                    f"{recipe.weight_decay:g}"
-                    + (f" ({', '.join(recipe.decays)})" if recipe.decays else ""),
-                    recipe.label_smoothing,
-                    recipe.source,
-                )
-                for name, recipe in self.items()
-            ),
+        rows = (
+            (name, *(cell(recipe) for cell in COLUMNS.values())) for name, recipe in self.items()
         )
+        return Table(header=("recipe", *COLUMNS), rows=tuple(rows))
 
 
 def _schedule_in_words(recipe: Recipe) -> str:
@@ -168,6 +139,23 @@ def _schedule_in_words(recipe: Recipe) -> str:
     times = ", ".join(f"{time:.0%}" for time in recipe.drops)
     main = f"x {recipe.drop:g} at {times}" if times else "cosine"
     return f"{main} {after}".rstrip()
+
+
+def _decay_in_words(recipe: Recipe) -> str:
+    names = f" ({', '.join(recipe.decays)})" if recipe.decays else ""
+    return f"{recipe.weight_decay:g}{names}"
+
+
+# Column of the table of recipes, after the name -> its cell.
+COLUMNS: dict[str, Callable[[Recipe], TableCell]] = {
+    "learning rate": lambda recipe: recipe.learning_rate,
+    "batch size": lambda recipe: recipe.batch_size,
+    "schedule": _schedule_in_words,
+    "momentum": lambda recipe: f"{recipe.momentum}{' (Nesterov)' * recipe.nesterov}",
+    "weight decay": _decay_in_words,
+    "label smoothing": lambda recipe: recipe.label_smoothing,
+    "source": lambda recipe: recipe.source,
+}
 
 
 RECIPES = Recipes(
@@ -279,16 +267,11 @@ def compile_recipe(
     if not model.built:
         raise ValueError(f"{model.name!r} has no variables yet: give it an Input, or call it once")
     found = recipe if isinstance(recipe, Recipe) else look_up(RECIPES, recipe, "recipe")
-    steps = positive_int(epochs, "epochs") * positive_int(steps_per_epoch, "steps_per_epoch")
-    if steps > MOST_STEPS:
-        raise ValueError(f"epochs * steps_per_epoch must be at most {MOST_STEPS}, got {steps}")
+    steps = _steps(epochs, steps_per_epoch)
     for_optimizer = _optimizer_options(options)
     batches = for_optimizer.get("gradient_accumulation_steps") or 1
     rate = _highest_rate(found, learning_rate, batch_size, batches)
-    if loss is None or str(loss).lower() in ("crossentropy", "ce"):
-        loss = own_loss(model, found.label_smoothing, labels)
-    elif labels is not None:
-        raise ValueError("labels is for the recipe's own loss, and a loss is given")
+    loss = fitting_loss(loss, model, found.label_smoothing, labels)
     choice(schedule, get_args(Schedule), "schedule")
     rates = rate if schedule == "constant" else decreasing(found, rate, steps)
     sgd = keras.optimizers.SGD(rates, found.momentum, nesterov=found.nesterov, **for_optimizer)
@@ -304,6 +287,13 @@ def compile_recipe(
     if shape := label_shape(model, loss):
         prepare(model, keras.ops.zeros((1, *shape[1:])))
     return model
+
+
+def _steps(epochs: int, steps_per_epoch: int) -> int:
+    steps = positive_int(epochs, "epochs") * positive_int(steps_per_epoch, "steps_per_epoch")
+    if steps > MOST_STEPS:
+        raise ValueError(f"epochs * steps_per_epoch must be at most {MOST_STEPS}, got {steps}")
+    return steps
 
 
 def _highest_rate(
