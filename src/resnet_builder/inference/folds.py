@@ -31,6 +31,10 @@ class Fold:
     obstacle: str = ""
 
 
+# A layer next to a batch norm, and why the batch norm does not fold into it.
+Neighbour = tuple[keras.Layer | None, str]
+
+
 class _Graph:
     """The graph of a model, or of a model inside it.
 
@@ -141,10 +145,7 @@ def _own_obstacle(graph: _Graph, node: Node, calls: Counter[int]) -> str:
     return ""
 
 
-def _layer_before(
-    graph: _Graph, position: int, calls: Counter[int]
-) -> tuple[keras.Layer | None, str]:
-    """The layer before a batch norm, and why the batch norm does not fold into it."""
+def _layer_before(graph: _Graph, position: int, calls: Counter[int]) -> Neighbour:
     norm = graph.nodes[position]
     rank = len(norm.output_shape)
     source = norm.inputs[0]
@@ -162,10 +163,7 @@ def _layer_before(
     return node.layer, why and f"after {node.layer.name}{why}"
 
 
-def _layer_after(
-    graph: _Graph, position: int, calls: Counter[int]
-) -> tuple[keras.Layer | None, str]:
-    """The layer after a batch norm, and why the batch norm does not fold into it."""
+def _layer_after(graph: _Graph, position: int, calls: Counter[int]) -> Neighbour:
     norm, users = graph.nodes[position], graph.users[position]
     if not graph.used_once(position):
         return None, "an output of the model" if norm.is_output else "used by several layers"

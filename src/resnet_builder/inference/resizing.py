@@ -13,6 +13,8 @@ from keras import ops
 from ..common.checks import choice, look_up
 from ..model.keras_layers import Tensor
 
+Kernel = Callable[[Tensor], Tensor]
+
 CROP_MODES = ("center", "border", "squash")
 
 
@@ -38,18 +40,18 @@ def resized(
     """
     kernel = look_up(KERNELS, interpolation, "interpolation")
     choice(crop_mode, CROP_MODES, "crop_mode")
-    border = np.reshape(border, (-1, 1, 1)).astype("float32")
+    level = np.reshape(border, (-1, 1, 1)).astype("float32")
     # Pixels outside of the image are zeros in the matrices, and so at the level of the border.
-    images = images - border if border.any() else images
+    images = images - level if level.any() else images
     pixels = [_numbers(images, axis) for axis in (2, 3)]
     # At least 1, which an empty batch does not show.
     lengths = [ops.maximum(ops.max(numbers) + 1, 1) for numbers in pixels]
     scaled = [int(side / crop_pct) for side in size]
     wholes = _sides(lengths, scaled, crop_mode)
     of_rows, of_columns = map(_matrix, pixels, lengths, wholes, size, (kernel, kernel))
-    images = _grey_levels(ops.matmul(images, ops.transpose(of_columns)), border)
-    images = _grey_levels(ops.matmul(of_rows, images), border)
-    return images + border if border.any() else images
+    images = _grey_levels(ops.matmul(images, ops.transpose(of_columns)), level)
+    images = _grey_levels(ops.matmul(of_rows, images), level)
+    return images + level if level.any() else images
 
 
 def grey(images: Tensor) -> Tensor:
@@ -87,9 +89,7 @@ def _sides(lengths: list[Tensor], scaled: list[int], crop_mode: str) -> list[Ten
     return [ops.round(length * wanted / given) for length in lengths]
 
 
-def _matrix(
-    pixels: Tensor, length: Tensor, whole: Tensor, side: int, kernel: Callable[[Tensor], Tensor]
-) -> Tensor:
+def _matrix(pixels: Tensor, length: Tensor, whole: Tensor, side: int, kernel: Kernel) -> Tensor:
     """From the pixels along an axis to the middle ones, `side` in number, of the `whole`."""
     pixels, length, whole = (ops.cast(value, "float32") for value in (pixels, length, whole))
     half = (whole - side) / 2
@@ -123,4 +123,4 @@ def _cubic(distances: Tensor) -> Tensor:
     return ops.where(distances < 1, near, ops.where(distances < 2, far, 0.0))
 
 
-KERNELS: dict[str, Callable[[Tensor], Tensor]] = {"bilinear": _triangle, "bicubic": _cubic}
+KERNELS: dict[str, Kernel] = {"bilinear": _triangle, "bicubic": _cubic}
