@@ -1,4 +1,4 @@
-"""compare: the differences of two networks and their costs. Does not import Keras."""
+"""compare: the differences of two networks and their costs."""
 
 import os
 from collections.abc import Iterator

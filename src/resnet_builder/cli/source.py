@@ -34,8 +34,8 @@ class Source:
 
     Attributes:
         named: its config.
-        options: those of `SHOWN` that a JSON file gives another value than the default.
-        changes: those of `--set`, as they were written.
+        options: options of `SHOWN` to which a JSON file gives another value than the default.
+        changes: the changes of `--set`, as they were written.
     """
 
     named: Named

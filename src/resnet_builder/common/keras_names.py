@@ -1,4 +1,4 @@
-"""Keras names of activations and initialisers. Does not import Keras."""
+"""Keras names of activations and initialisers."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress

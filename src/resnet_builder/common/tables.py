@@ -46,7 +46,7 @@ class Table:
         """The header and the rows as text of one or several lines, each with its kind.
 
         Args:
-            width: columns of the terminal. Lines are broken at the spaces of texts alone, so that
+            width: columns of the terminal. Lines are broken only at the spaces of texts, so that
                 names and numbers stay whole; where that is not enough, every cell has a line of
                 its own, and there is no header.
         """

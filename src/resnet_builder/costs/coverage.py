@@ -11,7 +11,7 @@ from ..presets.networks import PRESETS
 from .profile import cost_of
 from .published import rounded_alike
 
-# library and preset -> the largest relative error of its logits from those of the library's own
+# library and preset -> the largest relative error of its logits, compared with the library's own
 # network; tests/weights/side_by_side.py writes it.
 PARITY = "parity.csv"
 

@@ -12,7 +12,7 @@ from ..common.shapes import known_product, known_sum
 from ..model.graph import BatchShape
 from .counts import Cost
 
-Shapes = list[BatchShape]  # those of a call's inputs
+Shapes = list[BatchShape]  # of a call's inputs
 
 
 def multiply_adds(layer: keras.Layer, inputs: Shapes, output: Any) -> Cost:

@@ -126,7 +126,7 @@ class _Number(NamedTuple):
 
 
 def _numbers() -> Iterator[_Number]:
-    """The numbers of `NUMBERS` and those of the table of checkpoints, by publication."""
+    """All numbers of `NUMBERS` and of the table of checkpoints, by publication."""
     text = resources.files(__package__).joinpath(NUMBERS).read_text(encoding="utf-8")
     data = json.loads(text)
     for publication in data["publications"]:

@@ -22,7 +22,7 @@ class FoldingRow:
     """What becomes of one batch norm.
 
     Attributes:
-        batch_norm: its name, after those of the models that it is inside of: `"body/stem_bn"`.
+        batch_norm: its name, after the names of the models that contain it: `"body/stem_bn"`.
         into: name of the layer that takes it in; empty if none can.
         reason: why it stays; empty if it does not.
     """
@@ -149,7 +149,7 @@ class _Copies:
         self.made: dict[int, tuple[keras.Layer, keras.Layer]] = {}
 
     def of_model(self, model: keras.Model) -> keras.Model:
-        """Copy a model without its weights; `fill` copies those of all layers."""
+        """Copy a model without its weights; `fill` copies the weights of all layers."""
         function = functional(model)
         with room_for(layers=3 * len(model.layers)):
             # A plain functional model: clone_model would compile the copy of a compiled one.
@@ -207,7 +207,7 @@ def _copy_state(layer: keras.Layer, copy: keras.Layer) -> None:
 
 
 def _new_inputs(function: keras.Model) -> Tensor:
-    """New inputs as those of a model; Keras itself would give them other default names."""
+    """New inputs like a model's; Keras itself would give them other default names."""
     of_tensor = {
         id(layer.output): layer
         for layer in function.layers

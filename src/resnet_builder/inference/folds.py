@@ -18,7 +18,7 @@ class Fold:
 
     Attributes:
         norm: the batch norm.
-        path: its name, after those of the models that it is inside of.
+        path: its name, after the names of the models that it is inside of.
         into: the linear layer that it folds into; None if it does not.
         comes_first: whether the batch norm is before that layer.
         obstacle: why it does not fold; empty if it does.

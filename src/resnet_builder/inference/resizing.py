@@ -62,7 +62,7 @@ def grey(images: Tensor) -> Tensor:
 
 
 def rounded(values: Tensor) -> Tensor:
-    """Round halves up, as Pillow does; the gradient is that of the values."""
+    """Round halves up, as Pillow does; the gradient passes through."""
     return values + ops.stop_gradient(ops.floor(values + 0.5) - values)
 
 

@@ -86,8 +86,8 @@ def _list_calls(
     """Add the calls of a model to a graph.
 
     Args:
-        position: of the node that computes each tensor, by the tensor's id; those of a model inside
-            the model are that of its caller.
+        position: of the node that computes each tensor, by the tensor's id; a tensor of a model
+            inside the model has the position of its caller's.
         outputs: ids of the tensors that are outputs of the whole model.
     """
     for call in calls_of(function):

@@ -59,7 +59,7 @@ def networks_of(model: keras.Model) -> list[NetworkLayers]:
     names = read_names(layer.name for layer in model.layers)
     if not names:
         raise ValueError(_no_network(model, ways_to_networks(model)))
-    # The order is that of model.layers; the graph has another one for parallel branches.
+    # In the order of model.layers; the graph has another one for parallel branches.
     prefixes = dict.fromkeys(names[of.name].prefix for of in model.layers if of.name in names)
     networks = {prefix: NetworkLayers(prefix) for prefix in prefixes}
     graph = model_graph(model)
@@ -142,8 +142,8 @@ Names = list[LayerName | None]  # one for each node of a graph
 def owners(graph: list[Node]) -> Names:
     """The name of every node inside a residual network; None for the others.
 
-    A layer without a known name has that of the next named layer of the network that it is in: it
-    comes after one of the network's layers, and one of them comes after it.
+    A layer without a known name takes the name of the next named layer of the network that it is
+    in: it comes after one of the network's layers, and one of them comes after it.
     """
     names = read_names(node.layer.name for node in graph)
     known = [names.get(node.layer.name) for node in graph]

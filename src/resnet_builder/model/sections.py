@@ -1,7 +1,7 @@
 """The sections of a Keras model: the parts of the networks in it, and what is around them.
 
 Layers of a network of this package are in its parts: the stem, the stages and the head. Other
-layers, as those of a decoder, are in sections by the size of their output; those that compute
+layers, such as a decoder's, are in sections by the size of their output; layers that compute
 vectors from a network are a head. In a model without such a network all sections are by size.
 """
 
@@ -51,9 +51,9 @@ class Sectioned(NamedTuple):
 def in_sections(
     graph: list[Node], sizes: Sequence[Size | None], layers: Iterable[keras.Layer]
 ) -> Sectioned:
-    """Find the section of every node, and put those of one section side by side.
+    """Find the section of every node, and put the nodes of one section side by side.
 
-    Several networks come in the order of their first one of `layers`, those of the model.
+    Several networks come in the order of their first layer in `layers`, the model's.
     """
     names = owners(graph)
     if not any(name and name.place.block for name in names):
@@ -144,7 +144,7 @@ def _map_names(graph: list[Node], names: Names, sizes: Sequence[Size | None]) ->
 
 
 def _scales(graph: list[Node]) -> list[Fraction]:
-    """The rows of every node's output as a share of its input's, as far as its layers tell."""
+    """The rows of every node's output as a share of the image's, if the layers before it tell."""
     found: list[Fraction] = []
     for node in graph:
         scale = found[node.inputs[0]] if node.inputs else Fraction(1)

@@ -24,7 +24,7 @@ class EpochBackup(keras.callbacks.Callback):  # type: ignore[misc]
 
     The file has the weights, the optimiser's state and the seeds of dropout and stochastic depth;
     it is a Keras weights file, which `model.load_weights` reads too. If the process is killed, at
-    any moment, the file is that of the last epoch or of the one before. If the order of the data
+    any moment, the file is from the last epoch or from the one before. If the order of the data
     depends only on the epoch, a restored run ends like one that was not interrupted.
 
     `keras.callbacks.BackupAndRestore` does not guarantee that: it writes the weights and the number

@@ -44,7 +44,7 @@ def decay(model: keras.Model, factor: float, names: tuple[str, ...]) -> None:
 def _own_or_inner(layer: keras.Layer) -> Iterator[keras.Variable]:
     """The variables that a layer trains unless it is frozen.
 
-    Those of its inner layers are among them: attention saves the regularizers of its projections.
+    Variables of inner layers are among them: attention saves the regularizers of its projections.
     """
     for inner in [layer] if isinstance(layer, keras.Model) else layer._flatten_layers():
         yield from inner._trainable_variables

@@ -160,7 +160,7 @@ COLUMNS: dict[str, Callable[[Recipe], TableCell]] = {
 
 RECIPES = Recipes(
     {
-        # The paper drops the rate "when the error plateaus"; the epochs are those of its authors'
+        # The paper drops the rate "when the error plateaus"; the epochs are from its authors'
         # successor, facebook/fb.resnet.torch (train.lua), as is the decay of all variables.
         "he2015": Recipe(source="arXiv:1512.03385, 3.4", drops=(30 / 90, 60 / 90)),
         # 400, 32,000 and 48,000 of 64,000 iterations. The paper warms up only the network of 110
