@@ -12,7 +12,7 @@ from ..common.lazy_tensorflow import without_tensorflow
 from ..common.shapes import known_product
 from ..model.deep import room_for
 from ..model.graph import PERMUTED, BatchShape, Node, calls_of, functional, model_graph
-from ..model.locate import Way, check_source, ways_to_networks
+from ..model.locate import Way, check_source, end_of, ways_to_networks
 from ..model.record import LAYER_RECORDS
 from ..model.sections import LayerSection, Size, in_sections
 from ..plan.names import Place, read_names
@@ -88,7 +88,7 @@ def read_model(model: keras.Model) -> ModelReading:
     graph = model_graph(
         model, lambda layer, shapes: _at_shapes(layer, shapes) if layer.name in names else None
     )
-    layers = (way[-1] if way else model).layers
+    layers = end_of(model, way).layers
     graph, places, sections, has_network = in_sections(graph, _sizes(graph), layers)
     return ModelReading(
         model, graph, places, _sizes(graph), sections, _node_costs(graph), has_network
@@ -187,7 +187,7 @@ def _planned_rows(model: keras.Model) -> dict[str, _ModelRow]:
     way = _open_way(model)
     if way is None:
         return {}
-    layers = (way[-1] if way else model).layers
+    layers = end_of(model, way).layers
     names = read_names(layer.name for layer in layers)
     several = len({name.prefix for name in names.values()}) > 1
     built = {layer.name: found for layer in layers if (found := LAYER_RECORDS.get(layer))}

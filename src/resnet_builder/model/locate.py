@@ -81,7 +81,11 @@ def holder_of(model: keras.Model) -> keras.Model:
         TypeError: not a Keras model.
         ValueError: there is none, or there are several; the message names each.
     """
-    way = way_to_network(model)
+    return end_of(model, way_to_network(model))
+
+
+def end_of(model: keras.Model, way: Way) -> keras.Model:
+    """The model that a way leads to."""
     return model_inside(way[-1]) if way else model
 
 
@@ -107,7 +111,7 @@ def ways_to_networks(model: keras.Model) -> list[Way]:
     for layer in model.layers:
         if inside := model_inside(layer):
             for way in ways_to_networks(inside):
-                found.setdefault(id(model_inside(way[-1]) if way else inside), (layer, *way))
+                found.setdefault(id(end_of(inside, way)), (layer, *way))
     return list(found.values())
 
 
