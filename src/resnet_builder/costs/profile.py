@@ -153,21 +153,22 @@ def planned_rows(plan: Plan, names: Container[str] | None = None) -> Iterator[Pl
         return names is None or layer.name in names
 
     stem, head = (
-        PlannedRow(name, tuple(_lines([units])), 1, tuple(chain.from_iterable(units)))
-        for name, units in (
-            ("stem", [unit for unit in plan.stem if any(map(has, unit))]),
-            ("head", [unit for unit in plan.head if any(map(has, unit))]),
-        )
+        [unit for unit in units if any(map(has, unit))] for units in (plan.stem, plan.head)
     )
-    yield stem
+    yield _row("stem", [stem], 1, chain.from_iterable(stem))
     for stage in plan.stages:
         if blocks := [block for block in stage.blocks if has(block.output)]:
             # One that does not stride, if there is one; of blocks with widths of their own, all.
-            alike = blocks if plan.config.widths else [blocks[len(blocks) // 2]]
-            lines = tuple(_lines([block.residual for block in alike]))
-            layers = tuple(chain.from_iterable(block.layers for block in blocks))
-            yield PlannedRow(stage.name, lines, len(blocks), layers)
-    yield head
+            shown = blocks if plan.config.widths else [blocks[len(blocks) // 2]]
+            layers = chain.from_iterable(block.layers for block in blocks)
+            yield _row(stage.name, [block.residual for block in shown], len(blocks), layers)
+    yield _row("head", [head], 1, chain.from_iterable(head))
+
+
+def _row(
+    name: str, shown: Iterable[Iterable[Unit]], repeats: int, layers: Iterable[Layer]
+) -> PlannedRow:
+    return PlannedRow(name, tuple(_lines(shown)), repeats, tuple(layers))
 
 
 def _lines(blocks: Iterable[Iterable[Unit]]) -> Iterator[str]:
