@@ -105,8 +105,7 @@ class Answer(NamedTuple):
 def _list(options: argparse.Namespace) -> Answer:
     from ..costs.profile import listed_counts
     from ..presets.checkpoints import find_recommended
-    from ..presets.families import family_of
-    from ..presets.networks import PRESETS, list_presets
+    from ..presets.networks import PRESETS, family_of, list_presets
 
     data: list[dict[str, Any]] = []
     rows: list[tuple[TableCell, ...]] = []
