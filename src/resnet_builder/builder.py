@@ -13,7 +13,7 @@ from .common.shapes import AXIS_ORDERS, image_shape, in_order
 from .config import FIELDS, ORIGINAL, BlockFunction, ResnetConfig, obeyed, repetition_list
 from .files.opening import opened
 from .model.assemble import assemble
-from .model.layers import Style
+from .model.keras_layers import Style
 from .model.record import BuildRecord, arguments_in, json_of, recorded
 from .plan.network import Head, Plan, Pooling, make_plan
 from .presets.resolve import Named, check_published, resolve

@@ -10,7 +10,7 @@ from ..plan.network import Plan
 from ..plan.norms import check_groups
 from .deep import room_for
 from .initializers import quick_kernels, restore_initializers
-from .layers import KERAS_LAYERS, Style, Tensor
+from .keras_layers import KERAS_LAYERS, Style, Tensor
 
 
 def assemble(
