@@ -12,11 +12,10 @@ from .common.tables import Table, TableCell, Tabular
 from .config import ResnetConfig
 from .costs.counts import Profile
 from .costs.profile import profile
-from .plan.anti_aliasing import ANTI_ALIASING
 from .plan.norms import NORMS
-from .plan.orders import ORDERS
 from .plan.shortcuts import PROJECTIONS
 from .plan.stems import STEM_POOLS, STEMS
+from .plan.units import ANTI_ALIASING, ORDERS
 from .presets.resolve import resolve
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ import keras
 from keras import layers
 
 from ..common.shapes import in_order
-from ..plan.attention import ChannelConv
 from ..plan.layers import (
     Activation,
     Add,
     AvgPool,
     BatchNorm,
     Blur,
+    ChannelConv,
     ChannelPad,
     ChannelScale,
     ChannelSlice,
@@ -226,7 +226,7 @@ def _softmax(layer: Softmax, style: Style) -> keras.Layer:
 def _pool(kind: type[keras.Layer]) -> Callable[[Pool, Style], keras.Layer]:
     # An average pool with "same" is PyTorch's with ceil_mode=True and count_include_pad=False.
     return lambda layer, style: kind(
-        layer.pool_size,
+        layer.kernel_size,
         layer.strides,
         padding=layer.padding,
         **INSIDE,

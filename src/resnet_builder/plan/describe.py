@@ -1,4 +1,4 @@
-"""The words for a plan's layers in tables and pictures. Does not import Keras."""
+"""The words for a plan's layers in tables and pictures."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,42 +7,9 @@ from math import prod
 from typing import Any
 
 from ..common.words import Description, activation
-from .attention import ChannelConv
+from . import layers
 from .draft import Composite, Unit
-from .layers import (
-    Activation,
-    Add,
-    AvgPool,
-    BatchNorm,
-    Blur,
-    ChannelPad,
-    ChannelScale,
-    ChannelSlice,
-    Concatenate,
-    Conv,
-    Dense,
-    Divide,
-    Dropout,
-    DropPath,
-    GlobalPool,
-    GroupDeviation,
-    GroupNorm,
-    HalfBlur,
-    Identity,
-    Input,
-    Layer,
-    MaxPool,
-    Multiply,
-    OwnBlock,
-    Pair,
-    ReflectPad,
-    Reshape,
-    Softmax,
-    Strided,
-    Subsample,
-    Transpose,
-    ZeroPad,
-)
+from .layers import ChannelPad, Conv, Dense, GlobalPool, Layer, Pair, Strided, Subsample
 
 
 def describe(unit: Unit) -> list[Description]:
@@ -90,7 +57,7 @@ def _conv_words(layer: Conv) -> list[Description]:
 
 def _pool_words(kind: str) -> Callable[[Any], list[Description]]:
     def words(layer: Any) -> list[Description]:
-        window = (layer.pool_size,) * 2
+        window = (layer.kernel_size,) * 2
         return [Description("pool", f"{kind} pool", window=window, in_table=f"{{0}} {kind} pool")]
 
     return words
@@ -115,34 +82,34 @@ def _activation_words(function: str) -> list[Description]:
 # Layer -> description. Layers that only pad, name or reshape a tensor are not shown, nor are the
 # layers of an attention except its last.
 WORDS: dict[type[Layer], Callable[[Any], list[Description]]] = {
-    ChannelConv: _nothing,
-    Input: _nothing,
-    ZeroPad: _nothing,
-    ReflectPad: _nothing,
-    HalfBlur: _nothing,
-    Blur: lambda layer: [Description("pool", "blur", window=(3, 3), in_table="{0} blur")],
-    Conv: _conv_words,
-    BatchNorm: lambda layer: [Description("norm", "BN")],
-    GroupNorm: lambda layer: [Description("norm", "GN")],
-    GroupDeviation: _nothing,
-    Divide: _nothing,
-    ChannelScale: lambda layer: [Description("norm", "EvoNorm")] if layer.use_bias else [],
-    Activation: lambda layer: _activation_words(layer.function),
-    MaxPool: _pool_words("max"),
-    AvgPool: _pool_words("avg"),
-    Subsample: _nothing,
-    ChannelPad: lambda layer: [Description("pool", f"zeros up to {layer.filters}")],
-    GlobalPool: _global_pool_words,
-    ChannelSlice: _nothing,
-    Concatenate: _nothing,
-    Softmax: _nothing,
-    Reshape: _nothing,
-    Transpose: _nothing,
-    Add: lambda layer: [Description("merge", "+")],
-    Multiply: _nothing,
-    Identity: _nothing,
-    DropPath: lambda layer: [Description("other", "drop path")],
-    Dropout: lambda layer: [Description("other", f"dropout, {layer.rate}")],
-    Dense: _dense_words,
-    OwnBlock: _nothing,
+    layers.ChannelConv: _nothing,
+    layers.Input: _nothing,
+    layers.ZeroPad: _nothing,
+    layers.ReflectPad: _nothing,
+    layers.HalfBlur: _nothing,
+    layers.Blur: lambda layer: [Description("pool", "blur", window=(3, 3), in_table="{0} blur")],
+    layers.Conv: _conv_words,
+    layers.BatchNorm: lambda layer: [Description("norm", "BN")],
+    layers.GroupNorm: lambda layer: [Description("norm", "GN")],
+    layers.GroupDeviation: _nothing,
+    layers.Divide: _nothing,
+    layers.ChannelScale: lambda layer: [Description("norm", "EvoNorm")] if layer.use_bias else [],
+    layers.Activation: lambda layer: _activation_words(layer.function),
+    layers.MaxPool: _pool_words("max"),
+    layers.AvgPool: _pool_words("avg"),
+    layers.Subsample: _nothing,
+    layers.ChannelPad: lambda layer: [Description("pool", f"zeros up to {layer.filters}")],
+    layers.GlobalPool: _global_pool_words,
+    layers.ChannelSlice: _nothing,
+    layers.Concatenate: _nothing,
+    layers.Softmax: _nothing,
+    layers.Reshape: _nothing,
+    layers.Transpose: _nothing,
+    layers.Add: lambda layer: [Description("merge", "+")],
+    layers.Multiply: _nothing,
+    layers.Identity: _nothing,
+    layers.DropPath: lambda layer: [Description("other", "drop path")],
+    layers.Dropout: lambda layer: [Description("other", f"dropout, {layer.rate}")],
+    layers.Dense: _dense_words,
+    layers.OwnBlock: _nothing,
 }

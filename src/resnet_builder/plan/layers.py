@@ -1,7 +1,8 @@
-"""The layers of a network as plain data, a class for each kind. Does not import Keras.
+"""The layers of a network as plain data, a class for each kind.
 
 A layer has the names of its input layers, its shapes, weights and multiply-adds. To add a kind,
-write a class here, and add a row to `KERAS_LAYERS` in model/layers.py and to `WORDS` in words.py.
+write a class here, and add a row to `KERAS_LAYERS` in model/layers.py and to `WORDS` in
+describe.py.
 """
 
 from dataclasses import dataclass
@@ -56,13 +57,9 @@ class Layer:
     @property
     def counts(self) -> tuple[int, int]:
         """Number of weights that are trained and that are not."""
-        trained = fixed = 0
-        for name, shape in self.weights.items():
-            if name in STATISTICS:
-                fixed += prod(shape)
-            else:
-                trained += prod(shape)
-        return trained, fixed
+        sizes = {name: prod(shape) for name, shape in self.weights.items()}
+        fixed = sum(sizes.get(name, 0) for name in STATISTICS)
+        return sum(sizes.values()) - fixed, fixed
 
     @property
     def parameters(self) -> int:
@@ -80,13 +77,10 @@ class Input(Layer):
     """The image."""
 
 
-def _padded(shape: Shape, both: int) -> Shape:
-    rows, columns, channels = shape
-    return (
-        None if rows is None else rows + both,
-        None if columns is None else columns + both,
-        channels,
-    )
+def _resized(shape: Shape, added: int, strides: Pair = (1, 1)) -> Shape:
+    """Rows and columns with an addition, divided by the strides and rounded up."""
+    sizes = zip(shape[:2], strides, strict=True)
+    return tuple(None if size is None else -(-(size + added) // step) for size, step in sizes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +97,7 @@ class ZeroPad(Layer):
     def output_shape(self) -> Shape:
         """(rows, columns, channels) with the padding."""
         before = self.size if self.before is None else self.before
-        return _padded(self.input_shape, before + self.size)
+        return (*_resized(self.input_shape, before + self.size), self.channels)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,24 +107,21 @@ class ReflectPad(Layer):
     @property
     def output_shape(self) -> Shape:
         """(rows + 2, columns + 2, channels)."""
-        return _padded(self.input_shape, 2)
-
-
-def _divided(shape: Shape, strides: Pair, margin: int = 0) -> Shape:
-    """Rows and columns without a margin, divided by the strides and rounded up."""
-    if strides == (1, 1) and not margin:
-        return shape[:2]
-    return tuple(
-        None if size is None else -(-(size - margin) // stride)
-        for size, stride in zip(shape, strides, strict=False)
-    )
+        return (*_resized(self.input_shape, 2), self.channels)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Strided(Layer):
-    """A layer that divides the size by its strides and rounds up: "same" padding."""
+    """A layer whose window moves over the map by its strides.
 
+    Attributes:
+        padding: `"same"`, which divides the size by the strides and rounds up, or `"valid"`, none.
+    """
+
+    kernel_size: int = 1
     strides: Pair = (1, 1)
+    dilation: int = 1
+    padding: str = "same"
 
     @property
     def output_channels(self) -> int:
@@ -139,8 +130,9 @@ class Strided(Layer):
 
     @property
     def output_shape(self) -> Shape:
-        """(rows / strides, columns / strides, channels)."""
-        return (*_divided(self.input_shape, self.strides), self.output_channels)
+        """(rows / strides, columns / strides, channels), without incomplete windows if valid."""
+        margin = 0 if self.padding == "same" else (self.kernel_size - 1) * self.dilation
+        return (*_resized(self.input_shape, -margin, self.strides), self.output_channels)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,17 +140,15 @@ class Conv(Strided):
     """A convolution.
 
     Attributes:
-        padding: `"same"`, or `"valid"` after a `ZeroPad` of the size that the kernel needs.
+        standardized: whether checkpoints hold the kernel before weight standardisation.
         activation: activation of the layer itself; None for none.
         weight_decay: factor of the L2 penalty on the kernel.
     """
 
     filters: int
-    kernel_size: int
     initializer: str | Initializer
     groups: int = 1
-    dilation: int = 1
-    padding: str = "same"
+    standardized: bool = False
     use_bias: bool = False
     activation: str | None = None
     weight_decay: float = 0.0
@@ -167,12 +157,6 @@ class Conv(Strided):
     def output_channels(self) -> int:
         """Number of filters."""
         return self.filters
-
-    @property
-    def output_shape(self) -> Shape:
-        """(rows / strides, columns / strides, filters), of the size before padding."""
-        margin = 0 if self.padding == "same" else (self.kernel_size - 1) * self.dilation
-        return (*_divided(self.input_shape, self.strides, margin), self.filters)
 
     @property
     def weights(self) -> dict[str, WeightShape]:
@@ -184,6 +168,24 @@ class Conv(Strided):
     def macs(self) -> int | None:
         """Kernel elements times output positions."""
         return known_product(prod(self.weights["kernel"]), *self.output_shape[:2])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChannelConv(Layer):
+    """A 1D convolution along (channels, 1), without bias."""
+
+    kernel_size: int
+    initializer: str | Initializer
+
+    @property
+    def weights(self) -> dict[str, WeightShape]:
+        """Kernel (channels, in, out)."""
+        return {"kernel": (self.kernel_size, 1, 1)}
+
+    @property
+    def macs(self) -> int | None:
+        """Kernel size times channels."""
+        return known_product(self.kernel_size, self.input_shape[0])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -266,16 +268,7 @@ class Softmax(Layer):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pool(Strided):
-    """Pooling with padding `"same"`, or `"valid"` for none."""
-
-    pool_size: int
-    padding: str = "same"
-
-    @property
-    def output_shape(self) -> Shape:
-        """(rows / strides, columns / strides, channels), without incomplete windows if valid."""
-        margin = 0 if self.padding == "same" else self.pool_size - 1
-        return (*_divided(self.input_shape, self.strides, margin), self.channels)
+    """Pooling."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,13 +8,12 @@ from ..common.checks import choice
 from ..common.keras_names import ACTIVATIONS, INITIALIZERS
 from ..config import Biases, Padding, ResnetConfig
 from ..effects import EFFECTS, without_effect
-from .anti_aliasing import ANTI_ALIASING
 from .attention import ATTENTIONS
 from .blocks import BLOCKS, BlockKind
 from .norms import NORMS
-from .orders import ORDERS
 from .shortcuts import PROJECTIONS
 from .stems import STEM_POOLS, STEMS
+from .units import ANTI_ALIASING, ORDERS
 
 
 def check_config(config: ResnetConfig) -> None:

@@ -1,24 +1,24 @@
-"""Tensor names and orders of axes of weights in other libraries. Does not import Keras."""
+"""Tensor names and orders of axes of weights in other libraries."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
 from typing import Any
 
-from ..config import ResnetConfig, obeyed
-from ..plan.attention import ATTENTIONS
-from ..plan.blocks import BLOCKS
-from ..plan.names import LayerName
-from ..plan.network import Plan, make_plan
-from ..plan.norms import NORMS
-from ..plan.orders import ORDERS
-from ..plan.stems import STEM_POOLS, STEMS
+from ..plan.names import (
+    CLASSIFIER,
+    FIRST_CONVS,
+    HEAD,
+    PLAIN_CONV,
+    STANDARDIZED_CONV,
+    STEM,
+    At,
+    LayerName,
+)
 
 WeightName = tuple[str, str]  # layer and variable
 TensorShape = tuple[int, ...]
-
-CLASSIFIER = "predictions"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +79,6 @@ TORCH = Layout(
 )
 
 
-# The first convolution, by stem; the second pair is of networks with standardised kernels.
-FIRST_CONVS = ("stem_conv", "stem_conv1", "stem_stdconv", "stem_stdconv1")
-
-
 def is_known(weight: WeightName) -> bool:
     """Return whether a weight is of a layer of this package, not of a user's block function."""
     in_a_block, others = known_weights()
@@ -95,48 +91,55 @@ def is_known(weight: WeightName) -> bool:
 def is_standardized(layer: str) -> bool:
     """Return whether a layer is a convolution with weight standardisation."""
     name = LayerName.parse(layer)
-    return name is not None and "stdconv" in name.role
+    return name is not None and name.is_standardized
+
+
+# The largest number of parts of a Res2Net block that has a name in another library.
+MOST_SPLITS = 8
+
+WITH_BIAS = ("kernel", "bias")
+BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
 @cache
 def known_weights() -> tuple[frozenset[WeightName], frozenset[WeightName]]:
     """All possible weights of networks: those in a block, by role of their layers, and others."""
-    in_a_block, others = set(), set()
-    for plan in _kinds_of_network():
-        for layer in plan.layers:
-            name = LayerName.parse(layer.name)
-            in_block = name is not None and name.place.block > 0
-            for variable in layer.weights:
-                if name and in_block:
-                    in_a_block.add((name.role, variable))
-                else:
-                    others.add((layer.name, variable))
+    block, stem = At(), STEM.at
+    numbered = [block.numbered(number) for number in (1, 2, 3)]
+    first, second, _ = numbered
+    paths = [first.numbered(path) for path in (1, 2)]
+    paths += [second.numbered(path) for path in range(1, MOST_SPLITS)]
+    splat, *selective = (second.inside("splat"), first.inside("sk"), second.inside("sk"))
+    convs = [*numbered, *paths, block.inside("shortcut"), splat]
+    of_stem = [stem, stem.inside("pool"), *map(stem.numbered, (1, 2, 3))]
+    in_a_block = [
+        *_of_convs(convs),
+        *_of_norms([*convs, *(at.inside("reduce") for at in (splat, *selective))]),
+        *_of(WITH_BIAS, [block.inside("se"), splat], ("reduce", "expand")),
+        *_of(("kernel",), selective, ("reduce", "expand")),
+        *_of(("kernel",), [block.inside("eca")], ("conv",)),
+    ]
+    others = [
+        *_of_convs(of_stem),
+        *_of_norms([*of_stem, HEAD.at]),
+        *((CLASSIFIER, variable) for variable in WITH_BIAS),
+    ]
     return frozenset(in_a_block), frozenset(others)
 
 
-def _kinds_of_network() -> Iterator[Plan]:
-    """Small networks that together have every name of a layer with weights."""
-    kinds: list[dict[str, Any]] = [
-        *({"block": block} for block in BLOCKS),
-        *({"stem": stem} for stem in STEMS),
-        *({"stem_pool": pool} for pool in STEM_POOLS),
-        *({field: kind.example} for field, kind in ATTENTIONS.items()),
+def _of(variables: Iterable[str], places: Iterable[At], kinds: Iterable[str]) -> list[WeightName]:
+    return [(at(kind), name) for at, kind, name in product(places, kinds, variables)]
+
+
+def _of_convs(places: Iterable[At]) -> list[WeightName]:
+    return _of(WITH_BIAS, places, (PLAIN_CONV, STANDARDIZED_CONV))
+
+
+def _of_norms(places: Collection[At]) -> list[WeightName]:
+    factors = [(at("evonorm", "v"), "kernel") for at in places]
+    return [
+        *_of(BATCH_NORM, places, ("bn",)),
+        *_of(BATCH_NORM[:2], places, ("gn",)),
+        *_of(WITH_BIAS, places, ("evonorm",)),
+        *factors,
     ]
-    for kind, order, norm, standardized in product(kinds, ORDERS, NORMS, (False, True)):
-        if order == "pre" or not NORMS[norm].activates:
-            yield _small(
-                **kind, activation_order=order, norm=norm, weight_standardization=standardized
-            )
-
-
-def _small(**fields: Any) -> Plan:
-    """A network of one block, which has a projection, with the longest lists of splits."""
-    if "block" in fields and BLOCKS[fields["block"]].own_attention:
-        fields["se_ratio"] = 0.25
-    common: dict[str, Any] = {"block": "basic_block", "use_bias": True, "norm_groups": 1}
-    common |= {"repetitions": (1,), "stem_filters": 32, "splits": MOST_SPLITS}
-    return make_plan(obeyed(ResnetConfig(**common | fields)))
-
-
-# The largest number of parts of a Res2Net block that has a name in another library.
-MOST_SPLITS = 8
