@@ -17,12 +17,12 @@ from .model.assemble import assemble
 from .model.initializers import DrawnKernels, blank, restore_initializers
 from .model.layers import Style
 from .model.record import BuildOptions, BuildRecord, PresetOptions, arguments_in, json_of, record
+from .plan.names import CLASSIFIER
 from .plan.network import Head, Plan, Pooling, make_plan
 from .presets.checkpoints import in_table, recommended
 from .presets.networks import PRESETS
 from .presets.resolve import resolve
 from .weights.load import load_checkpoint
-from .weights.naming import CLASSIFIER
 from .weights.recognise import contents
 
 

@@ -252,7 +252,7 @@ def _channel_pad(layer: ChannelPad, style: Style) -> keras.Layer:
 
 
 def _channel_slice(layer: ChannelSlice, style: Style) -> keras.Layer:
-    rest = layer.channels - layer.first - layer.count
+    rest = layer.channels - layer.first - layer.filters
     # Cropping with the other order of axes crops the channels.
     return layers.Cropping2D(
         ((0, 0), (layer.first, rest)), data_format="channels_first", **style.common(layer.name)

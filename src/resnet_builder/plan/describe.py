@@ -2,20 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import chain
+from functools import partial
 from math import prod
 from typing import Any
 
 from ..common.words import Description, activation
 from . import layers
 from .draft import Composite, Unit
-from .layers import ChannelPad, Conv, Dense, GlobalPool, Layer, Pair, Strided, Subsample
+from .layers import ChannelPad, Conv, Dense, GlobalPool, Layer, Pair, Pool, Strided, Subsample
 
 
 def describe(unit: Unit) -> list[Description]:
     """Describe the shown layers of a unit: one box of a picture or one line of a table."""
     if isinstance(unit, Composite):
-        return list(chain.from_iterable(map(_shown, unit.shown)))
+        return [words for item in unit.shown for words in _shown(item)]
     strides = _skipped_strides(unit)
     described = []
     for layer in unit:
@@ -29,17 +29,15 @@ def describe(unit: Unit) -> list[Description]:
 
 
 def _shown(item: Layer | Description) -> list[Description]:
-    return [item] if isinstance(item, Description) else WORDS[type(item)](item)
+    if isinstance(item, Description):
+        return [item]
+    return WORDS[type(item)](item) if type(item) in WORDS else []
 
 
 def _skipped_strides(unit: Unit) -> Pair:
     """The strides of the layers that only subsample, for the layer that is shown in their place."""
     strided = [layer.strides for layer in unit if isinstance(layer, Subsample)]
     return prod(rows for rows, _ in strided), prod(columns for _, columns in strided)
-
-
-def _nothing(layer: Layer) -> list[Description]:
-    return []
 
 
 def _conv_words(layer: Conv) -> list[Description]:
@@ -55,12 +53,9 @@ def _conv_words(layer: Conv) -> list[Description]:
     return [conv]
 
 
-def _pool_words(kind: str) -> Callable[[Any], list[Description]]:
-    def words(layer: Any) -> list[Description]:
-        window = (layer.kernel_size,) * 2
-        return [Description("pool", f"{kind} pool", window=window, in_table=f"{{0}} {kind} pool")]
-
-    return words
+def _pool_words(kind: str, layer: Pool) -> list[Description]:
+    window = (layer.kernel_size,) * 2
+    return [Description("pool", f"{kind} pool", window=window, in_table=f"{{0}} {kind} pool")]
 
 
 def _global_pool_words(layer: GlobalPool) -> list[Description]:
@@ -79,37 +74,21 @@ def _activation_words(function: str) -> list[Description]:
     return [Description("activation", words)] if function != "linear" else []
 
 
-# Layer -> description. Layers that only pad, name or reshape a tensor are not shown, nor are the
-# layers of an attention except its last.
+# Layer -> description. Other layers are not shown: those that only pad, name or reshape a tensor,
+# and those inside a norm or an attention.
 WORDS: dict[type[Layer], Callable[[Any], list[Description]]] = {
-    layers.ChannelConv: _nothing,
-    layers.Input: _nothing,
-    layers.ZeroPad: _nothing,
-    layers.ReflectPad: _nothing,
-    layers.HalfBlur: _nothing,
     layers.Blur: lambda layer: [Description("pool", "blur", window=(3, 3), in_table="{0} blur")],
     layers.Conv: _conv_words,
     layers.BatchNorm: lambda layer: [Description("norm", "BN")],
     layers.GroupNorm: lambda layer: [Description("norm", "GN")],
-    layers.GroupDeviation: _nothing,
-    layers.Divide: _nothing,
     layers.ChannelScale: lambda layer: [Description("norm", "EvoNorm")] if layer.use_bias else [],
     layers.Activation: lambda layer: _activation_words(layer.function),
-    layers.MaxPool: _pool_words("max"),
-    layers.AvgPool: _pool_words("avg"),
-    layers.Subsample: _nothing,
+    layers.MaxPool: partial(_pool_words, "max"),
+    layers.AvgPool: partial(_pool_words, "avg"),
     layers.ChannelPad: lambda layer: [Description("pool", f"zeros up to {layer.filters}")],
     layers.GlobalPool: _global_pool_words,
-    layers.ChannelSlice: _nothing,
-    layers.Concatenate: _nothing,
-    layers.Softmax: _nothing,
-    layers.Reshape: _nothing,
-    layers.Transpose: _nothing,
     layers.Add: lambda layer: [Description("merge", "+")],
-    layers.Multiply: _nothing,
-    layers.Identity: _nothing,
     layers.DropPath: lambda layer: [Description("other", "drop path")],
     layers.Dropout: lambda layer: [Description("other", f"dropout, {layer.rate}")],
     layers.Dense: _dense_words,
-    layers.OwnBlock: _nothing,
 }

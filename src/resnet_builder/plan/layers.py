@@ -72,7 +72,6 @@ class Layer:
         return 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Input(Layer):
     """The image."""
 
@@ -229,7 +228,6 @@ class GroupDeviation(Layer):
         return (1, 1, self.channels)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Divide(Layer):
     """The quotient of its two inputs."""
 
@@ -266,39 +264,33 @@ class Softmax(Layer):
     axis: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Pool(Strided):
     """Pooling."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class MaxPool(Pool):
     """Max pooling."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class AvgPool(Pool):
     """Average pooling; the means exclude the padding."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class HalfBlur(AvgPool):
     """The first of the two average pools of a blur, which is [1, 1] * [1, 1] = [1, 2, 1]."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Blur(AvgPool):
     """The second of the two average pools of a blur."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Subsample(Strided):
     """Subsampling: every `strides`-th row and column."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ChannelPad(Layer):
-    """Padding with zero channels on both sides, up to `filters`."""
+class Rechanneled(Layer):
+    """A layer that changes the number of channels to `filters`, and nothing else of the shape."""
 
     filters: int
 
@@ -308,29 +300,19 @@ class ChannelPad(Layer):
         return (*self.input_shape[:2], self.filters)
 
 
+class ChannelPad(Rechanneled):
+    """Padding with zero channels on both sides."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ChannelSlice(Layer):
+class ChannelSlice(Rechanneled):
     """Some neighbouring channels."""
 
     first: int
-    count: int
-
-    @property
-    def output_shape(self) -> Shape:
-        """(rows, columns, count)."""
-        return (*self.input_shape[:2], self.count)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Concatenate(Layer):
-    """The channels of its inputs, one after the other; `filters` in all."""
-
-    filters: int
-
-    @property
-    def output_shape(self) -> Shape:
-        """(rows, columns, filters)."""
-        return (*self.input_shape[:2], self.filters)
+class Concatenate(Rechanneled):
+    """The channels of its inputs, one after the other."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -370,17 +352,14 @@ class Transpose(Layer):
         return tuple(self.input_shape[axis - 1] for axis in self.axes)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Add(Layer):
     """The sum of its inputs."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Multiply(Layer):
     """The product of a map and another one, or a factor for each of its channels."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Identity(Layer):
     """A name for a tensor."""
 

@@ -35,7 +35,7 @@ def multi_scale(
     units: list[Unit] = []
     for number, part in enumerate(parts, start=1):
         if units and not is_first:
-            part = draft.add(layers.Add, at("sum", str(number)), units[-1][-1], part)
+            part = draft.add(layers.Add, at("sum", number), units[-1][-1], part)
         units.append(add_unit(draft, part, at.numbered(number), path_steps, path_spec))
     if is_first:
         last = _average_pool(draft, last, at, spec.strides)[-1]
@@ -58,23 +58,17 @@ def selective_kernels(draft: Draft, x: Layer, at: At, steps: Steps, spec: ConvSp
         )
     x, path_steps = _before_conv(draft, x, at, steps)
     parts = _split(draft, x, at, "split", 2) if config.split_input else [x, x]
-    units = [
-        add_unit(
-            draft,
-            part,
-            at.numbered(number),
-            path_steps,
-            spec._replace(dilation=spec.dilation * number),
-        )
-        for number, part in enumerate(parts, start=1)
-    ]
+    units = []
+    for number, part in enumerate(parts, start=1):
+        path_spec = spec._replace(dilation=spec.dilation * number)
+        units.append(add_unit(draft, part, at.numbered(number), path_steps, path_spec))
     paths = [unit[-1] for unit in units]
     total = draft.add(layers.Add, sk("sum"), *paths)
     reduced = make_divisible(spec.filters * config.se_ratio, config.se_divisor)
     y = _factors(draft, total, sk, reduced, 2 * spec.filters, parts=2)
     factors = _split(draft, y, sk, "factor", 2)
     weighted = [
-        draft.add(layers.Multiply, sk("scale", str(number)), path, factor)
+        draft.add(layers.Multiply, sk("scale", number), path, factor)
         for number, (path, factor) in enumerate(zip(paths, factors, strict=True), start=1)
     ]
     draft.add(layers.Add, sk("out"), *weighted)
@@ -94,12 +88,8 @@ def split_attention(draft: Draft, x: Layer, at: At, steps: Steps, spec: ConvSpec
         units.append(_average_pool(draft, x, at, spec.strides))
         x = units[-1][-1]
     start = len(draft.layers)
-    conv = spec._replace(
-        filters=spec.filters * radix,
-        groups=spec.groups * radix,
-        strides=(1, 1),
-        anti_aliased=False,
-    )
+    conv = spec._replace(strides=(1, 1), anti_aliased=False)
+    conv = conv._replace(filters=spec.filters * radix, groups=spec.groups * radix)
     unit = add_unit(draft, x, splat, steps, conv)
     x = unit[-1]
     total = _sum(draft, x, splat, "split", "sum", radix)
@@ -110,7 +100,7 @@ def split_attention(draft: Draft, x: Layer, at: At, steps: Steps, spec: ConvSpec
             f"multiple of its groups={spec.groups}: change groups, se_ratio or se_divisor"
         )
     y = _factors(
-        draft, total, splat, reduced, conv.filters, parts=radix, groups=spec.groups, use_bias=True
+        draft, total, splat, reduced, conv.filters, radix, groups=spec.groups, use_bias=True
     )
     x = draft.add(layers.Multiply, splat("scale"), x, y)
     x = _sum(draft, x, splat, "part", "out", radix)
@@ -145,10 +135,8 @@ def _split(draft: Draft, x: Layer, at: At, kind: str, parts: int) -> list[Layer]
         return [x]
     count = x.output_channels // parts
     return [
-        draft.add(
-            layers.ChannelSlice, at(kind, str(number + 1)), x, first=number * count, count=count
-        )
-        for number in range(parts)
+        draft.add(layers.ChannelSlice, at(kind, part + 1), x, first=part * count, filters=count)
+        for part in range(parts)
     ]
 
 
@@ -173,8 +161,8 @@ def _factors(
     at: At,
     reduced: int,
     filters: int,
-    *,
     parts: int,
+    *,
     groups: int = 1,
     use_bias: bool = False,
 ) -> Layer:

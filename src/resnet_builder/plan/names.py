@@ -45,10 +45,10 @@ class At(NamedTuple):
     within: tuple[str, ...] = ()
     number: str = ""
 
-    def __call__(self, kind: str, part: str = "") -> str:
+    def __call__(self, kind: str, part: str | int = "") -> str:
         """Return the name of the layer of a kind, or of a part of it."""
-        parts = *self.within, kind + self.number, part
-        return "_".join(parts if part else parts[:-1])
+        parts = *self.within, kind + self.number, *([str(part)] if part else [])
+        return "_".join(parts)
 
     def inside(self, group: str) -> "At":
         """The place of a group of layers."""

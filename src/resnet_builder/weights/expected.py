@@ -7,9 +7,9 @@ from typing import Any
 
 from ..config import ORIGINAL, ResnetConfig, obeyed
 from ..plan.layers import BatchNorm, Conv
-from ..plan.names import STEM, LayerName, Place
+from ..plan.names import CLASSIFIER, STEM, LayerName, Place
 from ..plan.network import Plan
-from .naming import CLASSIFIER, TensorShape, WeightName
+from .naming import TensorShape, WeightName
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import Any
 
 from ..plan.names import (
     CLASSIFIER,
-    FIRST_CONVS,
     HEAD,
     PLAIN_CONV,
     STANDARDIZED_CONV,

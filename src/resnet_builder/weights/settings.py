@@ -17,7 +17,7 @@ from ..files.described_graph import (
     default,
 )
 from ..model.deep import room_for
-from .naming import CLASSIFIER
+from ..plan.names import CLASSIFIER
 
 Shapes = Mapping[str, Mapping[str, tuple[int, ...]]]  # of variables, by layer
 
