@@ -18,7 +18,7 @@ from resnet_builder.plan.blocks import BLOCKS
 from resnet_builder.plan.describe import WORDS
 from resnet_builder.plan.draft import Draft
 from resnet_builder.plan.layers import Input, Layer, OwnBlock
-from resnet_builder.plan.names import IMAGE, At
+from resnet_builder.plan.names import IMAGE, STEM, At
 from resnet_builder.plan.network import Plan, make_plan
 from resnet_builder.plan.norms import NORMS
 from resnet_builder.plan.shortcuts import PROJECTIONS
@@ -244,10 +244,10 @@ def test_every_size_computes(preset: str, changes: dict[str, Any]) -> None:
 def test_a_side_of_one_pixel_is_blurred_as_its_repetition() -> None:
     """Padded with its reflection where there is one: the edge itself is not repeated."""
     draft = Draft(ResnetConfig(block="basic_block", repetitions=(1,), input_shape=(None, None, 1)))
-    ANTI_ALIASING["blur"].add(draft, draft.add(Input, IMAGE), At(), (1, 1))
+    ANTI_ALIASING["blur"].add(draft, draft.add(Input, IMAGE), At(STEM), (1, 1))
     tensors: dict[str, Any] = {}
     apply_layers(draft.layers, tensors, Style("channels_last"))
-    blur = keras.Model(tensors[IMAGE], tensors["pool"])
+    blur = keras.Model(tensors[IMAGE], tensors["stem_pool"])
     for row in ([5.0], [1.0, 4.0], [1.0, 4.0, 2.0]):
         padded = np.pad(row, 1, mode="reflect" if len(row) > 1 else "edge")
         expected = np.convolve(padded, [0.25, 0.5, 0.25], mode="valid")

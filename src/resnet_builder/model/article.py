@@ -20,7 +20,7 @@ from ..config import BLOCK_NAME, ORIGINAL, ResnetConfig
 from ..plan.blocks import BlockSpec, add_block
 from ..plan.draft import Draft
 from ..plan.layers import Input, Layer, Pair
-from ..plan.names import IMAGE, At, Place
+from ..plan.names import IMAGE, STEM, At, Place
 from ..plan.shortcuts import Change, projection_of
 from ..plan.units import BN_RELU_CONV, CONV_BN_RELU, ConvSpec, Steps, add_unit
 from .assemble import apply_layers
@@ -49,7 +49,7 @@ def _shortcut(x: Tensor, residual: Tensor, strides: Any = (1, 1)) -> Tensor:
 
     def add(draft: Draft, start: Layer) -> None:
         if projection := projection_of(draft.config, start, change):
-            projection.add(draft, start, At(), change)
+            projection.add(draft, start, At(STEM), change)
 
     return keras.layers.Add()([_applied(x, add), residual])
 
@@ -124,7 +124,7 @@ def _block(
 
 def _unit(x: Tensor, steps: Steps, filters: int, kernel_size: int, strides: Any) -> Tensor:
     spec = ConvSpec(positive_int(filters, "filters"), kernel_size, _pair(strides, "strides"))
-    return _applied(x, lambda draft, start: add_unit(draft, start, At(), steps, spec))
+    return _applied(x, lambda draft, start: add_unit(draft, start, At(STEM), steps, spec))
 
 
 def _applied(x: Tensor, add: Callable[[Draft, Layer], Any], block: Any = "basic_block") -> Tensor:

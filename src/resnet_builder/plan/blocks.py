@@ -157,13 +157,13 @@ def add_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
     """Add a block after `x`."""
     if callable(spec.block):
         return _add_own_block(draft, x, spec)
-    config, order, at = draft.config, ORDERS[draft.config.activation_order], spec.place.at
+    config, order, at = draft.config, ORDERS[draft.config.activation_order], At(spec.place)
     start, kind = len(draft.layers), BLOCKS[spec.block]
     unpruned = kind.convs(config, spec)
     convs = _varied(config, order, spec, unpruned)
-    # At most one of the convolutions strides.
-    strides = max(conv.strides for conv in convs)
-    change = Change(convs[-1].filters, strides, spec.strides, spec.dilations[0])
+    dilation, wider = spec.dilations
+    strides = spec.strides if dilation == wider else (1, 1)
+    change = Change(convs[-1].filters, strides, spec.strides, dilation)
     always = config.project_first and spec.opens_stage
     projection = projection_of(config, x, change, always=always)
     shared: Unit = ()
@@ -174,8 +174,8 @@ def add_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
     y = x
     steps = _steps(config, order, spec, len(convs), is_activated=bool(shared))
     for number, (conv, of_conv) in enumerate(zip(convs, steps, strict=True), start=1):
-        add = conv.add or _add_one
-        residual += add(draft, y, at.numbered(number), of_conv, conv)
+        inputs = draft, y, at.numbered(number), of_conv, conv
+        residual += conv.add(*inputs) if conv.add else [add_unit(*inputs)]
         y = residual[-1][-1]
     for field, add_attention in ATTENTIONS.items():
         if getattr(config, field) and kind.own_attention != field:
@@ -205,7 +205,7 @@ def _add_own_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
         strides=spec.strides,
         opens_network=spec.opens_network,
     )
-    out = draft.add(Identity, spec.place.at(OUT), block)
+    out = draft.add(Identity, At(spec.place)(OUT), block)
     return Block(spec=spec, residual=((block,),), shortcut=None, end=(out,), layers=(block, out))
 
 
@@ -249,10 +249,6 @@ def _steps(
     if is_activated:
         steps[0] = CONV
     return steps
-
-
-def _add_one(draft: Draft, x: Layer, at: At, steps: Steps, spec: ConvSpec) -> list[Unit]:
-    return [add_unit(draft, x, at, steps, spec)]
 
 
 def _add_end(draft: Draft, shortcut: Layer, y: Layer, at: At) -> Unit:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from ..common.words import Description
@@ -46,7 +47,7 @@ class Draft:
         """Add a layer with the given input layers; without any, it has the config's image."""
         layer = kind(
             name=name,
-            inputs=tuple([layer.name for layer in inputs]),
+            inputs=tuple(map(attrgetter("name"), inputs)),
             input_shape=inputs[0].output_shape if inputs else self.config.input_shape,
             **fields,
         )

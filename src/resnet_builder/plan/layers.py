@@ -77,9 +77,13 @@ class Input(Layer):
 
 
 def _resized(shape: Shape, added: int, strides: Pair = (1, 1)) -> Shape:
-    """Rows and columns with an addition, divided by the strides and rounded up."""
-    sizes = zip(shape[:2], strides, strict=True)
-    return tuple(None if size is None else -(-(size + added) // step) for size, step in sizes)
+    """Rows and columns with an addition, divided by the strides and rounded up; and channels."""
+    rows, columns, channels = shape
+    return (
+        None if rows is None else -(-(rows + added) // strides[0]),
+        None if columns is None else -(-(columns + added) // strides[1]),
+        channels,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +100,7 @@ class ZeroPad(Layer):
     def output_shape(self) -> Shape:
         """(rows, columns, channels) with the padding."""
         before = self.size if self.before is None else self.before
-        return (*_resized(self.input_shape, before + self.size), self.channels)
+        return _resized(self.input_shape, before + self.size)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,7 +110,7 @@ class ReflectPad(Layer):
     @property
     def output_shape(self) -> Shape:
         """(rows + 2, columns + 2, channels)."""
-        return (*_resized(self.input_shape, 2), self.channels)
+        return _resized(self.input_shape, 2)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,23 +119,21 @@ class Strided(Layer):
 
     Attributes:
         padding: `"same"`, which divides the size by the strides and rounds up, or `"valid"`, none.
+        filters: channels of the output; None for those of the input.
     """
 
     kernel_size: int = 1
     strides: Pair = (1, 1)
     dilation: int = 1
     padding: str = "same"
-
-    @property
-    def output_channels(self) -> int:
-        """Channels of the output."""
-        return self.channels
+    filters: int | None = None
 
     @property
     def output_shape(self) -> Shape:
         """(rows / strides, columns / strides, channels), without incomplete windows if valid."""
         margin = 0 if self.padding == "same" else (self.kernel_size - 1) * self.dilation
-        return (*_resized(self.input_shape, -margin, self.strides), self.output_channels)
+        *size, channels = _resized(self.input_shape, -margin, self.strides)
+        return (*size, self.filters or channels)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,11 +153,6 @@ class Conv(Strided):
     use_bias: bool = False
     activation: str | None = None
     weight_decay: float = 0.0
-
-    @property
-    def output_channels(self) -> int:
-        """Number of filters."""
-        return self.filters
 
     @property
     def weights(self) -> dict[str, WeightShape]:

@@ -27,38 +27,6 @@ PLAIN_CONV, STANDARDIZED_CONV = "conv", "stdconv"
 PLAIN_KINDS = {STANDARDIZED_CONV: PLAIN_CONV, "gn": "bn", "evonorm": "bn"}
 
 
-class At(NamedTuple):
-    """A place where layers are added; called with a kind of layer, it writes the layer's name.
-
-    Attributes:
-        within: the parts of the name before the kind.
-        number: the number after the kind; empty for none.
-
-    Example:
-        >>> at = At(("stage1_block1",)).numbered(2)
-        >>> print(at("conv"), at("conv", "pad"), at.inside("splat")("reduce"))
-        stage1_block1_conv2 stage1_block1_conv2_pad stage1_block1_splat_reduce2
-        >>> print(at.numbered(1)("conv"))
-        stage1_block1_conv2_1
-    """
-
-    within: tuple[str, ...] = ()
-    number: str = ""
-
-    def __call__(self, kind: str, part: str | int = "") -> str:
-        """Return the name of the layer of a kind, or of a part of it."""
-        parts = *self.within, kind + self.number, *([str(part)] if part else [])
-        return "_".join(parts)
-
-    def inside(self, group: str) -> "At":
-        """The place of a group of layers."""
-        return self._replace(within=(*self.within, group))
-
-    def numbered(self, number: int) -> "At":
-        """The place with a number, after the one that it may have."""
-        return self._replace(number=f"{self.number}_{number}" if self.number else str(number))
-
-
 @dataclass(frozen=True)
 class Place:
     """The stem, the head, or a block of a stage.
@@ -90,19 +58,49 @@ class Place:
         """The block's name within its stage, such as `"block1"`; empty in the stem and the head."""
         return f"block{self.block}" if self.block else ""
 
-    @property
-    def at(self) -> At:
-        """The place as one where layers are added."""
-        return At((str(self),))
-
 
 STEM, HEAD, ELSEWHERE = Place("stem"), Place("head"), Place("")
 
 ENDS = {IMAGE: STEM, CLASSIFIER: HEAD}
 
-# The names of first convolutions, of stems of one and of several.
+
+class At(NamedTuple):
+    """A place where layers are added; called with a kind of layer, it writes the layer's name.
+
+    Attributes:
+        place: the stem, the head or a block.
+        groups: the groups of layers before the kind.
+        number: the number after the kind; empty for none.
+
+    Example:
+        >>> at = At(Place("stage", 1, 1)).numbered(2)
+        >>> print(at("conv"), at("conv", "pad"), at.inside("splat")("reduce"))
+        stage1_block1_conv2 stage1_block1_conv2_pad stage1_block1_splat_reduce2
+        >>> print(at.numbered(1)("conv"))
+        stage1_block1_conv2_1
+    """
+
+    place: Place
+    groups: tuple[str, ...] = ()
+    number: str = ""
+
+    def __call__(self, kind: str, part: str | int = "") -> str:
+        """Return the name of the layer of a kind, or of a part of it."""
+        parts = str(self.place), *self.groups, kind + self.number, str(part)
+        return "_".join(filter(None, parts))
+
+    def inside(self, group: str) -> "At":
+        """The place of a group of layers."""
+        return self._replace(groups=(*self.groups, group))
+
+    def numbered(self, number: int) -> "At":
+        """The place with a number, after the one that it may have."""
+        return self._replace(number=f"{self.number}_{number}" if self.number else str(number))
+
+
+# The first convolution of a stem of one convolution and of several, plain and standardised.
 FIRST_CONVS = tuple(
-    at(kind) for kind in (PLAIN_CONV, STANDARDIZED_CONV) for at in (STEM.at, STEM.at.numbered(1))
+    at(kind) for kind in (PLAIN_CONV, STANDARDIZED_CONV) for at in (At(STEM), At(STEM).numbered(1))
 )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate, chain, groupby
+from itertools import accumulate, chain
 from math import prod
 from operator import mul
 from typing import Literal, get_args
@@ -14,7 +14,7 @@ from ..effects import block_strides
 from .blocks import Block, BlockSpec, add_block
 from .draft import Draft, Unit
 from .layers import Dense, Dropout, GlobalPool, Input, Layer, Strided
-from .names import CLASSIFIER, HEAD, IMAGE, STEM, Place
+from .names import CLASSIFIER, HEAD, IMAGE, STEM, At, Place
 from .rules import check_config
 from .stems import add_stem
 from .units import ORDERS, add_unit
@@ -105,22 +105,20 @@ def make_plan(config: ResnetConfig, head: Head = Head(), output_stride: int | No
     check_config(config)
     draft = Draft(config)
     convs, pool = add_stem(draft, draft.add(Input, IMAGE))
-    blocks: list[Block] = []
+    stages: dict[str, list[Block]] = {}
+    features = {STEM.part: convs[-1][-1]}
     for spec in block_specs(config, _stride_of(draft.layers), output_stride):
-        blocks.append(add_block(draft, draft.layers[-1], spec))
-    stages = tuple(
-        Stage(name, tuple(of_stage))
-        for name, of_stage in groupby(blocks, lambda block: block.spec.place.part)
-    )
-    units = tuple(add_head(draft, draft.layers[-1], head))
+        name = spec.place.part
+        stages.setdefault(name, []).append(add_block(draft, draft.layers[-1], spec))
+        features[name] = draft.layers[-1]
+    of_head = tuple(add_head(draft, draft.layers[-1], head))
     return Plan(
         config,
         tuple(draft.layers),
         stem=(*convs, *pool),
-        stages=stages,
-        head=units,
-        features={STEM.part: convs[-1][-1]}
-        | {stage.name: stage.blocks[-1].output for stage in stages},
+        stages=tuple(Stage(name, tuple(blocks)) for name, blocks in stages.items()),
+        head=of_head,
+        features=features,
     )
 
 
@@ -177,7 +175,7 @@ def _check_output_stride(config: ResnetConfig, strides: list[int], output_stride
 
 def add_head(draft: Draft, x: Layer, head: Head) -> Iterator[Unit]:
     """Add the layers after the last block."""
-    config, at = draft.config, HEAD.at
+    config, at = draft.config, At(HEAD)
     if steps := ORDERS[config.activation_order].head:
         unit = add_unit(draft, x, at, steps)
         x = unit[-1]

@@ -121,7 +121,7 @@ STEM_POOLS = {
 
 def add_stem(draft: Draft, x: Layer) -> tuple[list[Unit], list[Unit]]:
     """Add the stem after `x`: the units of its convolutions, and the unit of its pool if any."""
-    config, at = draft.config, STEM.at
+    config, at = draft.config, At(STEM)
     stem, add_pool = STEMS[config.stem], STEM_POOLS[config.stem_pool].add
     filters = config.stem_filters or config.stage_filters[0]
     specs, places = stem.convs(filters), [at]
@@ -139,7 +139,7 @@ def add_stem(draft: Draft, x: Layer) -> tuple[list[Unit], list[Unit]]:
         start = len(draft.layers)
         add_pool(draft, x, at)
         units.append(draft.since(start))
-        if any(size is not None and size < 1 for size in draft.layers[-1].output_shape):
+        if 0 in draft.layers[-1].output_shape:
             raise ValueError(
                 f"{argument('input_shape', config.input_shape)} is too small: nothing is left "
                 "after the stem's pool. Give 3x3 or more, or change stem_pool or anti_aliasing"

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..config import ORIGINAL, ResnetConfig, obeyed
 from ..plan.layers import BatchNorm, Conv
-from ..plan.names import CLASSIFIER, STEM, LayerName, Place
+from ..plan.names import CLASSIFIER, STEM, At, LayerName, Place
 from ..plan.network import Plan
 from .naming import TensorShape, WeightName
 
@@ -63,7 +63,7 @@ def expected_weights(plan: Plan) -> ExpectedWeights:
     )
 
 
-STEM_POOL_PAD = STEM.at("pool", "pad")
+STEM_POOL_PAD = At(STEM)("pool", "pad")
 
 
 def stride_in_3x3(strides: Mapping[str, tuple[int, int]]) -> bool | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..plan.names import (
     CLASSIFIER,
+    ELSEWHERE,
     HEAD,
     PLAIN_CONV,
     STANDARDIZED_CONV,
@@ -103,7 +104,7 @@ BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 @cache
 def known_weights() -> tuple[frozenset[WeightName], frozenset[WeightName]]:
     """All possible weights of networks: those in a block, by role of their layers, and others."""
-    block, stem = At(), STEM.at
+    block, stem = At(ELSEWHERE), At(STEM)
     numbered = [block.numbered(number) for number in (1, 2, 3)]
     first, second, _ = numbered
     paths = [first.numbered(path) for path in (1, 2)]
@@ -120,7 +121,7 @@ def known_weights() -> tuple[frozenset[WeightName], frozenset[WeightName]]:
     ]
     others = [
         *_of_convs(of_stem),
-        *_of_norms([*of_stem, HEAD.at]),
+        *_of_norms([*of_stem, At(HEAD)]),
         *((CLASSIFIER, variable) for variable in WITH_BIAS),
     ]
     return frozenset(in_a_block), frozenset(others)
