@@ -24,7 +24,8 @@ def squeeze_excite(draft: Draft, x: Layer, at: At, channels: int) -> Composite:
     y = draft.add_conv(at("reduce"), y, reduced, use_bias=True, activation="relu")
     y = draft.add_conv(at("expand"), y, x.output_channels, use_bias=True, activation="sigmoid")
     draft.add(Multiply, at("scale"), x, y)
-    return _composite(draft, start, "squeeze-excite", reduced, "SE")
+    shown = Description("scale", "squeeze-excite", count=str(reduced), in_table="SE, {1}")
+    return Composite(draft.since(start), shown)
 
 
 def efficient_channel_attention(draft: Draft, x: Layer, at: At, channels: int) -> Composite:
@@ -43,12 +44,7 @@ def efficient_channel_attention(draft: Draft, x: Layer, at: At, channels: int) -
     y = draft.add(Activation, at("act"), y, function="sigmoid")
     y = draft.add(Reshape, at("expand"), y, shape=(1, 1, x.output_channels))
     draft.add(Multiply, at("scale"), x, y)
-    return _composite(draft, start, "channel attention", size, "ECA")
-
-
-def _composite(draft: Draft, start: int, noun: str, size: int, in_table: str) -> Composite:
-    """All layers since `start`, shown with the size of the network that computes the factors."""
-    shown = Description("scale", noun, count=str(size), in_table=f"{in_table}, {{1}}")
+    shown = Description("scale", "channel attention", count=str(size), in_table="ECA, {1}")
     return Composite(draft.since(start), shown)
 
 

@@ -42,11 +42,6 @@ class BlockSpec:
     dilations: Pair = (1, 1)
     drop_path_rate: float = 0.0
 
-    @property
-    def opens_stage(self) -> bool:
-        """Whether it is the first block of its stage."""
-        return self.place.block == 1
-
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
@@ -103,7 +98,7 @@ def bottleneck(config: ResnetConfig, spec: BlockSpec) -> list[ConvSpec]:
 def res2net_bottleneck(config: ResnetConfig, spec: BlockSpec) -> list[ConvSpec]:
     """A bottleneck with a multi-scale 3x3 convolution (arXiv:1904.01169)."""
     reduce, conv, expand = bottleneck(config, spec)
-    add = partial(multi_scale, is_first=spec.opens_stage or conv.strides != (1, 1))
+    add = partial(multi_scale, is_first=spec.place.block == 1 or conv.strides != (1, 1))
     width = conv.filters * config.splits
     return [reduce._replace(filters=width), conv._replace(filters=width, add=add), expand]
 
@@ -164,7 +159,7 @@ def add_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
     dilation, wider = spec.dilations
     strides = spec.strides if dilation == wider else (1, 1)
     change = Change(convs[-1].filters, strides, spec.strides, dilation)
-    always = config.project_first and spec.opens_stage
+    always = config.project_first and spec.place.block == 1
     projection = projection_of(config, x, change, always=always)
     shared: Unit = ()
     if order.shares_activation and projection and projection.is_weighted:

@@ -68,8 +68,9 @@ class Layer:
 
     @property
     def macs(self) -> int | None:
-        """Multiply-adds of convolutions and dense layers for one image; None if unknown."""
-        return 0
+        """Multiply-adds of the kernel for one image; None if unknown."""
+        kernel = self.weights.get("kernel")
+        return known_product(prod(kernel), *self.output_shape[:-1]) if kernel else 0
 
 
 class Input(Layer):
@@ -160,11 +161,6 @@ class Conv(Strided):
         kernel = (self.kernel_size, self.kernel_size, self.channels // self.groups, self.filters)
         return {"kernel": kernel} | ({"bias": (self.filters,)} if self.use_bias else {})
 
-    @property
-    def macs(self) -> int | None:
-        """Kernel elements times output positions."""
-        return known_product(prod(self.weights["kernel"]), *self.output_shape[:2])
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChannelConv(Layer):
@@ -177,11 +173,6 @@ class ChannelConv(Layer):
     def weights(self) -> dict[str, WeightShape]:
         """Kernel (channels, in, out)."""
         return {"kernel": (self.kernel_size, 1, 1)}
-
-    @property
-    def macs(self) -> int | None:
-        """Kernel size times channels."""
-        return known_product(self.kernel_size, self.input_shape[0])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -240,11 +231,6 @@ class ChannelScale(Layer):
         """Kernel (1, 1, channels, 1), and bias."""
         kernel = {"kernel": (1, 1, self.channels, 1)}
         return kernel | ({"bias": (self.channels,)} if self.use_bias else {})
-
-    @property
-    def macs(self) -> int | None:
-        """Input values."""
-        return known_product(*self.input_shape)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -362,17 +348,14 @@ class Identity(Layer):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DropPath(Layer):
-    """Stochastic depth: drops each image's tensor with probability `rate` during training."""
-
-    rate: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Dropout(Layer):
     """Dropout: drops features with probability `rate` during training."""
 
     rate: float
+
+
+class DropPath(Dropout):
+    """Stochastic depth: drops the whole tensor of each image."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -392,11 +375,6 @@ class Dense(Layer):
     def weights(self) -> dict[str, WeightShape]:
         """Kernel (features, units) and bias."""
         return {"kernel": (self.channels, self.units), "bias": (self.units,)}
-
-    @property
-    def macs(self) -> int | None:
-        """Kernel elements."""
-        return self.channels * self.units
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -65,7 +65,8 @@ def selective_kernels(draft: Draft, x: Layer, at: At, steps: Steps, spec: ConvSp
     paths = [unit[-1] for unit in units]
     total = draft.add(layers.Add, sk("sum"), *paths)
     reduced = make_divisible(spec.filters * config.se_ratio, config.se_divisor)
-    y = _factors(draft, total, sk, reduced, 2 * spec.filters, parts=2)
+    filters = (reduced, 2 * spec.filters)
+    y = _factors(draft, total, sk, filters, parts=2, groups=1, use_bias=False)
     factors = _split(draft, y, sk, "factor", 2)
     weighted = [
         draft.add(layers.Multiply, sk("scale", number), path, factor)
@@ -99,9 +100,8 @@ def split_attention(draft: Draft, x: Layer, at: At, steps: Steps, spec: ConvSpec
             f"the {reduced} channels of the attention in {at('splat')} are not a "
             f"multiple of its groups={spec.groups}: change groups, se_ratio or se_divisor"
         )
-    y = _factors(
-        draft, total, splat, reduced, conv.filters, radix, groups=spec.groups, use_bias=True
-    )
+    filters = (reduced, conv.filters)
+    y = _factors(draft, total, splat, filters, parts=radix, groups=spec.groups, use_bias=True)
     x = draft.add(layers.Multiply, splat("scale"), x, y)
     x = _sum(draft, x, splat, "part", "out", radix)
     shown = f"conv, {radix} splits with attention"
@@ -156,33 +156,28 @@ def _average_pool(draft: Draft, x: Layer, at: At, strides: Pair) -> Unit:
 
 
 def _factors(
-    draft: Draft,
-    x: Layer,
-    at: At,
-    reduced: int,
-    filters: int,
-    parts: int,
-    *,
-    groups: int = 1,
-    use_bias: bool = False,
+    draft: Draft, x: Layer, at: At, filters: Pair, *, parts: int, groups: int, use_bias: bool
 ) -> Layer:
     """Factors for the channels of parts, from the means of the channels of their sum.
 
     They are a softmax over the parts after two 1x1 convolutions, with norm and activation between:
     (groups, parts, channels) in, (parts, groups, channels) out; of one part, a sigmoid.
+
+    Args:
+        filters: filters of the two convolutions.
     """
     y: Layer = draft.add(layers.GlobalPool, at("mean"), x, keeps_axes=True)
-    y = draft.add_conv(at("reduce"), y, reduced, groups=groups, use_bias=use_bias)
+    y = draft.add_conv(at("reduce"), y, filters[0], groups=groups, use_bias=use_bias)
     y = add_unit(draft, y, at.inside("reduce"), BN_RELU)[-1]
-    y = draft.add_conv(at("expand"), y, filters, groups=groups, use_bias=use_bias)
+    y = draft.add_conv(at("expand"), y, filters[1], groups=groups, use_bias=use_bias)
     if parts == 1:
         return draft.add(layers.Activation, at("sigmoid"), y, function="sigmoid")
-    shape = groups, parts, filters // groups // parts
+    shape = groups, parts, filters[1] // groups // parts
     y = draft.add(layers.Reshape, at("parts"), y, shape=shape)
     y = draft.add(layers.Softmax, at("softmax"), y, axis=2)
     if groups > 1:
         y = draft.add(layers.Transpose, at("transpose"), y, axes=(2, 1, 3))
-    return draft.add(layers.Reshape, at("factors"), y, shape=(1, 1, filters))
+    return draft.add(layers.Reshape, at("factors"), y, shape=(1, 1, filters[1]))
 
 
 def _composite(

@@ -1,6 +1,6 @@
 """The plan of a whole network from its config: stem, stages, head."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate, chain
 from math import prod
@@ -107,7 +107,8 @@ def make_plan(config: ResnetConfig, head: Head = Head(), output_stride: int | No
     convs, pool = add_stem(draft, draft.add(Input, IMAGE))
     stages: dict[str, list[Block]] = {}
     features = {STEM.part: convs[-1][-1]}
-    for spec in block_specs(config, _stride_of(draft.layers), output_stride):
+    stem_stride = prod(layer.strides[0] for layer in draft.layers if isinstance(layer, Strided))
+    for spec in block_specs(config, stem_stride, output_stride):
         name = spec.place.part
         stages.setdefault(name, []).append(add_block(draft, draft.layers[-1], spec))
         features[name] = draft.layers[-1]
@@ -152,10 +153,6 @@ def block_specs(
                 drop_path_rate=config.drop_path_rate * number / last,
             )
             number += 1
-
-
-def _stride_of(layers: Iterable[Layer]) -> int:
-    return prod(layer.strides[0] for layer in layers if isinstance(layer, Strided))
 
 
 def _check_output_stride(config: ResnetConfig, strides: list[int], output_stride: int) -> None:
