@@ -169,8 +169,10 @@ def add_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
     y = x
     steps = _steps(config, order, spec, len(convs), is_activated=bool(shared))
     for number, (conv, of_conv) in enumerate(zip(convs, steps, strict=True), start=1):
-        inputs = draft, y, at.numbered(number), of_conv, conv
-        residual += conv.add(*inputs) if conv.add else [add_unit(*inputs)]
+        if conv.add:
+            residual += conv.add(draft, y, at.numbered(number), of_conv, conv)
+        else:
+            residual.append(add_unit(draft, y, at.numbered(number), of_conv, conv))
         y = residual[-1][-1]
     for field, add_attention in ATTENTIONS.items():
         if getattr(config, field) and kind.own_attention != field:

@@ -1,6 +1,6 @@
 """Tensor names and orders of axes of weights in other libraries."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
@@ -97,49 +97,42 @@ def is_standardized(layer: str) -> bool:
 # The largest number of parts of a Res2Net block that has a name in another library.
 MOST_SPLITS = 8
 
-WITH_BIAS = ("kernel", "bias")
+# The variables of layers with weights, by kind.
+WITH_BIAS, WITHOUT_BIAS = ("kernel", "bias"), ("kernel",)
 BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
+CONVS = {PLAIN_CONV: WITH_BIAS, STANDARDIZED_CONV: WITH_BIAS}
+NORMS = {"bn": BATCH_NORM, "gn": BATCH_NORM[:2], "evonorm": WITH_BIAS}
 
 
 @cache
 def known_weights() -> tuple[frozenset[WeightName], frozenset[WeightName]]:
     """All possible weights of networks: those in a block, by role of their layers, and others."""
     block, stem = At(ELSEWHERE), At(STEM)
-    numbered = [block.numbered(number) for number in (1, 2, 3)]
-    first, second, _ = numbered
-    paths = [first.numbered(path) for path in (1, 2)]
-    paths += [second.numbered(path) for path in range(1, MOST_SPLITS)]
-    splat, *selective = (second.inside("splat"), first.inside("sk"), second.inside("sk"))
-    convs = [*numbered, *paths, block.inside("shortcut"), splat]
+    first, second, third = map(block.numbered, (1, 2, 3))
+    splat, selective = second.inside("splat"), [first.inside("sk"), second.inside("sk")]
+    paths = [*map(first.numbered, (1, 2)), *map(second.numbered, range(1, MOST_SPLITS))]
+    convs = [first, second, third, *paths, splat, block.inside("shortcut")]
     of_stem = [stem, stem.inside("pool"), *map(stem.numbered, (1, 2, 3))]
     in_a_block = [
-        *_of_convs(convs),
-        *_of_norms([*convs, *(at.inside("reduce") for at in (splat, *selective))]),
-        *_of(WITH_BIAS, [block.inside("se"), splat], ("reduce", "expand")),
-        *_of(("kernel",), selective, ("reduce", "expand")),
-        *_of(("kernel",), [block.inside("eca")], ("conv",)),
+        *_weights(convs, CONVS),
+        *_weights([block.inside("se"), splat], {"reduce": WITH_BIAS, "expand": WITH_BIAS}),
+        *_weights(selective, {"reduce": WITHOUT_BIAS, "expand": WITHOUT_BIAS}),
+        *_weights([block.inside("eca")], {"conv": WITHOUT_BIAS}),
+        *_norms([*convs, *(at.inside("reduce") for at in (splat, *selective))]),
     ]
     others = [
-        *_of_convs(of_stem),
-        *_of_norms([*of_stem, At(HEAD)]),
+        *_weights(of_stem, CONVS),
+        *_norms([*of_stem, At(HEAD)]),
         *((CLASSIFIER, variable) for variable in WITH_BIAS),
     ]
     return frozenset(in_a_block), frozenset(others)
 
 
-def _of(variables: Iterable[str], places: Iterable[At], kinds: Iterable[str]) -> list[WeightName]:
-    return [(at(kind), name) for at, kind, name in product(places, kinds, variables)]
+def _weights(places: Iterable[At], variables: Mapping[str, Iterable[str]]) -> Iterator[WeightName]:
+    for at, (kind, of_kind) in product(places, variables.items()):
+        yield from ((at(kind), variable) for variable in of_kind)
 
 
-def _of_convs(places: Iterable[At]) -> list[WeightName]:
-    return _of(WITH_BIAS, places, (PLAIN_CONV, STANDARDIZED_CONV))
-
-
-def _of_norms(places: Collection[At]) -> list[WeightName]:
-    factors = [(at("evonorm", "v"), "kernel") for at in places]
-    return [
-        *_of(BATCH_NORM, places, ("bn",)),
-        *_of(BATCH_NORM[:2], places, ("gn",)),
-        *_of(WITH_BIAS, places, ("evonorm",)),
-        *factors,
-    ]
+def _norms(places: Sequence[At]) -> Iterator[WeightName]:
+    yield from _weights(places, NORMS)
+    yield from ((at("evonorm", "v"), "kernel") for at in places)
