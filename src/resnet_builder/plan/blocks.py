@@ -14,7 +14,7 @@ from .layers import Activation, Add, DropPath, Identity, Layer, OwnBlock, Pair
 from .multipath import multi_scale, selective_kernels, split_attention
 from .names import ADD, OUT, At, Place
 from .shortcuts import Change, projection_of
-from .units import BN_RELU, CONV, ORDERS, ConvSpec, Order, Steps, add_unit
+from .units import BN_RELU, CONV, ORDERS, ConvSpec, add_unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +155,7 @@ def add_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
     config, order, at = draft.config, ORDERS[draft.config.activation_order], At(spec.place)
     start, kind = len(draft.layers), BLOCKS[spec.block]
     unpruned = kind.convs(config, spec)
-    convs = _varied(config, order, spec, unpruned)
+    convs = _varied(config, spec, unpruned)
     dilation, wider = spec.dilations
     strides = spec.strides if dilation == wider else (1, 1)
     change = Change(convs[-1].filters, strides, spec.strides, dilation)
@@ -165,15 +165,8 @@ def add_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
     if order.shares_activation and projection and projection.is_weighted:
         shared = add_unit(draft, x, at.numbered(1), BN_RELU)
         x = shared[-1]
-    residual: list[Unit] = []
-    y = x
-    steps = _steps(config, order, spec, len(convs), is_activated=bool(shared))
-    for number, (conv, of_conv) in enumerate(zip(convs, steps, strict=True), start=1):
-        if conv.add:
-            residual += conv.add(draft, y, at.numbered(number), of_conv, conv)
-        else:
-            residual.append(add_unit(draft, y, at.numbered(number), of_conv, conv))
-        y = residual[-1][-1]
+    residual = _add_convs(draft, x, spec, convs, is_activated=bool(shared))
+    y = residual[-1][-1]
     for field, add_attention in ATTENTIONS.items():
         if getattr(config, field) and kind.own_attention != field:
             residual.append(add_attention(draft, y, at, unpruned[-1].filters))
@@ -206,9 +199,7 @@ def _add_own_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
     return Block(spec=spec, residual=((block,),), shortcut=None, end=(out,), layers=(block, out))
 
 
-def _varied(
-    config: ResnetConfig, order: Order, spec: BlockSpec, convs: list[ConvSpec]
-) -> list[ConvSpec]:
+def _varied(config: ResnetConfig, spec: BlockSpec, convs: list[ConvSpec]) -> list[ConvSpec]:
     """The convolutions of the block's kind with the config's variations."""
     if spec.widths:
         if len(spec.widths) != len(convs):
@@ -220,10 +211,7 @@ def _varied(
         convs = [conv._replace(anti_aliased=conv.strides != (1, 1)) for conv in convs]
     if spec.dilations != (1, 1):
         convs = list(_dilated(convs, *spec.dilations))
-    *others, last = convs
-    if order.residual[0] == "norm":
-        others = [conv._replace(normalized=True) for conv in others]
-    return [*others, last._replace(zero_gamma=config.zero_init_last)]
+    return [*convs[:-1], convs[-1]._replace(zero_gamma=config.zero_init_last)]
 
 
 def _dilated(convs: list[ConvSpec], dilation: int, wider: int) -> Iterator[ConvSpec]:
@@ -235,17 +223,27 @@ def _dilated(convs: list[ConvSpec], dilation: int, wider: int) -> Iterator[ConvS
         yield conv._replace(dilation=own)
 
 
-def _steps(
-    config: ResnetConfig, order: Order, spec: BlockSpec, count: int, *, is_activated: bool
-) -> list[Steps]:
-    """The steps of every convolution; the first has only its own if its input is activated."""
+def _add_convs(
+    draft: Draft, x: Layer, spec: BlockSpec, convs: list[ConvSpec], *, is_activated: bool
+) -> list[Unit]:
+    """Add the convolutions of the residual branch; the first is bare if its input is activated."""
+    config, order, at = draft.config, ORDERS[draft.config.activation_order], At(spec.place)
     last = order.residual if config.activate_residual else order.last_of_residual
-    steps = [order.residual] * (count - 1) + [last]
+    steps = [order.residual] * (len(convs) - 1) + [last]
     if spec.opens_network:
         steps[0] = order.first_of_network
     if is_activated:
         steps[0] = CONV
-    return steps
+    units: list[Unit] = []
+    for number, (conv, of_conv) in enumerate(zip(convs, steps, strict=True), start=1):
+        if number < len(convs) and order.residual[0] == "norm":
+            conv = conv._replace(normalized=True)
+        if conv.add:
+            units += conv.add(draft, x, at.numbered(number), of_conv, conv)
+        else:
+            units.append(add_unit(draft, x, at.numbered(number), of_conv, conv))
+        x = units[-1][-1]
+    return units
 
 
 def _add_end(draft: Draft, shortcut: Layer, y: Layer, at: At) -> Unit:

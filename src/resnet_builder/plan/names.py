@@ -115,8 +115,8 @@ class LayerName:
 
     Example:
         >>> name = LayerName(Place("stage", 2, 1), "conv1", prefix="left_")
-        >>> print(name, name.companion("bn"), name.without_prefix)
-        left_stage2_block1_conv1 left_stage2_block1_bn1 stage2_block1_conv1
+        >>> print(name, name.without_prefix)
+        left_stage2_block1_conv1 stage2_block1_conv1
         >>> LayerName.parse("left_stage2_block1_conv1", prefix="left_") == name
         True
     """
@@ -155,17 +155,12 @@ class LayerName:
         """Whether the layer is a convolution with weight standardisation."""
         return STANDARDIZED_CONV in self.role
 
-    def companion(self, kind: str) -> Self:
-        """The name of the layer of another kind that belongs to this one: conv2 -> bn2."""
-        return replace(self, role=KIND.sub(kind, self.role))
-
 
 NUMBER = "[1-9][0-9]*"
 NAME = re.compile(
     rf"(?:(?P<end>stem|head)|stage(?P<stage>{NUMBER})_block(?P<block>{NUMBER}))_(?P<role>.+)",
     re.DOTALL,
 )
-KIND = re.compile("[a-z]+(?=[0-9_]*$)")
 VARIANTS = re.compile("|".join(PLAIN_KINDS))
 
 # Layers of every network, after its prefix: the first convolution, and the ends of blocks.
