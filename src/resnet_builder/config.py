@@ -247,6 +247,11 @@ class ResnetConfig:
             return filters
         return tuple(filters * 2**stage for stage in range(len(self.repetitions)))
 
+    @property
+    def has_custom_block(self) -> bool:
+        """Whether the blocks are a custom function, with layers that are not in a plan."""
+        return callable(self.block)
+
     def __repr__(self) -> str:
         """The call that makes the config, without the fields that have their defaults."""
         values = ((field, getattr(self, field.name)) for field in dataclasses.fields(self))
@@ -315,7 +320,7 @@ def fields_of(config: ResnetConfig) -> dict[str, Any]:
     Raises:
         TypeError: the block is a function, which JSON cannot represent.
     """
-    if callable(config.block):
+    if config.has_custom_block:
         raise TypeError(f"a config with a block function ({config.block!r}) has no JSON form")
     return dataclasses.asdict(config)
 

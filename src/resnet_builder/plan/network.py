@@ -93,7 +93,7 @@ class Plan:
     @property
     def is_known(self) -> bool:
         """True if all layers are in the plan; those inside a custom block are not."""
-        return not callable(self.config.block)
+        return not self.config.has_custom_block
 
 
 def make_plan(config: ResnetConfig, head: Head = Head(), output_stride: int | None = None) -> Plan:
@@ -157,7 +157,7 @@ def block_specs(
 
 def _check_output_stride(config: ResnetConfig, strides: list[int], output_stride: int) -> None:
     positive_int(output_stride, "output_stride")
-    if callable(config.block):
+    if config.has_custom_block:
         raise ValueError("output_stride cannot dilate the layers inside a custom block function")
     reached = sorted(set(accumulate(strides, mul)))
     if output_stride not in reached:
