@@ -16,14 +16,13 @@ from ..plan.network import make_plan
 from ..presets.resolve import Named, resolve
 from .browser.document import CLOSED, FOLDED, WHOLE, document
 from .diagram import Diagram, check_path
+from .graphs import draw_layers, draw_stages
 from .page.drawing import draw_page
 from .page.layout import lay_out_page, lay_out_side_by_side
 from .plot_model import PlotModelOptions, read_options
-from .sketch.differences import mark_differences
-from .sketch.folding import folded
-from .sketch.of_plan import sketch_plan
+from .sketch.panels import sketch_plan
 from .sketch.sketch import Sketch
-from .stages import draw_stages
+from .sketch.transforms import folded, mark_differences
 from .style import check_size, fit_to_size
 
 if TYPE_CHECKING:
@@ -127,8 +126,6 @@ def plot(
 
     def draw_at_its_own_size() -> pydot.Dot:
         if shown == "layer":
-            from .layers import draw_layers
-
             model = _model(source, input_shape, classes)
             return draw_layers(model, towards, names=asked.names, shapes=asked.shapes)
         drawn = folded(sketch) if fold else sketch

@@ -17,7 +17,6 @@ from ..page.measures import (
     extent,
 )
 from ..page.page import Line, NodeName, Page, PlacedBox, Span, Text
-from ..sketch.panels import main_cells, shortcuts
 from ..sketch.sketch import Box, Cell, Panel, Section
 from .views import Link, PlacedDrawing, View, Way
 
@@ -31,7 +30,7 @@ def closed_view(section: Section, goes_on: bool) -> View:
 
     `goes_on` is whether a line leads from the section to the next one.
     """
-    above = TRACK * max(len(shortcuts(panel)) for panel in section.panels)
+    above = TRACK * max(len(panel.shortcuts) for panel in section.panels)
     drawings = [_closed_drawing(panel, above) for panel in section.panels]
     rows = list(_in_rows(drawings))
     step = above + ROW + GAP
@@ -116,7 +115,7 @@ def _closed_drawing(panel: Panel, above: float) -> Page:
     page = Page(width=sum(extent(box)) + 2 * GAP)
     middle = above + ROW / 2
     page.boxes.append(PlacedBox(BOX, GAP, middle, box))
-    roles = shortcuts(panel)
+    roles = panel.shortcuts
     start, stop = GAP / 3, page.width - GAP / 3
     for number, (role, count) in enumerate(roles.items(), start=1):
         top = above - TRACK * (len(roles) - number) - 3
@@ -135,7 +134,7 @@ def _closed_box(panel: Panel) -> Box:
     times = f"× {panel.repeats}" if panel.repeats > 1 else ""
     words = " ".join(filter(None, [panel.title, times]))
     title = [Cell(Description("other", words), panel.marked)] if words else []
-    cells = main_cells(panel) or [cell for box in panel.boxes for cell in box]
+    cells = panel.main_cells or [cell for box in panel.boxes for cell in box]
     if len(cells) > MOST_CELLS:
         cells[MOST_CELLS - 1 :] = [Cell(Description("other", "…"))]
     return tuple(title + cells)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from importlib import resources
 from string import Template
 
-from ..sketch.differences import mark_differences
-from ..sketch.folding import folded, unfolded
 from ..sketch.sketch import Sketch
+from ..sketch.transforms import folded, mark_differences, unfolded
 from ..style import COLOURS, ROLES
 from .data import PageData
 

@@ -1,168 +1,254 @@
-"""The layers of a Keras model gathered into the boxes of a picture.
+"""The boxes of a plan, which has them as units, and of a graph of layers, which are gathered.
 
 A box is a convolution with its batch norm and activation, a sum with the activation after it, or a
-squeeze-and-excitation; padding and layers that do nothing are not drawn.
+squeeze-and-excitation.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Container, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Any
+from itertools import chain, pairwise, permutations
+from typing import TYPE_CHECKING, NamedTuple
 
-from ...common.words import Description
-from ...model.graph import Node
-from .drawn_graph import DrawnGraph, drawn_graph
-from .layer_words import cells, kind, numbers, window
-from .sketch import Cell
+from ...common.words import Description, by
+from ...plan.describe import describe
+from ...plan.draft import Unit
+from ...plan.names import HEAD, STEM, Place
+from ...plan.network import Plan
+from .sketch import Box, Cell, DrawnLayer
+
+if TYPE_CHECKING:
+    from ...model.graph import Node
+
+SUM, PRODUCT = Description("merge", "+"), Description("merge", "×")
+MEANS = Description("pool", "global avg pool")
+OUTPUT = Cell(Description("output", "output"))
 
 
 @dataclass(frozen=True)
 class LayerBox:
-    """Nodes that make one box; `inputs` are the positions of the boxes that feed it."""
+    """A box as it is read from a plan or a model.
 
-    nodes: tuple[int, ...]
-    inputs: tuple[int, ...]
-    cells: tuple[Cell, ...]
-
-
-def gather(graph: list[Node], groups: Sequence[Hashable]) -> list[LayerBox]:
-    """Gather the boxes of a model: each after those that feed it, and none across two groups.
-
-    `groups` are those of the nodes, such as their blocks.
+    Attributes:
+        cells: what is drawn.
+        layers: the layers of the box.
+        inputs: numbers of the boxes that feed it.
+        place: place in a network of this package.
+        section: title of its section, and a key that differs from those of other sections.
     """
-    drawn = drawn_graph(graph, groups)
-    gathered = sorted(_box_groups(drawn), key=lambda group: group.nodes[-1])
-    box_of = {node: number for number, group in enumerate(gathered) for node in group.nodes}
 
-    def inputs(number: int, group: _Group) -> tuple[int, ...]:
-        sources = (source for node in group.nodes for source in drawn.inputs[node])
-        return tuple(dict.fromkeys(box_of[s] for s in sources if box_of[s] != number))
-
-    return [
-        LayerBox(tuple(group.nodes), inputs(number, group), tuple(_group_cells(drawn, group)))
-        for number, group in enumerate(gathered)
-    ]
+    cells: Box
+    layers: tuple[DrawnLayer, ...]
+    inputs: tuple[int, ...]
+    place: Place
+    section: tuple[str, Hashable]
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Nodes in a row that make one box: a `"chain"` or an `"excitation"`."""
-
-    kind: str
-    nodes: list[int]
+def input_words(shape: Sequence[int | None]) -> Description:
+    """The words for an input of a shape for one image."""
+    return Description("other", f"input {by(shape)}")
 
 
-def _box_groups(graph: DrawnGraph) -> Iterator[_Group]:
-    excitations = list(_excitations(graph))
-    yield from (_Group("excitation", nodes) for nodes in excitations)
-    inside = {node for nodes in excitations for node in nodes}
-    for chain in _chains(graph, inside):
-        yield from (_Group("chain", nodes) for nodes in _split(graph, chain))
+# Of a plan --------------------------------------------------------------------------------------
 
 
-# Squeeze-and-excitation -------------------------------------------------------------------------
+def boxes_of_plan(plan: Plan) -> Iterator[LayerBox]:
+    """Yield the boxes of a plan, each after those that feed it."""
+    box_of: dict[str, int] = {}
+    for number, (place, units) in enumerate(_placed_units(plan)):
+        layers = list(chain.from_iterable(units))
+        box_of |= {layer.name: number for layer in layers}
+        inputs = dict.fromkeys(box_of[source] for layer in layers for source in layer.inputs)
+        words = chain.from_iterable(map(describe, units))
+        yield LayerBox(
+            cells=tuple(map(Cell, words if number else [input_words(plan.image.output_shape)])),
+            layers=tuple(
+                DrawnLayer(x.name, x.output_shape, x.weights, x.parameters, x.macs) for x in layers
+            ),
+            inputs=tuple(source for source in inputs if source != number),
+            place=place,
+            section=(place.part, place.part),
+        )
+
+
+def _placed_units(plan: Plan) -> Iterator[tuple[Place, tuple[Unit, ...]]]:
+    """Yield the place and the units of every box; the first one is the input."""
+    for unit in ((plan.image,), *plan.stem):
+        yield STEM, (unit,)
+    for block in chain.from_iterable(stage.blocks for stage in plan.stages):
+        place = block.spec.place
+        if block.shared:
+            yield place, (block.shared,)
+        for unit in block.residual[:-1]:
+            yield place, (unit,)
+        if block.shortcut is None:  # without a sum, the activation belongs to the last unit
+            yield place, (block.residual[-1], block.end)
+        else:
+            for unit in (block.residual[-1], *block.shortcut, block.end):
+                yield place, (unit,)
+    for unit in plan.head:
+        yield HEAD, (unit,)
+
+
+# Of a graph -------------------------------------------------------------------------------------
+
+
+class GraphBox(NamedTuple):
+    """The numbers of the layers of a box, its cells, and the numbers of the boxes that feed it."""
+
+    layers: list[int]
+    cells: Box
+    inputs: tuple[int, ...]
+
+
+def gather(
+    graph: Sequence["Node"], words: Sequence[list[Description]], groups: Sequence[Hashable]
+) -> list[GraphBox]:
+    """Gather the layers of a graph into boxes, each after those that feed it.
+
+    Args:
+        graph: the layers; those with one input and without words are not drawn.
+        words: words of each layer.
+        groups: group of each layer, such as its block: no box is in two.
+    """
+    drawn = DrawnGraph(graph, words, groups)
+    excitations = list(_excitations(drawn))
+    inside = set(chain.from_iterable(excitations))
+    chains = [part for layers in _chains(drawn, inside) for part in _split(drawn, layers)]
+    found = [(layers, [_excitation_words(drawn, layers)]) for layers in excitations]
+    found += [(layers, _chain_words(drawn, layers)) for layers in chains]
+    found.sort(key=lambda box: box[0][-1])
+    box_of = {layer: number for number, (layers, _) in enumerate(found) for layer in layers}
+    boxes = []
+    for number, (layers, described) in enumerate(found):
+        inputs = dict.fromkeys(box_of[s] for layer in layers for s in drawn.inputs[layer])
+        boxes.append(
+            GraphBox(
+                layers,
+                (*map(Cell, described), *[OUTPUT] * drawn.is_marked(layers[-1])),
+                tuple(source for source in inputs if source != number),
+            )
+        )
+    return boxes
+
+
+class DrawnGraph:
+    """The layers of a graph that are drawn.
+
+    Attributes:
+        words, groups: as in `gather`, of all layers.
+        inputs: the layers that are drawn, with those that feed them.
+        consumers: the layers that each one feeds.
+        outputs: the layers that compute the outputs of the graph.
+    """
+
+    def __init__(
+        self,
+        graph: Sequence["Node"],
+        words: Sequence[list[Description]],
+        groups: Sequence[Hashable],
+    ) -> None:
+        self.words, self.groups = words, groups
+        self.inputs: dict[int, tuple[int, ...]] = {}
+        self.consumers: defaultdict[int, list[int]] = defaultdict(list)
+        stands_for: list[int] = []
+        for number, node in enumerate(graph):
+            sources = tuple(stands_for[source] for source in node.inputs)
+            if len(sources) == 1 and not words[number]:
+                stands_for.append(sources[0])
+                continue
+            stands_for.append(number)
+            self.inputs[number] = sources
+            for source in sources:
+                self.consumers[source].append(number)
+        self.outputs = {stands_for[number] for number, node in enumerate(graph) if node.is_output}
+
+    def kind(self, layer: int) -> str:
+        """The kind of a layer."""
+        return self.words[layer][0].kind
+
+    def is_marked(self, layer: int) -> bool:
+        """Whether a layer is marked as an output: not the only one if it is the end."""
+        return layer in self.outputs and (len(self.outputs) > 1 or layer in self.consumers)
+
+    def is_inside(self, layer: int) -> bool:
+        """Whether only one other layer uses the result of a layer, in the same group."""
+        consumers = self.consumers[layer]
+        return layer not in self.outputs and [self.groups[c] for c in consumers] == [
+            self.groups[layer]
+        ]
 
 
 def _excitations(graph: DrawnGraph) -> Iterator[list[int]]:
-    """Yield the nodes of each squeeze-and-excitation: a pool, its chain and the product."""
-    for node, sources in graph.inputs.items():
-        if type(graph.layer(node)).__name__ == "Multiply" and len(sources) == 2:
-            for scaled, scale in (sources, sources[::-1]):
-                chain = _chain_between(graph, scaled, scale)
-                if chain and "GlobalAverage" in type(graph.layer(chain[0])).__name__:
-                    yield [*chain, node]
-                    break
+    """Yield the layers of each squeeze-and-excitation: a pool, its chain and the product."""
+    for layer, sources in graph.inputs.items():
+        if graph.words[layer] == [PRODUCT] and len(sources) == 2:
+            for scaled, scale in permutations(sources):
+                gate = _chain_between(graph, scaled, scale)
+                if gate and graph.words[gate[0]] == [MEANS]:
+                    yield [*gate, layer]
 
 
 def _chain_between(graph: DrawnGraph, start: int, end: int) -> list[int]:
-    """The chain of nodes from after `start` to `end`; empty if there is none.
-
-    Only the chain uses its inner results, and it is in the same group as the node that it feeds.
-    """
-    chain: list[int] = []
+    """The chain of layers from after `start` to `end`; empty if there is none."""
+    layers: list[int] = []
     while end != start:
-        consumers, inputs = graph.consumers[end], graph.inputs[end]
-        if end in graph.outputs or len(consumers) != 1 or len(inputs) != 1:
+        if not graph.is_inside(end) or len(graph.inputs[end]) != 1:
             return []
-        if graph.groups[end] != graph.groups[consumers[0]]:
-            return []
-        chain.insert(0, end)
-        end = inputs[0]
-    return chain
+        layers.insert(0, end)
+        [end] = graph.inputs[end]
+    return layers
 
 
-# Chains -----------------------------------------------------------------------------------------
+def _chains(graph: DrawnGraph, others: Container[int]) -> Iterator[list[int]]:
+    """Layers in a row that may share a box, without those of other boxes."""
+    chains: dict[int, list[int]] = {}  # by last layer
+    for layer, sources in graph.inputs.items():
+        if layer not in others:
+            before = chains.get(sources[0]) if len(sources) == 1 else None
+            if before and graph.is_inside(before[-1]) and _may_share(graph, before, layer):
+                del chains[before[-1]]
+                chains[layer] = [*before, layer]
+            else:
+                chains[layer] = [layer]
+    return chains.values()
 
 
-def _chains(graph: DrawnGraph, inside: set[int]) -> list[list[int]]:
-    """Nodes in a row that may share boxes, without those `inside` an excitation."""
-    chains: dict[int, list[int]] = {}  # by last node
-    for node, sources in graph.inputs.items():
-        if node in inside:
-            continue
-        before = chains.get(sources[0]) if graph.is_chained(node) else None
-        if before and _may_share(graph, before, node):
-            chains[node] = [*chains.pop(sources[0]), node]
-        else:
-            chains[node] = [node]
-    return list(chains.values())
+# The kinds of layers that a box may go on with, by the kind of its last layer.
+CONV_UNIT = ("conv", "norm", "activation")
+GOES_ON = dict.fromkeys(CONV_UNIT, CONV_UNIT) | {
+    "dense": ("norm", "activation"),
+    "merge": ("activation",),
+}
 
 
-def _may_share(graph: DrawnGraph, before: list[int], node: int) -> bool:
-    if before[-1] in graph.outputs or graph.groups[before[-1]] != graph.groups[node]:
-        return False
-    last, this = graph.kind(before[-1]), graph.kind(node)
-    if last == this == "pool":
-        return set(window(graph.layer(node))) == {1}  # it only strides
-    if graph.kind(before[0]) == "merge":
-        return this == "activation" and len(before) == 1
-    if last == "dense":
-        return this in ("norm", "activation")
-    return {last, this} <= {"conv", "norm", "activation"}
+def _may_share(graph: DrawnGraph, before: list[int], layer: int) -> bool:
+    first, last, this = (graph.kind(number) for number in (before[0], before[-1], layer))
+    if last == this == "pool":  # which only strides
+        return set(graph.words[layer][0].window) == {1}
+    return this in GOES_ON.get(last, ()) and not (first == "merge" and len(before) > 1)
 
 
-def _split(graph: DrawnGraph, chain: list[int]) -> list[list[int]]:
+def _split(graph: DrawnGraph, layers: list[int]) -> list[list[int]]:
     """A box for every convolution; in a chain that ends in one, batch norm comes before it."""
-    kinds = [graph.kind(node) for node in chain]
-    convs = [n for n, kind in enumerate(kinds) if kind == "conv"]
+    kinds = [graph.kind(layer) for layer in layers]
     norm_first = kinds[-1] == "conv"
-    cuts = [n + norm_first for n in convs]
-    edges = sorted({0, *cuts, len(chain)})
-    return [chain[a:b] for a, b in pairwise(edges)]
+    cuts = [number + norm_first for number, kind in enumerate(kinds) if kind == "conv"]
+    return [layers[a:b] for a, b in pairwise(sorted({0, *cuts, len(layers)}))]
 
 
-# Words ------------------------------------------------------------------------------------------
+def _chain_words(graph: DrawnGraph, layers: list[int]) -> list[Description]:
+    words = [word for layer in layers for word in graph.words[layer]]
+    if [word.kind for word in words] == ["pool", "pool"]:  # the second one only strides
+        return [replace(words[0], strides=words[1].strides)]
+    return words
 
 
-def _group_cells(graph: DrawnGraph, group: _Group) -> list[Cell]:
-    layers = [graph.layer(node) for node in group.nodes]
-    if group.kind == "excitation":
-        written = [_excitation(layers)]
-    elif [kind(layer) for layer in layers] == ["pool", "pool"]:
-        written = [_strided_pool(graph, *group.nodes)]
-    else:
-        written = [cell for node in group.nodes for cell in _node_cells(graph, node)]
-    last = group.nodes[-1]
-    if last in graph.outputs and (len(graph.outputs) > 1 or graph.consumers[last]):
-        written.append(Cell(Description("output", "output")))
-    return written
-
-
-def _node_cells(graph: DrawnGraph, node: int) -> list[Cell]:
-    return cells(graph.layer(node), graph.nodes[node].output_shape)
-
-
-def _strided_pool(graph: DrawnGraph, pool: int, strides: int) -> Cell:
-    [cell] = _node_cells(graph, pool)
-    strides_of_window = numbers(graph.layer(strides).strides)
-    return Cell(replace(cell.description, strides=strides_of_window))
-
-
-def _excitation(layers: list[Any]) -> Cell:
-    """The cell of an attention: the channels in its middle, or the kernel along the channels."""
-    along = next((layer for layer in layers if type(layer).__name__ == "Conv1D"), None)
+def _excitation_words(graph: DrawnGraph, layers: list[int]) -> Description:
+    """The kernel along the channels, or the channels in the middle."""
+    words = [word for layer in layers for word in graph.words[layer]]
+    along = [word.window[0] for word in words if word.kind == "conv" and len(word.window) == 1]
     if along:
-        return Cell(Description("scale", "channel attention", count=str(along.kernel_size[0])))
-    sizes = (getattr(layer, "filters", getattr(layer, "units", None)) for layer in layers)
-    squeezed = next((str(size) for size in sizes if size), "")
-    return Cell(Description("scale", "squeeze-excite", count=squeezed))
+        return Description("scale", "channel attention", count=str(along[0]))
+    counts = (word.count for word in words if word.kind in ("conv", "dense") and word.count)
+    return Description("scale", "squeeze-excite", count=next(counts, ""))

@@ -1,15 +1,18 @@
-"""A sketch as a figure for a slide: a card for every section."""
+"""Pictures that Graphviz lays out: a card for every section, or a box for every layer."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 import pydot
 
 from ..common.words import Description, by
-from .sketch.panels import main_cells, shortcuts
 from .sketch.sketch import Panel, Section, Sketch
-from .style import FONT, ROLES, SKIP, escape, one_column, titled_graph
+from .style import COLOURS, FONT, ROLES, SKIP, escape, one_column, titled_graph
+
+if TYPE_CHECKING:
+    import keras
 
 MOST_LINES = 10  # for layers in a card
 LINE_HEIGHT = 18  # in points, room for the largest font
@@ -85,7 +88,7 @@ def _made_of(panels: Iterable[Panel]) -> Iterator[str]:
             yield f"<B>× {count}</B>"
         roles: Counter[str] = Counter()
         for panel in alike:
-            roles.update({role: n * panel.repeats for role, n in shortcuts(panel).items()})
+            roles.update({role: n * panel.repeats for role, n in panel.shortcuts.items()})
         if count > 1 and (strides := _first_strides(alike[0])):
             yield _small_text(f"stride {strides} in the first")
         if roles:
@@ -105,8 +108,51 @@ def _first_strides(panel: Panel) -> str:
 
 
 def _main_layers(panel: Panel) -> list[Description]:
-    return [cell.description for cell in main_cells(panel)]
+    return [cell.description for cell in panel.main_cells]
 
 
 def _small_text(text: str) -> str:
     return f'<FONT POINT-SIZE="10">{text}</FONT>'
+
+
+# Layers -----------------------------------------------------------------------------------------
+
+
+def draw_layers(
+    model: "keras.Model", direction: str, *, names: bool = True, shapes: bool = True
+) -> pydot.Dot:
+    """Draw a box for every layer: its words, its name and its output shape."""
+    from ..costs.models import read_model
+    from .sketch.of_model import kind, title
+
+    distances = {"ranksep": "0.2", "nodesep": "0.3"}
+    graph = titled_graph(f"<B>{escape(model.name)}</B>", direction, distances)
+    graph.set_node_defaults(
+        shape="box",
+        style="filled",
+        color="#777777",
+        width="2.4",
+        margin="0.05,0.02",
+        fontname=FONT,
+        fontsize="11",
+    )
+    graph.set_edge_defaults(arrowsize="0.6", color="#444444")
+    for number, node in enumerate(read_model(model).graph):
+        lines = [
+            f"<B>{escape(title(node.layer))}</B>",
+            *[escape(node.layer.name)] * names,
+            *[_shape_words(node.output_shape)] * shapes,
+            *["<B>output</B>"] * node.is_output,
+        ]
+        look = {"label": one_column(lines), "fillcolor": COLOURS[kind(node.layer)]}
+        graph.add_node(pydot.Node(f"n{number}", **look))
+        for source in node.inputs:
+            graph.add_edge(pydot.Edge(f"n{source}", f"n{number}"))
+    return graph
+
+
+def _shape_words(shape: Any) -> str:
+    """The shape without the batch; several shapes are separated by commas."""
+    if isinstance(shape, list):
+        return ", ".join(map(_shape_words, shape))
+    return by(shape[1:])
