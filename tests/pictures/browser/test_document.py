@@ -15,9 +15,9 @@ import pytest
 
 from resnet_builder import ResnetBuilder, compare, list_presets, plot
 from resnet_builder.pictures.browser.document import CLOSED, FOLDED, WHOLE, document
-from resnet_builder.pictures.plot import Detail
-from resnet_builder.pictures.sketch.folding import folded
+from resnet_builder.pictures.options import Detail
 from resnet_builder.pictures.sketch.sketch import ENTRY, Sketch
+from resnet_builder.pictures.sketch.transforms import folded
 from resnet_builder.plan.layers import Layer
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets.resolve import resolve

@@ -13,11 +13,9 @@ from resnet_builder.common.words import Description
 from resnet_builder.pictures.page.layout import lay_out_side_by_side
 from resnet_builder.pictures.page.measures import GAP
 from resnet_builder.pictures.page.page import Page
-from resnet_builder.pictures.sketch.differences import mark_differences
-from resnet_builder.pictures.sketch.folding import folded
-from resnet_builder.pictures.sketch.of_plan import sketch_plan
-from resnet_builder.pictures.sketch.panels import PanelMaker
+from resnet_builder.pictures.sketch.panels import sketch_plan
 from resnet_builder.pictures.sketch.sketch import ENTRY, Cell, Port, Section, Sketch
+from resnet_builder.pictures.sketch.transforms import folded, mark_differences
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets.resolve import resolve
 
@@ -31,6 +29,7 @@ from ..edges import (
     page_boxes,
     page_edges,
 )
+from ..panel_maker import PanelMaker
 
 pytestmark = pytest.mark.once
 

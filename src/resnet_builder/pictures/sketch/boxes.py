@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Container, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise, permutations
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ...common.words import Description, by
 from ...plan.describe import describe
@@ -76,16 +76,11 @@ def _placed_units(plan: Plan) -> Iterator[tuple[Place, tuple[Unit, ...]]]:
     for unit in ((plan.image,), *plan.stem):
         yield STEM, (unit,)
     for block in chain.from_iterable(stage.blocks for stage in plan.stages):
-        place = block.spec.place
-        if block.shared:
-            yield place, (block.shared,)
-        for unit in block.residual[:-1]:
-            yield place, (unit,)
-        if block.shortcut is None:  # without a sum, the activation belongs to the last unit
-            yield place, (block.residual[-1], block.end)
-        else:
-            for unit in (block.residual[-1], *block.shortcut, block.end):
-                yield place, (unit,)
+        units = [block.shared, *block.residual, *(block.shortcut or ()), block.end]
+        boxes = [(unit,) for unit in units if unit]
+        if block.shortcut is None:  # without a sum, the activation is in the box before it
+            boxes[-2:] = [(block.residual[-1], block.end)]
+        yield from ((block.spec.place, of_box) for of_box in boxes)
     for unit in plan.head:
         yield HEAD, (unit,)
 
@@ -93,43 +88,32 @@ def _placed_units(plan: Plan) -> Iterator[tuple[Place, tuple[Unit, ...]]]:
 # Of a graph -------------------------------------------------------------------------------------
 
 
-class GraphBox(NamedTuple):
-    """The numbers of the layers of a box, its cells, and the numbers of the boxes that feed it."""
-
-    layers: list[int]
-    cells: Box
-    inputs: tuple[int, ...]
-
-
 def gather(
     graph: Sequence["Node"], words: Sequence[list[Description]], groups: Sequence[Hashable]
-) -> list[GraphBox]:
-    """Gather the layers of a graph into boxes, each after those that feed it.
+) -> Iterator[tuple[list[int], Box, tuple[int, ...]]]:
+    """Yield the boxes of a graph, each after those that feed it.
 
     Args:
         graph: the layers; those with one input and without words are not drawn.
         words: words of each layer.
         groups: group of each layer, such as its block: no box is in two.
+
+    Yields:
+        The numbers of the layers of a box, its cells, and the numbers of the boxes that feed it.
     """
     drawn = DrawnGraph(graph, words, groups)
     excitations = list(_excitations(drawn))
-    inside = set(chain.from_iterable(excitations))
-    chains = [part for layers in _chains(drawn, inside) for part in _split(drawn, layers)]
-    found = [(layers, [_excitation_words(drawn, layers)]) for layers in excitations]
-    found += [(layers, _chain_words(drawn, layers)) for layers in chains]
-    found.sort(key=lambda box: box[0][-1])
-    box_of = {layer: number for number, (layers, _) in enumerate(found) for layer in layers}
-    boxes = []
-    for number, (layers, described) in enumerate(found):
+    chains = _chains(drawn, without=set(chain.from_iterable(excitations)))
+    boxes = sorted([*excitations, *chains], key=lambda layers: layers[-1])
+    box_of = {layer: number for number, layers in enumerate(boxes) for layer in layers}
+    for number, layers in enumerate(boxes):
+        cells = map(Cell, _box_words([word for layer in layers for word in words[layer]]))
         inputs = dict.fromkeys(box_of[s] for layer in layers for s in drawn.inputs[layer])
-        boxes.append(
-            GraphBox(
-                layers,
-                (*map(Cell, described), *[OUTPUT] * drawn.is_marked(layers[-1])),
-                tuple(source for source in inputs if source != number),
-            )
+        yield (
+            layers,
+            (*cells, *[OUTPUT] * drawn.is_marked(layers[-1])),
+            tuple(source for source in inputs if source != number),
         )
-    return boxes
 
 
 class DrawnGraph:
@@ -200,18 +184,24 @@ def _chain_between(graph: DrawnGraph, start: int, end: int) -> list[int]:
     return layers
 
 
-def _chains(graph: DrawnGraph, others: Container[int]) -> Iterator[list[int]]:
-    """Layers in a row that may share a box, without those of other boxes."""
+def _chains(graph: DrawnGraph, without: Container[int]) -> Iterator[list[int]]:
+    """Yield layers in a row that share a box."""
     chains: dict[int, list[int]] = {}  # by last layer
     for layer, sources in graph.inputs.items():
-        if layer not in others:
-            before = chains.get(sources[0]) if len(sources) == 1 else None
-            if before and graph.is_inside(before[-1]) and _may_share(graph, before, layer):
-                del chains[before[-1]]
-                chains[layer] = [*before, layer]
-            else:
-                chains[layer] = [layer]
-    return chains.values()
+        if layer in without:
+            continue
+        before = chains.get(sources[0]) if len(sources) == 1 else None
+        if before and graph.is_inside(before[-1]) and _may_share(graph, before, layer):
+            del chains[before[-1]]
+            chains[layer] = [*before, layer]
+        else:
+            chains[layer] = [layer]
+    for layers in chains.values():
+        # A box for every convolution; if the last layer is one, batch norm comes before it.
+        kinds = [graph.kind(layer) for layer in layers]
+        norm_first = kinds[-1] == "conv"
+        cuts = [number + norm_first for number, kind in enumerate(kinds) if kind == "conv"]
+        yield from (layers[a:b] for a, b in pairwise(sorted({0, *cuts, len(layers)})))
 
 
 # The kinds of layers that a box may go on with, by the kind of its last layer.
@@ -229,26 +219,14 @@ def _may_share(graph: DrawnGraph, before: list[int], layer: int) -> bool:
     return this in GOES_ON.get(last, ()) and not (first == "merge" and len(before) > 1)
 
 
-def _split(graph: DrawnGraph, layers: list[int]) -> list[list[int]]:
-    """A box for every convolution; in a chain that ends in one, batch norm comes before it."""
-    kinds = [graph.kind(layer) for layer in layers]
-    norm_first = kinds[-1] == "conv"
-    cuts = [number + norm_first for number, kind in enumerate(kinds) if kind == "conv"]
-    return [layers[a:b] for a, b in pairwise(sorted({0, *cuts, len(layers)}))]
-
-
-def _chain_words(graph: DrawnGraph, layers: list[int]) -> list[Description]:
-    words = [word for layer in layers for word in graph.words[layer]]
+def _box_words(words: list[Description]) -> list[Description]:
+    """The words for a box of layers with some words."""
+    if words[-1:] == [PRODUCT] != words:  # a squeeze-and-excitation
+        for word in words:
+            if word.kind == "conv" and len(word.window) == 1:  # along the channels
+                return [Description("scale", "channel attention", count=str(word.window[0]))]
+        counts = (word.count for word in words if word.kind in ("conv", "dense") and word.count)
+        return [Description("scale", "squeeze-excite", count=next(counts, ""))]
     if [word.kind for word in words] == ["pool", "pool"]:  # the second one only strides
         return [replace(words[0], strides=words[1].strides)]
     return words
-
-
-def _excitation_words(graph: DrawnGraph, layers: list[int]) -> Description:
-    """The kernel along the channels, or the channels in the middle."""
-    words = [word for layer in layers for word in graph.words[layer]]
-    along = [word.window[0] for word in words if word.kind == "conv" and len(word.window) == 1]
-    if along:
-        return Description("scale", "channel attention", count=str(along[0]))
-    counts = (word.count for word in words if word.kind in ("conv", "dense") and word.count)
-    return Description("scale", "squeeze-excite", count=next(counts, ""))

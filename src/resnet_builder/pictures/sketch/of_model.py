@@ -1,7 +1,9 @@
 """Keras models as sketches: the kinds of their layers, and the words for them."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import repeat
 from typing import Any
 
 import keras
@@ -39,23 +41,20 @@ def sketch_model(model: keras.Model) -> Sketch:
     """Sketch a model: sections by this package's layer names, and by size for other layers."""
     read = read_model(model)
     shapes = [tuple(tensor.shape[1:]) for tensor in model.inputs]
-    boxes = boxes_of_model(read)
+    boxes = list(boxes_of_model(read))
     return sketch_boxes(boxes, profile_reading(read), shapes, in_parts=read.has_network)
 
 
-def boxes_of_model(read: ModelReading) -> list[LayerBox]:
-    """The boxes of a model; in models of others they may begin in another section."""
+def boxes_of_model(read: ModelReading) -> Iterator[LayerBox]:
+    """Yield the boxes of a model, each after those that feed it, and none in two blocks."""
     described = [describe_layer(node.layer, node.output_shape) for node in read.graph]
-    parts = read.sections if read.has_network else [None] * len(read.graph)
-    boxes = []
-    for layers, cells, inputs in gather(
-        read.graph, described, list(zip(parts, read.places, strict=True))
-    ):
-        place, section = read.places[layers[-1]], read.sections[layers[-1]]
+    parts = read.sections if read.has_network else repeat(None)
+    groups = list(zip(read.places, parts, strict=False))
+    for numbers, cells, inputs in gather(read.graph, described, groups):
+        place, section = read.places[numbers[-1]], read.sections[numbers[-1]]
         title = "" if section.is_size else section.name
-        own = tuple(_layer(read, number) for number in layers)
-        boxes.append(LayerBox(cells, own, inputs, place, (title, section)))
-    return boxes
+        layers = tuple(_layer(read, number) for number in numbers)
+        yield LayerBox(cells, layers, inputs, place, (title, section))
 
 
 def _layer(read: ModelReading, number: int) -> DrawnLayer:
@@ -85,7 +84,7 @@ def describe_layer(layer: Any, shape: Any) -> list[Description]:
     There are none for padding and for layers that do nothing.
     """
     name = type(layer).__name__
-    if _is_silent(layer):
+    if _is_silent(layer) and not isinstance(shape, list):
         return []
     if name == "InputLayer":
         return [input_words(shape[1:])]

@@ -29,7 +29,8 @@ def in_rows(panels: Iterable[Panel]) -> tuple[Panel, ...]:
     """Join consecutive panels of a single box, or of a chain without a title, to one panel."""
     joined: list[Panel] = []
     for is_row, group in groupby(panels, _is_row):
-        joined += [replace(join(group), names=("", ""))] if is_row else group
+        of_group = list(group)
+        joined += [replace(join(of_group), names=("", ""))] if is_row else of_group
     return tuple(joined)
 
 

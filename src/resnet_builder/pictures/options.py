@@ -1,10 +1,15 @@
-"""The arguments of `keras.utils.plot_model`, as `plot` takes them."""
+"""The options of `plot`, among them the arguments of `keras.utils.plot_model`."""
 
 from collections.abc import Iterable, Mapping
 from numbers import Real
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict, get_args
 
-from ..common.checks import boolean, unknown
+from ..common.checks import boolean, choice, unknown
+from ..common.words import argument
+from .style import MOST_PIXELS, MOST_PIXELS_IN_ALL
+
+Detail = Literal["stage", "block", "layer"]
+Direction = Literal["TB", "LR"]
 
 MOST_DPI = 1200
 
@@ -40,11 +45,11 @@ ANYWAY: dict[str, tuple[Any, str]] = {
 OTHERS = ("rankdir", "dpi", "show_shapes", "show_layer_names")
 
 
-class Asked(NamedTuple):
-    """What the arguments of `plot_model` ask of `plot`."""
+class Options(NamedTuple):
+    """What `plot` is asked for, with the defaults."""
 
-    detail: Any
-    direction: Any
+    detail: str
+    direction: str
     dpi: float | None
     shapes: bool
     names: bool
@@ -52,7 +57,7 @@ class Asked(NamedTuple):
 
 def read_options(
     given: Mapping[str, Any], detail: Any, direction: Any, own: Iterable[str]
-) -> Asked:
+) -> Options:
     """Read arguments of `plot_model`, beside the `detail` and `direction` of `plot`.
 
     `own` are the names of `plot`'s own arguments, for the message on an unknown one.
@@ -67,7 +72,12 @@ def read_options(
     if detail is None:
         detail = "layer" if given.get("show_layer_names") else "block"
     shapes, names = (_shown(given, name, detail) for name in ("show_shapes", "show_layer_names"))
-    return Asked(detail, given.get("rankdir", direction), _dpi(given.get("dpi")), shapes, names)
+    dpi = _dpi(given.get("dpi"))
+    choice(detail, get_args(Detail), "detail")
+    towards = given.get("rankdir", direction)
+    if towards is None:
+        towards = "LR" if detail == "stage" else "TB"
+    return Options(detail, choice(towards, get_args(Direction), "direction"), dpi, shapes, names)
 
 
 def _shown(given: Mapping[str, Any], name: str, detail: Any) -> bool:
@@ -90,3 +100,22 @@ def _dpi(dpi: Any) -> float | None:
     if not 1 <= float(dpi) <= MOST_DPI:
         raise ValueError(f"dpi must be from 1 to {MOST_DPI:,} pixels per inch, got {dpi!r}")
     return float(dpi)
+
+
+def check_size(size: Any, dpi: float | None) -> None:
+    """Check the width and height of a picture in pixels; None is the picture's own size."""
+    if size is None:
+        return
+    if not (isinstance(size, tuple | list) and [type(side) for side in size] == [int, int]):
+        raise TypeError(f"size must be (width, height) in whole pixels, got {size!r}")
+    if min(size) < 1:
+        raise ValueError(
+            f"size must be positive, got {size!r}: write {argument('size', (1200, 630))}"
+        )
+    if max(size) > MOST_PIXELS or size[0] * size[1] > MOST_PIXELS_IN_ALL:
+        raise ValueError(
+            f"size must be at most {MOST_PIXELS:,} pixels a side and {MOST_PIXELS_IN_ALL:,} in "
+            f"all, got {size!r}: an .svg can be zoomed without limit"
+        )
+    if dpi is not None:
+        raise TypeError(f"size={size!r} and dpi={dpi:g} both set the number of pixels: give one")
