@@ -9,7 +9,7 @@ import pydot
 
 from ..common.words import Description, by
 from .sketch.sketch import Panel, Section, Sketch
-from .style import COLOURS, FONT, ROLES, SKIP, escape, one_column, titled_graph
+from .style import COLOURS, FONT, ROLES, SKIP, escape, one_column
 
 if TYPE_CHECKING:
     import keras
@@ -17,21 +17,39 @@ if TYPE_CHECKING:
 MOST_LINES = 10  # for layers in a card
 LINE_HEIGHT = 18  # in points, room for the largest font
 
+# The attributes of the graphs, and of their nodes and edges.
+CARDS = {
+    "distances": {"ranksep": "0.3", "pad": "0.15"},
+    "title": {"fontsize": "16", "bgcolor": "white"},
+    "node": {"style": "rounded,filled", "fillcolor": "#F4F4F4", "color": "#999999"},
+    "words": {"fontsize": "12", "margin": "0.08"},
+    "edge": {"arrowsize": "0.8", "color": "#444444", "penwidth": "1.5"},
+}
+LAYERS = {
+    "distances": {"ranksep": "0.2", "nodesep": "0.3"},
+    "title": {},
+    "node": {"style": "filled", "color": "#777777", "width": "2.4", "margin": "0.05,0.02"},
+    "words": {"fontsize": "11"},
+    "edge": {"arrowsize": "0.6", "color": "#444444"},
+}
+
+
+def _empty_graph(title: str, direction: str, look: dict[str, dict[str, str]]) -> pydot.Dot:
+    """A graph with a title in Graphviz's markup above."""
+    label = {"label": f"<{title}>", "labelloc": "t", "fontname": FONT}
+    placing = {"rankdir": direction, **look["distances"]}
+    graph = pydot.Dot("network", **placing, **label, **look["title"])
+    graph.set_node_defaults(shape="box", **look["node"], fontname=FONT, **look["words"])
+    graph.set_edge_defaults(**look["edge"])
+    return graph
+
+
+# Stages -----------------------------------------------------------------------------------------
+
 
 def draw_stages(sketch: Sketch, direction: str) -> pydot.Dot:
     """Draw a card for every section: its size, its layers and its costs."""
-    distances = {"ranksep": "0.3", "pad": "0.15"}
-    graph = titled_graph(_title(sketch), direction, distances, fontsize="16", bgcolor="white")
-    graph.set_node_defaults(
-        shape="box",
-        style="rounded,filled",
-        fillcolor="#F4F4F4",
-        color="#999999",
-        fontname=FONT,
-        fontsize="12",
-        margin="0.08",
-    )
-    graph.set_edge_defaults(arrowsize="0.8", color="#444444", penwidth="1.5")
+    graph = _empty_graph(_title(sketch), direction, CARDS)
     lines = [list(_made_of(section.panels)) for section in sketch.sections]
     followed: list[tuple[int, int]] = []
     room = min(max(map(len, lines)), MOST_LINES)
@@ -125,18 +143,7 @@ def draw_layers(
     from ..costs.models import read_model
     from .sketch.of_model import kind, title
 
-    distances = {"ranksep": "0.2", "nodesep": "0.3"}
-    graph = titled_graph(f"<B>{escape(model.name)}</B>", direction, distances)
-    graph.set_node_defaults(
-        shape="box",
-        style="filled",
-        color="#777777",
-        width="2.4",
-        margin="0.05,0.02",
-        fontname=FONT,
-        fontsize="11",
-    )
-    graph.set_edge_defaults(arrowsize="0.6", color="#444444")
+    graph = _empty_graph(f"<B>{escape(model.name)}</B>", direction, LAYERS)
     for number, node in enumerate(read_model(model).graph):
         lines = [
             f"<B>{escape(title(node.layer))}</B>",
@@ -144,8 +151,8 @@ def draw_layers(
             *[_shape_words(node.output_shape)] * shapes,
             *["<B>output</B>"] * node.is_output,
         ]
-        look = {"label": one_column(lines), "fillcolor": COLOURS[kind(node.layer)]}
-        graph.add_node(pydot.Node(f"n{number}", **look))
+        colour = COLOURS[kind(node.layer)]
+        graph.add_node(pydot.Node(f"n{number}", label=one_column(lines), fillcolor=colour))
         for source in node.inputs:
             graph.add_edge(pydot.Edge(f"n{source}", f"n{number}"))
     return graph

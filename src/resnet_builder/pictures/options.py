@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from numbers import Real
-from typing import Any, Literal, NamedTuple, TypedDict, get_args
+from typing import Literal, NamedTuple, TypedDict, get_args
 
 from ..common.checks import boolean, choice, unknown
 from ..common.words import argument
@@ -27,7 +27,7 @@ class PlotModelOptions(TypedDict, total=False):
 
 
 # Argument -> the value that asks for what is drawn anyway, and what to use instead of others.
-ANYWAY: dict[str, tuple[Any, str]] = {
+ANYWAY: dict[str, tuple[object, str]] = {
     "show_layer_activations": (True, "activations are always drawn: leave it out"),
     "expand_nested": (
         True,
@@ -56,7 +56,7 @@ class Options(NamedTuple):
 
 
 def read_options(
-    given: Mapping[str, Any], detail: Any, direction: Any, own: Iterable[str]
+    given: Mapping[str, object], detail: object, direction: object, own: Iterable[str]
 ) -> Options:
     """Read arguments of `plot_model`, beside the `detail` and `direction` of `plot`.
 
@@ -73,14 +73,14 @@ def read_options(
         detail = "layer" if given.get("show_layer_names") else "block"
     shapes, names = (_shown(given, name, detail) for name in ("show_shapes", "show_layer_names"))
     dpi = _dpi(given.get("dpi"))
-    choice(detail, get_args(Detail), "detail")
+    shown = choice(detail, get_args(Detail), "detail")
     towards = given.get("rankdir", direction)
     if towards is None:
-        towards = "LR" if detail == "stage" else "TB"
-    return Options(detail, choice(towards, get_args(Direction), "direction"), dpi, shapes, names)
+        towards = "LR" if shown == "stage" else "TB"
+    return Options(shown, choice(towards, get_args(Direction), "direction"), dpi, shapes, names)
 
 
-def _shown(given: Mapping[str, Any], name: str, detail: Any) -> bool:
+def _shown(given: Mapping[str, object], name: str, detail: object) -> bool:
     """Whether the boxes of layers show something: as in `plot`, unless another value is given."""
     shown = boolean(given.get(name, True), name)
     drawn_otherwise = name == "show_shapes" and shown  # the sizes of sections
@@ -92,7 +92,7 @@ def _shown(given: Mapping[str, Any], name: str, detail: Any) -> bool:
     return shown
 
 
-def _dpi(dpi: Any) -> float | None:
+def _dpi(dpi: object) -> float | None:
     if dpi is None:
         return None
     if isinstance(dpi, bool) or not isinstance(dpi, Real):
@@ -102,7 +102,7 @@ def _dpi(dpi: Any) -> float | None:
     return float(dpi)
 
 
-def check_size(size: Any, dpi: float | None) -> None:
+def check_size(size: object, dpi: float | None) -> None:
     """Check the width and height of a picture in pixels; None is the picture's own size."""
     if size is None:
         return

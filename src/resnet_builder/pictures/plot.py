@@ -158,7 +158,7 @@ def _saved(diagram: Diagram, to_file: str | os.PathLike[str] | None) -> Diagram:
 
 
 def _read(
-    source: Any, input_shape: Any = None, classes: int | None = None
+    source: object, input_shape: Any = None, classes: int | None = None
 ) -> "tuple[Sketch, Callable[[], keras.Model]]":
     """The sketch of a network, and a function that returns its Keras model."""
     if not isinstance(source, str | ResnetConfig | Named):

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import pydot
@@ -49,21 +49,6 @@ def fit_to_size(graph: pydot.Dot, size: tuple[int, int]) -> pydot.Dot:
     graph.set("size", f"{width / 72},{height / 72}!")
     graph.set("viewport", f"{width},{height}")
     return graph
-
-
-def titled_graph(
-    title: str, direction: str, distances: Mapping[str, str], **look: str
-) -> pydot.Dot:
-    """An empty graph, laid out by Graphviz, with a title in its markup above."""
-    return pydot.Dot(
-        "network",
-        rankdir=direction,
-        **distances,
-        label=f"<{title}>",
-        labelloc="t",
-        fontname=FONT,
-        **look,
-    )
 
 
 # Characters that XML 1.0 does not allow: https://www.w3.org/TR/xml/#charsets

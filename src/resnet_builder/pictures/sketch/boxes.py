@@ -1,4 +1,4 @@
-"""The boxes of a plan, which has them as units, and of a graph of layers, which are gathered.
+"""The boxes of a plan, which has them as units, and of a graph, whose layers are gathered.
 
 A box is a convolution with its batch norm and activation, a sum with the activation after it, or a
 squeeze-and-excitation.
@@ -19,6 +19,8 @@ from .sketch import Box, Cell, DrawnLayer
 
 if TYPE_CHECKING:
     from ...model.graph import Node
+
+Graph = Sequence["Node"]
 
 SUM, PRODUCT = Description("merge", "+"), Description("merge", "×")
 MEANS = Description("pool", "global avg pool")
@@ -77,7 +79,7 @@ def _placed_units(plan: Plan) -> Iterator[tuple[Place, tuple[Unit, ...]]]:
         yield STEM, (unit,)
     for block in chain.from_iterable(stage.blocks for stage in plan.stages):
         units = [block.shared, *block.residual, *(block.shortcut or ()), block.end]
-        boxes = [(unit,) for unit in units if unit]
+        boxes: list[tuple[Unit, ...]] = [(unit,) for unit in units if unit]
         if block.shortcut is None:  # without a sum, the activation is in the box before it
             boxes[-2:] = [(block.residual[-1], block.end)]
         yield from ((block.spec.place, of_box) for of_box in boxes)
@@ -89,7 +91,7 @@ def _placed_units(plan: Plan) -> Iterator[tuple[Place, tuple[Unit, ...]]]:
 
 
 def gather(
-    graph: Sequence["Node"], words: Sequence[list[Description]], groups: Sequence[Hashable]
+    graph: Graph, words: Sequence[list[Description]], groups: Sequence[Hashable]
 ) -> Iterator[tuple[list[int], Box, tuple[int, ...]]]:
     """Yield the boxes of a graph, each after those that feed it.
 
@@ -111,56 +113,48 @@ def gather(
         inputs = dict.fromkeys(box_of[s] for layer in layers for s in drawn.inputs[layer])
         yield (
             layers,
-            (*cells, *[OUTPUT] * drawn.is_marked(layers[-1])),
+            (*cells, *[OUTPUT] * (layers[-1] in drawn.marked)),
             tuple(source for source in inputs if source != number),
         )
 
 
 class DrawnGraph:
-    """The layers of a graph that are drawn.
+    """The layers of a graph that are drawn; arguments as in `gather`.
 
     Attributes:
-        words, groups: as in `gather`, of all layers.
+        words: words of every layer.
         inputs: the layers that are drawn, with those that feed them.
-        consumers: the layers that each one feeds.
-        outputs: the layers that compute the outputs of the graph.
+        inner: the layers that only feed one other, of the same group.
+        marked: the layers that are marked as outputs; a single one at the end is not.
     """
 
     def __init__(
-        self,
-        graph: Sequence["Node"],
-        words: Sequence[list[Description]],
-        groups: Sequence[Hashable],
+        self, graph: Graph, words: Sequence[list[Description]], groups: Sequence[Hashable]
     ) -> None:
-        self.words, self.groups = words, groups
+        self.words = words
         self.inputs: dict[int, tuple[int, ...]] = {}
-        self.consumers: defaultdict[int, list[int]] = defaultdict(list)
         stands_for: list[int] = []
         for number, node in enumerate(graph):
             sources = tuple(stands_for[source] for source in node.inputs)
-            if len(sources) == 1 and not words[number]:
-                stands_for.append(sources[0])
-                continue
-            stands_for.append(number)
-            self.inputs[number] = sources
+            is_drawn = len(sources) != 1 or bool(words[number])
+            stands_for.append(number if is_drawn else sources[0])
+            if is_drawn:
+                self.inputs[number] = sources
+        outputs = {stands_for[number] for number, node in enumerate(graph) if node.is_output}
+        consumers: defaultdict[int, list[int]] = defaultdict(list)
+        for layer, sources in self.inputs.items():
             for source in sources:
-                self.consumers[source].append(number)
-        self.outputs = {stands_for[number] for number, node in enumerate(graph) if node.is_output}
+                consumers[source].append(layer)
+        self.inner = {
+            layer
+            for layer, (consumer, *others) in consumers.items()
+            if not others and layer not in outputs and groups[layer] == groups[consumer]
+        }
+        self.marked = outputs if len(outputs) > 1 else outputs & consumers.keys()
 
     def kind(self, layer: int) -> str:
         """The kind of a layer."""
         return self.words[layer][0].kind
-
-    def is_marked(self, layer: int) -> bool:
-        """Whether a layer is marked as an output: not the only one if it is the end."""
-        return layer in self.outputs and (len(self.outputs) > 1 or layer in self.consumers)
-
-    def is_inside(self, layer: int) -> bool:
-        """Whether only one other layer uses the result of a layer, in the same group."""
-        consumers = self.consumers[layer]
-        return layer not in self.outputs and [self.groups[c] for c in consumers] == [
-            self.groups[layer]
-        ]
 
 
 def _excitations(graph: DrawnGraph) -> Iterator[list[int]]:
@@ -177,7 +171,7 @@ def _chain_between(graph: DrawnGraph, start: int, end: int) -> list[int]:
     """The chain of layers from after `start` to `end`; empty if there is none."""
     layers: list[int] = []
     while end != start:
-        if not graph.is_inside(end) or len(graph.inputs[end]) != 1:
+        if end not in graph.inner or len(graph.inputs[end]) != 1:
             return []
         layers.insert(0, end)
         [end] = graph.inputs[end]
@@ -191,7 +185,7 @@ def _chains(graph: DrawnGraph, without: Container[int]) -> Iterator[list[int]]:
         if layer in without:
             continue
         before = chains.get(sources[0]) if len(sources) == 1 else None
-        if before and graph.is_inside(before[-1]) and _may_share(graph, before, layer):
+        if before and before[-1] in graph.inner and _may_share(graph, before, layer):
             del chains[before[-1]]
             chains[layer] = [*before, layer]
         else:

@@ -71,14 +71,14 @@ def _layer(read: ModelReading, number: int) -> DrawnLayer:
 # Words ------------------------------------------------------------------------------------------
 
 
-def kind(layer: Any) -> str:
+def kind(layer: keras.Operation) -> str:
     """Return `"conv"`, `"norm"`, `"activation"`, `"pool"`, `"merge"`, `"dense"` or `"other"`."""
     name = type(layer).__name__
     kinds = (kind for kind, names in CLASSES_OF_KIND.items() if re.fullmatch(names, name))
     return next(kinds, "other")
 
 
-def describe_layer(layer: Any, shape: Any) -> list[Description]:
+def describe_layer(layer: keras.Operation, shape: Any) -> list[Description]:
     """The words for a layer, as in 3×3 conv, 64, stride 2, and for its activation.
 
     There are none for padding and for layers that do nothing.
@@ -99,14 +99,14 @@ def describe_layer(layer: Any, shape: Any) -> list[Description]:
     return [described, *[Description("activation", own)] * bool(own)]
 
 
-def title(layer: Any) -> str:
+def title(layer: keras.Operation) -> str:
     """The words for a layer under its name in Keras: Conv2D, 3×3, 64, stride 2, ReLU."""
     own = activation_words(layer) if hasattr(layer, "activation") else ""
     settings = _with_settings(layer, "").settings()
     return ", ".join(filter(None, [type(layer).__name__, words.by(window(layer)), *settings, own]))
 
 
-def _with_settings(layer: Any, noun: str) -> Description:
+def _with_settings(layer: keras.Operation, noun: str) -> Description:
     """A description with the settings that distinguish a layer from others of its kind."""
     if kind(layer) == "norm":
         return Description("norm", noun)
@@ -123,7 +123,7 @@ def _with_settings(layer: Any, noun: str) -> Description:
     )
 
 
-def window(layer: Any) -> tuple[int, ...]:
+def window(layer: keras.Operation) -> tuple[int, ...]:
     """The size of the kernel or of the pooling window; empty if there is none."""
     size = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
     return _numbers(size) if size else ()
@@ -134,7 +134,7 @@ def _numbers(value: Any) -> tuple[int, ...]:
     return tuple(value) if isinstance(value, tuple | list) else (value,)
 
 
-def _is_silent(layer: Any) -> bool:
+def _is_silent(layer: keras.Operation) -> bool:
     """Whether a layer does nothing, or only pads an image for the next layer."""
     name = type(layer).__name__
     return (
@@ -146,7 +146,7 @@ def _is_silent(layer: Any) -> bool:
     )
 
 
-def _noun(layer: Any, shape: Any) -> str:
+def _noun(layer: keras.Operation, shape: Any) -> str:
     name, of_kind = type(layer).__name__, kind(layer)
     if name in SHORT:
         return SHORT[name]
@@ -165,7 +165,7 @@ def _noun(layer: Any, shape: Any) -> str:
     return spaced.replace("conv transpose", "transposed conv")
 
 
-def activation_words(layer: Any) -> str:
+def activation_words(layer: keras.Operation) -> str:
     """The activation of a layer as written in papers; empty for none."""
     if type(layer).__name__ == "ReLU":
         return _relu(layer)
@@ -177,14 +177,14 @@ def activation_words(layer: Any) -> str:
     return "" if function.__name__ == "linear" else words.activation(function.__name__)
 
 
-def _relu(layer: Any) -> str:
+def _relu(layer: keras.Operation) -> str:
     name = "leaky ReLU" if layer.negative_slope else "ReLU"
     limit = "" if layer.max_value is None else f"{layer.max_value:g}"
     threshold = f", threshold {layer.threshold:g}" if layer.threshold else ""
     return f"{name}{limit}{threshold}"
 
 
-def drops_paths(layer: Any) -> bool:
+def drops_paths(layer: keras.Operation) -> bool:
     """Whether a dropout layer drops whole images (stochastic depth)."""
     noise = getattr(layer, "noise_shape", None)
     return type(layer).__name__ == "DropPath" or bool(noise and set(noise[1:]) == {1})

@@ -1,7 +1,7 @@
 """Plans and models as sketches: their boxes in panels, and these in sections."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, groupby
@@ -31,23 +31,21 @@ def sketch_boxes(
 ) -> Sketch:
     """Sketch the network of some boxes, with the name and the totals of its profile.
 
-    With `in_parts`, no panel is in two sections. Without, a panel is in the section of its last
-    box.
+    With `in_parts`, no panel is in two sections. Without, its section is that of its last box.
     """
     parts = groupby(range(len(boxes)), lambda box: boxes[box].section if in_parts else None)
     segments = [segment for _, part in parts for segment in _segments(boxes, list(part))]
-    sections = [
-        (title, list(_panels(boxes, list(of_section))))
-        for (title, _), of_section in groupby(segments, lambda boxes_: boxes[boxes_[-1]].section)
-    ]
+    sections = groupby(segments, lambda segment: boxes[segment[-1]].section)
+    panels = [(title, list(_panels(boxes, of_section))) for (title, _), of_section in sections]
     left = {
         source
-        for _, numbers in chain.from_iterable(panels for _, panels in sections)
-        for box in numbers
+        for _, of_section in panels
+        for _, panel in of_section
+        for box in panel
         for source in boxes[box].inputs
-        if _skips(source, numbers)
+        if _skips(source, panel)
     }
-    drawn = [_section(boxes, title, panels, left) for title, panels in sections]
+    drawn = [_section(boxes, title, of_section, left) for title, of_section in panels]
     return Sketch(
         counts.name,
         tuple(input_shapes),
@@ -212,15 +210,14 @@ def _paths_to_sums(panel: Panel) -> Iterator[list[list[Edge]]]:
 
     A chain that begins at a skip, as a lateral convolution of a feature pyramid, is no shortcut.
     """
+    out_of = Counter(edge.source for edge in panel.edges)
     into: defaultdict[int, list[Edge]] = defaultdict(list)
-    out_of: defaultdict[int, list[Edge]] = defaultdict(list)
     for edge in panel.edges:
         into[edge.target].append(edge)
-        out_of[edge.source].append(edge)
 
     def path_to(edge: Edge) -> list[Edge]:
         path = [edge]
-        while len(out_of[path[0].source]) == len(into[path[0].source]) == 1:
+        while out_of[path[0].source] == len(into[path[0].source]) == 1:
             path.insert(0, into[path[0].source][0])
         return path
 
