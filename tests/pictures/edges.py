@@ -13,7 +13,7 @@ import keras
 import pydot
 
 from resnet_builder.costs.models import read_model
-from resnet_builder.pictures import graphs
+from resnet_builder.pictures import cards
 from resnet_builder.pictures.page import drawing, layout
 from resnet_builder.pictures.page.measures import ROW, cell_width
 from resnet_builder.pictures.page.page import Page
@@ -21,7 +21,7 @@ from resnet_builder.pictures.sketch import of_model, transforms
 from resnet_builder.pictures.sketch.sketch import ENTRY, Sketch
 
 # As the modules have them, without the checks of conftest.py.
-draw_layers, draw_stages, draw_page = graphs.draw_layers, graphs.draw_stages, drawing.draw_page
+draw_layers, draw_stages, draw_page = cards.draw_layers, cards.draw_stages, drawing.draw_page
 sketch_model, lay_out_page, folded = of_model.sketch_model, layout.lay_out_page, transforms.folded
 
 Point = tuple[float, float]

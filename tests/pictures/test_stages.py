@@ -10,7 +10,7 @@ import pytest
 
 from resnet_builder import plot
 from resnet_builder.common.words import Description
-from resnet_builder.pictures.graphs import draw_stages
+from resnet_builder.pictures.cards import draw_stages
 from resnet_builder.pictures.sketch.of_model import sketch_model
 from resnet_builder.pictures.sketch.sketch import ENTRY, Cell, Section, Sketch
 from resnet_builder.pictures.sketch.transforms import folded

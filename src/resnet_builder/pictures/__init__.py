@@ -13,5 +13,5 @@ A network is read, then laid out, then drawn. The words of this folder:
 * lane: a section on a page.
 * frame: a rectangle on a page, around a lane or a panel.
 * line: an edge or a skip on a page.
-* card: a section as a box with its layers in words, or the frames behind a repeated panel.
+* card: a section or a layer in words, where Graphviz places it (`cards`).
 """

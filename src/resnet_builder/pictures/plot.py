@@ -15,8 +15,8 @@ from ..config import ResnetConfig
 from ..plan.network import make_plan
 from ..presets.resolve import Named, resolve
 from .browser.document import CLOSED, FOLDED, WHOLE, document
+from .cards import draw_layers, draw_stages
 from .diagram import Diagram, check_path
-from .graphs import draw_layers, draw_stages
 from .options import Detail, Direction, PlotModelOptions, check_size, read_options
 from .page.drawing import draw_page
 from .page.layout import lay_out_page, lay_out_side_by_side

@@ -46,11 +46,6 @@ class LayerBox:
     section: tuple[str, Hashable]
 
 
-def input_words(shape: Sequence[int | None]) -> Description:
-    """The words for an input of a shape for one image."""
-    return Description("other", f"input {by(shape)}")
-
-
 # Of a plan --------------------------------------------------------------------------------------
 
 
@@ -61,9 +56,11 @@ def boxes_of_plan(plan: Plan) -> Iterator[LayerBox]:
         layers = list(chain.from_iterable(units))
         box_of |= {layer.name: number for layer in layers}
         inputs = dict.fromkeys(box_of[source] for layer in layers for source in layer.inputs)
-        words = chain.from_iterable(map(describe, units))
+        words = list(chain.from_iterable(map(describe, units)))
+        if not number:
+            words = [Description("other", f"input {by(plan.image.output_shape)}")]
         yield LayerBox(
-            cells=tuple(map(Cell, words if number else [input_words(plan.image.output_shape)])),
+            cells=tuple(map(Cell, words)),
             layers=tuple(
                 DrawnLayer(x.name, x.output_shape, x.weights, x.parameters, x.macs) for x in layers
             ),

@@ -12,7 +12,7 @@ from ...common import words
 from ...common.words import Description
 from ...costs.models import ModelReading, profile_reading, read_model
 from ...model.graph import PERMUTED
-from .boxes import LayerBox, gather, input_words
+from .boxes import LayerBox, gather
 from .panels import sketch_boxes
 from .sketch import DrawnLayer, Sketch
 
@@ -34,6 +34,7 @@ SHORT = {
     "Add": "+",
     "Multiply": "×",
     "Subtract": "−",
+    "Identity": "",
 }
 
 
@@ -81,17 +82,15 @@ def kind(layer: keras.Operation) -> str:
 def describe_layer(layer: keras.Operation, shape: Any) -> list[Description]:
     """The words for a layer, as in 3×3 conv, 64, stride 2, and for its activation.
 
-    There are none for padding and for layers that do nothing.
+    There are none for a layer that does nothing, or only pads an image.
     """
-    name = type(layer).__name__
-    if _is_silent(layer) and not isinstance(shape, list):
+    noun = _noun(layer, shape)
+    if not noun:
         return []
-    if name == "InputLayer":
-        return [input_words(shape[1:])]
-    described = _with_settings(layer, _noun(layer, shape))
+    described = _with_settings(layer, noun)
     if described.kind in ("conv", "pool"):
         described = replace(described, window=window(layer))
-    if name.startswith("Depthwise"):
+    if type(layer).__name__.startswith("Depthwise"):
         # It has no `filters`; its output has channels.
         channels = shape[1 if layer.data_format == "channels_first" else -1]
         described = replace(described, count=str(channels))
@@ -134,26 +133,21 @@ def _numbers(value: Any) -> tuple[int, ...]:
     return tuple(value) if isinstance(value, tuple | list) else (value,)
 
 
-def _is_silent(layer: keras.Operation) -> bool:
-    """Whether a layer does nothing, or only pads an image for the next layer."""
-    name = type(layer).__name__
-    return (
-        name == "Identity"
-        or (kind(layer) == "activation" and not activation_words(layer))
-        or getattr(layer, "dims", None) in PERMUTED
-        # Padding along one axis may add channels to a shortcut.
-        or (name == "ZeroPadding2D" and all(map(any, layer.padding)))
-    )
-
-
 def _noun(layer: keras.Operation, shape: Any) -> str:
+    """The name of a layer in a picture; empty if it does nothing, or only pads an image."""
     name, of_kind = type(layer).__name__, kind(layer)
-    if name in SHORT:
+    if name in SHORT and not isinstance(shape, list):
         return SHORT[name]
     if name in ("Functional", "Sequential"):
         return str(layer.name)
+    if name == "InputLayer":
+        return f"input {words.by(shape[1:])}"
     if name.startswith("ZeroPadding"):
-        return f"zeros up to {words.by(shape[1:])}"
+        # Padding along one axis may add channels to a shortcut.
+        is_silent = name == "ZeroPadding2D" and all(map(any, layer.padding))
+        return "" if is_silent else f"zeros up to {words.by(shape[1:])}"
+    if getattr(layer, "dims", None) in PERMUTED:
+        return ""
     if drops_paths(layer):
         return "drop path"
     if of_kind == "activation":

@@ -1,4 +1,4 @@
-"""Pictures that Graphviz lays out: a card for every section, or a box for every layer."""
+"""Pictures that Graphviz lays out: a card for every section, or for every layer."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -18,14 +18,14 @@ MOST_LINES = 10  # for layers in a card
 LINE_HEIGHT = 18  # in points, room for the largest font
 
 # The attributes of the graphs, and of their nodes and edges.
-CARDS = {
+OF_STAGES = {
     "distances": {"ranksep": "0.3", "pad": "0.15"},
     "title": {"fontsize": "16", "bgcolor": "white"},
     "node": {"style": "rounded,filled", "fillcolor": "#F4F4F4", "color": "#999999"},
     "words": {"fontsize": "12", "margin": "0.08"},
     "edge": {"arrowsize": "0.8", "color": "#444444", "penwidth": "1.5"},
 }
-LAYERS = {
+OF_LAYERS = {
     "distances": {"ranksep": "0.2", "nodesep": "0.3"},
     "title": {},
     "node": {"style": "filled", "color": "#777777", "width": "2.4", "margin": "0.05,0.02"},
@@ -49,7 +49,7 @@ def _empty_graph(title: str, direction: str, look: dict[str, dict[str, str]]) ->
 
 def draw_stages(sketch: Sketch, direction: str) -> pydot.Dot:
     """Draw a card for every section: its size, its layers and its costs."""
-    graph = _empty_graph(_title(sketch), direction, CARDS)
+    graph = _empty_graph(_title(sketch), direction, OF_STAGES)
     lines = [list(_made_of(section.panels)) for section in sketch.sections]
     followed: list[tuple[int, int]] = []
     room = min(max(map(len, lines)), MOST_LINES)
@@ -139,11 +139,11 @@ def _small_text(text: str) -> str:
 def draw_layers(
     model: "keras.Model", direction: str, *, names: bool = True, shapes: bool = True
 ) -> pydot.Dot:
-    """Draw a box for every layer: its words, its name and its output shape."""
+    """Draw a card for every layer: its words, its name and its output shape."""
     from ..costs.models import read_model
     from .sketch.of_model import kind, title
 
-    graph = _empty_graph(f"<B>{escape(model.name)}</B>", direction, LAYERS)
+    graph = _empty_graph(f"<B>{escape(model.name)}</B>", direction, OF_LAYERS)
     for number, node in enumerate(read_model(model).graph):
         lines = [
             f"<B>{escape(title(node.layer))}</B>",
