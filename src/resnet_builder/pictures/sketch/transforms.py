@@ -13,15 +13,13 @@ Drawn = tuple[tuple[Box, ...], tuple[Edge, ...], tuple[Port, ...], tuple[Port, .
 
 def folded(sketch: Sketch) -> Sketch:
     """Fold the panels of each section, and join consecutive single boxes."""
-    sections = [
-        replace(section, panels=in_rows(fold(section.panels))) for section in sketch.sections
-    ]
-    return replace(sketch, sections=tuple(sections))
+    sections = (replace(section, panels=fold(section.panels)) for section in sketch.sections)
+    return unfolded(replace(sketch, sections=tuple(sections)))
 
 
 def unfolded(sketch: Sketch) -> Sketch:
     """Join consecutive single boxes only."""
-    sections = [replace(section, panels=in_rows(section.panels)) for section in sketch.sections]
+    sections = (replace(section, panels=in_rows(section.panels)) for section in sketch.sections)
     return replace(sketch, sections=tuple(sections))
 
 
