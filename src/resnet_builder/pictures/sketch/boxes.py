@@ -212,7 +212,7 @@ def _may_share(graph: DrawnGraph, before: list[int], layer: int) -> bool:
 
 def _box_words(words: list[Description]) -> list[Description]:
     """The words for a box of layers with some words."""
-    if words[-1:] == [PRODUCT] != words:  # a squeeze-and-excitation
+    if len(words) > 1 and words[-1] == PRODUCT:  # a squeeze-and-excitation
         for word in words:
             if word.kind == "conv" and len(word.window) == 1:  # along the channels
                 return [Description("scale", "channel attention", count=str(word.window[0]))]
