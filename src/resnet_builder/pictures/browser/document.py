@@ -12,8 +12,6 @@ from ..sketch.sketch import Sketch
 from ..style import COLOURS, ROLES
 from .data import PageData
 
-CLOSED, FOLDED, WHOLE = range(3)  # the states of a section, as in page.js
-
 
 def document(sketches: Sequence[Sketch], *, state: int, note: str = "") -> str:
     """A page with one network, or with two side by side and their differences marked.

@@ -1,0 +1,359 @@
+"""The corners of all lines: inside a panel, from one panel to the next, and of skips.
+
+Skips lead out of a lane, along the side of the page, and into a later lane. Top to bottom they go
+along the right side of the lanes, left to right below them. The shorter ones are nearer, so that
+lines do not cross where one is within the other, as in a U-Net.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from ..sketch.sketch import ENTRY, Edge, Panel, Port
+from ..style import SKIP
+from .page import (
+    BETWEEN_COLUMNS,
+    BETWEEN_LINES,
+    BETWEEN_SKIPS,
+    CARD,
+    LANE_GAP,
+    PANEL_GAP,
+    ROLE_SIZE,
+    ROW,
+    ROW_GAP,
+    TIMES,
+    TRACK_GAP,
+    Extent,
+    Frame,
+    Line,
+    Page,
+    PlacedBox,
+    Point,
+    Span,
+    Text,
+    extent,
+)
+from .panel_layout import ABOVE, BELOW, PanelLayout
+
+BELOW_PANEL = 9  # from the end of a panel to the line that leads to one beside it
+
+
+@dataclass(frozen=True)
+class PanelColumn:
+    """A column of panels: its left edge, the extents of the columns of boxes, the titles' width."""
+
+    x: float
+    extents: tuple[Extent, ...]
+    title: float
+
+    @property
+    def to_main_axis(self) -> float:
+        """The distance from the left edge to the axis of the main column, with room for titles."""
+        others = [left + right for left, right in self.extents[1:]]
+        columns = sum([self.extents[0].left, *others])
+        return max(self.title, columns + BETWEEN_COLUMNS * len(self.extents))
+
+    @property
+    def width(self) -> float:
+        """The width with margins."""
+        return self.to_main_axis + max(self.extents[0].right, TIMES) + BETWEEN_COLUMNS
+
+    @property
+    def right(self) -> float:
+        """The right edge."""
+        return self.x + self.width
+
+    @property
+    def axes(self) -> list[float]:
+        """The middle of each column of boxes; the main one is the rightmost."""
+        axes = [self.x + self.to_main_axis]
+        for (left, _), (_, right) in zip(self.extents, self.extents[1:], strict=False):
+            axes.append(axes[-1] - left - BETWEEN_COLUMNS - right)
+        return axes
+
+
+@dataclass(frozen=True)
+class PlacedPanel:
+    """A panel on a page, in a lane; `first` is the number of its first box."""
+
+    layout: PanelLayout
+    column: PanelColumn
+    y: float
+    lane: Frame
+    first: int = 0
+
+    @property
+    def panel(self) -> Panel:
+        """The panel of the sketch."""
+        return self.layout.panel
+
+    @property
+    def frame(self) -> Frame:
+        """The rectangle around it."""
+        return Frame("panel", self.column.x, self.y, self.column.width, self.layout.height)
+
+    @property
+    def way_in(self) -> list[Point]:
+        """The end of the line from the panel before: into its box, or to the fork at the entry."""
+        if self.panel.forks:
+            return [(self.column.axes[0], self.height(ENTRY))]
+        [edge] = (edge for edge in self.panel.edges if edge.source == ENTRY)
+        start, *way = dict.fromkeys(self.route(edge))
+        aside = self.layout.in_a_frame and way and way[0][1] == start[1]
+        # There is room above frames to come down beside the main column.
+        return way if aside else [start, *way]
+
+    @property
+    def exit(self) -> Point:
+        """The point at which the line to the next panel begins."""
+        return self.column.axes[0], self.height(len(self.panel.boxes) - 1) + ROW / 2
+
+    def height(self, box: int) -> float:
+        """The middle of a box from top to bottom, or the entry."""
+        return self.y + self.layout.heights[box]
+
+    def axis(self, box: int) -> float:
+        """The middle of a box from left to right, but that of the sign for a sum."""
+        return self.column.axes[self.layout.columns[box]]
+
+    def boxes(self) -> list[PlacedBox]:
+        """Its boxes in their places."""
+        return [
+            PlacedBox(self.axis(number) - extent(box).left, self.height(number), box)
+            for number, box in enumerate(self.panel.boxes)
+        ]
+
+    def route(self, edge: Edge) -> tuple[Point, ...]:
+        """The corners of an edge's line."""
+        points = self.layout.route(edge, self.column.axes)
+        return tuple((x, self.y + height) for x, height in points)
+
+    def name(self, box: int, kind: str = "b") -> str:
+        """The name of a box on the page; the entry is the last box of the panel before."""
+        return f"{kind}{self.first + box}"
+
+
+# Lines between panels and inside them -----------------------------------------------------------
+
+
+def connect(page: Page, before: PlacedPanel, placed: PlacedPanel) -> None:
+    """Add the line from one panel to the next."""
+    target = next(edge.target for edge in placed.panel.edges if edge.source == ENTRY)
+    forks = placed.panel.forks
+    name = placed.name(0, "x") if forks else placed.name(target)
+    route = route_between(before, placed)
+    page.lines.append(Line(placed.name(ENTRY), name, route, arrow=not forks))
+
+
+def route_between(before: PlacedPanel, placed: PlacedPanel) -> tuple[Point, ...]:
+    """The corners of the line from one panel to the next, around the frames."""
+    start, way_in = before.exit, placed.way_in
+    end = way_in[0]
+    old, new, gap_beside, gap_below = before.lane, placed.lane, LANE_GAP, LANE_GAP
+    if old == new:
+        old, new, gap_beside, gap_below = before.frame, placed.frame, PANEL_GAP, ROW_GAP
+    if new.y >= old.bottom:
+        middle = max(new.y - gap_below / 2, start[1])  # panels in one column have no gap
+        return start, (start[0], middle), (end[0], middle), *way_in
+    low, high = before.frame.bottom + BELOW_PANEL, placed.y - 6
+    side = new.x - gap_beside / 2 + CARD
+    return start, (start[0], low), (side, low), (side, high), (end[0], high), *way_in
+
+
+def add_edges(page: Page, placed: PlacedPanel) -> None:
+    """Add the lines inside a panel, with the roles of its shortcuts."""
+    layout, forks = placed.layout, placed.panel.forks
+    if forks:
+        page.forks[placed.name(0, "x")] = placed.way_in[0]
+    for edge in placed.panel.edges:
+        from_entry = edge.source == ENTRY
+        if from_entry and not forks:
+            continue  # the line from the panel before
+        route = placed.route(edge)
+        source = placed.name(0, "x") if from_entry else placed.name(edge.source)
+        page.lines.append(Line(source, placed.name(edge.target), route, edge.role))
+        track = layout.tracks[edge]
+        if layout.columns[edge.source] == track:
+            continue
+        if not from_entry:
+            page.forks[placed.name(edge.source, "y")] = route[0]
+        if edge.role:
+            # To the right of the corner at which the line turns down.
+            axis = placed.column.axes[track]
+            corner = next(height for x, height in route if x == axis)
+            span = Span(edge.role, ROLE_SIZE, role=edge.role)
+            page.texts.append(Text(axis + 4, corner - 12, ((span,),)))
+
+
+# Skips ------------------------------------------------------------------------------------------
+
+
+def skip_tracks(panels: Iterable[Panel]) -> dict[int, int]:
+    """For each skip, by its number, the first track that no overlapping shorter one uses."""
+    starts: dict[int, int] = {}  # skip -> number of the panel
+    ends: dict[int, int] = {}
+    for number, panel in enumerate(panels):
+        ends |= {port.skip: number for port in panel.inlets}
+        starts |= {port.skip: number for port in panel.outlets}
+    chosen: dict[int, int] = {}
+    for skip in sorted(starts, key=lambda skip: (ends[skip] - starts[skip], -skip)):
+        beside = (o for o in chosen if starts[o] <= ends[skip] and starts[skip] <= ends[o])
+        used = {chosen[other] for other in beside}
+        chosen[skip] = next(n for n in range(len(used) + 1) if n not in used)
+    return chosen
+
+
+@dataclass(frozen=True)
+class SkipEnd:
+    """An end of a skip in a placed panel, which may be the last of its row, and of its lane.
+
+    A skip leaves a box, or a line that leads `on` from it. Ends of one kind share the room beside a
+    lane by their `order`; all share the room above it, this one after `before` others.
+    """
+
+    placed: PlacedPanel
+    port: Port
+    is_source: bool
+    last_in_row: bool
+    last_in_lane: bool
+    on: bool
+    order: int
+    before: int
+
+    def name(self, kind: str = "b") -> str:
+        """The name of the box on the page, or of a fork there."""
+        return self.placed.name(self.port.box, kind)
+
+    def route(self, side: float, direction: str) -> list[Point]:
+        """The way out to the line along a side of the lanes, or the way in from there."""
+        if self.is_source:
+            return self._to_the_right(side) if direction == "TB" else self._downwards(side)
+        return self._from_the_right(side) if direction == "TB" else self._from_below(side)
+
+    @property
+    def _axis(self) -> float:
+        return self.placed.axis(self.port.box)
+
+    @property
+    def _middle(self) -> float:
+        return self.placed.height(self.port.box)
+
+    @property
+    def _leaves_lane(self) -> bool:
+        """Whether the skip begins at the last box of its lane."""
+        return self.last_in_lane and self.port.box == len(self.placed.panel.boxes) - 1
+
+    @property
+    def _out(self) -> list[Point]:
+        """The way out of the box, to the height below it or its panel at which lines turn."""
+        start = [] if self.on else [(self._axis, self._middle + ROW / 2)]
+        layout, box = self.placed.layout, self.port.box
+        below = self.placed.y + layout.turns[BELOW, box]
+        if box == len(self.placed.panel.boxes) - 1:
+            below = self.placed.frame.bottom + (BELOW_PANEL if layout.in_a_frame else 0)
+        return [*start, (self._axis, below)]
+
+    @property
+    def _from_above(self) -> list[Point]:
+        """The way in to the middle of the upper side, beside the line from the box above."""
+        above = self.placed.y + self.placed.layout.turns[ABOVE, self.port.box]
+        return [(self._axis, above), (self._axis, self._middle - ROW / 2)]
+
+    def _to_the_right(self, side: float) -> list[Point]:
+        *start, (axis, below) = self._out
+        if self._leaves_lane:
+            below = self.placed.lane.bottom + LANE_GAP / 2
+        if self.last_in_row:
+            return [*start, (axis, below), (side, below)]
+        beside, gap = self._beside, self._gap
+        return [*start, (axis, below), (beside, below), (beside, gap), (side, gap)]
+
+    def _downwards(self, side: float) -> list[Point]:
+        if self._leaves_lane:
+            return [*self._out, (self._axis, side)]
+        right = self.placed.lane.right + LANE_GAP / 4 - BETWEEN_LINES * self.order
+        return [*self._out, (right, self._out[-1][1]), (right, side)]
+
+    def _from_the_right(self, side: float) -> list[Point]:
+        # Into the right side of a box in the main column, and from above into the others.
+        box = self.placed.panel.boxes[self.port.box]
+        into = [(self._axis + extent(box).right, self._middle)]
+        if self.placed.layout.columns[self.port.box]:
+            into = self._from_above
+        height = into[0][1]
+        if self.last_in_row:
+            return [(side, height), *into]
+        beside, gap = self._beside, self._gap
+        return [(side, gap), (beside, gap), (beside, height), *into]
+
+    def _from_below(self, side: float) -> list[Point]:
+        # Into the left side of a box in the leftmost column, and from above into the others.
+        columns, into = self.placed.layout.columns, self._from_above
+        if columns[self.port.box] == max(columns.values()):
+            box = self.placed.panel.boxes[self.port.box]
+            into = [(self._axis - extent(box).left, self._middle)]
+        left = self.placed.lane.x - LANE_GAP / 6 + BETWEEN_LINES * self.order
+        return [(left, side), (left, into[0][1]), *into]
+
+    @property
+    def _gap(self) -> float:
+        """A height above the panels of the row, for this end alone."""
+        lane, frame = self.placed.lane, self.placed.frame
+        first_row = frame.y - lane.y < ROW_GAP
+        if first_row:
+            return lane.y - LANE_GAP / 2 + BETWEEN_SKIPS * (self.before + 1)
+        return frame.y - 0.3 * ROW_GAP - BETWEEN_SKIPS * self.before
+
+    @property
+    def _beside(self) -> float:
+        """A way down between the boxes and the next panel, for this end alone."""
+        column, panel = self.placed.column, self.placed.panel
+        skips = sorted(port.skip for port in (*panel.inlets, *panel.outlets))
+        further = len(skips) - 1 - skips.index(self.port.skip)
+        return column.axes[0] + column.extents[0].right + 6 + BETWEEN_SKIPS * further
+
+
+def skip_ends(panels: Sequence[PlacedPanel]) -> Iterator[SkipEnd]:
+    """Yield the ends of skips in the order of the panels, which is that of the page."""
+    for placed, after in zip_longest(panels, panels[1:]):
+        panel = placed.panel
+        if not panel.inlets and not panel.outlets:
+            continue
+        in_lane = after is not None and after.lane == placed.lane
+        in_row = in_lane and after is not None and after.y == placed.y
+        of_lane = [other.panel for other in panels if other.lane == placed.lane]
+        # The shortest skip, which begins last, is the first to turn down.
+        inlets = sorted({port.skip for other in of_lane for port in other.inlets}, reverse=True)
+        outlets = [port.skip for other in of_lane for port in other.outlets]
+        leads_on = {edge.source for edge in panel.edges}
+        if after and after.panel.follows:
+            leads_on.add(len(panel.boxes) - 1)
+        for port in panel.inlets:
+            order = inlets.index(port.skip)
+            yield SkipEnd(placed, port, False, not in_row, not in_lane, False, order, order)
+        for port in panel.outlets:
+            on, order = port.box in leads_on, outlets.index(port.skip)
+            before = len(inlets) + order
+            yield SkipEnd(placed, port, True, not in_row, not in_lane, on, order, before)
+
+
+def add_skips(page: Page, panels: Sequence[PlacedPanel], direction: str) -> None:
+    """Add the skips between panels, which are in the order of the page, and make room for them."""
+    downwards = direction == "TB"
+    beyond = max(p.lane.right if downwards else p.lane.bottom for p in panels)
+    tracks = skip_tracks(placed.panel for placed in panels)
+    sources: dict[int, SkipEnd] = {}
+    for end in skip_ends(panels):
+        if end.is_source:
+            sources[end.port.skip] = end
+            continue
+        source = sources[end.port.skip]
+        side = beyond + TRACK_GAP * (1 + tracks[end.port.skip])
+        route = (*source.route(side, direction), *end.route(side, direction))
+        if source.on:
+            page.forks[source.name("z")] = route[0]
+        page.lines.append(Line(source.name(), end.name(), route, SKIP))
+        if downwards:
+            page.width = max(page.width, side + TRACK_GAP)
+        else:
+            page.height = max(page.height, side + TRACK_GAP)
