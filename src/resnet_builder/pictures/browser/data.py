@@ -1,55 +1,40 @@
 """What the page's script draws, as data for JSON.
 
 A section of a network has a view for each of its states: closed, folded and with every block, each
-taken from the layout of the network in that state. The script stacks views of different states, so
-a line between two sections is in two parts: one in the view that it leaves, known by the number of
-its skip, or -1 for the line to the next section; and one in the view that it leads to. An x below 0
-is a distance beyond the right edge of all sections.
+taken from the layout of the whole network in that state. The script stacks views of different
+states, so a line between two sections is in two parts: one among the `outlets` of the view that it
+leaves, known by the number of its skip, or -1 for the line to the next section; and one among the
+`inlets` of the view that it leads to. An x below 0 is a distance beyond the right edge of all.
 """
 
 import json
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import astuple, replace
 from itertools import pairwise
 from os.path import commonprefix  # compares letters, of any strings
 from typing import Any
 
 from ...common.words import by
-from ..page.page import (
-    ARROW,
-    CORNER,
-    FONT_SIZE,
-    HEADING_WIDTH,
-    LANE_GAP,
-    MARGIN,
-    ROW,
-    TITLE_HEIGHT,
-    TRACK_GAP,
-    Frame,
-    Page,
-    Point,
-    Span,
-    cell_width,
-    corners,
-)
+from ..page import page as sizes
+from ..page.page import TRACK_GAP, Frame, Page, cell_width, corners
 from ..page.page_layout import add_panel, heading, lay_out_lanes
 from ..page.routing import PanelColumn, PlacedPanel, route_between, skip_ends, skip_tracks
-from ..sketch.sketch import Cell, DrawnLayer, Panel, Sketch
+from ..sketch.sketch import DrawnLayer, Panel, Sketch
 from .states import closed
 
-SIZES = {
-    "TITLE": TITLE_HEIGHT,
-    "GAP": LANE_GAP,
-    "ROW": ROW,
-    "MARGIN": MARGIN,
-    "HEADING": HEADING_WIDTH,
-    "CORNER": CORNER,
-    "ARROW": ARROW,
-    "TRACK": TRACK_GAP,
-    "FONT": FONT_SIZE,
-}
+# Those that the script needs.
+SIZES = ("ROW", "MARGIN", "CORNER", "ARROW", "FONT_SIZE", "TITLE_HEIGHT", "HEADING_WIDTH", "LANE_GAP")
 TITLE = "{}"  # stands for the title in the drawing of a panel
 TO_THE_NEXT = -1  # the number of the line to the next section, among those of skips
+
+
+def tenths(value: Any) -> Any:
+    """The same data with numbers to a tenth of a point, whole ones and booleans as integers."""
+    if isinstance(value, float | bool):
+        return int(value) if value == int(value) else round(value, 1)
+    if isinstance(value, list | tuple):
+        return list(map(tenths, value))
+    return value
 
 
 class Shared(dict[str, int]):
@@ -59,9 +44,8 @@ class Shared(dict[str, int]):
         """The number of a value, which is added if it is new."""
         return self.setdefault(json.dumps(value), len(self))
 
-    @property
-    def values_in_order(self) -> list[Any]:
-        """The values as JSON has them."""
+    def all(self) -> list[Any]:
+        """The values in order."""
         return list(map(json.loads, self))
 
 
@@ -82,10 +66,10 @@ class PageData:
         """The data of networks, each as a folded and as an unfolded sketch."""
         return {
             "networks": [self._network(*sketches) for sketches in networks],
-            "drawings": self.drawings.values_in_order,
-            "facts": self.facts.values_in_order,
-            "layers": self.layers.values_in_order,
-            "sizes": SIZES,
+            "drawings": self.drawings.all(),
+            "facts": self.facts.all(),
+            "layers": self.layers.all(),
+            "sizes": {name: getattr(sizes, name) for name in SIZES},
             **more,
         }
 
@@ -99,10 +83,7 @@ class PageData:
             "beside": TRACK_GAP * (2 + max(tracks.values())) if tracks else 0,
             "sections": [
                 {
-                    "heading": [
-                        [span.words, span.size, span.bold, span.marked]
-                        for [span] in heading(section)
-                    ],
+                    "heading": [astuple(span) for [span] in heading(section)],
                     "size": section.size,
                     "views": views if any(p.repeats > 1 for p in section.panels) else views[:2],
                     "layers": [self._layers_of(panel) for panel in whole.panels],
@@ -118,46 +99,43 @@ class PageData:
     ) -> list[dict[str, Any]]:
         """The views of all sections in one state."""
         lanes = list(lay_out_lanes(sketch, in_one_column=in_one_column))
-        panels = [placed for lane in lanes for placed in lane.panels]
         views: dict[Frame, dict[str, Any]] = {
             lane.frame: {
-                "top": lane.frame.y,
-                "size": _short(lane.frame.width, lane.frame.height),
+                "frame": tenths(astuple(lane.frame)[1:]),
                 "panels": list(map(self._panel, lane.panels)),
-                "lines": [],
-                "inlets": [],
-                "outlets": [],
+                **{kind: [] for kind in ("lines", "inlets", "outlets")},
             }
             for lane in lanes
         }
+        panels = [placed for lane in lanes for placed in lane.panels]
         for before, placed in pairwise(panels):
             if placed.panel.follows:
-                view, arrow = views[placed.lane], int(not placed.panel.forks)
+                view, arrow = views[placed.lane], not placed.panel.forks
                 start, corner, *into = route_between(before, placed)
                 if before.lane == placed.lane:
-                    view["lines"].append([arrow, *_flat(corners([start, corner, *into]))])
+                    view["lines"].append(tenths(["", arrow, corners([start, corner, *into])]))
                 else:
-                    view["inlets"].append([TO_THE_NEXT, arrow, *_flat(into)])
-                    views[before.lane]["outlets"].append([TO_THE_NEXT, 0, *start])
+                    view["inlets"].append(tenths([TO_THE_NEXT, arrow, into]))
+                    views[before.lane]["outlets"].append(tenths([TO_THE_NEXT, False, [start]]))
         for end in skip_ends(panels):
             side = -TRACK_GAP * (1 + tracks[end.port.skip])
             parts = views[end.placed.lane]["outlets" if end.is_source else "inlets"]
             has_mark = end.on or not end.is_source  # a fork or an arrow
-            parts.append([end.port.skip, int(has_mark), *_flat(end.route(side, "TB"))])
+            parts.append(tenths([end.port.skip, has_mark, end.route(side, "TB")]))
         return list(views.values())
 
     def _panel(self, placed: PlacedPanel) -> list[Any]:
-        panel, corner = placed.panel, _short(placed.column.x, placed.y)
-        return [self._drawing(placed), *corner, panel.title, panel.repeats]
+        drawing, panel = self._drawing(placed), placed.panel
+        return [drawing, tenths(placed.x), tenths(placed.y), panel.title, panel.repeats]
 
     def _drawing(self, placed: PlacedPanel) -> int:
-        panel, column = placed.panel, replace(placed.column, x=0)
+        panel = placed.panel
         untitled = replace(panel, names=(TITLE, TITLE)) if panel.title else panel
-        key = untitled, column, placed.layout.in_a_frame
+        key = untitled, replace(placed.column, x=0), placed.layout.in_a_frame
         if key not in self._drawn:
             page, layout = Page(), replace(placed.layout, panel=untitled)
-            add_panel(page, replace(placed, layout=layout, column=column, y=0))
-            self._drawn[key] = self.drawings.number(_page_data(page))
+            add_panel(page, replace(placed, layout=layout, x=0, y=0))
+            self._drawn[key] = self.drawings.number(tenths(_page_data(page)))
         return self._drawn[key]
 
     def _layers_of(self, panel: Panel) -> list[Any]:
@@ -175,30 +153,12 @@ class PageData:
 
 def _page_data(page: Page) -> list[Any]:
     return [
+        [astuple(frame) for frame in page.frames],
+        [(text.x, text.y, astuple(span)) for text in page.texts for [span] in text.lines],
         [
-            [frame.kind, *_short(frame.x, frame.y, frame.width, frame.height)]
-            for frame in page.frames
+            (box.x, box.y, [(c.kind, cell_width(c), c.words, c.marked) for c in box.box])
+            for box in page.boxes
         ],
-        [[*_short(text.x, text.y), *_span(span)] for text in page.texts for [span] in text.lines],
-        [[*_short(placed.x, placed.y), list(map(_cell, placed.box))] for placed in page.boxes],
-        [_short(*point) for point in page.forks.values()],
-        [[line.role, int(line.arrow), *_flat(corners(line.points))] for line in page.lines],
+        list(page.forks.values()),
+        [(line.role, line.arrow, corners(line.points)) for line in page.lines],
     ]
-
-
-def _span(span: Span) -> list[Any]:
-    return [span.words, span.size, int(span.bold), span.role, int(span.marked)]
-
-
-def _cell(cell: Cell) -> list[Any]:
-    return [cell.kind, cell_width(cell), cell.words, int(cell.marked)]
-
-
-def _flat(points: Iterable[Point]) -> list[float]:
-    return _short(*(number for point in points for number in point))
-
-
-def _short(*numbers: float) -> list[float]:
-    """Numbers to a tenth of a point, whole ones without decimals."""
-    tenths = (round(number, 1) for number in numbers)
-    return [int(number) if number == int(number) else number for number in tenths]

@@ -6,7 +6,7 @@
   const data = JSON.parse($("data").textContent);
   const svg = $("drawing"), view = $("view");
   const CLOSED = 0, FOLDED = 1, WHOLE = 2;
-  const { TITLE, GAP, ROW, MARGIN, HEADING, CORNER, ARROW, FONT } = data.sizes;
+  const { TITLE_HEIGHT, LANE_GAP, ROW, MARGIN, HEADING_WIDTH, CORNER, ARROW, FONT_SIZE } = data.sizes;
   const between = (least, number, most) => Math.max(least, Math.min(most, number));
 
   // Elements -------------------------------------------------------------------------------------
@@ -27,25 +27,18 @@
 
   const roleClass = (role) => role.replace(" ", "-") || "flow";
 
-  function text(x, y, words, size, { bold, role, marked, anchor = "start" } = {}) {
-    const style = `${role ? `role ${roleClass(role)}` : ""}${marked ? " underlined" : ""}`;
-    const weight = bold ? "bold" : "normal";
-    const look = { class: style, "font-size": size, "font-weight": weight, "text-anchor": anchor };
-    return element("text", { x, y, ...look }, words);
+  // Words in a style: their size, whether they are bold, the role of a shortcut, whether marked.
+  function text(x, y, [words, size, bold, role, marked]) {
+    const style = [bold && "bold", role && `role ${roleClass(role)}`, marked && "underlined"];
+    return element("text", { x, y, class: style.filter(Boolean).join(" "), "font-size": size }, words);
   }
 
   const rectangle = (kind, x, y, width, height, rx) =>
     element("rect", { class: kind, x, y, width, height, rx });
   const fork = ([cx, cy]) => element("circle", { class: "fork flow", cx, cy, r: 1.8 });
 
-  // The points of a list of numbers, moved down; an x below 0 is a distance beyond the right edge.
-  function points(numbers, down = 0, right = 0) {
-    const pairs = [];
-    for (let i = 0; i < numbers.length; i += 2) {
-      pairs.push([numbers[i] < 0 ? right - numbers[i] : numbers[i], numbers[i + 1] + down]);
-    }
-    return pairs;
-  }
+  // Points moved down; an x below 0 is a distance beyond the right edge.
+  const moved = (points, down, right) => points.map(([x, y]) => [x < 0 ? right - x : x, y + down]);
 
   const distance = ([a, b], [c, d]) => Math.hypot(a - c, b - d);
 
@@ -101,52 +94,48 @@
   }
 
   function drawSection(section, state) {
-    const { top, panels, lines } = section.views[state];
+    const { frame: [, top], panels, lines } = section.views[state];
     const group = element("g"), of = contents(section, state);
     group.lane = rectangle("lane", 0, 0, 0, 0, 8);
-    group.append(group.lane, drawHeading(section));
+    group.append(group.lane, drawHeading(section, state));
     panels.forEach((panel, number) => group.append(drawPanel(panel, top, of[number])));
-    for (const [arrow, ...way] of lines) group.append(...line("", arrow, points(way, -top)));
+    for (const [role, arrow, way] of lines) group.append(...line(role, arrow, moved(way, -top)));
     return group;
   }
 
-  function drawHeading(section) {
+  function drawHeading(section, state) {
     const label = section.heading.map(([words]) => words).join(", ");
-    const group = element("g", { class: "heading", role: "button", tabindex: -1, "aria-label": label });
+    const look = { class: "heading", role: "button", tabindex: -1 };
+    const group = element("g", { ...look, "aria-label": label, "aria-expanded": state > CLOSED });
     group.about = { section };
     let y = MARGIN;
-    for (const [words, size, bold, marked] of section.heading) {
-      y += size * 1.25;
-      group.append(text(MARGIN, y - size * 0.25, words, size, { bold, marked }));
+    for (const words of section.heading) {
+      y += words[1] * 1.25;
+      group.append(text(MARGIN, y - words[1] * 0.25, words));
     }
-    group.prepend(rectangle("ring", 4, 6, HEADING, y, 5));
-    const parts = element("g", {}, group);
-    for (const [sign, by, x] of [["−", -1, HEADING - 24], ["+", 1, HEADING - 5]]) {
-      const button = element("g", { class: "sign", transform: `translate(${x},12)` },
-        element("title", {}, by > 0 ? "Unfold" : "Fold"),
-        rectangle("", 0, 0, 16, 16, 3), text(8, 12.5, sign, 13, { anchor: "middle" }));
-      button.addEventListener("click", () => unfold(section.row, by));
-      button.by = by;
-      parts.append(button);
-    }
-    return parts;
+    group.prepend(rectangle("ring", 4, 6, HEADING_WIDTH, y, 5));
+    const signs = [["−", "Fold", -1, state > CLOSED], ["+", "Unfold", 1, state < mostOpen[section.row]]];
+    return element("g", {}, group, ...signs.filter(([, , , possible]) => possible).map(([sign, what, by]) => {
+      const place = `translate(${HEADING_WIDTH - 14.5 + 9.5 * by},12)`;
+      const button = element("g", { class: "sign", transform: place },
+        element("title", {}, what), rectangle("", 0, 0, 16, 16, 3), text(8, 12.5, [sign, 13]));
+      button.addEventListener("click", () => unfold(group.about, by));
+      return button;
+    }));
   }
 
   function drawPanel([number, x, y, name], top, about) {
     const [frames, texts, boxes, forks, lines] = data.drawings[number];
     const group = element("g", { transform: `translate(${x},${y - top})` });
     for (const [kind, ...place] of frames) group.append(rectangle(kind, ...place, 6));
-    for (const [left, high, words, size, bold, role, marked] of texts) {
-      const made = text(left, high + size, words === "{}" ? name : words, size, { bold, role, marked });
-      if (bold) {
-        made.classList.add("times");
-        made.addEventListener("click", () => unfold(about.section.row, 1));
-      }
+    for (const [left, high, [words, ...style]] of texts) {
+      const made = text(left, high + style[0], [words === "{}" ? name : words, ...style]);
+      if (made.matches(".bold")) made.addEventListener("click", () => unfold(about, 1));
       group.append(made);
     }
     boxes.forEach((box, k) =>
       group.append(drawBox(box, about.closed ? about : { ...about, first: about.first + k, count: 1 })));
-    for (const [role, arrow, ...way] of lines) group.append(...line(role, arrow, points(way)));
+    for (const [role, arrow, way] of lines) group.append(...line(role, arrow, way));
     group.append(...forks.map(fork));
     return group;
   }
@@ -159,7 +148,7 @@
     let left = x;
     for (const [kind, width, part, marked] of cells) {
       group.append(rectangle(`cell ${kind}${marked ? " marked" : ""}`, left, middle - ROW / 2, width, ROW, 0));
-      group.append(text(left + width / 2, middle + FONT * 0.36, part, FONT, { anchor: "middle" }));
+      group.append(text(left + width / 2, middle + FONT_SIZE * 0.36, [part, FONT_SIZE]));
       left += width;
     }
     group.append(rectangle("ring", x - 2, middle - ROW / 2 - 2, left - x + 4, ROW + 4, 3));
@@ -173,16 +162,16 @@
   // Stack the sections in their states; those in one row of networks side by side are equally high.
   function arrange() {
     const heights = states.map((_, row) =>
-      Math.max(...sections.filter((one) => one.row === row).map((one) => viewOf(one).size[1])));
-    const tops = [TITLE];
-    heights.forEach((height, row) => tops.push(tops[row] + height + GAP));
+      Math.max(...sections.filter((one) => one.row === row).map((one) => viewOf(one).frame[3])));
+    const tops = [TITLE_HEIGHT];
+    heights.forEach((height, row) => tops.push(tops[row] + height + LANE_GAP));
     svg.replaceChildren();
-    size.width = -2 * GAP;
-    for (const network of data.networks) size.width += 2 * GAP + drawNetwork(network, tops, heights);
+    size.width = -2 * LANE_GAP;
+    for (const network of data.networks) size.width += 2 * LANE_GAP + drawNetwork(network, tops, heights);
     size.width += 6;
     size.height = tops.at(-1) + 2;
     if (data.note) {
-      svg.append(text(0, size.height + 14, data.note, 13));
+      svg.append(text(0, size.height + 14, [data.note, 13]));
       size.height += 30;
     }
     svg.classList.toggle("one-page", size.height < 2.5 * size.width);
@@ -197,14 +186,14 @@
 
   // Draw a network to the right of the others, and return its width.
   function drawNetwork(network, tops, heights) {
-    const heading = text(0, 17, network.name, 16, { bold: true });
+    const heading = text(0, 17, [network.name, 16, true]);
     for (const [words, marked] of network.totals) {
       const look = { class: marked ? "underlined" : "", "font-size": 13, "font-weight": "normal", dx: 12 };
       heading.append(element("tspan", look, words));
     }
-    const group = element("g", { transform: `translate(${size.width + 2 * GAP},0)` }, heading);
+    const group = element("g", { transform: `translate(${size.width + 2 * LANE_GAP},0)` }, heading);
     svg.append(group);
-    const widths = network.sections.map((section) => viewOf(section).size[0]);
+    const widths = network.sections.map((section) => viewOf(section).frame[2]);
     const width = Math.max(heading.getComputedTextLength(), ...widths);
     for (const section of network.sections) {
       const { row } = section, state = stateOf(section);
@@ -212,10 +201,6 @@
       drawn.setAttribute("transform", `translate(0,${tops[row]})`);
       drawn.lane.setAttribute("width", width);
       drawn.lane.setAttribute("height", heights[row]);
-      drawn.querySelector(".heading").setAttribute("aria-expanded", state > CLOSED);
-      for (const sign of drawn.querySelectorAll(".sign")) {
-        sign.classList.toggle("off", state + sign.by !== between(CLOSED, state + sign.by, mostOpen[row]));
-      }
       group.append(drawn);
     }
     group.append(...linesBetween(network.sections, tops, width));
@@ -226,29 +211,31 @@
   function linesBetween(inOrder, tops, width) {
     const starts = new Map(), parts = [];
     for (const section of inOrder) {
-      const { top, inlets, outlets } = viewOf(section), down = tops[section.row] - top;
-      for (const [number, arrow, ...way] of inlets) {
-        const start = starts.get(number), end = points(way, down, width);
+      const { frame: [, top], inlets, outlets } = viewOf(section), down = tops[section.row] - top;
+      for (const [number, arrow, way] of inlets) {
+        const start = starts.get(number), end = moved(way, down, width);
         const corner = [start.at(-1)[0], end[0][1]];
         parts.push(...line(number < 0 ? "" : "skip", arrow, [...start, corner, ...end]));
       }
-      for (const [number, forks, ...way] of outlets) {
-        starts.set(number, points(way, down, width));
+      for (const [number, forks, way] of outlets) {
+        starts.set(number, moved(way, down, width));
         if (forks) parts.push(fork(starts.get(number)[0]));
       }
     }
     return parts;
   }
 
+  const focused = () => document.activeElement?.about;
+
   // Draw sections in other states; what had the focus keeps it.
   function change(wanted) {
-    const about = document.activeElement?.about;
+    const about = focused();
     states.forEach((state, row) => (states[row] = between(CLOSED, wanted(state, row), mostOpen[row])));
     arrange();
     if (about) focusOn(about.section, about.first);
   }
 
-  const unfold = (row, by) => change((state, n) => (n === row ? state + by : state));
+  const unfold = ({ section }, by) => change((state, row) => state + (row === section.row ? by : 0));
 
   // Focus ------------------------------------------------------------------------------------------
 
@@ -286,8 +273,8 @@
     tell(stopOf(event).about);
   });
   svg.addEventListener("pointerover", (event) => stopOf(event) && tell(stopOf(event).about));
-  svg.addEventListener("pointerleave", () => tell(document.activeElement?.about));
-  svg.addEventListener("dblclick", (event) => stopOf(event) && unfold(stopOf(event).about.section.row, 1));
+  svg.addEventListener("pointerleave", () => tell(focused()));
+  svg.addEventListener("dblclick", (event) => stopOf(event) && unfold(stopOf(event).about, 1));
 
   // Details ----------------------------------------------------------------------------------------
 
@@ -369,23 +356,22 @@
   // A mouse drags the drawing; fingers scroll by themselves. A click is no drag of a few pixels.
   const SLACK = 4;
   let grip = null;
-  view.addEventListener("pointerdown", (event) => {
-    if (event.pointerType !== "mouse" || event.button) return;
-    grip = { at: [event.clientX, event.clientY], from: [view.scrollLeft, view.scrollTop] };
+  view.addEventListener("pointerdown", ({ pointerType, button, clientX: x, clientY: y }) => {
+    if (pointerType !== "mouse" || button) return;
+    grip = { at: [x, y], left: view.scrollLeft + x, top: view.scrollTop + y };
   });
-  view.addEventListener("pointermove", (event) => {
-    if (!grip || (!grip.moves && distance(grip.at, [event.clientX, event.clientY]) < SLACK)) return;
-    if (!grip.moves) view.setPointerCapture(event.pointerId);
-    grip.moves = true;
+  view.addEventListener("pointermove", ({ pointerId, clientX: x, clientY: y }) => {
+    if (!grip || (!view.hasPointerCapture(pointerId) && distance(grip.at, [x, y]) < SLACK)) return;
+    view.setPointerCapture(pointerId);
     view.classList.add("dragged");
-    view.scrollTo(grip.from[0] + grip.at[0] - event.clientX, grip.from[1] + grip.at[1] - event.clientY);
+    view.scrollTo(grip.left - x, grip.top - y);
   });
-  for (const end of ["pointerup", "pointercancel"]) {
-    view.addEventListener(end, () => {
-      grip = null;
-      view.classList.remove("dragged");
-    });
-  }
+  const release = () => {
+    grip = null;
+    view.classList.remove("dragged");
+  };
+  view.addEventListener("pointerup", release);
+  view.addEventListener("pointercancel", release);
 
   // Search -----------------------------------------------------------------------------------------
 
@@ -417,20 +403,18 @@
     focusOn(section, number, "center");
   }
 
+  function choose(by) {
+    const stops = [query, ...results.querySelectorAll("button")];
+    stops[stops.indexOf(document.activeElement) + by]?.focus();
+  }
+
+  function leave() {
+    results.hidden = true;
+    query.blur();
+  }
+
   query.addEventListener("input", search);
   query.addEventListener("focus", search);
-  $("search").addEventListener("keydown", (event) => {
-    const items = [...results.querySelectorAll("button")], at = items.indexOf(document.activeElement);
-    const actions = {
-      Escape: () => { results.hidden = true; query.blur(); },
-      ArrowDown: () => items[at + 1]?.focus(),
-      ArrowUp: () => (items[at - 1] ?? query).focus(),
-      ...(at < 0 && { Enter: () => items[0]?.click() }),
-    };
-    if (!actions[event.key]) return;
-    event.preventDefault();
-    actions[event.key]();
-  });
   document.addEventListener("pointerdown", (event) => {
     if (!event.target.closest("#search")) results.hidden = true;
   });
@@ -453,19 +437,21 @@
     "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(1 / 1.25), "0": fit,
     "/": () => query.focus(), d: () => setTheme(document.documentElement.dataset.theme !== "dark"),
   };
-  const unfoldFocused = (by) => () => {
-    const about = document.activeElement?.about;
-    if (about) unfold(about.section.row, by);
-  };
   const KEYS_OF_DRAWING = {
     ArrowDown: () => step(1), ArrowRight: () => step(1), ArrowUp: () => step(-1), ArrowLeft: () => step(-1),
     Home: () => step(-Infinity), End: () => step(Infinity),
-    Enter: unfoldFocused(1), " ": unfoldFocused(1), Backspace: unfoldFocused(-1),
+    Enter: () => unfold(focused(), 1), " ": () => unfold(focused(), 1), Backspace: () => unfold(focused(), -1),
+  };
+  const KEYS_OF_SEARCH = {
+    ArrowDown: () => choose(1), ArrowUp: () => choose(-1), Escape: leave,
+    Enter: () => (results.querySelector(":focus") ?? results.querySelector("button"))?.click(),
   };
 
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input")) return;
-    const action = (svg.contains(event.target) && KEYS_OF_DRAWING[event.key]) || KEYS[event.key];
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const ofDrawing = svg.contains(event.target) ? KEYS_OF_DRAWING : {};
+    const keys = event.target.closest("#search") ? KEYS_OF_SEARCH : { ...KEYS, ...ofDrawing };
+    const action = keys[event.key];
     if (!action) return;
     event.preventDefault();
     action();

@@ -167,7 +167,7 @@ def _lane(
     frame = Frame("lane", x, y, width + 2 * MARGIN, height + 2 * MARGIN)
     tops = accumulate((height + gap for height in heights), initial=y + MARGIN + above)
     placed = [
-        PlacedPanel(panel, replace(column, x=x + MARGIN + left + column.x), top, frame)
+        PlacedPanel(panel, column, x + MARGIN + left + column.x, top, frame)
         for row, top in zip(rows, tops, strict=False)
         for panel, column in zip(row, columns, strict=False)
     ]
@@ -202,9 +202,14 @@ def _rows(panels: list[PanelLayout], columns: int) -> Iterator[list[PanelLayout]
 
 
 def _column(x: float, panels: list[PanelLayout]) -> PanelColumn:
-    extents = zip_longest(*(panel.extents for panel in panels), fillvalue=Extent(0, 0))
-    title = max(text_width(panel.panel.title) for panel in panels)
-    return PanelColumn(x, tuple(map(widest, extents)), title + BETWEEN_COLUMNS)
+    """A column of some panels, with room for their titles."""
+    of_columns = zip_longest(*(panel.extents for panel in panels), fillvalue=Extent(0, 0))
+    main, *others = extents = list(map(widest, of_columns))
+    title = max(text_width(panel.panel.title) for panel in panels) + BETWEEN_COLUMNS
+    boxes = sum([main.left, *(left + right for left, right in others)])
+    axis = max(title, boxes + BETWEEN_COLUMNS * len(extents))
+    width = axis + max(main.right, TIMES) + BETWEEN_COLUMNS
+    return PanelColumn(x, width, axis, tuple(extents))
 
 
 # Frames and texts -------------------------------------------------------------------------------
@@ -235,7 +240,7 @@ def _add_name(page: Page, placed: PlacedPanel) -> None:
     """Add the name of a panel to the left of its first box."""
     if title := placed.panel.title:
         middle = placed.y + placed.layout.heights[0]
-        left = placed.column.x - text_width(title)
+        left = placed.x - text_width(title)
         page.texts.append(Text(left, middle - FONT_SIZE * 0.6, ((Span(title),),)))
 
 

@@ -237,6 +237,8 @@ def _extents(panel: Panel, columns: dict[int, int], tracks: dict[Edge, int]) -> 
         column = columns[number]
         extents[column] = widest([extents[column], extent(box)])
     for edge, track in tracks.items():
-        if edge.role and edge.source != ENTRY and track:
+        # Its words are beside the box that it leaves, or below the panel before.
+        beside_a_box = edge.source != ENTRY or edge.target == 0
+        if edge.role and beside_a_box and track:
             extents[track] = widest([extents[track], Extent(0, text_width(edge.role, ROLE_SIZE))])
     return extents

@@ -7,7 +7,7 @@ lines do not cross where one is within the other, as in a U-Net.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 
 from ..sketch.sketch import ENTRY, Edge, Panel, Port
 from ..style import SKIP
@@ -21,7 +21,6 @@ from .page import (
     ROLE_SIZE,
     ROW,
     ROW_GAP,
-    TIMES,
     TRACK_GAP,
     Extent,
     Frame,
@@ -40,44 +39,29 @@ BELOW_PANEL = 9  # from the end of a panel to the line that leads to one beside 
 
 @dataclass(frozen=True)
 class PanelColumn:
-    """A column of panels: its left edge, the extents of the columns of boxes, the titles' width."""
+    """A column of panels, with the extents of the columns of boxes that they share.
+
+    `axis` is the distance from its left edge to the middle of the main column, the rightmost.
+    """
 
     x: float
+    width: float
+    axis: float
     extents: tuple[Extent, ...]
-    title: float
-
-    @property
-    def to_main_axis(self) -> float:
-        """The distance from the left edge to the axis of the main column, with room for titles."""
-        others = [left + right for left, right in self.extents[1:]]
-        columns = sum([self.extents[0].left, *others])
-        return max(self.title, columns + BETWEEN_COLUMNS * len(self.extents))
-
-    @property
-    def width(self) -> float:
-        """The width with margins."""
-        return self.to_main_axis + max(self.extents[0].right, TIMES) + BETWEEN_COLUMNS
 
     @property
     def right(self) -> float:
         """The right edge."""
         return self.x + self.width
 
-    @property
-    def axes(self) -> list[float]:
-        """The middle of each column of boxes; the main one is the rightmost."""
-        axes = [self.x + self.to_main_axis]
-        for (left, _), (_, right) in zip(self.extents, self.extents[1:], strict=False):
-            axes.append(axes[-1] - left - BETWEEN_COLUMNS - right)
-        return axes
-
 
 @dataclass(frozen=True)
 class PlacedPanel:
-    """A panel on a page, in a lane; `first` is the number of its first box."""
+    """A panel at a place on a page, in a lane; `first` is the number of its first box."""
 
     layout: PanelLayout
     column: PanelColumn
+    x: float
     y: float
     lane: Frame
     first: int = 0
@@ -90,13 +74,21 @@ class PlacedPanel:
     @property
     def frame(self) -> Frame:
         """The rectangle around it."""
-        return Frame("panel", self.column.x, self.y, self.column.width, self.layout.height)
+        return Frame("panel", self.x, self.y, self.column.width, self.layout.height)
+
+    @property
+    def axes(self) -> list[float]:
+        """The middle of each column of boxes."""
+        axes = [self.x + self.column.axis]
+        for (left, _), (_, right) in pairwise(self.column.extents):
+            axes.append(axes[-1] - left - BETWEEN_COLUMNS - right)
+        return axes
 
     @property
     def way_in(self) -> list[Point]:
         """The end of the line from the panel before: into its box, or to the fork at the entry."""
         if self.panel.forks:
-            return [(self.column.axes[0], self.height(ENTRY))]
+            return [(self.axes[0], self.height(ENTRY))]
         [edge] = (edge for edge in self.panel.edges if edge.source == ENTRY)
         start, *way = dict.fromkeys(self.route(edge))
         aside = self.layout.in_a_frame and way and way[0][1] == start[1]
@@ -106,7 +98,7 @@ class PlacedPanel:
     @property
     def exit(self) -> Point:
         """The point at which the line to the next panel begins."""
-        return self.column.axes[0], self.height(len(self.panel.boxes) - 1) + ROW / 2
+        return self.axes[0], self.height(len(self.panel.boxes) - 1) + ROW / 2
 
     def height(self, box: int) -> float:
         """The middle of a box from top to bottom, or the entry."""
@@ -114,7 +106,7 @@ class PlacedPanel:
 
     def axis(self, box: int) -> float:
         """The middle of a box from left to right, but that of the sign for a sum."""
-        return self.column.axes[self.layout.columns[box]]
+        return self.axes[self.layout.columns[box]]
 
     def boxes(self) -> list[PlacedBox]:
         """Its boxes in their places."""
@@ -125,7 +117,7 @@ class PlacedPanel:
 
     def route(self, edge: Edge) -> tuple[Point, ...]:
         """The corners of an edge's line."""
-        points = self.layout.route(edge, self.column.axes)
+        points = self.layout.route(edge, self.axes)
         return tuple((x, self.y + height) for x, height in points)
 
     def name(self, box: int, kind: str = "b") -> str:
@@ -179,7 +171,7 @@ def add_edges(page: Page, placed: PlacedPanel) -> None:
             page.forks[placed.name(edge.source, "y")] = route[0]
         if edge.role:
             # To the right of the corner at which the line turns down.
-            axis = placed.column.axes[track]
+            axis = placed.axes[track]
             corner = next(height for x, height in route if x == axis)
             span = Span(edge.role, ROLE_SIZE, role=edge.role)
             page.texts.append(Text(axis + 4, corner - 12, ((span,),)))
@@ -307,10 +299,11 @@ class SkipEnd:
     @property
     def _beside(self) -> float:
         """A way down between the boxes and the next panel, for this end alone."""
-        column, panel = self.placed.column, self.placed.panel
+        panel = self.placed.panel
         skips = sorted(port.skip for port in (*panel.inlets, *panel.outlets))
         further = len(skips) - 1 - skips.index(self.port.skip)
-        return column.axes[0] + column.extents[0].right + 6 + BETWEEN_SKIPS * further
+        boxes_right = self.placed.axes[0] + self.placed.column.extents[0].right
+        return boxes_right + 6 + BETWEEN_SKIPS * further
 
 
 def skip_ends(panels: Sequence[PlacedPanel]) -> Iterator[SkipEnd]:
