@@ -15,7 +15,8 @@ import pydot
 from resnet_builder.costs.models import read_model
 from resnet_builder.pictures import layers, stages
 from resnet_builder.pictures.page import dot, page_layout
-from resnet_builder.pictures.page.page import ROW, Page, cell_width
+from resnet_builder.pictures.page.page import Page
+from resnet_builder.pictures.page.sizes import ROW, cell_width
 from resnet_builder.pictures.sketch import folding, of_model
 from resnet_builder.pictures.sketch.sketch import ENTRY, Sketch
 

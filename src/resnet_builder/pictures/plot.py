@@ -14,8 +14,7 @@ from ..common.checks import boolean, choice
 from ..config import ResnetConfig
 from ..plan.network import make_plan
 from ..presets.resolve import Named, resolve
-from .browser.document import document
-from .browser.states import CLOSED, FOLDED, WHOLE
+from .browser.document import CLOSED, FOLDED, WHOLE, document
 from .diagram import Diagram, check_path
 from .page.dot import draw_page
 from .page.page_layout import lay_out_page, lay_out_side_by_side

@@ -14,8 +14,7 @@ import keras
 import pytest
 
 from resnet_builder import ResnetBuilder, compare, list_presets, plot
-from resnet_builder.pictures.browser.document import document
-from resnet_builder.pictures.browser.states import CLOSED, FOLDED, WHOLE
+from resnet_builder.pictures.browser.document import CLOSED, FOLDED, WHOLE, document
 from resnet_builder.pictures.plot import Detail
 from resnet_builder.pictures.sketch.folding import folded
 from resnet_builder.pictures.sketch.sketch import ENTRY, Sketch

@@ -10,8 +10,9 @@ import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder
 from resnet_builder.common.words import Description
+from resnet_builder.pictures.page.page import Page
 from resnet_builder.pictures.page.page_layout import lay_out_side_by_side
-from resnet_builder.pictures.page.page import GAP, Page
+from resnet_builder.pictures.page.sizes import GAP
 from resnet_builder.pictures.sketch.differences import mark_differences
 from resnet_builder.pictures.sketch.folding import folded
 from resnet_builder.pictures.sketch.of_plan import sketch_plan

@@ -15,15 +15,14 @@ from os.path import commonprefix  # compares letters, of any strings
 from typing import Any
 
 from ...common.words import by
-from ..page import page as sizes
-from ..page.page import TRACK_GAP, Frame, Page, cell_width, corners
+from ..page import sizes
+from ..page.page import Frame, Page, corners
 from ..page.page_layout import add_panel, heading, lay_out_lanes
-from ..page.routing import PanelColumn, PlacedPanel, route_between, skip_ends, skip_tracks
+from ..page.routing import PanelColumn, PlacedPanel, placed_ports, route_between, skip_tracks
+from ..page.sizes import TRACK_GAP, cell_width
 from ..sketch.sketch import DrawnLayer, Panel, Sketch
-from .states import closed
 
-# Those that the script needs.
-SIZES = ("ROW", "MARGIN", "CORNER", "ARROW", "FONT_SIZE", "TITLE_HEIGHT", "HEADING_WIDTH", "LANE_GAP")
+SIZES = {name: size for name, size in vars(sizes).items() if isinstance(size, int | float)}
 TITLE = "{}"  # stands for the title in the drawing of a panel
 TO_THE_NEXT = -1  # the number of the line to the next section, among those of skips
 
@@ -62,20 +61,20 @@ class PageData:
         self.drawings, self.facts, self.layers = Shared(), Shared(), Shared()
         self._drawn: dict[tuple[Panel, PanelColumn, bool], int] = {}
 
-    def of(self, networks: Iterable[tuple[Sketch, Sketch]], **more: Any) -> dict[str, Any]:
-        """The data of networks, each as a folded and as an unfolded sketch."""
+    def of(self, networks: Iterable[tuple[Sketch, ...]], **more: Any) -> dict[str, Any]:
+        """The data of networks, each as a closed, as a folded and as a whole sketch."""
         return {
             "networks": [self._network(*sketches) for sketches in networks],
             "drawings": self.drawings.all(),
             "facts": self.facts.all(),
             "layers": self.layers.all(),
-            "sizes": {name: getattr(sizes, name) for name in SIZES},
+            "sizes": SIZES,
             **more,
         }
 
-    def _network(self, folded: Sketch, unfolded: Sketch) -> dict[str, Any]:
+    def _network(self, closed: Sketch, folded: Sketch, unfolded: Sketch) -> dict[str, Any]:
         tracks = skip_tracks(panel for section in folded.sections for panel in section.panels)
-        states = [self._views(closed(folded), tracks, in_one_column=True)]
+        states = [self._views(closed, tracks, in_one_column=True)]
         states += [self._views(sketch, tracks) for sketch in (folded, unfolded)]
         return {
             "name": folded.name,
@@ -117,7 +116,7 @@ class PageData:
                 else:
                     view["inlets"].append(tenths([TO_THE_NEXT, arrow, into]))
                     views[before.lane]["outlets"].append(tenths([TO_THE_NEXT, False, [start]]))
-        for end in skip_ends(panels):
+        for end in placed_ports(panels):
             side = -TRACK_GAP * (1 + tracks[end.port.skip])
             parts = views[end.placed.lane]["outlets" if end.is_source else "inlets"]
             has_mark = end.on or not end.is_source  # a fork or an arrow

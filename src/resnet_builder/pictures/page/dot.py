@@ -3,35 +3,20 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from math import dist
+from typing import Any
 
 import pydot
 
 from ..sketch.sketch import Box
 from ..style import COLOURS, FONT, ROLES, escape
-from .page import (
-    ARROW,
-    CORNER,
-    FONT_SIZE,
-    ROW,
-    Frame,
-    Line,
-    Page,
-    Point,
-    Span,
-    Text,
-    cell_width,
-    corners,
-    extent,
-    text_width,
-)
+from . import sizes
+from .page import Frame, Line, Page, Point, Span, Text, corners
+from .sizes import cell_width, extent, text_width
 
 MARKED = ' BORDER="3" COLOR="#000000"'
 TEXT_COLOURS = {role: look["color"] for role, look in ROLES.items()} | {"": "#000000"}
-FRAMES = {
-    "lane": {"fillcolor": "#F4F4F4", "color": "#CCCCCC"},
-    "panel": {"fillcolor": "#FFFFFF", "color": "#999999"},
-    "card": {"fillcolor": "#FFFFFF", "color": "#999999"},
-}
+WHITE = {"fillcolor": "#FFFFFF", "color": "#999999"}
+FRAMES = {"lane": {"fillcolor": "#F4F4F4", "color": "#CCCCCC"}, "panel": WHITE, "card": WHITE}
 
 
 def draw_page(page: Page) -> pydot.Dot:
@@ -40,14 +25,16 @@ def draw_page(page: Page) -> pydot.Dot:
     graph = pydot.Dot(
         "network", layout="nop2", outputorder="nodesfirst", pad="0.15", bgcolor="white"
     )
-    graph.set_node_defaults(shape="plain", fontname=FONT, fontsize=str(FONT_SIZE), color="#555555")
+    graph.set_node_defaults(
+        shape="plain", fontname=FONT, fontsize=str(sizes.FONT_SIZE), color="#555555"
+    )
     graph.set_edge_defaults(arrowsize="0.6")
 
     def at(point: Point) -> str:
         x, y = point
         return f"{x:.1f},{page.height - y:.1f}"
 
-    def add_node(name: str, middle: Point, **look: str) -> None:
+    def add_node(name: str, middle: Point, **look: Any) -> None:
         graph.add_node(pydot.Node(name, pos=at(middle), **look))
 
     for number, frame in enumerate(page.frames):
@@ -70,7 +57,7 @@ def draw_page(page: Page) -> pydot.Dot:
     return graph
 
 
-def _frame_look(frame: Frame) -> dict[str, str]:
+def _frame_look(frame: Frame) -> dict[str, Any]:
     return {
         "shape": "box",
         "style": "rounded,filled",
@@ -107,7 +94,7 @@ def _span(span: Span) -> str:
 
 def _box_label(box: Box) -> str:
     cells = (
-        f'<TD BGCOLOR="{COLOURS[cell.kind]}" WIDTH="{cell_width(cell)}" HEIGHT="{ROW}"'
+        f'<TD BGCOLOR="{COLOURS[cell.kind]}" WIDTH="{cell_width(cell)}" HEIGHT="{sizes.ROW}"'
         f"{MARKED if cell.marked else ''}>{escape(cell.words)}</TD>"
         for cell in box
     )
@@ -126,7 +113,7 @@ def _curve(line: Line) -> tuple[list[Point], Iterator[Point]]:
     if not line.arrow:
         return [], _rounded(route)
     # The line stops where the arrow begins.
-    base = [_towards(end, before, ARROW)] if dist(before, end) > ARROW else []
+    base = [_towards(end, before, sizes.ARROW)] if dist(before, end) > sizes.ARROW else []
     return [end], _rounded([*route[:-1], *base])
 
 
@@ -135,7 +122,7 @@ def _rounded(points: Sequence[Point]) -> Iterator[Point]:
     yield points[0]
     start = points[0]
     for corner, after in pairwise(points[1:]):
-        radius = min(CORNER, dist(start, corner), dist(corner, after) / 2)
+        radius = min(sizes.CORNER, dist(start, corner), dist(corner, after) / 2)
         first, last = _towards(corner, start, radius), _towards(corner, after, radius)
         yield from (start, first, first, corner, corner, last)
         start = last

@@ -9,35 +9,14 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, chain, repeat, zip_longest
 
 from ..sketch.sketch import Panel, Section, Sketch
-from .page import (
-    BETWEEN_COLUMNS,
-    BETWEEN_LINES,
-    BETWEEN_SKIPS,
-    CARD,
-    FONT_SIZE,
-    GAP,
-    HEADING_HEIGHT,
-    HEADING_WIDTH,
-    LANE_GAP,
-    MARGIN,
-    PANEL_GAP,
-    ROW_GAP,
-    TIMES,
-    TITLE_HEIGHT,
-    Extent,
-    Frame,
-    Page,
-    Point,
-    Span,
-    Text,
-    text_width,
-    widest,
-)
+from . import sizes
+from .page import Frame, Page, PlacedBox, Point, Span, Text
 from .panel_layout import PanelLayout, lay_out
 from .routing import PanelColumn, PlacedPanel, add_edges, add_skips, connect
+from .sizes import Extent, extent, text_width, widest
 
 WIDEST = 1150  # a lane with more panels continues in another row
-ROOM = WIDEST - HEADING_WIDTH  # for panels
+ROOM = WIDEST - sizes.HEADING_WIDTH  # for panels
 SKIPS_IN_A_MARGIN = 4  # lines that come into a lane have room there
 
 
@@ -67,11 +46,11 @@ def lay_out_side_by_side(sketches: Sequence[Sketch], *, in_one_column: bool, not
     ]
     page = Page()
     for sketch in sketches:
-        x = page.width + 2 * LANE_GAP if page.width else 0
+        x = page.width + 2 * sizes.LANE_GAP if page.width else 0
         placed = lay_out_lanes(sketch, in_one_column=in_one_column, x=x, row_heights=heights)
         _add_network(page, sketch, placed, x=x)
-    page.texts.append(Text(0, page.height + GAP, ((Span(note, 13),),)))
-    page.height += 3 * GAP
+    page.texts.append(Text(0, page.height + sizes.GAP, ((Span(note, 13),),)))
+    page.height += 3 * sizes.GAP
     return page
 
 
@@ -81,7 +60,7 @@ def _add_network(
     """Add a network with its left edge at `x`."""
     panels: list[PlacedPanel] = []
     for section, lane in zip(sketch.sections, lanes, strict=True):
-        corner = lane.frame.x + MARGIN, lane.frame.y + MARGIN
+        corner = lane.frame.x + sizes.MARGIN, lane.frame.y + sizes.MARGIN
         page.frames.append(lane.frame)
         page.texts.append(Text(*corner, heading(section)))
         for placed in lane.panels:
@@ -115,17 +94,17 @@ def lay_out_lanes(
     titles = (panel.title for section in sketch.sections for panel in section.panels)
     names = max(map(text_width, titles)) if in_one_column else 0
     columns = panel_columns(panels, 1 if in_one_column else max(map(len, panels)))
-    y: float = TITLE_HEIGHT
+    y: float = sizes.TITLE_HEIGHT
     for of_lane, least in zip(panels, chain(row_heights, repeat(())), strict=False):
         skips = max(0, _skips(of_lane) - SKIPS_IN_A_MARGIN)
         if direction == "TB":
-            left, above = HEADING_WIDTH + names, BETWEEN_SKIPS * skips
+            left, above = sizes.HEADING_WIDTH + names, sizes.BETWEEN_SKIPS * skips
             lane = _lane(of_lane, columns, (x, y), left=left, above=above, least=least)
-            y = lane.frame.bottom + LANE_GAP
+            y = lane.frame.bottom + sizes.LANE_GAP
         else:
-            left, above = names + BETWEEN_LINES * skips, HEADING_HEIGHT + GAP
+            left, above = names + sizes.BETWEEN_LINES * skips, sizes.HEADING_HEIGHT + sizes.GAP
             lane = _lane(of_lane, panel_columns([of_lane], 1), (x, y), left=left, above=above)
-            x = lane.frame.right + LANE_GAP
+            x = lane.frame.right + sizes.LANE_GAP
         yield lane
 
 
@@ -158,16 +137,16 @@ def _lane(
     """A lane with room for its heading to the `left` of its panels or `above` them."""
     x, y = corner
     rows = list(_rows(panels, len(columns)))
-    room = BETWEEN_SKIPS * max(0, _skips(panels) - SKIPS_IN_A_MARGIN)
-    gap = ROW_GAP + room if panels[0].in_a_frame else 0
+    room = sizes.BETWEEN_SKIPS * max(0, _skips(panels) - SKIPS_IN_A_MARGIN)
+    gap = sizes.ROW_GAP + room if panels[0].in_a_frame else 0
     own = [max(panel.height for panel in row) for row in rows]
     heights = [max(both) for both in zip_longest(own, least, fillvalue=0)]
-    width = max(left + columns[-1].right, HEADING_WIDTH)
-    height = max(above + sum(heights) + gap * (len(heights) - 1), HEADING_HEIGHT)
-    frame = Frame("lane", x, y, width + 2 * MARGIN, height + 2 * MARGIN)
-    tops = accumulate((height + gap for height in heights), initial=y + MARGIN + above)
+    width = max(left + columns[-1].right, sizes.HEADING_WIDTH)
+    height = max(above + sum(heights) + gap * (len(heights) - 1), sizes.HEADING_HEIGHT)
+    frame = Frame("lane", x, y, width + 2 * sizes.MARGIN, height + 2 * sizes.MARGIN)
+    tops = accumulate((height + gap for height in heights), initial=y + sizes.MARGIN + above)
     placed = [
-        PlacedPanel(panel, column, x + MARGIN + left + column.x, top, frame)
+        PlacedPanel(panel, column, x + sizes.MARGIN + left + column.x, top, frame)
         for row, top in zip(rows, tops, strict=False)
         for panel, column in zip(row, columns, strict=False)
     ]
@@ -179,10 +158,10 @@ def _lane(
 
 def panel_columns(lanes: Sequence[list[PanelLayout]], most: int) -> list[PanelColumn]:
     """The columns that all lanes share: at most so many, and as many as fit."""
-    narrowest = min(_column(0, [panel]).width for lane in lanes for panel in lane) + PANEL_GAP
+    narrowest = min(_column(0, [panel]).width for lane in lanes for panel in lane) + sizes.PANEL_GAP
     for number in range(min(most, int(ROOM / narrowest)), 1, -1):
         columns = _columns(lanes, number)
-        if columns[-1].right + PANEL_GAP <= ROOM:
+        if columns[-1].right + sizes.PANEL_GAP <= ROOM:
             return columns
     return _columns(lanes, 1)
 
@@ -193,7 +172,7 @@ def _columns(lanes: Sequence[list[PanelLayout]], number: int) -> list[PanelColum
     x: float = 0
     for panels in zip_longest(*rows):
         columns.append(_column(x, [panel for panel in panels if panel]))
-        x = columns[-1].right + PANEL_GAP
+        x = columns[-1].right + sizes.PANEL_GAP
     return columns
 
 
@@ -205,10 +184,10 @@ def _column(x: float, panels: list[PanelLayout]) -> PanelColumn:
     """A column of some panels, with room for their titles."""
     of_columns = zip_longest(*(panel.extents for panel in panels), fillvalue=Extent(0, 0))
     main, *others = extents = list(map(widest, of_columns))
-    title = max(text_width(panel.panel.title) for panel in panels) + BETWEEN_COLUMNS
+    title = max(text_width(panel.panel.title) for panel in panels) + sizes.BETWEEN_COLUMNS
     boxes = sum([main.left, *(left + right for left, right in others)])
-    axis = max(title, boxes + BETWEEN_COLUMNS * len(extents))
-    width = axis + max(main.right, TIMES) + BETWEEN_COLUMNS
+    axis = max(title, boxes + sizes.BETWEEN_COLUMNS * len(extents))
+    width = axis + max(main.right, sizes.TIMES) + sizes.BETWEEN_COLUMNS
     return PanelColumn(x, width, axis, tuple(extents))
 
 
@@ -218,14 +197,16 @@ def _column(x: float, panels: list[PanelLayout]) -> PanelColumn:
 def add_panel(page: Page, placed: PlacedPanel) -> None:
     """Add a panel, without the line that leads to it."""
     (_add_frame if placed.layout.in_a_frame else _add_name)(page, placed)
-    page.boxes += placed.boxes()
+    for number, box in enumerate(placed.panel.boxes):
+        axis, middle = placed.middle(number)
+        page.boxes.append(PlacedBox(axis - extent(box).left, middle, box))
     add_edges(page, placed)
 
 
 def _add_frame(page: Page, placed: PlacedPanel) -> None:
     """Add a panel's frame, title and number, and cards below a repeated panel."""
     panel, frame = placed.panel, placed.frame
-    for offset in [2 * CARD, CARD] if panel.repeats > 1 else []:
+    for offset in [2 * sizes.CARD, sizes.CARD] if panel.repeats > 1 else []:
         page.frames.append(replace(frame, kind="card", x=frame.x + offset, y=frame.y + offset))
     if panel.title or panel.repeats > 1 or panel.forks:
         page.frames.append(frame)
@@ -233,15 +214,15 @@ def _add_frame(page: Page, placed: PlacedPanel) -> None:
         page.texts.append(Text(frame.x + 6, frame.y + 3, ((Span(panel.title),),)))
     if panel.repeats > 1:
         times = Span(f"× {panel.repeats}", 14, bold=True, marked=panel.marked)
-        page.texts.append(Text(frame.right - TIMES, frame.y + 3, ((times,),)))
+        page.texts.append(Text(frame.right - sizes.TIMES, frame.y + 3, ((times,),)))
 
 
 def _add_name(page: Page, placed: PlacedPanel) -> None:
     """Add the name of a panel to the left of its first box."""
     if title := placed.panel.title:
-        middle = placed.y + placed.layout.heights[0]
+        _, middle = placed.middle(0)
         left = placed.x - text_width(title)
-        page.texts.append(Text(left, middle - FONT_SIZE * 0.6, ((Span(title),),)))
+        page.texts.append(Text(left, middle - sizes.FONT_SIZE * 0.6, ((Span(title),),)))
 
 
 def heading(section: Section) -> tuple[tuple[Span, ...], ...]:

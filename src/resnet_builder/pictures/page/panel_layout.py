@@ -10,19 +10,9 @@ from itertools import count
 from math import inf
 
 from ..sketch.sketch import ENTRY, Edge, Panel
-from .page import (
-    ARROW,
-    BETWEEN_LINES,
-    GAP,
-    ROLE_SIZE,
-    ROW,
-    TITLE,
-    Extent,
-    Point,
-    extent,
-    text_width,
-    widest,
-)
+from . import sizes
+from .page import Point
+from .sizes import Extent, extent, text_width, widest
 
 BELOW, ABOVE = "below", "above"  # on which side of a box a line turns
 
@@ -55,9 +45,9 @@ class PanelLayout:
         if source != ENTRY:
             # A branch begins below its box, on the line to the next box.
             aside = self.columns[source] != track
-            start = self.turns[BELOW, source] if aside else start + ROW / 2
+            start = self.turns[BELOW, source] if aside else start + sizes.ROW / 2
         way = [(axes[self.columns[source]], start), (axes[track], start)]
-        axis, top = axes[self.columns[target]], middle - ROW / 2
+        axis, top = axes[self.columns[target]], middle - sizes.ROW / 2
         if self.columns[target] == track:
             return [*way, (axis, top)]
         left, _ = extent(self.panel.boxes[target])
@@ -78,25 +68,25 @@ def lay_out(panel: Panel, *, in_a_frame: bool = True) -> PanelLayout:
     turning = _turning(panel, rows, columns, tracks) if tangled else [[]] * (max(rows.values()) + 2)
     from_entry = [edge for edge in panel.edges if edge.source == ENTRY]
     turns_aside = from_entry != main.edges[: len(from_entry)]
-    entry = 0 if turns_aside else GAP
+    entry = 0 if turns_aside else sizes.GAP
     if in_a_frame:
-        entry = (TITLE if panel.title or panel.repeats > 1 else 0) + GAP
+        entry = (sizes.TITLE if panel.title or panel.repeats > 1 else 0) + sizes.GAP
     bottoms: list[float] = [entry]  # of the rows
     for lines in turning[:-1]:
-        gap = GAP if len(bottoms) > 1 or turns_aside else 0
-        bottoms.append(bottoms[-1] + max(gap, _room(lines)) + ROW)
-    heights = {box: bottoms[row + 1] - ROW / 2 for box, row in rows.items()} | {ENTRY: entry}
+        gap = sizes.GAP if len(bottoms) > 1 or turns_aside else 0
+        bottoms.append(bottoms[-1] + max(gap, _room(lines)) + sizes.ROW)
+    heights = {box: bottoms[row + 1] - sizes.ROW / 2 for box, row in rows.items()} | {ENTRY: entry}
     if not tangled:
         for branch in others:
             heights |= branch.spread(heights)
-    turns = {(BELOW, box): height + (ROW + GAP) / 2 for box, height in heights.items()}
-    turns |= {(ABOVE, box): height - (ROW + GAP) / 2 for box, height in heights.items()}
+    turns = {(BELOW, box): height + (sizes.ROW + sizes.GAP) / 2 for box, height in heights.items()}
+    turns |= {(ABOVE, box): height - (sizes.ROW + sizes.GAP) / 2 for box, height in heights.items()}
     for bottom, lines in zip(bottoms, turning, strict=True):
-        first = bottom + (max(GAP, _room(lines)) - BETWEEN_LINES * (len(lines) - 1)) / 2
-        turns |= {line: first + BETWEEN_LINES * n for n, line in enumerate(lines)}
+        first = bottom + (max(sizes.GAP, _room(lines)) - sizes.BETWEEN_LINES * (len(lines) - 1)) / 2
+        turns |= {line: first + sizes.BETWEEN_LINES * n for n, line in enumerate(lines)}
     return PanelLayout(
         panel=panel,
-        height=bottoms[-1] + max(GAP if in_a_frame else GAP / 2, _room(turning[-1])),
+        height=bottoms[-1] + max(sizes.GAP if in_a_frame else sizes.GAP / 2, _room(turning[-1])),
         columns=columns,
         heights=heights,
         tracks=tracks,
@@ -228,7 +218,7 @@ def _turning(
 
 def _room(lines: list[tuple[str, int]]) -> float:
     """The height of the room in which lines turn, with an arrow."""
-    return BETWEEN_LINES * len(lines) + ARROW if lines else 0
+    return sizes.BETWEEN_LINES * len(lines) + sizes.ARROW if lines else 0
 
 
 def _extents(panel: Panel, columns: dict[int, int], tracks: dict[Edge, int]) -> list[Extent]:
@@ -240,5 +230,7 @@ def _extents(panel: Panel, columns: dict[int, int], tracks: dict[Edge, int]) -> 
         # Its words are beside the box that it leaves, or below the panel before.
         beside_a_box = edge.source != ENTRY or edge.target == 0
         if edge.role and beside_a_box and track:
-            extents[track] = widest([extents[track], Extent(0, text_width(edge.role, ROLE_SIZE))])
+            extents[track] = widest(
+                [extents[track], Extent(0, text_width(edge.role, sizes.ROLE_SIZE))]
+            )
     return extents

@@ -11,28 +11,10 @@ from itertools import pairwise, zip_longest
 
 from ..sketch.sketch import ENTRY, Edge, Panel, Port
 from ..style import SKIP
-from .page import (
-    BETWEEN_COLUMNS,
-    BETWEEN_LINES,
-    BETWEEN_SKIPS,
-    CARD,
-    LANE_GAP,
-    PANEL_GAP,
-    ROLE_SIZE,
-    ROW,
-    ROW_GAP,
-    TRACK_GAP,
-    Extent,
-    Frame,
-    Line,
-    Page,
-    PlacedBox,
-    Point,
-    Span,
-    Text,
-    extent,
-)
+from . import sizes
+from .page import Frame, Line, Page, Point, Span, Text
 from .panel_layout import ABOVE, BELOW, PanelLayout
+from .sizes import Extent, extent
 
 BELOW_PANEL = 9  # from the end of a panel to the line that leads to one beside it
 
@@ -81,14 +63,14 @@ class PlacedPanel:
         """The middle of each column of boxes."""
         axes = [self.x + self.column.axis]
         for (left, _), (_, right) in pairwise(self.column.extents):
-            axes.append(axes[-1] - left - BETWEEN_COLUMNS - right)
+            axes.append(axes[-1] - left - sizes.BETWEEN_COLUMNS - right)
         return axes
 
     @property
     def way_in(self) -> list[Point]:
         """The end of the line from the panel before: into its box, or to the fork at the entry."""
         if self.panel.forks:
-            return [(self.axes[0], self.height(ENTRY))]
+            return [self.middle(ENTRY)]
         [edge] = (edge for edge in self.panel.edges if edge.source == ENTRY)
         start, *way = dict.fromkeys(self.route(edge))
         aside = self.layout.in_a_frame and way and way[0][1] == start[1]
@@ -98,22 +80,12 @@ class PlacedPanel:
     @property
     def exit(self) -> Point:
         """The point at which the line to the next panel begins."""
-        return self.axes[0], self.height(len(self.panel.boxes) - 1) + ROW / 2
+        axis, middle = self.middle(len(self.panel.boxes) - 1)
+        return axis, middle + sizes.ROW / 2
 
-    def height(self, box: int) -> float:
-        """The middle of a box from top to bottom, or the entry."""
-        return self.y + self.layout.heights[box]
-
-    def axis(self, box: int) -> float:
-        """The middle of a box from left to right, but that of the sign for a sum."""
-        return self.axes[self.layout.columns[box]]
-
-    def boxes(self) -> list[PlacedBox]:
-        """Its boxes in their places."""
-        return [
-            PlacedBox(self.axis(number) - extent(box).left, self.height(number), box)
-            for number, box in enumerate(self.panel.boxes)
-        ]
+    def middle(self, box: int) -> Point:
+        """The middle of a box, or the sign of a sum; for the entry, the point where it is."""
+        return self.axes[self.layout.columns[box]], self.y + self.layout.heights[box]
 
     def route(self, edge: Edge) -> tuple[Point, ...]:
         """The corners of an edge's line."""
@@ -141,14 +113,14 @@ def route_between(before: PlacedPanel, placed: PlacedPanel) -> tuple[Point, ...]
     """The corners of the line from one panel to the next, around the frames."""
     start, way_in = before.exit, placed.way_in
     end = way_in[0]
-    old, new, gap_beside, gap_below = before.lane, placed.lane, LANE_GAP, LANE_GAP
+    old, new, gap_beside, gap_below = before.lane, placed.lane, sizes.LANE_GAP, sizes.LANE_GAP
     if old == new:
-        old, new, gap_beside, gap_below = before.frame, placed.frame, PANEL_GAP, ROW_GAP
+        old, new, gap_beside, gap_below = before.frame, placed.frame, sizes.PANEL_GAP, sizes.ROW_GAP
     if new.y >= old.bottom:
         middle = max(new.y - gap_below / 2, start[1])  # panels in one column have no gap
         return start, (start[0], middle), (end[0], middle), *way_in
     low, high = before.frame.bottom + BELOW_PANEL, placed.y - 6
-    side = new.x - gap_beside / 2 + CARD
+    side = new.x - gap_beside / 2 + sizes.CARD
     return start, (start[0], low), (side, low), (side, high), (end[0], high), *way_in
 
 
@@ -173,7 +145,7 @@ def add_edges(page: Page, placed: PlacedPanel) -> None:
             # To the right of the corner at which the line turns down.
             axis = placed.axes[track]
             corner = next(height for x, height in route if x == axis)
-            span = Span(edge.role, ROLE_SIZE, role=edge.role)
+            span = Span(edge.role, sizes.ROLE_SIZE, role=edge.role)
             page.texts.append(Text(axis + 4, corner - 12, ((span,),)))
 
 
@@ -196,11 +168,12 @@ def skip_tracks(panels: Iterable[Panel]) -> dict[int, int]:
 
 
 @dataclass(frozen=True)
-class SkipEnd:
-    """An end of a skip in a placed panel, which may be the last of its row, and of its lane.
+class PlacedPort:
+    """An end of a skip in a placed panel, which may be the last of its row.
 
-    A skip leaves a box, or a line that leads `on` from it. Ends of one kind share the room beside a
-    lane by their `order`; all share the room above it, this one after `before` others.
+    A skip leaves a box, which may be the last of its lane, or a line that leads `on` from the box.
+    Ends of one kind share the room beside a lane by their `order`; all share the room above it,
+    this one after `before` others.
     """
 
     placed: PlacedPanel
@@ -223,55 +196,43 @@ class SkipEnd:
         return self._from_the_right(side) if direction == "TB" else self._from_below(side)
 
     @property
-    def _axis(self) -> float:
-        return self.placed.axis(self.port.box)
-
-    @property
-    def _middle(self) -> float:
-        return self.placed.height(self.port.box)
-
-    @property
-    def _leaves_lane(self) -> bool:
-        """Whether the skip begins at the last box of its lane."""
-        return self.last_in_lane and self.port.box == len(self.placed.panel.boxes) - 1
-
-    @property
     def _out(self) -> list[Point]:
         """The way out of the box, to the height below it or its panel at which lines turn."""
-        start = [] if self.on else [(self._axis, self._middle + ROW / 2)]
-        layout, box = self.placed.layout, self.port.box
-        below = self.placed.y + layout.turns[BELOW, box]
-        if box == len(self.placed.panel.boxes) - 1:
-            below = self.placed.frame.bottom + (BELOW_PANEL if layout.in_a_frame else 0)
-        return [*start, (self._axis, below)]
-
-    @property
-    def _from_above(self) -> list[Point]:
-        """The way in to the middle of the upper side, beside the line from the box above."""
-        above = self.placed.y + self.placed.layout.turns[ABOVE, self.port.box]
-        return [(self._axis, above), (self._axis, self._middle - ROW / 2)]
+        placed, box = self.placed, self.port.box
+        axis, middle = placed.middle(box)
+        below = placed.y + placed.layout.turns[BELOW, box]
+        if box == len(placed.panel.boxes) - 1:
+            below = placed.frame.bottom + (BELOW_PANEL if placed.layout.in_a_frame else 0)
+        return [*([] if self.on else [(axis, middle + sizes.ROW / 2)]), (axis, below)]
 
     def _to_the_right(self, side: float) -> list[Point]:
         *start, (axis, below) = self._out
-        if self._leaves_lane:
-            below = self.placed.lane.bottom + LANE_GAP / 2
+        if self.last_in_lane:
+            below = self.placed.lane.bottom + sizes.LANE_GAP / 2
         if self.last_in_row:
             return [*start, (axis, below), (side, below)]
         beside, gap = self._beside, self._gap
         return [*start, (axis, below), (beside, below), (beside, gap), (side, gap)]
 
     def _downwards(self, side: float) -> list[Point]:
-        if self._leaves_lane:
-            return [*self._out, (self._axis, side)]
-        right = self.placed.lane.right + LANE_GAP / 4 - BETWEEN_LINES * self.order
-        return [*self._out, (right, self._out[-1][1]), (right, side)]
+        *_, (axis, below) = way = self._out
+        if self.last_in_lane:
+            return [*way, (axis, side)]
+        right = self.placed.lane.right + sizes.LANE_GAP / 4 - sizes.BETWEEN_LINES * self.order
+        return [*way, (right, below), (right, side)]
+
+    def _into(self, column: int, toward: int) -> list[Point]:
+        """The way into a side of the box if it is in a column, and from above into the others."""
+        placed, box = self.placed, self.port.box
+        axis, middle = placed.middle(box)
+        if placed.layout.columns[box] == column:
+            return [(axis + toward * extent(placed.panel.boxes[box])[toward > 0], middle)]
+        # Beside the line from the box above.
+        above = placed.y + placed.layout.turns[ABOVE, box]
+        return [(axis, above), (axis, middle - sizes.ROW / 2)]
 
     def _from_the_right(self, side: float) -> list[Point]:
-        # Into the right side of a box in the main column, and from above into the others.
-        box = self.placed.panel.boxes[self.port.box]
-        into = [(self._axis + extent(box).right, self._middle)]
-        if self.placed.layout.columns[self.port.box]:
-            into = self._from_above
+        into = self._into(0, 1)
         height = into[0][1]
         if self.last_in_row:
             return [(side, height), *into]
@@ -279,22 +240,18 @@ class SkipEnd:
         return [(side, gap), (beside, gap), (beside, height), *into]
 
     def _from_below(self, side: float) -> list[Point]:
-        # Into the left side of a box in the leftmost column, and from above into the others.
-        columns, into = self.placed.layout.columns, self._from_above
-        if columns[self.port.box] == max(columns.values()):
-            box = self.placed.panel.boxes[self.port.box]
-            into = [(self._axis - extent(box).left, self._middle)]
-        left = self.placed.lane.x - LANE_GAP / 6 + BETWEEN_LINES * self.order
+        into = self._into(max(self.placed.layout.columns.values()), -1)
+        left = self.placed.lane.x - sizes.LANE_GAP / 6 + sizes.BETWEEN_LINES * self.order
         return [(left, side), (left, into[0][1]), *into]
 
     @property
     def _gap(self) -> float:
         """A height above the panels of the row, for this end alone."""
         lane, frame = self.placed.lane, self.placed.frame
-        first_row = frame.y - lane.y < ROW_GAP
+        first_row = frame.y - lane.y < sizes.ROW_GAP
         if first_row:
-            return lane.y - LANE_GAP / 2 + BETWEEN_SKIPS * (self.before + 1)
-        return frame.y - 0.3 * ROW_GAP - BETWEEN_SKIPS * self.before
+            return lane.y - sizes.LANE_GAP / 2 + sizes.BETWEEN_SKIPS * (self.before + 1)
+        return frame.y - 0.3 * sizes.ROW_GAP - sizes.BETWEEN_SKIPS * self.before
 
     @property
     def _beside(self) -> float:
@@ -303,31 +260,37 @@ class SkipEnd:
         skips = sorted(port.skip for port in (*panel.inlets, *panel.outlets))
         further = len(skips) - 1 - skips.index(self.port.skip)
         boxes_right = self.placed.axes[0] + self.placed.column.extents[0].right
-        return boxes_right + 6 + BETWEEN_SKIPS * further
+        return boxes_right + 6 + sizes.BETWEEN_SKIPS * further
 
 
-def skip_ends(panels: Sequence[PlacedPanel]) -> Iterator[SkipEnd]:
+def placed_ports(panels: Sequence[PlacedPanel]) -> Iterator[PlacedPort]:
     """Yield the ends of skips in the order of the panels, which is that of the page."""
     for placed, after in zip_longest(panels, panels[1:]):
-        panel = placed.panel
+        panel, last = placed.panel, len(placed.panel.boxes) - 1
         if not panel.inlets and not panel.outlets:
             continue
         in_lane = after is not None and after.lane == placed.lane
         in_row = in_lane and after is not None and after.y == placed.y
+        leads_on = {edge.source for edge in panel.edges}
+        if after and after.panel.follows:
+            leads_on.add(last)
         of_lane = [other.panel for other in panels if other.lane == placed.lane]
         # The shortest skip, which begins last, is the first to turn down.
         inlets = sorted({port.skip for other in of_lane for port in other.inlets}, reverse=True)
         outlets = [port.skip for other in of_lane for port in other.outlets]
-        leads_on = {edge.source for edge in panel.edges}
-        if after and after.panel.follows:
-            leads_on.add(len(panel.boxes) - 1)
-        for port in panel.inlets:
-            order = inlets.index(port.skip)
-            yield SkipEnd(placed, port, False, not in_row, not in_lane, False, order, order)
-        for port in panel.outlets:
-            on, order = port.box in leads_on, outlets.index(port.skip)
-            before = len(inlets) + order
-            yield SkipEnd(placed, port, True, not in_row, not in_lane, on, order, before)
+        for kind, ports in ((inlets, panel.inlets), (outlets, panel.outlets)):
+            for port in ports:
+                order = kind.index(port.skip)
+                yield PlacedPort(
+                    placed,
+                    port,
+                    is_source=kind is outlets,
+                    last_in_row=not in_row,
+                    last_in_lane=not in_lane and port.box == last,
+                    on=port.box in leads_on,
+                    order=order,
+                    before=order + (len(inlets) if kind is outlets else 0),
+                )
 
 
 def add_skips(page: Page, panels: Sequence[PlacedPanel], direction: str) -> None:
@@ -335,18 +298,18 @@ def add_skips(page: Page, panels: Sequence[PlacedPanel], direction: str) -> None
     downwards = direction == "TB"
     beyond = max(p.lane.right if downwards else p.lane.bottom for p in panels)
     tracks = skip_tracks(placed.panel for placed in panels)
-    sources: dict[int, SkipEnd] = {}
-    for end in skip_ends(panels):
+    sources: dict[int, PlacedPort] = {}
+    for end in placed_ports(panels):
         if end.is_source:
             sources[end.port.skip] = end
             continue
         source = sources[end.port.skip]
-        side = beyond + TRACK_GAP * (1 + tracks[end.port.skip])
+        side = beyond + sizes.TRACK_GAP * (1 + tracks[end.port.skip])
         route = (*source.route(side, direction), *end.route(side, direction))
         if source.on:
             page.forks[source.name("z")] = route[0]
         page.lines.append(Line(source.name(), end.name(), route, SKIP))
         if downwards:
-            page.width = max(page.width, side + TRACK_GAP)
+            page.width = max(page.width, side + sizes.TRACK_GAP)
         else:
-            page.height = max(page.height, side + TRACK_GAP)
+            page.height = max(page.height, side + sizes.TRACK_GAP)
