@@ -10,16 +10,16 @@ leaves, known by the number of its skip, or -1 for the line to the next section;
 import json
 from collections.abc import Iterable
 from dataclasses import astuple, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from os.path import commonprefix  # compares letters, of any strings
 from typing import Any
 
 from ...common.words import by
 from ..page import sizes
-from ..page.page import Frame, Page, corners
+from ..page.page import Frame, Page, Text, corners
 from ..page.page_layout import add_panel, heading, lay_out_lanes
 from ..page.routing import PanelColumn, PlacedPanel, placed_ports, route_between, skip_tracks
-from ..page.sizes import TRACK_GAP, cell_width
+from ..page.sizes import MARGIN, TRACK_GAP, cell_width
 from ..sketch.sketch import DrawnLayer, Panel, Sketch
 
 SIZES = {name: size for name, size in vars(sizes).items() if isinstance(size, int | float)}
@@ -82,7 +82,7 @@ class PageData:
             "beside": TRACK_GAP * (2 + max(tracks.values())) if tracks else 0,
             "sections": [
                 {
-                    "heading": [astuple(span) for [span] in heading(section)],
+                    "heading": _texts(Text(MARGIN, MARGIN, heading(section))),
                     "size": section.size,
                     "views": views if any(p.repeats > 1 for p in section.panels) else views[:2],
                     "layers": [self._layers_of(panel) for panel in whole.panels],
@@ -150,10 +150,17 @@ class PageData:
         return self.facts.number([shape, dict(layer.weights), layer.parameters, layer.macs])
 
 
+def _texts(text: Text) -> list[Any]:
+    """The place and the only span of each line of a text."""
+    spans = [span for [span] in text.lines]
+    tops = accumulate((1.25 * span.size for span in spans), initial=text.y)
+    return [[text.x, y, astuple(span)] for y, span in zip(tops, spans, strict=False)]
+
+
 def _page_data(page: Page) -> list[Any]:
     return [
         [astuple(frame) for frame in page.frames],
-        [(text.x, text.y, astuple(span)) for text in page.texts for [span] in text.lines],
+        [line for text in page.texts for line in _texts(text)],
         [
             (box.x, box.y, [(c.kind, cell_width(c), c.words, c.marked) for c in box.box])
             for box in page.boxes

@@ -47,7 +47,7 @@ def _colours() -> str:
     """The colours of boxes and of lines as variables and classes."""
     boxes = (f".{kind}{{--fill:{colour}}}" for kind, colour in COLOURS.items())
     lines = (
-        f".{role.replace(' ', '-') or 'flow'}{{--line:{look['color']};"
+        f".{role.replace(' ', '.') or 'flow'}{{--line:{look['color']};"
         f"--dash:{'5 2' if 'style' in look else 'none'};--wide:{look.get('penwidth', 1)}}}"
         for role, look in ROLES.items()
     )

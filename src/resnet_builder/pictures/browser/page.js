@@ -6,8 +6,9 @@
   const data = JSON.parse($("data").textContent);
   const svg = $("drawing"), view = $("view");
   const CLOSED = 0, FOLDED = 1, WHOLE = 2;
-  const { TITLE_HEIGHT, LANE_GAP, ROW, MARGIN, HEADING_WIDTH, CORNER, ARROW, FONT_SIZE } = data.sizes;
-  const between = (least, number, most) => Math.max(least, Math.min(most, number));
+  const { TITLE_HEIGHT, LANE_GAP, ROW, HEADING_WIDTH, HEADING_HEIGHT, CORNER, ARROW, FONT_SIZE } =
+    data.sizes;
+  const clamp = (least, number, most) => Math.max(least, Math.min(most, number));
 
   // Elements -------------------------------------------------------------------------------------
 
@@ -25,12 +26,10 @@
     return made;
   }
 
-  const roleClass = (role) => role.replace(" ", "-") || "flow";
-
   // Words in a style: their size, whether they are bold, the role of a shortcut, whether marked.
-  function text(x, y, [words, size, bold, role, marked]) {
-    const style = [bold && "bold", role && `role ${roleClass(role)}`, marked && "underlined"];
-    return element("text", { x, y, class: style.filter(Boolean).join(" "), "font-size": size }, words);
+  function text(x, top, [words, size, bold, role, marked]) {
+    const style = [bold && "bold", role && `role ${role}`, marked && "underlined"].filter(Boolean).join(" ");
+    return element("text", { x, y: top + size, class: style, "font-size": size }, words);
   }
 
   const rectangle = (kind, x, y, width, height, rx) =>
@@ -51,12 +50,12 @@
   function line(role, arrow, corners) {
     const route = corners.filter((point, i) => !i || distance(point, corners[i - 1]) > 0.05);
     if (route.length < 2) return [];
-    const name = roleClass(role), end = route.at(-1), parts = [];
+    const kind = role || "flow", end = route.at(-1), parts = [];
     if (arrow) {
       const base = (route[route.length - 1] = towards(end, route.at(-2), ARROW));
       const [x, y] = [(end[0] - base[0]) * 0.4, (end[1] - base[1]) * 0.4];
       const sides = [[base[0] - y, base[1] + x], [base[0] + y, base[1] - x]];
-      parts.push(element("path", { class: `tip ${name}`, d: `M${end}L${sides[0]}L${sides[1]}Z` }));
+      parts.push(element("path", { class: `tip ${kind}`, d: `M${end}L${sides[0]}L${sides[1]}Z` }));
     }
     const turns = route.slice(1, -1).map((corner, i) => {
       const [before, after] = [route[i], route[i + 2]];
@@ -64,7 +63,7 @@
       return `L${towards(corner, before, radius)}Q${corner} ${towards(corner, after, radius)}`;
     });
     const d = `M${route[0]}${turns.join("")}L${route.at(-1)}`;
-    return [element("path", { class: `line ${name}`, d }), ...parts];
+    return [element("path", { class: `line ${kind}`, d }), ...parts];
   }
 
   // Sections -------------------------------------------------------------------------------------
@@ -73,7 +72,7 @@
   const sections = data.networks.flatMap((network) => network.sections.map((section, row) => {
     const boxes = section.layers.flatMap(([set, beginning]) =>
       data.layers[set].map((box) => box.map(([rest, fact]) => [beginning + rest, data.facts[fact]])));
-    const title = section.heading[0]?.[0] ?? "";
+    const title = section.heading[0]?.[2][0] ?? "";
     return Object.assign(section, { network: network.name, row, boxes, title, drawn: [] });
   }));
   const mostOpen = [];
@@ -104,32 +103,29 @@
   }
 
   function drawHeading(section, state) {
-    const label = section.heading.map(([words]) => words).join(", ");
+    const label = section.heading.map(([, , [words]]) => words).join(", ");
     const look = { class: "heading", role: "button", tabindex: -1 };
-    const group = element("g", { ...look, "aria-label": label, "aria-expanded": state > CLOSED });
+    const group = element("g", { ...look, "aria-label": label, "aria-expanded": state > CLOSED },
+      rectangle("ring", 4, 6, HEADING_WIDTH, HEADING_HEIGHT + 6, 5), ...section.heading.map((line) => text(...line)));
     group.about = { section };
-    let y = MARGIN;
-    for (const words of section.heading) {
-      y += words[1] * 1.25;
-      group.append(text(MARGIN, y - words[1] * 0.25, words));
-    }
-    group.prepend(rectangle("ring", 4, 6, HEADING_WIDTH, y, 5));
-    const signs = [["−", "Fold", -1, state > CLOSED], ["+", "Unfold", 1, state < mostOpen[section.row]]];
-    return element("g", {}, group, ...signs.filter(([, , , possible]) => possible).map(([sign, what, by]) => {
-      const place = `translate(${HEADING_WIDTH - 14.5 + 9.5 * by},12)`;
-      const button = element("g", { class: "sign", transform: place },
-        element("title", {}, what), rectangle("", 0, 0, 16, 16, 3), text(8, 12.5, [sign, 13]));
+    const parts = element("g", {}, group);
+    for (const by of [-1, 1]) {
+      if (state + by < CLOSED || state + by > mostOpen[section.row]) continue;
+      const [sign, what, x] = by > 0 ? ["+", "Unfold", HEADING_WIDTH - 5] : ["−", "Fold", HEADING_WIDTH - 24];
+      const button = element("g", { class: "sign", transform: `translate(${x},12)` },
+        element("title", {}, what), rectangle("", 0, 0, 16, 16, 3), text(8, -0.5, [sign, 13]));
       button.addEventListener("click", () => unfold(group.about, by));
-      return button;
-    }));
+      parts.append(button);
+    }
+    return parts;
   }
 
   function drawPanel([number, x, y, name], top, about) {
     const [frames, texts, boxes, forks, lines] = data.drawings[number];
     const group = element("g", { transform: `translate(${x},${y - top})` });
     for (const [kind, ...place] of frames) group.append(rectangle(kind, ...place, 6));
-    for (const [left, high, [words, ...style]] of texts) {
-      const made = text(left, high + style[0], [words === "{}" ? name : words, ...style]);
+    for (const [left, above, [words, ...style]] of texts) {
+      const made = text(left, above, [words === "{}" ? name : words, ...style]);
       if (made.matches(".bold")) made.addEventListener("click", () => unfold(about, 1));
       group.append(made);
     }
@@ -148,7 +144,7 @@
     let left = x;
     for (const [kind, width, part, marked] of cells) {
       group.append(rectangle(`cell ${kind}${marked ? " marked" : ""}`, left, middle - ROW / 2, width, ROW, 0));
-      group.append(text(left + width / 2, middle + FONT_SIZE * 0.36, [part, FONT_SIZE]));
+      group.append(text(left + width / 2, middle - FONT_SIZE * 0.64, [part, FONT_SIZE]));
       left += width;
     }
     group.append(rectangle("ring", x - 2, middle - ROW / 2 - 2, left - x + 4, ROW + 4, 3));
@@ -171,22 +167,22 @@
     size.width += 6;
     size.height = tops.at(-1) + 2;
     if (data.note) {
-      svg.append(text(0, size.height + 14, [data.note, 13]));
+      svg.append(text(0, size.height + 1, [data.note, 13]));
       size.height += 30;
     }
     svg.classList.toggle("one-page", size.height < 2.5 * size.width);
     svg.setAttribute("viewBox", `-2 0 ${size.width} ${size.height}`);
     for (const button of document.querySelectorAll("[data-state]")) {
-      const all = states.every((state, row) => state === Math.min(+button.dataset.state, mostOpen[row]));
-      button.setAttribute("aria-pressed", all);
+      const state = +button.dataset.state;
+      button.setAttribute("aria-pressed", states.every((one, row) => one === Math.min(state, mostOpen[row])));
     }
-    if (size.fitted) fit(); else resize();
+    if (size.fitted) fit(); else scaleTo(size.scale);
     rove();
   }
 
   // Draw a network to the right of the others, and return its width.
   function drawNetwork(network, tops, heights) {
-    const heading = text(0, 17, [network.name, 16, true]);
+    const heading = text(0, 1, [network.name, 16, true]);
     for (const [words, marked] of network.totals) {
       const look = { class: marked ? "underlined" : "", "font-size": 13, "font-weight": "normal", dx: 12 };
       heading.append(element("tspan", look, words));
@@ -230,7 +226,7 @@
   // Draw sections in other states; what had the focus keeps it.
   function change(wanted) {
     const about = focused();
-    states.forEach((state, row) => (states[row] = between(CLOSED, wanted(state, row), mostOpen[row])));
+    states.forEach((state, row) => (states[row] = clamp(CLOSED, wanted(state, row), mostOpen[row])));
     arrange();
     if (about) focusOn(about.section, about.first);
   }
@@ -263,14 +259,13 @@
 
   function step(by) {
     const stops = [...svg.querySelectorAll(".heading, .box")];
-    reveal(stops[between(0, stops.indexOf(document.activeElement) + by, stops.length - 1)]);
+    reveal(stops[clamp(0, stops.indexOf(document.activeElement) + by, stops.length - 1)]);
   }
 
   const stopOf = (event) => event.target.closest(".heading, .box");
   svg.addEventListener("focusin", (event) => {
-    if (!stopOf(event)) return;
     rove(stopOf(event));
-    tell(stopOf(event).about);
+    tell(focused());
   });
   svg.addEventListener("pointerover", (event) => stopOf(event) && tell(stopOf(event).about));
   svg.addEventListener("pointerleave", () => tell(focused()));
@@ -291,8 +286,8 @@
   }
 
   function tell(about) {
-    const parts = !about ? [$("help").content.cloneNode(true)] : about.step ? ofBox(about) : ofSection(about);
-    $("details").replaceChildren(...parts);
+    const help = $("help").content.cloneNode(true);
+    $("details").replaceChildren(...(about?.step ? ofBox(about) : about ? ofSection(about) : [help]));
   }
 
   const ofSection = ({ section }) =>
@@ -319,21 +314,10 @@
 
   // Zoom -------------------------------------------------------------------------------------------
 
-  const LEAST = 0.05, MOST = 8, LEGIBLE = 0.65;
+  const LEAST = 0.05, MOST = 8, LEGIBLE = 0.65, PAD = 12;
 
-  // Zoom around a point of the window, by default the middle of the view.
-  function zoom(by, x, y) {
-    const area = view.getBoundingClientRect(), before = size.scale, pad = 12;
-    x = (x ?? area.left + area.width / 2) - area.left;
-    y = (y ?? area.top + area.height / 2) - area.top;
-    size.fitted = false;
-    size.scale = between(LEAST, before * by, MOST);
-    resize();
-    view.scrollLeft = (view.scrollLeft + x - pad) * (size.scale / before) - x + pad;
-    view.scrollTop = (view.scrollTop + y - pad) * (size.scale / before) - y + pad;
-  }
-
-  function resize() {
+  function scaleTo(scale) {
+    size.scale = clamp(LEAST, scale, MOST);
     svg.setAttribute("width", size.width * size.scale);
     svg.setAttribute("height", size.height * size.scale);
     $("fit").textContent = `${Math.round(size.scale * 100)}%`;
@@ -342,15 +326,24 @@
   // Fit the width, as long as the words can be read, until the user zooms.
   function fit() {
     size.fitted = true;
-    size.scale = between(LEGIBLE, (view.clientWidth - 24) / size.width, 1.25);
-    resize();
+    scaleTo(clamp(LEGIBLE, (view.clientWidth - 2 * PAD) / size.width, 1.25));
+  }
+
+  // Zoom around a point of the view, by default its middle.
+  function zoom(by, x = view.clientWidth / 2, y = view.clientHeight / 2) {
+    const before = size.scale;
+    size.fitted = false;
+    scaleTo(before * by);
+    view.scrollLeft = (view.scrollLeft + x - PAD) * (size.scale / before) - x + PAD;
+    view.scrollTop = (view.scrollTop + y - PAD) * (size.scale / before) - y + PAD;
   }
 
   addEventListener("resize", () => size.fitted && fit());
   view.addEventListener("wheel", (event) => {
     if (!event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
-    zoom(Math.exp(-event.deltaY / 400), event.clientX, event.clientY);
+    const { left, top } = view.getBoundingClientRect();
+    zoom(Math.exp(-event.deltaY / 400), event.clientX - left, event.clientY - top);
   }, { passive: false });
 
   // A mouse drags the drawing; fingers scroll by themselves. A click is no drag of a few pixels.
@@ -360,18 +353,14 @@
     if (pointerType !== "mouse" || button) return;
     grip = { at: [x, y], left: view.scrollLeft + x, top: view.scrollTop + y };
   });
-  view.addEventListener("pointermove", ({ pointerId, clientX: x, clientY: y }) => {
+  view.addEventListener("pointermove", ({ pointerId, buttons, clientX: x, clientY: y }) => {
+    if (!buttons) grip = null;
     if (!grip || (!view.hasPointerCapture(pointerId) && distance(grip.at, [x, y]) < SLACK)) return;
     view.setPointerCapture(pointerId);
     view.classList.add("dragged");
     view.scrollTo(grip.left - x, grip.top - y);
   });
-  const release = () => {
-    grip = null;
-    view.classList.remove("dragged");
-  };
-  view.addEventListener("pointerup", release);
-  view.addEventListener("pointercancel", release);
+  view.addEventListener("lostpointercapture", () => view.classList.remove("dragged"));
 
   // Search -----------------------------------------------------------------------------------------
 
@@ -408,11 +397,6 @@
     stops[stops.indexOf(document.activeElement) + by]?.focus();
   }
 
-  function leave() {
-    results.hidden = true;
-    query.blur();
-  }
-
   query.addEventListener("input", search);
   query.addEventListener("focus", search);
   document.addEventListener("pointerdown", (event) => {
@@ -443,7 +427,8 @@
     Enter: () => unfold(focused(), 1), " ": () => unfold(focused(), 1), Backspace: () => unfold(focused(), -1),
   };
   const KEYS_OF_SEARCH = {
-    ArrowDown: () => choose(1), ArrowUp: () => choose(-1), Escape: leave,
+    ArrowDown: () => choose(1), ArrowUp: () => choose(-1),
+    Escape: () => { results.hidden = true; query.blur(); },
     Enter: () => (results.querySelector(":focus") ?? results.querySelector("button"))?.click(),
   };
 

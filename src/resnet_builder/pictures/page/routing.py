@@ -221,18 +221,20 @@ class PlacedPort:
         right = self.placed.lane.right + sizes.LANE_GAP / 4 - sizes.BETWEEN_LINES * self.order
         return [*way, (right, below), (right, side)]
 
-    def _into(self, column: int, toward: int) -> list[Point]:
-        """The way into a side of the box if it is in a column, and from above into the others."""
+    def _into(self, *, from_the_right: bool) -> list[Point]:
+        """The way into the outer side of a box in the outer column, or from above into others."""
         placed, box = self.placed, self.port.box
+        columns = placed.layout.columns
         axis, middle = placed.middle(box)
-        if placed.layout.columns[box] == column:
-            return [(axis + toward * extent(placed.panel.boxes[box])[toward > 0], middle)]
+        if columns[box] == (0 if from_the_right else max(columns.values())):
+            left, right = extent(placed.panel.boxes[box])
+            return [(axis + right if from_the_right else axis - left, middle)]
         # Beside the line from the box above.
         above = placed.y + placed.layout.turns[ABOVE, box]
         return [(axis, above), (axis, middle - sizes.ROW / 2)]
 
     def _from_the_right(self, side: float) -> list[Point]:
-        into = self._into(0, 1)
+        into = self._into(from_the_right=True)
         height = into[0][1]
         if self.last_in_row:
             return [(side, height), *into]
@@ -240,7 +242,7 @@ class PlacedPort:
         return [(side, gap), (beside, gap), (beside, height), *into]
 
     def _from_below(self, side: float) -> list[Point]:
-        into = self._into(max(self.placed.layout.columns.values()), -1)
+        into = self._into(from_the_right=False)
         left = self.placed.lane.x - sizes.LANE_GAP / 6 + sizes.BETWEEN_LINES * self.order
         return [(left, side), (left, into[0][1]), *into]
 
