@@ -17,7 +17,7 @@ from typing import Any
 from ...common.words import by
 from ..page import sizes
 from ..page.page import Frame, Page, Text, corners
-from ..page.page_layout import add_panel, heading, lay_out_lanes
+from ..page.page_layout import add_panel, heading, lay_out_lanes, title
 from ..page.routing import PanelColumn, PlacedPanel, placed_ports, route_between, skip_tracks
 from ..page.sizes import MARGIN, TRACK_GAP, cell_width
 from ..sketch.sketch import DrawnLayer, Panel, Sketch
@@ -78,7 +78,7 @@ class PageData:
         states += [self._views(sketch, tracks) for sketch in (folded, unfolded)]
         return {
             "name": folded.name,
-            "totals": [[words, field in folded.marks] for field, words in folded.totals.items()],
+            "title": list(map(astuple, title(folded))),
             "beside": TRACK_GAP * (2 + max(tracks.values())) if tracks else 0,
             "sections": [
                 {

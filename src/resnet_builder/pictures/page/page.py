@@ -102,8 +102,3 @@ class Page:
     boxes: list[PlacedBox] = field(default_factory=list)
     forks: dict[str, Point] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
-
-    @property
-    def lanes(self) -> list[Frame]:
-        """The frames of the sections."""
-        return [frame for frame in self.frames if frame.kind == "lane"]

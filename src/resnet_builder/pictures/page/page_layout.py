@@ -69,8 +69,10 @@ def _add_network(
                 connect(page, panels[-1], placed)
             add_panel(page, placed)
             panels.append(placed)
-    _add_title(page, sketch, x)
-    page.width = max(page.width, *(frame.right for frame in page.frames))
+    line = title(sketch)
+    page.texts.append(Text(x, 0, (line,)))
+    width = sum(text_width(span.words, span.size) for span in line)
+    page.width = max(page.width, x + width, *(frame.right for frame in page.frames))
     page.height = max(page.height, *(frame.bottom for frame in page.frames))
     add_skips(page, panels, direction)
 
@@ -96,14 +98,13 @@ def lay_out_lanes(
     columns = panel_columns(panels, 1 if in_one_column else max(map(len, panels)))
     y: float = sizes.TITLE_HEIGHT
     for of_lane, least in zip(panels, chain(row_heights, repeat(())), strict=False):
-        skips = max(0, _skips(of_lane) - SKIPS_IN_A_MARGIN)
         if direction == "TB":
-            left, above = sizes.HEADING_WIDTH + names, sizes.BETWEEN_SKIPS * skips
-            lane = _lane(of_lane, columns, (x, y), left=left, above=above, least=least)
+            room = sizes.HEADING_WIDTH + names, sizes.BETWEEN_SKIPS * _crowd(of_lane)
+            lane = _lane(of_lane, columns, (x, y), room, least)
             y = lane.frame.bottom + sizes.LANE_GAP
         else:
-            left, above = names + sizes.BETWEEN_LINES * skips, sizes.HEADING_HEIGHT + sizes.GAP
-            lane = _lane(of_lane, panel_columns([of_lane], 1), (x, y), left=left, above=above)
+            room = names + sizes.BETWEEN_LINES * _crowd(of_lane), sizes.HEADING_HEIGHT + sizes.GAP
+            lane = _lane(of_lane, panel_columns([of_lane], 1), (x, y), room)
             x = lane.frame.right + sizes.LANE_GAP
         yield lane
 
@@ -120,25 +121,23 @@ def _layouts(panels: Iterable[Panel], framed: bool) -> list[PanelLayout]:
     return layouts
 
 
-def _skips(panels: Iterable[PanelLayout]) -> int:
-    """How many skips end or begin in some panels."""
-    return sum(len(layout.panel.inlets) + len(layout.panel.outlets) for layout in panels)
+def _crowd(panels: Iterable[PanelLayout]) -> int:
+    """How many skips end or begin in some panels, beyond those that have room in a margin."""
+    skips = sum(len(layout.panel.inlets) + len(layout.panel.outlets) for layout in panels)
+    return max(0, skips - SKIPS_IN_A_MARGIN)
 
 
 def _lane(
     panels: list[PanelLayout],
     columns: list[PanelColumn],
     corner: Point,
-    *,
-    left: float,
-    above: float,
+    room: Point,
     least: Sequence[float] = (),
 ) -> Lane:
-    """A lane with room for its heading to the `left` of its panels or `above` them."""
-    x, y = corner
+    """A lane with its panels to the right and below the `room` for its heading."""
+    (x, y), (left, above) = corner, room
     rows = list(_rows(panels, len(columns)))
-    room = sizes.BETWEEN_SKIPS * max(0, _skips(panels) - SKIPS_IN_A_MARGIN)
-    gap = sizes.ROW_GAP + room if panels[0].in_a_frame else 0
+    gap = sizes.ROW_GAP + sizes.BETWEEN_SKIPS * _crowd(panels) if panels[0].in_a_frame else 0
     own = [max(panel.height for panel in row) for row in rows]
     heights = [max(both) for both in zip_longest(own, least, fillvalue=0)]
     width = max(left + columns[-1].right, sizes.HEADING_WIDTH)
@@ -232,12 +231,10 @@ def heading(section: Section) -> tuple[tuple[Span, ...], ...]:
     return tuple((span,) for span in spans if span.words)
 
 
-def _add_title(page: Page, sketch: Sketch, x: float) -> None:
-    """Add the name and the totals of a network."""
-    title = [Span(f"{sketch.name}   ", 16, bold=True)]
+def title(sketch: Sketch) -> tuple[Span, ...]:
+    """The name and the totals of a network."""
+    spans = [Span(f"{sketch.name}   ", 16, bold=True)]
     for field, words in sketch.totals.items():
         if words:
-            gap = [Span("   ", 13)] if len(title) > 1 else []
-            title += [*gap, Span(words, 13, marked=field in sketch.marks)]
-    page.texts.append(Text(x, 0, (tuple(title),)))
-    page.width = max(page.width, x + sum(text_width(span.words, span.size) for span in title))
+            spans += [Span(words, 13, marked=field in sketch.marks), Span("   ", 13)]
+    return tuple(spans[:-1])
