@@ -1,11 +1,9 @@
 // Draws the data of data.py, in which a section of a network has up to three views: closed, folded
 // and with every block. A section's state is the number of its view; networks side by side share it.
 const $ = (id) => document.getElementById(id);
-const data = JSON.parse($("data").textContent);
-const svg = $("drawing"), view = $("view");
+const data = JSON.parse($("data").textContent), svg = $("drawing"), view = $("view");
 const CLOSED = 0, FOLDED = 1, WHOLE = 2;
-const { TITLE_HEIGHT, LANE_GAP, ROW, HEADING_WIDTH, HEADING_HEIGHT, CORNER, ARROW, FONT_SIZE } =
-  data.sizes;
+const { TITLE_HEIGHT, LANE_GAP, ROW, HEADING_WIDTH, HEADING_HEIGHT, CORNER, ARROW, FONT_SIZE } = data.sizes;
 const clamp = (least, number, most) => Math.max(least, Math.min(most, number));
 
 // Elements -------------------------------------------------------------------------------------
