@@ -18,8 +18,8 @@ from .browser.document import CLOSED, FOLDED, WHOLE, document
 from .cards import draw_layers, draw_stages
 from .diagram import Diagram, check_path
 from .options import Detail, Direction, PlotModelOptions, check_size, read_options
-from .page.drawing import draw_page
-from .page.layout import lay_out_page, lay_out_side_by_side
+from .page.dot import draw_page
+from .page.page_layout import lay_out_page, lay_out_side_by_side
 from .sketch.panels import sketch_plan
 from .sketch.sketch import Sketch
 from .sketch.transforms import folded, mark_differences
