@@ -15,7 +15,7 @@ from .files.checkpoint import Checkpoint
 from .files.opening import opened
 from .model.assemble import assemble
 from .model.initializers import DrawnKernels, blank, restore_initializers
-from .model.layers import Style
+from .model.keras_layers import Style
 from .model.record import BuildRecord, arguments_in, json_of, record
 from .plan.network import Head, Plan, Pooling, make_plan
 from .presets.checkpoints import in_table, recommended

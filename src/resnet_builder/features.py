@@ -123,11 +123,11 @@ def _planned_levels(plan: Plan) -> FeatureLevels:
 
 def _built_levels(model: Any) -> FeatureLevels:
     from .model.graph import model_graph
-    from .model.locate import check_source, holder_of, model_inside, networks_of, way_to_network
+    from .model.locate import check_source, end_of, model_inside, networks_of, way_to_network
 
     check_source(model)
     way = way_to_network(model)
-    networks = networks_of(holder_of(model))
+    networks = networks_of(end_of(model, way))
     graph = model_graph(model, lambda layer, _: model_inside(layer) if layer in way else None)
     strides = _strides(
         (_stride(node.layer) for node in graph),

@@ -12,7 +12,7 @@ from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, config
 from resnet_builder.model.assemble import apply_layers, assemble
 from resnet_builder.model.graph import model_graph
 from resnet_builder.model.initializers import DrawnKernels
-from resnet_builder.model.layers import KERAS_LAYERS, Style
+from resnet_builder.model.keras_layers import KERAS_LAYERS, Style
 from resnet_builder.plan import attention
 from resnet_builder.plan import layers as plan_layers
 from resnet_builder.plan.anti_aliasing import ANTI_ALIASING

@@ -16,7 +16,7 @@ import keras
 
 from ..common.checks import positive_int
 from ..common.shapes import image_shape
-from ..config import BLOCK_NAME, ORIGINAL, ResnetConfig
+from ..config import BLOCK_NAME, ORIGINAL, BlockName, ResnetConfig
 from ..plan.blocks import BlockSpec, plan_block
 from ..plan.draft import ConvSpec, Draft
 from ..plan.layers import Layer, Pair
@@ -24,20 +24,22 @@ from ..plan.names import Place
 from ..plan.orders import BN_RELU_CONV, CONV_BN_RELU, Steps
 from ..plan.shortcuts import shape_change
 from .assemble import apply_layers
-from .layers import Style, Tensor
+from .keras_layers import Style, Tensor
+
+Strides = int | Pair
 
 
-def _conv_bn_relu(x: Tensor, filters: int, kernel_size: int, strides: Any = (1, 1)) -> Tensor:
+def _conv_bn_relu(x: Tensor, filters: int, kernel_size: int, strides: Strides = (1, 1)) -> Tensor:
     """Convolution, batch norm, ReLU: (h, w, c) -> (h/strides, w/strides, filters)."""
     return _unit(x, CONV_BN_RELU, filters, kernel_size, strides)
 
 
-def _bn_relu_conv(x: Tensor, filters: int, kernel_size: int, strides: Any = (1, 1)) -> Tensor:
+def _bn_relu_conv(x: Tensor, filters: int, kernel_size: int, strides: Strides = (1, 1)) -> Tensor:
     """Batch norm, ReLU, convolution (He et al. 2016, arXiv:1603.05027, Figure 4(e))."""
     return _unit(x, BN_RELU_CONV, filters, kernel_size, strides)
 
 
-def _shortcut(x: Tensor, residual: Tensor, strides: Any = (1, 1)) -> Tensor:
+def _shortcut(x: Tensor, residual: Tensor, strides: Strides = (1, 1)) -> Tensor:
     """x + residual, after a 1x1 convolution of x if its shape differs.
 
     Args:
@@ -54,7 +56,7 @@ def _shortcut(x: Tensor, residual: Tensor, strides: Any = (1, 1)) -> Tensor:
 
 
 def basic_block(
-    filters: int, init_strides: Any = (1, 1), is_first_block_of_first_layer: bool = False
+    filters: int, init_strides: Strides = (1, 1), is_first_block_of_first_layer: bool = False
 ) -> Callable[[Tensor], Tensor]:
     """Two 3x3 convolutions and a shortcut: (h, w, c) -> (h/strides, w/strides, filters).
 
@@ -83,7 +85,7 @@ def basic_block(
 
 
 def bottleneck(
-    filters: int, init_strides: Any = (1, 1), is_first_block_of_first_layer: bool = False
+    filters: int, init_strides: Strides = (1, 1), is_first_block_of_first_layer: bool = False
 ) -> Callable[[Tensor], Tensor]:
     """1x1, 3x3 and 1x1 convolutions and a shortcut: (h, w, c) -> (h/strides, w/strides, 4*filters).
 
@@ -104,7 +106,7 @@ for _function in (basic_block, bottleneck):
 
 
 def _block(
-    kind: Any, filters: int, init_strides: Any, opens_network: bool
+    kind: BlockName, filters: int, init_strides: Strides, opens_network: bool
 ) -> Callable[[Tensor], Tensor]:
     spec = BlockSpec(
         place=Place("stage", 1, 1),
@@ -121,12 +123,14 @@ def _block(
     return lambda x: _planned(x, plan, kind)
 
 
-def _unit(x: Tensor, steps: Steps, filters: int, kernel_size: int, strides: Any) -> Tensor:
+def _unit(x: Tensor, steps: Steps, filters: int, kernel_size: int, strides: Strides) -> Tensor:
     spec = ConvSpec(positive_int(filters, "filters"), kernel_size, _pair(strides, "strides"))
     return _planned(x, lambda draft, start: draft.unit(start, "{}", steps, spec))
 
 
-def _planned(x: Tensor, plan: Callable[[Draft, Layer], Any], block: Any = "basic_block") -> Tensor:
+def _planned(
+    x: Tensor, plan: Callable[[Draft, Layer], object], block: BlockName = "basic_block"
+) -> Tensor:
     """Apply the layers that `plan` adds after x, with names from Keras."""
     config = ResnetConfig(block=block, repetitions=(1,), **ORIGINAL)
     style = Style(keras.config.image_data_format(), prefix=None)

@@ -1,7 +1,8 @@
 """The layers of a network as plain data, a class for each kind. Does not import Keras.
 
 A layer has the names of its input layers, its shapes, weights and multiply-adds. To add a kind,
-write a class here, and add a row to `KERAS_LAYERS` in model/layers.py and to `WORDS` in words.py.
+write a class here, and add a row to `KERAS_LAYERS` in model/keras_layers.py and to `WORDS` in
+describe.py.
 """
 
 from dataclasses import dataclass
