@@ -228,7 +228,7 @@ def _expected(model: keras.Model, prefix: str, weights: Weights) -> ExpectedWeig
     return ExpectedWeights(
         {name: tuple(variable.shape) for name, (variable, _) in weights.items()},
         stride_in_3x3(strides),
-        any(layer.name.endswith(STEM_POOL_PAD) for layer in model.layers),
+        STEM_POOL_PAD in names,
         norms_after(inputs, strides, norms),
         record is not None and is_original(record.config),
     )

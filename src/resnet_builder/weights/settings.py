@@ -23,8 +23,9 @@ from ..files.described_graph import (
     settings_of,
 )
 from ..model.deep import room_for
+from ..plan.names import CLASSIFIER
 from .match import Match, Problem
-from .naming import CLASSIFIER, TensorShape, WeightName
+from .naming import TensorShape, WeightName
 from .recognise import BY_CONNECTIONS, Recognised, shapes_by_layer
 
 # Variables and their layers by name without the `layer_prefix`.
