@@ -1,10 +1,11 @@
 """What the page's script draws, as data for JSON.
 
-A section of a network has a view for each of its states: closed, folded and with every block, each
-taken from the layout of the whole network in that state. The script stacks views of different
-states, so a line between two sections is in two parts: one among the `outlets` of the view that it
-leaves, known by the number of its skip, or -1 for the line to the next section; and one among the
-`inlets` of the view that it leads to. An x below 0 is a distance beyond the right edge of all.
+A section of a network has a view for each of its states: closed, folded and with every block. A
+view has the frame, the panels and the lines of the section on a page with the whole network in that
+state. The script stacks views of different states, so a line between two sections is in two parts:
+one among the `outlets` of the view that it leaves, known by the number of its skip, or -1 for the
+line to the next section; and one among the `inlets` of the view that it leads to. An x below 0 is a
+distance beyond the right edge of all.
 """
 
 import json

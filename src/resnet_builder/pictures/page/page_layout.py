@@ -99,11 +99,11 @@ def lay_out_lanes(
     y: float = sizes.TITLE_HEIGHT
     for of_lane, least in zip(panels, chain(row_heights, repeat(())), strict=False):
         if direction == "TB":
-            room = sizes.HEADING_WIDTH + names, sizes.BETWEEN_SKIPS * _crowd(of_lane)
+            room = sizes.HEADING_WIDTH + names, sizes.BETWEEN_SKIPS * _extra(of_lane)
             lane = _lane(of_lane, columns, (x, y), room, least)
             y = lane.frame.bottom + sizes.LANE_GAP
         else:
-            room = names + sizes.BETWEEN_LINES * _crowd(of_lane), sizes.HEADING_HEIGHT + sizes.GAP
+            room = names + sizes.BETWEEN_LINES * _extra(of_lane), sizes.HEADING_HEIGHT + sizes.GAP
             lane = _lane(of_lane, panel_columns([of_lane], 1), (x, y), room)
             x = lane.frame.right + sizes.LANE_GAP
         yield lane
@@ -121,7 +121,7 @@ def _layouts(panels: Iterable[Panel], framed: bool) -> list[PanelLayout]:
     return layouts
 
 
-def _crowd(panels: Iterable[PanelLayout]) -> int:
+def _extra(panels: Iterable[PanelLayout]) -> int:
     """How many skips end or begin in some panels, beyond those that have room in a margin."""
     skips = sum(len(layout.panel.inlets) + len(layout.panel.outlets) for layout in panels)
     return max(0, skips - SKIPS_IN_A_MARGIN)
@@ -137,7 +137,7 @@ def _lane(
     """A lane with its panels to the right and below the `room` for its heading."""
     (x, y), (left, above) = corner, room
     rows = list(_rows(panels, len(columns)))
-    gap = sizes.ROW_GAP + sizes.BETWEEN_SKIPS * _crowd(panels) if panels[0].in_a_frame else 0
+    gap = sizes.ROW_GAP + sizes.BETWEEN_SKIPS * _extra(panels) if panels[0].in_a_frame else 0
     own = [max(panel.height for panel in row) for row in rows]
     heights = [max(both) for both in zip_longest(own, least, fillvalue=0)]
     width = max(left + columns[-1].right, sizes.HEADING_WIDTH)

@@ -165,7 +165,7 @@ def _branches(panel: Panel, rows: dict[int, int]) -> Iterator[Branch]:
 
 
 def _main_branch(panel: Panel, rows: dict[int, int]) -> Branch:
-    """The path to the last box without shortcuts, of the longest ones, from the oldest skip."""
+    """The path to the last box without shortcuts; the longest, then that of the oldest skip."""
 
     def preference(edge: Edge) -> tuple[bool, int, float]:
         skips = (port.skip for port in panel.inlets if port.box == edge.source)
@@ -227,7 +227,8 @@ def _extents(panel: Panel, columns: dict[int, int], tracks: dict[Edge, int]) -> 
         column = columns[number]
         extents[column] = widest([extents[column], extent(box)])
     for edge, track in tracks.items():
-        # Its words are beside the box that it leaves, or below the panel before.
+        # The words are beside the box that the edge leaves. Those of an edge from the entry into
+        # the first box, as in a closed panel, are beside the last box of the panel before.
         beside_a_box = edge.source != ENTRY or edge.target == 0
         if edge.role and beside_a_box and track:
             extents[track] = widest(

@@ -84,7 +84,7 @@ class PlacedPanel:
         return axis, middle + sizes.ROW / 2
 
     def middle(self, box: int) -> Point:
-        """The middle of a box, or the sign of a sum; for the entry, the point where it is."""
+        """The point of a box on the axis of its column, at half its height; that of the entry."""
         return self.axes[self.layout.columns[box]], self.y + self.layout.heights[box]
 
     def route(self, edge: Edge) -> tuple[Point, ...]:
