@@ -15,12 +15,12 @@ from .files.opening import opened
 from .model.assemble import assemble
 from .model.keras_layers import Style
 from .model.record import BuildRecord, arguments_in, json_of, recorded
+from .plan.names import CLASSIFIER
 from .plan.network import Head, Plan, Pooling, make_plan
 from .presets.resolve import Named, check_published, resolve
 from .weights.expected import expected_weights
 from .weights.load import load_blank
 from .weights.match import Recognised
-from .weights.naming import CLASSIFIER
 from .weights.recognise import recognise
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import pytest
 from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, compare, plot
 from resnet_builder.pictures import diagram as diagrams
 from resnet_builder.pictures.diagram import Diagram
-from resnet_builder.pictures.plot import Detail, Direction
+from resnet_builder.pictures.options import Detail, Direction
 from resnet_builder.pictures.style import MOST_PIXELS
 
 from ..helpers import JOINED, png_size, two_branches

@@ -75,7 +75,7 @@ def profile(
         return profile_model(source, input_shape, classes)
     named = resolve(source, input_shape, classes)
     name, config = named.name, named.config
-    if callable(config.block):
+    if config.has_custom_block:
         from ..model.assemble import model_of
         from .models import profile_model
 

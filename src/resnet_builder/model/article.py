@@ -17,12 +17,12 @@ import keras
 from ..common.checks import positive_int
 from ..common.shapes import image_shape
 from ..config import BLOCK_NAME, ORIGINAL, BlockName, ResnetConfig
-from ..plan.blocks import BlockSpec, plan_block
-from ..plan.draft import ConvSpec, Draft
-from ..plan.layers import Layer, Pair
-from ..plan.names import Place
-from ..plan.orders import BN_RELU_CONV, CONV_BN_RELU, Steps
-from ..plan.shortcuts import shape_change
+from ..plan.blocks import BlockSpec, add_block
+from ..plan.draft import Draft
+from ..plan.layers import Input, Layer, Pair
+from ..plan.names import IMAGE, STEM, At, Place
+from ..plan.shortcuts import Change, projection_of
+from ..plan.units import BN_RELU_CONV, CONV_BN_RELU, ConvSpec, Steps, add_unit
 from .assemble import apply_layers
 from .keras_layers import Style, Tensor
 
@@ -47,12 +47,13 @@ def _shortcut(x: Tensor, residual: Tensor, strides: Strides = (1, 1)) -> Tensor:
     """
     channels = residual.shape[1 if keras.config.image_data_format() == "channels_first" else -1]
     given = _pair(strides, "strides")
+    change = Change(channels, given, given)
 
-    def plan(draft: Draft, start: Layer) -> None:
-        if change := shape_change(draft.config, start, channels, given):
-            change.plan(draft, start)
+    def add(draft: Draft, start: Layer) -> None:
+        if projection := projection_of(draft.config, start, change):
+            projection.add(draft, start, At(STEM), change)
 
-    return keras.layers.Add()([_planned(x, plan), residual])
+    return keras.layers.Add()([_applied(x, add), residual])
 
 
 def basic_block(
@@ -116,28 +117,28 @@ def _block(
         opens_network=opens_network,
     )
 
-    def plan(draft: Draft, start: Layer) -> None:
-        plan_block(draft, start, spec)
+    def add(draft: Draft, start: Layer) -> None:
+        add_block(draft, start, spec)
         draft.layers.pop()  # the identity that only names the output
 
-    return lambda x: _planned(x, plan, kind)
+    return lambda x: _applied(x, add, kind)
 
 
 def _unit(x: Tensor, steps: Steps, filters: int, kernel_size: int, strides: Strides) -> Tensor:
     spec = ConvSpec(positive_int(filters, "filters"), kernel_size, _pair(strides, "strides"))
-    return _planned(x, lambda draft, start: draft.unit(start, "{}", steps, spec))
+    return _applied(x, lambda draft, start: add_unit(draft, start, At(STEM), steps, spec))
 
 
-def _planned(
-    x: Tensor, plan: Callable[[Draft, Layer], object], block: BlockName = "basic_block"
+def _applied(
+    x: Tensor, add: Callable[[Draft, Layer], object], block: BlockName = "basic_block"
 ) -> Tensor:
-    """Apply the layers that `plan` adds after x, with names from Keras."""
+    """Apply the layers that `add` adds after x, with names from Keras."""
     config = ResnetConfig(block=block, repetitions=(1,), **ORIGINAL)
     style = Style(keras.config.image_data_format(), prefix=None)
     shape = image_shape(tuple(x.shape[1:]), style.data_format)
     draft = Draft(config.replace(input_shape=shape))
-    start = draft.input()
-    plan(draft, start)
+    start = draft.add(Input, IMAGE)
+    add(draft, start)
     tensors = {start.name: style.enter(x, "")}
     apply_layers(draft.layers[1:], tensors, style)
     return style.leave(tensors[draft.layers[-1].name], "")

@@ -13,7 +13,6 @@ from keras import layers
 
 from ..common.shapes import in_order
 from ..plan import layers as planned
-from ..plan.attention import ChannelConv
 from .initializers import initializer
 
 Tensor = Any  # a symbolic tensor of Keras, which publishes no types
@@ -81,7 +80,7 @@ def _conv(layer: planned.Conv, style: Style) -> keras.Layer:
     )
 
 
-def _channel_conv(layer: ChannelConv, style: Style) -> keras.Layer:
+def _channel_conv(layer: planned.ChannelConv, style: Style) -> keras.Layer:
     return layers.Conv1D(
         filters=1,
         kernel_size=layer.kernel_size,
@@ -183,7 +182,7 @@ def _channel_scale(layer: planned.ChannelScale, style: Style) -> keras.Layer:
 def _pool(kind: type[keras.Layer]) -> Callable[[planned.Pool, Style], keras.Layer]:
     # An average pool with "same" is PyTorch's with ceil_mode=True and count_include_pad=False.
     return lambda layer, style: kind(
-        layer.pool_size,
+        layer.kernel_size,
         layer.strides,
         padding=layer.padding,
         **INSIDE,
@@ -209,7 +208,7 @@ def _channel_pad(layer: planned.ChannelPad, style: Style) -> keras.Layer:
 
 
 def _channel_slice(layer: planned.ChannelSlice, style: Style) -> keras.Layer:
-    rest = layer.channels - layer.first - layer.count
+    rest = layer.channels - layer.first - layer.filters
     # Cropping with the other order of axes crops the channels.
     return layers.Cropping2D(
         ((0, 0), (layer.first, rest)), data_format="channels_first", **style.common(layer.name)
@@ -276,7 +275,7 @@ KERAS_LAYERS: dict[type[planned.Layer], Callable[[Any, Style], Any]] = {
     planned.ZeroPad: _zero_pad,
     planned.ReflectPad: _reflect_pad,
     planned.Conv: _conv,
-    ChannelConv: _channel_conv,
+    planned.ChannelConv: _channel_conv,
     planned.BatchNorm: _batch_norm,
     planned.GroupNorm: _group_norm,
     planned.GroupDeviation: _group_deviation,

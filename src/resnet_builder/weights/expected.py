@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from ..config import ORIGINAL, ResnetConfig, obeyed
 from ..plan.layers import BatchNorm, Conv
-from ..plan.names import LayerName, Place
+from ..plan.names import CLASSIFIER, STEM, At, LayerName, Place
 from ..plan.network import Plan
-from .naming import CLASSIFIER, TensorShape, WeightName
+from .naming import TensorShape, WeightName
 
-STEM_POOL_PAD = "stem_pool_pad"
+STEM_POOL_PAD = At(STEM)("pool", "pad")
 
 
 class LayerFacts(NamedTuple):

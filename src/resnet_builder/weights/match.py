@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..files.checkpoint import Checkpoint
+from ..plan.names import CLASSIFIER, FIRST_CONVS
 from .expected import ExpectedWeights
-from .naming import CLASSIFIER, CLASSIFIER_KERNEL, FIRST_CONVS, Origin, TensorShape, WeightName
+from .naming import CLASSIFIER_KERNEL, Origin, TensorShape, WeightName
 from .origins import DETECTOR, is_never_weight
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ..common.checks import shortened
+from ..plan.names import CLASSIFIER
 from ..plan.network import Head, make_plan
 from ..presets.networks import PRESETS
 from .expected import ExpectedWeights, expected_weights
 from .match import Match, Problem, Recognised, match
-from .naming import CLASSIFIER, CLASSIFIER_KERNEL
+from .naming import CLASSIFIER_KERNEL
 
 # Maximum number of lines about one kind of tensors in a message.
 LISTED = 20

@@ -23,8 +23,9 @@ from ..files.described_graph import (
     settings_of,
 )
 from ..model.deep import room_for
+from ..plan.names import CLASSIFIER
 from .match import Match, Problem, Recognised
-from .naming import CLASSIFIER, TensorShape, WeightName
+from .naming import TensorShape, WeightName
 from .origins import BY_CONNECTIONS
 from .recognise import shapes_by_layer
 
