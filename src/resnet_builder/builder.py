@@ -403,7 +403,7 @@ def _resolved(
         corrected_call=lambda shape: f"input_shape={shape}, or data_format={other!r}",
         **changes,
     )
-    if callable(network.config.block):
+    if network.config.has_custom_block:
         _check_own_block(style, network.weights)
     return network
 
