@@ -6,8 +6,6 @@ import pytest
 
 from resnet_builder import PRESETS, compare
 
-pytestmark = pytest.mark.once
-
 
 def test_differences_add_up() -> None:
     comparison = compare("keras_resnet50", "resnet50")

@@ -6,8 +6,6 @@ import pytest
 from resnet_builder import PRESETS, ResnetConfig, bottleneck
 from resnet_builder.config import NUMBERS
 
-pytestmark = pytest.mark.once
-
 CONFIG = ResnetConfig(block="basic_block", repetitions=(2, 2))
 
 

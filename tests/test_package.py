@@ -3,8 +3,6 @@
 import dataclasses
 import inspect
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -19,20 +17,11 @@ import resnet_builder
 from resnet_builder import ResnetBuilder, ResnetConfig
 
 from .helpers import image_batch, png_size
-
-pytestmark = pytest.mark.once
+from .processes import printed_by
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 README_PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-
-
-def run(code: str, folder: Path) -> str:
-    """What `code` prints as a script of its own."""
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_names_configs_and_plans_need_no_keras(tmp_path: Path) -> None:
@@ -46,7 +35,7 @@ resnet_builder.profile("timm/resnet18.a1_in1k")
 resnet_builder.feature_info("resnet50")
 print(len(plans), sorted({"keras", "tensorflow", "numpy", "pydot"} & sys.modules.keys()))
 """
-    assert run(code, tmp_path) == f"{len(resnet_builder.PRESETS)} []\n"
+    assert printed_by(code, tmp_path) == f"{len(resnet_builder.PRESETS)} []\n"
 
 
 def test_the_public_names() -> None:
@@ -155,7 +144,7 @@ def test_no_public_function_imports_tensorflow_under_pytorch(
 ) -> None:
     pytest.importorskip("torch")
     monkeypatch.setenv("KERAS_BACKEND", "torch")
-    assert run(WITHOUT_TENSORFLOW, tmp_path) == "True\n(2, 8, 8, 3) False\n"
+    assert printed_by(WITHOUT_TENSORFLOW, tmp_path) == "True\n(2, 8, 8, 3) False\n"
 
 
 def versions(file: str, pattern: str) -> list[str]:
@@ -214,11 +203,11 @@ for name in {list(SAVED)}:
         np.testing.assert_array_equal(answer, expected[f"arr_{{number}}"])
     print(name)
 """
-    assert run(code, tmp_path).splitlines() == list(SAVED)
+    assert printed_by(code, tmp_path).splitlines() == list(SAVED)
 
 
 def test_the_readme_runs_as_a_script(tmp_path: Path) -> None:
-    assert "Model Compiled" in run("\n".join(README_PYTHON), tmp_path)
+    assert "Model Compiled" in printed_by("\n".join(README_PYTHON), tmp_path)
     assert 600 < png_size((tmp_path / "ResNet.png").read_bytes())[1] <= 2400
 
 

@@ -176,7 +176,7 @@ def files_that_say(of: list[Module], word: str) -> list[str]:
 # The road ----------------------------------------------------------------------------------------
 
 
-class Reached(Exception):
+class Reached(Exception):  # noqa: N818  # it is no error
     """The end of a traced walk."""
 
 
@@ -273,9 +273,15 @@ def table() -> list[Row]:
         Row("uses of Any", uses_of_any(everything), 200),
         Row("base names of modules used twice", len(base_names_used_twice(everything)), 0),
         Row("public names defined twice", len(public_names_defined_twice(everything)), 2),
-        Row("files for a new attention (those that say eca)", len(files_that_say(everything, "eca")), 5),
+        Row(
+            "files for a new attention (those that say eca)",
+            len(files_that_say(everything, "eca")),
+            5,
+        ),
         Row("files for a new norm (evonorm_s0)", len(files_that_say(everything, "evonorm_s0")), 4),
-        Row("files for a new stem (deep_tiered)", len(files_that_say(everything, "deep_tiered")), 2),
+        Row(
+            "files for a new stem (deep_tiered)", len(files_that_say(everything, "deep_tiered")), 2
+        ),
     ]
 
 

@@ -34,8 +34,6 @@ from resnet_builder import ResnetBuilder, basic_block, bottleneck, profile
 
 from ..helpers import image_batch, png_size, randomised
 
-pytestmark = pytest.mark.once
-
 ROOT = Path(__file__).parents[2]
 TINY = Task(measure="", network="resnet8_cifar", image=16, batch=2, classes=10, samples=2)
 

@@ -12,8 +12,6 @@ import pytest
 from resnet_builder.common.garbage import without_collection
 from resnet_builder.model.deep import room_for
 
-pytestmark = pytest.mark.once
-
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 @pytest.mark.parametrize(

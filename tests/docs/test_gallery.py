@@ -15,8 +15,6 @@ from website.families import FAMILIES
 from website.preset_page import preset_page
 from website.relatives import relatives
 
-pytestmark = pytest.mark.once
-
 
 def test_every_preset_is_in_one_family() -> None:
     assert sorted(name for family in FAMILIES for name in family.presets) == sorted(PRESETS)

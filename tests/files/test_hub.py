@@ -19,8 +19,6 @@ from resnet_builder.common.hub import is_repository
 
 from ..weights.checkpoint_recipe import checkpoint
 
-pytestmark = pytest.mark.once
-
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 # As timm/resnet18.tv_in1k has it, in part.
 SMALL = json.dumps(

@@ -21,15 +21,8 @@ from resnet_builder.pictures.diagram import Diagram
 from resnet_builder.pictures.plot import Detail, Direction
 from resnet_builder.pictures.style import MOST_PIXELS
 
-from ..helpers import JOINED, png_size, two_branches
-
-pytestmark = pytest.mark.once
-
-
-@pytest.fixture
-def small() -> keras.Model:
-    return ResnetBuilder.from_preset("resnet18", (32, 32, 3), 10, repetitions=(1, 1), filters=8)
-
+from ..helpers import png_size, small
+from ..models import JOINED, two_branches
 
 DOT = shutil.which("dot")
 
@@ -94,8 +87,8 @@ def test_a_comparison_underlines_the_totals_that_differ() -> None:
     both = compare("resnet50", "resnetv2_50").plot().dot
     assert both.count("4.09 G multiply-adds") == 2
     assert not re.search("<U>(224|4.09)", both)
-    small = compare(PRESETS["resnet18"], PRESETS["resnet18"].replace(input_shape=(64, 64, 3)))
-    assert "<U>224×224×3</U>" in small.plot().dot
+    sizes = compare(PRESETS["resnet18"], PRESETS["resnet18"].replace(input_shape=(64, 64, 3)))
+    assert "<U>224×224×3</U>" in sizes.plot().dot
 
 
 def test_the_same_network_has_the_same_picture() -> None:
@@ -166,11 +159,11 @@ def test_the_picture_of_stages_fits_a_slide(name: str) -> None:
     assert 200 < height <= 900
 
 
-def test_a_png_file_has_every_layer(small: keras.Model, tmp_path: Path) -> None:
-    path = tmp_path / "ResNet.png"
-    diagram = plot(small, path, detail="layer")
+def test_a_png_file_has_every_layer(tmp_path: Path) -> None:
+    path, model = tmp_path / "ResNet.png", small()
+    diagram = plot(model, path, detail="layer")
     width, height = png_size(path.read_bytes())
-    assert height > 20 * len(small.layers)
+    assert height > 20 * len(model.layers)
     assert 200 < width < 800
     assert diagram._repr_png_()[0] == path.read_bytes()
     assert list(tmp_path.iterdir()) == [path]
@@ -246,16 +239,14 @@ def test_names_with_control_characters_are_drawn(detail: Detail) -> None:
 
 
 @pytest.mark.skipif(DOT is None, reason="Graphviz's dot is not installed")
-def test_graphviz_draws_the_same_words_at_the_same_size(
-    small: keras.Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_graphviz_draws_the_same_words_at_the_same_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """The size is only about the same, because the fonts differ."""
     models = [make() for make in (two_branches, with_control_characters, *WITHOUT_A_SIZE)]
     drawn = [
         *map(plot, ON_ONE_PAGE),
         *(plot(name, detail="stage") for name in ON_A_SLIDE),
         *(plot(model, detail=detail) for model in models for detail in DETAILS),
-        plot(small, detail="layer"),
+        plot(small(), detail="layer"),
     ]
     expected = [svg_contents(diagram) for diagram in drawn]
     expected_size = png_size(drawn[0].render())

@@ -16,9 +16,7 @@ from resnet_builder.pictures.sketch.panels import PanelMaker
 from resnet_builder.pictures.sketch.sketch import ENTRY, Cell, Section, Sketch
 from resnet_builder.pictures.stages import draw_stages
 
-from ..helpers import feature_pyramid, several_tasks, two_towers, unet, up_sampled
-
-pytestmark = pytest.mark.once
+from ..models import feature_pyramid, several_tasks, two_towers, unet, up_sampled
 
 
 @pytest.mark.parametrize(

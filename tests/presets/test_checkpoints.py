@@ -9,8 +9,6 @@ from resnet_builder import PRESETS, list_weights, profile
 from resnet_builder.presets.checkpoints import READERS, PublishedWeights, in_table, published
 from resnet_builder.presets.resolve import find_published
 
-pytestmark = pytest.mark.once
-
 ROWS = published()
 
 

@@ -14,8 +14,6 @@ from resnet_builder.presets.checkpoints import find_recommended, in_table, publi
 
 from ..weights.checkpoint_recipe import checkpoint
 
-pytestmark = pytest.mark.once
-
 
 def test_the_best_that_was_tested_at_the_presets_size_and_is_free() -> None:
     # results-imagenet.csv at 224: 81.146 of fb_swsl_ig1b_ft_in1k is not free, 80.846 of tv2_in1k,

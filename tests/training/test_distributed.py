@@ -1,14 +1,7 @@
 """Training on two replicas, in one process or in two, compared with a single device."""
 
-import json
 import logging
-import os
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,53 +13,9 @@ import tensorflow as tf
 
 from resnet_builder.training.distributed import is_chief, restore_cluster, synchronize_batch_norm
 
+from ..processes import SECONDS, ended, started
+
 REPLICA = Path(__file__).parent / "replica.py"
-SECONDS = 240  # timeout of a process
-
-
-def two_free_ports() -> list[int]:
-    sockets = [socket.create_server(("localhost", 0)) for _ in range(2)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
-@contextmanager
-def started(
-    command: list[str], folder: Path, workers: int
-) -> Iterator[list[subprocess.Popen[str]]]:
-    """Start the processes of a cluster; they are killed at the end."""
-    cluster = {"worker": [f"localhost:{port}" for port in two_free_ports()]}
-    processes = []
-    for index in range(workers):
-        task = {"cluster": cluster, "task": {"type": "worker", "index": index}}
-        environment = {**os.environ, "TF_NUM_INTEROP_THREADS": "1"}
-        if workers > 1:
-            environment["TF_CONFIG"] = json.dumps(task)
-        processes.append(
-            subprocess.Popen(
-                [sys.executable, *command],
-                cwd=folder,
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        )
-    try:
-        yield processes
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
-
-
-def ended(process: subprocess.Popen[str], status: int = 0) -> str:
-    """Wait for a process, check its status, and return its output."""
-    printed, _ = process.communicate(timeout=SECONDS)
-    assert process.returncode == status, printed
-    return printed
 
 
 def run(strategy: str, folder: Path, epochs: int) -> list[dict[str, Any]]:
@@ -94,7 +43,6 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return one
 
 
-@pytest.mark.once  # batches and gradients are compared, not convolutions
 @pytest.mark.parametrize("strategy", ["mirrored", "multiworker"])
 def test_replicas_train_like_one_process(
     strategy: str, tmp_path: Path, one: dict[str, Any]

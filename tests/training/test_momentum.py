@@ -43,6 +43,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize(("way", "options"), CASES.values(), ids=CASES)
 def test_training_is_that_of_keras_with_every_option(way: str, options: dict[str, Any]) -> None:
     strategy = tf.distribute.MirroredStrategy(["CPU:0"])

@@ -2,16 +2,16 @@
 
 import json
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
-from resnet_builder import ResnetBuilder, load_weights
+from resnet_builder import ResnetBuilder
+from tools.side_by_side import keras_applications_error
 
-from ..helpers import image_batch, randomised
+from ..helpers import image_batch, relative_error
 from .checkpoint_recipe import (
     KERAS_HUB,
     NETWORKS,
@@ -20,9 +20,10 @@ from .checkpoint_recipe import (
     images,
     logits,
     preset_of,
-    relative_error,
     tensor,
 )
+
+pytestmark = pytest.mark.convolutions
 
 # float32 alone gives 1e-6 to 1e-5.
 TOLERANCE = 1e-5
@@ -76,27 +77,6 @@ def test_bit() -> None:
     expected = np.load(PARITY / f"{BIT}.float64.npy")
     answer = network_of(BIT, dtype="float64").predict(images(BIT), verbose=0)
     assert relative_error(answer, expected) <= 1e-12
-
-
-def keras_applications_error(theirs: str, ours: str) -> float:
-    """Of a network of keras.applications, computed side by side."""
-    original = getattr(keras.applications, theirs)(
-        weights=None, input_shape=(64, 64, 3), classifier_activation=None
-    )
-    randomised(original)
-    model = ResnetBuilder.from_preset(ours, (64, 64, 3), classifier_activation=None)
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "theirs.weights.h5"
-        original.save_weights(path)
-        report = load_weights(model, path)
-    # Every convolution of V1 has a bias; those of V2 are biases here too.
-    convolutions = sum(isinstance(layer, keras.layers.Conv2D) for layer in original.layers)
-    folded = () if "V2" in theirs else (f"{convolutions} biases of convolutions into batch norm",)
-    assert report.adapted == folded
-    assert report.tensors == len(original.weights)
-    x = image_batch(2, 64, 64, 3)
-    ours_and_theirs = (net.predict(x, verbose=0) for net in (model, original))
-    return relative_error(*ours_and_theirs)
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,8 @@ from resnet_builder.plan.layers import Layer
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets.resolve import resolve
 
-from ...helpers import JOINED, two_branches
+from ...models import JOINED, two_branches
 from ..edges import Area, DrawnLine, Edge, Point, box_area, drawn_edges, sketch_edges, sketched
-
-pytestmark = pytest.mark.once
 
 DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
 

@@ -21,7 +21,7 @@ from resnet_builder.pictures.sketch.sketch import ENTRY, Cell, Port, Section, Sk
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets.resolve import resolve
 
-from ...helpers import JOINED
+from ...models import JOINED
 from ..edges import (
     Area,
     checked_drawing,
@@ -31,8 +31,6 @@ from ..edges import (
     page_boxes,
     page_edges,
 )
-
-pytestmark = pytest.mark.once
 
 
 def planned(name: str) -> Sketch:

@@ -9,8 +9,6 @@ from resnet_builder.pictures.sketch.folding import fold, in_rows
 from resnet_builder.pictures.sketch.panels import PanelMaker, join
 from resnet_builder.pictures.sketch.sketch import ENTRY, Cell, Edge, Panel
 
-pytestmark = pytest.mark.once
-
 
 def cell(words: str) -> Cell:
     return Cell(Description("conv", words))

@@ -5,8 +5,6 @@ import pytest
 
 from resnet_builder.pictures.sketch.layer_words import cells, kind
 
-pytestmark = pytest.mark.once
-
 layers = keras.layers
 
 

@@ -19,9 +19,7 @@ from resnet_builder.plan.names import ELSEWHERE, Place
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets.resolve import resolve
 
-from ...helpers import SMALL_NETWORK, two_branches
-
-pytestmark = pytest.mark.once
+from ...models import SMALL_NETWORK, two_branches
 
 layers = keras.layers
 
