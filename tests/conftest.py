@@ -59,6 +59,33 @@ def driver() -> Iterator[Any]:
     driver.quit()
 
 
+PEAK = {"bytes": 0}  # of this process, when garbage was last collected
+MOST_GARBAGE = 50 * 2**20
+
+
+def peak_memory() -> int:
+    """The largest resident size of this process so far, in bytes; 0 where Python cannot tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+@pytest.fixture(autouse=True)
+def _no_models_pile_up() -> Iterator[None]:
+    """Collect the garbage of tests that reach a new peak of memory.
+
+    Keras models refer to themselves: they are garbage for the collector, which counts objects and
+    not the bytes of their weights. It takes longer than many a test, so not after each one.
+    """
+    yield
+    if peak_memory() > PEAK["bytes"] + MOST_GARBAGE:
+        gc.collect()
+        PEAK["bytes"] = peak_memory()
+
+
 @pytest.fixture(autouse=True)
 def _clean_keras() -> None:
     """Names and seeds begin anew in every test, once a test has imported Keras."""

@@ -124,7 +124,9 @@ def test_both_data_formats_train_alike(variant: str) -> None:
     images, labels = image_batch(4, 16, 32, 3), np.arange(4)
     losses, weights = [], []
     for model, batch in zip(
-        in_both_orders(variant), (images, images.transpose(0, 3, 1, 2)), strict=True
+        in_both_orders(variant, repetitions=(1, 1)),
+        (images, images.transpose(0, 3, 1, 2)),
+        strict=True,
     ):
         model.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy")
         before = kernels(model)
@@ -401,7 +403,7 @@ POLICIES = ["mixed_bfloat16", "mixed_float16", "bfloat16", "float16", "float64"]
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.usefixtures("_floatx")
 def test_dtypes_predict_and_train(variant: str, policy: str) -> None:
-    model = network(variant, dtype=policy)
+    model = network(variant, dtype=policy, repetitions=(1, 1))
     expected = keras.dtype_policies.get(policy)
     assert {layer.compute_dtype for layer in model.layers[1:-1]} == {expected.compute_dtype}
     assert {weight.dtype for weight in model.weights} == {expected.variable_dtype}

@@ -6,6 +6,8 @@ import pytest
 
 from resnet_builder import PRESETS, compare
 
+from .helpers import cases
+
 
 def test_differences_add_up() -> None:
     comparison = compare("keras_resnet50", "resnet50")
@@ -76,7 +78,7 @@ def test_any_two_configs_compare() -> None:
             assert found.first.parameters + total == found.second.parameters
 
 
-@pytest.mark.parametrize("name", [name for name in PRESETS if name != "resnet50"])
+@pytest.mark.parametrize("name", cases(name for name in PRESETS if name != "resnet50"))
 def test_every_preset_compares_with_resnet50_both_ways(name: str) -> None:
     for pair in (("resnet50", name), (name, "resnet50")):
         text = str(compare(*pair))

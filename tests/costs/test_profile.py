@@ -1,6 +1,7 @@
 """Counts of presets against published numbers and built models; counts of any Keras model."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,20 @@ def assert_counts_are_the_models(source: ResnetConfig) -> None:
     assert of_model.stages == counts.stages
 
 
+def narrow(config: ResnetConfig) -> ResnetConfig:
+    """With the fewest filters that its groups allow."""
+    if isinstance(config.filters, int):
+        for filters in (16, 32):
+            with suppress(ValueError):
+                found = config.replace(filters=min(filters, config.filters))
+                make_plan(found)
+                return found
+    return config
+
+
 @pytest.mark.parametrize("config", KINDS, ids=KINDS.values())
 def test_the_counts_of_a_plan_are_those_of_its_model(config: ResnetConfig) -> None:
-    assert_counts_are_the_models(config)
+    assert_counts_are_the_models(narrow(config))
 
 
 @pytest.mark.slow

@@ -62,7 +62,7 @@ def test_layers_with_weights_come_in_the_same_order(name: str) -> None:
     assert ours == [kind for kind in original["layers"] if kind in weighted]
 
 
-@pytest.fixture(params=["basic_block", "bottleneck"])
+@pytest.fixture(scope="module", params=["basic_block", "bottleneck"])
 def model(request: pytest.FixtureRequest) -> keras.Model:
     return ResnetBuilder.build((3, 64, 64), 5, request.param, [2, 2])
 
