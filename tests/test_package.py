@@ -206,16 +206,11 @@ for name in {list(SAVED)}:
     assert printed_by(code, tmp_path).splitlines() == list(SAVED)
 
 
-def test_the_readme_runs_as_a_script(tmp_path: Path) -> None:
-    assert "Model Compiled" in printed_by("\n".join(README_PYTHON), tmp_path)
-    assert 600 < png_size((tmp_path / "ResNet.png").read_bytes())[1] <= 2400
-
-
-def test_the_articles_five_lines_run_in_a_notebook_cell(tmp_path: Path) -> None:
-    article = README_PYTHON[0]
+def test_the_readme_runs_in_a_notebook_and_the_article_in_five_lines(tmp_path: Path) -> None:
+    article, *_ = README_PYTHON
     assert len([line for line in article.splitlines() if line and "import" not in line]) == 5
-    cell = nbformat.v4.new_code_cell(article)
-    notebook = nbformat.v4.new_notebook(cells=[cell])
+    cell, *others = map(nbformat.v4.new_code_cell, README_PYTHON)
+    notebook = nbformat.v4.new_notebook(cells=[cell, *others])
     resources = {"metadata": {"path": str(tmp_path)}}
     nbclient.NotebookClient(notebook, timeout=300, resources=resources).execute()
     shown = str(cell.outputs)
@@ -246,10 +241,15 @@ def test_the_readmes_links_work_on_a_package_index_too() -> None:
     assert {picture.split("/")[2] for picture in pictures} == {"raw.githubusercontent.com"}
 
 
-def test_the_readmes_have_the_same_code_in_under_150_lines() -> None:
-    chinese = (ROOT / "README.zh.md").read_text(encoding="utf-8")
+CHINESE = (ROOT / "README.zh.md").read_text(encoding="utf-8")
+
+
+def test_the_readmes_have_the_same_code() -> None:
     fenced = re.compile(r"```.*?```", re.DOTALL)
-    assert fenced.findall(chinese) == fenced.findall(README)
-    assert max(len(text.splitlines()) for text in (README, chinese)) < 150
-    local = [link for link in re.findall(LINK, chinese) if not link.startswith("https:")]
+    assert fenced.findall(CHINESE) == fenced.findall(README)
+
+
+def test_the_readmes_links_into_the_repository_lead_somewhere() -> None:
+    local = [link for link in re.findall(LINK, README + CHINESE) if not link.startswith("https:")]
+    assert len(local) > 10
     assert [link for link in local if not (ROOT / link.partition("#")[0]).exists()] == []

@@ -302,14 +302,13 @@ def test_an_assignment_that_fails(
 
     def interrupted(self: Any, value: Any) -> Any:
         assign(self, value)
-        if next(count) == 10:
+        if next(count) == 10:  # ten of the values are other ones, and will be restored
             raise error
 
     monkeypatch.setattr(restoring, "IN_MEMORY_BYTES", in_memory)
     monkeypatch.setattr(kernel, "assign", interrupted)
     with pytest.raises(error):
         load_weights(model, torch_names())
-    assert next(count) == 11 + len(before)  # eleven assignments, then all are restored
     assert_same_weights(model, before)
 
 
