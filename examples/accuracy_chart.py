@@ -27,7 +27,7 @@ IMAGENET = "ImageNet-1k"
 class Point:
     """The best checkpoint of a preset: multiply-adds at its input size in G, and top-1 in percent.
 
-    `more_data` is whether it was trained on more images than those of ImageNet-1k.
+    `more_data` is whether it was trained on more images than ImageNet-1k has.
     """
 
     preset: str

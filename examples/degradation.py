@@ -53,8 +53,8 @@ EXPERIMENTS = {
 class Run:
     """One network, trained from one seed; errors in percent.
 
-    `training_errors` are those of every epoch, as its batches came by; `iterations` are how many
-    batches there had been at its end.
+    `training_errors` holds the error of every epoch over its batches, and `iterations` the number of
+    batches until its end.
     """
 
     kind: str

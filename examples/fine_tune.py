@@ -26,7 +26,7 @@ CHECKPOINT = Path("digits_0_to_6.keras")
 
 
 def digits(classes: range, images_per_class: int | None = None) -> Data:
-    """Some of the ten digits, and of these perhaps the first images alone to train on."""
+    """Some of the ten digits; optionally only the first images for training."""
     data = load_data("digits", (8, 8, 1))
 
     def some(examples: Examples, most: int | None) -> Examples:
@@ -61,7 +61,7 @@ def pretrain(preset: str) -> None:
     model = ResnetBuilder.from_preset(preset, data.shape, data.classes)
     accuracy = train(model, data, "he2015_cifar", epochs=15, learning_rate=0.02)
     model.save(CHECKPOINT)
-    print(f"Learnt the digits 0 to 6: {accuracy:.1%} right; saved to {CHECKPOINT}")
+    print(f"Learnt the digits 0 to 6: {accuracy:.1%} accuracy; saved to {CHECKPOINT}")
 
 
 def main() -> None:
@@ -84,11 +84,11 @@ def main() -> None:
     print(load_weights(model, options.weights or CHECKPOINT, adapt=True))
     freeze(model, until=options.until)
     accuracy = train(model, data, "fine_tune", options.epochs, options.learning_rate)
-    print(f"From the checkpoint, frozen until {options.until}: {accuracy:.1%} right")
+    print(f"From the checkpoint, frozen until {options.until}: {accuracy:.1%} accuracy")
 
     model = ResnetBuilder.from_preset(options.preset, data.shape, data.classes)
     accuracy = train(model, data, "fine_tune", options.epochs, options.learning_rate)
-    print(f"From random weights: {accuracy:.1%} right")
+    print(f"From random weights: {accuracy:.1%} accuracy")
 
 
 if __name__ == "__main__":

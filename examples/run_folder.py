@@ -48,7 +48,7 @@ class RunFolder:
             )
 
     def trim_log(self, finished: int) -> None:
-        """Leave the lines of the finished epochs alone: one more was logged if then came a kill."""
+        """Keep the lines of the finished epochs; a run killed after logging has one more."""
         if self.log.exists():
             header_and_epochs = self.log.read_bytes().splitlines(keepends=True)
             self.log.write_bytes(b"".join(header_and_epochs[: 1 + finished]))

@@ -1,8 +1,7 @@
 """Images to train on: the handwritten digits, CIFAR, or a folder with a folder for each class.
 
-What a batch holds depends on the seed and the number of the epoch alone, so a run that is resumed
-sees the images that the uninterrupted run would have seen, and every process of a cluster its share
-of the same batches.
+A batch depends only on the seed and the epoch's number, so a resumed run sees the images that the
+uninterrupted run would have seen, and every process of a cluster sees its share of the same batches.
 """
 
 from collections.abc import Callable
@@ -231,7 +230,7 @@ def training_batches(
 ) -> Callable[[Any], tf.data.Dataset]:
     """From a `tf.distribute.InputContext` to a worker's batches of some epochs.
 
-    Every epoch has a shuffled order of its own; the images that do not fill a batch are left out.
+    Every epoch is shuffled anew; images that do not fill a batch are left out.
     """
     examples = data.train
     steps = steps_per_epoch(data, batch_size)

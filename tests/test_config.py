@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from resnet_builder import PRESETS, ResnetConfig, bottleneck
-from resnet_builder.config import NUMBERS
+from resnet_builder.config import FIELDS, checked
 
 from .helpers import cases
 
@@ -38,7 +38,7 @@ def test_the_packages_own_blocks_are_known_by_name() -> None:
 
 NO_WIDTHS: list[Any] = [0, False, {}, "ab", [3], [[3]]]
 EMPTY_WIDTHS: list[Any] = [(), [], [[]], [[[]]]]
-INTEGERS = [name for name in NUMBERS if name != "stem_filters"]
+INTEGERS = [name for name, field in FIELDS.items() if field.type is int]
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,13 @@ INTEGERS = [name for name in NUMBERS if name != "stem_filters"]
 def test_refused(changes: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         CONFIG.replace(**changes)
+
+
+def test_the_defaults_are_valid() -> None:
+    """A config checks the other values only."""
+    for field in FIELDS.values():
+        if field.default not in (None, dataclasses.MISSING):
+            assert checked(field.default, field) == field.default
 
 
 def test_unknown_fields_in_json() -> None:

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from resnet_builder import PRESETS, ResnetConfig
-from resnet_builder.config import obeyed
-from resnet_builder.effects import EFFECTS
+from resnet_builder.config import FIELDS, obeyed
 from resnet_builder.plan import network
 from resnet_builder.plan.blocks import BLOCKS
 from resnet_builder.plan.layers import Layer
@@ -189,7 +188,7 @@ def test_a_preset_takes_any_change_that_has_a_meaning(preset: str) -> None:
         message = refusal(PRESETS[preset], field, value)
         refused = message.split("=")[0]
         if "has no effect" in message and refused != field:
-            assert not EFFECTS[refused].follows, message
+            assert not FIELDS[refused].metadata["follows"], message
 
 
 def test_what_a_change_leaves_without_effect_follows_it() -> None:

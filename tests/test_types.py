@@ -21,8 +21,7 @@ from resnet_builder import (
     plot,
     profile,
 )
-from resnet_builder.config import ConfigChanges, ConfigFields
-from resnet_builder.model.record import BuildOptions, PresetOptions
+from tools.option_types import STUB, build_options, fields, option_types
 
 
 def test_lists_are_accepted_and_kept_as_tuples() -> None:
@@ -64,22 +63,12 @@ def test_wrong_names_and_values_are_refused_by_type_checkers_too() -> None:
         ResnetBuilder.from_config(config, activation="mish2", include_top=True)
 
 
-def test_the_types_of_options_are_those_of_from_preset() -> None:
+def test_the_types_of_options_are_those_of_the_fields_and_of_from_preset() -> None:
+    assert STUB.read_text(encoding="utf-8") == option_types(), "run python -m tools.option_types"
     parameters = inspect.signature(ResnetBuilder.from_preset).parameters.values()
-    options = {
-        option.name: option.annotation
-        for option in parameters
-        if option.kind is inspect.Parameter.KEYWORD_ONLY
-    }
-    hints = get_type_hints(PresetOptions)
-    assert {name: hints[name] for name in options} == options
-    assert hints.keys() == options.keys() | get_type_hints(ConfigChanges).keys()
-    assert get_type_hints(BuildOptions).keys() == hints.keys() - {"repetitions", "block"}
-
-
-def test_the_types_of_config_fields_are_those_of_the_record() -> None:
-    assert get_type_hints(ConfigFields).keys() == get_type_hints(ResnetConfig).keys()
-    assert {"repetitions", "block"} == ConfigFields.__required_keys__
+    options = {of.name for of in parameters if of.kind is inspect.Parameter.KEYWORD_ONLY}
+    assert build_options().keys() == options
+    assert fields().keys() == get_type_hints(ResnetConfig).keys()
 
 
 @pytest.mark.parametrize(("table", "name"), [(PRESETS, "Presets"), (RECIPES, "Recipes")])

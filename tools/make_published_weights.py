@@ -17,10 +17,7 @@ from math import floor
 from pathlib import Path
 from typing import Any
 
-from resnet_builder.presets import checkpoints
-from resnet_builder.presets.checkpoints import PublishedWeights
-
-TABLE = Path(checkpoints.__file__).with_name(checkpoints.TABLE)
+from resnet_builder.presets.checkpoints import TABLE, PublishedWeights
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

@@ -1,4 +1,4 @@
-"""The accuracy of a preset in the overview and the chart: that of its best checkpoint."""
+"""The accuracy of a preset in the overview and the chart: the accuracy of its best checkpoint."""
 
 from dataclasses import dataclass
 

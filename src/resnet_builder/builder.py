@@ -4,19 +4,19 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
 from inspect import signature
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import keras
 
 from .common.checks import look_up, positive_int, unknown
 from .common.shapes import AXIS_ORDERS, image_shape, in_order
-from .config import ORIGINAL, BlockFunction, ConfigChanges, ResnetConfig, obeyed, repetition_list
+from .config import ORIGINAL, UNSEEN, BlockFunction, ResnetConfig, obeyed, repetition_list
 from .files.checkpoint import Checkpoint
 from .files.opening import opened
 from .model.assemble import assemble
 from .model.initializers import DrawnKernels, blank, restore_initializers
 from .model.layers import Style
-from .model.record import BuildOptions, BuildRecord, PresetOptions, arguments_in, json_of, record
+from .model.record import BuildRecord, arguments_in, json_of, record
 from .plan.network import Head, Plan, Pooling, make_plan
 from .presets.checkpoints import in_table, recommended
 from .presets.networks import PRESETS
@@ -24,6 +24,9 @@ from .presets.resolve import resolve
 from .weights.load import load_checkpoint
 from .weights.naming import CLASSIFIER
 from .weights.recognise import contents
+
+if TYPE_CHECKING:
+    from .options import BuildOptions, ConfigChanges, PresetOptions
 
 
 class ResnetBuilder:
@@ -57,7 +60,7 @@ class ResnetBuilder:
         layer_prefix: str = "",
         features: Sequence[str] | None = None,
         output_stride: int | None = None,
-        **changes: Unpack[ConfigChanges],
+        **changes: Unpack["ConfigChanges"],
     ) -> keras.Model:
         """Build a published network by its name.
 
@@ -199,7 +202,7 @@ class ResnetBuilder:
         config: ResnetConfig,
         input_shape: Sequence[int | None] | None = None,
         classes: int | None = None,
-        **options: Unpack[PresetOptions],
+        **options: Unpack["PresetOptions"],
     ) -> keras.Model:
         """Build the network of a `ResnetConfig`; arguments and errors as in `from_preset`.
 
@@ -266,7 +269,7 @@ class ResnetBuilder:
         num_outputs: int,
         block_fn: str | BlockFunction,
         repetitions: Sequence[int],
-        **options: Unpack[BuildOptions],
+        **options: Unpack["BuildOptions"],
     ) -> keras.Model:
         """Build a network as the article does; without options, exactly the article's.
 
@@ -304,7 +307,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_18(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack["PresetOptions"]
     ) -> keras.Model:
         """Build the article's ResNet-18; arguments and errors as in `build`.
 
@@ -316,7 +319,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_34(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack["PresetOptions"]
     ) -> keras.Model:
         """Build the article's ResNet-34; arguments and errors as in `build`.
 
@@ -328,7 +331,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_50(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack["PresetOptions"]
     ) -> keras.Model:
         """Build the article's ResNet-50; arguments and errors as in `build`.
 
@@ -340,7 +343,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_101(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack["PresetOptions"]
     ) -> keras.Model:
         """Build the article's ResNet-101; arguments and errors as in `build`.
 
@@ -352,7 +355,7 @@ class ResnetBuilder:
 
     @staticmethod
     def build_resnet_152(
-        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack[PresetOptions]
+        input_shape: Sequence[int | None], num_outputs: int, **options: Unpack["PresetOptions"]
     ) -> keras.Model:
         """Build the article's ResNet-152; arguments and errors as in `build`.
 
@@ -424,13 +427,6 @@ def _check_published(weights: Any, preset: str | ResnetConfig, config: ResnetCon
             f"{weights!r} is a checkpoint of {row.preset!r}, not of {preset!r}: give "
             f"{row.preset!r} as the preset"
         )
-
-
-# Fields of a config that no shape of a weight shows.
-UNSEEN = (
-    *("activation", "activate_residual", "anti_aliasing", "norm_groups", "padding", "pool_first"),
-    *("stem_pool", "stride_in_3x3", "stride_in_last_block", "weight_standardization"),
-)
 
 
 def _say(text: str) -> None:

@@ -1,22 +1,18 @@
-"""compare: the differences of two networks and their costs. Does not import Keras."""
+"""compare: the differences of two networks and their costs."""
 
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from .common.checks import shortened
 from .common.tables import Table, TableCell, Tabular
-from .config import ResnetConfig
+from .config import FIELDS, ResnetConfig
 from .costs.counts import Profile
 from .costs.profile import profile
-from .plan.anti_aliasing import ANTI_ALIASING
-from .plan.norms import NORMS
-from .plan.orders import ORDERS
-from .plan.shortcuts import PROJECTIONS
-from .plan.stems import STEM_POOLS, STEMS
+from .plan.rules import KINDS
 from .presets.resolve import resolve
 
 if TYPE_CHECKING:
@@ -45,10 +41,13 @@ class Difference:
     @property
     def in_words(self) -> str:
         """The difference in words."""
-        words = FIELD_WORDS.get(self.field)
-        if words is None:
-            return f"{self.field} {_named(self.second)} instead of {_named(self.first)}"
-        return f"{words[self.second]} instead of {words[self.first]}"
+        if words := FIELD_WORDS.get(self.field):
+            return f"{words[self.second]} instead of {words[self.first]}"
+        first, second = (
+            shortened(str(getattr(value, "__name__", value)), 60)
+            for value in (self.first, self.second)
+        )
+        return f"{self.field} {second} instead of {first}"
 
 
 @dataclass(frozen=True)
@@ -154,25 +153,20 @@ def compare(
         - shortcuts instead of no shortcuts      +173,824      +19,267,584
         resnet18                               11,689,512    1,814,073,344
     """
-    networks = resolve(first), resolve(second)
-    configs = networks[0].config, networks[1].config
-    counts = profile(first), profile(second)
+    configs = resolve(first).config, resolve(second).config
+    costs = profile(first), profile(second)
     if names is not None:
-        counts = _under_names(names, *counts)
-    return Comparison(*counts, tuple(_differences(*configs)), configs)
-
-
-def _under_names(names: Any, first: Profile, second: Profile) -> tuple[Profile, Profile]:
-    if not (isinstance(names, tuple | list) and [type(name) for name in names] == [str, str]):
-        raise ValueError(f'names must be two texts, such as ("before", "after"), got {names!r}')
-    return replace(first, name=names[0]), replace(second, name=names[1])
+        if not (isinstance(names, tuple | list) and [type(name) for name in names] == [str, str]):
+            raise ValueError(f'names must be two texts, such as ("before", "after"), got {names!r}')
+        costs = replace(costs[0], name=names[0]), replace(costs[1], name=names[1])
+    return Comparison(*costs, tuple(_differences(*configs)), configs)
 
 
 def _differences(first: ResnetConfig, second: ResnetConfig) -> Iterator[Difference]:
     between, before = first, _counts_of(first)
     changes: dict[str, Any] = {}
     # Twice, because a change may give an effect to a field before it.
-    for name in [field.name for field in fields(ResnetConfig)] * 2:
+    for name in [*FIELDS] * 2:
         value = getattr(second, name)
         if getattr(between, name) == value:
             continue  # from the beginning, or because the value has lost its effect
@@ -198,20 +192,13 @@ def _counts_of(config: ResnetConfig) -> "Counts":
 Counts = tuple[int | None, int | None]
 
 
-def _named(value: Any) -> str:
-    return shortened(str(getattr(value, "__name__", value)), 60)
-
-
 def _signed(change: int | None) -> str:
     return "?" if change is None else f"{change:+,}"
 
 
 # The words for the values of a field; other fields are shown by name and value.
 FIELD_WORDS: dict[str, dict[Any, str]] = {
-    "stem": {name: stem.in_words for name, stem in STEMS.items()},
-    "activation_order": {name: order.in_words for name, order in ORDERS.items()},
     "shortcuts": {True: "shortcuts", False: "no shortcuts"},
-    "projection": {name: projection.in_words for name, projection in PROJECTIONS.items()},
     "stride_in_3x3": {
         True: "stride in the bottlenecks' 3x3 convolution",
         False: "stride in the bottlenecks' first 1x1 convolution",
@@ -225,15 +212,14 @@ FIELD_WORDS: dict[str, dict[Any, str]] = {
         False: "convolutions without biases",
         "unless_normalized": "biases in convolutions that no norm follows",
     },
-    "stem_pool": {name: pool.in_words for name, pool in STEM_POOLS.items()},
-    "norm": {name: norm.in_words for name, norm in NORMS.items()},
-    "anti_aliasing": {
-        None: "strided convolutions",
-        **{name: kind.in_words for name, kind in ANTI_ALIASING.items()},
-    },
     "weight_standardization": {True: "standardised kernels", False: "free kernels"},
     "stride_in_last_block": {
         True: "strides in the last block of a stage",
         False: "strides in the first block of a stage",
     },
+    **{
+        field: {name: kind.in_words for name, kind in kinds.items()}
+        for field, kinds in KINDS.items()
+    },
 }
+FIELD_WORDS["anti_aliasing"][None] = "strided convolutions"

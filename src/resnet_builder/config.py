@@ -1,27 +1,21 @@
-"""The description of a residual network: one small frozen record. Does not import Keras."""
+"""The description of a residual network: one small frozen record."""
 
 import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 from types import NoneType, UnionType
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Literal,
-    NotRequired,
-    TypedDict,
-    Union,
-    Unpack,
-    get_args,
-    get_origin,
-)
+from typing import TYPE_CHECKING, Any, Literal, Union, Unpack, get_args, get_origin
 
+from . import effects
 from .common.checks import fraction, positive_int, unknown
 from .common.keras_names import Initializer
 from .common.shapes import ImageShape, image_shape
-from .effects import following, without_effect
+from .effects import Effect, idle_fields
+
+if TYPE_CHECKING:
+    from .options import Changes, ConfigFields
 
 # A custom block: block(filters=, init_strides=, is_first_block_of_first_layer=)(tensor).
 BlockFunction = Callable[..., Any]
@@ -39,7 +33,8 @@ BlockName = Literal[
     "sk_bottleneck",
     "resnest_bottleneck",
 ]
-StemName = Literal["imagenet", "deep", "deep_tiered", "cifar"]
+PooledStemName = Literal["imagenet", "deep", "deep_tiered"]
+StemName = Literal[PooledStemName, "cifar"]
 StemPoolName = Literal["max", "max_zeros", "max_ceil", "conv"]
 ActivationOrder = Literal["post", "pre", "pre_raw"]
 NormName = Literal["batch", "group", "evonorm_s0"]
@@ -50,6 +45,139 @@ Biases = Literal["unless_normalized"]
 
 # Filters of every convolution, by stage and block.
 Widths = tuple[tuple[tuple[int, ...], ...], ...]
+
+# The effects that depend on the names above; those that depend on the blocks are in `effects`.
+POOL_IN_STEM = Effect(
+    f"a stem with a pool, {' or '.join(get_args(PooledStemName))}",
+    lambda net: net.config.pools_in_stem,
+)
+ACTIVATION_LAYER = Effect(
+    "a norm that is not its own activation", lambda net: net.config.norm != "evonorm_s0"
+)
+FREE_FILTERS = Effect(
+    "convolutions whose filters neither widths nor stem_filters give",
+    lambda net: not net.config.widths or net.config.stem_filters is None or net.config.eca,
+)
+
+
+# Checks of fields -------------------------------------------------------------------------------
+
+# A function of the value and the name of a field, which returns the value as the config keeps it.
+Check = Callable[[Any, str], object]
+
+
+def repetition_list(repetitions: object, name: str = "repetitions") -> tuple[int, ...]:
+    """The number of blocks of each stage, for at least one stage, as a tuple."""
+    example = "for example [2, 2, 2, 2]; got"
+    if isinstance(repetitions, str) or not isinstance(repetitions, Sequence):
+        raise TypeError(
+            f"{name} must be the number of blocks of each stage, {example} {repetitions!r}"
+        )
+    if not repetitions:
+        raise ValueError(f"{name} must have at least one stage, {example} none")
+    return _positive_ints(tuple(repetitions), name)
+
+
+def _positive_ints(numbers: Sequence[object], name: str) -> tuple[int, ...]:
+    return tuple(map(partial(positive_int, what=f"each of {name} {numbers}"), numbers))
+
+
+def _blocks(block: object, name: str) -> object:
+    """A kind of block, or one for each stage; a block function of this package by its name."""
+    if isinstance(block, list | tuple):
+        kinds = tuple(_blocks(kind, name) for kind in block)
+        if not all(isinstance(kind, str) for kind in kinds):
+            raise TypeError(f"a block for each stage must be a name, got {block!r}")
+        return kinds
+    block = getattr(block, BLOCK_NAME, block)
+    if not (isinstance(block, str) or callable(block)):
+        raise TypeError(f"{name} must be a name or a function, got {block!r}")
+    return block
+
+
+def _filters(filters: object, name: str) -> int | tuple[int, ...]:
+    """A number of filters, or one for each stage."""
+    if isinstance(filters, list | tuple):
+        return _positive_ints(filters, name)
+    return positive_int(filters, name)
+
+
+def _widths(widths: object, name: str) -> Widths:
+    message = (
+        f"{name} must be the filters of every convolution by stage and block, such as "
+        f"(((8, 8, 32), (8, 8, 32)), ...); got {widths!r}"
+    )
+
+    def items(collection: object) -> Sequence[object]:
+        if isinstance(collection, str) or not isinstance(collection, Sequence):
+            raise TypeError(message)
+        if not collection:
+            raise ValueError(message)
+        return collection
+
+    return tuple(
+        tuple(
+            tuple(positive_int(conv, f"each of {name}") for conv in items(block))
+            for block in items(stage)
+        )
+        for stage in items(widths)
+    )
+
+
+def _instance(types: Any, value: object, name: str) -> object:
+    """Return `value` if it is of one of the types; names are of type str."""
+    union = get_args(types) if get_origin(types) in (Union, UnionType) else (types,)
+    classes = tuple(str if get_origin(kind) is Literal else kind for kind in union)
+    if not isinstance(value, classes):
+        expected = " or ".join("None" if kind is NoneType else kind.__name__ for kind in classes)
+        raise TypeError(f"{name} must be {expected}, got {value!r}")
+    return value
+
+
+# Type -> the check of a field that has no other; the fields of other types are names and bools.
+CHECKS: dict[object, Check] = {
+    int: positive_int,
+    int | None: positive_int,
+    float: fraction,
+    str | Initializer: Initializer.of,
+    ImageShape: lambda shape, _: image_shape(shape),
+}
+
+
+def checked(value: object, field: dataclasses.Field[Any]) -> object:
+    """The value of a field as the config keeps it.
+
+    Raises:
+        TypeError, ValueError: a value of the wrong type, or out of range.
+    """
+    check = field.metadata.get("check") or CHECKS.get(field.type) or partial(_instance, field.type)
+    return check(value, field.name)
+
+
+# The record -------------------------------------------------------------------------------------
+
+
+def option(
+    default: object = dataclasses.MISSING,
+    effect: Effect | None = None,
+    *,
+    follows: bool = False,
+    unseen: bool = False,
+    check: Check | None = None,
+) -> Any:
+    """A field of a config.
+
+    Args:
+        effect: what a network needs for it to have an effect. Default: it has one in every network.
+        follows: whether `ResnetConfig.replace` sets the field back to its default if another field
+            takes its effect away, because it only says how something is done. A field that says
+            what a network has is refused instead.
+        unseen: whether no name or shape of a weight shows it.
+        check: function of value and name that returns the value as it is kept. Default: that of the
+            field's type.
+    """
+    metadata = {"effect": effect, "follows": follows, "unseen": unseen, "check": check}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -164,41 +292,43 @@ class ResnetConfig:
         True
     """
 
-    repetitions: tuple[int, ...]
-    block: BlockName | BlockFunction | tuple[BlockName, ...]
-    filters: int | tuple[int, ...] = 64
-    widths: Widths | None = None
-    groups: int = 1
-    width_per_group: int = 64
-    reduce_first: int = 1
-    splits: int = 4
-    split_input: bool = True
-    pool_first: bool = False
+    repetitions: tuple[int, ...] = option(check=repetition_list)
+    block: BlockName | BlockFunction | tuple[BlockName, ...] = option(check=_blocks)
+    filters: int | tuple[int, ...] = option(64, FREE_FILTERS, follows=True, check=_filters)
+    widths: Widths | None = option(None, effects.PACKAGE_BLOCK, check=_widths)
+    groups: int = option(1, effects.BOTTLENECK)
+    width_per_group: int = option(64, effects.FREE_BOTTLENECK)
+    reduce_first: int = option(1, effects.FREE_BLOCK, follows=True)
+    splits: int = option(4, effects.SPLIT_BLOCK, follows=True)
+    split_input: bool = option(True, effects.SELECTIVE_BLOCK, follows=True)
+    pool_first: bool = option(False, effects.STRIDED_RESNEST, follows=True, unseen=True)
     stem: StemName = "imagenet"
     stem_filters: int | None = None
-    stem_pool: StemPoolName = "max"
+    stem_pool: StemPoolName = option("max", POOL_IN_STEM, follows=True, unseen=True)
     activation_order: ActivationOrder = "post"
-    activation: str = "relu"
-    activate_residual: bool = False
+    activation: str = option("relu", ACTIVATION_LAYER, follows=True, unseen=True)
+    activate_residual: bool = option(False, effects.LAST_ACTIVATION, unseen=True)
     norm: NormName = "batch"
-    norm_groups: int = 32
-    weight_standardization: bool = False
-    anti_aliasing: AntiAliasingName | None = None
-    shortcuts: bool = True
-    projection: ProjectionName = "conv"
-    projection_kernel: int = 1
-    project_first: bool = False
-    stride_in_last_block: bool = False
-    stride_in_3x3: bool = True
-    se_ratio: float = 0.0
-    se_divisor: int = 8
-    eca: bool = False
-    drop_path_rate: float = 0.0
-    zero_init_last: bool = False
-    padding: Padding = "symmetric"
-    use_bias: bool | Biases = False
+    norm_groups: int = option(32, effects.NORM_OF_GROUPS, follows=True, unseen=True)
+    weight_standardization: bool = option(False, unseen=True)
+    anti_aliasing: AntiAliasingName | None = option(
+        None, effects.STRIDED_CONV_OR_STEM_POOL, follows=True, unseen=True
+    )
+    shortcuts: bool = option(True, effects.PACKAGE_BLOCK)
+    projection: ProjectionName = option("conv", effects.PROJECTION, follows=True)
+    projection_kernel: int = option(1, effects.STRIDED_CONV_PROJECTION, follows=True)
+    project_first: bool = option(False, effects.FREE_FIRST_SHORTCUT, follows=True)
+    stride_in_last_block: bool = option(False, effects.SEVERAL_STAGES, follows=True, unseen=True)
+    stride_in_3x3: bool = option(True, effects.STRIDED_BOTTLENECK, follows=True, unseen=True)
+    se_ratio: float = option(0.0, effects.PACKAGE_BLOCK, check=partial(fraction, limit=2))
+    se_divisor: int = option(8, effects.SQUEEZE, follows=True)
+    eca: bool = option(False, effects.PACKAGE_BLOCK)
+    drop_path_rate: float = option(0.0, effects.SEVERAL_BLOCKS)
+    zero_init_last: bool = option(False, effects.PACKAGE_BLOCK)
+    padding: Padding = option("symmetric", effects.STRIDED_WINDOW, follows=True, unseen=True)
+    use_bias: bool | Biases = option(False, effects.CONV_WITHOUT_NORM, follows=True)
     batch_norm_epsilon: float = 1e-5
-    batch_norm_momentum: float = 0.9
+    batch_norm_momentum: float = option(0.9, effects.BATCH_NORM, follows=True)
     kernel_initializer: str | Initializer = "he_normal_fan_out"
     classifier_initializer: str | Initializer = "torch_linear"
     weight_decay: float = 0.0
@@ -210,28 +340,15 @@ class ResnetConfig:
         def __init__(self, **fields: Unpack["ConfigFields"]) -> None: ...
 
     def __post_init__(self) -> None:
-        for name, types in _checked_types().items():
-            if not isinstance(value := getattr(self, name), types):
-                expected = " or ".join("None" if t is NoneType else t.__name__ for t in types)
-                raise TypeError(f"{name} must be {expected}, got {value!r}")
-        repetitions = repetition_list(self.repetitions)
-        normal: dict[str, Any] = {
-            "repetitions": repetitions,
-            "block": _blocks(self.block, len(repetitions)),
-            "filters": _filters(self.filters, len(repetitions)),
-            "widths": None if self.widths is None else _widths(self.widths),
-            "input_shape": image_shape(self.input_shape),
-            "se_ratio": fraction(self.se_ratio, "se_ratio", 2),
-        }
-        for name in FRACTIONS:
-            normal[name] = fraction(getattr(self, name), name)
-        for name in ("kernel_initializer", "classifier_initializer"):
-            normal[name] = Initializer.of(getattr(self, name), name)
-        for name in NUMBERS:
-            if not (name == "stem_filters" and self.stem_filters is None):
-                normal[name] = positive_int(getattr(self, name), name)
-        for name, value in normal.items():
-            object.__setattr__(self, name, value)
+        for field in dataclasses.fields(self):
+            if (value := getattr(self, field.name)) is not field.default:
+                object.__setattr__(self, field.name, checked(value, field))
+        for name, value in (("block", self.block), ("filters", self.filters)):
+            if isinstance(value, tuple) and len(value) != len(self.repetitions):
+                raise ValueError(
+                    f"{name} must have one value for each of {len(self.repetitions)} stages of "
+                    f"repetitions, got {value}"
+                )
 
     @property
     def stage_blocks(self) -> tuple[BlockName | BlockFunction, ...]:
@@ -246,6 +363,11 @@ class ResnetConfig:
         if isinstance(filters, tuple):
             return filters
         return tuple(filters * 2**stage for stage in range(len(self.repetitions)))
+
+    @property
+    def pools_in_stem(self) -> bool:
+        """Whether a pool follows the convolutions of the stem."""
+        return self.stem in get_args(PooledStemName)
 
     def __repr__(self) -> str:
         """The call that makes the config, without the fields that have their defaults."""
@@ -277,7 +399,15 @@ class ResnetConfig:
         _check_field_names(changes)
         fields: Any = changes
         changed = dataclasses.replace(self, **fields)
-        return dataclasses.replace(changed, **following(self, changed, changes))
+        if not (idle := idle_fields(changed)):
+            return changed
+        was_idle = idle_fields(self)
+        followers: dict[str, Any] = {
+            field.name: field.default
+            for field in idle
+            if field.metadata["follows"] and field.name not in changes and field not in was_idle
+        }
+        return dataclasses.replace(changed, **followers)
 
     def to_json(self) -> str:
         """Return the record as JSON text for `from_json`.
@@ -302,7 +432,7 @@ class ResnetConfig:
         return config_of_fields(json.loads(text))
 
 
-def _as_given(value: Any) -> Any:
+def _as_given(value: object) -> object:
     """The value of a field in a form that Python can read."""
     if isinstance(value, Initializer):
         return {"class_name": value.class_name, "config": dict(value.config)}
@@ -320,83 +450,12 @@ def fields_of(config: ResnetConfig) -> dict[str, Any]:
     return dataclasses.asdict(config)
 
 
-def config_of_fields(fields: Any) -> ResnetConfig:
+def config_of_fields(fields: object) -> ResnetConfig:
     """The config of fields as `json` reads them; missing fields have their defaults."""
     if not isinstance(fields, dict):
         raise TypeError(f"the JSON of a ResnetConfig is an object of its fields, got {fields!r}")
     _check_field_names(fields)
     return ResnetConfig(**fields)
-
-
-class Variations(TypedDict, total=False):
-    """The fields of `ResnetConfig` but for the blocks and for the defaults of a built model.
-
-    This and the types below are for editors and type checkers: what the fields take, which may be
-    more than what they hold.
-    """
-
-    filters: int | list[int] | tuple[int, ...]
-    widths: Sequence[Sequence[Sequence[int]]] | None
-    groups: int
-    width_per_group: int
-    reduce_first: int
-    splits: int
-    split_input: bool
-    pool_first: bool
-    stem: StemName
-    stem_filters: int | None
-    stem_pool: StemPoolName
-    activation_order: ActivationOrder
-    activation: str
-    activate_residual: bool
-    norm: NormName
-    norm_groups: int
-    weight_standardization: bool
-    anti_aliasing: AntiAliasingName | None
-    shortcuts: bool
-    projection: ProjectionName
-    projection_kernel: int
-    project_first: bool
-    stride_in_last_block: bool
-    stride_in_3x3: bool
-    se_ratio: float
-    se_divisor: int
-    eca: bool
-    drop_path_rate: float
-    zero_init_last: bool
-    padding: Padding
-    use_bias: bool | Biases
-    batch_norm_epsilon: float
-    batch_norm_momentum: float
-    kernel_initializer: Any
-    classifier_initializer: Any
-    weight_decay: float
-
-
-Blocks = BlockName | BlockFunction | list[BlockName] | tuple[BlockName, ...]
-
-
-class ConfigChanges(Variations, total=False):
-    """The fields that `ResnetBuilder.from_preset` can change."""
-
-    repetitions: Sequence[int]
-    block: Blocks
-
-
-class Changes(ConfigChanges, total=False):
-    """All fields, for `ResnetConfig.replace`."""
-
-    input_shape: Sequence[int | None]
-    classes: int
-
-
-class ConfigFields(Variations):
-    """All fields, for `ResnetConfig`."""
-
-    repetitions: Sequence[int]
-    block: Blocks
-    input_shape: NotRequired[Sequence[int | None]]
-    classes: NotRequired[int]
 
 
 # The differences of the article's code from PyTorch's conventions, which are the defaults above
@@ -416,104 +475,17 @@ ORIGINAL: Mapping[str, Any] = {
 
 def obeyed(config: ResnetConfig) -> ResnetConfig:
     """The same network, with the defaults of all fields that have no effect on it."""
-    return dataclasses.replace(config, **without_effect(config))
+    idle: dict[str, Any] = {field.name: field.default for field in idle_fields(config)}
+    return dataclasses.replace(config, **idle)
 
 
-# Fields that are numbers of at least 0 and less than 1, and that are positive integers.
-FRACTIONS = ("drop_path_rate", "batch_norm_epsilon", "batch_norm_momentum", "weight_decay")
-NUMBERS = (
-    *("groups", "width_per_group", "reduce_first", "splits", "stem_filters", "norm_groups"),
-    *("projection_kernel", "se_divisor", "classes"),
-)
+FIELDS = {field.name: field for field in dataclasses.fields(ResnetConfig)}
 
-
-@cache
-def _checked_types() -> dict[str, tuple[type, ...]]:
-    """The types of fields of names, bools or None; numbers and collections are checked apart."""
-    checked = {}
-    for field in dataclasses.fields(ResnetConfig):
-        union = get_origin(field.type) in (Union, UnionType)
-        kinds: Any = get_args(field.type) if union else (field.type,)
-        types = tuple(str if get_origin(kind) is Literal else kind for kind in kinds)
-        if set(types) <= {bool, str, NoneType}:
-            checked[field.name] = types
-    return checked
-
-
-def repetition_list(repetitions: Any) -> tuple[int, ...]:
-    """The number of blocks of each stage, for at least one stage, as a tuple."""
-    if isinstance(repetitions, str) or not isinstance(repetitions, Sequence):
-        raise TypeError(
-            "repetitions must be the number of blocks of each stage, "
-            f"for example [2, 2, 2, 2]; got {repetitions!r}"
-        )
-    blocks = tuple(repetitions)
-    if not blocks:
-        raise ValueError(
-            "repetitions must have at least one stage, for example [2, 2, 2, 2]; got none"
-        )
-    return tuple(positive_int(number, f"each of repetitions {blocks}") for number in blocks)
-
-
-def _blocks(block: Any, stages: int) -> Any:
-    """A kind of block, or one for each stage."""
-    if not isinstance(block, list | tuple):
-        return _block_name(block)
-    names = tuple(map(_block_name, block))
-    if not all(isinstance(name, str) for name in names):
-        raise TypeError(f"a block for each stage must be a name, got {block!r}")
-    return _one_per_stage(names, stages, "block")
-
-
-def _block_name(block: Any) -> str | BlockFunction:
-    """The name of a block of this package given as a function, or the block as it is."""
-    block = getattr(block, BLOCK_NAME, block)
-    if not (isinstance(block, str) or callable(block)):
-        raise TypeError(f"block must be a name or a function, got {block!r}")
-    name_or_function: str | BlockFunction = block
-    return name_or_function
-
-
-def _filters(filters: Any, stages: int) -> int | tuple[int, ...]:
-    """A number of filters, or one for each stage."""
-    if not isinstance(filters, list | tuple):
-        return positive_int(filters, "filters")
-    numbers = tuple(positive_int(number, f"each of filters {filters}") for number in filters)
-    return _one_per_stage(numbers, stages, "filters")
-
-
-def _one_per_stage(values: tuple[Any, ...], stages: int, field: str) -> tuple[Any, ...]:
-    if len(values) != stages:
-        raise ValueError(
-            f"{field} must have one value for each of {stages} stages of repetitions, got {values}"
-        )
-    return values
-
-
-def _widths(widths: Any) -> Widths:
-    message = (
-        "widths must be the filters of every convolution by stage and block, such as "
-        f"(((8, 8, 32), (8, 8, 32)), ...); got {widths!r}"
-    )
-
-    def items(collection: Any) -> Sequence[Any]:
-        if isinstance(collection, str) or not isinstance(collection, Sequence):
-            raise TypeError(message)
-        if not collection:
-            raise ValueError(message)
-        return collection
-
-    return tuple(
-        tuple(
-            tuple(positive_int(conv, "each of widths") for conv in items(block))
-            for block in items(stage)
-        )
-        for stage in items(widths)
-    )
+# The fields that no name or shape of a weight shows.
+UNSEEN = tuple(name for name, field in FIELDS.items() if field.metadata.get("unseen"))
 
 
 def _check_field_names(names: Iterable[str]) -> None:
-    known = [field.name for field in dataclasses.fields(ResnetConfig)]
     for name in names:
-        if name not in known:
-            raise TypeError(unknown("field of ResnetConfig", name, known))
+        if name not in FIELDS:
+            raise TypeError(unknown("field of ResnetConfig", name, FIELDS))

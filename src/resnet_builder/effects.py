@@ -1,10 +1,7 @@
-"""Where each field of a config has an effect. Does not import Keras.
+"""Conditions under which a field of a config has an effect on the network."""
 
-A field that is not in `EFFECTS` has an effect in every network.
-"""
-
-from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import Field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -15,40 +12,69 @@ SELECTIVE_KERNELS = ("sk_basic_block", "sk_bottleneck")
 BOTTLENECKS = ("bottleneck", RES2NET, "sk_bottleneck", RESNEST)
 
 
-class Facts(NamedTuple):
+# Facts ------------------------------------------------------------------------------------------
+
+
+class BlockFacts(NamedTuple):
     """What decides whether a field has an effect in a block.
 
     Attributes:
         kind: the kind of block.
         opens_stage: whether it is the first block of its stage.
-        strides: whether it halves the size.
-        widens: whether it changes the number of channels.
+        strided: what halves the size in its residual branch: a convolution, `"1x1"` or `"3x3"`, or
+            a `"pool"`; empty if nothing does.
+        reshapes: whether its shortcut must be more than an identity or a subsampling.
+        projects: whether its shortcut is a projection.
     """
 
     kind: str
     opens_stage: bool
-    strides: bool
-    widens: bool
+    strided: str
+    reshapes: bool
+    projects: bool
 
 
-Blocks = Sequence[Facts]
+class Facts(NamedTuple):
+    """What decides whether a field has an effect in a network.
+
+    Attributes:
+        config: config of the network.
+        blocks: the facts of every block; none if the block is a custom function.
+    """
+
+    config: "ResnetConfig"
+    blocks: list[BlockFacts]
+
+    def has(self, *kinds: str) -> bool:
+        """Whether a block is of one of these kinds."""
+        return any(block.kind in kinds for block in self.blocks)
+
+    def strides_by(self, *means: str) -> bool:
+        """Whether one of these halves the size in a block."""
+        return any(block.strided in means for block in self.blocks)
+
+    def projects(self, *, strided: bool) -> bool:
+        """Whether a shortcut is a projection, or one that strides."""
+        return any(block.projects and (block.strided or not strided) for block in self.blocks)
 
 
-def block_facts(config: "ResnetConfig") -> list[Facts]:
-    """The facts of every block; none if the block is a custom function."""
-    if callable(config.block):
-        return []
-    channels = [config.stem_filters or config.stage_filters[0]]
-    facts = []
-    for stage, count in enumerate(config.repetitions):
-        kind = str(config.stage_blocks[stage])
-        width = config.stage_filters[stage] * (4 if kind in BOTTLENECKS else 1)
-        strided = block_strides(config, stage)
-        for block in range(count):
-            channels.append(config.widths[stage][block][-1] if config.widths else width)
-            widens = channels[-1] != channels[-2]
-            facts.append(Facts(kind, block == 0, strided[block] > 1, widens))
-    return facts
+def facts_of(config: "ResnetConfig") -> Facts:
+    """The facts of a network, before its layers are planned."""
+    blocks: list[BlockFacts] = []
+    channels = config.stem_filters or config.stage_filters[0]
+    for stage, kind in enumerate(config.stage_blocks):
+        if callable(kind):
+            break
+        for block, stride in enumerate(block_strides(config, stage)):
+            before, opens = channels, block == 0
+            channels = config.stage_filters[stage] * (4 if kind in BOTTLENECKS else 1)
+            if config.widths:
+                channels = config.widths[stage][block][-1]
+            strided = "" if stride == 1 else _strided(kind, config.stride_in_3x3)
+            reshapes = channels != before or (stride > 1 and not config.stride_in_last_block)
+            projects = config.shortcuts and (reshapes or (config.project_first and opens))
+            blocks.append(BlockFacts(kind, opens, strided, reshapes, projects))
+    return Facts(config, blocks)
 
 
 def block_strides(config: "ResnetConfig", stage: int) -> list[int]:
@@ -61,224 +87,103 @@ def block_strides(config: "ResnetConfig", stage: int) -> list[int]:
     return strides
 
 
-def _has(*kinds: str) -> "Condition":
-    return lambda config, blocks: any(block.kind in kinds for block in blocks)
+def _strided(kind: str, stride_in_3x3: bool) -> str:
+    if kind not in BOTTLENECKS:
+        return "3x3"
+    if not stride_in_3x3:
+        return "1x1"
+    return "pool" if kind == RESNEST else "3x3"
 
 
-def _strided_3x3(config: "ResnetConfig", blocks: Blocks) -> bool:
-    """Whether a 3x3 convolution strides; in a ResNeSt block, a pool does in its place."""
-    without = (RESNEST,) if config.stride_in_3x3 else BOTTLENECKS
-    return any(block.strides and block.kind not in without for block in blocks)
+# Conditions -------------------------------------------------------------------------------------
 
 
-def _strided_conv(config: "ResnetConfig", blocks: Blocks) -> bool:
-    """Whether a convolution of a residual branch strides."""
-    without = (RESNEST,) if config.stride_in_3x3 else ()
-    return any(block.strides and block.kind not in without for block in blocks)
-
-
-def _needs_projection(config: "ResnetConfig", block: Facts) -> bool:
-    """Whether a shortcut is neither an identity nor subsampled alone."""
-    return block.widens or (block.strides and not config.stride_in_last_block)
-
-
-def _projected(config: "ResnetConfig", blocks: Blocks) -> list[Facts]:
-    """The blocks with a projection."""
-    every_first = config.project_first
-    return [
-        block
-        for block in blocks
-        if config.shortcuts
-        and (_needs_projection(config, block) or (every_first and block.opens_stage))
-    ]
-
-
-def _projection(config: "ResnetConfig", blocks: Blocks) -> bool:
-    projected = _projected(config, blocks)
-    if config.projection == "avg_pool":  # a convolution alone where nothing strides
-        return any(block.strides for block in projected)
-    return bool(projected)
-
-
-def _projection_kernel(config: "ResnetConfig", blocks: Blocks) -> bool:
-    return config.projection == "conv" and any(b.strides for b in _projected(config, blocks))
-
-
-def _project_first(config: "ResnetConfig", blocks: Blocks) -> bool:
-    return (
-        config.shortcuts
-        and config.projection != "pad"
-        and any(block.opens_stage and not _needs_projection(config, block) for block in blocks)
-    )
-
-
-def _padding(config: "ResnetConfig", blocks: Blocks) -> bool:
-    return (
-        config.stem in POOLED_STEMS
-        or (_strided_3x3(config, blocks) and not config.anti_aliasing)
-        or (config.projection_kernel > 1 and _projection_kernel(config, blocks))
-    )
-
-
-def _use_bias(config: "ResnetConfig", blocks: Blocks) -> bool:
-    order = config.activation_order
-    return config.use_bias is True or order == "pre" or (order == "pre_raw" and bool(blocks))
-
-
-Condition = Callable[["ResnetConfig", Blocks], bool]
-
-POOLED_STEMS = ("imagenet", "deep", "deep_tiered")
-
-
-@dataclass(frozen=True)
-class Effect:
-    """The networks in which a field has an effect.
-
-    Attributes:
-        needs: what a network needs for it, in words.
-        applies: whether a network has that. The facts are those of the blocks of this package.
-        follows: whether `ResnetConfig.replace` sets the field back to its default if another field
-            takes its effect away, because it only says how something is done. A field that says
-            what a network has is refused instead.
-    """
+class Effect(NamedTuple):
+    """What a network needs for a field to have an effect: in words, and as a condition."""
 
     needs: str
-    applies: Condition
-    follows: bool = False
+    applies: Callable[[Facts], bool]
 
 
-NAMED_BLOCKS = Effect(
-    "blocks of this package, not a custom function", lambda _, blocks: bool(blocks)
+PACKAGE_BLOCK = Effect(
+    "blocks of this package, not a custom function", lambda net: bool(net.blocks)
 )
-
-EFFECTS = {
-    "filters": Effect(
-        "convolutions whose filters neither widths nor stem_filters give",
-        lambda config, _: not config.widths or config.stem_filters is None or config.eca,
-        follows=True,
+FREE_BLOCK = Effect(
+    "blocks of this package, and no widths", lambda net: bool(net.blocks) and not net.config.widths
+)
+BOTTLENECK = Effect("a bottleneck", lambda net: net.has(*BOTTLENECKS))
+FREE_BOTTLENECK = Effect(
+    "a bottleneck, and no widths", lambda net: net.has(*BOTTLENECKS) and not net.config.widths
+)
+SPLIT_BLOCK = Effect(f"a {RES2NET} or a {RESNEST}", lambda net: net.has(RES2NET, RESNEST))
+SELECTIVE_BLOCK = Effect(
+    f"a block of the kind {' or '.join(SELECTIVE_KERNELS)}", lambda net: net.has(*SELECTIVE_KERNELS)
+)
+SEVERAL_STAGES = Effect("two stages or more", lambda net: len(net.config.repetitions) > 1)
+SEVERAL_BLOCKS = Effect(
+    "two blocks or more, as the first is never dropped", lambda net: len(net.blocks) > 1
+)
+STRIDED_BOTTLENECK = Effect(
+    "a bottleneck that strides",
+    lambda net: any(block.strided and block.kind in BOTTLENECKS for block in net.blocks),
+)
+STRIDED_RESNEST = Effect(
+    f"a {RESNEST} that strides after its first convolution", lambda net: net.strides_by("pool")
+)
+STRIDED_CONV_OR_STEM_POOL = Effect(
+    "a stem with a pool, or a convolution that strides in a block",
+    lambda net: net.config.pools_in_stem or net.strides_by("1x1", "3x3"),
+)
+PROJECTION = Effect(
+    "a shortcut that changes the shape ('avg_pool': the size)",
+    # Where nothing strides, "avg_pool" is "conv".
+    lambda net: net.projects(strided=net.config.projection == "avg_pool"),
+)
+STRIDED_CONV_PROJECTION = Effect(
+    "projection='conv' in a shortcut that strides",
+    lambda net: net.config.projection == "conv" and net.projects(strided=True),
+)
+STRIDED_WINDOW = Effect(
+    "a convolution larger than 1x1 or a pool that strides",
+    lambda net: (
+        net.config.pools_in_stem
+        or (net.strides_by("3x3") and not net.config.anti_aliasing)
+        or (net.config.projection_kernel > 1 and STRIDED_CONV_PROJECTION.applies(net))
     ),
-    "widths": NAMED_BLOCKS,
-    "groups": Effect("a bottleneck", _has(*BOTTLENECKS)),
-    "width_per_group": Effect(
-        "a bottleneck, and no widths",
-        lambda config, blocks: not config.widths and _has(*BOTTLENECKS)(config, blocks),
+)
+FREE_FIRST_SHORTCUT = Effect(
+    "projection='conv' or 'avg_pool', and a stage whose first block keeps the shape",
+    lambda net: (
+        net.config.shortcuts
+        and net.config.projection != "pad"
+        and any(block.opens_stage and not block.reshapes for block in net.blocks)
     ),
-    "reduce_first": Effect(
-        "blocks of this package, and no widths",
-        lambda config, blocks: not config.widths and bool(blocks),
-        follows=True,
+)
+BATCH_NORM = Effect("norm='batch'", lambda net: net.config.norm == "batch")
+NORM_OF_GROUPS = Effect("norm='group' or 'evonorm_s0'", lambda net: net.config.norm != "batch")
+LAST_ACTIVATION = Effect(
+    "activation_order='post' and blocks of this package: others end in a convolution",
+    lambda net: net.config.activation_order == "post" and bool(net.blocks),
+)
+CONV_WITHOUT_NORM = Effect(
+    "a convolution that no norm follows, as in activation_order='pre'",
+    lambda net: (
+        net.config.use_bias is True
+        or net.config.activation_order == "pre"
+        or (net.config.activation_order == "pre_raw" and bool(net.blocks))
     ),
-    "splits": Effect(f"a {RES2NET} or a {RESNEST}", _has(RES2NET, RESNEST), follows=True),
-    "split_input": Effect(
-        f"a block of the kind {' or '.join(SELECTIVE_KERNELS)}",
-        _has(*SELECTIVE_KERNELS),
-        follows=True,
-    ),
-    "pool_first": Effect(
-        f"a {RESNEST} that strides after its first convolution",
-        lambda config, blocks: (
-            config.stride_in_3x3
-            and any(block.strides and block.kind == RESNEST for block in blocks)
-        ),
-        follows=True,
-    ),
-    "stem_pool": Effect(
-        f"a stem with a pool, {' or '.join(POOLED_STEMS)}",
-        lambda config, _: config.stem in POOLED_STEMS,
-        follows=True,
-    ),
-    "activation": Effect(
-        "a norm that is not its own activation",
-        lambda config, _: config.norm != "evonorm_s0",
-        follows=True,
-    ),
-    "activate_residual": Effect(
-        "activation_order='post' and blocks of this package: others end in a convolution",
-        lambda config, blocks: config.activation_order == "post" and bool(blocks),
-    ),
-    "norm_groups": Effect(
-        "norm='group' or 'evonorm_s0'", lambda config, _: config.norm != "batch", follows=True
-    ),
-    "anti_aliasing": Effect(
-        "a stem with a pool, or a convolution that strides in a block",
-        lambda config, blocks: config.stem in POOLED_STEMS or _strided_conv(config, blocks),
-        follows=True,
-    ),
-    "shortcuts": NAMED_BLOCKS,
-    "projection": Effect(
-        "a shortcut that changes the shape ('avg_pool': the size)", _projection, follows=True
-    ),
-    "projection_kernel": Effect(
-        "projection='conv' in a shortcut that strides", _projection_kernel, follows=True
-    ),
-    "project_first": Effect(
-        "projection='conv' or 'avg_pool', and a stage whose first block keeps the shape",
-        _project_first,
-        follows=True,
-    ),
-    "stride_in_last_block": Effect(
-        "two stages or more", lambda config, _: len(config.repetitions) > 1, follows=True
-    ),
-    "stride_in_3x3": Effect(
-        "a bottleneck that strides",
-        lambda _, blocks: any(block.strides and block.kind in BOTTLENECKS for block in blocks),
-        follows=True,
-    ),
-    "se_ratio": NAMED_BLOCKS,
-    "se_divisor": Effect("an attention of se_ratio", lambda c, _: c.se_ratio > 0, follows=True),
-    "eca": NAMED_BLOCKS,
-    "drop_path_rate": Effect(
-        "two blocks or more, as the first is never dropped",
-        lambda _, blocks: len(blocks) > 1,
-    ),
-    "zero_init_last": NAMED_BLOCKS,
-    "padding": Effect(
-        "a convolution larger than 1x1 or a pool that strides", _padding, follows=True
-    ),
-    "use_bias": Effect(
-        "a convolution that no norm follows, as in activation_order='pre'", _use_bias, follows=True
-    ),
-    "batch_norm_momentum": Effect(
-        "norm='batch'", lambda config, _: config.norm == "batch", follows=True
-    ),
-}
+)
+SQUEEZE = Effect("an attention of se_ratio", lambda net: net.config.se_ratio > 0)
 
 
-def without_effect(config: "ResnetConfig") -> dict[str, Any]:
-    """The fields that differ from their defaults and have no effect, with their defaults."""
-    if config.widths is not None and tuple(map(len, config.widths)) != config.repetitions:
-        return {}  # not a network
-    blocks = block_facts(config)
-    return {
-        name: default
-        for name, default in _changed(config).items()
-        if not EFFECTS[name].applies(config, blocks)
-    }
-
-
-def following(
-    before: "ResnetConfig", after: "ResnetConfig", named: Container[str]
-) -> dict[str, Any]:
-    """The fields that follow a change, which has left them without effect, with their defaults.
-
-    Args:
-        named: the fields that the change names.
-    """
-    changed = _changed(after)
-    if not any(EFFECTS[name].follows and name not in named for name in changed):
-        return {}
-    idle, idle_before = without_effect(after), without_effect(before)
-    return {
-        name: default
-        for name, default in idle.items()
-        if EFFECTS[name].follows and name not in named and name not in idle_before
-    }
-
-
-def _changed(config: "ResnetConfig") -> dict[str, Any]:
-    """The fields of `EFFECTS` that differ from their defaults, with these."""
-    return {
-        field.name: field.default
+def idle_fields(config: "ResnetConfig") -> list[Field[Any]]:
+    """The fields that differ from their defaults and have no effect."""
+    changed = [
+        field
         for field in fields(config)
-        if field.name in EFFECTS and getattr(config, field.name) != field.default
-    }
+        if field.metadata.get("effect") and getattr(config, field.name) != field.default
+    ]
+    if not changed or (config.widths and tuple(map(len, config.widths)) != config.repetitions):
+        return []  # no other field, or no network
+    facts = facts_of(config)
+    return [field for field in changed if not field.metadata["effect"].applies(facts)]

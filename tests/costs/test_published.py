@@ -1,6 +1,7 @@
 """Published numbers of the presets."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,18 @@ def test_every_difference_from_a_published_number_is_explained() -> None:
     assert report.unexplained == ()
     for row in report.rows:
         assert row.equal != bool(row.note), row
+
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md", "docs/index.md", "docs/index.zh.md"])
+def test_the_documentation_states_how_many_are_equal(page: str) -> None:
+    rows = verify().rows
+    equal = sum(row.equal for row in rows)
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert re.search(rf"{equal} of {len(rows)} |{len(rows)} 个.*{equal} 个", text)
+    assert len(rows) - equal == 10  # the number that the pages write as a word
 
 
 def test_a_number_is_equal_at_the_published_digits() -> None:

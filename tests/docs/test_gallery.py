@@ -11,7 +11,7 @@ from resnet_builder.presets.checkpoints import find_recommended
 from website.accuracy import accuracy
 from website.chart import Point, chart
 from website.command_line import commands
-from website.families import FAMILIES
+from website.families import FAMILIES, PAGE, presets_page
 from website.preset_page import preset_page
 from website.relatives import relatives
 
@@ -20,6 +20,11 @@ from ..helpers import cases
 
 def test_every_preset_is_in_one_family() -> None:
     assert sorted(name for family in FAMILIES for name in family.presets) == sorted(PRESETS)
+
+
+def test_the_page_of_presets_has_the_families() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert text == presets_page(), "run python -m website.families"
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,9 @@ def test_quickstart_ends_in_the_same_network_every_time(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_fine_tune(tmp_path: Path) -> None:
     printed = run("fine_tune.py", tmp_path)
-    learnt, fine_tuned, random = (float(share) for share in re.findall(r"([\d.]+)% right", printed))
+    learnt, fine_tuned, random = (
+        float(share) for share in re.findall(r"([\d.]+)% accuracy", printed)
+    )
     assert learnt > 95
     assert fine_tuned > max(random, 75)
     assert "the classifier is left as it was: other classes" in printed

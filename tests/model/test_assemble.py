@@ -2,7 +2,7 @@
 
 import gc
 from dataclasses import replace
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 import keras
 import numpy as np
@@ -148,10 +148,6 @@ def test_types_of_fields_name_what_the_tables_have() -> None:
     }
     for names, table in tables.items():
         assert list(get_args(names)) == list(table)
-
-
-def test_changes_are_the_fields_of_a_config() -> None:
-    assert get_type_hints(config.Changes).keys() == get_type_hints(ResnetConfig).keys()
 
 
 def test_a_shape_that_differs_from_the_plan_is_an_error() -> None:

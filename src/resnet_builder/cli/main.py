@@ -100,8 +100,7 @@ class Answer(NamedTuple):
 def _list(options: argparse.Namespace) -> Answer:
     from ..costs.profile import cost_of
     from ..presets.checkpoints import find_recommended
-    from ..presets.families import family_of
-    from ..presets.networks import PRESETS, list_presets
+    from ..presets.networks import PRESETS, family_of, list_presets
 
     data, rows = [], list[tuple[TableCell, ...]]()
     for name in list_presets(options.pattern):

@@ -6,38 +6,17 @@ process. A model that is loaded from a file, copied, or changed by `keras.Model`
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from ..common.checks import shortened
-from ..config import ConfigChanges, ResnetConfig, Variations, config_of_fields, fields_of
-from ..plan.network import Head, Plan, Pooling, make_plan
+from ..config import ResnetConfig, config_of_fields, fields_of
+from ..plan.network import Head, Plan, make_plan
 
 if TYPE_CHECKING:
     import keras
-
-
-class BuildOptions(Variations, total=False):
-    """The options of `ResnetBuilder.build`, for editors and type checkers."""
-
-    include_top: bool
-    pooling: Pooling | None
-    classifier_activation: str | None
-    weights: Any
-    adapt_weights: bool
-    dropout_rate: float
-    data_format: str | None
-    dtype: Any
-    name: str | None
-    layer_prefix: str
-    features: Sequence[str] | None
-    output_stride: int | None
-
-
-class PresetOptions(BuildOptions, ConfigChanges, total=False):
-    """The options of `ResnetBuilder.from_preset`."""
 
 
 @dataclass(frozen=True)

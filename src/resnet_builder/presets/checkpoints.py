@@ -1,4 +1,4 @@
-"""The published checkpoints, read from `checkpoints.csv`. Does not import Keras.
+"""The published checkpoints, read from `checkpoints.csv`.
 
 `tests/presets/make_published_weights.py` writes the file from the libraries' own tables.
 """
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from ..common.checks import unknown
@@ -17,7 +17,7 @@ from ..common.tables import Table, TableCell, Tabular
 from ..common.words import by
 from .networks import PRESETS
 
-TABLE = "checkpoints.csv"
+TABLE = Path(__file__).with_name("checkpoints.csv")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,8 +133,8 @@ def _index() -> dict[str, PublishedWeights]:
 @cache
 def published() -> tuple[PublishedWeights, ...]:
     """All rows of the table."""
-    text = resources.files(__package__).joinpath(TABLE).read_text(encoding="utf-8")
-    return tuple(map(_row, csv.DictReader(text.splitlines())))
+    with TABLE.open(encoding="utf-8", newline="") as file:
+        return tuple(map(_row, csv.DictReader(file)))
 
 
 def _size(cell: str) -> tuple[int, ...]:

@@ -1,15 +1,25 @@
-"""PRESETS: name -> config, one line each, and the rules of depth. Does not import Keras."""
+"""PRESETS: name -> config, one line each, and the rules of depth."""
 
+from __future__ import annotations
+
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..common.checks import Catalogue, unknown
 from ..common.words import INTERFACE
-from ..config import ORIGINAL, Changes, ResnetConfig, obeyed
-from .pruned import ECARESNET50D_PRUNED, ECARESNET101D_PRUNED
+from ..config import ORIGINAL, ResnetConfig, obeyed
+
+if TYPE_CHECKING:
+    from ..options import Changes
+
+# The filters of pruned networks, by stage, block and convolution: the shapes of the kernels in timm
+# models/_pruned/ecaresnet50d_pruned.txt and ecaresnet101d_pruned.txt.
+_PRUNED = json.loads(Path(__file__).with_name("pruned.json").read_text(encoding="utf-8"))
 
 
 def _basic(*repetitions: int, **changes: Any) -> ResnetConfig:
@@ -131,8 +141,8 @@ _IMAGENET = (
     | _family("ecaresnet{}d", "50 101 200 269", **_D | _ECA)
     | _family("ecaresnet{}t", "26 50", **_T | _ECA)
     | {"ecaresnetlight": _bottleneck(1, 1, 11, 3, projection="avg_pool", eca=True)}
-    | _family("ecaresnet{}d_pruned", "50", **_D | _ECA, widths=ECARESNET50D_PRUNED)
-    | _family("ecaresnet{}d_pruned", "101", **_D | _ECA, widths=ECARESNET101D_PRUNED)
+    | _family("ecaresnet{}d_pruned", "50", **_D | _ECA, widths=_PRUNED["ecaresnet50d_pruned"])
+    | _family("ecaresnet{}d_pruned", "101", **_D | _ECA, widths=_PRUNED["ecaresnet101d_pruned"])
     | _family("resnext{}_32x4d", "50 101", **_x(32, 4))
     | _family("resnext{}d_32x4d", "50", **_D | _x(32, 4))
     | _family("resnext{}_32x8d", "101", **_x(32, 8))
@@ -201,60 +211,65 @@ _CIFAR: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Rule:
-    """A family of depths `blocks` * n + `others`, with n blocks in each stage."""
+    """A family for images of 32x32: three stages of n blocks of two convolutions.
+
+    Attributes:
+        pattern: its names, with {} for the depth and for every number after it.
+        others: layers beside those of the blocks; a depth is 6n + `others`.
+        config: function of n and of the numbers after the depth.
+        listed: the numbers in the names that `list_presets` shows.
+    """
 
     pattern: str
-    blocks: int
     others: int
     config: Callable[..., ResnetConfig]
-    listed: tuple[str, ...]
+    listed: tuple[tuple[int, ...], ...]
 
-    def names(self) -> list[str]:
-        """Names of the members that `list_presets` shows."""
-        return [self.pattern.format(*member.split("_")) for member in self.listed]
+    def member(self, depth: int, *numbers: int) -> ResnetConfig:
+        """The network with these numbers in its name.
+
+        Raises:
+            ValueError: a depth that breaks the rule; the message has the nearest names.
+        """
+        n, rest = divmod(depth - self.others, 6)
+        if rest or n < 1:
+            name, family = self.pattern.format(depth, *numbers), self.pattern.format("D", *numbers)
+            depths = sorted({6 * max(1, near) + self.others for near in (n, n + 1)})
+            nearest = ", ".join(self.pattern.format(near, *numbers) for near in depths)
+            raise ValueError(
+                f"unknown preset {name!r}: the depth of {family} is 6n+{self.others}; the nearest: "
+                f"{nearest}"
+            )
+        return self.config(n, *numbers)
 
     def find(self, name: str) -> ResnetConfig | None:
         """The member with that name; None if the name is not of this family."""
         match = re.fullmatch(self.pattern.replace("{}", r"([1-9]\d*)"), name)
-        if not match:
-            return None
-        depth, *widths = map(int, match.groups())
-        n, rest = divmod(depth - self.others, self.blocks)
-        if rest or n < 1:
-            nearest = {self.blocks * max(1, near) + self.others for near in (n, n + 1)}
-            near_names = [self.pattern.format(near, *widths) for near in sorted(nearest)]
-            raise ValueError(
-                f"unknown preset {name!r}: the depth of {self.pattern.format('D', *widths)} is "
-                f"{self.blocks}n+{self.others}; the nearest: {', '.join(near_names)}"
-            )
-        return self.config(n, *widths)
+        return self.member(*map(int, match.groups())) if match else None
 
 
 RULES = (
     # Option A shortcuts, without parameters (He et al. 2015, section 4.2).
     Rule(
         "resnet{}_cifar",
-        6,
         2,
         lambda n: _basic(n, n, n, projection="pad", **_CIFAR),
-        ("20", "32", "44", "56", "110", "1202"),
+        listed=((20,), (32,), (44,), (56,), (110,), (1202,)),
     ),
     Rule(
         "plain{}_cifar",
-        6,
         2,
         lambda n: _basic(n, n, n, shortcuts=False, **_CIFAR),
-        ("20", "32", "44", "56"),
+        listed=((20,), (32,), (44,), (56,)),
     ),
     # Zagoruyko and Komodakis 2016, arXiv:1605.07146, Table 1: the stem keeps its 16 filters.
     Rule(
         "wrn{}_{}",
-        6,
         4,
         lambda n, k: _basic(
             n, n, n, activation_order="pre", stem_filters=16, **_CIFAR | {"filters": 16 * k}
         ),
-        ("16_4", "16_8", "22_8", "28_2", "28_10", "40_1", "40_2", "40_4", "40_8"),
+        listed=((16, 4), (16, 8), (22, 8), (28, 2), (28, 10), (40, 1), (40, 2), (40, 4), (40, 8)),
     ),
 )
 
@@ -269,11 +284,6 @@ _PREACTIVATION_CIFAR = {
     )
     for n in (18, 111)
 }
-
-
-def _member(name: str) -> ResnetConfig | None:
-    """The network that a rule finds for a name."""
-    return next((found for rule in RULES if (found := rule.find(name))), None)
 
 
 class Presets(Catalogue[ResnetConfig]):
@@ -296,7 +306,11 @@ class Presets(Catalogue[ResnetConfig]):
 
 PRESETS = Presets(
     _IMAGENET
-    | {name: found for rule in RULES for name in rule.names() if (found := rule.find(name))}
+    | {
+        rule.pattern.format(*numbers): rule.member(*numbers)
+        for rule in RULES
+        for numbers in rule.listed
+    }
     | _PREACTIVATION_CIFAR
 )
 """The presets: name -> config. The mapping is read-only."""
@@ -321,8 +335,56 @@ def find_preset(name: str) -> ResnetConfig:
     Raises:
         ValueError: an unknown name, or a depth that breaks the family's rule.
     """
-    found = PRESETS.get(name) or _member(name)
-    if not found:
-        where = f"{INTERFACE.get().presets} names them all"
-        raise ValueError(unknown("preset", name, PRESETS, where))
-    return found
+    if name in PRESETS:
+        return PRESETS[name]
+    for rule in RULES:
+        if found := rule.find(name):
+            return found
+    raise ValueError(unknown("preset", name, PRESETS, f"{INTERFACE.get().presets} names them all"))
+
+
+# Families in words -------------------------------------------------------------------------------
+
+# Block -> the name of its networks.
+_NETWORK_OF_BLOCK = {
+    "res2net_bottleneck": "Res2Net",
+    "sk_basic_block": "SKNet",
+    "sk_bottleneck": "SKNet",
+    "resnest_bottleneck": "ResNeSt",
+}
+# Stem and projection -> the letter of "Bag of tricks" (arXiv:1812.01187), or timm's.
+_LETTERS = {
+    ("deep", "conv"): "-C",
+    ("deep", "avg_pool"): "-D",
+    ("deep_tiered", "avg_pool"): "-T",
+}
+
+
+def family_of(config: ResnetConfig) -> str:
+    """The name of the networks that differ from a network in depth: SE-ResNeXt-D.
+
+    Example:
+        >>> from resnet_builder import PRESETS
+        >>> family_of(PRESETS["seresnext26d_32x4d"]), family_of(PRESETS["wrn28_10"])
+        ('SE-ResNeXt-D', 'pre-activation wide ResNet')
+    """
+    block = str(config.stage_blocks[0])
+    name = _NETWORK_OF_BLOCK.get(block, "ResNeXt" if config.groups > 1 else "ResNet")
+    if block not in _NETWORK_OF_BLOCK:
+        name = ("ECA-" if config.eca else "SE-" if config.se_ratio else "") + name
+    words = {
+        "plain": not config.shortcuts,
+        "pre-activation": config.activation_order != "post",
+        "group-norm": config.norm == "group",
+        "EvoNorm": config.norm == "evonorm_s0",
+        "anti-aliased": config.anti_aliasing is not None,
+        "wide": _is_wide(config),
+    }
+    letter = _LETTERS.get((config.stem, config.projection), "")
+    return " ".join([*(word for word, holds in words.items() if holds), name + letter])
+
+
+def _is_wide(config: ResnetConfig) -> bool:
+    if config.stem == "cifar":
+        return config.stage_filters[0] > (config.stem_filters or config.stage_filters[0])
+    return config.groups == 1 and (config.width_per_group > 64 or config.stage_filters[0] > 64)

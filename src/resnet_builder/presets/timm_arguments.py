@@ -18,43 +18,40 @@ _ACTIVATIONS = {
     "hard_swish": "hard_silu",
     "identity": "linear",
 }
-_NORMS: dict[str, dict[str, Any]] = {
-    "batchnorm": {"norm": "batch"},
-    "batchnorm2d": {"norm": "batch"},
-    "groupnorm": {"norm": "group", "norm_groups": 32},
-}
+_NORMS = {"batchnorm": "batch", "batchnorm2d": "batch", "groupnorm": "group"}  # of 32 groups
 _ANTI_ALIASING = {
     **dict.fromkeys(("avg", "avgpool", "avgpool2d"), "avg"),
     **dict.fromkeys(("blur", "blurpool", "blurpool2d"), "blur"),
     "": None,
 }
-_ATTENTIONS: dict[str, dict[str, Any]] = {
+_ATTENTIONS: dict[str, Mapping[str, object]] = {
     "se": {"se_ratio": 1 / 16, "eca": False},
     "eca": {"eca": True, "se_ratio": 0.0},
 }
 
-
 STEM_WIDTH = 64  # timm's default for ResNet
 
+# A function of a value that returns fields of `ResnetConfig`, or options of
+# `ResnetBuilder.from_preset`. It fails if the value has no equal here.
+Translation = Callable[[Any], Mapping[str, object]]
 
-def _named(field: str, values: Mapping[Any, Any]) -> Callable[[Any], dict[str, Any]]:
-    return lambda value: {field: values[value]}
 
-
-def _as_is(field: str) -> Callable[[Any], dict[str, Any]]:
+def _as_is(field: str) -> Translation:
     return lambda value: {field: value}
 
 
-def _block_arguments(arguments: Any) -> dict[str, Any]:
-    [(key, attention)] = arguments.items()
-    return _ATTENTIONS[attention] if key == "attn_layer" else {}[key]
+def _named(field: str, values: Mapping[Any, object]) -> Translation:
+    return lambda value: {field: values[value]}
 
 
-# Argument -> function of its value that returns fields of `ResnetConfig`, or options of
-# `ResnetBuilder.from_preset`. It fails if the value has no equal here.
-ARGUMENTS: dict[str, Callable[[Any], dict[str, Any]]] = {
+def _block_arguments(arguments: Any) -> Mapping[str, object]:
+    [(name, attention)] = arguments.items()
+    return {"attn_layer": _ATTENTIONS}[name][attention]
+
+
+ARGUMENTS: dict[str, Translation] = {
     "act_layer": _named("activation", _ACTIVATIONS),
-    "norm_layer": lambda name: _NORMS[name],
+    "norm_layer": _named("norm", _NORMS),
     "aa_layer": _named("anti_aliasing", _ANTI_ALIASING),
     "block_args": _block_arguments,
     "layers": _as_is("repetitions"),
@@ -77,7 +74,7 @@ ARGUMENTS: dict[str, Callable[[Any], dict[str, Any]]] = {
 
 
 def translated(
-    arguments: Mapping[str, Any], repository: str, preset: ResnetConfig | None
+    arguments: Mapping[str, object], repository: str, preset: ResnetConfig | None
 ) -> dict[str, Any]:
     """Translate `model_args`; None stands for timm's default, as in timm.
 

@@ -1,0 +1,86 @@
+"""Types of options for type checkers and editors, written by `tools/option_types.py`."""
+
+from collections.abc import Sequence
+from typing import Any, NotRequired, TypedDict
+
+from .config import (
+    ActivationOrder,
+    AntiAliasingName,
+    Biases,
+    BlockFunction,
+    BlockName,
+    NormName,
+    Padding,
+    ProjectionName,
+    StemName,
+    StemPoolName,
+)
+from .plan.network import Pooling
+
+class Variations(TypedDict, total=False):
+    filters: int | list[int] | tuple[int, ...]
+    widths: Sequence[Sequence[Sequence[int]]] | None
+    groups: int
+    width_per_group: int
+    reduce_first: int
+    splits: int
+    split_input: bool
+    pool_first: bool
+    stem: StemName
+    stem_filters: int | None
+    stem_pool: StemPoolName
+    activation_order: ActivationOrder
+    activation: str
+    activate_residual: bool
+    norm: NormName
+    norm_groups: int
+    weight_standardization: bool
+    anti_aliasing: AntiAliasingName | None
+    shortcuts: bool
+    projection: ProjectionName
+    projection_kernel: int
+    project_first: bool
+    stride_in_last_block: bool
+    stride_in_3x3: bool
+    se_ratio: float
+    se_divisor: int
+    eca: bool
+    drop_path_rate: float
+    zero_init_last: bool
+    padding: Padding
+    use_bias: bool | Biases
+    batch_norm_epsilon: float
+    batch_norm_momentum: float
+    kernel_initializer: Any
+    classifier_initializer: Any
+    weight_decay: float
+
+class ConfigChanges(Variations, total=False):
+    repetitions: Sequence[int]
+    block: BlockName | BlockFunction | list[BlockName] | tuple[BlockName, ...]
+
+class Changes(ConfigChanges, total=False):
+    input_shape: Sequence[int | None]
+    classes: int
+
+class ConfigFields(Variations):
+    repetitions: Sequence[int]
+    block: BlockName | BlockFunction | list[BlockName] | tuple[BlockName, ...]
+    input_shape: NotRequired[Sequence[int | None]]
+    classes: NotRequired[int]
+
+class BuildOptions(Variations, total=False):
+    include_top: bool
+    pooling: Pooling | None
+    classifier_activation: str | None
+    weights: Any
+    adapt_weights: bool
+    dropout_rate: float
+    data_format: str | None
+    dtype: Any
+    name: str | None
+    layer_prefix: str
+    features: Sequence[str] | None
+    output_stride: int | None
+
+class PresetOptions(BuildOptions, ConfigChanges, total=False): ...
