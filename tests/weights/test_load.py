@@ -559,7 +559,7 @@ def test_a_classifier_that_is_none(part: dict[str, tuple[int, ...]]) -> None:
 @pytest.mark.parametrize("channels", [1, 2, 4, 7])
 def test_another_number_of_input_channels(channels: int) -> None:
     arrays = torch_names()
-    options = {"input_shape": (16, 16, channels)}
+    options: dict[str, Any] = {"input_shape": (16, 16, channels)}
     assert_refused(arrays, ValueError, "adapt=True", **options)
     model = small(**options)
     [adapted] = load_weights(model, arrays, adapt=True).adapted
