@@ -59,31 +59,27 @@ def driver() -> Iterator[Any]:
     driver.quit()
 
 
-PEAK = {"bytes": 0}  # of this process, when garbage was last collected
+STATM = Path("/proc/self/statm")
 MOST_GARBAGE = 50 * 2**20
+AFTER_COLLECTION = {"bytes": 0}
 
 
-def peak_memory() -> int:
-    """The largest resident size of this process so far, in bytes; 0 where Python cannot tell."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
+def memory() -> int:
+    """The resident size of this process in bytes; 0 where it cannot be read."""
+    return 4096 * int(STATM.read_text().split()[1]) if STATM.exists() else 0
 
 
 @pytest.fixture(autouse=True)
 def _no_models_pile_up() -> Iterator[None]:
-    """Collect the garbage of tests that reach a new peak of memory.
+    """Collect the garbage of tests after which the process is larger.
 
     Keras models refer to themselves: they are garbage for the collector, which counts objects and
     not the bytes of their weights. It takes longer than many a test, so not after each one.
     """
     yield
-    if peak_memory() > PEAK["bytes"] + MOST_GARBAGE:
+    if memory() > AFTER_COLLECTION["bytes"] + MOST_GARBAGE:
         gc.collect()
-        PEAK["bytes"] = peak_memory()
+        AFTER_COLLECTION["bytes"] = memory()
 
 
 @pytest.fixture(autouse=True)
