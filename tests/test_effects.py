@@ -13,10 +13,10 @@ from resnet_builder.plan import network
 from resnet_builder.plan.blocks import BLOCKS
 from resnet_builder.plan.layers import Layer
 from resnet_builder.plan.network import make_plan
-from resnet_builder.plan.orders import ORDERS
 from resnet_builder.plan.rules import check_config
 from resnet_builder.plan.shortcuts import PROJECTIONS
 from resnet_builder.plan.stems import STEM_POOLS, STEMS
+from resnet_builder.plan.units import ORDERS
 
 NORMS: list[dict[str, Any]] = [
     {"norm": "group", "norm_groups": 4},

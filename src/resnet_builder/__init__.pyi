@@ -5,6 +5,7 @@ from .comparison import compare as compare
 from .config import ResnetConfig as ResnetConfig
 from .costs.counts import Profile as Profile
 from .costs.counts import StageProfile as StageProfile
+from .costs.profile import path_lengths as path_lengths
 from .costs.profile import profile as profile
 from .costs.published import Report as Report
 from .costs.published import verify as verify
@@ -17,10 +18,9 @@ from .inference.folding import folding_report as folding_report
 from .inference.images import Guess as Guess
 from .inference.images import decode as decode
 from .inference.images import preprocessing as preprocessing
-from .lesions.models import along_paths as along_paths
-from .lesions.models import reordered as reordered
-from .lesions.models import without_blocks as without_blocks
-from .lesions.paths import path_lengths as path_lengths
+from .lesions import along_paths as along_paths
+from .lesions import reordered as reordered
+from .lesions import without_blocks as without_blocks
 from .model.article import basic_block as basic_block
 from .model.article import bottleneck as bottleneck
 from .model.record import config_of as config_of

@@ -15,14 +15,14 @@ from .files.checkpoint import Checkpoint
 from .files.opening import opened
 from .model.assemble import assemble
 from .model.initializers import DrawnKernels, blank, restore_initializers
-from .model.layers import Style
+from .model.keras_layers import Style
 from .model.record import BuildRecord, arguments_in, json_of, record
+from .plan.names import CLASSIFIER
 from .plan.network import Head, Plan, Pooling, make_plan
 from .presets.checkpoints import in_table, recommended
 from .presets.networks import PRESETS
 from .presets.resolve import resolve
 from .weights.load import load_checkpoint
-from .weights.naming import CLASSIFIER
 from .weights.recognise import contents
 
 if TYPE_CHECKING:
@@ -486,7 +486,7 @@ def _checked_prefix(prefix: Any) -> str:
 
 
 def _check_own_block(config: ResnetConfig, order: str, dtype: Any, weights: Any) -> None:
-    if not callable(config.block):
+    if not config.has_custom_block:
         return
     if weights is not None:
         raise ValueError(

@@ -365,6 +365,11 @@ class ResnetConfig:
         return tuple(filters * 2**stage for stage in range(len(self.repetitions)))
 
     @property
+    def has_custom_block(self) -> bool:
+        """Whether the blocks are a custom function, with layers that are not in a plan."""
+        return callable(self.block)
+
+    @property
     def pools_in_stem(self) -> bool:
         """Whether a pool follows the convolutions of the stem."""
         return self.stem in get_args(PooledStemName)
@@ -445,7 +450,7 @@ def fields_of(config: ResnetConfig) -> dict[str, Any]:
     Raises:
         TypeError: the block is a function, which JSON cannot represent.
     """
-    if callable(config.block):
+    if config.has_custom_block:
         raise TypeError(f"a config with a block function ({config.block!r}) has no JSON form")
     return dataclasses.asdict(config)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .common.tables import Table, Tabular
 from .config import ResnetConfig
 from .plan.layers import OwnBlock, Strided
-from .plan.names import OUT, STEM, Place
+from .plan.names import OUT, STEM, Place, is_before_pool
 from .plan.network import Plan, make_plan
 from .presets.resolve import resolve
 
@@ -104,10 +104,6 @@ def feature_info(
     return _built_levels(source)
 
 
-# Roles of the stem's layers that do not belong to its convolutions.
-NO_CONVS = ("input", "pool")
-
-
 def _planned_levels(plan: Plan) -> FeatureLevels:
     layers = list(plan.layers)
     positions = {layer.name: number for number, layer in enumerate(layers)}
@@ -123,11 +119,11 @@ def _planned_levels(plan: Plan) -> FeatureLevels:
 
 def _built_levels(model: Any) -> FeatureLevels:
     from .model.graph import model_graph
-    from .model.locate import check_source, holder_of, model_inside, networks_of, way_to_network
+    from .model.locate import check_source, end_of, model_inside, networks_of, way_to_network
 
     check_source(model)
     way = way_to_network(model)
-    networks = networks_of(holder_of(model))
+    networks = networks_of(end_of(model, way))
     graph = model_graph(model, lambda layer, _: model_inside(layer) if layer in way else None)
     strides = _strides(
         (_stride(node.layer) for node in graph),
@@ -161,7 +157,7 @@ def _last_layers(places: Mapping[Place, Mapping[str, Any]]) -> dict[str, Any]:
     for place, layers in places.items():
         for role, layer in layers.items():
             # A Permute gives the stem's map to the outside in the other order of axes.
-            of_convs = not (role.startswith(NO_CONVS) or isinstance(layer, Permute))
+            of_convs = is_before_pool(role) and not isinstance(layer, Permute)
             if role == OUT or (place == STEM and of_convs):
                 last[place.part] = layer
     return last

@@ -12,6 +12,7 @@ import pytest
 from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, profile
 from resnet_builder.costs.counts import total_cost
 from resnet_builder.costs.models import read_model
+from resnet_builder.costs.profile import listed_counts
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets.resolve import resolve
 
@@ -51,6 +52,12 @@ def test_every_block_is_counted(name: str) -> None:
     assert counts.total_parameters - counts.parameters == sum(lr.counts[1] for lr in layers)
     assert counts.macs == sum(layer.macs or 0 for layer in layers)
     assert [row.repeats for row in counts.stages[1:-1]] == [len(s.blocks) for s in plan.stages]
+
+
+def test_the_listed_counts_are_those_of_the_plans() -> None:
+    """`python -m tools.counts` writes them."""
+    counted = {name: (profile(name).parameters, profile(name).macs) for name in PRESETS}
+    assert listed_counts() == counted
 
 
 def assert_counts_are_the_models(source: ResnetConfig) -> None:

@@ -15,9 +15,8 @@ import numpy as np
 import pytest
 
 from resnet_builder import load_weights
-from resnet_builder.files import keras_files
+from resnet_builder.files import keras_files, opening
 from resnet_builder.files.checkpoint import Checkpoint
-from resnet_builder.files.opening import open_checkpoint
 
 from ..helpers import assert_same_weights, randomised, tiny
 
@@ -64,7 +63,7 @@ def edited(path: Path, edit: Callable[[h5py.File], None]) -> Path:
 
 def opened(path: Path) -> Checkpoint:
     """The names and settings of a checkpoint, which is closed."""
-    with open_checkpoint(path) as checkpoint:
+    with opening.opened(path) as checkpoint:
         return checkpoint
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from resnet_builder import ResnetBuilder, load_weights
-from resnet_builder.files.opening import open_checkpoint
+from resnet_builder.files.opening import opened
 
 from ..helpers import image_batch, relative_error
 from ..weights.checkpoint_recipe import KERAS_HUB, unpacked
@@ -38,7 +38,7 @@ def without_layer_names(folder: Path) -> None:
     for path in folder.glob("*.weights.h5"):
         with h5py.File(path, "r+") as file:
             file.visititems(forget)
-        with open_checkpoint(path) as checkpoint:
+        with opened(path) as checkpoint:
             assert not checkpoint.has_layer_names
 
 

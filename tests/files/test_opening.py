@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from resnet_builder import load_weights
 from resnet_builder.common.hub import is_repository
-from resnet_builder.files.opening import open_checkpoint
+from resnet_builder.files.opening import opened
 from resnet_builder.presets.resolve import resolve
 
 from ..helpers import TINY, assert_same_weights, tiny
@@ -178,7 +178,7 @@ def test_a_file_with_any_byte_changed_is_opened_or_refused(
         content[place] ^= int(rng.integers(1, 256))
         path.write_bytes(content)
         try:
-            with open_checkpoint(path) as checkpoint:
+            with opened(path) as checkpoint:
                 assert checkpoint.shapes
         except ValueError as error:
             refused += str(error).startswith(f"cannot load {path}: ")

@@ -8,13 +8,12 @@ import pytest
 from resnet_builder import ResnetBuilder, ResnetConfig, profile
 from resnet_builder.common.keras_names import INITIALIZERS
 from resnet_builder.config import obeyed
-from resnet_builder.plan.anti_aliasing import ANTI_ALIASING
 from resnet_builder.plan.blocks import BLOCKS
 from resnet_builder.plan.network import make_plan
 from resnet_builder.plan.norms import NORMS
-from resnet_builder.plan.orders import ORDERS
 from resnet_builder.plan.shortcuts import PROJECTIONS
 from resnet_builder.plan.stems import STEM_POOLS, STEMS
+from resnet_builder.plan.units import ANTI_ALIASING, ORDERS
 
 from ..helpers import assert_built_as_planned
 

@@ -13,16 +13,17 @@ import keras
 import pydot
 
 from resnet_builder.costs.models import read_model
-from resnet_builder.pictures import layers, stages
-from resnet_builder.pictures.page import drawing, layout
-from resnet_builder.pictures.page.measures import ROW, cell_width
+from resnet_builder.pictures import cards
+from resnet_builder.pictures.page import dot, page_layout
 from resnet_builder.pictures.page.page import Page
-from resnet_builder.pictures.sketch import folding, of_model
+from resnet_builder.pictures.page.sizes import ROW, cell_width
+from resnet_builder.pictures.sketch import of_model, transforms
 from resnet_builder.pictures.sketch.sketch import ENTRY, Sketch
 
 # As the modules have them, without the checks of conftest.py.
-draw_layers, draw_stages, draw_page = layers.draw_layers, stages.draw_stages, drawing.draw_page
-sketch_model, lay_out_page, folded = of_model.sketch_model, layout.lay_out_page, folding.folded
+draw_layers, draw_stages, draw_page = cards.draw_layers, cards.draw_stages, dot.draw_page
+sketch_model, lay_out_page = of_model.sketch_model, page_layout.lay_out_page
+folded = transforms.folded
 
 Point = tuple[float, float]
 Edge = tuple[int, int]  # the numbers of two boxes
@@ -150,8 +151,7 @@ def box_area(left: float, middle: float, width: float) -> Area:
 
 
 def page_boxes(page: Page) -> list[Area]:
-    """The boxes of a page, which are numbered in order."""
-    assert [box.name.number for box in page.boxes] == list(range(len(page.boxes)))
+    """The boxes of a page, in order."""
     return [box_area(box.x, box.y, sum(map(cell_width, box.box))) for box in page.boxes]
 
 

@@ -10,13 +10,13 @@ import pytest
 
 from resnet_builder import plot
 from resnet_builder.common.words import Description
-from resnet_builder.pictures.sketch.folding import folded
+from resnet_builder.pictures.cards import draw_stages
 from resnet_builder.pictures.sketch.of_model import sketch_model
-from resnet_builder.pictures.sketch.panels import PanelMaker
 from resnet_builder.pictures.sketch.sketch import ENTRY, Cell, Section, Sketch
-from resnet_builder.pictures.stages import draw_stages
+from resnet_builder.pictures.sketch.transforms import folded
 
 from ..models import feature_pyramid, several_tasks, two_towers, unet, up_sampled
+from .panel_maker import PanelMaker
 
 
 @pytest.mark.parametrize(

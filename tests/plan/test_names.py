@@ -1,11 +1,9 @@
 """Names of layers are read as they are written, after any prefix."""
 
-from dataclasses import replace
-
 import pytest
 
 from resnet_builder import PRESETS
-from resnet_builder.plan.names import HEAD, STEM, LayerName, Place, read_names
+from resnet_builder.plan.names import HEAD, STEM, At, LayerName, Place, read_names
 from resnet_builder.plan.network import make_plan
 
 from ..helpers import PREFIXES
@@ -58,13 +56,13 @@ def test_the_names_of_a_plan(preset: str) -> None:
         assert str(LayerName.parse(layer.name)) == layer.name
 
 
-@pytest.mark.parametrize(
-    ("role", "kind", "other"),
-    [("conv2", "bn", "bn2"), ("shortcut_conv", "pool", "shortcut_pool"), ("bn", "act", "act")],
-)
-def test_companions(role: str, kind: str, other: str) -> None:
-    name = LayerName(STEM, role)
-    assert name.companion(kind) == replace(name, role=other)
+def test_names_of_groups_numbers_and_parts() -> None:
+    at = At(Place("stage", 1, 1))
+    assert at("out") == "stage1_block1_out"
+    assert at.numbered(2)("conv", "pad") == "stage1_block1_conv2_pad"
+    assert at.numbered(2).numbered(1)("conv") == "stage1_block1_conv2_1"
+    assert at.numbered(2).inside("sk").inside("reduce")("bn") == "stage1_block1_sk_reduce_bn2"
+    assert at.inside("sk").numbered(2)("scale", 1) == "stage1_block1_sk_scale2_1"
 
 
 @pytest.mark.parametrize("prefix", ["", *PREFIXES])

@@ -4,9 +4,8 @@ from typing import Any
 import pytest
 
 from resnet_builder import PRESETS, ResnetConfig
-from resnet_builder.plan.attention import ChannelConv
 from resnet_builder.plan.blocks import Block
-from resnet_builder.plan.layers import Conv, Dense, DropPath, Layer, Strided
+from resnet_builder.plan.layers import ChannelConv, Conv, Dense, DropPath, Layer, Strided
 from resnet_builder.plan.network import Head, make_plan
 
 SMALL = ResnetConfig(

@@ -1,6 +1,7 @@
 """Which origin a checkpoint is of, by how many of its names fit."""
 
 import json
+from itertools import product
 from typing import Any
 
 import keras
@@ -8,10 +9,16 @@ import numpy as np
 import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, load_weights
+from resnet_builder.config import obeyed
 from resnet_builder.files.checkpoint import Checkpoint
+from resnet_builder.plan.attention import ATTENTIONS
+from resnet_builder.plan.blocks import BLOCKS
 from resnet_builder.plan.network import make_plan
+from resnet_builder.plan.norms import NORMS
+from resnet_builder.plan.stems import STEM_POOLS, STEMS
+from resnet_builder.plan.units import ORDERS
 from resnet_builder.weights.expected import ExpectedWeights, expected_weights
-from resnet_builder.weights.naming import is_known
+from resnet_builder.weights.naming import MOST_SPLITS, is_known, known_weights
 from resnet_builder.weights.origins import ORIGINS, Origin
 from resnet_builder.weights.recognise import Recognised, recognise
 
@@ -43,6 +50,42 @@ def test_every_weight_of_every_preset_has_a_known_name() -> None:
     assert all(map(is_known, weights))
     assert not is_known(("conv2d", "kernel"))
     assert not is_known(("stage1_block1_own_conv", "kernel"))
+
+
+def planned_weights() -> set[tuple[str, str]]:
+    """The weights of small networks of every kind, with a projection and the most splits."""
+    kinds: list[dict[str, Any]] = [
+        *(
+            {"block": block, "se_ratio": 0.25 if BLOCKS[block].own_attention else 0}
+            for block in BLOCKS
+        ),
+        *({"stem": stem} for stem in STEMS),
+        *({"stem_pool": pool} for pool in STEM_POOLS),
+        *({field: 1 / 4 if field == "se_ratio" else True} for field in ATTENTIONS),
+    ]
+    common: dict[str, Any] = {"block": "basic_block", "use_bias": True, "norm_groups": 1}
+    common |= {"repetitions": (1,), "stem_filters": 32, "splits": MOST_SPLITS}
+    weights: set[tuple[str, str]] = set()
+    for kind, order, norm, standardized in product(kinds, ORDERS, NORMS, (False, True)):
+        if order == "pre" or not NORMS[norm].activates:
+            fields = {
+                "activation_order": order,
+                "norm": norm,
+                "weight_standardization": standardized,
+            }
+            config = obeyed(ResnetConfig(**common | kind | fields))
+            weights |= expected_weights(make_plan(config)).shapes.keys()
+    return weights
+
+
+def test_every_weight_of_every_kind_of_network_is_known_and_few_others() -> None:
+    planned = planned_weights()
+    assert all(map(is_known, planned))
+    in_blocks, others = known_weights()
+    block = "stage1_block1_"
+    known = {(block + role, variable) for role, variable in in_blocks} | others
+    # The norm that activates is planned in one order only, and not after every convolution.
+    assert all("evonorm" in layer for layer, _ in known - planned)
 
 
 @pytest.mark.parametrize("network", NETWORKS)

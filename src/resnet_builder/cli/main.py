@@ -10,14 +10,19 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import __version__
 from ..common.tables import Table, TableCell, wrapped
 from ..common.words import INTERFACE, Interface, by
+
+if TYPE_CHECKING:
+    import keras
+
+    from ..presets.resolve import Named
 
 PROGRAM = "resnet-builder"
 COMMAND_LINE = Interface(
@@ -98,20 +103,20 @@ class Answer(NamedTuple):
 
 
 def _list(options: argparse.Namespace) -> Answer:
-    from ..costs.profile import cost_of
+    from ..costs.profile import listed_counts
     from ..presets.checkpoints import find_recommended
     from ..presets.networks import PRESETS, family_of, list_presets
 
-    data, rows = [], list[tuple[TableCell, ...]]()
+    data: list[dict[str, Any]] = []
+    rows: list[tuple[TableCell, ...]] = []
     for name in list_presets(options.pattern):
-        config = PRESETS[name]
-        cost, is_marked = cost_of(config), bool(find_recommended(name))
-        numbers = {"parameters": cost.parameters, "macs": cost.macs}
-        family, shape = family_of(config), config.input_shape
-        of_name = {"name": name, "family": family, "input_shape": shape}
-        data.append({**of_name, "imagenet_weights": is_marked, **numbers})
+        family, shape = family_of(PRESETS[name]), PRESETS[name].input_shape
+        is_marked, (parameters, macs) = bool(find_recommended(name)), listed_counts()[name]
         marked = f"{name} *" if is_marked else name
-        rows.append((marked, family, by(shape, "x"), *numbers.values()))
+        rows.append((marked, family, by(shape, "x"), parameters, macs))
+        of_name = {"name": name, "family": family, "input_shape": shape}
+        counts = {"parameters": parameters, "macs": macs}
+        data.append({**of_name, "imagenet_weights": is_marked, **counts})
     header = ("preset", "family", "input", "parameters", "multiply-adds")
     note = "* has ImageNet weights" if any(row["imagenet_weights"] for row in data) else ""
     if not data:
@@ -134,7 +139,7 @@ def _coverage(options: argparse.Namespace) -> Answer:
     return Answer(found.table(), [asdict(row) for row in found.rows])
 
 
-def _network(options: argparse.Namespace) -> Any:
+def _network(options: argparse.Namespace) -> "Named | keras.Model":
     from .source import source_of
 
     return source_of(options.name, options.set, options.input_shape, options.classes).network
@@ -209,84 +214,97 @@ def _convert(options: argparse.Namespace) -> Answer:
     return Answer(Table(title=f"{report}\nwrote {options.file}"), data)
 
 
+# Commands ---------------------------------------------------------------------------------------
+
+
+# Argument -> its options in argparse.
+Arguments = Mapping[str, dict[str, Any]]
+
+
+class Command(NamedTuple):
+    """A command: what it runs, its help, and its arguments beside --json."""
+
+    run: Callable[[argparse.Namespace], Answer]
+    help: str
+    arguments: Arguments
+
+
+def _changes_of(network: str) -> Arguments:
+    return {
+        "--set": {
+            "nargs": "+",
+            "action": "extend",
+            "default": [],
+            "type": _field_and_value,
+            "metavar": "FIELD=VALUE",
+            "help": f"change fields of {network}: --set stem=cifar se_ratio=0.25",
+        }
+    }
+
+
+def _field_and_value(text: str) -> tuple[str, str]:
+    field, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not FIELD=VALUE; write --set last")
+    return field, value
+
+
+PATTERN: Arguments = {
+    "pattern": {"nargs": "?", "default": "*", "metavar": "PATTERN", "help": "such as '*50*'"}
+}
+SIDES, SIZE = ("ROWS", "COLUMNS", "CHANNELS"), ("WIDTH", "HEIGHT")
+NETWORK: Arguments = {
+    "name": {"metavar": "NAME", "help": NAME},
+    "--input-shape": {"nargs": 3, "type": int, "metavar": SIDES, "help": "default: its own"},
+    "--classes": {"type": int, "help": "default: its own"},
+    **_changes_of("the network"),
+}
+PICTURE: Arguments = {
+    "file": {"metavar": "FILE", "help": "ends in .png, .svg, .pdf, .dot, .gv or .html"},
+    "--detail": {"default": "block", "help": "stage, block (default) or layer"},
+    "--direction": {"help": "TB, top to bottom, or LR, left to right"},
+    "--no-fold": {"dest": "fold", "action": "store_false", "help": "draw every block on its own"},
+    "--size": {"nargs": 2, "type": int, "metavar": SIZE, "help": "of a PNG in pixels"},
+}
+TWO_NETWORKS: Arguments = {
+    "first": {"metavar": "A", "help": NAME},
+    "second": {"metavar": "B", "help": "the other one"},
+    **_changes_of("B"),
+    "--plot": {"metavar": "FILE", "help": "draw them side by side"},
+}
+CONVERSION: Arguments = {
+    "checkpoint": {"metavar": "CHECKPOINT", "help": "file, folder, name or repository"},
+    "name": {"metavar": "NAME", "help": f"its network: {NAME}"},
+    "file": {"metavar": "FILE", "help": "ends in .keras or .weights.h5"},
+    **_changes_of("the network"),
+    "--fold": {"action": "store_true", "help": "fold batch norms, for inference"},
+}
+COMMANDS = {
+    "list": Command(_list, "list the presets", PATTERN),
+    "weights": Command(_weights, "list the published checkpoints", PATTERN),
+    "coverage": Command(_coverage, "compare the presets with all published networks", {}),
+    "show": Command(_show, "show a network as Table 1 of the paper does", NETWORK),
+    "plot": Command(_plot, "draw a network on one page", {**NETWORK, **PICTURE}),
+    "compare": Command(
+        _compare, "compare two networks, with the cost of each difference", TWO_NETWORKS
+    ),
+    "verify": Command(_verify, "compare the presets with published numbers", PATTERN),
+    "convert": Command(_convert, "convert a checkpoint to a Keras file", CONVERSION),
+}
+
+
 def command_parser() -> argparse.ArgumentParser:
     """The parser of the command's arguments; the documentation reads it too."""
     parser = argparse.ArgumentParser(prog=PROGRAM, description="Residual networks.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    def command(
-        name: str, run: Callable[[argparse.Namespace], Answer], help: str
-    ) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=help, description=help)
+    for name, command in COMMANDS.items():
+        added = commands.add_parser(name, help=command.help, description=command.help)
         added.add_argument("--json", action="store_true", help="print JSON instead of a table")
-        added.set_defaults(run=run)
-        return added
-
-    def takes_pattern(parser: argparse.ArgumentParser) -> None:
-        parser.add_argument(
-            "pattern", nargs="?", default="*", metavar="PATTERN", help="such as '*50*'"
-        )
-
-    def takes_changes(parser: argparse.ArgumentParser, of: str) -> None:
-        parser.add_argument(
-            "--set",
-            nargs="+",
-            action="extend",
-            default=[],
-            type=_change,
-            metavar="FIELD=VALUE",
-            help=f"change fields of {of}: --set stem=cifar se_ratio=0.25",
-        )
-
-    def takes_network(parser: argparse.ArgumentParser) -> None:
-        sides = ("ROWS", "COLUMNS", "CHANNELS")
-        parser.add_argument("name", metavar="NAME", help=NAME)
-        parser.add_argument(
-            "--input-shape", nargs=3, type=int, metavar=sides, help="default: its own"
-        )
-        parser.add_argument("--classes", type=int, help="default: its own")
-        takes_changes(parser, "the network")
-
-    takes_pattern(command("list", _list, "list the presets"))
-    takes_pattern(command("weights", _weights, "list the published checkpoints"))
-    command("coverage", _coverage, "compare the presets with all published networks")
-    takes_network(command("show", _show, "show a network as Table 1 of the paper does"))
-    picture = command("plot", _plot, "draw a network on one page")
-    takes_network(picture)
-    picture.add_argument(
-        "file", metavar="FILE", help="ends in .png, .svg, .pdf, .dot, .gv or .html"
-    )
-    picture.add_argument("--detail", default="block", help="stage, block (default) or layer")
-    picture.add_argument("--direction", help="TB, top to bottom, or LR, left to right")
-    picture.add_argument(
-        "--no-fold", dest="fold", action="store_false", help="draw every block on its own"
-    )
-    sides = ("WIDTH", "HEIGHT")
-    picture.add_argument("--size", nargs=2, type=int, metavar=sides, help="of a PNG in pixels")
-    difference = command(
-        "compare", _compare, "compare two networks, with the cost of each difference"
-    )
-    difference.add_argument("first", metavar="A", help=NAME)
-    difference.add_argument("second", metavar="B", help="the other one")
-    takes_changes(difference, "B")
-    difference.add_argument("--plot", metavar="FILE", help="draw them side by side")
-    takes_pattern(command("verify", _verify, "compare the presets with published numbers"))
-    converted = command("convert", _convert, "convert a checkpoint to a Keras file")
-    converted.add_argument(
-        "checkpoint", metavar="CHECKPOINT", help="file, folder, name or repository"
-    )
-    converted.add_argument("name", metavar="NAME", help=f"its network: {NAME}")
-    converted.add_argument("file", metavar="FILE", help="ends in .keras or .weights.h5")
-    takes_changes(converted, "the network")
-    converted.add_argument("--fold", action="store_true", help="fold batch norms, for inference")
+        added.set_defaults(run=command.run)
+        for argument, options in command.arguments.items():
+            added.add_argument(argument, **options)
     return parser
-
-
-def _change(text: str) -> str:
-    if "=" not in text:
-        raise argparse.ArgumentTypeError(f"{text!r} is not FIELD=VALUE; write --set last")
-    return text
 
 
 # Output -----------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The NAME and the options of a command as a network. Imports Keras for some JSON files only."""
+"""The NAME and the options of a command as a network."""
 
 import json
 from ast import literal_eval
@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..common.checks import unknown
 from ..config import ResnetConfig, config_of_fields
 from ..model.record import arguments_in
 from ..plan.network import Head
 from ..presets.resolve import Named, resolve
+
+if TYPE_CHECKING:
+    import keras
 
 # The options of `from_preset` that change what is shown, with their defaults.
 SHOWN: Mapping[str, Any] = {
@@ -31,22 +34,22 @@ class Source:
 
     Attributes:
         named: its config.
-        options: those of `SHOWN` that a JSON file gives another value than the default.
-        changes: those of `--set`, as they were written.
+        options: options of `SHOWN` to which a JSON file gives another value than the default.
+        changes: the changes of `--set`, as they were written.
     """
 
     named: Named
     options: Mapping[str, Any]
-    changes: tuple[str, ...] = ()
+    changes: Sequence[tuple[str, str]] = ()
 
     @property
     def titled(self) -> Named:
         """The config under a name with the changes: resnet18 (stem=cifar)."""
-        changes = f" ({', '.join(self.changes)})" if self.changes else ""
-        return replace(self.named, name=f"{self.named.name}{changes}")
+        changes = ", ".join(map("=".join, self.changes))
+        return replace(self.named, name=f"{self.named.name} ({changes})") if changes else self.named
 
     @property
-    def network(self) -> Any:
+    def network(self) -> "Named | keras.Model":
         """What `profile` and `plot` take: a config, or a model if it has options."""
         if not self.options:
             return self.titled
@@ -66,7 +69,7 @@ class Source:
 
 def source_of(
     name: str,
-    changes: Sequence[str] = (),
+    changes: Sequence[tuple[str, str]] = (),
     input_shape: Sequence[int] | None = None,
     classes: int | None = None,
 ) -> Source:
@@ -75,7 +78,7 @@ def source_of(
     Args:
         name: a preset, a checkpoint, a repository, a folder with its files, or a JSON file of
             `ResnetConfig.to_json` or `ResnetBuilder.to_json`.
-        changes: fields of the config, as `field=value` with JSON, Python or text as the value.
+        changes: fields of the config, and their values as JSON, Python or text.
 
     Raises:
         TypeError, ValueError, OSError, ImportError: as in `resolve`; a file that is no such JSON.
@@ -91,15 +94,17 @@ def source_of(
         data_format=given.get("data_format") or "channels_last",
         **{field: given[field] for field in FIELDS if field in given},
     )
-    own: dict[str, Any] = {"input_shape": input_shape, "classes": classes}
-    changed = {field: value for field, value in own.items() if value is not None}
-    for field, value in map(_change, changes):
+    own = {"input_shape": input_shape, "classes": classes}
+    changed: dict[str, Any] = {field: value for field, value in own.items() if value is not None}
+    for field, text in changes:
+        if field not in FIELDS:
+            raise ValueError(unknown("field", field, FIELDS))
         if field in changed:
             raise ValueError(f"{field} is given twice: give it once")
-        changed[field] = value
+        changed[field] = _value(text)
     named = resolve(named, **changed)
     others = {option: value for option, value in options.items() if value != SHOWN[option]}
-    return Source(named, {**named.options, **others}, tuple(changes))
+    return Source(named, {**named.options, **others}, changes)
 
 
 def _read(file: Path) -> tuple[Any, dict[str, Any]]:
@@ -120,12 +125,8 @@ def _read(file: Path) -> tuple[Any, dict[str, Any]]:
     return preset, arguments
 
 
-def _change(text: str) -> tuple[str, Any]:
-    """The field and the value of `field=value`."""
-    field, _, value = text.partition("=")
-    if field not in FIELDS:
-        raise ValueError(unknown("field", field, FIELDS))
+def _value(text: str) -> Any:
     for read in (json.loads, literal_eval):
         with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
-            return field, read(value)
-    return field, value
+            return read(text)
+    return text

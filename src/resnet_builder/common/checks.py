@@ -48,7 +48,7 @@ def boolean(value: object, what: str) -> bool:
     return value
 
 
-def fraction(value: Any, what: str, limit: float = 1) -> float:
+def fraction(value: object, what: str, limit: float = 1) -> float:
     """Return `value` as a number of at least 0 and less than `limit`, which may be infinite."""
     number = _number(value, what)
     if not 0 <= number < limit:
@@ -56,7 +56,7 @@ def fraction(value: Any, what: str, limit: float = 1) -> float:
     return number
 
 
-def positive_number(value: Any, what: str) -> float:
+def positive_number(value: object, what: str) -> float:
     """Return `value` as a finite number of more than 0."""
     number = _number(value, what)
     if not 0 < number < inf:
@@ -64,7 +64,7 @@ def positive_number(value: Any, what: str) -> float:
     return number
 
 
-def _number(value: Any, what: str) -> float:
+def _number(value: object, what: str) -> float:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{what} must be a number, got {value!r}")
     return float(value)
@@ -88,7 +88,7 @@ def shortened(text: str, limit: int = 200) -> str:
     return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"
 
 
-def described(value: Any) -> str:
+def described(value: object) -> str:
     """A value for a message: arrays by shape, collections of arrays by number."""
     if hasattr(value, "shape"):
         return f"an array of shape {value.shape}"

@@ -4,19 +4,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 # owner/name, optionally followed by @ and a revision.
 REPOSITORY = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 
 # Endings of text that names a file and not a repository. The format is recognised by the content.
-FILE_ENDINGS = (
-    *(".safetensors", ".h5", ".keras"),
-    *(".pth", ".pt", ".bin", ".ckpt", ".tar", ".pkl"),
-)
+FILE_ENDINGS = (".safetensors", ".h5", ".keras", ".pth", ".pt", ".bin", ".ckpt", ".tar", ".pkl")
 
 
-def is_repository(source: Any) -> bool:
+def is_repository(source: object) -> bool:
     """Return whether a source looks like a repository's name and not like a path."""
     if not isinstance(source, str) or not REPOSITORY.fullmatch(source):
         return False
@@ -43,11 +40,22 @@ def download(
         ValueError: the downloaded file does not have the hash that the hub states.
     """
     name, _, revision = repository.partition("@")
-    asked = _Repository(name, revision or None)
+    try:
+        import huggingface_hub.errors
+    except ImportError as error:
+        raise ImportError(
+            f"loading {name!r} from the Hugging Face Hub needs a package: "
+            "pip install 'resnet-builder[weights]'"
+        ) from error
+    asked = _Repository(huggingface_hub, name, revision or None)
     for file in sorted(files, key=lambda file: not asked.in_cache(file)):
         if path := asked.get(file):
-            others = (companions or {}).get(file)
-            return _folder_with(others, path, asked) if others else path
+            others = (companions or {}).get(file, ())
+            same_commit = replace(asked, revision=path.parent.name)
+            for other in others:
+                if same_commit.in_cache(other) is not None:
+                    same_commit.get(other)
+            return path.parent if others else path
     if asked.unreachable:
         raise ConnectionError(
             f"{repository!r} is not in the cache and the Hugging Face Hub cannot be reached: on a "
@@ -57,81 +65,54 @@ def download(
     raise FileNotFoundError(f"{repository!r} has none of {', '.join(files)}")
 
 
-def _folder_with(others: Sequence[str], file: Path, asked: "_Repository") -> Path:
-    """Get the other files, from the same commit, and return their folder."""
-    folder = file.parent  # named by the commit
-    same_commit = replace(asked, revision=folder.name)
-    for other in others:
-        if same_commit.in_cache(other) is not None:
-            same_commit.get(other)
-    return folder
-
-
 @dataclass
 class _Repository:
     """A repository of the hub, which is no longer asked after it could not be reached once."""
 
+    hub: ModuleType
     name: str
     revision: str | None
     unreachable: Exception | None = None
 
     def in_cache(self, file: str) -> bool | None:
         """Return whether a file is in the cache; None if it is known that there is no such file."""
-        hub = _huggingface_hub(self.name)
-        path = hub.try_to_load_from_cache(self.name, file, revision=self.revision)
-        may_exist = path is None or isinstance(path, str)
-        return isinstance(path, str) if may_exist else None
+        path = self.hub.try_to_load_from_cache(self.name, file, revision=self.revision)
+        return isinstance(path, str) if path is None or isinstance(path, str) else None
 
     def get(self, file: str) -> Path | None:
         """Return the path of a file; None if the repository or the unreachable hub lacks it."""
-        hub = _huggingface_hub(self.name)
+        errors = self.hub.errors
         if not self.unreachable and not self.in_cache(file):
-            self._ask(hub, file)
+            self._ask(file)
         try:
-            downloaded = hub.hf_hub_download(
+            path = self.hub.hf_hub_download(
                 self.name, file, revision=self.revision, local_files_only=bool(self.unreachable)
             )
-        except hub.errors.LocalEntryNotFoundError as error:
+        except errors.LocalEntryNotFoundError as error:
             self.unreachable = self.unreachable or error
             return None
-        except hub.errors.RemoteEntryNotFoundError:
+        except errors.RemoteEntryNotFoundError:
             return None
-        except (hub.errors.RepositoryNotFoundError, hub.errors.RevisionNotFoundError) as error:
+        except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
             where = f"{self.name}@{self.revision}" if self.revision else self.name
             raise FileNotFoundError(
                 f"there is no file or folder {where!r} here, and no repository of that name on the "
                 "Hugging Face Hub, or it is private"
             ) from error
-        path = Path(downloaded)
-        _check_blob(path, self.name)
-        return path
+        blob = Path(path).resolve()
+        if re.fullmatch(r"[0-9a-f]{64}", blob.name):  # large files are named by their hash
+            check_digest(blob, "sha256", blob.name, self.name)
+        return Path(path)
 
-    def _ask(self, hub: Any, file: str) -> None:
+    def _ask(self, file: str) -> None:
         """Ask once whether the hub can be reached: `hf_hub_download` tries for 24 seconds."""
         try:
-            hub.get_hf_file_metadata(hub.hf_hub_url(self.name, file, revision=self.revision))
-        except hub.errors.HfHubHTTPError:
+            url = self.hub.hf_hub_url(self.name, file, revision=self.revision)
+            self.hub.get_hf_file_metadata(url)
+        except self.hub.errors.HfHubHTTPError:
             pass  # the hub has answered, and hf_hub_download says what
         except Exception as error:  # those of the HTTP library, which depends on the version
             self.unreachable = error
-
-
-def _huggingface_hub(repository: str) -> Any:
-    try:
-        import huggingface_hub.errors
-    except ImportError as error:
-        raise ImportError(
-            f"loading {repository!r} from the Hugging Face Hub needs a package: "
-            "pip install 'resnet-builder[weights]'"
-        ) from error
-    return huggingface_hub
-
-
-def _check_blob(path: Path, repository: str) -> None:
-    """Compare a file with its SHA-256, the name of large files in the hub's cache."""
-    blob = path.resolve()
-    if re.fullmatch(r"[0-9a-f]{64}", blob.name):
-        check_digest(blob, "sha256", blob.name, repository)
 
 
 def check_digest(file: Path, algorithm: str, expected: str, source: str) -> None:

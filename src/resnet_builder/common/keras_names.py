@@ -1,10 +1,11 @@
-"""Keras names of activations and initialisers. Does not import Keras."""
+"""Keras names of activations and initialisers."""
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from sys import float_info
-from typing import Any
+from typing import NamedTuple
 
 # Every name of keras.activations (3.12 and newer) except `glu`, which halves the channels, and
 # `threshold`, which needs arguments.
@@ -33,7 +34,7 @@ class Initializer:
     """
 
     class_name: str
-    config: tuple[tuple[str, Any], ...] = ()
+    config: tuple[tuple[str, object], ...] = ()
 
     def __post_init__(self) -> None:
         if self.class_name not in INITIALIZER_CLASSES:
@@ -59,7 +60,7 @@ class Initializer:
         return f"{self.class_name}({', '.join(arguments)})"
 
     @classmethod
-    def of(cls, value: Any, what: str) -> "str | Initializer":
+    def of(cls, value: object, what: str) -> "str | Initializer":
         """Return the name or the record of an initialiser given in any form.
 
         Args:
@@ -74,7 +75,7 @@ class Initializer:
             return value
         if type(value).__module__.startswith("keras.") and hasattr(value, "get_config"):
             value = {"class_name": type(value).__name__, "config": value.get_config()}
-        class_name, arguments = None, dict[str, Any]()
+        class_name, arguments = None, dict[str, object]()
         if isinstance(value, Mapping) and value.keys() == {"class_name", "config"}:
             with suppress(TypeError, ValueError):  # not a mapping, nor pairs as JSON has them
                 class_name, arguments = value["class_name"], dict(value["config"])
@@ -94,43 +95,40 @@ class Initializer:
 AXES = ("input_axes", "output_axes")
 
 
-@dataclass(frozen=True)
-class Argument:
+class Argument(NamedTuple):
     """An argument of an initialiser: whether it allows a value, and what it allows in words."""
 
-    allows: Callable[[Any], bool]
+    allows: Callable[[object], bool]
     in_words: str
 
 
-def _is_number(value: Any) -> bool:
-    is_real = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_real and abs(value) <= float_info.max
+def _numbers(in_words: str, allows: Callable[[float], bool] = lambda _: True) -> Argument:
+    def is_allowed(value: object) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return abs(value) <= float_info.max and allows(value)
+
+    return Argument(is_allowed, in_words)
 
 
 def _one_of(*choices: str) -> Argument:
     return Argument(choices.__contains__, f"one of {', '.join(map(repr, choices))}")
 
 
-_NUMBER = Argument(_is_number, "a finite number")
-_POSITIVE = Argument(lambda value: _is_number(value) and value > 0, "a number greater than 0")
-_DEVIATION = Argument(lambda value: _is_number(value) and value >= 0, "a number of at least 0")
-_SEED = {
-    "seed": Argument(
-        lambda value: value is None or (isinstance(value, int) and not isinstance(value, bool)),
-        "an integer or None",
-    )
-}
+def _is_seed(value: object) -> bool:
+    return value is None or (isinstance(value, int) and not isinstance(value, bool))
+
+
+_NUMBER = _numbers("a finite number")
+_POSITIVE = _numbers("a number greater than 0", lambda value: value > 0)
+_DEVIATION = _numbers("a number of at least 0", lambda value: value >= 0)
+_SEED = {"seed": Argument(_is_seed, "an integer or None")}
 _NORMAL = {"mean": _NUMBER, "stddev": _DEVIATION} | _SEED
 
 # The classes that can initialise a kernel of any shape, and their arguments.
 INITIALIZER_CLASSES: dict[str, dict[str, Argument]] = {
     "Constant": {"value": _NUMBER},
-    "GlorotNormal": _SEED,
-    "GlorotUniform": _SEED,
-    "HeNormal": _SEED,
-    "HeUniform": _SEED,
-    "LecunNormal": _SEED,
-    "LecunUniform": _SEED,
+    **{f"{of}{kind}": _SEED for of in ("Glorot", "He", "Lecun") for kind in ("Normal", "Uniform")},
     "Ones": {},
     "Orthogonal": {"gain": _NUMBER} | _SEED,
     "RandomNormal": _NORMAL,
@@ -151,22 +149,14 @@ def _variance_scaling(scale: float, mode: str, distribution: str) -> Initializer
     return Initializer("VarianceScaling", tuple(config.items()))
 
 
+# Every class but `Constant`, which has no default, under its name in Keras; and two more.
 INITIALIZERS = {
-    "glorot_normal": Initializer("GlorotNormal"),
-    "glorot_uniform": Initializer("GlorotUniform"),
-    "he_normal": Initializer("HeNormal"),
-    # torch.nn.init.kaiming_normal_(mode="fan_out"), which torchvision's ResNets start from.
-    "he_normal_fan_out": _variance_scaling(2.0, "fan_out", "untruncated_normal"),
-    "he_uniform": Initializer("HeUniform"),
-    "lecun_normal": Initializer("LecunNormal"),
-    "lecun_uniform": Initializer("LecunUniform"),
-    "ones": Initializer("Ones"),
-    "orthogonal": Initializer("Orthogonal"),
-    "random_normal": Initializer("RandomNormal"),
-    "random_uniform": Initializer("RandomUniform"),
-    # The initialiser of torch.nn.Linear: uniform within 1 / sqrt(inputs).
-    "torch_linear": _variance_scaling(1 / 3, "fan_in", "uniform"),
-    "truncated_normal": Initializer("TruncatedNormal"),
-    "variance_scaling": Initializer("VarianceScaling"),
-    "zeros": Initializer("Zeros"),
+    re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(): Initializer(name)
+    for name in INITIALIZER_CLASSES
+    if name != "Constant"
 }
+# torch.nn.init.kaiming_normal_(mode="fan_out"), which torchvision's ResNets start from.
+INITIALIZERS["he_normal_fan_out"] = _variance_scaling(2.0, "fan_out", "untruncated_normal")
+# The initialiser of torch.nn.Linear: uniform within 1 / sqrt(inputs).
+INITIALIZERS["torch_linear"] = _variance_scaling(1 / 3, "fan_in", "uniform")
+INITIALIZERS = dict(sorted(INITIALIZERS.items()))

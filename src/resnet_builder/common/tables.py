@@ -1,9 +1,11 @@
 """Tables as text, Markdown, LaTeX and HTML."""
 
+import csv
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from importlib import resources
 from itertools import zip_longest
 from textwrap import fill, indent
 
@@ -44,16 +46,20 @@ class Table:
         """The header and the rows as text of one or several lines, each with its kind.
 
         Args:
-            width: columns of the terminal. Lines are broken at the spaces of texts alone, so that
+            width: columns of the terminal. Lines are broken only at the spaces of texts, so that
                 names and numbers stay whole; where that is not enough, every cell has a line of
                 its own, and there is no header.
         """
         if not self.header:
             return []
         rows = [list(map(cell_text, row)) for row in self.rows]
-        breaks = self._breaks()
-        widths = self._widths(rows, breaks, width)
         kinds = [*self.kinds, *[""] * (len(rows) - len(self.kinds))]
+        # Names, numbers and stacks have no line breaks.
+        breaks = [
+            (number > 0 or self.wrap is not None) and not _holds(column, int, float, Stack)
+            for number, column in enumerate(self._columns)
+        ]
+        widths = self._widths(rows, breaks, width)
         if widths is None:
             lists = (self._list(row, width or 0) for row in rows)
             return list(zip(lists, kinds, strict=True))
@@ -65,18 +71,6 @@ class Table:
             for row in rows
         ]
         return list(zip(aligned(self.header, cells, self.numeric), ["header", *kinds], strict=True))
-
-    def _breaks(self) -> list[bool]:
-        """One bool per column: True for texts, and not for names, numbers and stacks."""
-        stacks = [
-            any(isinstance(cell, Stack) for cell in of) for of in zip(*self.rows, strict=True)
-        ]
-        return [
-            not (is_number or is_stack or (column == 0 and not self.wrap))
-            for column, (is_number, is_stack) in enumerate(
-                zip(self.numeric, stacks or [False] * len(self.header), strict=True)
-            )
-        ]
 
     def _widths(
         self, rows: list[list[str]], breaks: list[bool], width: int | None
@@ -138,10 +132,11 @@ class Table:
     @property
     def numeric(self) -> list[bool]:
         """One bool per column: True if it holds numbers."""
-        return [
-            any(isinstance(row[column], int | float) for row in self.rows)
-            for column in range(len(self.header))
-        ]
+        return [_holds(column, int, float) for column in self._columns]
+
+    @property
+    def _columns(self) -> list[list[TableCell]]:
+        return [[row[number] for row in self.rows] for number in range(len(self.header))]
 
     def _render(self, style: str, write: Callable[[TableCell], str]) -> str:
         if not self.header:
@@ -158,6 +153,10 @@ class Table:
             disable_numparse=True,
         )
         return str(text)
+
+
+def _holds(column: list[TableCell], *kinds: type) -> bool:
+    return any(isinstance(cell, kinds) for cell in column)
 
 
 def wrapped(text: str, width: int, further: str = "") -> str:
@@ -198,6 +197,12 @@ def aligned(
         )
         for lines in blocks
     ]
+
+
+def csv_rows(package: str, name: str) -> list[dict[str, str]]:
+    """The rows of a CSV file of a package, by column."""
+    text = resources.files(package).joinpath(name).read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
 
 
 class Tabular(ABC):

@@ -93,10 +93,10 @@ def short(number: int | None) -> str:
 
 @dataclass(frozen=True)
 class Interface:
-    """How messages write calls and arguments: those of Python, unless the command line is used.
+    """How messages write calls and arguments: as in Python, unless the command line is used.
 
     Attributes:
-        presets, weights: the call that lists them; `weights_of` those of one preset.
+        presets, weights: the call that lists them; `weights_of` lists the weights of one preset.
         name, value: the name and the value of an argument, with `between` between them.
     """
 

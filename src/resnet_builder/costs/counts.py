@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..common.shapes import known_sum
-from ..common.tables import Stack, Table, Tabular
+from ..common.tables import Stack, Table, TableCell, Tabular
 from ..common.words import by
 
 
@@ -28,6 +28,11 @@ class Cost:
     def total_parameters(self) -> int:
         """All weights."""
         return self.parameters + self.statistics
+
+    @property
+    def totals(self) -> tuple[int, int | None, int]:
+        """The last three fields of a `StageProfile`."""
+        return self.parameters, self.macs, self.total_parameters
 
 
 def total_cost(costs: Iterable[Cost]) -> Cost:
@@ -103,16 +108,10 @@ class Profile(Tabular):
 
     def table(self) -> Table:
         """The rows of Table 1 and the total."""
-        rows = [
-            (
-                row.name,
-                by(row.output_size or (), "x"),
-                Stack(row.block, row.repeats),
-                row.parameters,
-                row.macs,
-            )
-            for row in self.stages
-        ]
+        rows: list[tuple[TableCell, ...]] = []
+        for row in self.stages:
+            size, block = by(row.output_size or (), "x"), Stack(row.block, row.repeats)
+            rows.append((row.name, size, block, row.parameters, row.macs))
         total = ("total", "", "", self.parameters, self.macs)
         notes = []
         if self.total_parameters != self.parameters:

@@ -1,19 +1,17 @@
-"""coverage: the published networks that are presets, library by library. Does not import Keras."""
+"""coverage: the published networks that are presets, library by library."""
 
-import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib import resources
 from itertools import groupby
 
-from ..common.tables import Table, TableCell, Tabular
+from ..common.tables import Table, TableCell, Tabular, csv_rows
 from ..presets.checkpoints import PublishedWeights, published
 from ..presets.networks import PRESETS
 from .profile import cost_of
 from .published import rounded_alike
 
-# library and preset -> the largest relative error of its logits from those of the library's own
+# library and preset -> the largest relative error of its logits, compared with the library's own
 # network; tests/weights/side_by_side.py writes it.
 PARITY = "parity.csv"
 
@@ -113,27 +111,23 @@ def _library(row: PublishedWeights) -> str:
 
 def _same_parameters(checkpoints: Iterable[PublishedWeights]) -> bool | None:
     """Return whether the counts agree in all published digits; None if none are published."""
-    counted = [row for row in checkpoints if row.parameters]
-    if not counted:
-        return None
-    return all(
-        rounded_alike(
-            cost_of(PRESETS[row.preset].replace(classes=row.classes)).parameters, row.parameters
-        )
-        for row in counted
-    )
+    equal = [
+        rounded_alike(cost_of(PRESETS[row.preset].replace(classes=row.classes)).parameters, count)
+        for row in checkpoints
+        if (count := row.parameters)
+    ]
+    return all(equal) if equal else None
 
 
 UNMEASURED: dict[str, float | None] = {"relative_error": None, "in_float64": None}
 
 
 def _errors() -> dict[tuple[str, str], dict[str, float | None]]:
-    text = resources.files(__package__).joinpath(PARITY).read_text(encoding="utf-8")
     return {
         (row["library"], row["preset"]): {
             column: float(row[column]) if row[column] else None for column in UNMEASURED
         }
-        for row in csv.DictReader(text.splitlines())
+        for row in csv_rows(__package__, PARITY)
     }
 
 

@@ -1,27 +1,29 @@
 """Parameters and multiply-adds of any Keras model, layer by layer."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
 from ..common.lazy_tensorflow import without_tensorflow
 from ..common.shapes import known_product
 from ..model.deep import room_for
-from ..model.graph import PERMUTED, Node, functional, model_graph
-from ..model.locate import Way, check_source, ways_to_networks
+from ..model.graph import PERMUTED, BatchShape, Node, calls_of, functional, model_graph
+from ..model.locate import Way, check_source, end_of, ways_to_networks
 from ..model.record import LAYER_RECORDS
 from ..model.sections import LayerSection, Size, in_sections
 from ..plan.names import Place, read_names
 from .counts import Cost, Profile, StageProfile, total_cost
-from .multiply_adds import BatchShape, multiply_adds
+from .multiply_adds import multiply_adds
 from .profile import PlannedRow, planned_rows
 
 
-def profile_model(model: Any, input_shape: Any = None, classes: int | None = None) -> Profile:
+def profile_model(
+    model: keras.Model, input_shape: Any = None, classes: int | None = None
+) -> Profile:
     """The profile of a Keras model."""
     check_source(model)
     if classes is not None:
@@ -86,32 +88,27 @@ def read_model(model: keras.Model) -> ModelReading:
     graph = model_graph(
         model, lambda layer, shapes: _at_shapes(layer, shapes) if layer.name in names else None
     )
-    parts = in_sections(graph, _sizes(graph), (way[-1] if way else model).layers)
+    layers = end_of(model, way).layers
+    graph, places, sections, has_network = in_sections(graph, _sizes(graph), layers)
     return ModelReading(
-        model=model,
-        graph=parts.graph,
-        places=parts.places,
-        sizes=_sizes(parts.graph),
-        sections=parts.sections,
-        costs=_node_costs(parts.graph),
-        has_network=parts.has_network,
+        model, graph, places, _sizes(graph), sections, _node_costs(graph), has_network
     )
 
 
-def _open_way(model: Any) -> Way | None:
+def _open_way(model: keras.Model) -> Way | None:
     """The way to the only model that has networks; None if it is not called exactly once."""
     ways = ways_to_networks(model)
     if len(ways) != 1:
         return None
     for layer in ways[0]:
-        calls = [node.layer for node in model_graph(model)].count(layer)
+        calls = [call.operation for call in calls_of(model)].count(layer)
         if calls != 1 or not isinstance(layer, keras.Model):
             return None
         model = layer
     return ways[0]
 
 
-def _at_shapes(model: Any, shapes: list[BatchShape]) -> keras.Model | None:
+def _at_shapes(model: keras.Layer, shapes: list[BatchShape]) -> keras.Model | None:
     """A model inside a model with the input shapes of its call, if it can have these."""
     if not isinstance(model, keras.Model):
         return None
@@ -124,28 +121,22 @@ def _at_shapes(model: Any, shapes: list[BatchShape]) -> keras.Model | None:
 
 
 def _sizes(graph: list[Node]) -> list[Size | None]:
-    orders = _axis_orders(graph)
-    return [
-        _image_size(node.output_shape, order == "channels_first")
-        for node, order in zip(graph, orders, strict=True)
-    ]
-
-
-def _axis_orders(graph: list[Node]) -> list[str]:
-    """The order of axes of every node's output, known from convolutions and permutations."""
+    """The size of every node's output, with the order of axes of convolutions and permutations."""
     known = {node.layer.data_format for node in graph if hasattr(node.layer, "kernel_size")}
     orders = ["channels_first" if "channels_first" in known else "channels_last"] * len(graph)
     for position, node in enumerate(graph):
         if converts := PERMUTED.get(getattr(node.layer, "dims", None)):
             [source] = node.inputs
             orders[source], orders[position] = converts
-    return orders
+    return [
+        _image_size(node.output_shape, order) for node, order in zip(graph, orders, strict=True)
+    ]
 
 
-def _image_size(shape: Any, channels_first: bool) -> Size | None:
+def _image_size(shape: Any, order: str) -> Size | None:
     if isinstance(shape, list) or len(shape) != 4:
         return None
-    rows, columns = shape[2:] if channels_first else shape[1:3]
+    rows, columns = shape[2:] if order == "channels_first" else shape[1:3]
     return rows, columns
 
 
@@ -165,30 +156,53 @@ def _node_costs(graph: list[Node]) -> list[Cost]:
     return costs
 
 
+def _call_cost(layer: keras.Layer, inputs: list[BatchShape], output: Any) -> Cost:
+    """The multiply-adds of one call of a layer or of a nested model."""
+    if isinstance(layer, keras.Model):
+        try:
+            counts = profile_model(layer, inputs[0][1:] if len(inputs) == 1 else None)
+        except (TypeError, ValueError, AttributeError):
+            # No graph, or layers that cannot be cloned at this size.
+            return Cost(uncounted=(layer.name,))
+        return Cost(macs=counts.macs, uncounted=counts.uncounted)
+    if isinstance(layer, keras.layers.TimeDistributed):
+        inner = [(shape[0], *shape[2:]) for shape in inputs]
+        cost = _call_cost(layer.layer, inner, (output[0], *output[2:]))
+        return replace(cost, macs=known_product(cost.macs, inputs[0][1]))
+    return multiply_adds(layer, inputs, output)
+
+
 # Rows -------------------------------------------------------------------------------------------
 
 
-def _planned_rows(model: Any) -> dict[str, PlannedRow]:
+class _ModelRow(NamedTuple):
+    """A planned row, and the names of its layers in the model."""
+
+    planned: PlannedRow
+    names: Collection[str]
+
+
+def _planned_rows(model: keras.Model) -> dict[str, _ModelRow]:
     """The planned rows of a model's networks, by the names of the rows."""
     way = _open_way(model)
     if way is None:
         return {}
-    layers = (way[-1] if way else model).layers
+    layers = end_of(model, way).layers
     names = read_names(layer.name for layer in layers)
     several = len({name.prefix for name in names.values()}) > 1
     built = {layer.name: found for layer in layers if (found := LAYER_RECORDS.get(layer))}
-    rows = dict[str, PlannedRow]()
+    rows = dict[str, _ModelRow]()
     for record in {id(record): record for record in built.values()}.values():
         prefix, plan = record.options["layer_prefix"], record.plan()
         if plan.is_known:
             own = {name.removeprefix(prefix) for name, found in built.items() if found is record}
-            for part, row in planned_rows(plan, own).items():
-                with_prefix = frozenset(prefix + name for name in row.layers)
-                rows[prefix + part if several else part] = row._replace(layers=with_prefix)
+            for row in planned_rows(plan, own):
+                of_model = {prefix + layer.name for layer in row.layers}
+                rows[prefix + row.name if several else row.name] = _ModelRow(row, of_model)
     return rows
 
 
-def profile_reading(read: ModelReading, planned: Mapping[str, PlannedRow] = {}) -> Profile:
+def profile_reading(read: ModelReading, planned: Mapping[str, _ModelRow] = {}) -> Profile:
     """The profile of a model that has been read, with the planned rows of its networks."""
     model, cost = read.model, total_cost(read.costs)
     return Profile(
@@ -202,7 +216,7 @@ def profile_reading(read: ModelReading, planned: Mapping[str, PlannedRow] = {}) 
     )
 
 
-def _section_rows(read: ModelReading, planned: Mapping[str, PlannedRow]) -> Iterator[StageProfile]:
+def _section_rows(read: ModelReading, planned: Mapping[str, _ModelRow]) -> Iterator[StageProfile]:
     sections: dict[LayerSection, list[int]] = {}
     for node, section in enumerate(read.sections):
         sections.setdefault(section, []).append(node)
@@ -217,45 +231,14 @@ def _section_rows(read: ModelReading, planned: Mapping[str, PlannedRow]) -> Iter
         kinds = Counter(type(layer).__name__ for layer in weighted.values())
         block, repeats = tuple(f"{count} {kind}" for kind, count in kinds.items()), 1
         size = read.sizes[nodes[-1]]
-        if (row := planned.get(section.name)) and _is_of(row, read, nodes, weighted.values()):
-            block, repeats, size = row.lines, row.repeats, size or (1, 1)
-        cost = read.cost_of(nodes)
-        yield StageProfile(
-            name=section.name,
-            output_size=size,
-            block=block,
-            repeats=repeats,
-            parameters=cost.parameters,
-            macs=cost.macs,
-            total_parameters=cost.total_parameters,
-        )
+        row = planned.get(section.name)
+        if row and _is_of(row, [read.graph[node] for node in nodes], weighted.values()):
+            block, repeats, size = row.planned.lines, row.planned.repeats, size or (1, 1)
+        yield StageProfile(section.name, size, block, repeats, *read.cost_of(nodes).totals)
 
 
-def _is_of(row: PlannedRow, read: ModelReading, nodes: list[int], weighted: Iterable[Any]) -> bool:
+def _is_of(row: _ModelRow, nodes: Iterable[Node], weighted: Iterable[keras.Layer]) -> bool:
     """Whether a planned row describes a section: all layers with weights are in its lines."""
-    computed = {read.graph[node].layer.name for node in nodes if read.graph[node].inputs}
-    all_planned = row.layers.issuperset(layer.name for layer in weighted)
-    return bool(row.lines) and all_planned and not row.layers.isdisjoint(computed)
-
-
-# Multiply-adds ----------------------------------------------------------------------------------
-
-
-def _call_cost(layer: Any, inputs: list[BatchShape], output: Any) -> Cost:
-    """The multiply-adds of one call of a layer or of a nested model."""
-    if isinstance(layer, keras.Model):
-        return _nested_cost(layer, inputs)
-    if isinstance(layer, keras.layers.TimeDistributed):
-        inner = [(shape[0], *shape[2:]) for shape in inputs]
-        cost = _call_cost(layer.layer, inner, (output[0], *output[2:]))
-        return replace(cost, macs=known_product(cost.macs, inputs[0][1]))
-    return multiply_adds(layer, inputs, output)
-
-
-def _nested_cost(model: keras.Model, inputs: list[BatchShape]) -> Cost:
-    try:
-        counts = profile_model(model, inputs[0][1:] if len(inputs) == 1 else None)
-    except (TypeError, ValueError, AttributeError):
-        # No graph, or layers that cannot be cloned at this size.
-        return Cost(uncounted=(model.name,))
-    return Cost(macs=counts.macs, uncounted=counts.uncounted)
+    all_planned = all(layer.name in row.names for layer in weighted)
+    is_computed = any(node.inputs and node.layer.name in row.names for node in nodes)
+    return bool(row.planned.lines) and all_planned and is_computed

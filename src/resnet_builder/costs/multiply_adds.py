@@ -4,17 +4,18 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
+import keras
 from keras import layers
 
 from ..common.lazy_tensorflow import without_tensorflow
 from ..common.shapes import known_product, known_sum
+from ..model.graph import BatchShape
 from .counts import Cost
 
-# A shape with the batch; None for an unknown size.
-BatchShape = tuple[int | None, ...]
+Shapes = list[BatchShape]  # of a call's inputs
 
 
-def multiply_adds(layer: Any, inputs: list[BatchShape], output: Any) -> Cost:
+def multiply_adds(layer: keras.Layer, inputs: Shapes, output: Any) -> Cost:
     """The multiply-adds of one call of a layer, or its name if they are unknown."""
     for kinds, count in COUNTERS.items():
         if isinstance(layer, kinds):
@@ -25,25 +26,25 @@ def multiply_adds(layer: Any, inputs: list[BatchShape], output: Any) -> Cost:
     return Cost()
 
 
-def _places_of(layer: Any, shape: BatchShape) -> BatchShape:
+def _places_of(layer: keras.Layer, shape: BatchShape) -> BatchShape:
     """The sizes of a shape without its batch and its channels."""
     first = getattr(layer, "data_format", None) == "channels_first"
     return shape[2:] if first else shape[1:-1]
 
 
-def _kernel_elements(layer: Any) -> int:
+def _kernel_elements(layer: keras.Layer) -> int:
     return sum(prod(weight.shape) for weight in layer.weights if len(weight.shape) > 1)
 
 
-def _at_every_output(layer: Any, inputs: list[BatchShape], output: BatchShape) -> int | None:
+def _at_every_output(layer: keras.Layer, inputs: Shapes, output: BatchShape) -> int | None:
     return known_product(_kernel_elements(layer), *_places_of(layer, output))
 
 
-def _at_every_input(layer: Any, inputs: list[BatchShape], output: BatchShape) -> int | None:
+def _at_every_input(layer: keras.Layer, inputs: Shapes, output: BatchShape) -> int | None:
     return known_product(_kernel_elements(layer), *_places_of(layer, inputs[0]))
 
 
-def _einsum_macs(layer: Any, inputs: list[BatchShape], output: BatchShape) -> int | None:
+def _einsum_macs(layer: keras.Layer, inputs: Shapes, output: BatchShape) -> int | None:
     """The product of all indices of the equation except the batch."""
     operand, kernel = layer.equation.split("->")[0].split(",")
     sizes: dict[str, int | None] = dict(zip(kernel, layer.kernel.shape, strict=True))
@@ -57,7 +58,7 @@ def _einsum_macs(layer: Any, inputs: list[BatchShape], output: BatchShape) -> in
     return known_product(*(size for index, size in sizes.items() if index != batch), *hidden)
 
 
-def _attention_macs(layer: Any, inputs: list[BatchShape], output: Any) -> int | None:
+def _attention_macs(layer: keras.Layer, inputs: Shapes, output: Any) -> int | None:
     """Projections of query, key, value and output, and the two products between them."""
     with without_tensorflow():
         config = layer.get_config()
@@ -89,7 +90,8 @@ PRODUCTS = {
     *("Dot", "Einsum", "Inner", "Kron", "Matmul", "Outer", "Tensordot", "Vdot"),
 }
 
-COUNTERS: dict[Any, Callable[[Any, list[BatchShape], Any], int | None]] = {
+# The output's shape is a list of shapes for a layer with several outputs.
+COUNTERS: dict[Any, Callable[[keras.Layer, Shapes, Any], int | None]] = {
     (
         layers.Conv1D,
         layers.Conv2D,

@@ -1,18 +1,19 @@
-"""profile: parameters, multiply-adds and Table 1 of a network. Imports Keras only for models."""
+"""profile and path_lengths: what is counted in a plan. Keras is imported for models only."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..common.shapes import known_sum
-from ..common.words import Description
+from ..common.tables import csv_rows
 from ..config import ResnetConfig
 from ..plan.describe import describe
 from ..plan.draft import Unit
 from ..plan.layers import Layer
-from ..plan.network import Plan, Stage, make_plan
+from ..plan.network import Plan, make_plan
 from ..presets.resolve import Named, resolve
 from .counts import Cost, Profile, StageProfile, total_cost
 
@@ -74,168 +75,44 @@ def profile(
         return profile_model(source, input_shape, classes)
     named = resolve(source, input_shape, classes)
     name, config = named.name, named.config
-    if callable(config.block):
+    if config.has_custom_block:
         from ..model.assemble import model_of
         from .models import profile_model
 
         return profile_model(model_of(make_plan(config), name))
-    if named.output_stride:
-        return profile_plan(make_plan(config, output_stride=named.output_stride), name)
-    return _profile(_parts_of(_shortened(config)), config, name)
+    return profile_plan(make_plan(config, output_stride=named.output_stride), name)
 
 
+@cache
 def cost_of(config: ResnetConfig) -> Cost:
     """The cost of a whole network, without the words of its table."""
-    return total_cost(_costs_of_parts(_parts_of(_shortened(config)), config))
+    return _cost(make_plan(config).layers)
+
+
+@cache
+def listed_counts() -> dict[str, tuple[int, int]]:
+    """Parameters and multiply-adds of the presets, as `tools/counts.py` wrote them.
+
+    To plan all of them takes a second, which is too long for a command that only lists them.
+    """
+    rows = csv_rows(__package__, "counts.csv")
+    return {row["preset"]: (int(row["parameters"]), int(row["macs"])) for row in rows}
 
 
 def profile_plan(plan: Plan, name: str) -> Profile:
     """The profile of a plan, under a name."""
-    return _profile(_parts(plan), plan.config, name)
-
-
-class PlannedRow(NamedTuple):
-    """The lines and the repeats of a row, and the names of the layers that it is about."""
-
-    lines: tuple[str, ...]
-    repeats: int
-    layers: frozenset[str]
-
-
-def planned_rows(plan: Plan, names: Container[str]) -> dict[str, PlannedRow]:
-    """The rows of the parts of a plan that a model has: whole blocks, and units of stem and head.
-
-    Args:
-        plan: plan of the network.
-        names: names of the layers that the model has.
-    """
-    rows = {}
-    for name, units in (("stem", plan.stem), ("head", plan.head)):
-        present = tuple(unit for unit in units if any(layer.name in names for layer in unit))
-        rows[name] = _planned_row(_Part(name, present, Cost()), chain.from_iterable(present))
-    for stage in plan.stages:
-        blocks = tuple(block for block in stage.blocks if block.output.name in names)
-        if blocks:
-            whole = replace(stage, blocks=blocks)
-            part = _stage_part(whole, bool(plan.config.widths))
-            rows[stage.name] = _planned_row(part, whole.layers, len(blocks))
-    return rows
-
-
-def _planned_row(part: "_Part", layers: Iterable[Layer], repeats: int = 1) -> PlannedRow:
-    return PlannedRow(part.lines, repeats, frozenset(layer.name for layer in layers))
-
-
-def _shortened(config: ResnetConfig) -> ResnetConfig:
-    """The config without the blocks of a stage that are like another of its blocks."""
-    if config.widths:  # every block has its own
-        return config
-    different = 3 if config.stride_in_last_block else 2
-    return config.replace(repetitions=[min(blocks, different) for blocks in config.repetitions])
-
-
-class _Part(NamedTuple):
-    """The stem, a stage or the head: the units of its row of Table 1, and its cost.
-
-    `cost` is that of the planned blocks, `further` that of each block beyond their number.
-    `described` are the units that the row describes: those of a block that does not stride where
-    a stage has one, or those of all blocks where their filters differ.
-    """
-
-    name: str
-    units: tuple[Unit, ...]
-    cost: Cost
-    planned: int = 1
-    further: Cost = Cost()
-    described: tuple[tuple[Unit, ...], ...] = ()
-
-    def cost_of(self, blocks: int) -> Cost:
-        return total_cost([self.cost, *[self.further] * (blocks - self.planned)])
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        *others, rows = map(_lines_in_table, self.described or [self.units])
-        alike = [rows, *(other for other in others if len(other) == len(rows))]
-        return tuple(
-            replace(line, count=_range_of(other[number].count for other in alike)).row
-            for number, line in enumerate(rows)
-        )
-
-    @property
-    def output_size(self) -> tuple[int | None, int | None]:
-        """The size after the last unit; the output of a residual branch has that of its block."""
-        if not self.units:
-            return None, None
-        shape = self.units[-1][-1].output_shape
-        return (shape[0], shape[1]) if len(shape) == 3 else (1, 1)
-
-
-def _lines_in_table(units: Iterable[Unit]) -> list[Description]:
-    return [line for unit in units for line in describe(unit) if line.in_table]
-
-
-def _range_of(counts: Iterable[str]) -> str:
-    """The counts of one layer in all blocks: one number, or the least and the largest."""
-    different = set(counts)
-    if len(different) == 1:
-        return different.pop()
-    return f"{min(different, key=int)}-{max(different, key=int)}"
-
-
-def _repeats_of_parts(config: ResnetConfig) -> tuple[int, ...]:
-    return (1, *config.repetitions, 1)
-
-
-def _costs_of_parts(parts: Sequence[_Part], config: ResnetConfig) -> list[Cost]:
-    return [part.cost_of(n) for part, n in zip(parts, _repeats_of_parts(config), strict=True)]
-
-
-def _profile(parts: Sequence[_Part], config: ResnetConfig, name: str) -> Profile:
-    costs = _costs_of_parts(parts, config)
-    total = total_cost(costs)
-    rows = (
-        StageProfile(
-            part.name,
-            part.output_size,
-            part.lines,
-            blocks,
-            cost.parameters,
-            cost.macs,
-            cost.total_parameters,
-        )
-        for part, blocks, cost in zip(parts, _repeats_of_parts(config), costs, strict=True)
-    )
+    rows = [(row, _cost(row.layers)) for row in planned_rows(plan)]
+    total = total_cost(cost for _, cost in rows)
     return Profile(
         name=name,
-        input_shape=config.input_shape,
+        input_shape=plan.config.input_shape,
         parameters=total.parameters,
         total_parameters=total.total_parameters,
         macs=total.macs,
-        stages=tuple(rows),
-    )
-
-
-@lru_cache(maxsize=128)
-def _parts_of(config: ResnetConfig) -> tuple[_Part, ...]:
-    """The parts of a network, cached for networks that differ in depth only."""
-    return _parts(make_plan(config))
-
-
-def _parts(plan: Plan) -> tuple[_Part, ...]:
-    return (
-        _Part("stem", plan.stem, _cost(chain.from_iterable(plan.stem))),
-        *(_stage_part(stage, bool(plan.config.widths)) for stage in plan.stages),
-        _Part("head", plan.head, _cost(chain.from_iterable(plan.head))),
-    )
-
-
-def _stage_part(stage: Stage, blocks_differ: bool) -> _Part:
-    blocks = stage.blocks
-    middle = blocks[len(blocks) // 2]
-    described = tuple(block.residual for block in (blocks if blocks_differ else [middle]))
-    further = _cost(middle.layers)
-    return _Part(
-        stage.name, blocks[-1].residual, _cost(stage.layers), len(blocks), further, described
+        stages=tuple(
+            StageProfile(row.name, row.output_size, row.lines, row.repeats, *cost.totals)
+            for row, cost in rows
+        ),
     )
 
 
@@ -244,3 +121,105 @@ def _cost(layers: Iterable[Layer]) -> Cost:
     counts = [layer.counts for layer in layers]
     macs = known_sum(layer.macs for layer in layers)
     return Cost(sum(trained for trained, _ in counts), sum(fixed for _, fixed in counts), macs)
+
+
+class PlannedRow(NamedTuple):
+    """A row of Table 1: its lines, how often they are repeated, and the layers it is about."""
+
+    name: str
+    lines: tuple[str, ...]
+    repeats: int
+    layers: tuple[Layer, ...]
+
+    @property
+    def output_size(self) -> tuple[int | None, int | None]:
+        """Rows and columns after the last layer; (1, 1) for a vector."""
+        if not self.layers:
+            return None, None
+        shape = self.layers[-1].output_shape
+        return (shape[0], shape[1]) if len(shape) == 3 else (1, 1)
+
+
+def planned_rows(plan: Plan, names: Container[str] | None = None) -> Iterator[PlannedRow]:
+    """The rows of the stem, the stages and the head of a plan.
+
+    Args:
+        plan: plan of the network.
+        names: names of the layers that a model has, which may be a part of the network: whole
+            blocks, and units of stem and head. Default: all.
+    """
+
+    def has(layer: Layer) -> bool:
+        return names is None or layer.name in names
+
+    stem, head = (
+        [unit for unit in units if any(map(has, unit))] for units in (plan.stem, plan.head)
+    )
+    yield _row("stem", [stem], 1, chain.from_iterable(stem))
+    for stage in plan.stages:
+        if blocks := [block for block in stage.blocks if has(block.output)]:
+            # One that does not stride, if there is one; of blocks with widths of their own, all.
+            shown = blocks if plan.config.widths else [blocks[len(blocks) // 2]]
+            layers = chain.from_iterable(block.layers for block in blocks)
+            yield _row(stage.name, [block.residual for block in shown], len(blocks), layers)
+    yield _row("head", [head], 1, chain.from_iterable(head))
+
+
+def _row(
+    name: str, shown: Iterable[Iterable[Unit]], repeats: int, layers: Iterable[Layer]
+) -> PlannedRow:
+    return PlannedRow(name, tuple(_lines(shown)), repeats, tuple(layers))
+
+
+def _lines(blocks: Iterable[Iterable[Unit]]) -> Iterator[str]:
+    """The lines of the last of some blocks, with the range of filters of those like it."""
+    in_table = [
+        [line for unit in units for line in describe(unit) if line.in_table] for units in blocks
+    ]
+    last = in_table[-1]
+    alike = [lines for lines in in_table if len(lines) == len(last)]
+    for line, *same in zip(last, *alike, strict=True):
+        yield replace(line, count=_range_of({other.count for other in same})).row
+
+
+def _range_of(counts: set[str]) -> str:
+    """The counts of one layer in several blocks: one number, or the least and the largest."""
+    if len(counts) == 1:
+        return counts.pop()
+    return f"{min(counts, key=int)}-{max(counts, key=int)}"
+
+
+def path_lengths(source: str | ResnetConfig) -> dict[int, int]:
+    """Count the paths of each length from the input to the output of a network.
+
+    At every block with a shortcut, also a projection, a path takes either the residual branch or
+    the shortcut: n such blocks make 2^n paths, of which n over k take k branches (Veit, Wilber and
+    Belongie 2016, arXiv:1605.06431, section 3). A block without a shortcut is on every path: a
+    plain network is a single path, with the number of its blocks as length.
+
+    Args:
+        source: a preset's name or a `ResnetConfig`.
+
+    Returns:
+        The number of paths, as an exact int, by length: the number of residual branches on the
+        path; shortest first.
+
+    Raises:
+        TypeError: neither a name nor a config.
+        ValueError: an unknown name, or a network of custom blocks, with unknown layers.
+
+    Example:
+        >>> path_lengths("resnet18")
+        {0: 1, 1: 8, 2: 28, 3: 56, 4: 70, 5: 56, 6: 28, 7: 8, 8: 1}
+        >>> path_lengths("plain18")
+        {8: 1}
+    """
+    plan = make_plan(resolve(source).config)
+    if not plan.is_known:
+        raise ValueError(f"the paths inside a custom block are unknown: {plan.config.block!r}")
+    counts = Counter({0: 1})
+    for stage in plan.stages:
+        for block in stage.blocks:
+            longer = Counter({length + 1: count for length, count in counts.items()})
+            counts = longer if block.shortcut is None else counts + longer
+    return dict(sorted(counts.items()))

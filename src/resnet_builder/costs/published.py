@@ -1,9 +1,11 @@
-"""Published numbers of the presets, with their sources, and verify(). Does not import Keras."""
+"""verify: compare the presets with published numbers, which `published.json` has with sources."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cache
+from importlib import resources
+from typing import NamedTuple
 
 from ..common.checks import unknown
 from ..common.tables import Table, Tabular
@@ -12,141 +14,7 @@ from ..presets.checkpoints import published as published_weights
 from ..presets.networks import PRESETS
 from .profile import cost_of
 
-
-@dataclass(frozen=True)
-class Source:
-    """A publication: how it is cited, and the place in it."""
-
-    name: str
-    place: str
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.place}"
-
-
-TORCHVISION = Source("torchvision", "models/resnet.py, weights metadata")
-TIMM = Source("timm", "results/benchmark-infer-amp-nchw-pt113-cu117-rtx3090.csv")
-TIMM_RESULTS = Source("timm", "results/results-imagenet.csv")
-OSMR = Source("imgclsmob", "osmr/imgclsmob, chainer_/README.md")
-KERAS_HUB = Source("keras-hub", "models/resnet/resnet_presets.py")
-ORIGINAL_CODE = Source("the article", "its code, run under Keras 2")
-AKAMASTER = Source("akamaster", "pytorch_resnet_cifar10, what resnet.py prints")
-HE_2015 = Source("He et al. 2015", "arXiv:1512.03385, Tables 1 and 6, Figure 3")
-HE_2016 = Source("He et al. 2016", "arXiv:1603.05027, Table 4")
-WRN_2016 = Source("Zagoruyko 2016", "arXiv:1605.07146, Table 4")
-
-# Reasons why a published number differs from this package's.
-OPTION_A = (
-    "the paper counts shortcuts without parameters; projections are 0.02 G, and plain34, "
-    "without them, comes to 3.6 G"
-)
-CUT_OFF = "3.858 G, which the paper truncates instead of rounding"
-COUNTS_BATCH_NORM = "counts the multiply-adds of batch norm as well, two for each of its outputs"
-EXTRA_BATCH_NORM = "has one more batch norm of 64 channels, after its stem: 128 parameters"
-THEIR_COUNT = "10.33 M; the same layers come to 10,327,706 in imgclsmob as well"
-
-# Library -> publication of the numbers of parameters in the table of its checkpoints.
-SOURCE_OF_LIBRARY = {"torchvision": TORCHVISION, "timm": TIMM_RESULTS}
-
-# (source, quantity) -> preset -> published number; if it differs, also the counted one and why.
-_NUMBERS: dict[tuple[Source, str], dict[str, str | tuple[str, str, str]]] = {
-    (TORCHVISION, "macs"): {
-        "resnet18": "1.814 G",
-        "resnet34": "3.664 G",
-        "resnet50": "4.089 G",
-        "resnet101": "7.801 G",
-        "resnet152": "11.514 G",
-        "resnext50_32x4d": "4.23 G",
-        "resnext101_32x8d": "16.414 G",
-        "resnext101_64x4d": "15.46 G",
-        "wide_resnet50_2": "11.398 G",
-        "wide_resnet101_2": "22.753 G",
-    },
-    (TIMM, "parameters"): {
-        "resnet200": "64.67 M",
-        "resnetv2_50d": "25.57 M",
-        "seresnet18": "11.78 M",
-        "seresnet34": "21.96 M",
-    },
-    (TIMM, "macs"): {
-        "resnet50": ("4.11 G", "4.09 G", COUNTS_BATCH_NORM),
-        "resnet50d": ("4.35 G", "4.33 G", COUNTS_BATCH_NORM),
-    },
-    (OSMR, "parameters"): {
-        "resnet50_v1": "25,557,032",
-        "resnet101_v1": "44,549,160",
-        "resnet152_v1": "60,192,808",
-        "resnetv2_18": ("11,687,848", "11,687,720", EXTRA_BATCH_NORM),
-        "resnetv2_34": ("21,796,008", "21,795,880", EXTRA_BATCH_NORM),
-        "resnetv2_50": ("25,549,480", "25,549,352", EXTRA_BATCH_NORM),
-        "resnetv2_101": ("44,541,608", "44,541,480", EXTRA_BATCH_NORM),
-        "resnetv2_152": ("60,185,256", "60,185,128", EXTRA_BATCH_NORM),
-        "resnext101_32x4d": "44,177,704",
-        "seresnet50": "28,088,024",
-        "seresnet101": "49,326,872",
-        "seresnet152": "66,821,848",
-        "seresnext50_32x4d": "27,559,896",
-        "seresnext101_32x4d": "48,955,416",
-        "resnetv2_110_cifar": "1,730,522",
-        "resnetv2_164_cifar": "1,703,258",
-        "resnetv2_1001_cifar": "10,327,706",
-        "wrn28_10": "36,479,194",
-        "wrn40_8": "35,748,314",
-    },
-    (KERAS_HUB, "total_parameters"): {
-        "resnet50d": "25,629,512",
-        "resnet101d": "44,673,864",
-        "resnet152d": "60,363,592",
-    },
-    (ORIGINAL_CODE, "parameters"): {
-        "keras_resnet18": "11,692,520",
-        "keras_resnet34": "21,804,392",
-        "keras_resnet50": "25,575,912",
-        "keras_resnet101": "44,594,152",
-        "keras_resnet152": "60,260,840",
-    },
-    (ORIGINAL_CODE, "total_parameters"): {
-        "keras_resnet18": "11,700,328",
-        "keras_resnet34": "21,819,624",
-        "keras_resnet50": "25,621,352",
-        "keras_resnet101": "44,691,816",
-        "keras_resnet152": "60,404,584",
-    },
-    (AKAMASTER, "parameters"): {
-        "resnet20_cifar": "269,722",
-        "resnet32_cifar": "464,154",
-        "resnet44_cifar": "658,586",
-    },
-    (HE_2015, "parameters"): {
-        "resnet20_cifar": "0.27 M",
-        "resnet32_cifar": "0.46 M",
-        "resnet44_cifar": "0.66 M",
-        "resnet56_cifar": "0.85 M",
-        "resnet110_cifar": "1.7 M",
-        "resnet1202_cifar": "19.4 M",
-    },
-    (HE_2015, "macs"): {
-        "resnet18": "1.8 G",
-        "plain34": "3.6 G",
-        "resnet34": ("3.6 G", "3.66 G", OPTION_A),
-        "resnet50_v1": ("3.8 G", "3.858 G", CUT_OFF),
-        "resnet101_v1": "7.6 G",
-        "resnet152_v1": "11.3 G",
-    },
-    (HE_2016, "parameters"): {
-        "resnetv2_164_cifar": "1.7 M",
-        "resnetv2_1001_cifar": ("10.2 M", "10.33 M", THEIR_COUNT),
-    },
-    (WRN_2016, "parameters"): {
-        "wrn16_8": "11.0 M",
-        "wrn22_8": "17.2 M",
-        "wrn28_10": "36.5 M",
-        "wrn40_1": "0.6 M",
-        "wrn40_2": "2.2 M",
-        "wrn40_4": "8.9 M",
-        "wrn40_8": "35.7 M",
-    },
-}
+NUMBERS = "published.json"
 
 
 @dataclass(frozen=True)
@@ -240,36 +108,67 @@ def verify(pattern: str = "*") -> Report:
         where = f"{INTERFACE.get().presets} names them all"
         raise ValueError(unknown("preset", pattern, PRESETS, where))
     order = list(PRESETS)
-    rows = sorted(_compared(pattern), key=lambda row: order.index(row.preset))
-    return Report(tuple(rows))
+    numbers = [number for number in _numbers() if fnmatchcase(number.preset, pattern)]
+    numbers.sort(key=lambda number: order.index(number.preset))
+    return Report(tuple(map(_compared, numbers)))
 
 
-def _compared(pattern: str) -> Iterator[Published]:
-    counts = cache(cost_of)  # most presets have several numbers
-    for source, quantity, preset, published in _numbers():
-        if not fnmatchcase(preset, pattern):
-            continue
-        known = published if isinstance(published, tuple) else (published, published, "")
-        theirs, expected, why = known
-        ours = getattr(counts(PRESETS[preset]), quantity)
-        # A reason explains only the difference it was found for.
-        note = why if rounded_alike(ours, expected) else ""
-        equal = rounded_alike(ours, theirs)
-        cited = source.name, str(source)
-        yield Published(preset, quantity, ours, theirs, *cited, equal, note)
+class _Number(NamedTuple):
+    """A published number; if it differs from ours, the one that we count and the reason."""
+
+    cited_as: str
+    source: str
+    quantity: str
+    preset: str
+    published: str
+    counted: str = ""
+    reason: str = ""
 
 
-def _numbers() -> Iterator[tuple[Source, str, str, str | tuple[str, str, str]]]:
-    """The numbers above and those of the checkpoints: source, quantity, preset and number."""
-    of_checkpoints = {
-        (SOURCE_OF_LIBRARY[row.library], "parameters", row.preset, row.parameters)
-        for row in published_weights()
-        if row.parameters and row.classes == PRESETS[row.preset].classes
-    }
-    yield from sorted(of_checkpoints, key=str)
-    for (source, quantity), numbers in _NUMBERS.items():
-        for preset, published in numbers.items():
-            yield source, quantity, preset, published
+def _numbers() -> Iterator[_Number]:
+    """All numbers of `NUMBERS` and of the table of checkpoints, by publication."""
+    text = resources.files(__package__).joinpath(NUMBERS).read_text(encoding="utf-8")
+    data = json.loads(text)
+    for publication in data["publications"]:
+        cited = publication["name"], f"{publication['name']}: {publication['place']}"
+        for preset, published in _of_checkpoints(publication.get("checkpoints_of")):
+            yield _Number(*cited, "parameters", preset, published)
+        for quantity, numbers in publication["numbers"].items():
+            for preset, published in numbers.items():
+                if isinstance(published, str):
+                    yield _Number(*cited, quantity, preset, published)
+                else:
+                    reason = data["reasons"][published["reason"]]
+                    yield _Number(*cited, quantity, preset, **published | {"reason": reason})
+
+
+def _of_checkpoints(library: str | None) -> list[tuple[str, str]]:
+    """The numbers of parameters in the table of a library's checkpoints, by preset."""
+    return sorted(
+        {
+            (row.preset, row.parameters)
+            for row in published_weights()
+            if row.library == library
+            and row.parameters
+            and row.classes == PRESETS[row.preset].classes
+        }
+    )
+
+
+def _compared(number: _Number) -> Published:
+    ours = getattr(cost_of(PRESETS[number.preset]), number.quantity)
+    # A reason explains only the difference it was found for.
+    explained = rounded_alike(ours, number.counted) if number.reason else False
+    return Published(
+        preset=number.preset,
+        quantity=number.quantity,
+        ours=ours,
+        theirs=number.published,
+        cited_as=number.cited_as,
+        source=number.source,
+        equal=rounded_alike(ours, number.published),
+        note=number.reason if explained else "",
+    )
 
 
 def rounded_alike(counted: int, published: str) -> bool:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ..common.checks import described, shortened
 
 Array = npt.NDArray[Any]
+Json = dict[str, Any]
 
 # Keys of the network in checkpoints that hold more than a network.
 STATE_DICTS = ("state_dict", "model", "model_state_dict", "net", "module")
@@ -41,6 +42,7 @@ class Checkpoint:
         without_head: why there is no classifier to load, as a sentence, where that is known.
         others: names of arrays that are not a network's weights, such as an optimizer's state.
             Single numbers are left out.
+        in_file: of a renamed checkpoint, the names in the file by those in `shapes`.
     """
 
     name: str
@@ -48,9 +50,10 @@ class Checkpoint:
     read: Callable[[str], Array]
     in_order: bool = False
     has_layer_names: bool = True
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Json] = field(default_factory=dict)
     without_head: str = ""
     others: tuple[str, ...] = ()
+    in_file: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def in_words(self) -> str:
@@ -60,8 +63,12 @@ class Checkpoint:
 
     def renamed(self, names: Mapping[str, str]) -> "Checkpoint":
         """Rename the tensors and leave out the others; `names` maps new names to old ones."""
-        shapes = {new: self.shapes[old] for new, old in names.items()}
-        return replace(self, shapes=shapes, read=lambda new: self.read(names[new]))
+        return replace(
+            self,
+            shapes={new: self.shapes[old] for new, old in names.items()},
+            read=lambda new: self.read(names[new]),
+            in_file={new: self.in_file.get(old, old) for new, old in names.items()},
+        )
 
     def skipping(self, patterns: Sequence[str]) -> "Checkpoint":
         """Leave out the tensors whose names match any of some patterns.
@@ -79,7 +86,7 @@ class Checkpoint:
         return self.renamed({name: name for name in self.shapes if name not in left_out})
 
 
-def from_arrays(name: str, arrays: Mapping[Any, Any]) -> Checkpoint:
+def from_arrays(name: str, arrays: Mapping[Any, object]) -> Checkpoint:
     """Make a checkpoint of a dict of arrays, or of a dict that holds such dicts.
 
     The arrays of dicts and lists within the dict get the keys on the way to them, joined by dots.
@@ -89,9 +96,9 @@ def from_arrays(name: str, arrays: Mapping[Any, Any]) -> Checkpoint:
         ValueError: there are no arrays, their names are not strings or not unique, an array has no
             shape, or dicts are nested without end.
     """
-    tensors: dict[str, Any] = {}
+    tensors: dict[str, object] = {}
     shapes: dict[str, tuple[int, ...]] = {}
-    parts: dict[Any, list[str]] = {}  # names by the first key; of arrays in no dict, by None
+    parts: dict[object, list[str]] = {}  # names by the first key; of arrays in no dict, by None
     for keys, tensor in _flattened(name, arrays):
         key = ".".join(map(str, keys))
         if not any(isinstance(k, str) for k in keys):
@@ -104,30 +111,27 @@ def from_arrays(name: str, arrays: Mapping[Any, Any]) -> Checkpoint:
         parts.setdefault(keys[0] if len(keys) > 1 else None, []).append(key)
     if not tensors:
         raise ValueError(f"cannot load {name}: it holds no arrays by name")
-    weights = {
-        part: [shapes[k] for k in keys if _is_kernel(k, shapes[k])] for part, keys in parts.items()
+    ranks = {
+        part: [len(shapes[key]) for key in keys if _is_kernel(key, shapes[key])]
+        for part, keys in parts.items()
     }
-    kept = [part for part in parts if weights[part]] or list(parts)
-    networks = [part for part in kept if any(len(shape) == 4 for shape in weights[part])]
+    kept = [part for part in parts if ranks[part]] or list(parts)
     # Every network here has convolutions.
-    alone = next(
-        (f"{part}." for part in networks if [part] == networks and part in STATE_DICTS), ""
-    )
+    networks = [part for part in kept if 4 in ranks[part]]
+    is_alone = len(networks) == 1 and networks[0] in STATE_DICTS
     names = {key: key for part in kept for key in parts[part]}
-    short = {key.removeprefix(alone): key for key in names}
-    checkpoint = Checkpoint(
-        name,
-        shapes,
-        lambda key: _as_array(tensors[key]),
-        others=tuple(k for part in parts if part not in kept for k in parts[part] if shapes[k]),
-    )
+    short = {key.removeprefix(f"{networks[0]}.") if is_alone else key: key for key in names}
+    others = tuple(key for key in tensors if key not in names and shapes[key])
+    checkpoint = Checkpoint(name, shapes, lambda key: _as_array(tensors[key]), others=others)
     return checkpoint.renamed(short if len(short) == len(names) else names)
 
 
-def _flattened(name: str, arrays: Mapping[Any, Any]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+def _flattened(
+    name: str, arrays: Mapping[Any, object]
+) -> Iterator[tuple[tuple[object, ...], object]]:
     """The arrays in dicts and lists, with the keys on the way to them, in their order."""
     containers = 0
-    left: list[tuple[tuple[Any, ...], Any]] = [((), arrays)]
+    left: list[tuple[tuple[object, ...], object]] = [((), arrays)]
     while left:
         keys, value = left.pop()
         if keys and _has_shape(value):
@@ -144,7 +148,7 @@ def _flattened(name: str, arrays: Mapping[Any, Any]) -> Iterator[tuple[tuple[Any
             left += reversed(inner)
 
 
-def _has_shape(value: Any) -> bool:
+def _has_shape(value: object) -> bool:
     try:
         return hasattr(value, "shape")
     except Exception:  # a nested tensor of PyTorch has none that can be asked for

@@ -1,41 +1,41 @@
-"""The graph of the layers in a model's config, in a form that does not depend on how it is written.
+"""The graph of a model's layers, in a form that does not depend on how it is written.
 
-A ReLU layer becomes an activation, padding becomes part of the convolution that follows it, and
-layers that compute nothing in inference are left out.
+It is made from a config, which is the same in a file and in memory. A ReLU layer becomes an
+activation, padding becomes part of the convolution that follows it, and layers that compute nothing
+in inference are left out.
 """
 
 import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from itertools import chain
+from typing import NamedTuple
 
 import keras
 import numpy as np
 
-from .checkpoint import Checkpoint
-from .keras_files import layers_inside, quantized
+from .checkpoint import Array, Checkpoint, Json
+from .keras_files import from_tensors, layers_inside
 
 # Settings that do not change what a layer computes from given weights in inference, or that the
 # shapes of its weights show.
-HARMLESS = frozenset(
-    (
-        *("name", "trainable", "dtype", "autocast", "seed", "momentum", "synchronized", "sparse"),
-        *("batch_shape", "batch_input_shape", "ragged", "optional", "fused", "input_shape"),
-        *("renorm", "renorm_clipping", "renorm_momentum", "virtual_batch_size", "adjustment"),
-        *("filters", "units", "kernel_size", "depth_multiplier", "use_bias"),
-        *("quantization_config", "lora_rank", "lora_alpha"),
-    )
-)
+# fmt: off
+HARMLESS = frozenset((
+    "name", "trainable", "dtype", "autocast", "seed", "momentum", "synchronized", "sparse",
+    "batch_shape", "batch_input_shape", "ragged", "optional", "fused", "input_shape", "renorm",
+    "renorm_clipping", "renorm_momentum", "virtual_batch_size", "adjustment", "filters", "units",
+    "kernel_size", "depth_multiplier", "use_bias", "quantization_config", "lora_rank",
+    "lora_alpha", "layers",
+))
 HARMLESS_ENDINGS = ("_initializer", "_regularizer", "_constraint")
 
 # Layers that compute nothing in inference.
-TRANSPARENT = frozenset(
-    (
-        *("Identity", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianDropout"),
-        *("GaussianNoise", "AlphaDropout", "ActivityRegularization"),
-    )
-)
+TRANSPARENT = frozenset((
+    "Identity", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianDropout",
+    "GaussianNoise", "AlphaDropout", "ActivityRegularization",
+))
+# fmt: on
 COMMUTATIVE = ("Add", "Multiply", "Maximum", "Minimum", "Average")
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D")
 POOLS = ("MaxPooling2D", "AveragePooling2D")
@@ -44,69 +44,108 @@ NORMS = ("BatchNormalization", "GroupNormalization", "LayerNormalization")
 INPUT = "InputLayer"
 
 # Layers and functions of Keras that are an activation with its default settings.
-ACTIVATIONS = {"ReLU": "relu", "ELU": "elu", "Softmax": "softmax", "PReLU": None, "LeakyReLU": None}
+ACTIVATIONS = {"ReLU": "relu", "ELU": "elu", "Softmax": "softmax"}
+ACTIVATIONS |= {name.title(): name for name in ("relu", "silu", "gelu", "sigmoid", "tanh")}
 SYNONYMS = {"swish": "silu", "hard_swish": "hard_silu"}
 
 # Orders of axes that a network is entered and left with.
 ENTERS_OR_LEAVES = ([2, 3, 1], [3, 1, 2])
 
+Key = tuple[str, int]  # a call: the path of the layer, and the number of the call
+
+
+class Call(NamedTuple):
+    """A call as it is written: the calls of its inputs, other arguments, rows and columns."""
+
+    inputs: tuple[Key, ...]
+    arguments: list[object]
+    size: list[int] | None
+
 
 @dataclass(frozen=True)
-class Node:
-    """One call of a layer.
+class Computation:
+    """One call of a layer, with what it computes.
 
     Attributes:
         layer: path of the layer in the file.
+        name: the path without the prefix of the network's layers.
         kind: name of its class.
-        settings: what it computes, but for its weights.
+        settings: what it computes, but for its weights; defaults are filled in.
         written: its settings as they are written.
-        inputs: the nodes that it is called on.
+        inputs: the calls that it takes the results of.
         size: rows and columns of its input, if the file says them.
     """
 
     layer: str
+    name: str
     kind: str
-    settings: Mapping[str, Any]
-    written: Mapping[str, Any]
-    inputs: tuple["Key", ...]
+    settings: Json
+    written: Json
+    inputs: tuple[Key, ...]
     size: list[int] | None = None
 
 
-Key = tuple[str, int]  # layer, and the number of its call
-
-
 class DescribedGraph:
-    """The graph of serialised layers by path, such as `teacher/stem_conv`.
+    """The calls of serialised layers by path, such as `teacher/stem_conv`.
 
     The layers of a model inside the model are part of the graph.
+
+    Attributes:
+        names: the paths of the network's layers by those without the prefix.
+        calls: all calls, in the order of the file.
     """
 
-    def __init__(self, layers: Mapping[str, Any]) -> None:
-        self.layers = layers
+    def __init__(self, layers: Mapping[str, Json], prefix: str) -> None:
+        """Read the calls.
+
+        Args:
+            layers: the serialised layers, a model before the layers in it.
+            prefix: the prefix of the paths of the network's layers.
+        """
+        self.names = {of.removeprefix(prefix): of for of in layers if of.startswith(prefix)}
+        self.calls: dict[Key, Call] = {}
+        self._layers, self._prefix = layers, prefix
+        self._nodes: dict[Key, Computation] = {}
         self._children: dict[str, list[str]] = {}
+        # The inputs of each layer's first call, and other arguments of models and the ones around.
+        self._inputs: dict[str, tuple[Key, ...]] = {"": ()}
+        self._arguments: dict[str, list[object]] = {"": []}
         for path in layers:
             if is_own_layer(path, layers):
                 self._children.setdefault(path.rpartition("/")[0], []).append(path)
-        self._nodes: dict[Key, Node] = {}
+        for path, layer in layers.items():
+            self._read(path, layer)
 
-    def calls(self) -> Iterator[Key]:
-        """All calls, in the order of the file."""
-        for path, layer in self.layers.items():
-            if not self._children.get(path):
-                yield from ((path, number) for number in range(len(_calls(layer)) or 1))
-
-    def __contains__(self, layer: object) -> bool:
-        return layer in self.layers
+    def _read(self, path: str, layer: Json) -> None:
+        parent, calls = path.rpartition("/")[0], layer.get("inbound_nodes") or [None]
+        inputs = [
+            tuple(self._resolved(parent, *reference) for reference in _references(call))
+            for call in calls
+        ]
+        if calls == [None]:
+            inputs = [self._unconnected(path, parent)]
+        constants = [_constants(call) for call in calls]
+        around = self._arguments.get(parent, [])
+        self._inputs[path], self._arguments[path] = inputs[0], [*chain(*constants), *around]
+        is_norm = layer.get("class_name") == "BatchNormalization"  # training=True is passed on
+        for number, call in enumerate(calls if path not in self._children else []):
+            arguments = constants[number] + (around if is_norm else [])
+            self.calls[path, number] = Call(inputs[number], arguments, _size(call))
 
     def outputs(self) -> list[Key]:
         """The calls that the whole model ends in."""
-        used = {key for node in map(self._read, self.calls()) for key in node.inputs}
-        return [key for key in self.calls() if key not in used]
+        used = {key for call in self.calls.values() for key in call.inputs}
+        return [key for key in self.calls if key not in used]
 
-    def node(self, key: Key) -> Node:
+    def node(self, key: Key) -> Computation:
         """A call in its simplest form."""
         if key not in self._nodes:
-            self._nodes[key] = self._simplified(self._read(key))
+            path, call = key[0], self.calls[key]
+            config = self._layers[path].get("config") or {}
+            computed = _computed(self._layers[path]["class_name"], config, call.arguments)
+            name = path.removeprefix(self._prefix)
+            node = Computation(path, name, *computed, config, call.inputs, call.size)
+            self._nodes[key] = self._simplified(node)
         return self._nodes[key]
 
     def source(self, key: Key) -> Key:
@@ -119,278 +158,228 @@ class DescribedGraph:
                 raise ValueError(f"{key[0]} is its own input")
         return key
 
-    def _source(self, key: Key) -> Node:
-        return self.node(self.source(key))
+    def _before(self, node: Computation) -> Computation:
+        return self.node(self.source(node.inputs[0]))
 
-    def _is_transparent(self, node: Node) -> bool:
+    def _is_transparent(self, node: Computation) -> bool:
         if node.kind == "Permute":
             return node.settings.get("dims") in ENTERS_OR_LEAVES
         if node.kind == "Flatten":
-            return self._source(node.inputs[0]).kind in GLOBAL_POOLS
+            return self._before(node).kind in GLOBAL_POOLS
         is_linear = node.kind == "Activation" and node.settings["activation"] == "linear"
         is_inside = node.kind == INPUT  # with an input: of a nested model
         return is_linear or is_inside or node.kind in TRANSPARENT or node.kind.startswith("Random")
 
-    # Reading -------------------------------------------------------------------------------------
-
-    def _read(self, key: Key) -> Node:
-        path, number = key
-        layer, parent = self.layers[path], path.rpartition("/")[0]
-        calls = _calls(layer)
-        call: Any = calls[number] if number < len(calls) else []
-        inputs = tuple(self._resolved(parent, *reference) for reference in _references(call))
-        if not calls:
-            inputs = self._before(path, parent)
-        config = layer.get("config") or {}
-        constants = _constants(call)
-        while parent and layer["class_name"] == "BatchNormalization":  # training=True is passed on
-            constants += [c for of in _calls(self.layers.get(parent, {})) for c in _constants(of)]
-            parent = parent.rpartition("/")[0]
-        kind, settings = _canonical(layer["class_name"], config, constants)
-        return Node(path, kind, settings, config, inputs, _size(call))
+    # Connections ---------------------------------------------------------------------------------
 
     def _resolved(self, parent: str, name: str, number: int) -> Key:
         """The call that a reference in a model refers to: of a nested model, the last one in it."""
         path = f"{parent}/{name}" if parent else name
-        children = self._children.get(path)
-        if not children:
+        if path not in self._children:
             return path, number
-        ends = self.layers[path]["config"].get("output_layers")
-        if not ends:
-            return self._resolved(path, children[-1].rpartition("/")[2], 0)
+        if not (ends := self._layers[path]["config"].get("output_layers")):
+            return self._resolved(path, self._children[path][-1].rpartition("/")[2], 0)
         [first, *_] = _references(ends)
         return self._resolved(path, *first)
 
-    def _before(self, path: str, parent: str) -> tuple[Key, ...]:
+    def _unconnected(self, path: str, parent: str) -> tuple[Key, ...]:
         """The input of a layer whose config has none: in a Sequential, or the input of a model."""
         siblings = self._children.get(parent, [path])
-        position = siblings.index(path)
-        is_sequence = parent not in self.layers or not (
-            self.layers[parent]["config"].get("output_layers")
-        )
-        if self.layers[path]["class_name"] != INPUT and is_sequence and position:
-            return (self._resolved(parent, siblings[position - 1].rpartition("/")[2], 0),)
-        if not parent:
-            return ()
-        around = parent.rpartition("/")[0]
-        calls = _calls(self.layers[parent])
-        if not calls:
-            return self._before(parent, around)
-        given = [self._resolved(around, *reference) for reference in _references(calls[0])]
-        inputs = [p for p in siblings if self.layers[p]["class_name"] == INPUT]
+        is_sequence = not self._layers.get(parent, {"config": {}})["config"].get("output_layers")
+        if is_sequence and self._layers[path].get("class_name") != INPUT and siblings[0] != path:
+            before = siblings[siblings.index(path) - 1]
+            return (self._resolved(parent, before.rpartition("/")[2], 0),)
+        inputs = [of for of in siblings if self._layers[of].get("class_name") == INPUT]
         place = inputs.index(path) if path in inputs else 0
-        return (given[place],) if place < len(given) else ()
+        return self._inputs.get(parent, ())[place : place + 1]
 
     # Simplifying ---------------------------------------------------------------------------------
 
-    def _simplified(self, node: Node) -> Node:
-        if node.kind == "Flatten" and node.inputs:
-            pool = self._source(node.inputs[0])
+    def _simplified(self, node: Computation) -> Computation:
+        if not node.inputs:
+            return node
+        if node.kind == "Flatten":
+            pool = self._before(node)
             if pool.kind == "AveragePooling2D" and _pools_all(pool):
-                settings = {"keepdims": False}
-                return replace(pool, kind="GlobalAveragePooling2D", settings=settings)
-        if node.kind in CONVOLUTIONS + POOLS and node.inputs:
+                return replace(pool, kind="GlobalAveragePooling2D", settings={"keepdims": False})
+        if node.kind in CONVOLUTIONS + POOLS:
             node = self._with_padding(node)
-        is_subsampling = node.kind in POOLS and _first(node.settings["pool_size"]) == 1
-        if is_subsampling and node.inputs:
+        if node.kind in POOLS and _largest(node.settings["pool_size"]) == 1:
             # Every n-th window of a pool at stride 1 is a pool of stride n.
-            pool = self._source(node.inputs[0])
-            if pool.kind == "MaxPooling2D" and _first(pool.settings["strides"]) == 1:
+            pool = self._before(node)
+            if pool.kind == "MaxPooling2D" and _largest(pool.settings["strides"]) == 1:
                 strides = {"strides": node.settings["strides"]}
                 return replace(pool, settings={**pool.settings, **strides})
             return replace(node, kind="Subsample")
         return node
 
-    def _with_padding(self, node: Node) -> Node:
+    def _with_padding(self, node: Computation) -> Computation:
         """Add the padding layer before a node to it, and call padding of half the kernel "half"."""
-        settings, config = dict(node.settings), node.written
-        size = _pair(config.get("kernel_size", config.get("pool_size")))
-        strides, dilation = _pair(settings["strides"]), _pair(config.get("dilation_rate") or 1)
-        half = [
-            [d * (k - 1) // 2, d * (k - 1) - d * (k - 1) // 2]
-            for d, k in zip(dilation, size, strict=True)
-        ]
-        inputs, padding = node.inputs, settings["padding"]
+        settings, inputs, padding = node.settings, node.inputs, node.settings["padding"]
+        size = _pair(node.written.get("kernel_size", settings.get("pool_size")))
+        dilation = _pair(settings.get("dilation_rate") or 1)
+        widths = [d * (k - 1) for d, k in zip(dilation, size, strict=True)]
+        half = [[width // 2, width - width // 2] for width in widths]
         if padding == "valid":
-            before = self._source(node.inputs[0])
+            before = self._before(node)
             if before.kind == "ZeroPadding2D" and self._may_pad(before, node):
                 padding, inputs = before.settings["padding"], before.inputs
         elif max(size) == 1:
             padding = "valid"
-        elif max(strides) == 1 and padding == "same":
+        elif _largest(settings["strides"]) == 1 and padding == "same":
             padding = half
-        settings["padding"] = "half" if padding == half and max(size) > 1 else padding
-        return replace(node, settings=settings, inputs=inputs)
+        padding = "half" if padding == half and max(size) > 1 else padding
+        return replace(node, settings={**settings, "padding": padding}, inputs=inputs)
 
-    def _may_pad(self, zeros: Node, node: Node) -> bool:
+    def _may_pad(self, zeros: Computation, node: Computation) -> bool:
         """Whether zeros before a convolution, or before a max pool of values >= 0, are padding."""
         if zeros.settings["data_format"] != node.written.get("data_format", "channels_last"):
             return False  # they are channels
         if node.kind in CONVOLUTIONS:
             return True
-        before = self._source(zeros.inputs[0]).settings.get("activation")
+        before = self._before(zeros).settings.get("activation")
         return node.kind == "MaxPooling2D" and before in ("relu", "relu6", "sigmoid", "softplus")
 
 
-def is_own_layer(path: str, layers: Mapping[str, Any]) -> bool:
+def is_own_layer(path: str, layers: Mapping[str, Json]) -> bool:
     """Whether a path is of a layer of a model, and not of one inside another kind of layer."""
     parent = path.rpartition("/")[0]
     return path in layers and (not parent or "layers" in layers.get(parent, {}).get("config", {}))
 
 
-def default(kind: str, setting: str) -> Any:
-    """The value of a setting that a layer's config does not name."""
-    return _defaults(kind).get(setting)
+# Settings ----------------------------------------------------------------------------------------
+
+
+def _computed(kind: str, config: Json, arguments: list[object]) -> tuple[str, Json]:
+    """The kind and the settings of a layer, the same for layers that compute the same."""
+    defaults = _defaults(kind)
+    settings = _computing(config)
+    settings |= {name: value for name, value in defaults.items() if name not in settings}
+    if arguments:
+        settings["arguments"] = arguments
+    if name := ACTIVATIONS.get(kind):
+        changed = {n: v for n, v in settings.items() if v != defaults.get(n)}
+        if changed in ({}, {"max_value": 6}):
+            return "Activation", {"activation": name + ("6" if changed else "")}
+    unseen: tuple[str, ...] = ()
+    if kind in NORMS:
+        unseen = ("axis", "center", "scale")  # which the shapes of the weights show
+    elif kind in CONVOLUTIONS + POOLS + GLOBAL_POOLS:
+        unseen = ("data_format",)  # an order of axes, in which the kernel is the same
+    elif kind == "ZeroPadding2D":
+        settings["data_format"] = settings["data_format"] or "channels_last"
+    if kind in POOLS:
+        settings["strides"] = settings["strides"] or settings["pool_size"]
+    return kind, {name: value for name, value in settings.items() if name not in unseen}
 
 
 @cache
-def _defaults(kind: str) -> dict[str, Any]:
+def _defaults(kind: str) -> Json:
     layer = getattr(keras.layers, kind, None)
-    parameters = inspect.signature(layer.__init__).parameters if layer else {}
-    return {
-        name: _as_json(parameter.default)
-        for name, parameter in parameters.items()
-        if parameter.default is not inspect.Parameter.empty
-    }
+    parameters = inspect.signature(layer.__init__).parameters.values() if layer else ()
+    return _computing({of.name: of.default for of in parameters if of.default is not of.empty})
 
 
-def _canonical(kind: str, config: Mapping[str, Any], constants: Any) -> tuple[str, dict[str, Any]]:
-    settings = _computing(config)
-    if kind in NORMS:
-        for shown in ("axis", "center", "scale"):  # by the shapes of its weights
-            settings.pop(shown, None)
-    if constants:
-        settings["arguments"] = constants
-    if kind in ACTIVATIONS and (name := ACTIVATIONS[kind]):
-        changed = {n: v for n, v in settings.items() if v != default(kind, n)}
-        if changed in ({}, {"max_value": 6}):
-            return "Activation", {"activation": name + ("6" if changed else "")}
-    if kind in ("Relu", "Silu", "Gelu", "Sigmoid", "Tanh") and not settings:
-        return "Activation", {"activation": kind.lower()}
-    if kind in CONVOLUTIONS + POOLS + ("ZeroPadding2D",):
-        settings.setdefault("data_format", "channels_last")
-    if kind in CONVOLUTIONS + POOLS:
-        settings.setdefault("padding", "valid")
-        settings["strides"] = settings.get("strides") or config.get("pool_size", [1, 1])
-    if kind in CONVOLUTIONS + POOLS + GLOBAL_POOLS:
-        settings.pop("data_format", None)  # an order of axes, in which the kernel is the same
-    return kind, settings
-
-
-def _computing(config: Mapping[str, Any]) -> dict[str, Any]:
+def _computing(config: Json) -> Json:
     """The settings that change what a layer computes."""
     return {
         name: _as_json(value)
         for name, value in config.items()
-        if name not in HARMLESS and not name.endswith(HARMLESS_ENDINGS) and name != "layers"
+        if name not in HARMLESS and not name.endswith(HARMLESS_ENDINGS)
     }
 
 
-def _as_json(value: Any) -> Any:
+def _as_json(value: object) -> object:
     """A value as JSON has it, a function by its name, and a layer without harmless settings."""
-    if isinstance(value, list | tuple):
-        return list(map(_as_json, value))
-    if isinstance(value, dict) and value.get("class_name") == "function":
-        value = value.get("config")
-    if isinstance(value, dict):
-        return [value.get("class_name"), _computing(value.get("config") or {})]
-    return SYNONYMS.get(value, value) if isinstance(value, str) else value
+    match value:
+        case list() | tuple():
+            return list(map(_as_json, value))
+        case {"class_name": "function", "config": function}:
+            return _as_json(function)
+        case dict():
+            return [value.get("class_name"), _computing(value.get("config") or {})]
+        case str():
+            return SYNONYMS.get(value, value)
+    return value
 
 
-def _pair(value: Any) -> list[int]:
-    return list(value) if isinstance(value, list | tuple) else [value] * 2
+def _pair(value: object) -> list[int]:
+    return list(value) if isinstance(value, list | tuple) else [value] * 2  # type: ignore[list-item]
 
 
-def _pools_all(pool: Node) -> bool:
+def _largest(value: object) -> int:
+    return max(_pair(value))
+
+
+def _pools_all(pool: Computation) -> bool:
     """Whether an average pool before a Flatten is a global one.
 
     At stride 1 it is if one position is left, as many features as channels: the shape of the next
     kernel shows that.
     """
-    size = _pair(pool.settings["pool_size"])
-    is_whole = _first(pool.settings["strides"]) == 1 or pool.size == size
-    return pool.settings["padding"] == "valid" and is_whole
+    settings = pool.settings
+    is_whole = _largest(settings["strides"]) == 1 or pool.size == _pair(settings["pool_size"])
+    return settings["padding"] == "valid" and is_whole
 
 
-def _first(value: Any) -> Any:
-    return max(_pair(value))
+# The arguments of a call -------------------------------------------------------------------------
 
 
-# Calls -------------------------------------------------------------------------------------------
-
-
-def _calls(layer: Mapping[str, Any]) -> list[Any]:
-    return layer.get("inbound_nodes") or []
-
-
-def _references(call: Any) -> Iterator[tuple[str, int]]:
+def _references(call: object) -> Iterator[tuple[str, int]]:
     """The names of layers and the numbers of their calls in a call's arguments, in order.
 
     Keras 3 writes them as {"class_name": "__keras_tensor__", ...}, Keras 2 as [name, call, output].
     """
-    if isinstance(call, Mapping):
-        if call.get("class_name") == "__keras_tensor__":
-            name, number, _ = call["config"]["keras_history"]
+    match call:
+        case {"class_name": "__keras_tensor__", "config": {"keras_history": [name, number, _]}}:
             yield name, number
-        else:
-            yield from _references(list(call.values()))
-    elif isinstance(call, list | tuple):
-        if _is_reference(call):
-            yield call[0], call[1]
-        else:
-            for part in call:
+        case [str(name), int(number), int(), *_]:
+            yield name, number
+        case dict() | list() | tuple():
+            for part in call.values() if isinstance(call, dict) else call:
                 yield from _references(part)
 
 
-def _size(call: Any) -> list[int] | None:
+def _size(call: object) -> list[int] | None:
     """The rows and columns of a call's first argument, which Keras 3 writes."""
-    try:
-        shape = call["args"][0]["config"]["shape"]
-        return list(shape[1:3]) if len(shape) == 4 else None
-    except (KeyError, IndexError, TypeError):
-        return None
+    match call:
+        case {"args": [{"config": {"shape": [_, rows, columns, _]}}, *_]}:
+            return [rows, columns]
+    return None
 
 
-def _is_reference(call: Any) -> bool:
-    return (
-        len(call) >= 3 and isinstance(call[0], str) and all(isinstance(n, int) for n in call[1:3])
-    )
-
-
-def _constants(call: Any) -> list[Any]:
+def _constants(call: object) -> list[object]:
     """The other arguments of a call, such as the number in an addition."""
     if not isinstance(call, Mapping):
         return []
-    named = call.get("kwargs", {})
-    plain = [argument for argument in call.get("args", ()) if not list(_references(argument))]
-    return plain + [
+    named = [
         [name, value]
-        for name, value in named.items()
+        for name, value in (call.get("kwargs") or {}).items()
         if not (name == "mask" or value is None or (name, value) == ("training", False))
-        if not list(_references(value))
     ]
+    return [of for of in (*call.get("args", ()), *named) if not list(_references(of))]
+
+
+# Models in memory --------------------------------------------------------------------------------
 
 
 def of_model(model: keras.Model) -> Checkpoint:
     """The checkpoint of a model in memory, named as in a file of it."""
-    variables: dict[str, Any] = {}
-    for name, variable in _variables(model):
-        if variables.setdefault(name, variable) is not variable:
-            raise ValueError(
-                f"cannot load the model {model.name!r}: two of its tensors are named {name}; "
-                "save_weights to a .weights.h5 gives them different names, and that can be loaded"
-            )
-    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
-    return Checkpoint(
-        f"the model {model.name!r}",
-        shapes,
-        lambda name: np.asarray(keras.ops.convert_to_numpy(variables[name])),
-        settings=settings_of(model),
-        without_head=quantized(variables.values()),
-    )
+    name, settings = f"the model {model.name!r}", settings_of(model)
+    try:
+        return from_tensors(name, _variables(model), _array, settings=settings)
+    except ValueError as error:
+        raise ValueError(
+            f"cannot load {name}: {error}; save_weights to a .weights.h5 gives them different "
+            "names, and that can be loaded"
+        ) from None
 
 
-def _variables(layer: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def _array(variable: keras.Variable) -> Array:
+    return np.asarray(keras.ops.convert_to_numpy(variable))
+
+
+def _variables(layer: keras.Layer, path: str = "") -> Iterator[tuple[str, keras.Variable]]:
     """The variables of a layer and of the layers in it, at every depth."""
     inner = layer._flatten_layers(include_self=False, recursive=False)
     of_inner = {id(variable) for of in inner for variable in of.weights}
@@ -399,7 +388,7 @@ def _variables(layer: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield from _variables(of, f"{path}{of.name}/")
 
 
-def settings_of(model: keras.Model) -> dict[str, Any]:
+def settings_of(model: keras.Model) -> dict[str, Json]:
     """The serialised layers of a model by path; empty for a subclass without a config."""
     try:
         return layers_inside({"config": model.get_config()})

@@ -8,18 +8,21 @@ import tempfile
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import ml_dtypes
 import numpy as np
 
-from .checkpoint import MOST_LEVELS, Array, Checkpoint, broken
+from .checkpoint import MOST_LEVELS, Array, Checkpoint, Json, broken
+
+Item = Any  # a group or a dataset of h5py, or a variable of Keras, which have no types
+Content = Mapping[str, Item]  # those of a file by path
 
 # Keras stores the weights of a .keras uncompressed; if others compress it, random numbers hardly
 # shrink, and zeros by a thousand. A file that unpacks to more than both bounds is rejected.
@@ -29,6 +32,8 @@ CHUNK_BYTES = 2**20
 
 # Temporary data is kept in memory up to this size, and on disk above it.
 IN_MEMORY_BYTES = 16 * 2**20
+
+QUANTIZED = "Some layers are quantized to integers by model.quantize: load what was saved before."
 
 # The files in a .keras archive that have the weights and the layers.
 WEIGHTS_IN_ARCHIVE, CONFIG_IN_ARCHIVE = "model.weights.h5", "config.json"
@@ -41,7 +46,7 @@ _STATE = ("optimizer", "seed_generator")
 
 # A .weights.h5 numbers a layer's variables, the trainable ones first, and calls the layer's group
 # by its class: their names, by class and number of variables. Where a class is not listed, the
-# network's own layer tells the names: see `by_order.named_by_number`.
+# network's own layer tells the names: see `recognise.named_by_number`.
 _CONVOLUTIONS = ("conv1d", "conv2d", "depthwise_conv2d", "dense")
 _KERNEL = ("kernel", "bias")
 _NORM = ("gamma", "beta")
@@ -54,13 +59,26 @@ _VARIABLES = {
 
 
 @contextmanager
-def hdf5_file(path: Path) -> Iterator[Checkpoint]:
+def hdf5_file(path: Path, file: IO[bytes] | None = None) -> Iterator[Checkpoint]:
     """Open a .weights.h5 of Keras 3, or a .h5 of Keras 2 or 3.
+
+    Args:
+        path: the file, or the archive that it is in.
+        file: the file that was unpacked from the archive.
 
     Raises:
         ValueError: a broken file.
     """
-    with _hdf5(path, path) as checkpoint:
+    import h5py
+
+    with ExitStack() as opened:
+        try:
+            content = _content(opened.enter_context(h5py.File(file or path, "r")))
+            listing = content.get(MODEL_WEIGHTS, content[""])
+            is_numbered = {"layer_names", "layer_names0"}.isdisjoint(listing.attrs)
+            checkpoint = (_numbered if is_numbered else _from_lists)(path, content)
+        except Exception as error:  # h5py raises any error of a broken file
+            raise broken(path, "HDF5 file of Keras", error) from error
         yield checkpoint
 
 
@@ -75,24 +93,32 @@ def keras_archive(path: Path) -> Iterator[Checkpoint]:
     with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as unpacked:
         for chunk in _unpack(path, WEIGHTS_IN_ARCHIVE):
             unpacked.write(chunk)
-        with _hdf5(path, unpacked) as checkpoint:
-            yield replace(checkpoint, settings=_archived_settings(path))
+        config = b"".join(_unpack(path, CONFIG_IN_ARCHIVE, b"{}"))
+        with hdf5_file(path, unpacked) as checkpoint:
+            yield replace(checkpoint, settings=layer_settings(path, config))
 
 
-def _archived_settings(path: Path) -> dict[str, Any]:
-    """The serialised layers of the model by name; none if the file has only weights."""
-    with zipfile.ZipFile(path) as archive:
-        if CONFIG_IN_ARCHIVE not in archive.namelist():
-            return {}
-    return layer_settings(path, b"".join(_unpack(path, CONFIG_IN_ARCHIVE)))
+def _unpack(path: Path, name: str, missing: bytes | None = None) -> Iterator[bytes]:
+    """Read a file in a zip archive in chunks, at most to the size that the archive states.
 
-
-def _unpack(path: Path, name: str) -> Iterator[bytes]:
-    """Read a file in a zip archive in chunks, at most to the size that the archive states."""
+    Args:
+        missing: what an archive without the file is said to hold there.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
+            if missing is not None and name not in archive.namelist():
+                yield missing
+                return
             member = archive.getinfo(name)
-            _check_compression(path, member)
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                # One chunk may unpack to any size.
+                kind = f"compression type {member.compress_type}"
+                raise NotImplementedError(f"{kind} is not supported")
+            if member.file_size > max(UNCHECKED_BYTES, MOST_COMPRESSION * member.compress_size):
+                raise ValueError(
+                    f"cannot load {path}: its {name} unpacks from {member.compress_size} to "
+                    f"{member.file_size} bytes, and weights cannot be compressed so far"
+                )
             with archive.open(member) as file:
                 yield from iter(partial(file.read, CHUNK_BYTES), b"")
     except (
@@ -102,22 +128,10 @@ def _unpack(path: Path, name: str) -> Iterator[bytes]:
         raise broken(path, "Keras model", error) from error
 
 
-def _check_compression(path: Path, member: zipfile.ZipInfo) -> None:
-    # With other compressions, one chunk may unpack to any size.
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise NotImplementedError(f"compression type {member.compress_type} is not supported")
-    most = max(UNCHECKED_BYTES, MOST_COMPRESSION * member.compress_size)
-    if member.file_size > most:
-        raise ValueError(
-            f"cannot load {path}: its {member.filename} unpacks from {member.compress_size} to "
-            f"{member.file_size} bytes, and weights cannot be compressed so far"
-        )
-
-
 # The layers in a model's config -------------------------------------------------------------------
 
 
-def layer_settings(path: Path, config: bytes | str) -> dict[str, Any]:
+def layer_settings(path: Path, config: bytes | str) -> dict[str, Json]:
     """The serialised layers of a model by path, such as `teacher/stem_conv`.
 
     Raises:
@@ -129,14 +143,17 @@ def layer_settings(path: Path, config: bytes | str) -> dict[str, Any]:
         raise broken(path, "Keras model", error) from error
 
 
-def layers_inside(model: Any) -> dict[str, Any]:
-    """The layers of a serialised model by path, without layers that share their path."""
+def layers_inside(model: object) -> dict[str, Json]:
+    """The layers of a serialised model by path, without layers that share their path.
+
+    A model comes before the layers in it.
+    """
     layers = list(_layers_inside(model))
     counts = Counter(path for path, _ in layers)
     return {path: layer for path, layer in layers if counts[path] == 1}
 
 
-def _layers_inside(model: Any, around: str = "") -> Iterator[tuple[str, Any]]:
+def _layers_inside(model: object, around: str = "") -> Iterator[tuple[str, Json]]:
     """The layers of a serialised model or layer, at every depth.
 
     Layers that share a name are called by their key in the config instead, such as `teacher`.
@@ -150,41 +167,25 @@ def _layers_inside(model: Any, around: str = "") -> Iterator[tuple[str, Any]]:
         yield from _layers_inside(layer, f"{path}/")
 
 
-def _serialized(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+def _serialized(value: Any, key: str = "") -> Iterator[tuple[str, Json]]:
     """The serialised layers in a config and the keys that they are under, not those inside them."""
-    if isinstance(value, list | tuple):
-        for inner in value:
-            yield from _serialized(inner, key)
-    elif isinstance(value, dict):
-        config = value.get("config")
-        if isinstance(config, dict) and isinstance(config.get("name"), str):
+    match value:
+        case list() | tuple():
+            for inner in value:
+                yield from _serialized(inner, key)
+        case {"config": {"name": str()}}:
             yield key, value
-            return
-        for inner_key, inner in value.items():
-            if inner_key not in ("dtype", "inbound_nodes"):  # the policy of dtypes has a name too
-                yield from _serialized(inner, inner_key)
+        case dict():
+            for inner_key, inner in value.items():
+                if inner_key not in ("dtype", "inbound_nodes"):  # a policy of dtypes has a name too
+                    yield from _serialized(inner, inner_key)
 
 
 # HDF5 ---------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _hdf5(path: Path, file: Any) -> Iterator[Checkpoint]:
-    import h5py
-
-    with ExitStack() as opened:
-        try:
-            content = _content(opened.enter_context(h5py.File(file, "r")))
-            listing = content.get(MODEL_WEIGHTS, content[""])
-            is_numbered = not {"layer_names", "layer_names0"} & set(listing.attrs)
-            checkpoint = (_numbered if is_numbered else _from_lists)(path, content)
-        except Exception as error:  # h5py raises any error of a broken file
-            raise broken(path, "HDF5 file of Keras", error) from error
-        yield checkpoint
-
-
-def _content(root: Any) -> dict[str, Any]:
-    """The groups and datasets of a file by their paths, of which nothing is read.
+def _content(root: Item) -> Content:
+    """The groups and datasets of a file by their paths, sorted, of which nothing is read.
 
     HDF5 can take what a file seems to hold from any other file of the machine. Keras writes no such
     file, and nothing outside the file is opened.
@@ -194,12 +195,12 @@ def _content(root: Any) -> dict[str, Any]:
     """
     import h5py
 
-    content = {"": root}
-    groups, left, stated = {root}, [("", root)], 0
+    content: dict[str, Item] = {"": root}
+    groups, left, stated = {root}, [""], 0
     while left:
-        around, group = left.pop()
+        group = content[around := left.pop()]
         for name in group:
-            path = around + name
+            path = f"{around}/{name}" if around else name
             if path.count("/") > MOST_LEVELS:
                 raise ValueError("its groups are nested without end")
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
@@ -207,7 +208,7 @@ def _content(root: Any) -> dict[str, Any]:
             item = content[path] = group[name]
             if isinstance(item, h5py.Group) and item not in groups:
                 groups.add(item)
-                left.append((f"{path}/", item))
+                left.append(path)
             elif isinstance(item, h5py.Dataset):
                 storage = item.id.get_create_plist()
                 if storage.get_external_count() or storage.get_layout() == h5py.h5d.VIRTUAL:
@@ -221,38 +222,46 @@ def _content(root: Any) -> dict[str, Any]:
             f"its tensors are said to have {stated} bytes and the file has {held}, and weights "
             "cannot be compressed so far"
         )
-    return {path: content[path] for path in sorted(content)}
+    return dict(sorted(content.items()))
 
 
-def _datasets(content: Mapping[str, Any]) -> dict[str, Any]:
+def _datasets(content: Content) -> dict[str, Item]:
     return {path: item for path, item in content.items() if hasattr(item, "shape")}
 
 
-def _checkpoint(
-    path: Path,
-    tensors: Iterable[tuple[str, Any]],
-    others: Iterable[tuple[str, Any]],
+def from_tensors(
+    name: str,
+    tensors: Iterable[tuple[str, Item]],
+    read: Callable[[Item], Array],
+    others: Iterable[tuple[str, Item]] = (),
     **known: Any,
 ) -> Checkpoint:
-    by_name, beside = _by_name(tensors), _by_name(others)
+    """A checkpoint of tensors with their names, which a function makes an array of.
+
+    Raises:
+        ValueError: two of the tensors have one name.
+    """
+    by_name = _named_once(tensors)
+    is_quantized = any(tensor.dtype == "int8" for tensor in by_name.values())
     return Checkpoint(
-        str(path),
-        {name: tuple(dataset.shape or ()) for name, dataset in by_name.items()},
-        lambda name: _array(by_name[name]),
-        without_head=quantized(by_name.values()),
-        others=tuple(name for name, dataset in beside.items() if dataset.shape),
+        name,
+        {name: tuple(tensor.shape or ()) for name, tensor in by_name.items()},
+        lambda name: read(by_name[name]),
+        without_head=QUANTIZED if is_quantized else "",
+        others=tuple(name for name, tensor in _named_once(others).items() if tensor.shape),
         **known,
     )
 
 
-def quantized(tensors: Iterable[Any]) -> str:
-    """A sentence about layers of integers if any tensor has these; else empty."""
-    if all(tensor.dtype != "int8" for tensor in tensors):
-        return ""
-    return "Some layers are quantized to integers by model.quantize: load what was saved before."
+def _named_once(tensors: Iterable[tuple[str, Item]]) -> dict[str, Item]:
+    by_name: dict[str, Item] = {}
+    for name, tensor in tensors:
+        if by_name.setdefault(name, tensor) is not tensor:
+            raise ValueError(f"two of its tensors are named {name}")
+    return by_name
 
 
-def _array(dataset: Any) -> Array:
+def _array(dataset: Item) -> Array:
     array = np.asarray(dataset)
     # HDF5 has no bfloat16: Keras writes two bytes, and in a .weights.h5 says what they are.
     if array.dtype == "V2" and dataset.attrs.get("dtype", "bfloat16") == "bfloat16":
@@ -260,39 +269,32 @@ def _array(dataset: Any) -> Array:
     return array
 
 
-def _by_name(tensors: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Datasets by name, of which no two may have the same."""
-    by_name: dict[str, Any] = {}
-    for name, dataset in tensors:
-        if by_name.setdefault(name, dataset) is not dataset:
-            raise ValueError(f"two of its tensors are named {name}")
-    return by_name
-
-
 # Files that list the layers: Keras 2, and whole models in HDF5 ------------------------------------
 
 
-def _from_lists(path: Path, content: Mapping[str, Any]) -> Checkpoint:
+def _from_lists(path: Path, content: Content) -> Checkpoint:
     config = content[""].attrs.get("model_config")
     settings = {} if config is None else layer_settings(path, config)
     inside: dict[str, list[str]] = {}
-    for inner in filter(lambda name: "/" in name, settings):
+    for inner in (path for path in settings if "/" in path):
         inside.setdefault(inner.partition("/")[0], []).append(inner)
     around = f"{MODEL_WEIGHTS}/" if MODEL_WEIGHTS in content else ""
     rest = _datasets(content)
     tensors = []
     for layer in _list_attribute(content[around.rstrip("/")], "layer_names"):
-        group = content[around + layer]
-        for name, weight in _weights_of_layer(group, layer, inside.get(layer, ())):
+        weights = _list_attribute(content[around + layer], "weight_names")
+        names = _full_names(weights, layer, inside.get(layer, ()))
+        for name, weight in zip(names, weights, strict=True):
             tensors.append((name, content[where := f"{around}{layer}/{weight}"]))
             rest.pop(where, None)
     others = {where: rest.pop(where) for where in [*rest] if where.startswith(OPTIMIZER_WEIGHTS)}
     tensors += [(where.removeprefix(around), item) for where, item in rest.items()]
-    return _checkpoint(path, tensors, others.items(), in_order=True, settings=settings)
+    known = {"in_order": True, "settings": settings}
+    return from_tensors(str(path), tensors, _array, others.items(), **known)
 
 
-def _weights_of_layer(group: Any, layer: str, inside: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The full names of a layer's weights, and those in its list.
+def _full_names(weights: Sequence[str], layer: str, inside: Sequence[str]) -> list[str]:
+    """The names of a layer's weights with the layers around them, for those in its list.
 
     A model that is a layer lists the weights of the layers in it, by the names that these have
     alone.
@@ -302,7 +304,6 @@ def _weights_of_layer(group: Any, layer: str, inside: Sequence[str]) -> Iterator
     """
     ends = Counter(path.rpartition("/")[2] for path in inside)
     paths = {end: path for path in inside if ends[end := path.rpartition("/")[2]] == 1}
-    weights = _list_attribute(group, "weight_names")
     is_model = bool(inside) or len({weight.partition("/")[0] for weight in weights}) > 1
     names = []
     for weight in weights:
@@ -311,12 +312,10 @@ def _weights_of_layer(group: Any, layer: str, inside: Sequence[str]) -> Iterator
         rest = rest if of_layer else name if is_model else name.rpartition("/")[2]
         first, _, variable = rest.partition("/")
         names.append(f"{paths[first]}/{variable}" if first in paths else f"{layer}/{rest}")
-    if len(set(names)) < len(set(weights)):
-        names = [f"{layer}/{weight}" for weight in weights]
-    return zip(names, weights, strict=True)
+    return names if len(set(names)) == len(names) else [f"{layer}/{weight}" for weight in weights]
 
 
-def _list_attribute(group: Any, attribute: str) -> list[str]:
+def _list_attribute(group: Item, attribute: str) -> list[str]:
     """Read a list of names, which Keras splits into attribute0, attribute1, ... if it is long."""
     attributes = group.attrs
     parts = (f"{attribute}{number}" for number in itertools.count())
@@ -330,64 +329,56 @@ def _list_attribute(group: Any, attribute: str) -> list[str]:
 Owner = tuple[str, ...]  # the path of what has variables: (layers, conv2d_1), (optimizer,)
 
 
-def _numbered(path: Path, content: Mapping[str, Any]) -> Checkpoint:
-    datasets = _datasets(content)
+def _numbered(path: Path, content: Content) -> Checkpoint:
+    rest = _datasets(content)
     groups = {
         tuple(where.split("/")[:-1]): item
         for where, item in content.items()
-        if where.rpartition("/")[2] == "vars" and where not in datasets
+        if where.rpartition("/")[2] == "vars" and where not in rest
     }
     names = _layer_names(groups)
-    tensors: list[tuple[str, Any]] = []
-    others: list[tuple[str, Any]] = []
+    tensors: list[tuple[str, Item]] = []
+    others: list[tuple[str, Item]] = []
     for owner, group in groups.items():
         where = "/".join((*owner, "vars", ""))
-        numbers = sorted((number for number in group if where + number in datasets), key=_in_order)
+        numbers = sorted((of for of in group if where + of in rest), key=lambda of: (len(of), of))
         for number, variable in zip(numbers, _variable_names(owner, numbers), strict=True):
             name = f"{names[owner]}/{variable}" if owner else variable
-            dataset = datasets.pop(where + number)
-            (others if _is_state(owner) else tensors).append((name, dataset))
-    return _checkpoint(
-        path,
-        [*tensors, *datasets.items()],
-        others,
-        has_layer_names=any("name" in group.attrs for group in groups.values()),
-    )
+            (others if _is_state(owner) else tensors).append((name, rest.pop(where + number)))
+    tensors += rest.items()
+    has_layer_names = any("name" in group.attrs for group in groups.values())
+    return from_tensors(str(path), tensors, _array, others, has_layer_names=has_layer_names)
 
 
-def _layer_names(groups: Mapping[Owner, Any]) -> dict[Owner, str]:
+def _layer_names(groups: Mapping[Owner, Item]) -> dict[Owner, str]:
     """The paths of layers, made of the names of the layers around them: `teacher/stem_conv`.
 
     Keras writes the names of layers since 3.6 (saving/saving_lib.py), as attributes. Where there is
     none, or two layers in one share it, the name of the layer's group is used.
     """
+    names: dict[Owner, str] = {(): ""}  # of the whole model
+    owners = sorted(filter(None, groups), key=len)
     given = {
-        owner: "" if _is_state(owner) else _decoded(group.attrs.get("name", ""))
-        for owner, group in groups.items()
-        if owner  # and not the whole model
+        owner: "" if _is_state(owner) else _decoded(groups[owner].attrs.get("name", ""))
+        for owner in owners
     }
     around = {
         owner: next(
-            (owner[:end] for end in reversed(range(len(owner))) if owner[:end] in given), ()
+            of for end in reversed(range(len(owner))) if not (of := owner[:end]) or of in given
         )
-        for owner in given
+        for owner in owners
     }
-    counts = Counter((around[owner], name) for owner, name in given.items())
-    names: dict[Owner, str] = {(): ""}
-    for owner in sorted(given, key=len):
-        name = given[owner]
-        if not name or counts[around[owner], name] > 1:
-            name = "/".join(part for part in owner[len(around[owner]) :] if part != "layers")
-        names[owner] = f"{names[around[owner]]}/{name}" if around[owner] else name
+    counts = Counter((around[owner], given[owner]) for owner in owners)
+    for owner in owners:
+        outer, name = around[owner], given[owner]
+        if not name or counts[outer, name] > 1:
+            name = "/".join(part for part in owner[len(outer) :] if part != "layers")
+        names[owner] = f"{names[outer]}/{name}" if outer else name
     return names
 
 
 def _is_state(owner: Owner) -> bool:
     return any(part in _STATE and before != "layers" for before, part in pairwise(("", *owner)))
-
-
-def _in_order(number: str) -> tuple[int, str]:
-    return len(number), number
 
 
 def _variable_names(owner: Owner, numbers: Sequence[str]) -> Sequence[str]:
@@ -396,5 +387,5 @@ def _variable_names(owner: Owner, numbers: Sequence[str]) -> Sequence[str]:
     return _VARIABLES.get((layer_class, len(numbers)), numbers)
 
 
-def _decoded(value: Any) -> str:
+def _decoded(value: object) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from .checkpoint import Array, Checkpoint, broken, check_regular
+from .checkpoint import Checkpoint, Json, broken, check_regular
 from .keras_files import CONFIG_IN_ARCHIVE, WEIGHTS_IN_ARCHIVE, hdf5_file, layer_settings
 
 # keras-hub 0.32: keras_hub/src/utils/preset_utils.py. A .keras that is a folder has the same names.
@@ -28,11 +27,9 @@ def preset_folder(folder: Path) -> Iterator[Checkpoint]:
     for file in present:
         check_regular(folder / file)
     with ExitStack() as files:
-        backbone = files.enter_context(hdf5_file(folder / BACKBONE_FILE))
-        head = None
-        if HEAD_FILE in present:
-            head = files.enter_context(hdf5_file(folder / HEAD_FILE))
-        checkpoint = _joined(folder, backbone, head)
+        parts = [of for of in (BACKBONE_FILE, HEAD_FILE) if of in present]
+        backbone, *head = (files.enter_context(hdf5_file(folder / of)) for of in parts)
+        checkpoint = _joined(folder, backbone, *head)
         if CONFIG_FILE in present:
             config = (folder / CONFIG_FILE).read_bytes()
             if checkpoint.has_layer_names:
@@ -43,26 +40,20 @@ def preset_folder(folder: Path) -> Iterator[Checkpoint]:
         yield checkpoint
 
 
-def _joined(folder: Path, backbone: Checkpoint, head: Checkpoint | None) -> Checkpoint:
+def _joined(folder: Path, backbone: Checkpoint, head: Checkpoint | None = None) -> Checkpoint:
     parts = [backbone] if head is None else [head, backbone]
     owners = {name: part for part in parts for name in part.shapes}
-    if len(owners) < sum(len(part.shapes) for part in parts):
-        twice = next(name for name in backbone.shapes if owners[name] is not head)
+    if head and (twice := head.shapes.keys() & backbone.shapes):
         raise ValueError(
-            f"cannot load {folder}: both {BACKBONE_FILE} and {HEAD_FILE} have a {twice}"
+            f"cannot load {folder}: both {BACKBONE_FILE} and {HEAD_FILE} have a {min(twice)}"
         )
-
-    def read(name: str) -> Array:
-        return owners[name].read(name)
-
+    no_head = f"The folder has no {HEAD_FILE}, in which keras-hub saves the head."
     return Checkpoint(
         str(folder),
         {name: part.shapes[name] for name, part in owners.items()},
-        read,
+        lambda name: owners[name].read(name),
         has_layer_names=all(part.has_layer_names for part in parts),
-        without_head=""
-        if head
-        else f"The folder has no {HEAD_FILE}, in which keras-hub saves the head.",
+        without_head="" if head else no_head,
         others=tuple(name for part in parts for name in part.others),
     )
 
@@ -83,32 +74,29 @@ def _resnet_layers(path: Path, config: bytes, most: int) -> dict[str, str]:
         blocks = sum(max(n, 0) for n in described["config"]["stackwise_num_blocks"])
         if blocks > most:
             raise ValueError(f"{blocks} blocks, and the weights are {most} tensors")
-        by_class = _layers_by_class(described["config"])
+        return {
+            f"{layer_class}_{number}" if number else layer_class: layer
+            for layer_class, layers in _layers_by_class(described["config"]).items()
+            for number, layer in enumerate(layers)
+        }
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise broken(path, "config of keras-hub", error) from error
-    names: dict[str, str] = {}
-    for layer_class, layers in by_class.items():
-        numbered = [layer_class, *(f"{layer_class}_{n}" for n in range(1, len(layers)))]
-        names.update(zip(numbered, layers, strict=True))
-    return names
 
 
 def _with_layer_names(checkpoint: Checkpoint, layers: Mapping[str, str]) -> Checkpoint:
-    given = {tensor.rpartition("/")[0] for tensor in checkpoint.shapes}
+    tensors = [tensor.rpartition("/") for tensor in checkpoint.shapes]
+    given = {layer for layer, _, _ in tensors}
     if given | {"dense"} != layers.keys():
         of_backbone = len(given - {"dense"})
         raise ValueError(
             f"cannot load {checkpoint.name}: {of_backbone} layers of its {BACKBONE_FILE} have "
             f"weights, and {len(layers) - 1} of the network in its {CONFIG_FILE}"
         )
-    names = {}
-    for tensor in checkpoint.shapes:
-        layer, _, variable = tensor.rpartition("/")
-        names[f"{layers[layer]}/{variable}"] = tensor
+    names = {f"{layers[layer]}/{name}": f"{layer}/{name}" for layer, _, name in tensors}
     return replace(checkpoint.renamed(names), has_layer_names=True)
 
 
-def _layers_by_class(config: Mapping[str, Any]) -> dict[str, list[str]]:
+def _layers_by_class(config: Json) -> dict[str, list[str]]:
     """The layers with weights, in the order in which Keras sorts them.
 
     keras_hub/src/models/resnet/resnet_backbone.py and resnet_image_classifier.py. Keras sorts by

@@ -1,19 +1,18 @@
 """Checkpoints opened from files of any format, folders and dicts."""
 
+import fnmatch
 import os
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
 
 from ..common.checks import described
 from ..common.hub import FILE_ENDINGS, check_digest, download, is_repository
 from ..presets.checkpoints import PublishedWeights, in_table
-from . import keras_hub
 from .checkpoint import Checkpoint, broken, check_regular, from_arrays
 from .keras_files import WEIGHTS_IN_ARCHIVE, hdf5_file, keras_archive
-from .keras_hub import BACKBONE_FILE, CONFIG_FILE, HEAD_FILE
+from .keras_hub import BACKBONE_FILE, CONFIG_FILE, HEAD_FILE, preset_folder
 from .torch_files import pytorch_file, safetensors_file
 
 Reader = Callable[[Path], AbstractContextManager[Checkpoint]]
@@ -23,20 +22,33 @@ ALLOWED = (
     "PyTorch, or of Keras: .weights.h5, .h5, .keras), or a folder with such a file"
 )
 
+UNKNOWN = f"its content is of no known format; {ALLOWED}"
 
-@contextmanager
-def open_checkpoint(source: Any) -> Iterator[Checkpoint]:
-    """Open the checkpoint in a file, in a folder, or in a dict of arrays.
+
+def opened(source: object) -> AbstractContextManager[Checkpoint]:
+    """Open a source of `load_weights`, downloaded if necessary; an opened one stays open.
 
     Raises:
-        TypeError: neither a path nor a dict.
-        ValueError: a broken file or one of an unknown format; names that are not strings.
-        OSError: a file that cannot be read.
-        ImportError: the package that reads such files is not installed.
+        TypeError: a source of another type.
+        ValueError: a broken file or one of an unknown format; names that are not strings; a
+            download with another hash.
+        OSError: a file that cannot be read, or a cache that cannot be written.
+        ConnectionError: a URL or the hub cannot be reached, and the file is not in the cache.
+        ImportError: the package that reads such files, or that downloads them, is not installed.
     """
+    if isinstance(source, Checkpoint):
+        return nullcontext(source)
+    if hasattr(source, "layers") and not isinstance(source, type):
+        from .described_graph import of_model  # it needs Keras, which a model has loaded
+
+        return nullcontext(of_model(source))
     if isinstance(source, Mapping):
-        yield from_arrays("the dict", source)
-        return
+        return nullcontext(from_arrays("the dict", source))
+    if isinstance(source, str) and (weights := in_table(source)):
+        is_url = weights.source.startswith("https://")
+        source = _from_url(weights) if is_url else from_hub(weights.source)
+    elif isinstance(source, str) and is_repository(source):
+        source = from_hub(source)
     if not isinstance(source, str | os.PathLike):
         is_a_list = isinstance(source, list | tuple)
         hint = "; model.set_weights takes the list of model.get_weights" if is_a_list else ""
@@ -50,8 +62,7 @@ def open_checkpoint(source: Any) -> Iterator[Checkpoint]:
         raise FileNotFoundError(
             f"cannot load {described(str(path))}: there is no such file or folder{hint}"
         )
-    with (_open_folder if path.is_dir() else _open_file)(path) as checkpoint:
-        yield checkpoint
+    return (_open_folder if path.is_dir() else _open_file)(path)
 
 
 # Files ------------------------------------------------------------------------------------------
@@ -63,13 +74,10 @@ def _open_file(path: Path) -> AbstractContextManager[Checkpoint]:
         first = file.read(64)
     if not first:
         raise ValueError(f"cannot load {path}: the file is empty")
-    for offset, signature, reader in SIGNATURES:
-        if first.startswith(signature, offset):
-            return reader(path)
-    for signature, known in OTHER_CONTENTS.items():
-        if first.startswith(signature):
-            raise ValueError(f"cannot load {path}: it is {known}")
-    raise _unknown(path)
+    if first[8:9] == b"{":  # a header of JSON, after its length, which is any 8 bytes
+        return safetensors_file(path)
+    matching = (known for signature, known in CONTENTS.items() if first.startswith(signature))
+    return _read_or_refused(path, next(matching, UNKNOWN))
 
 
 def _archive(path: Path) -> AbstractContextManager[Checkpoint]:
@@ -79,43 +87,34 @@ def _archive(path: Path) -> AbstractContextManager[Checkpoint]:
             names = archive.namelist()
     except Exception as error:  # zipfile raises any error of a broken directory
         raise broken(path, "PyTorch or .keras file", error) from error
-    if WEIGHTS_IN_ARCHIVE in names:
-        return keras_archive(path)
-    for ending, known in OTHER_ARCHIVES.items():
-        if any(name.endswith(ending) for name in names):
-            raise ValueError(f"cannot load {path}: it is {known}")
-    if any(name.endswith("/data.pkl") for name in names):
-        return pytorch_file(path)
-    raise _unknown(path)
+    matching = (known for pattern, known in ARCHIVES.items() if fnmatch.filter(names, pattern))
+    return _read_or_refused(path, next(matching, UNKNOWN))
 
 
-def _unknown(path: Path) -> ValueError:
-    return ValueError(f"cannot load {path}: its content is of no known format; {ALLOWED}")
+def _read_or_refused(path: Path, known: Reader | str) -> AbstractContextManager[Checkpoint]:
+    if isinstance(known, str):
+        raise ValueError(f"cannot load {path}: {known}")
+    return known(path)
 
 
-# Where a file has which bytes, and its reader; the first that matches is used. Any byte may begin a
-# safetensors file: it is a number, the length of the JSON that follows.
-SIGNATURES: tuple[tuple[int, bytes, Reader], ...] = (
-    (8, b"{", safetensors_file),
-    (0, b"\x89HDF\r\n\x1a\n", hdf5_file),
-    (0, b"PK\x03\x04", _archive),
-    (0, b"\x80", pytorch_file),  # a pickle, as PyTorch wrote before 1.6
-)
-
-
-# Contents that are known and not read, and what to do with them.
-OTHER_CONTENTS = {
-    b"version https://git-lfs": "a pointer of Git LFS and not the file itself: run git lfs pull, "
-    "or download the file",
-    b"{": "JSON, perhaps the index of a checkpoint in several files: load these with the library "
-    "that wrote them, and pass the dict of arrays, or save one file",
-    b"\x93NUMPY": "a single array of NumPy, without a name: pass a dict of arrays",
+# The first bytes of a file, and its reader, or what it is and what to do with it.
+CONTENTS: dict[bytes, Reader | str] = {
+    b"\x89HDF\r\n\x1a\n": hdf5_file,
+    b"PK\x03\x04": _archive,
+    b"\x80": pytorch_file,  # a pickle, as PyTorch wrote before 1.6
+    b"version https://git-lfs": "it is a pointer of Git LFS and not the file itself: run git lfs "
+    "pull, or download the file",
+    b"{": "it is JSON, perhaps the index of a checkpoint in several files: load these with the "
+    "library that wrote them, and pass the dict of arrays, or save one file",
+    b"\x93NUMPY": "it is a single array of NumPy, without a name: pass a dict of arrays",
 }
-# The same by the ending of a name in a zip archive.
-OTHER_ARCHIVES = {
-    "/constants.pkl": "TorchScript, which is a program: save its tensors by torch.save("
+# The same by the name of a file in a zip archive.
+ARCHIVES: dict[str, Reader | str] = {
+    WEIGHTS_IN_ARCHIVE: keras_archive,
+    "*/constants.pkl": "it is TorchScript, which is a program: save its tensors by torch.save("
     "torch.jit.load(file).state_dict(), path), and load that",
-    ".npy": "a .npz of NumPy: pass dict(numpy.load(file))",
+    "*.npy": "it is a .npz of NumPy: pass dict(numpy.load(file))",
+    "*/data.pkl": pytorch_file,
 }
 
 
@@ -126,7 +125,7 @@ OTHER_ARCHIVES = {
 FOLDER_FILES: dict[str, Reader | None] = {
     "model.safetensors": None,
     "pytorch_model.bin": None,
-    keras_hub.BACKBONE_FILE: keras_hub.preset_folder,
+    BACKBONE_FILE: preset_folder,
 }
 
 
@@ -137,30 +136,6 @@ def _open_folder(path: Path) -> AbstractContextManager[Checkpoint]:
     raise FileNotFoundError(
         f"cannot load {path}: the folder has none of {', '.join(FOLDER_FILES)}; name a file in it"
     )
-
-
-def opened(source: Any) -> AbstractContextManager[Checkpoint]:
-    """Open a source of `load_weights`, downloaded if necessary; an opened one stays open.
-
-    Raises:
-        ConnectionError: a URL cannot be reached, and its file is not in the cache.
-        OSError, ImportError, ValueError: as in `download`.
-    """
-    if isinstance(source, Checkpoint):
-        return nullcontext(source)
-    if hasattr(source, "layers") and not isinstance(source, type):
-        from .described_graph import of_model  # it needs Keras, which a model has loaded
-
-        return nullcontext(of_model(source))
-    return open_checkpoint(_fetched(source))
-
-
-def _fetched(source: Any) -> Any:
-    """The file of a published checkpoint or of a repository; other sources as they are."""
-    if isinstance(source, str) and (weights := in_table(source)):
-        is_url = weights.source.startswith("https://")
-        return _from_url(weights) if is_url else from_hub(weights.source)
-    return from_hub(source) if is_repository(source) else source
 
 
 def from_hub(repository: str) -> Path:

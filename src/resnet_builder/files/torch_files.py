@@ -117,18 +117,18 @@ def _unreadable(path: Path, error: Exception) -> ValueError:
 # Placeholders for other objects -------------------------------------------------------------------
 
 
-class _StandIn(dict[Any, Any]):
+class _StandIn(dict[object, Any]):
     """A placeholder for an object that is not a tensor: a dict of the parts it was saved as."""
 
-    def __new__(cls, *parts: Any) -> Self:
+    def __new__(cls, *parts: object) -> Self:
         made = super().__new__(cls)
         made.update(enumerate(parts))
         return made
 
-    def __init__(self, *_: Any) -> None:
+    def __init__(self, *_: object) -> None:
         pass
 
-    def __setstate__(self, state: Any) -> None:
+    def __setstate__(self, state: object) -> None:
         self.update(state if isinstance(state, dict) else {"state": state})
 
 
@@ -139,59 +139,51 @@ class _Array(_StandIn):
     """
 
     @property
-    def shape(self) -> Any:
-        return self["state"][1]  # an error for what has none: no array
+    def shape(self) -> tuple[int, ...]:
+        shape: tuple[int, ...] = self["state"][1]  # an error for what has none: no array
+        return shape
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
+    def __array__(self, dtype: object = None, copy: object = None) -> Array:
         _, shape, kind, by_columns, content = self["state"]
-        dtype = np.dtype(kind[0]).newbyteorder(kind["state"][1])
-        return np.frombuffer(content, dtype).reshape(shape, order="F" if by_columns else "C")
+        order = np.dtype(kind[0]).newbyteorder(kind["state"][1])
+        return np.frombuffer(content, order).reshape(shape, order="F" if by_columns else "C")
 
 
 class _Dict:
     """A plain dict, the only kind that PyTorch fills."""
 
-    def __new__(cls, *_: Any) -> Any:
+    def __new__(cls, *_: object) -> Any:
         return {}
 
 
 class _List:
     """A plain list, the only kind that PyTorch fills."""
 
-    def __new__(cls, *_: Any) -> Any:
+    def __new__(cls, *_: object) -> Any:
         return []
 
 
 # What training scripts save beside the tensors: arguments, paths, times, metrics.
-_KINDS: tuple[tuple[type, tuple[str, ...], tuple[str, ...]], ...] = (
-    (_StandIn, ("argparse",), ("Namespace",)),
-    (_StandIn, ("types",), ("SimpleNamespace",)),
-    (
-        _StandIn,
-        ("pathlib", "pathlib._local"),  # Python 3.13
-        tuple(f"{pure}{of}Path" for pure in ("", "Pure") for of in ("", "Posix", "Windows")),
-    ),
-    (_StandIn, ("datetime",), ("date", "datetime", "time", "timedelta", "timezone")),
-    (_StandIn, ("mmengine.logging.history_buffer",), ("HistoryBuffer",)),
-    (
-        _Dict,
-        ("lightning_fabric.utilities.data", "lightning.fabric.utilities.data"),
-        ("AttributeDict",),
-    ),
-    (_Dict, ("collections",), ("defaultdict",)),
-    (_List, ("collections",), ("deque",)),
-    (
-        _StandIn,
-        ("builtins", "__builtin__"),
-        ("bool", "bytes", "complex", "dict", "float", "int", "list", "set", "str", "tuple"),
-    ),
-    (_StandIn, ("numpy",), ("dtype", "ndarray", *(t.__name__ for t in np.sctypeDict.values()))),
-    (_StandIn, ("numpy.core.multiarray", "numpy._core.multiarray"), ("scalar",)),
-    (_Array, ("numpy.core.multiarray", "numpy._core.multiarray"), ("_reconstruct",)),
+_PATHS = [f"{pure}{of}Path" for pure in ("", "Pure") for of in ("", "Posix", "Windows")]
+_PLAIN = ["bool", "bytes", "complex", "dict", "float", "int", "list", "set", "str", "tuple"]
+_NUMPY = ["dtype", "ndarray", *(kind.__name__ for kind in np.sctypeDict.values())]
+_KINDS: tuple[tuple[type, str, list[str]], ...] = (
+    (_StandIn, "argparse", ["Namespace"]),
+    (_StandIn, "types", ["SimpleNamespace"]),
+    (_StandIn, "pathlib pathlib._local", _PATHS),  # the second in Python 3.13
+    (_StandIn, "datetime", ["date", "datetime", "time", "timedelta", "timezone"]),
+    (_StandIn, "mmengine.logging.history_buffer", ["HistoryBuffer"]),
+    (_Dict, "lightning_fabric.utilities.data lightning.fabric.utilities.data", ["AttributeDict"]),
+    (_Dict, "collections", ["defaultdict"]),
+    (_List, "collections", ["deque"]),
+    (_StandIn, "builtins __builtin__", _PLAIN),
+    (_StandIn, "numpy", _NUMPY),
+    (_StandIn, "numpy.core.multiarray numpy._core.multiarray", ["scalar"]),
+    (_Array, "numpy.core.multiarray numpy._core.multiarray", ["_reconstruct"]),
 )
 STAND_INS: list[Any] = [
     type(name, (kind,), {"__module__": module})
     for kind, modules, names in _KINDS
-    for module in modules
+    for module in modules.split()
     for name in names
 ]

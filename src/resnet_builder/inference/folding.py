@@ -11,6 +11,7 @@ from ..common.lazy_tensorflow import without_tensorflow
 from ..common.tables import Table, Tabular
 from ..model.deep import room_for
 from ..model.graph import functional
+from ..model.keras_layers import Tensor
 from ..model.locate import check_model
 from .folds import Fold, find_folds, has_graph
 from .linear import Affine, affine, folded_weights, with_bias
@@ -21,7 +22,7 @@ class FoldingRow:
     """What becomes of one batch norm.
 
     Attributes:
-        batch_norm: its name, after those of the models that it is inside of: `"body/stem_bn"`.
+        batch_norm: its name, after the names of the models that contain it: `"body/stem_bn"`.
         into: name of the layer that takes it in; empty if none can.
         reason: why it stays; empty if it does not.
     """
@@ -145,10 +146,10 @@ class _Copies:
                 self.absorbed.add(id(fold.norm))
                 side = "before" if fold.comes_first else "after"
                 self.affines.setdefault(id(fold.into), {})[side] = affine(fold.norm)
-        self.made: dict[int, tuple[Any, Any]] = {}
+        self.made: dict[int, tuple[keras.Layer, keras.Layer]] = {}
 
     def of_model(self, model: keras.Model) -> keras.Model:
-        """Copy a model without its weights; `fill` copies those of all layers."""
+        """Copy a model without its weights; `fill` copies the weights of all layers."""
         function = functional(model)
         with room_for(layers=3 * len(model.layers)):
             # A plain functional model: clone_model would compile the copy of a compiled one.
@@ -157,7 +158,7 @@ class _Copies:
                 plain, _new_inputs(function), self.of_layer, call_function=self.call
             )
 
-    def of_layer(self, layer: Any) -> Any:
+    def of_layer(self, layer: keras.Layer) -> keras.Layer:
         """The copy of a layer; an absorbed batch norm is left to `call`."""
         if id(layer) in self.absorbed:
             return layer
@@ -165,14 +166,14 @@ class _Copies:
             self.made[id(layer)] = layer, self.new(layer)
         return self.made[id(layer)][1]
 
-    def new(self, layer: Any) -> Any:
+    def new(self, layer: keras.Layer) -> keras.Layer:
         if has_graph(layer):
             return self.of_model(layer)
         if id(layer) in self.affines:
             return with_bias(layer)
         return _new(layer)
 
-    def call(self, layer: Any, *inputs: Any, **options: Any) -> Any:
+    def call(self, layer: keras.Layer, *inputs: Tensor, **options: Tensor) -> Tensor:
         if id(layer) in self.absorbed:
             return inputs[0] if inputs else options["inputs"]
         return layer(*inputs, **options)
@@ -185,12 +186,12 @@ class _Copies:
                 _copy_state(layer, copy)
 
 
-def _new(layer: Any) -> Any:
+def _new(layer: keras.Layer) -> keras.Layer:
     """A new layer with the same settings."""
     return type(layer).from_config(layer.get_config())
 
 
-def _copy_state(layer: Any, copy: Any) -> None:
+def _copy_state(layer: keras.Layer, copy: keras.Layer) -> None:
     """Give a copy the weights of a layer, and what the layer has learned from data by `adapt`."""
     if getattr(layer, "weights", ()):
         copy.set_weights(layer.get_weights())
@@ -205,8 +206,8 @@ def _copy_state(layer: Any, copy: Any) -> None:
                 copy.load_assets(folder)
 
 
-def _new_inputs(function: Any) -> Any:
-    """New inputs as those of a model; Keras itself would give them other default names."""
+def _new_inputs(function: keras.Model) -> Tensor:
+    """New inputs like a model's; Keras itself would give them other default names."""
     of_tensor = {
         id(layer.output): layer
         for layer in function.layers

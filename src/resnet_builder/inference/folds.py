@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 
@@ -19,17 +18,21 @@ class Fold:
 
     Attributes:
         norm: the batch norm.
-        path: its name, after those of the models that it is inside of.
+        path: its name, after the names of the models that it is inside of.
         into: the linear layer that it folds into; None if it does not.
         comes_first: whether the batch norm is before that layer.
         obstacle: why it does not fold; empty if it does.
     """
 
-    norm: Any
+    norm: keras.Layer
     path: str
-    into: Any = None
+    into: keras.Layer | None = None
     comes_first: bool = False
     obstacle: str = ""
+
+
+# A layer next to a batch norm, and why the batch norm does not fold into it.
+Neighbour = tuple[keras.Layer | None, str]
 
 
 class _Graph:
@@ -76,7 +79,7 @@ def find_folds(model: keras.Model) -> list[Fold]:
     return list(folds.values())
 
 
-def has_graph(layer: Any) -> bool:
+def has_graph(layer: keras.Layer) -> bool:
     """Return whether a layer is a model that computes what its graph of layers says."""
     if not isinstance(layer, keras.Model):
         return False
@@ -90,7 +93,9 @@ def has_graph(layer: Any) -> bool:
     return True
 
 
-def _add_graphs(graphs: dict[int, _Graph], model: Any, path: str, *, in_training: bool) -> None:
+def _add_graphs(
+    graphs: dict[int, _Graph], model: keras.Model, path: str, *, in_training: bool
+) -> None:
     """Add the graph of a model and of those inside it, each once, in training if any call is."""
     known = graphs.get(id(model))
     if known and known.in_training >= in_training:
@@ -140,8 +145,7 @@ def _own_obstacle(graph: _Graph, node: Node, calls: Counter[int]) -> str:
     return ""
 
 
-def _layer_before(graph: _Graph, position: int, calls: Counter[int]) -> tuple[Any, str]:
-    """The layer before a batch norm, and why the batch norm does not fold into it."""
+def _layer_before(graph: _Graph, position: int, calls: Counter[int]) -> Neighbour:
     norm = graph.nodes[position]
     rank = len(norm.output_shape)
     source = norm.inputs[0]
@@ -159,8 +163,7 @@ def _layer_before(graph: _Graph, position: int, calls: Counter[int]) -> tuple[An
     return node.layer, why and f"after {node.layer.name}{why}"
 
 
-def _layer_after(graph: _Graph, position: int, calls: Counter[int]) -> tuple[Any, str]:
-    """The layer after a batch norm, and why the batch norm does not fold into it."""
+def _layer_after(graph: _Graph, position: int, calls: Counter[int]) -> Neighbour:
     norm, users = graph.nodes[position], graph.users[position]
     if not graph.used_once(position):
         return None, "an output of the model" if norm.is_output else "used by several layers"
@@ -189,7 +192,7 @@ def _mismatch(linear: Node, norm: Node, calls: Counter[int]) -> str:
     if getattr(layer, "lora_enabled", False):
         return ", which has LoRA weights"
     if channel_axis(layer, rank) < rank - 1 and shape[1] > 1 and shape[-1] in (None, shape[1]):
-        # keras.ops.add on TensorFlow (Keras 3.15), as in model/layers.py.
+        # keras.ops.add on TensorFlow (Keras 3.15), as in model/keras_layers.py.
         return ", whose bias Keras adds to the columns if there are as many as channels"
     return ""
 
@@ -199,5 +202,5 @@ def _axis(norm: Node) -> int:
     return int(norm.layer.axis % len(norm.output_shape))
 
 
-def _kind(layer: Any) -> str:
+def _kind(layer: keras.Layer) -> str:
     return type(layer).__name__

@@ -12,6 +12,7 @@ from keras import layers, ops
 
 from ..common.checks import choice, described, positive_int
 from ..common.shapes import AXIS_ORDERS, in_order
+from ..model.keras_layers import Tensor
 from ..presets.checkpoints import PublishedWeights, recommended
 from ..presets.resolve import find_published
 from .resizing import KERNELS, grey, resized
@@ -177,7 +178,7 @@ def _model(settings: Settings, data_format: str) -> keras.Model:
     return keras.Model(given, images, name="preprocessing")
 
 
-def _as_timm(images: Any, settings: Settings) -> Any:
+def _as_timm(images: Tensor, settings: Settings) -> Tensor:
     colour = [round(255 * mean) for mean in settings.mean] if settings.crop_mode == "border" else 0
     return resized(
         images,
@@ -189,7 +190,7 @@ def _as_timm(images: Any, settings: Settings) -> Any:
     )
 
 
-def _as_keras_hub(images: Any, settings: Settings) -> Any:
+def _as_keras_hub(images: Tensor, settings: Settings) -> Tensor:
     """The largest part of the input's proportions, as keras_hub.layers.ImageConverter cuts it."""
     return layers.Resizing(
         *settings.input_size,

@@ -1,7 +1,6 @@
 """Linear layers of Keras, and a scale and shift of channels folded into their weights."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -33,7 +32,7 @@ class Affine:
     shift: Float64
 
 
-def affine(norm: Any) -> Affine:
+def affine(norm: keras.Layer) -> Affine:
     """What a batch norm computes outside of training."""
     mean, variance = _as_float64(norm.moving_mean), _as_float64(norm.moving_variance)
     scale = 1 / np.sqrt(variance + norm.epsilon)
@@ -45,18 +44,18 @@ def affine(norm: Any) -> Affine:
     return Affine(scale, shift)
 
 
-def pads(layer: Any) -> bool:
+def pads(layer: keras.Layer) -> bool:
     """Return whether a layer adds zeros around its input."""
     kernel_size = getattr(layer, "kernel_size", (1,))
     return getattr(layer, "padding", "valid") != "valid" and set(kernel_size) != {1}
 
 
-def channel_axis(layer: Any, rank: int) -> int:
+def channel_axis(layer: keras.Layer, rank: int) -> int:
     """The axis of the channels in the input and output of a layer."""
     return 1 if getattr(layer, "data_format", None) == "channels_first" else rank - 1
 
 
-def selects(layer: Any, axis: int, rank: int) -> bool:
+def selects(layer: keras.Layer, axis: int, rank: int) -> bool:
     """Return whether a layer only selects pixels, so that channels may be scaled before it too."""
     if type(layer) is layers.Identity:
         return True
@@ -64,7 +63,7 @@ def selects(layer: Any, axis: int, rank: int) -> bool:
     return one and channel_axis(layer, rank) == axis
 
 
-def with_bias(layer: Any) -> Any:
+def with_bias(layer: keras.Layer) -> keras.Layer:
     """A new layer with the same settings and a bias.
 
     It has no regularisers and constraints, as they are about the weights before folding.
@@ -75,7 +74,7 @@ def with_bias(layer: Any) -> Any:
 
 
 def folded_weights(
-    layer: Any, before: Affine | None = None, after: Affine | None = None
+    layer: keras.Layer, before: Affine | None = None, after: Affine | None = None
 ) -> list[Float64]:
     """The weights of a layer, with a bias, that has taken in what is before and after it."""
     kind = LINEAR[type(layer)]
@@ -94,7 +93,7 @@ def folded_weights(
     return [*others, kernel, bias]
 
 
-def _as_float64(variable: Any) -> Float64:
+def _as_float64(variable: keras.Variable) -> Float64:
     return np.asarray(keras.ops.convert_to_numpy(variable), "float64")
 
 
@@ -104,7 +103,7 @@ def _along(axes: tuple[int, ...], values: Float64, kernel: Float64) -> Float64:
     return values.reshape([size if axis in axes else 1 for axis, size in sizes])
 
 
-def _over_inputs(layer: Any, values: Float64, kernel: Float64) -> Float64:
+def _over_inputs(layer: keras.Layer, values: Float64, kernel: Float64) -> Float64:
     """Values for each input channel, with all axes of the kernel."""
     groups = getattr(layer, "groups", 1)
     if groups == 1:

@@ -5,25 +5,27 @@ each (ImagingResample in src/libImaging/Resample.c, version 12.0.0). Version 13 
 first.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from keras import ops
 
 from ..common.checks import choice, look_up
+from ..model.keras_layers import Tensor
+
+Kernel = Callable[[Tensor], Tensor]
 
 CROP_MODES = ("center", "border", "squash")
 
 
 def resized(
-    images: Any,
+    images: Tensor,
     size: tuple[int, int],
     crop_pct: float,
     interpolation: str,
     crop_mode: str = "center",
-    border: Any = 0,
-) -> Any:
+    border: float | Sequence[float] = 0,
+) -> Tensor:
     """Resize images of any size, (batch, channels, rows, columns), and crop their centre.
 
     Args:
@@ -38,40 +40,40 @@ def resized(
     """
     kernel = look_up(KERNELS, interpolation, "interpolation")
     choice(crop_mode, CROP_MODES, "crop_mode")
-    border = np.reshape(border, (-1, 1, 1)).astype("float32")
+    level = np.reshape(border, (-1, 1, 1)).astype("float32")
     # Pixels outside of the image are zeros in the matrices, and so at the level of the border.
-    images = images - border if border.any() else images
+    images = images - level if level.any() else images
     pixels = [_numbers(images, axis) for axis in (2, 3)]
     # At least 1, which an empty batch does not show.
     lengths = [ops.maximum(ops.max(numbers) + 1, 1) for numbers in pixels]
     scaled = [int(side / crop_pct) for side in size]
     wholes = _sides(lengths, scaled, crop_mode)
     of_rows, of_columns = map(_matrix, pixels, lengths, wholes, size, (kernel, kernel))
-    images = _grey_levels(ops.matmul(images, ops.transpose(of_columns)), border)
-    images = _grey_levels(ops.matmul(of_rows, images), border)
-    return images + border if border.any() else images
+    images = _grey_levels(ops.matmul(images, ops.transpose(of_columns)), level)
+    images = _grey_levels(ops.matmul(of_rows, images), level)
+    return images + level if level.any() else images
 
 
-def grey(images: Any) -> Any:
+def grey(images: Tensor) -> Tensor:
     """Turn (batch, 1 or 3, rows, columns) to one channel, as Pillow's convert("L") does."""
     # L24 in src/libImaging/Convert.c; whole numbers below 2**24, exact in float32
     shares = np.array([19595, 38470, 7471], "float32").reshape(3, 1, 1)
     return rounded(ops.sum(images * shares, axis=1, keepdims=True) / 2**16)
 
 
-def rounded(values: Any) -> Any:
-    """Round halves up, as Pillow does; the gradient is that of the values."""
+def rounded(values: Tensor) -> Tensor:
+    """Round halves up, as Pillow does; the gradient passes through."""
     return values + ops.stop_gradient(ops.floor(values + 0.5) - values)
 
 
-def _numbers(images: Any, axis: int) -> Any:
+def _numbers(images: Tensor, axis: int) -> Tensor:
     """The numbers 0, 1, 2, ... along an axis, whose length may be unknown to Keras."""
     one = tuple(slice(None) if number == axis else slice(1) for number in range(4))
     others = tuple(number for number in range(4) if number != axis)
     return ops.cumsum(ops.sum(ops.ones_like(images[one], dtype="int32"), axis=others)) - 1
 
 
-def _sides(lengths: list[Any], scaled: list[int], crop_mode: str) -> list[Any]:
+def _sides(lengths: list[Tensor], scaled: list[int], crop_mode: str) -> list[Tensor]:
     """Rows and columns of the whole resized image."""
     if crop_mode == "squash":
         return scaled
@@ -87,7 +89,7 @@ def _sides(lengths: list[Any], scaled: list[int], crop_mode: str) -> list[Any]:
     return [ops.round(length * wanted / given) for length in lengths]
 
 
-def _matrix(pixels: Any, length: Any, whole: Any, side: int, kernel: Callable[[Any], Any]) -> Any:
+def _matrix(pixels: Tensor, length: Tensor, whole: Tensor, side: int, kernel: Kernel) -> Tensor:
     """From the pixels along an axis to the middle ones, `side` in number, of the `whole`."""
     pixels, length, whole = (ops.cast(value, "float32") for value in (pixels, length, whole))
     half = (whole - side) / 2
@@ -105,20 +107,20 @@ def _matrix(pixels: Any, length: Any, whole: Any, side: int, kernel: Callable[[A
     return ops.where(inside, ops.divide_no_nan(weights, total), 0.0)
 
 
-def _grey_levels(values: Any, border: Any) -> Any:
+def _grey_levels(values: Tensor, border: Tensor) -> Tensor:
     """Whole numbers from 0 to 255, less the border."""
     return ops.minimum(ops.maximum(rounded(values), -border), 255 - border)
 
 
-def _triangle(distances: Any) -> Any:
+def _triangle(distances: Tensor) -> Tensor:
     return ops.maximum(1 - distances, 0.0)
 
 
-def _cubic(distances: Any) -> Any:
+def _cubic(distances: Tensor) -> Tensor:
     """Keys's cubic convolution (1981, doi:10.1109/TASSP.1981.1163711) with a = -1/2."""
     near = (1.5 * distances - 2.5) * distances**2 + 1
     far = ((-0.5 * distances + 2.5) * distances - 4) * distances + 2
     return ops.where(distances < 1, near, ops.where(distances < 2, far, 0.0))
 
 
-KERNELS: dict[str, Callable[[Any], Any]] = {"bilinear": _triangle, "bicubic": _cubic}
+KERNELS: dict[str, Kernel] = {"bilinear": _triangle, "bicubic": _cubic}

@@ -16,28 +16,30 @@ import keras
 
 from ..common.checks import positive_int
 from ..common.shapes import image_shape
-from ..config import BLOCK_NAME, ORIGINAL, ResnetConfig
-from ..plan.blocks import BlockSpec, plan_block
-from ..plan.draft import ConvSpec, Draft
-from ..plan.layers import Layer, Pair
-from ..plan.names import Place
-from ..plan.orders import BN_RELU_CONV, CONV_BN_RELU, Steps
-from ..plan.shortcuts import shape_change
+from ..config import BLOCK_NAME, ORIGINAL, BlockName, ResnetConfig
+from ..plan.blocks import BlockSpec, add_block
+from ..plan.draft import Draft
+from ..plan.layers import Input, Layer, Pair
+from ..plan.names import IMAGE, STEM, At, Place
+from ..plan.shortcuts import Change, projection_of
+from ..plan.units import BN_RELU_CONV, CONV_BN_RELU, ConvSpec, Steps, add_unit
 from .assemble import apply_layers
-from .layers import Style, Tensor
+from .keras_layers import Style, Tensor
+
+Strides = int | Pair
 
 
-def _conv_bn_relu(x: Tensor, filters: int, kernel_size: int, strides: Any = (1, 1)) -> Tensor:
+def _conv_bn_relu(x: Tensor, filters: int, kernel_size: int, strides: Strides = (1, 1)) -> Tensor:
     """Convolution, batch norm, ReLU: (h, w, c) -> (h/strides, w/strides, filters)."""
     return _unit(x, CONV_BN_RELU, filters, kernel_size, strides)
 
 
-def _bn_relu_conv(x: Tensor, filters: int, kernel_size: int, strides: Any = (1, 1)) -> Tensor:
+def _bn_relu_conv(x: Tensor, filters: int, kernel_size: int, strides: Strides = (1, 1)) -> Tensor:
     """Batch norm, ReLU, convolution (He et al. 2016, arXiv:1603.05027, Figure 4(e))."""
     return _unit(x, BN_RELU_CONV, filters, kernel_size, strides)
 
 
-def _shortcut(x: Tensor, residual: Tensor, strides: Any = (1, 1)) -> Tensor:
+def _shortcut(x: Tensor, residual: Tensor, strides: Strides = (1, 1)) -> Tensor:
     """x + residual, after a 1x1 convolution of x if its shape differs.
 
     Args:
@@ -45,16 +47,17 @@ def _shortcut(x: Tensor, residual: Tensor, strides: Any = (1, 1)) -> Tensor:
     """
     channels = residual.shape[1 if keras.config.image_data_format() == "channels_first" else -1]
     given = _pair(strides, "strides")
+    change = Change(channels, given, given)
 
-    def plan(draft: Draft, start: Layer) -> None:
-        if change := shape_change(draft.config, start, channels, given):
-            change.plan(draft, start)
+    def add(draft: Draft, start: Layer) -> None:
+        if projection := projection_of(draft.config, start, change):
+            projection.add(draft, start, At(STEM), change)
 
-    return keras.layers.Add()([_planned(x, plan), residual])
+    return keras.layers.Add()([_applied(x, add), residual])
 
 
 def basic_block(
-    filters: int, init_strides: Any = (1, 1), is_first_block_of_first_layer: bool = False
+    filters: int, init_strides: Strides = (1, 1), is_first_block_of_first_layer: bool = False
 ) -> Callable[[Tensor], Tensor]:
     """Two 3x3 convolutions and a shortcut: (h, w, c) -> (h/strides, w/strides, filters).
 
@@ -83,7 +86,7 @@ def basic_block(
 
 
 def bottleneck(
-    filters: int, init_strides: Any = (1, 1), is_first_block_of_first_layer: bool = False
+    filters: int, init_strides: Strides = (1, 1), is_first_block_of_first_layer: bool = False
 ) -> Callable[[Tensor], Tensor]:
     """1x1, 3x3 and 1x1 convolutions and a shortcut: (h, w, c) -> (h/strides, w/strides, 4*filters).
 
@@ -104,7 +107,7 @@ for _function in (basic_block, bottleneck):
 
 
 def _block(
-    kind: Any, filters: int, init_strides: Any, opens_network: bool
+    kind: BlockName, filters: int, init_strides: Strides, opens_network: bool
 ) -> Callable[[Tensor], Tensor]:
     spec = BlockSpec(
         place=Place("stage", 1, 1),
@@ -114,26 +117,28 @@ def _block(
         opens_network=opens_network,
     )
 
-    def plan(draft: Draft, start: Layer) -> None:
-        plan_block(draft, start, spec)
+    def add(draft: Draft, start: Layer) -> None:
+        add_block(draft, start, spec)
         draft.layers.pop()  # the identity that only names the output
 
-    return lambda x: _planned(x, plan, kind)
+    return lambda x: _applied(x, add, kind)
 
 
-def _unit(x: Tensor, steps: Steps, filters: int, kernel_size: int, strides: Any) -> Tensor:
+def _unit(x: Tensor, steps: Steps, filters: int, kernel_size: int, strides: Strides) -> Tensor:
     spec = ConvSpec(positive_int(filters, "filters"), kernel_size, _pair(strides, "strides"))
-    return _planned(x, lambda draft, start: draft.unit(start, "{}", steps, spec))
+    return _applied(x, lambda draft, start: add_unit(draft, start, At(STEM), steps, spec))
 
 
-def _planned(x: Tensor, plan: Callable[[Draft, Layer], Any], block: Any = "basic_block") -> Tensor:
-    """Apply the layers that `plan` adds after x, with names from Keras."""
+def _applied(
+    x: Tensor, add: Callable[[Draft, Layer], object], block: BlockName = "basic_block"
+) -> Tensor:
+    """Apply the layers that `add` adds after x, with names from Keras."""
     config = ResnetConfig(block=block, repetitions=(1,), **ORIGINAL)
     style = Style(keras.config.image_data_format(), prefix=None)
     shape = image_shape(tuple(x.shape[1:]), style.data_format)
     draft = Draft(config.replace(input_shape=shape))
-    start = draft.input()
-    plan(draft, start)
+    start = draft.add(Input, IMAGE)
+    add(draft, start)
     tensors = {start.name: style.enter(x, "")}
     apply_layers(draft.layers[1:], tensors, style)
     return style.leave(tensors[draft.layers[-1].name], "")

@@ -9,7 +9,7 @@ from ..plan.layers import GroupDeviation, GroupNorm, Input, Layer
 from ..plan.network import Plan
 from ..plan.norms import check_groups
 from .deep import room_for
-from .layers import KERAS_LAYERS, Style, Tensor
+from .keras_layers import KERAS_LAYERS, Style, Tensor
 
 
 @without_collection()

@@ -1,14 +1,17 @@
 """The layers of any Keras model and their connections, as plain data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
 
 import keras
 
+# A shape with the batch; None for an unknown size.
+BatchShape = tuple[int | None, ...]
+
 # Dimensions of a Permute layer -> the order of axes before it and after it.
-PERMUTED: dict[Any, tuple[str, str]] = {
+PERMUTED: Mapping[object, tuple[str, str]] = {
     (2, 3, 1): ("channels_first", "channels_last"),
     (3, 1, 2): ("channels_last", "channels_first"),
 }
@@ -22,15 +25,15 @@ class Node:
     `in_training` is True if the call itself says `training=True`.
     """
 
-    layer: Any
-    input_shapes: list[Any]
+    layer: keras.Operation
+    input_shapes: list[BatchShape]
     output_shape: Any
     inputs: tuple[int, ...]
     is_output: bool
     in_training: bool
 
 
-def functional(model: keras.Model) -> Any:
+def functional(model: keras.Model) -> keras.Model:
     """Return a functional model itself, and of a sequential one the functional model inside it.
 
     Raises:
@@ -48,9 +51,15 @@ def functional(model: keras.Model) -> Any:
     return function
 
 
+def calls_of(model: keras.Model) -> Iterator[Any]:
+    """Keras's records of the calls of a model's layers, each after its inputs."""
+    by_depth = functional(model)._nodes_by_depth
+    return (call for depth in sorted(by_depth, reverse=True) for call in by_depth[depth])
+
+
 # From a layer and the shapes of its inputs to the model inside it whose layers are listed in its
 # place; None for the layer itself.
-Opens = Callable[[Any, list[Any]], "keras.Model | None"]
+Opens = Callable[[keras.Operation, list[BatchShape]], keras.Model | None]
 
 
 def model_graph(model: keras.Model, opens: Opens = lambda layer, shapes: None) -> list[Node]:
@@ -68,17 +77,20 @@ def model_graph(model: keras.Model, opens: Opens = lambda layer, shapes: None) -
 
 
 def _list_calls(
-    function: Any, opens: Opens, graph: list[Node], position: dict[int, int], outputs: set[int]
+    function: keras.Model,
+    opens: Opens,
+    graph: list[Node],
+    position: dict[int, int],
+    outputs: set[int],
 ) -> None:
     """Add the calls of a model to a graph.
 
     Args:
-        position: of the node that computes each tensor, by the tensor's id; those of a model inside
-            the model are that of its caller.
+        position: of the node that computes each tensor, by the tensor's id; a tensor of a model
+            inside the model has the position of its caller's.
         outputs: ids of the tensors that are outputs of the whole model.
     """
-    by_depth = function._nodes_by_depth
-    for call in (call for depth in sorted(by_depth, reverse=True) for call in by_depth[depth]):
+    for call in calls_of(function):
         given = _input_tensors(call)
         shapes = [tuple(tensor.shape) for tensor in given]
         own_ids = [id(tensor) for tensor in call.output_tensors]
@@ -107,7 +119,7 @@ def _list_calls(
         )
 
 
-def _input_tensors(call: Any) -> list[Any]:
+def _input_tensors(call: Any) -> list[keras.KerasTensor]:
     """The tensors of a call in the order of the layer's parameters; Keras sorts keywords."""
     arguments = call.arguments
     if not any(_is_tensor(value) for value in keras.tree.flatten(arguments.kwargs)):
@@ -116,11 +128,11 @@ def _input_tensors(call: Any) -> list[Any]:
     return [value for value in keras.tree.flatten([*bound.arguments.values()]) if _is_tensor(value)]
 
 
-def _is_tensor(value: Any) -> bool:
+def _is_tensor(value: object) -> bool:
     """Whether a value is a tensor of a functional model."""
     return isinstance(value, keras.KerasTensor)
 
 
-def _shape(tensors: list[Any]) -> Any:
+def _shape(tensors: list[keras.KerasTensor]) -> Any:
     shapes = [tuple(tensor.shape) for tensor in tensors]
     return shapes[0] if len(shapes) == 1 else shapes

@@ -5,9 +5,7 @@ A model may have layers before and after the network, or join several networks, 
 connections, because every block ends in a layer that is named here.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import keras
 
@@ -26,21 +24,21 @@ class NetworkLayers:
     """
 
     prefix: str
-    places: dict[Place, dict[str, Any]] = field(default_factory=dict)
+    places: dict[Place, dict[str, keras.Layer]] = field(default_factory=dict)
 
     @property
-    def blocks(self) -> dict[Place, dict[str, Any]]:
+    def blocks(self) -> dict[Place, dict[str, keras.Layer]]:
         """The layers of each block, as in `places`."""
         return {place: layers for place, layers in self.places.items() if place.block}
 
 
-def check_model(model: Any) -> None:
+def check_model(model: object) -> None:
     """Raise a TypeError for anything but a Keras model."""
     if not isinstance(model, keras.Model):
         raise TypeError(f"model must be a Keras model, got {model!r}")
 
 
-def check_source(source: Any) -> None:
+def check_source(source: object) -> None:
     """Raise a TypeError for anything but a Keras model, where presets and configs are taken too."""
     if not isinstance(source, keras.Model):
         raise TypeError(
@@ -48,7 +46,7 @@ def check_source(source: Any) -> None:
         )
 
 
-def networks_of(model: Any) -> list[NetworkLayers]:
+def networks_of(model: keras.Model) -> list[NetworkLayers]:
     """Find the residual networks among the layers of a model, at least one.
 
     Models inside the model are not searched: `holder_of` finds the one that has the network.
@@ -61,7 +59,7 @@ def networks_of(model: Any) -> list[NetworkLayers]:
     names = read_names(layer.name for layer in model.layers)
     if not names:
         raise ValueError(_no_network(model, ways_to_networks(model)))
-    # The order is that of model.layers; the graph has another one for parallel branches.
+    # In the order of model.layers; the graph has another one for parallel branches.
     prefixes = dict.fromkeys(names[of.name].prefix for of in model.layers if of.name in names)
     networks = {prefix: NetworkLayers(prefix) for prefix in prefixes}
     graph = model_graph(model)
@@ -73,21 +71,25 @@ def networks_of(model: Any) -> list[NetworkLayers]:
 
 
 # The layers that lead from a model to a model inside it: none to the model itself.
-Way = tuple[Any, ...]
+Way = tuple[keras.Layer, ...]
 
 
-def holder_of(model: Any) -> Any:
+def holder_of(model: keras.Model) -> keras.Model:
     """The model that has networks among its layers: the given one, or the only one inside it.
 
     Raises:
         TypeError: not a Keras model.
         ValueError: there is none, or there are several; the message names each.
     """
-    way = way_to_network(model)
+    return end_of(model, way_to_network(model))
+
+
+def end_of(model: keras.Model, way: Way) -> keras.Model:
+    """The model that a way leads to."""
     return model_inside(way[-1]) if way else model
 
 
-def way_to_network(model: Any) -> Way:
+def way_to_network(model: keras.Model) -> Way:
     """The way from a model to its `holder_of`, with the same errors."""
     check_model(model)
     ways = ways_to_networks(model)
@@ -101,7 +103,7 @@ def way_to_network(model: Any) -> Way:
     return ways[0]
 
 
-def ways_to_networks(model: Any) -> list[Way]:
+def ways_to_networks(model: keras.Model) -> list[Way]:
     """The ways from a model to itself and to the models inside it, if they have networks."""
     found: dict[int, Way] = {}
     if read_names(layer.name for layer in model.layers):
@@ -109,11 +111,11 @@ def ways_to_networks(model: Any) -> list[Way]:
     for layer in model.layers:
         if inside := model_inside(layer):
             for way in ways_to_networks(inside):
-                found.setdefault(id(model_inside(way[-1]) if way else inside), (layer, *way))
+                found.setdefault(id(end_of(inside, way)), (layer, *way))
     return list(found.values())
 
 
-def model_inside(layer: Any) -> Any:
+def model_inside(layer: keras.Layer) -> keras.Model | None:
     """The model that a layer is, or that it applies to every step; None for any other layer."""
     if isinstance(layer, keras.layers.TimeDistributed):
         layer = layer.layer
@@ -133,41 +135,42 @@ def _expressions(ways: list[Way]) -> str:
     return " and ".join("".join(["model", *map(_expression, way)]) for way in ways)
 
 
-def _expression(layer: Any) -> str:
+def _expression(layer: keras.Layer) -> str:
     wrapped = "" if model_inside(layer) is layer else ".layer"
     return f".get_layer({layer.name!r}){wrapped}"
 
 
-def owners(graph: list[Node]) -> list[LayerName | None]:
+Names = list[LayerName | None]  # one for each node of a graph
+
+
+def owners(graph: list[Node]) -> Names:
     """The name of every node inside a residual network; None for the others.
 
-    A layer without a known name has that of the next named layer of the network that it is in: it
-    comes after one of the network's layers, and one of them comes after it.
+    A layer without a known name takes the name of the next named layer of the network that it is
+    in: it comes after one of the network's layers, and one of them comes after it.
     """
     names = read_names(node.layer.name for node in graph)
-    found = [names.get(node.layer.name) for node in graph]
+    known = [names.get(node.layer.name) for node in graph]
+    found = list(known)
     for prefix in dict.fromkeys(name.prefix for name in names.values()):
-        own = {layer: name for layer, name in names.items() if name.prefix == prefix}
-        next_names = zip(_names_or_next(graph, own), _are_inside(graph, own), strict=True)
-        for position, (name, after) in enumerate(next_names):
-            if after:
-                found[position] = found[position] or name
+        own = [name if name and name.prefix == prefix else None for name in known]
+        nodes = zip(found, named_next(graph, own), after_named(graph, own), strict=True)
+        found = [name or (following if after else None) for name, following, after in nodes]
     return found
 
 
-def _names_or_next(graph: list[Node], names: Mapping[str, LayerName]) -> list[LayerName | None]:
-    """The name of every node, or of the first named node after it."""
-    found: list[LayerName | None] = [None] * len(graph)
+def named_next(graph: list[Node], names: Names) -> Names:
+    """The name of every node that has one, and of the first such node after each other."""
+    found = list(names)
     for position, node in reversed(list(enumerate(graph))):
-        found[position] = names.get(node.layer.name, found[position])
         for source in node.inputs:
-            found[source] = found[position] or found[source]
+            found[source] = names[source] or found[position] or found[source]
     return found
 
 
-def _are_inside(graph: list[Node], names: Mapping[str, LayerName]) -> list[bool]:
-    """One bool per node: True if it has a known name or comes after a node that has."""
+def after_named(graph: list[Node], names: Names) -> list[bool]:
+    """One bool per node: True if it has a name, or comes after a node that has."""
     found: list[bool] = []
-    for node in graph:
-        found.append(node.layer.name in names or any(found[source] for source in node.inputs))
+    for node, name in zip(graph, names, strict=True):
+        found.append(bool(name) or any(found[source] for source in node.inputs))
     return found

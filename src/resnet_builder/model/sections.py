@@ -1,20 +1,22 @@
 """The sections of a Keras model: the parts of the networks in it, and what is around them.
 
 Layers of a network of this package are in its parts: the stem, the stages and the head. Other
-layers, as those of a decoder, are in sections by the size of their output; those that compute
+layers, such as a decoder's, are in sections by the size of their output; layers that compute
 vectors from a network are a head. In a model without such a network all sections are by size.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
-from heapq import heappop, heappush
-from typing import Any, NamedTuple
+from graphlib import TopologicalSorter
+from typing import NamedTuple
+
+import keras
 
 from ..common.words import by
-from ..plan.names import ELSEWHERE, HEAD, LayerName, Place
+from ..plan.names import ELSEWHERE, HEAD, Place
 from .graph import Node
-from .locate import owners
+from .locate import Names, after_named, named_next, owners
 
 VECTORS = "vectors"  # the section of layers that compute no images
 
@@ -33,8 +35,7 @@ class LayerSection(NamedTuple):
     number: int = 0
 
 
-@dataclass(frozen=True)
-class Sectioned:
+class Sectioned(NamedTuple):
     """The nodes of a model in the order of its sections, with the place and section of each.
 
     `has_network` is False for a model without a network of this package: its nodes are as they
@@ -48,11 +49,11 @@ class Sectioned:
 
 
 def in_sections(
-    graph: list[Node], sizes: Sequence[Size | None], layers: Iterable[Any]
+    graph: list[Node], sizes: Sequence[Size | None], layers: Iterable[keras.Layer]
 ) -> Sectioned:
-    """Find the section of every node, and put those of one section side by side.
+    """Find the section of every node, and put the nodes of one section side by side.
 
-    Several networks come in the order of their first one of `layers`, those of the model.
+    Several networks come in the order of their first layer in `layers`, the model's.
     """
     names = owners(graph)
     if not any(name and name.place.block for name in names):
@@ -94,7 +95,7 @@ class _SidePart(NamedTuple):
 
 def _side_parts(
     graph: list[Node],
-    names: list[LayerName | None],
+    names: Names,
     sizes: Sequence[Size | None],
     ranks: dict[str, int],
 ) -> Iterator[_SidePart]:
@@ -102,8 +103,8 @@ def _side_parts(
     nodes = zip(
         graph,
         names,
-        _before(graph, names),
-        _after(graph, names),
+        named_next(graph, names),
+        after_named(graph, names),
         _map_names(graph, names, sizes),
         strict=True,
     )
@@ -123,26 +124,7 @@ def _side_parts(
             yield _SidePart(*side, HEAD.part)
 
 
-def _before(graph: list[Node], names: list[LayerName | None]) -> list[LayerName | None]:
-    """The name of every node in a network, or of the first such node after it."""
-    found = list(names)
-    for position, node in reversed(list(enumerate(graph))):
-        for source in node.inputs:
-            found[source] = names[source] or found[position] or found[source]
-    return found
-
-
-def _after(graph: list[Node], names: list[LayerName | None]) -> list[bool]:
-    """One bool per node: True if it is in a network, or comes after a node that is."""
-    found: list[bool] = []
-    for node, name in zip(graph, names, strict=True):
-        found.append(bool(name) or any(found[source] for source in node.inputs))
-    return found
-
-
-def _map_names(
-    graph: list[Node], names: list[LayerName | None], sizes: Sequence[Size | None]
-) -> list[str]:
+def _map_names(graph: list[Node], names: Names, sizes: Sequence[Size | None]) -> list[str]:
     """The size of every node's feature map, or of the one that it scales; empty for a vector.
 
     A gate, as in squeeze-and-excitation, computes vectors, or maps of one pixel.
@@ -162,7 +144,7 @@ def _map_names(
 
 
 def _scales(graph: list[Node]) -> list[Fraction]:
-    """The rows of every node's output as a share of its input's, as far as its layers tell."""
+    """The rows of every node's output as a share of the image's, if the layers before it tell."""
     found: list[Fraction] = []
     for node in graph:
         scale = found[node.inputs[0]] if node.inputs else Fraction(1)
@@ -183,31 +165,30 @@ def _order(graph: list[Node], parts: list[_SidePart]) -> Iterator[int]:
     The next part is one that can be completed, if there is one: of the first network, then the one
     that comes first in the graph.
     """
-    consumers: list[list[int]] = [[] for _ in graph]
-    missing = [len(node.inputs) for node in graph]
-    from_others = dict.fromkeys(parts, 0)  # inputs of a part that other parts must compute first
-    for position, node in enumerate(graph):
-        for source in node.inputs:
-            consumers[source].append(position)
-            from_others[parts[position]] += parts[source] != parts[position]
-    ready: dict[_SidePart, list[int]] = {part: [] for part in parts}
-    for position, node in enumerate(graph):
-        if not node.inputs:
-            heappush(ready[parts[position]], position)
+    sorter = TopologicalSorter({number: node.inputs for number, node in enumerate(graph)})
+    sorter.prepare()
+    ready: dict[_SidePart, set[int]] = {part: set() for part in parts}
+    done: set[int] = set()
+    part = None
+    while sorter.is_active():
+        for position in sorter.get_ready():
+            ready[parts[position]].add(position)
+        if part is None or not ready[part]:
+            waiting = set(_waiting(graph, parts, done))
+            started = [other for other, positions in ready.items() if positions]
+            part = min(started, key=lambda p: (p in waiting, p.rank, min(ready[p])))
+        position = min(ready[part])
+        ready[part].remove(position)
+        done.add(position)
+        sorter.done(position)
+        yield position
 
-    def urgency(part: _SidePart) -> tuple[bool, int, int]:
-        return from_others[part] > 0, part.rank, ready[part][0]
 
-    while waiting := [part for part, positions in ready.items() if positions]:
-        part = min(waiting, key=urgency)
-        while ready[part]:
-            position = heappop(ready[part])
-            yield position
-            for consumer in consumers[position]:
-                missing[consumer] -= 1
-                from_others[parts[consumer]] -= parts[consumer] != part
-                if not missing[consumer]:
-                    heappush(ready[parts[consumer]], consumer)
+def _waiting(graph: list[Node], parts: list[_SidePart], done: set[int]) -> Iterator[_SidePart]:
+    """The parts that need something first that another part has not computed yet."""
+    for node, part in zip(graph, parts, strict=True):
+        if any(source not in done and parts[source] != part for source in node.inputs):
+            yield part
 
 
 def _as_sections(parts: Iterable[_SidePart]) -> Iterator[LayerSection]:

@@ -1,36 +1,32 @@
-"""Pictures of networks: `plot`. Keras is loaded for models, and to draw all layers by Graphviz."""
+"""Pictures of networks: `plot`. Keras is loaded only for models, and to draw every layer."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Unpack
 
 import pydot
 
-from ..common.checks import boolean, choice
+from ..common.checks import boolean
 from ..config import ResnetConfig
 from ..plan.network import make_plan
 from ..presets.resolve import Named, resolve
 from .browser.document import CLOSED, FOLDED, WHOLE, document
+from .cards import draw_layers, draw_stages
 from .diagram import Diagram, check_path
-from .page.drawing import draw_page
-from .page.layout import lay_out_page, lay_out_side_by_side
-from .plot_model import PlotModelOptions, read_options
-from .sketch.differences import mark_differences
-from .sketch.folding import folded
-from .sketch.of_plan import sketch_plan
+from .options import Detail, Direction, PlotModelOptions, check_size, read_options
+from .page.dot import draw_page
+from .page.page_layout import lay_out_page, lay_out_side_by_side
+from .sketch.panels import sketch_plan
 from .sketch.sketch import Sketch
-from .stages import draw_stages
-from .style import check_size, fit_to_size
+from .sketch.transforms import folded, mark_differences
+from .style import fit_to_size
 
 if TYPE_CHECKING:
     import keras
-
-Detail = Literal["stage", "block", "layer"]
-Direction = Literal["TB", "LR"]
 
 
 def plot(
@@ -105,39 +101,23 @@ def plot(
         True
     """
     asked = read_options(of_plot_model, detail, direction, OPTIONS)
-    shown = choice(asked.detail, get_args(Detail), "detail")
-    default = "LR" if shown == "stage" else "TB"
-    towards = choice(
-        default if asked.direction is None else asked.direction, get_args(Direction), "direction"
-    )
     _check_options(to_file, fold)
-    if size is not None:
-        check_size(size)
-        if asked.dpi is not None:
-            raise TypeError(
-                f"size={size!r} and dpi={asked.dpi:g} both set the number of pixels: give one"
-            )
-    sketch = _sketch(source, input_shape, classes)
+    check_size(size, asked.dpi)
+    sketch, model = _read(source, input_shape, classes)
 
     def draw() -> pydot.Dot:
-        graph = draw_at_its_own_size()
-        if size is not None:
-            fit_to_size(graph, size)
-        return graph
-
-    def draw_at_its_own_size() -> pydot.Dot:
-        if shown == "layer":
-            from .layers import draw_layers
-
-            model = _model(source, input_shape, classes)
-            return draw_layers(model, towards, names=asked.names, shapes=asked.shapes)
-        drawn = folded(sketch) if fold else sketch
-        if shown == "stage":
-            return draw_stages(drawn, towards)
-        return draw_page(lay_out_page(drawn, towards, in_one_column=not fold))
+        if asked.detail == "layer":
+            graph = draw_layers(model(), asked.direction, names=asked.names, shapes=asked.shapes)
+        else:
+            shown = folded(sketch) if fold else sketch
+            if asked.detail == "stage":
+                graph = draw_stages(shown, asked.direction)
+            else:
+                graph = draw_page(lay_out_page(shown, asked.direction, in_one_column=not fold))
+        return graph if size is None else fit_to_size(graph, size)
 
     states = {"stage": CLOSED, "block": FOLDED if fold else WHOLE, "layer": WHOLE}
-    write_page = partial(document, [sketch], state=states[shown])
+    write_page = partial(document, [sketch], state=states[asked.detail])
     return _saved(Diagram(draw, write_page, alt=sketch.in_words, dpi=asked.dpi), to_file)
 
 
@@ -152,7 +132,7 @@ def plot_side_by_side(
 ) -> Diagram:
     """Draw two networks under their names, with the differences in thick frames."""
     _check_options(to_file, fold)
-    sketches = [replace(_sketch(config), name=name) for name, config in networks]
+    sketches = [replace(_read(config)[0], name=name) for name, config in networks]
     note = "Thick frames and underlined numbers: not so in the other network."
 
     def draw() -> pydot.Dot:
@@ -177,26 +157,30 @@ def _saved(diagram: Diagram, to_file: str | os.PathLike[str] | None) -> Diagram:
     return diagram
 
 
-def _sketch(source: Any, input_shape: Any = None, classes: int | None = None) -> Sketch:
-    if isinstance(source, str | ResnetConfig | Named):
-        named = resolve(source, input_shape, classes)
-        plan = make_plan(named.config, output_stride=named.output_stride)
-        if plan.is_known:
-            return sketch_plan(plan, named.name)
+def _read(
+    source: object, input_shape: Any = None, classes: int | None = None
+) -> "tuple[Sketch, Callable[[], keras.Model]]":
+    """The sketch of a network, and a function that returns its Keras model."""
+    if not isinstance(source, str | ResnetConfig | Named):
+        from ..model.locate import check_source
+        from .sketch.of_model import sketch_model
+
+        check_source(source)
+        if (input_shape, classes) != (None, None):
+            raise TypeError(
+                "input_shape and classes are of a preset or config; a model has its own"
+            )
+        return sketch_model(source), lambda: source
+    named = resolve(source, input_shape, classes)
+    plan = make_plan(named.config, output_stride=named.output_stride)
+
+    def model() -> "keras.Model":
+        from ..model.assemble import model_of
+
+        return model_of(plan, named.name)
+
+    if plan.is_known:
+        return sketch_plan(plan, named.name), model
     from .sketch.of_model import sketch_model
 
-    return sketch_model(_model(source, input_shape, classes))
-
-
-def _model(source: Any, input_shape: Any, classes: int | None) -> "keras.Model":
-    from ..model.assemble import model_of
-    from ..model.locate import check_source
-
-    if isinstance(source, str | ResnetConfig | Named):
-        named = resolve(source, input_shape, classes)
-        plan = make_plan(named.config, output_stride=named.output_stride)
-        return model_of(plan, named.name)
-    check_source(source)
-    if input_shape is not None or classes is not None:
-        raise TypeError("input_shape and classes are of a preset or config; a model has its own")
-    return source
+    return sketch_model(model()), model

@@ -2,12 +2,10 @@
 
 import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import pydot
-
-from ..common.words import argument
 
 FONT = "Arial"
 
@@ -44,42 +42,13 @@ MOST_PIXELS = 16_384
 MOST_PIXELS_IN_ALL = MOST_PIXELS * MOST_PIXELS // 2
 
 
-def check_size(size: Any) -> None:
-    """Check the width and height of a picture in pixels."""
-    if not (isinstance(size, tuple | list) and [type(side) for side in size] == [int, int]):
-        raise TypeError(f"size must be (width, height) in whole pixels, got {size!r}")
-    if min(size) < 1:
-        raise ValueError(
-            f"size must be positive, got {size!r}: write {argument('size', (1200, 630))}"
-        )
-    if max(size) > MOST_PIXELS or size[0] * size[1] > MOST_PIXELS_IN_ALL:
-        raise ValueError(
-            f"size must be at most {MOST_PIXELS:,} pixels a side and {MOST_PIXELS_IN_ALL:,} in "
-            f"all, got {size!r}: an .svg can be zoomed without limit"
-        )
-
-
-def fit_to_size(graph: pydot.Dot, size: tuple[int, int]) -> None:
+def fit_to_size(graph: pydot.Dot, size: tuple[int, int]) -> pydot.Dot:
     """Scale a graph, and centre it in a picture of (width, height) pixels."""
     width, height = (side * 72 / DPI for side in size)
     graph.set("dpi", str(DPI))
     graph.set("size", f"{width / 72},{height / 72}!")
     graph.set("viewport", f"{width},{height}")
-
-
-def titled_graph(
-    title: str, direction: str, distances: Mapping[str, str], **look: str
-) -> pydot.Dot:
-    """An empty graph, laid out by Graphviz, with a title in its markup above."""
-    return pydot.Dot(
-        "network",
-        rankdir=direction,
-        **distances,
-        label=f"<{title}>",
-        labelloc="t",
-        fontname=FONT,
-        **look,
-    )
+    return graph
 
 
 # Characters that XML 1.0 does not allow: https://www.w3.org/TR/xml/#charsets

@@ -1,116 +1,53 @@
-"""Channel attention at the end of a residual branch. Does not import Keras.
+"""Channel attention at the end of a residual branch.
 
 To add a kind, write a function that adds its layers, and add a row to `ATTENTIONS` under the name
 of the `ResnetConfig` field that enables it.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from math import log2
-from typing import Any
 
-from ..common.shapes import known_product
 from ..common.words import Description
-from .draft import Composite, Draft, Unit
-from .layers import Activation, Conv, GlobalPool, Layer, Multiply, Reshape, WeightShape
-from .multipath import rounded
+from .draft import Composite, Draft
+from .layers import Activation, ChannelConv, GlobalPool, Layer, Multiply, Reshape
+from .multipath import make_divisible
+from .names import At
 
 
-def squeeze_excite(draft: Draft, x: Layer, name: str, channels: int) -> int:
+def squeeze_excite(draft: Draft, x: Layer, at: At, channels: int) -> Composite:
     """Squeeze-and-excitation: means, two 1x1 convolutions with biases, sigmoid.
 
     Hu et al. 2017, arXiv:1709.01507.
     """
-    reduced = rounded(x.output_channels * draft.config.se_ratio, draft.config.se_divisor)
-
-    def conv(y: Layer, role: str, filters: int, activation: str) -> Layer:
-        return draft.add(
-            Conv,
-            f"{name}_{role}",
-            y,
-            filters=filters,
-            kernel_size=1,
-            use_bias=True,
-            activation=activation,
-            initializer=draft.config.kernel_initializer,
-            weight_decay=draft.config.weight_decay,
-        )
-
-    means = draft.add(GlobalPool, f"{name}_pool", x, keeps_axes=True)
-    y = conv(means, "reduce", reduced, "relu")
-    y = conv(y, "expand", x.output_channels, "sigmoid")
-    draft.add(Multiply, f"{name}_scale", x, y)
-    return reduced
+    start, at = len(draft.layers), at.inside("se")
+    reduced = make_divisible(x.output_channels * draft.config.se_ratio, draft.config.se_divisor)
+    y: Layer = draft.add(GlobalPool, at("pool"), x, keeps_axes=True)
+    y = draft.add_conv(at("reduce"), y, reduced, use_bias=True, activation="relu")
+    y = draft.add_conv(at("expand"), y, x.output_channels, use_bias=True, activation="sigmoid")
+    draft.add(Multiply, at("scale"), x, y)
+    shown = Description("scale", "squeeze-excite", count=str(reduced), in_table="SE, {1}")
+    return Composite(draft.since(start), shown)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ChannelConv(Layer):
-    """A 1D convolution along (channels, 1), without bias."""
-
-    kernel_size: int
-    initializer: Any
-
-    @property
-    def weights(self) -> dict[str, WeightShape]:
-        """Kernel (channels, in, out)."""
-        return {"kernel": (self.kernel_size, 1, 1)}
-
-    @property
-    def macs(self) -> int | None:
-        """Kernel size times channels."""
-        return known_product(self.kernel_size, self.input_shape[0])
-
-
-def efficient_channel_attention(draft: Draft, x: Layer, name: str, channels: int) -> int:
+def efficient_channel_attention(draft: Draft, x: Layer, at: At, channels: int) -> Composite:
     """Means, a 1D convolution over neighbouring channels, sigmoid (arXiv:1910.03151).
 
     The kernel's size is (log2 C + 1) / 2 made odd, at least 3 (equation 12; timm layers/eca.py).
     In a pruned network, C are the channels before the pruning.
     """
+    start, at = len(draft.layers), at.inside("eca")
     half = int((log2(channels) + 1) / 2)
     size = max(3, half + 1 - half % 2)
-    y: Layer = draft.add(GlobalPool, f"{name}_pool", x)
-    y = draft.add(Reshape, f"{name}_channels", y, shape=(x.output_channels, 1))
+    y: Layer = draft.add(GlobalPool, at("pool"), x)
+    y = draft.add(Reshape, at("channels"), y, shape=(x.output_channels, 1))
     initializer = draft.config.kernel_initializer
-    y = draft.add(ChannelConv, f"{name}_conv", y, kernel_size=size, initializer=initializer)
-    y = draft.add(Activation, f"{name}_act", y, function="sigmoid")
-    y = draft.add(Reshape, f"{name}_expand", y, shape=(1, 1, x.output_channels))
-    draft.add(Multiply, f"{name}_scale", x, y)
-    return size
+    y = draft.add(ChannelConv, at("conv"), y, kernel_size=size, initializer=initializer)
+    y = draft.add(Activation, at("act"), y, function="sigmoid")
+    y = draft.add(Reshape, at("expand"), y, shape=(1, 1, x.output_channels))
+    draft.add(Multiply, at("scale"), x, y)
+    shown = Description("scale", "channel attention", count=str(size), in_table="ECA, {1}")
+    return Composite(draft.since(start), shown)
 
 
-@dataclass(frozen=True)
-class Attention:
-    """A kind of attention.
-
-    Attributes:
-        plan: function that adds its layers after a map, given the channels of the block before any
-            pruning, and returns the size of the network that computes the factors.
-        name: part of its layers' names, after the name of the block.
-        noun: name in a picture.
-        in_table: name in Table 1, with {1} for its size.
-        example: a value of the field that enables it.
-    """
-
-    plan: Callable[[Draft, Layer, str, int], int]
-    name: str
-    noun: str
-    in_table: str
-    example: Any
-
-
-# Field of `ResnetConfig` -> the attention that it enables.
-ATTENTIONS = {
-    "se_ratio": Attention(squeeze_excite, "se", "squeeze-excite", "SE, {1}", 1 / 16),
-    "eca": Attention(
-        efficient_channel_attention, "eca", "channel attention", "ECA, {1}", example=True
-    ),
-}
-
-
-def plan_attention(draft: Draft, x: Layer, kind: Attention, block: str, channels: int) -> Unit:
-    """Add an attention at the end of a block's residual branch."""
-    start = len(draft.layers)
-    size = kind.plan(draft, x, f"{block}_{kind.name}", channels)
-    shown = Description("scale", kind.noun, count=str(size), in_table=kind.in_table)
-    return Composite(draft.layers[start:], shown)
+# Field of `ResnetConfig` -> function that adds the attention that it enables after a map of a
+# block, which has the given number of channels before any pruning.
+ATTENTIONS = {"se_ratio": squeeze_excite, "eca": efficient_channel_attention}

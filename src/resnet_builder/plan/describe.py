@@ -1,54 +1,21 @@
-"""The words for a plan's layers in tables and pictures. Does not import Keras."""
+"""The words for a plan's layers in tables and pictures."""
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import chain
+from functools import partial
 from math import prod
 from typing import Any
 
 from ..common.words import Description, activation
-from .attention import ChannelConv
+from . import layers
 from .draft import Composite, Unit
-from .layers import (
-    Activation,
-    Add,
-    AvgPool,
-    BatchNorm,
-    Blur,
-    ChannelPad,
-    ChannelScale,
-    ChannelSlice,
-    Concatenate,
-    Conv,
-    Dense,
-    Divide,
-    Dropout,
-    DropPath,
-    GlobalPool,
-    GroupDeviation,
-    GroupNorm,
-    HalfBlur,
-    Identity,
-    Input,
-    Layer,
-    MaxPool,
-    Multiply,
-    OwnBlock,
-    Pair,
-    ReflectPad,
-    Reshape,
-    Softmax,
-    Strided,
-    Subsample,
-    Transpose,
-    ZeroPad,
-)
+from .layers import ChannelPad, Conv, Dense, GlobalPool, Layer, Pair, Pool, Strided, Subsample
 
 
 def describe(unit: Unit) -> list[Description]:
     """Describe the shown layers of a unit: one box of a picture or one line of a table."""
     if isinstance(unit, Composite):
-        return list(chain.from_iterable(map(_shown, unit.shown)))
+        return [words for item in unit.shown for words in _shown(item)]
     strides = _skipped_strides(unit)
     described = []
     for layer in unit:
@@ -62,17 +29,15 @@ def describe(unit: Unit) -> list[Description]:
 
 
 def _shown(item: Layer | Description) -> list[Description]:
-    return [item] if isinstance(item, Description) else WORDS[type(item)](item)
+    if isinstance(item, Description):
+        return [item]
+    return WORDS[type(item)](item) if type(item) in WORDS else []
 
 
 def _skipped_strides(unit: Unit) -> Pair:
     """The strides of the layers that only subsample, for the layer that is shown in their place."""
     strided = [layer.strides for layer in unit if isinstance(layer, Subsample)]
     return prod(rows for rows, _ in strided), prod(columns for _, columns in strided)
-
-
-def _nothing(layer: Layer) -> list[Description]:
-    return []
 
 
 def _conv_words(layer: Conv) -> list[Description]:
@@ -88,12 +53,9 @@ def _conv_words(layer: Conv) -> list[Description]:
     return [conv]
 
 
-def _pool_words(kind: str) -> Callable[[Any], list[Description]]:
-    def words(layer: Any) -> list[Description]:
-        window = (layer.pool_size,) * 2
-        return [Description("pool", f"{kind} pool", window=window, in_table=f"{{0}} {kind} pool")]
-
-    return words
+def _pool_words(kind: str, layer: Pool) -> list[Description]:
+    window = (layer.kernel_size,) * 2
+    return [Description("pool", f"{kind} pool", window=window, in_table=f"{{0}} {kind} pool")]
 
 
 def _global_pool_words(layer: GlobalPool) -> list[Description]:
@@ -112,37 +74,21 @@ def _activation_words(function: str) -> list[Description]:
     return [Description("activation", words)] if function != "linear" else []
 
 
-# Layer -> description. Layers that only pad, name or reshape a tensor are not shown, nor are the
-# layers of an attention except its last.
+# Layer -> description. Other layers are not shown: those that only pad, name or reshape a tensor,
+# and those inside a norm or an attention.
 WORDS: dict[type[Layer], Callable[[Any], list[Description]]] = {
-    ChannelConv: _nothing,
-    Input: _nothing,
-    ZeroPad: _nothing,
-    ReflectPad: _nothing,
-    HalfBlur: _nothing,
-    Blur: lambda layer: [Description("pool", "blur", window=(3, 3), in_table="{0} blur")],
-    Conv: _conv_words,
-    BatchNorm: lambda layer: [Description("norm", "BN")],
-    GroupNorm: lambda layer: [Description("norm", "GN")],
-    GroupDeviation: _nothing,
-    Divide: _nothing,
-    ChannelScale: lambda layer: [Description("norm", "EvoNorm")] if layer.use_bias else [],
-    Activation: lambda layer: _activation_words(layer.function),
-    MaxPool: _pool_words("max"),
-    AvgPool: _pool_words("avg"),
-    Subsample: _nothing,
-    ChannelPad: lambda layer: [Description("pool", f"zeros up to {layer.filters}")],
-    GlobalPool: _global_pool_words,
-    ChannelSlice: _nothing,
-    Concatenate: _nothing,
-    Softmax: _nothing,
-    Reshape: _nothing,
-    Transpose: _nothing,
-    Add: lambda layer: [Description("merge", "+")],
-    Multiply: _nothing,
-    Identity: _nothing,
-    DropPath: lambda layer: [Description("other", "drop path")],
-    Dropout: lambda layer: [Description("other", f"dropout, {layer.rate}")],
-    Dense: _dense_words,
-    OwnBlock: _nothing,
+    layers.Blur: lambda layer: [Description("pool", "blur", window=(3, 3), in_table="{0} blur")],
+    layers.Conv: _conv_words,
+    layers.BatchNorm: lambda layer: [Description("norm", "BN")],
+    layers.GroupNorm: lambda layer: [Description("norm", "GN")],
+    layers.ChannelScale: lambda layer: [Description("norm", "EvoNorm")] if layer.use_bias else [],
+    layers.Activation: lambda layer: _activation_words(layer.function),
+    layers.MaxPool: partial(_pool_words, "max"),
+    layers.AvgPool: partial(_pool_words, "avg"),
+    layers.ChannelPad: lambda layer: [Description("pool", f"zeros up to {layer.filters}")],
+    layers.GlobalPool: _global_pool_words,
+    layers.Add: lambda layer: [Description("merge", "+")],
+    layers.DropPath: lambda layer: [Description("other", "drop path")],
+    layers.Dropout: lambda layer: [Description("other", f"dropout, {layer.rate}")],
+    layers.Dense: _dense_words,
 }

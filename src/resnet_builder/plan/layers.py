@@ -1,7 +1,8 @@
-"""The layers of a network as plain data, a class for each kind. Does not import Keras.
+"""The layers of a network as plain data, a class for each kind.
 
 A layer has the names of its input layers, its shapes, weights and multiply-adds. To add a kind,
-write a class here, and add a row to `KERAS_LAYERS` in model/layers.py and to `WORDS` in words.py.
+write a class here, and add a row to `KERAS_LAYERS` in model/keras_layers.py and to `WORDS` in
+describe.py.
 """
 
 from dataclasses import dataclass
@@ -56,13 +57,9 @@ class Layer:
     @property
     def counts(self) -> tuple[int, int]:
         """Number of weights that are trained and that are not."""
-        trained = fixed = 0
-        for name, shape in self.weights.items():
-            if name in STATISTICS:
-                fixed += prod(shape)
-            else:
-                trained += prod(shape)
-        return trained, fixed
+        sizes = {name: prod(shape) for name, shape in self.weights.items()}
+        fixed = sum(sizes.get(name, 0) for name in STATISTICS)
+        return sum(sizes.values()) - fixed, fixed
 
     @property
     def parameters(self) -> int:
@@ -71,20 +68,21 @@ class Layer:
 
     @property
     def macs(self) -> int | None:
-        """Multiply-adds of convolutions and dense layers for one image; None if unknown."""
-        return 0
+        """Multiply-adds of the kernel for one image; None if unknown."""
+        kernel = self.weights.get("kernel")
+        return known_product(prod(kernel), *self.output_shape[:-1]) if kernel else 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Input(Layer):
     """The image."""
 
 
-def _padded(shape: Shape, both: int) -> Shape:
+def _resized(shape: Shape, added: int, strides: Pair = (1, 1)) -> Shape:
+    """Rows and columns with an addition, divided by the strides and rounded up; and channels."""
     rows, columns, channels = shape
     return (
-        None if rows is None else rows + both,
-        None if columns is None else columns + both,
+        None if rows is None else -(-(rows + added) // strides[0]),
+        None if columns is None else -(-(columns + added) // strides[1]),
         channels,
     )
 
@@ -103,7 +101,7 @@ class ZeroPad(Layer):
     def output_shape(self) -> Shape:
         """(rows, columns, channels) with the padding."""
         before = self.size if self.before is None else self.before
-        return _padded(self.input_shape, before + self.size)
+        return _resized(self.input_shape, before + self.size)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,34 +111,30 @@ class ReflectPad(Layer):
     @property
     def output_shape(self) -> Shape:
         """(rows + 2, columns + 2, channels)."""
-        return _padded(self.input_shape, 2)
-
-
-def _divided(shape: Shape, strides: Pair, margin: int = 0) -> Shape:
-    """Rows and columns without a margin, divided by the strides and rounded up."""
-    if strides == (1, 1) and not margin:
-        return shape[:2]
-    return tuple(
-        None if size is None else -(-(size - margin) // stride)
-        for size, stride in zip(shape, strides, strict=False)
-    )
+        return _resized(self.input_shape, 2)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Strided(Layer):
-    """A layer that divides the size by its strides and rounds up: "same" padding."""
+    """A layer whose window moves over the map by its strides.
 
+    Attributes:
+        padding: `"same"`, which divides the size by the strides and rounds up, or `"valid"`, none.
+        filters: channels of the output; None for those of the input.
+    """
+
+    kernel_size: int = 1
     strides: Pair = (1, 1)
-
-    @property
-    def output_channels(self) -> int:
-        """Channels of the output."""
-        return self.channels
+    dilation: int = 1
+    padding: str = "same"
+    filters: int | None = None
 
     @property
     def output_shape(self) -> Shape:
-        """(rows / strides, columns / strides, channels)."""
-        return (*_divided(self.input_shape, self.strides), self.output_channels)
+        """(rows / strides, columns / strides, channels), without incomplete windows if valid."""
+        margin = 0 if self.padding == "same" else (self.kernel_size - 1) * self.dilation
+        *size, channels = _resized(self.input_shape, -margin, self.strides)
+        return (*size, self.filters or channels)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,31 +142,18 @@ class Conv(Strided):
     """A convolution.
 
     Attributes:
-        padding: `"same"`, or `"valid"` after a `ZeroPad` of the size that the kernel needs.
+        standardized: whether checkpoints hold the kernel before weight standardisation.
         activation: activation of the layer itself; None for none.
         weight_decay: factor of the L2 penalty on the kernel.
     """
 
     filters: int
-    kernel_size: int
     initializer: str | Initializer
     groups: int = 1
-    dilation: int = 1
-    padding: str = "same"
+    standardized: bool = False
     use_bias: bool = False
     activation: str | None = None
     weight_decay: float = 0.0
-
-    @property
-    def output_channels(self) -> int:
-        """Number of filters."""
-        return self.filters
-
-    @property
-    def output_shape(self) -> Shape:
-        """(rows / strides, columns / strides, filters), of the size before padding."""
-        margin = 0 if self.padding == "same" else (self.kernel_size - 1) * self.dilation
-        return (*_divided(self.input_shape, self.strides, margin), self.filters)
 
     @property
     def weights(self) -> dict[str, WeightShape]:
@@ -180,10 +161,18 @@ class Conv(Strided):
         kernel = (self.kernel_size, self.kernel_size, self.channels // self.groups, self.filters)
         return {"kernel": kernel} | ({"bias": (self.filters,)} if self.use_bias else {})
 
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChannelConv(Layer):
+    """A 1D convolution along (channels, 1), without bias."""
+
+    kernel_size: int
+    initializer: str | Initializer
+
     @property
-    def macs(self) -> int | None:
-        """Kernel elements times output positions."""
-        return known_product(prod(self.weights["kernel"]), *self.output_shape[:2])
+    def weights(self) -> dict[str, WeightShape]:
+        """Kernel (channels, in, out)."""
+        return {"kernel": (self.kernel_size, 1, 1)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -227,7 +216,6 @@ class GroupDeviation(Layer):
         return (1, 1, self.channels)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Divide(Layer):
     """The quotient of its two inputs."""
 
@@ -244,11 +232,6 @@ class ChannelScale(Layer):
         kernel = {"kernel": (1, 1, self.channels, 1)}
         return kernel | ({"bias": (self.channels,)} if self.use_bias else {})
 
-    @property
-    def macs(self) -> int | None:
-        """Input values."""
-        return known_product(*self.input_shape)
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Activation(Layer):
@@ -264,48 +247,33 @@ class Softmax(Layer):
     axis: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Pool(Strided):
-    """Pooling with padding `"same"`, or `"valid"` for none."""
-
-    pool_size: int
-    padding: str = "same"
-
-    @property
-    def output_shape(self) -> Shape:
-        """(rows / strides, columns / strides, channels), without incomplete windows if valid."""
-        margin = 0 if self.padding == "same" else self.pool_size - 1
-        return (*_divided(self.input_shape, self.strides, margin), self.channels)
+    """Pooling."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class MaxPool(Pool):
     """Max pooling."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class AvgPool(Pool):
     """Average pooling; the means exclude the padding."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class HalfBlur(AvgPool):
     """The first of the two average pools of a blur, which is [1, 1] * [1, 1] = [1, 2, 1]."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Blur(AvgPool):
     """The second of the two average pools of a blur."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Subsample(Strided):
     """Subsampling: every `strides`-th row and column."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ChannelPad(Layer):
-    """Padding with zero channels on both sides, up to `filters`."""
+class Rechanneled(Layer):
+    """A layer that changes the number of channels to `filters`, and nothing else of the shape."""
 
     filters: int
 
@@ -315,29 +283,19 @@ class ChannelPad(Layer):
         return (*self.input_shape[:2], self.filters)
 
 
+class ChannelPad(Rechanneled):
+    """Padding with zero channels on both sides."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ChannelSlice(Layer):
+class ChannelSlice(Rechanneled):
     """Some neighbouring channels."""
 
     first: int
-    count: int
-
-    @property
-    def output_shape(self) -> Shape:
-        """(rows, columns, count)."""
-        return (*self.input_shape[:2], self.count)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Concatenate(Layer):
-    """The channels of its inputs, one after the other; `filters` in all."""
-
-    filters: int
-
-    @property
-    def output_shape(self) -> Shape:
-        """(rows, columns, filters)."""
-        return (*self.input_shape[:2], self.filters)
+class Concatenate(Rechanneled):
+    """The channels of its inputs, one after the other."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -377,26 +335,16 @@ class Transpose(Layer):
         return tuple(self.input_shape[axis - 1] for axis in self.axes)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Add(Layer):
     """The sum of its inputs."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Multiply(Layer):
     """The product of a map and another one, or a factor for each of its channels."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Identity(Layer):
     """A name for a tensor."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DropPath(Layer):
-    """Stochastic depth: drops each image's tensor with probability `rate` during training."""
-
-    rate: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -404,6 +352,10 @@ class Dropout(Layer):
     """Dropout: drops features with probability `rate` during training."""
 
     rate: float
+
+
+class DropPath(Dropout):
+    """Stochastic depth: drops the whole tensor of each image."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -423,11 +375,6 @@ class Dense(Layer):
     def weights(self) -> dict[str, WeightShape]:
         """Kernel (features, units) and bias."""
         return {"kernel": (self.channels, self.units), "bias": (self.units,)}
-
-    @property
-    def macs(self) -> int | None:
-        """Kernel elements."""
-        return self.channels * self.units
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

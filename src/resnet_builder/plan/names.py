@@ -1,4 +1,4 @@
-"""Layer names: written and read only in this module. Does not import Keras.
+"""Layer names: written and read only in this module.
 
 A name gives the layer's place in the network and its role there:
 
@@ -6,17 +6,25 @@ A name gives the layer's place in the network and its role there:
     stage2   stage2_block1_conv1, stage2_block1_shortcut_bn, stage2_block1_add, stage2_block1_out
     head     head_bn, head_act, head_pool, predictions
 
-All names of a network begin with its `layer_prefix`, which may be any text, even one that looks
-like the name of a layer.
+A role is a kind of layer, such as "conv", with the groups before it, its number, and the part of a
+layer that consists of several: "splat_conv2", "conv2_pad". All names of a network begin with its
+`layer_prefix`, which may be any text, even one that looks like the name of a layer.
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import NamedTuple, Self
 
-# Roles of layers that other modules use; the last layer of every block is its "out".
+# Kinds of layers that other modules use; the last layer of every block is its "out".
 ADD, OUT = "add", "out"
+
+# The layers at the two ends of a network, which are named by role only.
+IMAGE, CLASSIFIER = "input", "predictions"
+
+# Kinds of layers that are named by their variant, and the plain kind.
+PLAIN_CONV, STANDARDIZED_CONV = "conv", "stdconv"
+PLAIN_KINDS = {STANDARDIZED_CONV: PLAIN_CONV, "gn": "bn", "evonorm": "bn"}
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ class Place:
     block: int = 0
 
     def __str__(self) -> str:
-        return f"{self.part}_{self.in_stage}" if self.block else self.part
+        return f"{self.kind}{self.stage}_block{self.block}" if self.block else self.part
 
     @property
     def part(self) -> str:
@@ -53,8 +61,47 @@ class Place:
 
 STEM, HEAD, ELSEWHERE = Place("stem"), Place("head"), Place("")
 
-# The layers at the two ends of a network, which are named by role only.
-ENDS = {"input": STEM, "predictions": HEAD}
+ENDS = {IMAGE: STEM, CLASSIFIER: HEAD}
+
+
+class At(NamedTuple):
+    """A place where layers are added; called with a kind of layer, it writes the layer's name.
+
+    Attributes:
+        place: the stem, the head or a block.
+        groups: the groups of layers before the kind.
+        number: the number after the kind; empty for none.
+
+    Example:
+        >>> at = At(Place("stage", 1, 1)).numbered(2)
+        >>> print(at("conv"), at("conv", "pad"), at.inside("splat")("reduce"))
+        stage1_block1_conv2 stage1_block1_conv2_pad stage1_block1_splat_reduce2
+        >>> print(at.numbered(1)("conv"))
+        stage1_block1_conv2_1
+    """
+
+    place: Place
+    groups: tuple[str, ...] = ()
+    number: str = ""
+
+    def __call__(self, kind: str, part: str | int = "") -> str:
+        """Return the name of the layer of a kind, or of a part of it."""
+        parts = str(self.place), *self.groups, kind + self.number, str(part)
+        return "_".join(filter(None, parts))
+
+    def inside(self, group: str) -> "At":
+        """The place of a group of layers."""
+        return self._replace(groups=(*self.groups, group))
+
+    def numbered(self, number: int) -> "At":
+        """The place with a number, after the one that it may have."""
+        return self._replace(number=f"{self.number}_{number}" if self.number else str(number))
+
+
+# The first convolution of a stem of one convolution and of several, plain and standardised.
+FIRST_CONVS = tuple(
+    at(kind) for kind in (PLAIN_CONV, STANDARDIZED_CONV) for at in (At(STEM), At(STEM).numbered(1))
+)
 
 
 @dataclass(frozen=True)
@@ -68,8 +115,8 @@ class LayerName:
 
     Example:
         >>> name = LayerName(Place("stage", 2, 1), "conv1", prefix="left_")
-        >>> print(name, name.companion("bn"), name.without_prefix)
-        left_stage2_block1_conv1 left_stage2_block1_bn1 stage2_block1_conv1
+        >>> print(name, name.without_prefix)
+        left_stage2_block1_conv1 stage2_block1_conv1
         >>> LayerName.parse("left_stage2_block1_conv1", prefix="left_") == name
         True
     """
@@ -103,9 +150,10 @@ class LayerName:
         """The layer's name in a network without a prefix."""
         return replace(self, prefix="")
 
-    def companion(self, kind: str) -> Self:
-        """The name of the layer of another kind that belongs to this one: conv2 -> bn2."""
-        return replace(self, role=KIND.sub(kind, self.role))
+    @property
+    def is_standardized(self) -> bool:
+        """Whether the layer is a convolution with weight standardisation."""
+        return STANDARDIZED_CONV in self.role
 
 
 NUMBER = "[1-9][0-9]*"
@@ -113,11 +161,21 @@ NAME = re.compile(
     rf"(?:(?P<end>stem|head)|stage(?P<stage>{NUMBER})_block(?P<block>{NUMBER}))_(?P<role>.+)",
     re.DOTALL,
 )
-KIND = re.compile("[a-z]+(?=[0-9_]*$)")
+VARIANTS = re.compile("|".join(PLAIN_KINDS))
 
 # Layers of every network, after its prefix: the first convolution, and the ends of blocks.
-STEM_CONV = re.compile(r"(.*)stem_(?:std)?conv1?", re.DOTALL)
+STEM_CONV = re.compile(rf"(.*)(?:{'|'.join(FIRST_CONVS)})", re.DOTALL)
 BLOCK_END = re.compile(rf"(.*)stage{NUMBER}_block{NUMBER}_{OUT}", re.DOTALL)
+
+
+def plain(name: str) -> str:
+    """A name or role with the plain kinds of convolutions and norms: stdconv2 -> conv2."""
+    return VARIANTS.sub(lambda found: PLAIN_KINDS[found[0]], name)
+
+
+def is_before_pool(role: str) -> bool:
+    """Whether a role in the stem is of its convolutions, and not of the image or the pool."""
+    return not role.startswith((IMAGE, "pool"))
 
 
 def read_names(names: Iterable[str]) -> dict[str, LayerName]:
@@ -133,7 +191,10 @@ def read_names(names: Iterable[str]) -> dict[str, LayerName]:
         left stage1_block1 out
     """
     names = list(names)
-    firsts, ends = _all_but_last(STEM_CONV, names), _all_but_last(BLOCK_END, names)
+    firsts, ends = (
+        {found[1] for found in map(last.fullmatch, names) if found}
+        for last in (STEM_CONV, BLOCK_END)
+    )
     # The longest prefix last, so that it takes precedence: one prefix may begin with another.
     prefixes = sorted(firsts & ends or ends or firsts, key=len)
     return {
@@ -142,8 +203,3 @@ def read_names(names: Iterable[str]) -> dict[str, LayerName]:
         for name in names
         if (read := LayerName.parse(name, prefix))
     }
-
-
-def _all_but_last(last: re.Pattern[str], names: Iterable[str]) -> set[str]:
-    """The texts before the last part of names."""
-    return {found[1] for name in names if (found := last.fullmatch(name))}

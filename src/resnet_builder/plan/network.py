@@ -1,23 +1,23 @@
-"""The plan of a whole network from its config: stem, stages, head. Does not import Keras."""
+"""The plan of a whole network from its config: stem, stages, head."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate, chain, groupby
+from itertools import accumulate, chain
 from math import prod
 from operator import mul
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from ..common.checks import boolean, choice, fraction, positive_int
 from ..common.keras_names import ACTIVATIONS
 from ..config import ResnetConfig
 from ..effects import block_strides
-from .blocks import Block, BlockSpec, plan_block
+from .blocks import Block, BlockSpec, add_block
 from .draft import Draft, Unit
 from .layers import Dense, Dropout, GlobalPool, Input, Layer, Strided
-from .names import Place
-from .orders import ORDERS
+from .names import CLASSIFIER, HEAD, IMAGE, STEM, At, Place
 from .rules import check_config
-from .stems import PlannedStem, plan_stem
+from .stems import add_stem
+from .units import ORDERS, add_unit
 
 Pooling = Literal["avg", "max"]
 
@@ -64,52 +64,36 @@ class Plan:
 
     Attributes:
         config: config of the network.
-        image: the input.
-        first: the units of the stem, and which of them is the pool.
+        layers: all layers, each after its inputs.
+        stem: the units of the stem.
         stages: the stages, in order.
         head: units after the last stage.
+        features: the layers with the feature maps of the stem and of each stage. The stem's is the
+            output of its last convolution unit, before the pool.
     """
 
     config: ResnetConfig
-    image: Input
-    first: PlannedStem
+    layers: tuple[Layer, ...]
+    stem: tuple[Unit, ...]
     stages: tuple[Stage, ...]
     head: tuple[Unit, ...]
+    features: dict[str, Layer]
 
     @property
-    def stem(self) -> tuple[Unit, ...]:
-        """The units of the stem."""
-        return self.first.units
-
-    @property
-    def layers(self) -> Iterator[Layer]:
-        """All layers, each after its inputs."""
-        yield self.image
-        yield from chain.from_iterable(self.stem)
-        for stage in self.stages:
-            yield from stage.layers
-        yield from chain.from_iterable(self.head)
-
-    @property
-    def features(self) -> dict[str, Layer]:
-        """The layers with the feature maps of the stem and of each stage.
-
-        The stem's feature map is the output of its last convolution unit, before the pool.
-        """
-        return {"stem": self.first.convs[-1][-1]} | {
-            stage.name: stage.blocks[-1].output for stage in self.stages
-        }
+    def image(self) -> Layer:
+        """The input."""
+        return self.layers[0]
 
     @property
     def outputs(self) -> dict[str, Layer]:
         """The layers that a model can end in: those of `features`, and the classifier if any."""
-        last = self.head[-1][-1] if self.head else None
-        return self.features | ({last.name: last} if isinstance(last, Dense) else {})
+        last = self.layers[-1]
+        return self.features | ({CLASSIFIER: last} if isinstance(last, Dense) else {})
 
     @property
     def is_known(self) -> bool:
         """True if all layers are in the plan; those inside a custom block are not."""
-        return not callable(self.config.block)
+        return not self.config.has_custom_block
 
 
 def make_plan(config: ResnetConfig, head: Head = Head(), output_stride: int | None = None) -> Plan:
@@ -120,19 +104,22 @@ def make_plan(config: ResnetConfig, head: Head = Head(), output_stride: int | No
     """
     check_config(config)
     draft = Draft(config)
-    image = draft.input()
-    stem = plan_stem(draft, image)
-    x, blocks = stem.units[-1][-1], list[Block]()
-    for spec in block_specs(config, _stride_of(stem.units), output_stride):
-        blocks.append(plan_block(draft, x, spec))
-        x = blocks[-1].output
-    stages = groupby(blocks, lambda block: block.spec.place.part)
+    convs, pool = add_stem(draft, draft.add(Input, IMAGE))
+    stages: dict[str, list[Block]] = {}
+    features = {STEM.part: convs[-1][-1]}
+    stem_stride = prod(layer.strides[0] for layer in draft.layers if isinstance(layer, Strided))
+    for spec in block_specs(config, stem_stride, output_stride):
+        name = spec.place.part
+        stages.setdefault(name, []).append(add_block(draft, draft.layers[-1], spec))
+        features[name] = draft.layers[-1]
+    of_head = tuple(add_head(draft, draft.layers[-1], head))
     return Plan(
         config,
-        image,
-        stem,
-        tuple(Stage(name, tuple(of_stage)) for name, of_stage in stages),
-        head=tuple(_head(draft, x, head)),
+        tuple(draft.layers),
+        stem=(*convs, *pool),
+        stages=tuple(Stage(name, tuple(blocks)) for name, blocks in stages.items()),
+        head=of_head,
+        features=features,
     )
 
 
@@ -143,46 +130,34 @@ def block_specs(
     config: ResnetConfig, stem_stride: int, output_stride: int | None
 ) -> Iterator[BlockSpec]:
     """The settings of all blocks, in order."""
-    strides = [
-        stride
-        for stage in range(len(config.repetitions))
-        for stride in block_strides(config, stage)
-    ]
-    _check_output_stride(config, [stem_stride, *strides], output_stride)
+    strides = [block_strides(config, stage) for stage in range(len(config.repetitions))]
+    if output_stride is not None:
+        _check_output_stride(config, [stem_stride, *chain(*strides)], output_stride)
     reached, dilation = stem_stride, 1
-    drop_path_rates = _drop_path_rates(config)
-    places = [
-        Place("stage", stage, block)
-        for stage, count in enumerate(config.repetitions, start=1)
-        for block in range(1, count + 1)
-    ]
-    for number, (place, stride) in enumerate(zip(places, strides, strict=True)):
-        before, stage, block = dilation, place.stage - 1, place.block - 1
-        if output_stride and reached >= output_stride:
-            dilation *= stride
-        reached *= stride
-        yield BlockSpec(
-            place=place,
-            block=config.stage_blocks[stage],
-            filters=config.stage_filters[stage],
-            widths=config.widths[stage][block] if config.widths else (),
-            strides=(stride, stride),
-            opens_network=number == 0,
-            dilations=(before, dilation),
-            drop_path_rate=drop_path_rates[number],
-        )
+    number, last = 0, max(1, sum(config.repetitions) - 1)
+    for stage, of_stage in enumerate(strides):
+        for block, stride in enumerate(of_stage):
+            before = dilation
+            if output_stride and reached >= output_stride:
+                dilation *= stride
+            reached *= stride
+            yield BlockSpec(
+                place=Place("stage", stage + 1, block + 1),
+                block=config.stage_blocks[stage],
+                filters=config.stage_filters[stage],
+                widths=config.widths[stage][block] if config.widths else (),
+                strides=(stride, stride),
+                opens_network=number == 0,
+                dilations=(before, dilation),
+                # It rises linearly from 0 to the config's rate.
+                drop_path_rate=config.drop_path_rate * number / last,
+            )
+            number += 1
 
 
-def _stride_of(units: tuple[Unit, ...]) -> int:
-    layers = chain.from_iterable(units)
-    return prod(layer.strides[0] for layer in layers if isinstance(layer, Strided))
-
-
-def _check_output_stride(config: ResnetConfig, strides: list[int], output_stride: Any) -> None:
-    if output_stride is None:
-        return
+def _check_output_stride(config: ResnetConfig, strides: list[int], output_stride: int) -> None:
     positive_int(output_stride, "output_stride")
-    if callable(config.block):
+    if config.has_custom_block:
         raise ValueError("output_stride cannot dilate the layers inside a custom block function")
     reached = sorted(set(accumulate(strides, mul)))
     if output_stride not in reached:
@@ -192,34 +167,29 @@ def _check_output_stride(config: ResnetConfig, strides: list[int], output_stride
         )
 
 
-def _drop_path_rates(config: ResnetConfig) -> list[float]:
-    """The rate of every block, rising linearly from 0 to the config's rate."""
-    count = sum(config.repetitions)
-    return [config.drop_path_rate * block / max(1, count - 1) for block in range(count)]
-
-
 # Head -------------------------------------------------------------------------------------------
 
 
-def _head(draft: Draft, x: Layer, head: Head) -> Iterator[Unit]:
-    config = draft.config
+def add_head(draft: Draft, x: Layer, head: Head) -> Iterator[Unit]:
+    """Add the layers after the last block."""
+    config, at = draft.config, At(HEAD)
     if steps := ORDERS[config.activation_order].head:
-        unit = draft.unit(x, "head_{}", steps)
+        unit = add_unit(draft, x, at, steps)
         x = unit[-1]
         yield unit
     if head.pooling or head.include_top:
-        x = draft.add(GlobalPool, "head_pool", x, pooling=head.pooling or "avg")
+        x = draft.add(GlobalPool, at("pool"), x, pooling=head.pooling or "avg")
         yield (x,)
     if head.dropout_rate:
-        x = draft.add(Dropout, "head_dropout", x, rate=head.dropout_rate)
+        x = draft.add(Dropout, at("dropout"), x, rate=head.dropout_rate)
         yield (x,)
     if head.include_top:
-        classifier = draft.add(
+        x = draft.add(
             Dense,
-            "predictions",
+            CLASSIFIER,
             x,
             units=config.classes,
             activation=head.classifier_activation,
             initializer=config.classifier_initializer,
         )
-        yield (classifier,)
+        yield (x,)

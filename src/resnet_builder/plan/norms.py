@@ -1,32 +1,22 @@
-"""Normalisation layers. Does not import Keras.
+"""Normalisation layers.
 
 To add a norm, write a function that adds its layers, and add a row to `NORMS`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from .layers import (
-    Activation,
-    BatchNorm,
-    ChannelScale,
-    Divide,
-    GroupDeviation,
-    GroupNorm,
-    Layer,
-    Multiply,
-)
-
-if TYPE_CHECKING:
-    from .draft import Draft
+from . import layers
+from .draft import Draft
+from .layers import Layer
+from .names import At
 
 
-def batch_norm(draft: "Draft", x: Layer, name: str, zero_gamma: bool) -> Layer:
+def batch_norm(draft: Draft, x: Layer, at: At, zero_gamma: bool) -> Layer:
     """Batch normalisation (arXiv:1502.03167)."""
     return draft.add(
-        BatchNorm,
-        name,
+        layers.BatchNorm,
+        at("bn"),
         x,
         epsilon=draft.config.batch_norm_epsilon,
         momentum=draft.config.batch_norm_momentum,
@@ -34,26 +24,25 @@ def batch_norm(draft: "Draft", x: Layer, name: str, zero_gamma: bool) -> Layer:
     )
 
 
-def group_norm(draft: "Draft", x: Layer, name: str, zero_gamma: bool) -> Layer:
+def group_norm(draft: Draft, x: Layer, at: At, zero_gamma: bool) -> Layer:
     """Group normalisation (arXiv:1803.08494)."""
-    groups, epsilon = _groups(draft, x), draft.config.batch_norm_epsilon
-    return draft.add(GroupNorm, name, x, groups=groups, epsilon=epsilon, zero_gamma=zero_gamma)
+    return draft.add(layers.GroupNorm, at("gn"), x, zero_gamma=zero_gamma, **_grouping(draft, x))
 
 
-def evonorm_s0(draft: "Draft", x: Layer, name: str, zero_gamma: bool) -> Layer:
+def evonorm_s0(draft: Draft, x: Layer, at: At, zero_gamma: bool) -> Layer:
     """x sigmoid(v x) / (deviation of x's group) * gamma + beta (arXiv:2004.02967, Table 2)."""
-    groups, epsilon = _groups(draft, x), draft.config.batch_norm_epsilon
-    y: Layer = draft.add(ChannelScale, f"{name}_v", x)
-    y = draft.add(Activation, f"{name}_gate", y, function="sigmoid")
-    y = draft.add(Multiply, f"{name}_product", x, y)
-    deviation = draft.add(GroupDeviation, f"{name}_deviation", x, groups=groups, epsilon=epsilon)
-    y = draft.add(Divide, f"{name}_divide", y, deviation)
-    return draft.add(ChannelScale, name, y, use_bias=True)
+    grouping = _grouping(draft, x)
+    y: Layer = draft.add(layers.ChannelScale, at("evonorm", "v"), x)
+    y = draft.add(layers.Activation, at("evonorm", "gate"), y, function="sigmoid")
+    y = draft.add(layers.Multiply, at("evonorm", "product"), x, y)
+    deviation = draft.add(layers.GroupDeviation, at("evonorm", "deviation"), x, **grouping)
+    y = draft.add(layers.Divide, at("evonorm", "divide"), y, deviation)
+    return draft.add(layers.ChannelScale, at("evonorm"), y, use_bias=True)
 
 
-def _groups(draft: "Draft", x: Layer) -> int:
+def _grouping(draft: Draft, x: Layer) -> dict[str, float]:
     check_groups(draft.config.norm_groups, x.output_channels, x.name)
-    return draft.config.norm_groups
+    return {"groups": draft.config.norm_groups, "epsilon": draft.config.batch_norm_epsilon}
 
 
 def check_groups(groups: int, channels: int, name: str) -> None:
@@ -70,20 +59,18 @@ class Norm:
     """A kind of normalisation.
 
     Attributes:
-        plan: function that adds its layers, the last under the given name.
-        role: kind of layer in its name.
+        add: function that adds its layers.
         in_words: description for `compare`.
         activates: whether it is also the activation that would follow.
     """
 
-    plan: "Callable[[Draft, Layer, str, bool], Layer]"
-    role: str
+    add: Callable[[Draft, Layer, At, bool], Layer]
     in_words: str
     activates: bool = False
 
 
 NORMS = {
-    "batch": Norm(batch_norm, "bn", "batch norm"),
-    "group": Norm(group_norm, "gn", "group norm"),
-    "evonorm_s0": Norm(evonorm_s0, "evonorm", "EvoNorm-S0", activates=True),
+    "batch": Norm(batch_norm, "batch norm"),
+    "group": Norm(group_norm, "group norm"),
+    "evonorm_s0": Norm(evonorm_s0, "EvoNorm-S0", activates=True),
 }

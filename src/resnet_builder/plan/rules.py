@@ -7,13 +7,12 @@ from ..common.checks import choice
 from ..common.keras_names import ACTIVATIONS, INITIALIZERS
 from ..config import Biases, Padding, ResnetConfig
 from ..effects import idle_fields
-from .anti_aliasing import ANTI_ALIASING
 from .attention import ATTENTIONS
 from .blocks import BLOCKS
 from .norms import NORMS
-from .orders import ORDERS
 from .shortcuts import PROJECTIONS
 from .stems import STEM_POOLS, STEMS
+from .units import ANTI_ALIASING, ORDERS
 
 # Field of a config -> its names, and what they stand for.
 KINDS: Mapping[str, Mapping[str, Any]] = {

@@ -1,4 +1,4 @@
-"""The convolutions and the pool at the start of a network. Does not import Keras.
+"""The convolutions and the pool at the start of a network.
 
 To add a stem, write a function that lists its convolutions, and add a row to `STEMS`; for a pool,
 write a function that adds its layers, and add a row to `STEM_POOLS`.
@@ -7,13 +7,11 @@ write a function that adds its layers, and add a row to `STEM_POOLS`.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..common.checks import look_up
 from ..common.words import argument
-from ..config import ResnetConfig
-from .anti_aliasing import ANTI_ALIASING
-from .draft import ConvSpec, Draft, Unit
-from .layers import AvgPool, Layer, MaxPool, ZeroPad
-from .orders import CONV_BN_RELU, ORDERS
+from .draft import Draft, Unit
+from .layers import AvgPool, Layer, MaxPool, Pair, Subsample, ZeroPad
+from .names import STEM, At
+from .units import ANTI_ALIASING, CONV_BN_RELU, ORDERS, ConvSpec, add_unit
 
 
 def imagenet_stem(filters: int) -> list[ConvSpec]:
@@ -29,7 +27,7 @@ def deep_stem(filters: int) -> list[ConvSpec]:
 def tiered_stem(filters: int) -> list[ConvSpec]:
     """The deep stem with fewer filters in its first convolution (timm models/resnet.py)."""
     first, *others = deep_stem(filters)
-    return [ConvSpec(3 * (filters // 8), 3, first.strides), *others]
+    return [first._replace(filters=3 * (filters // 8)), *others]
 
 
 def cifar_stem(filters: int) -> list[ConvSpec]:
@@ -63,29 +61,41 @@ STEMS = {
 # Pools ------------------------------------------------------------------------------------------
 
 
-def max_pool(draft: Draft, x: Layer, name: str) -> None:
+def max_pool(draft: Draft, x: Layer, at: At) -> None:
     """3x3 max pool (He et al. 2015, Table 1), or the anti-aliasing in its place."""
     kind = draft.config.anti_aliasing
     if not kind:
-        draft.max_pool(x, name, 3, (2, 2))
+        _max_pool(draft, x, at, "pool", (2, 2))
     elif ANTI_ALIASING[kind].replaces_stem_pool:
         # Without incomplete windows (timm models/resnet.py: nn.AvgPool2d(2)).
-        draft.add(AvgPool, name, x, pool_size=2, strides=(2, 2), padding="valid")
+        draft.add(AvgPool, at("pool"), x, kernel_size=2, strides=(2, 2), padding="valid")
     else:
-        x = draft.max_pool(x, f"{name}_max", 3, (1, 1))
-        draft.anti_alias(x, name, (2, 2))
+        x = _max_pool(draft, x, at.inside("pool"), "max", (1, 1))
+        ANTI_ALIASING[kind].add(draft, x, at, (2, 2))
 
 
-def zero_padded_max_pool(draft: Draft, x: Layer, name: str) -> None:
+def _max_pool(draft: Draft, x: Layer, at: At, kind: str, strides: Pair) -> Layer:
+    """A 3x3 max pool, padded as in the config."""
+    if draft.config.padding == "same":
+        return draft.add(MaxPool, at(kind), x, kernel_size=3, strides=strides)
+    # Symmetric padding with minus infinity, correct for any input: Keras pads so at stride 1, and
+    # the strides then select the windows. Zero padding and a valid pool are equal only where
+    # nothing is negative; they take as long forward, and with the gradient on a CPU 0.6 of the
+    # time with oneDNN and 0.3 without.
+    x = draft.add(MaxPool, at(kind), x, kernel_size=3)
+    return draft.add(Subsample, at(kind, "strides"), x, strides=strides)
+
+
+def zero_padded_max_pool(draft: Draft, x: Layer, at: At) -> None:
     """3x3 max pool of a map with zeros around it (BiT: timm models/resnetv2.py, stem "fixed")."""
-    x = draft.add(ZeroPad, f"{name}_pad", x, size=1)
-    draft.add(MaxPool, name, x, pool_size=3, strides=(2, 2), padding="valid")
+    x = draft.add(ZeroPad, at("pool", "pad"), x, size=1)
+    draft.add(MaxPool, at("pool"), x, kernel_size=3, strides=(2, 2), padding="valid")
 
 
-def ceil_max_pool(draft: Draft, x: Layer, name: str) -> None:
+def ceil_max_pool(draft: Draft, x: Layer, at: At) -> None:
     """3x3 max pool whose last window may be incomplete (Caffe; timm models/senet.py)."""
-    x = draft.add(ZeroPad, f"{name}_pad", x, size=1, before=0)
-    draft.add(MaxPool, name, x, pool_size=3, strides=(2, 2), padding="valid")
+    x = draft.add(ZeroPad, at("pool", "pad"), x, size=1, before=0)
+    draft.add(MaxPool, at("pool"), x, kernel_size=3, strides=(2, 2), padding="valid")
 
 
 @dataclass(frozen=True)
@@ -93,11 +103,11 @@ class StemPool:
     """A kind of pool after the stem's convolutions.
 
     Attributes:
-        plan: function that adds its layers; None if it is one more convolution of the stem.
+        add: function that adds its layers; None if it is one more convolution of the stem.
         in_words: description for `compare`.
     """
 
-    plan: Callable[[Draft, Layer, str], None] | None
+    add: Callable[[Draft, Layer, At], None] | None
     in_words: str
 
 
@@ -109,53 +119,30 @@ STEM_POOLS = {
 }
 
 
-@dataclass(frozen=True)
-class PlannedStem:
-    """The units of a stem.
-
-    Attributes:
-        convs: a unit for each convolution before the pool.
-        pool: the unit of the pool, if there is one.
-    """
-
-    convs: tuple[Unit, ...]
-    pool: tuple[Unit, ...]
-
-    @property
-    def units(self) -> tuple[Unit, ...]:
-        """All units, in order."""
-        return self.convs + self.pool
-
-
-def plan_stem(draft: Draft, x: Layer) -> PlannedStem:
-    """Add the stem after `x`."""
-    config = draft.config
-    stem = look_up(STEMS, config.stem, "stem")
-    pool = STEM_POOLS[config.stem_pool].plan
+def add_stem(draft: Draft, x: Layer) -> tuple[list[Unit], list[Unit]]:
+    """Add the stem after `x`: the units of its convolutions, and the unit of its pool if any."""
+    config, at = draft.config, At(STEM)
+    stem, add_pool = STEMS[config.stem], STEM_POOLS[config.stem_pool].add
     filters = config.stem_filters or config.stage_filters[0]
-    specs, names = stem.convs(filters), ["stem_{}"]
+    specs, places = stem.convs(filters), [at]
     if len(specs) > 1:
-        names = [f"stem_{{}}{number}" for number in range(1, len(specs) + 1)]
-    if stem.pooled and not pool:
+        places = [at.numbered(number) for number in range(1, len(specs) + 1)]
+    if stem.pooled and not add_pool:
         specs.append(ConvSpec(filters, 3, (2, 2), anti_aliased=config.anti_aliasing is not None))
-        names.append("stem_pool_{}")
+        places.append(at.inside("pool"))
     steps = [CONV_BN_RELU] * (len(specs) - 1) + [ORDERS[config.activation_order].last_of_stem]
     units = []
-    for spec, name, order in zip(specs, names, steps, strict=True):
-        units.append(draft.unit(x, name, order, spec))
+    for spec, place, of_conv in zip(specs, places, steps, strict=True):
+        units.append(add_unit(draft, x, place, of_conv, spec))
         x = units[-1][-1]
-    if stem.pooled and pool:
+    if stem.pooled and add_pool:
         start = len(draft.layers)
-        pool(draft, x, "stem_pool")
+        add_pool(draft, x, at)
         units.append(draft.since(start))
-        _check_size(config, units[-1][-1])
+        if 0 in draft.layers[-1].output_shape:
+            raise ValueError(
+                f"{argument('input_shape', config.input_shape)} is too small: nothing is left "
+                "after the stem's pool. Give 3x3 or more, or change stem_pool or anti_aliasing"
+            )
     last = len(units) - stem.pooled
-    return PlannedStem(tuple(units[:last]), tuple(units[last:]))
-
-
-def _check_size(config: ResnetConfig, pool: Layer) -> None:
-    if any(size is not None and size < 1 for size in pool.output_shape):
-        raise ValueError(
-            f"{argument('input_shape', config.input_shape)} is too small: nothing is left after "
-            "the stem's pool. Give 3x3 or more, or change stem_pool or anti_aliasing"
-        )
+    return units[:last], units[last:]

@@ -2,13 +2,14 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import h5py
 import keras
 import numpy as np
+import numpy.typing as npt
 
 from ..common.files import whole_file
 from ..model.locate import check_model
@@ -23,7 +24,7 @@ class EpochBackup(keras.callbacks.Callback):  # type: ignore[misc]
 
     The file has the weights, the optimiser's state and the seeds of dropout and stochastic depth;
     it is a Keras weights file, which `model.load_weights` reads too. If the process is killed, at
-    any moment, the file is that of the last epoch or of the one before. If the order of the data
+    any moment, the file is from the last epoch or from the one before. If the order of the data
     depends only on the epoch, a restored run ends like one that was not interrupted.
 
     `keras.callbacks.BackupAndRestore` does not guarantee that: it writes the weights and the number
@@ -42,7 +43,7 @@ class EpochBackup(keras.callbacks.Callback):  # type: ignore[misc]
         if not self.path.name.endswith(".weights.h5"):
             raise ValueError(f"the path of a backup must end in .weights.h5, got {path}")
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Replace the saved state by the state after `epoch` + 1 epochs."""
         with whole_file(self.path) as unfinished:
             self.model.save_weights(unfinished)
@@ -125,7 +126,7 @@ def _check_fit(model: keras.Model, path: str | Path, saved: dict[str, Any]) -> N
         )
 
 
-def _digest(variables: Iterable[Any]) -> str:
+def _digest(variables: Iterable[keras.Variable]) -> str:
     """SHA-256 of the paths and shapes of variables.
 
     The numbers that Keras adds to a name depend on what else was built in the process.
@@ -134,12 +135,12 @@ def _digest(variables: Iterable[Any]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def seed_states(model: keras.Model) -> list[Any]:
+def seed_states(model: keras.Model) -> list[keras.Variable]:
     """The seed variables of dropout and stochastic depth."""
     weights = {id(weight) for weight in model.weights}
     return [variable for variable in model.variables if id(variable) not in weights]
 
 
-def _seeds(model: keras.Model) -> Any:
+def _seeds(model: keras.Model) -> npt.NDArray[np.int64]:
     states = [keras.ops.convert_to_numpy(state) for state in seed_states(model)]
     return np.array(states, "int64").reshape(-1, 2)

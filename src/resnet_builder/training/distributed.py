@@ -15,12 +15,11 @@ import tensorflow as tf
 
 from . import backup
 
-# Function from a tf.distribute.InputContext to the tf.data.Dataset of one worker, in batches for
-# one replica each.
-Batches = Callable[[Any], Any]
+# The dataset of one worker, in batches for one replica each.
+Batches = Callable[[tf.distribute.InputContext], tf.data.Dataset]
 
 
-def is_chief(strategy: Any) -> bool:
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Return whether this process is the one that writes files: the first, or the only one."""
     resolver = strategy.cluster_resolver
     if resolver is None or not resolver.task_type:
@@ -87,7 +86,7 @@ def fit(
     )
     model.stop_training = False
     calls.on_train_begin()
-    logs: dict[str, Any] = {}
+    logs: dict[str, float] = {}
     for epoch in range(initial_epoch, epochs):
         calls.on_epoch_begin(epoch)
         logs = loop.train(steps_per_epoch, calls) | loop.validate()
@@ -111,7 +110,7 @@ class _Loop:
         self._build_metrics(labels=first[1])
         self._batches = chain([first], endless)
 
-    def train(self, steps: int, calls: keras.callbacks.CallbackList) -> dict[str, Any]:
+    def train(self, steps: int, calls: keras.callbacks.CallbackList) -> dict[str, float]:
         """Train for one epoch and return its metrics over all replicas."""
         strategy = self.model.distribute_strategy
         self.model.reset_metrics()
@@ -124,7 +123,7 @@ class _Loop:
             )
         return self._metrics()
 
-    def validate(self) -> dict[str, Any]:
+    def validate(self) -> dict[str, float]:
         """Evaluate the validation data and return their metrics over all replicas."""
         if not self.validation:
             return {}
@@ -133,7 +132,7 @@ class _Loop:
             self._test_step(batch)
         return {f"val_{name}": value for name, value in self._metrics().items()}
 
-    def _build_metrics(self, labels: Any) -> None:
+    def _build_metrics(self, labels: tf.Tensor) -> None:
         """Create the metrics' variables, which the first step's tf.function could not create."""
         strategy = self.model.distribute_strategy
         labels = strategy.experimental_local_results(labels)[0]
@@ -141,10 +140,10 @@ class _Loop:
         with strategy.scope(), keras.StatelessScope():
             self.model.compute_metrics(None, labels, predictions)
 
-    def _metrics(self) -> dict[str, Any]:
+    def _metrics(self) -> dict[str, float]:
         return {name: float(value) for name, value in self.model.get_metrics_result().items()}
 
-    def _distributed(self, batches: Batches) -> Any:
+    def _distributed(self, batches: Batches) -> tf.distribute.DistributedDataset:
         return self.model.distribute_strategy.distribute_datasets_from_function(batches)
 
     def _on_replicas(self, step: Callable[[Any], Any]) -> Any:
@@ -174,10 +173,10 @@ def restore_cluster(model: keras.Model, path: str | Path) -> int:
     return int(finished)
 
 
-def _of_the_chief(strategy: Any, values: list[Any]) -> list[Any]:
+def _of_the_chief(strategy: tf.distribute.Strategy, values: list[tf.Tensor]) -> list[tf.Tensor]:
     """Broadcast the first replica's values: a sum to which the other replicas add zeros."""
 
-    def add_zeros(value: Any) -> Any:
+    def add_zeros(value: tf.Tensor) -> tf.Tensor:
         context = tf.distribute.get_replica_context()
         is_first = context.replica_id_in_sync_group == 0
         own = tf.convert_to_tensor(value)
@@ -185,7 +184,7 @@ def _of_the_chief(strategy: Any, values: list[Any]) -> list[Any]:
         return context.all_reduce(tf.distribute.ReduceOp.SUM, own)
 
     # Named, because AutoGraph cannot tell lambdas on one line apart and warns.
-    def on_replica() -> list[Any]:
+    def on_replica() -> list[tf.Tensor]:
         return [add_zeros(value) for value in values]
 
     broadcast = tf.function(lambda: strategy.run(on_replica))

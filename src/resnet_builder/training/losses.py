@@ -26,8 +26,16 @@ OF_MAPS = (
 )
 
 
-def own_loss(model: keras.Model, smoothing: float, labels: str | None) -> keras.Loss:
-    """The crossentropy for the model's output and the kind of labels."""
+def fitting_loss(loss: Any, model: keras.Model, smoothing: float, labels: str | None) -> Any:
+    """The given loss; for None, the crossentropy for the model's output and the kind of labels."""
+    if loss is None or str(loss).lower() in ("crossentropy", "ce"):
+        return _crossentropy(model, smoothing, labels)
+    if labels is not None:
+        raise ValueError("labels is for the recipe's own loss, and a loss is given")
+    return loss
+
+
+def _crossentropy(model: keras.Model, smoothing: float, labels: str | None) -> keras.Loss:
     activation = _output_activation(model)
     from_logits = activation == "linear"
     classes = model.outputs[0].shape[-1]

@@ -1,6 +1,6 @@
 """The published recipes, as one table, and `compile_recipe`, which applies one to a model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from inspect import signature
@@ -10,20 +10,13 @@ from typing import Any, Literal, get_args
 
 import keras
 
-from ..common.checks import (
-    Catalogue,
-    boolean,
-    choice,
-    fraction,
-    look_up,
-    positive_int,
-    positive_number,
-)
-from ..common.tables import Table, Tabular
+from ..common import checks
+from ..common.checks import choice, look_up, positive_int, positive_number
+from ..common.tables import Table, TableCell, Tabular
 from ..model.locate import check_model
-from .losses import Labels, label_shape, own_loss, with_accuracies
+from .decay import decay
+from .losses import Labels, fitting_loss, label_shape, with_accuracies
 from .preparing import prepare
-from .sgd import decay, fuse_updates
 
 Schedule = Literal["recipe", "constant"]
 
@@ -31,33 +24,33 @@ Schedule = Literal["recipe", "constant"]
 MOST_STEPS = 2**31 - 1
 
 
-def _times(values: Any, what: str) -> tuple[float, ...]:
+def _times(values: object, what: str) -> tuple[float, ...]:
     if isinstance(values, str) or not hasattr(values, "__iter__"):
         raise TypeError(f"{what} must be times such as (0.5, 0.75), got {values!r}")
-    times = tuple(fraction(value, f"each of {what}") for value in values)
+    times = tuple(checks.fraction(value, f"each of {what}") for value in values)
     if any(later <= time for time, later in pairwise((0.0, *times))):
         raise ValueError(f"{what} must be ascending times between 0 and 1, got {values!r}")
     return times
 
 
-def _names(values: Any, what: str) -> tuple[str, ...]:
+def _names(values: Iterable[str], what: str) -> tuple[str, ...]:
     if isinstance(values, str) or not all(isinstance(name, str) for name in values):
         raise TypeError(f'{what} must be names such as ("kernel",), got {values!r}')
     return tuple(values)
 
 
 # Field of a recipe -> its check.
-FIELDS: dict[str, Callable[[Any, str], Any]] = {
+FIELDS: dict[str, Callable[[Any, str], object]] = {
     "learning_rate": positive_number,
     "batch_size": positive_int,
     "drops": _times,
     "drop": positive_number,
-    "warm_up": fraction,
-    "momentum": fraction,
-    "nesterov": boolean,
-    "weight_decay": partial(fraction, limit=inf),
+    "warm_up": checks.fraction,
+    "momentum": checks.fraction,
+    "nesterov": checks.boolean,
+    "weight_decay": partial(checks.fraction, limit=inf),
     "decays": _names,
-    "label_smoothing": fraction,
+    "label_smoothing": checks.fraction,
 }
 
 
@@ -115,7 +108,7 @@ class Recipe:
             )
 
 
-class Recipes(Catalogue[Recipe], Tabular):
+class Recipes(checks.Catalogue[Recipe], Tabular):
     """The published training recipes by name: a read-only mapping, which prints as a table.
 
     `compile_recipe` compiles a model by one of them: `he2015` and `he2015_cifar` (the ResNet
@@ -135,32 +128,10 @@ class Recipes(Catalogue[Recipe], Tabular):
 
     def table(self) -> Table:
         """A row for every recipe."""
-        return Table(
-            header=(
-                "recipe",
-                "learning rate",
-                "batch size",
-                "schedule",
-                "momentum",
-                "weight decay",
-                "label smoothing",
-                "source",
-            ),
-            rows=tuple(
-                (
-                    name,
-                    recipe.learning_rate,
-                    recipe.batch_size,
-                    _schedule_in_words(recipe),
-                    f"{recipe.momentum}{' (Nesterov)' if recipe.nesterov else ''}",
-                    f"{recipe.weight_decay:g}"
-                    + (f" ({', '.join(recipe.decays)})" if recipe.decays else ""),
-                    recipe.label_smoothing,
-                    recipe.source,
-                )
-                for name, recipe in self.items()
-            ),
+        rows = (
+            (name, *(cell(recipe) for cell in COLUMNS.values())) for name, recipe in self.items()
         )
+        return Table(header=("recipe", *COLUMNS), rows=tuple(rows))
 
 
 def _schedule_in_words(recipe: Recipe) -> str:
@@ -170,9 +141,26 @@ def _schedule_in_words(recipe: Recipe) -> str:
     return f"{main} {after}".rstrip()
 
 
+def _decay_in_words(recipe: Recipe) -> str:
+    names = f" ({', '.join(recipe.decays)})" if recipe.decays else ""
+    return f"{recipe.weight_decay:g}{names}"
+
+
+# Column of the table of recipes, after the name -> its cell.
+COLUMNS: dict[str, Callable[[Recipe], TableCell]] = {
+    "learning rate": lambda recipe: recipe.learning_rate,
+    "batch size": lambda recipe: recipe.batch_size,
+    "schedule": _schedule_in_words,
+    "momentum": lambda recipe: f"{recipe.momentum}{' (Nesterov)' * recipe.nesterov}",
+    "weight decay": _decay_in_words,
+    "label smoothing": lambda recipe: recipe.label_smoothing,
+    "source": lambda recipe: recipe.source,
+}
+
+
 RECIPES = Recipes(
     {
-        # The paper drops the rate "when the error plateaus"; the epochs are those of its authors'
+        # The paper drops the rate "when the error plateaus"; the epochs are from its authors'
         # successor, facebook/fb.resnet.torch (train.lua), as is the decay of all variables.
         "he2015": Recipe(source="arXiv:1512.03385, 3.4", drops=(30 / 90, 60 / 90)),
         # 400, 32,000 and 48,000 of 64,000 iterations. The paper warms up only the network of 110
@@ -279,36 +267,16 @@ def compile_recipe(
     if not model.built:
         raise ValueError(f"{model.name!r} has no variables yet: give it an Input, or call it once")
     found = recipe if isinstance(recipe, Recipe) else look_up(RECIPES, recipe, "recipe")
-    steps = positive_int(epochs, "epochs") * positive_int(steps_per_epoch, "steps_per_epoch")
-    if steps > MOST_STEPS:
-        raise ValueError(f"epochs * steps_per_epoch must be at most {MOST_STEPS}, got {steps}")
+    steps = _steps(epochs, steps_per_epoch)
     for_optimizer = _optimizer_options(options)
-    if learning_rate is None:
-        batches = for_optimizer.get("gradient_accumulation_steps") or 1
-        images = found.batch_size
-        if batch_size is not None:
-            images = positive_int(batch_size, "batch_size") * batches
-        learning_rate = found.learning_rate * images / found.batch_size
-    rate = positive_number(learning_rate, "learning_rate")
-    if loss is None or str(loss).lower() in ("crossentropy", "ce"):
-        loss = own_loss(model, found.label_smoothing, labels)
-    elif labels is not None:
-        raise ValueError("labels is for the recipe's own loss, and a loss is given")
+    batches = for_optimizer.get("gradient_accumulation_steps") or 1
+    rate = _highest_rate(found, learning_rate, batch_size, batches)
+    loss = fitting_loss(loss, model, found.label_smoothing, labels)
     choice(schedule, get_args(Schedule), "schedule")
-    optimizer = keras.optimizers.SGD(
-        rate if schedule == "constant" else decreasing(found, rate, steps),
-        found.momentum,
-        nesterov=found.nesterov,
-        **for_optimizer,
-    )
-    fuse_updates(optimizer)
-    if optimizer.loss_scale_factor:
-        options["auto_scale_loss"] = False  # or Keras would drop the factor
-    if _is_mixed_float16(model) and options.get("auto_scale_loss", True):
-        # As `compile` does, but so that it is saved with the model.
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    rates = rate if schedule == "constant" else decreasing(found, rate, steps)
+    sgd = keras.optimizers.SGD(rates, found.momentum, nesterov=found.nesterov, **for_optimizer)
     model.compile(
-        optimizer,
+        _with_loss_scale(sgd, model, options),
         loss,
         metrics=with_accuracies(metrics, loss),
         weighted_metrics=with_accuracies(weighted_metrics, loss),
@@ -319,6 +287,25 @@ def compile_recipe(
     if shape := label_shape(model, loss):
         prepare(model, keras.ops.zeros((1, *shape[1:])))
     return model
+
+
+def _steps(epochs: int, steps_per_epoch: int) -> int:
+    steps = positive_int(epochs, "epochs") * positive_int(steps_per_epoch, "steps_per_epoch")
+    if steps > MOST_STEPS:
+        raise ValueError(f"epochs * steps_per_epoch must be at most {MOST_STEPS}, got {steps}")
+    return steps
+
+
+def _highest_rate(
+    recipe: Recipe, learning_rate: float | None, batch_size: int | None, batches: int
+) -> float:
+    """The given rate, or the recipe's in proportion to the images of an update of some batches."""
+    if learning_rate is None:
+        images = recipe.batch_size
+        if batch_size is not None:
+            images = positive_int(batch_size, "batch_size") * batches
+        learning_rate = recipe.learning_rate * images / recipe.batch_size
+    return positive_number(learning_rate, "learning_rate")
 
 
 # Argument of SGD that a recipe sets -> what to do instead.
@@ -340,8 +327,17 @@ def _optimizer_options(options: dict[str, Any]) -> dict[str, Any]:
     return {name: options.pop(name) for name in list(options) if name in names}
 
 
-def _is_mixed_float16(model: keras.Model) -> bool:
-    return any(layer.dtype_policy.name == "mixed_float16" for layer in model._flatten_layers())
+def _with_loss_scale(
+    optimizer: keras.optimizers.Optimizer, model: keras.Model, options: dict[str, Any]
+) -> keras.optimizers.Optimizer:
+    """The optimizer for `compile`, with the arguments of `compile` in `options` that go with it."""
+    if optimizer.loss_scale_factor:
+        options["auto_scale_loss"] = False  # or Keras would drop the factor
+    policies = {layer.dtype_policy.name for layer in model._flatten_layers()}
+    if "mixed_float16" in policies and options.get("auto_scale_loss", True):
+        # As `compile` does, but so that it is saved with the model.
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
 
 
 def decreasing(

@@ -1,4 +1,4 @@
-"""The weights that a network needs from a checkpoint. Does not import Keras."""
+"""The weights that a network needs from a checkpoint."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,9 +7,9 @@ from typing import Any
 
 from ..config import ORIGINAL, ResnetConfig, obeyed
 from ..plan.layers import BatchNorm, Conv
-from ..plan.names import LayerName, Place
+from ..plan.names import CLASSIFIER, STEM, At, LayerName, Place
 from ..plan.network import Plan
-from .naming import CLASSIFIER, TensorShape, WeightName
+from .naming import TensorShape, WeightName
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def expected_weights(plan: Plan) -> ExpectedWeights:
     )
 
 
-STEM_POOL_PAD = "stem_pool_pad"
+STEM_POOL_PAD = At(STEM)("pool", "pad")
 
 
 def stride_in_3x3(strides: Mapping[str, tuple[int, int]]) -> bool | None:

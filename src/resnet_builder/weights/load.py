@@ -19,12 +19,11 @@ from ..model.record import BUILD_RECORDS
 from ..plan.names import LayerName
 from .choosing import Rename, new_names, patterns
 from .expected import STEM_POOL_PAD, ExpectedWeights, is_original, norms_after, stride_in_3x3
-from .graphs import Weights, by_connections, by_names, with_settings
 from .match import Match, Problem, does_not_fit, match
 from .naming import KERAS, WeightName
 from .recognise import BY_CONNECTIONS, Recognised, recognise
 from .report import WeightsReport
-from .settings import Comparison
+from .settings import GraphComparison, Weights, by_connections, by_names, with_settings
 from .tensors import to_weight
 
 
@@ -155,9 +154,7 @@ def load_checkpoint(
             found = replace(found, origin=replace(found.origin, epsilon=of_file))
         matched = match(found, expected, adapt=adapt, keep=keep)
         if taken.settings and found.origin.layout is KERAS:
-            compared = compared or by_names(
-                model, prefix, found, weights, matched, taken.settings, in_file, paths=not keep
-            )
+            compared = compared or by_names(model, prefix, found, weights, matched, paths=not keep)
             if compared:
                 matched = with_settings(matched, found, weights, compared, of_file)
         if not matched.assignments and not matched.problems:
@@ -231,7 +228,7 @@ def _expected(model: keras.Model, prefix: str, weights: Weights) -> ExpectedWeig
     return ExpectedWeights(
         {name: tuple(variable.shape) for name, (variable, _) in weights.items()},
         stride_in_3x3(strides),
-        any(layer.name.endswith(STEM_POOL_PAD) for layer in model.layers),
+        STEM_POOL_PAD in names,
         norms_after(inputs, strides, norms),
         record is not None and is_original(record.config),
     )
@@ -273,7 +270,7 @@ def _check_nothing_is_lost(
 
 
 def _notes(
-    found: Recognised, matched: Match, compared: Comparison | None, epsilon: float | None
+    found: Recognised, matched: Match, compared: GraphComparison | None, epsilon: float | None
 ) -> Iterator[str]:
     if epsilon is None and _is_frozen_detector(found):
         yield EPSILON_OF_DETECTORS

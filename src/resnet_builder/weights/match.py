@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from ..common.checks import shortened
 from ..config import ResnetConfig
-from ..plan.names import HEAD, LayerName
+from ..plan.names import CLASSIFIER, FIRST_CONVS, HEAD, LayerName
 from ..plan.network import Head, make_plan
 from ..presets.networks import PRESETS
 from .expected import ExpectedWeights, expected_weights
-from .naming import CLASSIFIER, FIRST_CONVS, TensorShape, WeightName
+from .naming import TensorShape, WeightName
 from .origins import Origin, is_never_weight
 from .recognise import Recognised
 from .report import LISTED

@@ -1,24 +1,24 @@
-"""Tensor names and orders of axes of weights in other libraries. Does not import Keras."""
+"""Tensor names and orders of axes of weights in other libraries."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
 from typing import Any
 
-from ..config import ResnetConfig, obeyed
-from ..plan.attention import ATTENTIONS
-from ..plan.blocks import BLOCKS
-from ..plan.names import LayerName
-from ..plan.network import Plan, make_plan
-from ..plan.norms import NORMS
-from ..plan.orders import ORDERS
-from ..plan.stems import STEM_POOLS, STEMS
+from ..plan.names import (
+    CLASSIFIER,
+    ELSEWHERE,
+    HEAD,
+    PLAIN_CONV,
+    STANDARDIZED_CONV,
+    STEM,
+    At,
+    LayerName,
+)
 
 WeightName = tuple[str, str]  # layer and variable
 TensorShape = tuple[int, ...]
-
-CLASSIFIER = "predictions"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +79,6 @@ TORCH = Layout(
 )
 
 
-# The first convolution, by stem; the second pair is of networks with standardised kernels.
-FIRST_CONVS = ("stem_conv", "stem_conv1", "stem_stdconv", "stem_stdconv1")
-
-
 def is_known(weight: WeightName) -> bool:
     """Return whether a weight is of a layer of this package, not of a user's block function."""
     in_a_block, others = known_weights()
@@ -95,48 +91,48 @@ def is_known(weight: WeightName) -> bool:
 def is_standardized(layer: str) -> bool:
     """Return whether a layer is a convolution with weight standardisation."""
     name = LayerName.parse(layer)
-    return name is not None and "stdconv" in name.role
+    return name is not None and name.is_standardized
+
+
+# The largest number of parts of a Res2Net block that has a name in another library.
+MOST_SPLITS = 8
+
+# The variables of layers with weights, by kind.
+WITH_BIAS, WITHOUT_BIAS = ("kernel", "bias"), ("kernel",)
+BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
+CONVS = {PLAIN_CONV: WITH_BIAS, STANDARDIZED_CONV: WITH_BIAS}
+NORMS = {"bn": BATCH_NORM, "gn": BATCH_NORM[:2], "evonorm": WITH_BIAS}
 
 
 @cache
 def known_weights() -> tuple[frozenset[WeightName], frozenset[WeightName]]:
     """All possible weights of networks: those in a block, by role of their layers, and others."""
-    in_a_block, others = set(), set()
-    for plan in _kinds_of_network():
-        for layer in plan.layers:
-            name = LayerName.parse(layer.name)
-            in_block = name is not None and name.place.block > 0
-            for variable in layer.weights:
-                if name and in_block:
-                    in_a_block.add((name.role, variable))
-                else:
-                    others.add((layer.name, variable))
+    block, stem = At(ELSEWHERE), At(STEM)
+    first, second, third = map(block.numbered, (1, 2, 3))
+    splat, selective = second.inside("splat"), [first.inside("sk"), second.inside("sk")]
+    paths = [*map(first.numbered, (1, 2)), *map(second.numbered, range(1, MOST_SPLITS))]
+    convs = [first, second, third, *paths, splat, block.inside("shortcut")]
+    of_stem = [stem, stem.inside("pool"), *map(stem.numbered, (1, 2, 3))]
+    in_a_block = [
+        *_weights(convs, CONVS),
+        *_weights([block.inside("se"), splat], {"reduce": WITH_BIAS, "expand": WITH_BIAS}),
+        *_weights(selective, {"reduce": WITHOUT_BIAS, "expand": WITHOUT_BIAS}),
+        *_weights([block.inside("eca")], {"conv": WITHOUT_BIAS}),
+        *_norms([*convs, *(at.inside("reduce") for at in (splat, *selective))]),
+    ]
+    others = [
+        *_weights(of_stem, CONVS),
+        *_norms([*of_stem, At(HEAD)]),
+        *((CLASSIFIER, variable) for variable in WITH_BIAS),
+    ]
     return frozenset(in_a_block), frozenset(others)
 
 
-def _kinds_of_network() -> Iterator[Plan]:
-    """Small networks that together have every name of a layer with weights."""
-    kinds: list[dict[str, Any]] = [
-        *({"block": block} for block in BLOCKS),
-        *({"stem": stem} for stem in STEMS),
-        *({"stem_pool": pool} for pool in STEM_POOLS),
-        *({field: kind.example} for field, kind in ATTENTIONS.items()),
-    ]
-    for kind, order, norm, standardized in product(kinds, ORDERS, NORMS, (False, True)):
-        if order == "pre" or not NORMS[norm].activates:
-            yield _small(
-                **kind, activation_order=order, norm=norm, weight_standardization=standardized
-            )
+def _weights(places: Iterable[At], variables: Mapping[str, Iterable[str]]) -> Iterator[WeightName]:
+    for at, (kind, of_kind) in product(places, variables.items()):
+        yield from ((at(kind), variable) for variable in of_kind)
 
 
-def _small(**fields: Any) -> Plan:
-    """A network of one block, which has a projection, with the longest lists of splits."""
-    if "block" in fields and BLOCKS[fields["block"]].own_attention:
-        fields["se_ratio"] = 0.25
-    common: dict[str, Any] = {"block": "basic_block", "use_bias": True, "norm_groups": 1}
-    common |= {"repetitions": (1,), "stem_filters": 32, "splits": MOST_SPLITS}
-    return make_plan(obeyed(ResnetConfig(**common | fields)))
-
-
-# The largest number of parts of a Res2Net block that has a name in another library.
-MOST_SPLITS = 8
+def _norms(places: Sequence[At]) -> Iterator[WeightName]:
+    yield from _weights(places, NORMS)
+    yield from ((at("evonorm", "v"), "kernel") for at in places)

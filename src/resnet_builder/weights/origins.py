@@ -10,7 +10,7 @@ from functools import cached_property
 from string import Formatter
 from typing import Any, NamedTuple
 
-from ..plan.names import STEM, LayerName, Place
+from ..plan.names import STEM, LayerName, Place, plain
 from .naming import KERAS, MOST_SPLITS, TORCH, Layout, WeightName, known_weights
 
 # Fields of `Origin.block`: stage or block, and the offset from a count that starts at 1.
@@ -50,11 +50,6 @@ def is_never_weight(tensor: str) -> bool:
     parts = re.split("[./]", tensor)
     is_of_input = _OF_INPUT.search(tensor) is not None
     return is_of_input or parts[-1] in _COUNTERS or any(map(_OF_TRAINING.fullmatch, parts))
-
-
-# Kinds of layers that other libraries name as their plain kin.
-KIND_ELSEWHERE = {"stdconv": "conv", "gn": "bn", "evonorm": "bn"}
-KINDS = re.compile("|".join(KIND_ELSEWHERE))
 
 
 class TensorPlace(NamedTuple):
@@ -117,7 +112,7 @@ class Origin:
     def _named(self, role: str) -> str:
         """The name of a layer at an end of the network, or the end of a name in a block."""
         if not self.is_own:
-            role = KINDS.sub(lambda found: KIND_ELSEWHERE[found[0]], role)
+            role = plain(role)
         return self.layers.get(role, role)
 
     def _tensor(self, name: str, role: str, variable: str) -> str:

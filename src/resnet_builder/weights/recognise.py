@@ -9,9 +9,10 @@ from itertools import islice
 from ..common.checks import shortened
 from ..files.checkpoint import Checkpoint
 from ..files.keras_hub import CONFIG_FILE
+from ..plan.names import CLASSIFIER, FIRST_CONVS
 from ..plan.network import Plan
 from .expected import ExpectedWeights, expected_weights
-from .naming import CLASSIFIER, FIRST_CONVS, TensorShape, WeightName, is_known
+from .naming import TensorShape, WeightName, is_known
 from .origins import ORIGINS, OWN, Origin, is_never_weight
 
 # An origin is recognised if it explains this fraction of the checkpoint's names, or if this

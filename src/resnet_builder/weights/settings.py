@@ -1,25 +1,37 @@
-"""Comparison of what the layers of a file and of a network compute, which no shape shows."""
+"""Comparison of what the layers of a file and of a model compute, which no shape shows."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import replace
 from itertools import permutations
 from math import inf, prod
 from operator import itemgetter
 from typing import Any
 
+import keras
+
+from ..files.checkpoint import Checkpoint
 from ..files.described_graph import (
     COMMUTATIVE,
     CONVOLUTIONS,
     GLOBAL_POOLS,
     INPUT,
+    Computation,
     DescribedGraph,
     Key,
-    Node,
-    default,
+    is_own_layer,
+    settings_of,
 )
 from ..model.deep import room_for
-from .naming import CLASSIFIER
+from ..plan.names import CLASSIFIER
+from .match import Match, Problem
+from .naming import TensorShape, WeightName
+from .recognise import BY_CONNECTIONS, Recognised, shapes_by_layer
 
-Shapes = Mapping[str, Mapping[str, tuple[int, ...]]]  # of variables, by layer
+# Variables and their layers by name without the `layer_prefix`.
+Weights = dict[WeightName, tuple[keras.Variable, keras.Layer]]
+
+Shapes = Mapping[str, Mapping[str, TensorShape]]  # of variables, by layer
 
 # The most inputs of an addition that are compared in every order.
 REORDERED = 4
@@ -28,21 +40,19 @@ REORDERED = 4
 MOST_COMPARED = 10**6
 
 
-class Comparison:
-    """The comparison of a network's graph and a file's.
+class GraphComparison:
+    """The comparison of a model's graph and a file's.
 
     Strides that have become dilation are no difference.
 
     Attributes:
         pairs: layers with weights, and the file's layers that are loaded into them.
         differences: the differences, in words.
-        epsilons: the epsilons of the file's batch norms, by the network's layer.
+        epsilons: the epsilons of the file's batch norms, by the model's layer.
         before: the file's layers that give its network the input.
         notes: options of the model that the file's network has otherwise, as sentences: the pool
             of a model without a classifier, and the classifier's activation.
     """
-
-    notes: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -51,49 +61,47 @@ class Comparison:
         *,
         pairs: Mapping[str, str] | None = None,
         shapes: tuple[Shapes, Shapes] = ({}, {}),
-        prefixes: tuple[str, str] = ("", ""),
         same_names: bool = False,
         paths: bool = True,
     ) -> None:
         """Compare two graphs.
 
         Args:
-            here, there: the network's graph, and the file's.
+            here, there: the model's graph, and the file's.
             pairs: as the attribute. Default: the layers that have the same place in both graphs and
                 the same `shapes` of their weights.
-            prefixes: prefixes of the names of the network's layers, here and there.
-            same_names: whether the file's layers have the names of the network's.
+            same_names: whether the file's layers have the names of the model's.
             paths: whether to compare what lies between the pairs, too.
         """
         self._here, self._there, self._shapes = here, there, shapes
-        self._prefixes, self._same_names = prefixes, same_names
-        self._is_pairing = pairs is None
-        self._compared = 0
-        with room_for(sum(1 for _ in here.calls())):
+        self._same_names, self._is_pairing = same_names, pairs is None
+        with room_for(len(here.calls)):
             for self._lenient in (True, False):
                 self.pairs = dict(pairs or {})
                 self.before: dict[str, None] = {}
-                self._deepest = (0, [""])
-                self._equal: dict[tuple[Key, Key], None] = {}
-                self.differences = tuple(dict.fromkeys(self._all(paths)))
-                if self._is_pairing and self.differences:
-                    self.differences = tuple(self._deepest[1])
+                self.notes: dict[str, None] = {}
+                self._equal: dict[tuple[Key, Key], None] = {
+                    ((layer, 0), (in_file, 0)): None for layer, in_file in self.pairs.items()
+                }
+                self._compared, self._deepest = 0, (0, [""])
+                found = list(self._all(paths))
                 if self._is_dilated:
                     break
-        nodes = {layer: there.node((of_file, 0)) for layer, of_file in self.pairs.items()}
+        if self._is_pairing and found:
+            found = self._deepest[1]
+        self.differences = tuple(dict.fromkeys(found))
+        norms = {layer: there.node((name, 0)) for layer, name in self.pairs.items()}
         self.epsilons = {
             layer: _epsilon(node)
-            for layer, node in nodes.items()
+            for layer, node in norms.items()
             if node.kind == "BatchNormalization"
         }
 
     @property
     def _is_dilated(self) -> bool:
         """Whether the file's network has the larger stride."""
-        pairs = [((here, 0), (there, 0)) for here, there in self.pairs.items()]
-        equal = list(dict.fromkeys([*self._equal, *pairs]))
-        here = prod(_stride(self._here.node(own)) for own, _ in equal)
-        return here < prod(_stride(self._there.node(other)) for _, other in equal)
+        here = prod(_stride(self._here.node(own)) for own, _ in self._equal)
+        return here < prod(_stride(self._there.node(other)) for _, other in self._equal)
 
     def _all(self, paths: bool) -> Iterator[str]:
         for here, there in self.pairs.items():
@@ -105,39 +113,31 @@ class Comparison:
 
     def _of_end(self, end: Key) -> list[str]:
         """The difference of what follows the last weights."""
-        own = self._here.node(end := self._here.source(end))
-        pool = ""
+        own, pool = self._here.node(end := self._here.source(end)), ""
         while own.kind in GLOBAL_POOLS:  # an option of a model without a classifier
-            pool, (end, *_) = own.kind, own.inputs
-            own = self._here.node(end := self._here.source(end))
+            pool = own.kind
+            own = self._here.node(end := self._here.source(own.inputs[0]))
+        ends = list(reversed(self._there.calls))
         if own.layer in self.pairs:
-            self._note_pool(pool, (self.pairs[own.layer], 0))
-            return []
-        same = self._prefixes[1] + self._name(own, 0)
-        ends = [(same, 0)] if self._same_names and same in self._there else self._there.calls()
-        first: list[str] = []
-        for there in reversed(list(ends)):
-            found = self._between(end, there)
-            if not found:
-                self._note_pool(pool, there)
-                return []
-            first = first or found
-        return first
+            ends = [(self.pairs[own.layer], 0)]
+        elif self._same_names and own.name in self._there.names:
+            ends = [(self._there.names[own.name], 0)]
+        found = _best(self._between(end, there) for there in ends)
+        if pool and not found:
+            self._note_pool(pool, {there for here, there in self._equal if here == end})
+        return found
 
-    def _note_pool(self, own: str, there: Key) -> None:
-        """Remember how the file's network pools a map, if the model pools it in another way."""
-        nodes = (self._there.node(key) for key in self._there.calls())
+    def _note_pool(self, own: str, maps: Set[Key]) -> None:
+        """Remember how the file's network pools its map, if the model pools it in another way."""
+        nodes = map(self._there.node, self._there.calls)
         pools = {
             node.kind: None
             for node in nodes
-            if node.kind in GLOBAL_POOLS
-            and self._there.source(node.inputs[0]) == self._there.source(there)
+            if node.kind in GLOBAL_POOLS and self._there.source(node.inputs[0]) in maps
         }
-        if own and pools and own not in pools:
-            self._note(f"the file's network ends in {' and '.join(pools)}; the model does not")
-
-    def _note(self, sentence: str) -> None:
-        self.notes = tuple(dict.fromkeys((*self.notes, sentence)))
+        if pools and own not in pools:
+            note = f"the file's network ends in {' and '.join(pools)}; the model does not"
+            self.notes[note] = None
 
     # One pair of calls ---------------------------------------------------------------------------
 
@@ -162,83 +162,195 @@ class Comparison:
                     of.popitem()
         return found
 
-    def _of_nodes(self, own: Node, other: Node) -> list[str]:
+    def _of_nodes(self, own: Computation, other: Computation) -> list[str]:
         here, there = own.layer, other.layer
         if own.kind == INPUT and there not in self.pairs.values():
             self.before |= {} if other.kind == INPUT else {there: None}
             return []
         if here in self.pairs or there in self.pairs.values():
             return [] if self.pairs.get(here) == there else [self._unlike(own, other)]
-        shapes = [of.get(layer, {}) for of, layer in zip(self._shapes, (here, there), strict=True)]
-        is_folded = own.kind in CONVOLUTIONS and "bias" not in shapes[0]
-        given = {name: of for name, of in shapes[1].items() if not (is_folded and name == "bias")}
-        if own.kind != other.kind or shapes[0] != given:
+        wanted, given = self._shapes[0].get(here, {}), dict(self._shapes[1].get(there, {}))
+        if own.kind in CONVOLUTIONS and "bias" not in wanted:
+            given.pop("bias", None)  # it is folded
+        if wanted != given:
             return [self._unlike(own, other)]
-        if self._is_pairing and shapes[0]:
+        if self._is_pairing and wanted:
             self.pairs[here] = there
         return list(self._of_settings(own, other)) or self._of_inputs(own, other)
 
-    def _of_inputs(self, own: Node, other: Node) -> list[str]:
+    def _of_inputs(self, own: Computation, other: Computation) -> list[str]:
         if len(own.inputs) != len(other.inputs):
             numbers = f"{len(other.inputs)} inputs there and {len(own.inputs)} here"
-            return [f"{self._name(own, 0)} has {numbers}"]
+            return [f"{own.name} has {numbers}"]
         is_any_order = own.kind in COMMUTATIVE and len(own.inputs) <= REORDERED
-        first: list[str] = []
-        for order in permutations(other.inputs) if is_any_order else [other.inputs]:
-            pairs = zip(own.inputs, order, strict=True)
-            found = next(filter(None, (self._between(*pair) for pair in pairs)), [])
-            if not found:
-                return []
-            first = first or found
-        return first
+        return _best(
+            next(filter(None, map(self._between, own.inputs, order)), [])
+            for order in (permutations(other.inputs) if is_any_order else [other.inputs])
+        )
 
-    def _of_settings(self, own: Node, other: Node) -> Iterator[str]:
+    def _of_settings(self, own: Computation, other: Computation) -> Iterator[str]:
         if own.kind != other.kind:
             yield self._unlike(own, other)
             return
         ignored = {"dilation_rate"}  # a checkpoint does not decide it
         if own.kind == "BatchNormalization":
             ignored.add("epsilon")  # it is corrected in the variance
-        if self._name(own, 0) == CLASSIFIER:
-            ignored.add("activation")
-            here, there = _value(own, "activation"), _value(other, "activation")
-            if here != there:
-                self._note(f"the file's classifier has activation={there}, the model's {here}")
         if self._lenient and _stride(own) == 1 < _stride(other):
             ignored |= {"strides", "padding", "pool_size"}
         for setting in dict.fromkeys((*own.settings, *other.settings)):
-            here, there = _value(own, setting), _value(other, setting)
-            if setting not in ignored and here != there:
-                if setting == "padding" and own.written.get(setting) != other.written.get(setting):
-                    here, there = own.written.get(setting), other.written.get(setting)
-                yield f"{self._name(own, 0)} has {setting}={there} there and {here} here"
+            here, there = own.settings.get(setting), other.settings.get(setting)
+            if setting in ignored or here == there:
+                continue
+            if setting == "activation" and own.name == CLASSIFIER:
+                note = f"the file's classifier has activation={there}, the model's {here}"
+                self.notes[note] = None
+                continue
+            if setting == "padding" and own.written.get(setting) != other.written.get(setting):
+                here, there = own.written.get(setting), other.written.get(setting)
+            yield f"{own.name} has {setting}={there} there and {here} here"
 
-    # Words ---------------------------------------------------------------------------------------
-
-    def _name(self, node: Node, of: int) -> str:
-        return node.layer.removeprefix(self._prefixes[of])
-
-    def _unlike(self, own: Node, other: Node) -> str:
-        here, there = self._name(own, 0), self._name(other, 1)
-        if self._same_names and self._prefixes[1] + here not in self._there:
-            return f"{here} is not in the file"
-        if self._same_names and self._prefixes[0] + there not in self._here:
-            return f"{there} is only in the file"
-        return f"{there} ({other.kind}) is there where {here} ({own.kind}) is here"
-
-
-def _value(node: Node, setting: str) -> Any:
-    return node.settings[setting] if setting in node.settings else default(node.kind, setting)
+    def _unlike(self, own: Computation, other: Computation) -> str:
+        if self._same_names and own.name not in self._there.names:
+            return f"{own.name} is not in the file"
+        if self._same_names and other.name not in self._here.names:
+            return f"{other.name} is only in the file"
+        return f"{other.name} ({other.kind}) is there where {own.name} ({own.kind}) is here"
 
 
-def _epsilon(norm: Node) -> float:
-    epsilon = float(_value(norm, "epsilon"))
+def _best(alternatives: Iterable[list[str]]) -> list[str]:
+    """No differences if an alternative has none, else those of the first."""
+    first: list[str] = []
+    for found in alternatives:
+        if not found:
+            return []
+        first = first or found
+    return first
+
+
+def _epsilon(norm: Computation) -> float:
+    epsilon = float(norm.settings["epsilon"])
     if not 0 <= epsilon < inf:
         raise ValueError(f"{norm.layer} has the epsilon {epsilon}")
     return epsilon
 
 
-def _stride(node: Node) -> int:
+def _stride(node: Computation) -> int:
     """The product of both strides; 1 for a layer without strides."""
     strides = node.settings.get("strides", 1)
     return prod(strides) if isinstance(strides, list) else int(strides)
+
+
+# Files and models --------------------------------------------------------------------------------
+
+
+def by_connections(
+    model: keras.Model, prefix: str, found: Recognised, weights: Weights
+) -> tuple[Recognised, GraphComparison]:
+    """Name the tensors of a file by the places of its layers in its graph.
+
+    Raises:
+        ValueError: the graph is not the model's, or has the model's several times.
+    """
+    checkpoint = found.checkpoint
+    here = {f"{layer.name}/{name}": tuple(of.shape) for (_, name), (of, layer) in weights.items()}
+
+    def compare(tensors: Mapping[str, TensorShape]) -> GraphComparison:
+        shapes = (shapes_by_layer(here), shapes_by_layer(tensors))
+        return _compared(model, checkpoint, (prefix, ""), shapes=shapes)
+
+    compared = compare(checkpoint.shapes)
+    if compared.differences:
+        raise ValueError(
+            f"cannot load {checkpoint.name}: {found.unknown}\nBy their connections, too, its "
+            f"layers are not those of {model.name!r}: {compared.differences[0]}"
+        )
+    given = shapes_by_layer(checkpoint.shapes)
+    own_names = {layer.name: own for (own, _), (_, layer) in weights.items()}
+    names = {
+        BY_CONNECTIONS.tensor((own, variable)): f"{compared.pairs[layer]}/{variable}"
+        for layer, own in own_names.items()
+        if layer in compared.pairs
+        for variable in given[compared.pairs[layer]]
+    }
+    inside = set(names.values())
+    beside = {name: shape for name, shape in checkpoint.shapes.items() if name not in inside}
+    if len(beside) >= len(inside) and not (other := compare(beside)).differences:
+        first = " and ".join(next(iter(of.pairs.values())) for of in (other, compared))
+        raise ValueError(
+            f"cannot load {checkpoint.name}: it holds several networks like {model.name!r}, with "
+            f"the layers {first}: leave out the tensors of all but one with load_weights(..., "
+            "skip=)"
+        )
+    named = replace(found, checkpoint=checkpoint.renamed(names), names=names, beside=beside)
+    return named, compared
+
+
+def by_names(
+    model: keras.Model,
+    prefix: str,
+    found: Recognised,
+    weights: Weights,
+    matched: Match,
+    *,
+    paths: bool,
+) -> GraphComparison | None:
+    """Compare the layers that have the same weights and, with `paths`, those between them.
+
+    Returns None if the file describes none of these layers.
+    """
+    checkpoint = found.checkpoint
+    pairs = {}
+    for assignment in matched.assignments:
+        layer = checkpoint.in_file[assignment.tensor].removesuffix(f"/{assignment.weight[1]}")
+        while layer and not is_own_layer(layer, checkpoint.settings):
+            layer = layer.rpartition("/")[0]
+        if layer:
+            pairs[weights[assignment.weight][1].name] = layer
+    if not pairs:
+        return None
+    prefixes, is_own = (prefix, found.prefix), found.origin.is_own
+    return _compared(model, checkpoint, prefixes, pairs=pairs, same_names=is_own, paths=paths)
+
+
+def _compared(
+    model: keras.Model, checkpoint: Checkpoint, prefixes: tuple[str, str], **options: Any
+) -> GraphComparison:
+    """Compare a model and a file, whose description may not be as Keras writes it."""
+    try:
+        here = DescribedGraph(settings_of(model), prefixes[0])
+        return GraphComparison(here, DescribedGraph(checkpoint.settings, prefixes[1]), **options)
+    except Exception as error:  # a broken description can lead to any error
+        raise ValueError(
+            f"cannot load {checkpoint.name}: its description of its layers is broken ({error})"
+        ) from error
+
+
+def with_settings(
+    matched: Match,
+    found: Recognised,
+    weights: Weights,
+    compared: GraphComparison,
+    epsilon: float | None,
+) -> Match:
+    """Add what a comparison found: the differences, and the epsilons of the file.
+
+    Args:
+        epsilon: the epsilon that the caller gave instead.
+    """
+    assignments = []
+    changed: Counter[tuple[float, float]] = Counter()
+    for of in matched.assignments:
+        layer = weights[of.weight][1]
+        given = compared.epsilons.get(layer.name) if epsilon is None else None
+        assignments.append(replace(of, epsilon=given))
+        if given is not None and of.weight[1] == "moving_variance":
+            known = layer.epsilon if found.origin.epsilon is None else found.origin.epsilon
+            changed[given, layer.epsilon] += given != known
+    adapted = (f"epsilon {a} of {n} batch norms to {b}" for (a, b), n in changed.items() if n)
+    problems = (Problem("setting", words) for words in compared.differences)
+    return replace(
+        matched,
+        assignments=tuple(assignments),
+        adapted=(*matched.adapted, *adapted),
+        problems=(*matched.problems, *problems),
+    )

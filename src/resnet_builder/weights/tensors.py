@@ -4,8 +4,9 @@ import ml_dtypes
 import numpy as np
 
 from ..files.checkpoint import Array, Checkpoint
+from ..plan.names import FIRST_CONVS
 from .match import Assignment
-from .naming import FIRST_CONVS, is_standardized
+from .naming import is_standardized
 from .origins import Origin
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")

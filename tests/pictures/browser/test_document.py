@@ -15,9 +15,9 @@ import pytest
 
 from resnet_builder import ResnetBuilder, compare, plot
 from resnet_builder.pictures.browser.document import CLOSED, FOLDED, WHOLE, document
-from resnet_builder.pictures.plot import Detail
-from resnet_builder.pictures.sketch.folding import folded
+from resnet_builder.pictures.options import Detail
 from resnet_builder.pictures.sketch.sketch import ENTRY, Sketch
+from resnet_builder.pictures.sketch.transforms import folded
 from resnet_builder.plan.layers import Layer
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets.resolve import resolve
@@ -251,41 +251,34 @@ def laid_out(found: Any, states: list[int]) -> tuple[list[Area], list[DrawnLine]
     network, sizes = found["networks"][0], found["sizes"]
     of_sections = [section["views"] for section in network["sections"]]
     views = [of[min(n, len(of) - 1)] for of, n in zip(of_sections, states, strict=True)]
-    width = max(view["size"][0] for view in views)
-    tracks = {skip: width + sizes["TRACK"] * (1 + track) for skip, track in network["tracks"]}
+    width = max(view["frame"][2] for view in views)
     boxes: list[Area] = []
     lines: list[DrawnLine] = []
     starts: dict[int, list[Point]] = {}
-    end: list[Point] = []
-    top = sizes["TITLE"]
+    top = sizes["TITLE_HEIGHT"]
 
-    def moved(flat: list[float], x: float = 0, y: float = 0) -> list[Point]:
-        return [(a + x, b + y) for a, b in zip(flat[::2], flat[1::2], strict=True)]
+    def moved(points: list[Point], x: float, y: float) -> list[Point]:
+        return [(x + (a if a >= 0 else width - a), y + b) for a, b in points]
 
     for view in views:
+        _, y_of_view, _, height = view["frame"]
+        down = top - y_of_view
         for number, x, y, *_ in view["panels"]:
             _, _, drawn, _, drawn_lines = found["drawings"][number]
             for left, middle, cells in drawn:
                 wide = sum(cell[1] for cell in cells)
-                boxes.append(box_area(x + left, top + y + middle, wide))
-            for _, arrow, *flat in drawn_lines:
-                if arrow:  # a closed panel's shortcuts have none, and are those inside its box
-                    lines.append(DrawnLine(tuple(moved(flat, x, top + y)), arrow=True))
-        for arrow, *flat in view["links"]:
-            lines.append(DrawnLine(tuple(moved(flat, 0, top)), bool(arrow)))
-        if end and view["entry"]:
-            arrow, *flat = view["entry"]
-            into, middle = moved(flat, 0, top), top - sizes["GAP"] / 2
-            way = [*end, (end[-1][0], middle), (into[0][0], middle), *into]
-            lines.append(DrawnLine(tuple(way), bool(arrow)))
-        for skip, *flat in view["inlets"]:
-            (_, y), *into = moved(flat, 0, top)
-            *way, (_, low) = starts[skip]
-            lines.append(DrawnLine((*way, (tracks[skip], low), (tracks[skip], y), *into), True))
-        for skip, _, *flat in view["outlets"]:
-            starts[skip] = moved(flat, 0, top)
-        end = moved(view["exit"], 0, top)
-        top += view["size"][1] + sizes["GAP"]
+                boxes.append(box_area(x + left, down + y + middle, wide))
+            for _, arrow, points in drawn_lines:
+                lines.append(DrawnLine(tuple(moved(points, x, down + y)), arrow))
+        for _, arrow, points in view["lines"]:
+            lines.append(DrawnLine(tuple(moved(points, 0, down)), arrow))
+        for number, arrow, points in view["inlets"]:
+            start, end = starts[number], moved(points, 0, down)
+            way = *start, (start[-1][0], end[0][1]), *end
+            lines.append(DrawnLine(way, arrow))
+        for number, _, points in view["outlets"]:
+            starts[number] = moved(points, 0, down)
+        top += height + sizes["LANE_GAP"]
     return boxes, lines
 
 

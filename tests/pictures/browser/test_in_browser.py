@@ -83,7 +83,7 @@ def test_blocks_unfold_and_fold(opened: Callable[..., Page]) -> None:
     page = opened("resnet50")
     # The first block of every stage, and the others: 2 · 4.
     assert page.count(".panel") == 2 * 4
-    page.click(".times")
+    page.click(".panel ~ .bold")
     assert page.count(".panel") == 2 * 4 + 1  # 3 blocks in stage 1
     page.press("3")
     assert page.count(".panel") == 3 + 4 + 6 + 3

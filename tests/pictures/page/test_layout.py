@@ -10,14 +10,12 @@ import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder
 from resnet_builder.common.words import Description
-from resnet_builder.pictures.page.layout import lay_out_side_by_side
-from resnet_builder.pictures.page.measures import GAP
-from resnet_builder.pictures.page.page import Page
-from resnet_builder.pictures.sketch.differences import mark_differences
-from resnet_builder.pictures.sketch.folding import folded
-from resnet_builder.pictures.sketch.of_plan import sketch_plan
-from resnet_builder.pictures.sketch.panels import PanelMaker
+from resnet_builder.pictures.page.page import Frame, Page
+from resnet_builder.pictures.page.page_layout import lay_out_side_by_side
+from resnet_builder.pictures.page.sizes import GAP
+from resnet_builder.pictures.sketch.panels import sketch_plan
 from resnet_builder.pictures.sketch.sketch import ENTRY, Cell, Port, Section, Sketch
+from resnet_builder.pictures.sketch.transforms import folded, mark_differences
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets.resolve import resolve
 
@@ -32,6 +30,7 @@ from ..edges import (
     page_boxes,
     page_edges,
 )
+from ..panel_maker import PanelMaker
 
 
 def planned(name: str) -> Sketch:
@@ -53,6 +52,10 @@ def of_model(name: str, direction: str = "TB") -> Page:
 
 def unfolded(name: str, direction: str) -> Page:
     return checked_page(sketch_of(name), direction, in_one_column=True)
+
+
+def lanes_of(page: Page) -> list[Frame]:
+    return [frame for frame in page.frames if frame.kind == "lane"]
 
 
 def tangled() -> keras.Model:
@@ -98,11 +101,11 @@ def test_boxes_and_lines_do_not_overlap(name: str) -> None:
             and box.right <= lane.right
             and lane.y <= box.top
             and box.bottom <= lane.bottom
-            for lane in page.lanes
+            for lane in lanes_of(page)
         )
     whole = Area(0, 0, page.width, page.height)
     assert all(whole.holds(point, 0) for line in page.lines for point in line.points)
-    assert len(page_edges(page)) >= len(boxes) - len(page.lanes)
+    assert len(page_edges(page)) >= len(boxes) - len(lanes_of(page))
 
 
 def at_random(seed: int) -> Sketch:
@@ -162,7 +165,7 @@ def test_every_preset_fits_on_a_page(name: str) -> None:
 
 
 def test_sections_side_by_side_have_equal_heights() -> None:
-    lanes = PAGES["side by side"]().lanes
+    lanes = lanes_of(PAGES["side by side"]())
     tops = [sorted(lane.y for lane in lanes if (lane.x == 0) is first) for first in (True, False)]
     assert tops[0] == tops[1][: len(tops[0])]
     assert len(tops[1]) == 6

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 import pytest
 
 from resnet_builder.common.words import Description
-from resnet_builder.pictures.sketch.folding import fold, in_rows
-from resnet_builder.pictures.sketch.panels import PanelMaker, join
 from resnet_builder.pictures.sketch.sketch import ENTRY, Cell, Edge, Panel
+from resnet_builder.pictures.sketch.transforms import fold, in_rows, join
+
+from ..panel_maker import PanelMaker
 
 
 def cell(words: str) -> Cell:
@@ -82,6 +83,15 @@ def test_joined_panels_are_connected() -> None:
 
 
 def test_consecutive_single_boxes_are_joined() -> None:
-    panels = [panel("a", "x"), panel("b"), panel("cd"), *fold([panel("e"), panel("e")]), panel("f")]
+    repeated = fold([panel("e"), panel("e")])
+    panels = [panel("a", "x"), panel("b"), panel("cd", "y"), *repeated, panel("f")]
     assert read(in_rows(panels)) == ["ab x 1", "cd x 1", "e x 2", "f x 1"]
     assert in_rows(panels)[0].title == ""
+
+
+def test_chains_without_a_name_are_joined() -> None:
+    forked = PanelMaker()
+    for letter in "cd":
+        forked.box([cell(letter)], [ENTRY])
+    panels = [panel("a"), panel("bc"), forked.panel(), panel("e"), panel("fg")]
+    assert read(in_rows(panels)) == ["abc x 1", "cd x 1", "efg x 1"]

@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from resnet_builder.pictures.sketch.layer_words import cells, kind
+from resnet_builder.pictures.sketch.of_model import describe_layer, kind
 
 layers = keras.layers
 
@@ -46,7 +46,7 @@ def test_the_words_of_a_layer(make: type[keras.Layer], text: str) -> None:
     layer = make()
     image = keras.Input((8, 8, 4))
     shape = tuple(layer(image).shape)
-    assert " | ".join(cell.words for cell in cells(layer, shape)) == text
+    assert " | ".join(words.words for words in describe_layer(layer, shape)) == text
 
 
 def test_operations_have_the_kinds_of_layers_of_the_same_name() -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -9,12 +10,11 @@ import keras
 import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder, profile
-from resnet_builder.model.graph import model_graph
-from resnet_builder.pictures.sketch.boxes import gather
-from resnet_builder.pictures.sketch.folding import folded
-from resnet_builder.pictures.sketch.of_model import sketch_model
-from resnet_builder.pictures.sketch.of_plan import sketch_plan
+from resnet_builder.costs.models import read_model
+from resnet_builder.pictures.sketch.of_model import boxes_of_model, sketch_model
+from resnet_builder.pictures.sketch.panels import sketch_plan
 from resnet_builder.pictures.sketch.sketch import ENTRY, Panel, Sketch
+from resnet_builder.pictures.sketch.transforms import folded
 from resnet_builder.plan.names import ELSEWHERE, Place
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets.resolve import resolve
@@ -134,9 +134,8 @@ def test_densely_connected_blocks_are_folded() -> None:
 
 
 def boxes(model: keras.Model) -> list[str]:
-    graph = model_graph(model)
-    gathered = gather(graph, [ELSEWHERE] * len(graph))
-    return [" | ".join(cell.words for cell in box.cells) for box in gathered]
+    found = boxes_of_model(read_model(model))
+    return [" | ".join(cell.words for cell in box.cells) for box in found]
 
 
 def test_batch_norm_before_or_after_a_convolution_is_in_its_box() -> None:
@@ -201,12 +200,14 @@ def test_an_excitation_whose_gate_is_an_output_is_drawn_in_full() -> None:
 def test_no_box_is_in_two_blocks() -> None:
     image = keras.Input((8, 8, 16))
     _, scaled = gated(image, name="gate")
-    graph = model_graph(keras.Model(image, scaled))
+    read = read_model(keras.Model(image, scaled))
     block = Place("stage", 1, 1)
-    places = [block if node.layer.name == "gate" else ELSEWHERE for node in graph]
-    gathered = gather(graph, places)
-    assert len(gathered) == 5
-    assert all(len({places[node] for node in box.nodes}) == 1 for box in gathered)
+    places = [block if node.layer.name == "gate" else ELSEWHERE for node in read.graph]
+    found = [
+        [layer.name for layer in box.layers] for box in boxes_of_model(replace(read, places=places))
+    ]
+    assert len(found) == 5
+    assert [names for names in found if "gate" in names] == [["gate"]]
 
 
 def test_the_cost_of_a_section_is_that_of_its_layers() -> None:

@@ -3,11 +3,26 @@
 Lengths are in points (72 to an inch); heights grow downwards from the top of the page.
 """
 
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import dist
 
 from ..sketch.sketch import Box
-from .measures import FONT_SIZE, Point
+from .sizes import FONT_SIZE
+
+Point = tuple[float, float]
+
+
+def corners(points: Iterable[Point]) -> list[Point]:
+    """The points of a line without repeats and without those between their neighbours."""
+    kept: list[Point] = []
+    for point in points:
+        if kept and dist(kept[-1], point) < 0.01:
+            continue
+        if len(kept) > 1 and any(kept[-2][i] == kept[-1][i] == point[i] for i in (0, 1)):
+            kept.pop()
+        kept.append(point)
+    return kept
 
 
 @dataclass(frozen=True)
@@ -51,25 +66,10 @@ class Text:
     lines: tuple[tuple[Span, ...], ...]
 
 
-class NodeName(NamedTuple):
-    """The name of a box, `b`, or of a fork: a point at which lines part.
-
-    `b7` is the box at index 7 of the page's boxes; the fork `x7` is before the panel that begins
-    with it, the fork `y7` after it, and `z7` the one at which skips leave it.
-    """
-
-    kind: str
-    number: int
-
-    def __str__(self) -> str:
-        return f"{self.kind}{self.number}"
-
-
 @dataclass(frozen=True)
 class PlacedBox:
     """A box; `x` and `y` are the middle of its left side."""
 
-    name: NodeName
     x: float
     y: float
     box: Box
@@ -77,10 +77,10 @@ class PlacedBox:
 
 @dataclass(frozen=True)
 class Line:
-    """A line from one box to another through points; a shortcut has a role."""
+    """A line from one box or fork to another through points; a shortcut has a role."""
 
-    source: NodeName
-    target: NodeName
+    source: str
+    target: str
     points: tuple[Point, ...]
     role: str = ""
     arrow: bool = True
@@ -88,43 +88,17 @@ class Line:
 
 @dataclass
 class Page:
-    """All elements of a picture; lines refer to boxes and forks by name."""
+    """All elements of a picture.
+
+    Lines refer to boxes and forks, the points at which lines part, by name: `b7` is the box at
+    index 7; the fork `x7` is before the panel that begins with it, the fork `y7` after it, and
+    `z7` the one at which skips leave it.
+    """
 
     width: float = 0
     height: float = 0
     frames: list[Frame] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
     boxes: list[PlacedBox] = field(default_factory=list)
-    forks: dict[NodeName, Point] = field(default_factory=dict)
+    forks: dict[str, Point] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
-
-    @property
-    def lanes(self) -> list[Frame]:
-        """The frames of the sections."""
-        return [frame for frame in self.frames if frame.kind == "lane"]
-
-    def add(self, other: "Page", x: float) -> None:
-        """Add the elements of another page, moved to the right by `x`."""
-        first = len(self.boxes)
-
-        def renamed(name: NodeName) -> NodeName:
-            return name._replace(number=name.number + first)
-
-        def moved(point: Point) -> Point:
-            return point[0] + x, point[1]
-
-        self.frames += [replace(frame, x=frame.x + x) for frame in other.frames]
-        self.texts += [replace(text, x=text.x + x) for text in other.texts]
-        self.boxes += [replace(box, name=renamed(box.name), x=box.x + x) for box in other.boxes]
-        self.forks |= {renamed(name): moved(point) for name, point in other.forks.items()}
-        self.lines += [
-            replace(
-                line,
-                source=renamed(line.source),
-                target=renamed(line.target),
-                points=tuple(map(moved, line.points)),
-            )
-            for line in other.lines
-        ]
-        self.width = max(self.width, other.width + x)
-        self.height = max(self.height, other.height)

@@ -1,4 +1,4 @@
 """What a picture shows, without places.
 
-Other code uses `sketch`, `of_plan`, `of_model`, `folding`, `differences` and `layer_words`.
+Other code uses `sketch`, `panels.sketch_plan`, `of_model` and `transforms`.
 """

@@ -1,168 +1,223 @@
-"""The layers of a Keras model gathered into the boxes of a picture.
+"""The boxes of a plan, which has them as units, and of a graph, whose layers are gathered.
 
 A box is a convolution with its batch norm and activation, a sum with the activation after it, or a
-squeeze-and-excitation; padding and layers that do nothing are not drawn.
+squeeze-and-excitation.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Container, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Any
+from itertools import chain, pairwise, permutations
+from typing import TYPE_CHECKING
 
-from ...common.words import Description
-from ...model.graph import Node
-from .drawn_graph import DrawnGraph, drawn_graph
-from .layer_words import cells, kind, numbers, window
-from .sketch import Cell
+from ...common.words import Description, by
+from ...plan.describe import describe
+from ...plan.draft import Unit
+from ...plan.names import HEAD, STEM, Place
+from ...plan.network import Plan
+from .sketch import Box, Cell, DrawnLayer
+
+if TYPE_CHECKING:
+    from ...model.graph import Node
+
+Graph = Sequence["Node"]
+
+SUM, PRODUCT = Description("merge", "+"), Description("merge", "×")
+MEANS = Description("pool", "global avg pool")
+OUTPUT = Cell(Description("output", "output"))
 
 
 @dataclass(frozen=True)
 class LayerBox:
-    """Nodes that make one box; `inputs` are the positions of the boxes that feed it."""
+    """A box as it is read from a plan or a model.
 
-    nodes: tuple[int, ...]
-    inputs: tuple[int, ...]
-    cells: tuple[Cell, ...]
-
-
-def gather(graph: list[Node], groups: Sequence[Hashable]) -> list[LayerBox]:
-    """Gather the boxes of a model: each after those that feed it, and none across two groups.
-
-    `groups` are those of the nodes, such as their blocks.
+    Attributes:
+        cells: what is drawn.
+        layers: the layers of the box.
+        inputs: numbers of the boxes that feed it.
+        place: place in a network of this package.
+        section: title of its section, and a key that differs from those of other sections.
     """
-    drawn = drawn_graph(graph, groups)
-    gathered = sorted(_box_groups(drawn), key=lambda group: group.nodes[-1])
-    box_of = {node: number for number, group in enumerate(gathered) for node in group.nodes}
 
-    def inputs(number: int, group: _Group) -> tuple[int, ...]:
-        sources = (source for node in group.nodes for source in drawn.inputs[node])
-        return tuple(dict.fromkeys(box_of[s] for s in sources if box_of[s] != number))
-
-    return [
-        LayerBox(tuple(group.nodes), inputs(number, group), tuple(_group_cells(drawn, group)))
-        for number, group in enumerate(gathered)
-    ]
+    cells: Box
+    layers: tuple[DrawnLayer, ...]
+    inputs: tuple[int, ...]
+    place: Place
+    section: tuple[str, Hashable]
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Nodes in a row that make one box: a `"chain"` or an `"excitation"`."""
-
-    kind: str
-    nodes: list[int]
+# Of a plan --------------------------------------------------------------------------------------
 
 
-def _box_groups(graph: DrawnGraph) -> Iterator[_Group]:
-    excitations = list(_excitations(graph))
-    yield from (_Group("excitation", nodes) for nodes in excitations)
-    inside = {node for nodes in excitations for node in nodes}
-    for chain in _chains(graph, inside):
-        yield from (_Group("chain", nodes) for nodes in _split(graph, chain))
+def boxes_of_plan(plan: Plan) -> Iterator[LayerBox]:
+    """Yield the boxes of a plan, each after those that feed it."""
+    box_of: dict[str, int] = {}
+    for number, (place, units) in enumerate(_placed_units(plan)):
+        layers = list(chain.from_iterable(units))
+        box_of |= {layer.name: number for layer in layers}
+        inputs = dict.fromkeys(box_of[source] for layer in layers for source in layer.inputs)
+        words = list(chain.from_iterable(map(describe, units)))
+        if not number:
+            words = [Description("other", f"input {by(plan.image.output_shape)}")]
+        yield LayerBox(
+            cells=tuple(map(Cell, words)),
+            layers=tuple(
+                DrawnLayer(x.name, x.output_shape, x.weights, x.parameters, x.macs) for x in layers
+            ),
+            inputs=tuple(source for source in inputs if source != number),
+            place=place,
+            section=(place.part, place.part),
+        )
 
 
-# Squeeze-and-excitation -------------------------------------------------------------------------
+def _placed_units(plan: Plan) -> Iterator[tuple[Place, tuple[Unit, ...]]]:
+    """Yield the place and the units of every box; the first one is the input."""
+    for unit in ((plan.image,), *plan.stem):
+        yield STEM, (unit,)
+    for block in chain.from_iterable(stage.blocks for stage in plan.stages):
+        units = [block.shared, *block.residual, *(block.shortcut or ()), block.end]
+        boxes: list[tuple[Unit, ...]] = [(unit,) for unit in units if unit]
+        if block.shortcut is None:  # without a sum, the activation is in the box before it
+            boxes[-2:] = [(block.residual[-1], block.end)]
+        yield from ((block.spec.place, of_box) for of_box in boxes)
+    for unit in plan.head:
+        yield HEAD, (unit,)
+
+
+# Of a graph -------------------------------------------------------------------------------------
+
+
+def gather(
+    graph: Graph, words: Sequence[list[Description]], groups: Sequence[Hashable]
+) -> Iterator[tuple[list[int], Box, tuple[int, ...]]]:
+    """Yield the boxes of a graph, each after those that feed it.
+
+    Args:
+        graph: the layers; those with one input and without words are not drawn.
+        words: words of each layer.
+        groups: group of each layer, such as its block: no box is in two.
+
+    Yields:
+        The numbers of the layers of a box, its cells, and the numbers of the boxes that feed it.
+    """
+    drawn = DrawnGraph(graph, words, groups)
+    excitations = list(_excitations(drawn))
+    chains = _chains(drawn, without=set(chain.from_iterable(excitations)))
+    boxes = sorted([*excitations, *chains], key=lambda layers: layers[-1])
+    box_of = {layer: number for number, layers in enumerate(boxes) for layer in layers}
+    for number, layers in enumerate(boxes):
+        cells = map(Cell, _box_words([word for layer in layers for word in words[layer]]))
+        inputs = dict.fromkeys(box_of[s] for layer in layers for s in drawn.inputs[layer])
+        yield (
+            layers,
+            (*cells, *[OUTPUT] * (layers[-1] in drawn.marked)),
+            tuple(source for source in inputs if source != number),
+        )
+
+
+class DrawnGraph:
+    """The layers of a graph that are drawn; arguments as in `gather`.
+
+    Attributes:
+        words: words of every layer.
+        inputs: the layers that are drawn, with those that feed them.
+        inner: the layers that only feed one other, of the same group.
+        marked: the layers that are marked as outputs; a single one at the end is not.
+    """
+
+    def __init__(
+        self, graph: Graph, words: Sequence[list[Description]], groups: Sequence[Hashable]
+    ) -> None:
+        self.words = words
+        self.inputs: dict[int, tuple[int, ...]] = {}
+        stands_for: list[int] = []
+        for number, node in enumerate(graph):
+            sources = tuple(stands_for[source] for source in node.inputs)
+            is_drawn = len(sources) != 1 or bool(words[number])
+            stands_for.append(number if is_drawn else sources[0])
+            if is_drawn:
+                self.inputs[number] = sources
+        outputs = {stands_for[number] for number, node in enumerate(graph) if node.is_output}
+        consumers: defaultdict[int, list[int]] = defaultdict(list)
+        for layer, sources in self.inputs.items():
+            for source in sources:
+                consumers[source].append(layer)
+        self.inner = {
+            layer
+            for layer, (consumer, *others) in consumers.items()
+            if not others and layer not in outputs and groups[layer] == groups[consumer]
+        }
+        self.marked = outputs if len(outputs) > 1 else outputs & consumers.keys()
+
+    def kind(self, layer: int) -> str:
+        """The kind of a layer."""
+        return self.words[layer][0].kind
 
 
 def _excitations(graph: DrawnGraph) -> Iterator[list[int]]:
-    """Yield the nodes of each squeeze-and-excitation: a pool, its chain and the product."""
-    for node, sources in graph.inputs.items():
-        if type(graph.layer(node)).__name__ == "Multiply" and len(sources) == 2:
-            for scaled, scale in (sources, sources[::-1]):
-                chain = _chain_between(graph, scaled, scale)
-                if chain and "GlobalAverage" in type(graph.layer(chain[0])).__name__:
-                    yield [*chain, node]
-                    break
+    """Yield the layers of each squeeze-and-excitation: a pool, its chain and the product."""
+    for layer, sources in graph.inputs.items():
+        if graph.words[layer] == [PRODUCT] and len(sources) == 2:
+            for scaled, scale in permutations(sources):
+                gate = _chain_between(graph, scaled, scale)
+                if gate and graph.words[gate[0]] == [MEANS]:
+                    yield [*gate, layer]
 
 
 def _chain_between(graph: DrawnGraph, start: int, end: int) -> list[int]:
-    """The chain of nodes from after `start` to `end`; empty if there is none.
-
-    Only the chain uses its inner results, and it is in the same group as the node that it feeds.
-    """
-    chain: list[int] = []
+    """The chain of layers from after `start` to `end`; empty if there is none."""
+    layers: list[int] = []
     while end != start:
-        consumers, inputs = graph.consumers[end], graph.inputs[end]
-        if end in graph.outputs or len(consumers) != 1 or len(inputs) != 1:
+        if end not in graph.inner or len(graph.inputs[end]) != 1:
             return []
-        if graph.groups[end] != graph.groups[consumers[0]]:
-            return []
-        chain.insert(0, end)
-        end = inputs[0]
-    return chain
+        layers.insert(0, end)
+        [end] = graph.inputs[end]
+    return layers
 
 
-# Chains -----------------------------------------------------------------------------------------
-
-
-def _chains(graph: DrawnGraph, inside: set[int]) -> list[list[int]]:
-    """Nodes in a row that may share boxes, without those `inside` an excitation."""
-    chains: dict[int, list[int]] = {}  # by last node
-    for node, sources in graph.inputs.items():
-        if node in inside:
+def _chains(graph: DrawnGraph, without: Container[int]) -> Iterator[list[int]]:
+    """Yield layers in a row that share a box."""
+    chains: dict[int, list[int]] = {}  # by last layer
+    for layer, sources in graph.inputs.items():
+        if layer in without:
             continue
-        before = chains.get(sources[0]) if graph.is_chained(node) else None
-        if before and _may_share(graph, before, node):
-            chains[node] = [*chains.pop(sources[0]), node]
+        before = chains.get(sources[0]) if len(sources) == 1 else None
+        if before and before[-1] in graph.inner and _may_share(graph, before, layer):
+            del chains[before[-1]]
+            chains[layer] = [*before, layer]
         else:
-            chains[node] = [node]
-    return list(chains.values())
+            chains[layer] = [layer]
+    for layers in chains.values():
+        # A box for every convolution; if the last layer is one, batch norm comes before it.
+        kinds = [graph.kind(layer) for layer in layers]
+        norm_first = kinds[-1] == "conv"
+        cuts = [number + norm_first for number, kind in enumerate(kinds) if kind == "conv"]
+        yield from (layers[a:b] for a, b in pairwise(sorted({0, *cuts, len(layers)})))
 
 
-def _may_share(graph: DrawnGraph, before: list[int], node: int) -> bool:
-    if before[-1] in graph.outputs or graph.groups[before[-1]] != graph.groups[node]:
-        return False
-    last, this = graph.kind(before[-1]), graph.kind(node)
-    if last == this == "pool":
-        return set(window(graph.layer(node))) == {1}  # it only strides
-    if graph.kind(before[0]) == "merge":
-        return this == "activation" and len(before) == 1
-    if last == "dense":
-        return this in ("norm", "activation")
-    return {last, this} <= {"conv", "norm", "activation"}
+# The kinds of layers that a box may go on with, by the kind of its last layer.
+CONV_UNIT = ("conv", "norm", "activation")
+GOES_ON = dict.fromkeys(CONV_UNIT, CONV_UNIT) | {
+    "dense": ("norm", "activation"),
+    "merge": ("activation",),
+}
 
 
-def _split(graph: DrawnGraph, chain: list[int]) -> list[list[int]]:
-    """A box for every convolution; in a chain that ends in one, batch norm comes before it."""
-    kinds = [graph.kind(node) for node in chain]
-    convs = [n for n, kind in enumerate(kinds) if kind == "conv"]
-    norm_first = kinds[-1] == "conv"
-    cuts = [n + norm_first for n in convs]
-    edges = sorted({0, *cuts, len(chain)})
-    return [chain[a:b] for a, b in pairwise(edges)]
+def _may_share(graph: DrawnGraph, before: list[int], layer: int) -> bool:
+    first, last, this = (graph.kind(number) for number in (before[0], before[-1], layer))
+    if last == this == "pool":  # which only strides
+        return set(graph.words[layer][0].window) == {1}
+    return this in GOES_ON.get(last, ()) and not (first == "merge" and len(before) > 1)
 
 
-# Words ------------------------------------------------------------------------------------------
-
-
-def _group_cells(graph: DrawnGraph, group: _Group) -> list[Cell]:
-    layers = [graph.layer(node) for node in group.nodes]
-    if group.kind == "excitation":
-        written = [_excitation(layers)]
-    elif [kind(layer) for layer in layers] == ["pool", "pool"]:
-        written = [_strided_pool(graph, *group.nodes)]
-    else:
-        written = [cell for node in group.nodes for cell in _node_cells(graph, node)]
-    last = group.nodes[-1]
-    if last in graph.outputs and (len(graph.outputs) > 1 or graph.consumers[last]):
-        written.append(Cell(Description("output", "output")))
-    return written
-
-
-def _node_cells(graph: DrawnGraph, node: int) -> list[Cell]:
-    return cells(graph.layer(node), graph.nodes[node].output_shape)
-
-
-def _strided_pool(graph: DrawnGraph, pool: int, strides: int) -> Cell:
-    [cell] = _node_cells(graph, pool)
-    strides_of_window = numbers(graph.layer(strides).strides)
-    return Cell(replace(cell.description, strides=strides_of_window))
-
-
-def _excitation(layers: list[Any]) -> Cell:
-    """The cell of an attention: the channels in its middle, or the kernel along the channels."""
-    along = next((layer for layer in layers if type(layer).__name__ == "Conv1D"), None)
-    if along:
-        return Cell(Description("scale", "channel attention", count=str(along.kernel_size[0])))
-    sizes = (getattr(layer, "filters", getattr(layer, "units", None)) for layer in layers)
-    squeezed = next((str(size) for size in sizes if size), "")
-    return Cell(Description("scale", "squeeze-excite", count=squeezed))
+def _box_words(words: list[Description]) -> list[Description]:
+    """The words for a box of layers with some words."""
+    if len(words) > 1 and words[-1] == PRODUCT:  # a squeeze-and-excitation
+        for word in words:
+            if word.kind == "conv" and len(word.window) == 1:  # along the channels
+                return [Description("scale", "channel attention", count=str(word.window[0]))]
+        counts = (word.count for word in words if word.kind in ("conv", "dense") and word.count)
+        return [Description("scale", "squeeze-excite", count=next(counts, ""))]
+    if [word.kind for word in words] == ["pool", "pool"]:  # the second one only strides
+        return [replace(words[0], strides=words[1].strides)]
+    return words

@@ -1,12 +1,8 @@
-"""The content of a picture before layout: sections of panels of boxes. No Keras.
+"""The content of a picture before layout: sections of panels of boxes."""
 
-A section is a stage, the stem or the head; a panel can be repeated, such as a block; a box is a
-convolution with its batch norm and activation.
-"""
-
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from ...common import words
 from ...common.shapes import Shape
@@ -16,33 +12,28 @@ MOST_SHAPES = 3  # in a title
 ENTRY = -1  # the entry of a panel: the last box of the panel before it
 
 
-class DrawnLayer(Protocol):
-    """What a picture tells of a layer: a layer of a plan has it, and `of_model` reads it."""
+@dataclass(frozen=True)
+class DrawnLayer:
+    """What a picture tells of a layer of a plan or a model.
 
-    @property
-    def name(self) -> str:
-        """The name."""
+    Attributes:
+        name: name of the layer.
+        output_shape: shape of its output for one image; None for several outputs.
+        weights: shapes of its weights by name.
+        parameters: number of trained weights.
+        macs: multiply-adds for one image; None if unknown.
+    """
 
-    @property
-    def output_shape(self) -> Shape | None:
-        """The shape of its output for one image; None for several outputs."""
-
-    @property
-    def weights(self) -> Mapping[str, tuple[int, ...]]:
-        """The shapes of its weights by name."""
-
-    @property
-    def parameters(self) -> int:
-        """The number of trained weights."""
-
-    @property
-    def macs(self) -> int | None:
-        """The multiply-adds for one image; None if unknown."""
+    name: str
+    output_shape: Shape | None
+    weights: Mapping[str, tuple[int, ...]]
+    parameters: int
+    macs: int | None
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A part of a box; marked if it is not in the other network."""
+    """A part of a box, such as a layer; marked if it is not in the other network."""
 
     description: Description
     marked: bool = False
@@ -119,6 +110,24 @@ class Panel:
         """The names, such as block2 – block6."""
         return " – ".join(dict.fromkeys(filter(None, self.names)))
 
+    @property
+    def main_cells(self) -> list[Cell]:
+        """The cells of the main path without norms, activations and sums."""
+        beside = {edge.target for edge in self.edges} - self._main_boxes
+        cells = (cell for n, box in enumerate(self.boxes) if n not in beside for cell in box)
+        return [cell for cell in cells if cell.kind not in ("norm", "activation", "merge")]
+
+    @property
+    def shortcuts(self) -> Counter[str]:
+        """The number of shortcuts by role, in order: the same in every process."""
+        main = self._main_boxes
+        return Counter(edge.role for edge in self.edges if edge.role and edge.target in main)
+
+    @property
+    def _main_boxes(self) -> set[int]:
+        """The boxes that not only shortcuts lead to."""
+        return {edge.target for edge in self.edges if not edge.role}
+
 
 @dataclass(frozen=True)
 class Section:
@@ -141,7 +150,7 @@ class Section:
         """The output shapes in words: 56×56×64, or 1000 values, or both; may be empty."""
         if len(self.output_shapes) > MOST_SHAPES:
             return f"{len(self.output_shapes)} outputs"
-        return ", ".join(filter(None, map(_size, self.output_shapes)))
+        return ", ".join(_size(shape) for shape in self.output_shapes if shape)
 
     @property
     def title(self) -> str:
@@ -151,20 +160,19 @@ class Section:
     @property
     def details(self) -> dict[str, str]:
         """The lines below the title, by field; the size is empty if it is the title."""
-        return {
-            "size": self.size if self.name else "",
-            "parameters": f"{words.short(self.parameters)} parameters",
-            "macs": f"{words.short(self.macs)} multiply-adds",
-        }
+        return {"size": self.size if self.name else ""} | _costs(self.parameters, self.macs)
 
 
-def _size(shape: Shape | None) -> str:
-    if shape is None:
-        return ""
-    size = words.by(shape)
-    if len(shape) != 1:
-        return size
-    return "1 value" if size == "1" else f"{size} values"
+def _size(shape: Shape) -> str:
+    unit = "" if len(shape) > 1 else " value" if shape == (1,) else " values"
+    return words.by(shape) + unit
+
+
+def _costs(parameters: int, macs: int | None) -> dict[str, str]:
+    return {
+        "parameters": f"{words.short(parameters)} parameters",
+        "macs": f"{words.short(macs)} multiply-adds",
+    }
 
 
 @dataclass(frozen=True)
@@ -181,11 +189,8 @@ class Sketch:
     @property
     def totals(self) -> dict[str, str]:
         """The texts after the name, by field; a single number has no size."""
-        return {
-            "size": ", ".join(map(words.by, self.input_shapes)),
-            "parameters": f"{words.short(self.parameters)} parameters",
-            "macs": f"{words.short(self.macs)} multiply-adds",
-        }
+        size = ", ".join(map(words.by, self.input_shapes))
+        return {"size": size} | _costs(self.parameters, self.macs)
 
     @property
     def in_words(self) -> str:

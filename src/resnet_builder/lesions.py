@@ -7,16 +7,15 @@ layers, so a model loaded from a file works like one just built.
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 
-from ..common.checks import look_up
-from ..common.lazy_tensorflow import without_tensorflow
-from ..model.deep import room_for
-from ..model.layers import Tensor
-from ..model.locate import networks_of
-from ..plan.names import ADD
+from .common.checks import look_up
+from .common.lazy_tensorflow import without_tensorflow
+from .model.deep import room_for
+from .model.keras_layers import Tensor
+from .model.locate import networks_of
+from .plan.names import ADD
 
 
 def without_blocks(model: keras.Model, blocks: Iterable[str]) -> keras.Model:
@@ -59,7 +58,7 @@ def without_blocks(model: keras.Model, blocks: Iterable[str]) -> keras.Model:
         )
     bypassed = {name for block in chosen for name in block.bypasses}
 
-    def call(layer: Any, inputs: Any, *args: Any, **options: Any) -> Tensor:
+    def call(layer: keras.Layer, inputs: Tensor, *args: object, **options: object) -> Tensor:
         if layer.name in bypassed:
             # The shortcut comes first at an addition (see `blocks`).
             return inputs[0] if isinstance(inputs, list) else inputs
@@ -149,7 +148,7 @@ def along_paths(model: keras.Model) -> keras.Model:
         for number, block in enumerate(blocks.values())
     }
 
-    def call(layer: Any, inputs: Any, *args: Any, **options: Any) -> Tensor:
+    def call(layer: keras.Layer, inputs: Tensor, *args: object, **options: object) -> Tensor:
         if layer.name in gates:
             gate = keras.ops.cast(gates[layer.name], inputs[0].dtype)
             inputs = [_pass_back(inputs[0], 1 - gate), _pass_back(inputs[1], gate)]
@@ -172,7 +171,7 @@ class _Block:
 
     name: str
     full_name: str
-    layers: Mapping[str, Any]
+    layers: Mapping[str, keras.Layer]
 
     @property
     def has_shortcut(self) -> bool:

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from resnet_builder import ResnetBuilder, along_paths, reordered, without_blocks
 
-from ..helpers import image_batch, randomised
+from .helpers import image_batch, randomised
 
 pytestmark = pytest.mark.convolutions
 

@@ -1,9 +1,10 @@
 """Weight decay as an L2 penalty of every variable."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import keras
+
+from ..model.keras_layers import Tensor
 
 # Variable -> the attribute with its regularizer, where Keras does not name it after the variable.
 OTHER_NAMES = {
@@ -40,10 +41,10 @@ def decay(model: keras.Model, factor: float, names: tuple[str, ...]) -> None:
                         setattr(layer, attribute, saved if decays else None)
 
 
-def _own_or_inner(layer: Any) -> Iterator[Any]:
+def _own_or_inner(layer: keras.Layer) -> Iterator[keras.Variable]:
     """The variables that a layer trains unless it is frozen.
 
-    Those of its inner layers are among them: attention saves the regularizers of its projections.
+    Variables of inner layers are among them: attention saves the regularizers of its projections.
     """
     for inner in [layer] if isinstance(layer, keras.Model) else layer._flatten_layers():
         yield from inner._trainable_variables
@@ -61,43 +62,16 @@ class _Decay(keras.regularizers.Regularizer):  # type: ignore[misc]
     def __init__(self, factor: float) -> None:
         self.factor = factor
 
-    def __call__(self, value: Any) -> Any:
+    def __call__(self, value: Tensor) -> Tensor:
         value = keras.ops.convert_to_tensor(value)
         if keras.backend.standardize_dtype(value.dtype) in ("float16", "bfloat16"):
             value = keras.ops.cast(value, "float32")
         return keras.ops.cast(self.factor * _half_square(value), keras.config.floatx())
 
 
-def _half_square(value: Any) -> Any:
+def _half_square(value: Tensor) -> Tensor:
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         return tf.nn.l2_loss(value)
     return keras.ops.sum(keras.ops.square(value)) / 2
-
-
-def fuse_updates(optimizer: keras.optimizers.SGD) -> None:
-    """Make TensorFlow update a variable and its momentum by one operation.
-
-    Keras writes an update as six, about a thousand for ResNet-50. With one, the first training step
-    takes 0.89 of the time and later ones 0.93 (two cores, medians of interleaved runs). In saved
-    models, the optimizer stays Keras's `SGD`. What Keras does before and after an update, such as
-    clipping, accumulation and averages, is not touched. With other backends, which compile the step
-    as a whole, or without momentum, nothing changes.
-    """
-    if keras.backend.backend() != "tensorflow" or not optimizer.momentum:
-        return
-    import tensorflow as tf
-
-    def update_step(gradient: Any, variable: Any, learning_rate: Any) -> None:
-        momentum = optimizer.momentums[optimizer._get_variable_index(variable)]
-        tf.raw_ops.ResourceApplyKerasMomentum(
-            var=variable.handle,
-            accum=momentum.value.handle,
-            lr=tf.cast(learning_rate, variable.dtype),
-            grad=tf.cast(tf.convert_to_tensor(gradient), variable.dtype),  # or slices
-            momentum=tf.cast(optimizer.momentum, variable.dtype),
-            use_nesterov=optimizer.nesterov,
-        )
-
-    optimizer.update_step = update_step

@@ -1,10 +1,15 @@
-"""The arguments of `keras.utils.plot_model`, as `plot` takes them."""
+"""The options of `plot`, among them the arguments of `keras.utils.plot_model`."""
 
 from collections.abc import Iterable, Mapping
 from numbers import Real
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Literal, NamedTuple, TypedDict, get_args
 
-from ..common.checks import boolean, unknown
+from ..common.checks import boolean, choice, unknown
+from ..common.words import argument
+from .style import MOST_PIXELS, MOST_PIXELS_IN_ALL
+
+Detail = Literal["stage", "block", "layer"]
+Direction = Literal["TB", "LR"]
 
 MOST_DPI = 1200
 
@@ -22,7 +27,7 @@ class PlotModelOptions(TypedDict, total=False):
 
 
 # Argument -> the value that asks for what is drawn anyway, and what to use instead of others.
-ANYWAY: dict[str, tuple[Any, str]] = {
+ANYWAY: dict[str, tuple[object, str]] = {
     "show_layer_activations": (True, "activations are always drawn: leave it out"),
     "expand_nested": (
         True,
@@ -40,19 +45,19 @@ ANYWAY: dict[str, tuple[Any, str]] = {
 OTHERS = ("rankdir", "dpi", "show_shapes", "show_layer_names")
 
 
-class Asked(NamedTuple):
-    """What the arguments of `plot_model` ask of `plot`."""
+class Options(NamedTuple):
+    """What `plot` is asked for, with the defaults."""
 
-    detail: Any
-    direction: Any
+    detail: str
+    direction: str
     dpi: float | None
     shapes: bool
     names: bool
 
 
 def read_options(
-    given: Mapping[str, Any], detail: Any, direction: Any, own: Iterable[str]
-) -> Asked:
+    given: Mapping[str, object], detail: object, direction: object, own: Iterable[str]
+) -> Options:
     """Read arguments of `plot_model`, beside the `detail` and `direction` of `plot`.
 
     `own` are the names of `plot`'s own arguments, for the message on an unknown one.
@@ -67,10 +72,15 @@ def read_options(
     if detail is None:
         detail = "layer" if given.get("show_layer_names") else "block"
     shapes, names = (_shown(given, name, detail) for name in ("show_shapes", "show_layer_names"))
-    return Asked(detail, given.get("rankdir", direction), _dpi(given.get("dpi")), shapes, names)
+    dpi = _dpi(given.get("dpi"))
+    shown = choice(detail, get_args(Detail), "detail")
+    towards = given.get("rankdir", direction)
+    if towards is None:
+        towards = "LR" if shown == "stage" else "TB"
+    return Options(shown, choice(towards, get_args(Direction), "direction"), dpi, shapes, names)
 
 
-def _shown(given: Mapping[str, Any], name: str, detail: Any) -> bool:
+def _shown(given: Mapping[str, object], name: str, detail: object) -> bool:
     """Whether the boxes of layers show something: as in `plot`, unless another value is given."""
     shown = boolean(given.get(name, True), name)
     drawn_otherwise = name == "show_shapes" and shown  # the sizes of sections
@@ -82,7 +92,7 @@ def _shown(given: Mapping[str, Any], name: str, detail: Any) -> bool:
     return shown
 
 
-def _dpi(dpi: Any) -> float | None:
+def _dpi(dpi: object) -> float | None:
     if dpi is None:
         return None
     if isinstance(dpi, bool) or not isinstance(dpi, Real):
@@ -90,3 +100,22 @@ def _dpi(dpi: Any) -> float | None:
     if not 1 <= float(dpi) <= MOST_DPI:
         raise ValueError(f"dpi must be from 1 to {MOST_DPI:,} pixels per inch, got {dpi!r}")
     return float(dpi)
+
+
+def check_size(size: object, dpi: float | None) -> None:
+    """Check the width and height of a picture in pixels; None is the picture's own size."""
+    if size is None:
+        return
+    if not (isinstance(size, tuple | list) and [type(side) for side in size] == [int, int]):
+        raise TypeError(f"size must be (width, height) in whole pixels, got {size!r}")
+    if min(size) < 1:
+        raise ValueError(
+            f"size must be positive, got {size!r}: write {argument('size', (1200, 630))}"
+        )
+    if max(size) > MOST_PIXELS or size[0] * size[1] > MOST_PIXELS_IN_ALL:
+        raise ValueError(
+            f"size must be at most {MOST_PIXELS:,} pixels a side and {MOST_PIXELS_IN_ALL:,} in "
+            f"all, got {size!r}: an .svg can be zoomed without limit"
+        )
+    if dpi is not None:
+        raise TypeError(f"size={size!r} and dpi={dpi:g} both set the number of pixels: give one")

@@ -1,6 +1,7 @@
 """A table from a plan's kinds of layers to Keras layers.
 
-To add a kind of layer, add its class to plan/layers.py, and a function and a row here.
+To add a kind of layer, add its class to plan/layers.py and a row here, with a function if the layer
+needs more than fields of that class.
 """
 
 from collections.abc import Callable
@@ -11,40 +12,7 @@ import keras
 from keras import layers
 
 from ..common.shapes import in_order
-from ..plan.attention import ChannelConv
-from ..plan.layers import (
-    Activation,
-    Add,
-    AvgPool,
-    BatchNorm,
-    Blur,
-    ChannelPad,
-    ChannelScale,
-    ChannelSlice,
-    Concatenate,
-    Conv,
-    Dense,
-    Divide,
-    Dropout,
-    DropPath,
-    GlobalPool,
-    GroupDeviation,
-    GroupNorm,
-    HalfBlur,
-    Identity,
-    Input,
-    Layer,
-    MaxPool,
-    Multiply,
-    OwnBlock,
-    Pool,
-    ReflectPad,
-    Reshape,
-    Softmax,
-    Subsample,
-    Transpose,
-    ZeroPad,
-)
+from ..plan import layers as planned
 from .initializers import initializer
 
 Tensor = Any  # a symbolic tensor of Keras, which publishes no types
@@ -94,7 +62,7 @@ class Style:
         return layers.Permute(axes, **self.common(name))(x)
 
 
-def _conv(layer: Conv, style: Style) -> keras.Layer:
+def _conv(layer: planned.Conv, style: Style) -> keras.Layer:
     decay = layer.weight_decay
     return layers.Conv2D(
         filters=layer.filters,
@@ -112,7 +80,7 @@ def _conv(layer: Conv, style: Style) -> keras.Layer:
     )
 
 
-def _channel_conv(layer: ChannelConv, style: Style) -> keras.Layer:
+def _channel_conv(layer: planned.ChannelConv, style: Style) -> keras.Layer:
     return layers.Conv1D(
         filters=1,
         kernel_size=layer.kernel_size,
@@ -124,18 +92,18 @@ def _channel_conv(layer: ChannelConv, style: Style) -> keras.Layer:
     )
 
 
-def _zero_pad(layer: ZeroPad, style: Style) -> keras.Layer:
+def _zero_pad(layer: planned.ZeroPad, style: Style) -> keras.Layer:
     before = layer.size if layer.before is None else layer.before
     sizes = ((before, layer.size),) * 2
     return layers.ZeroPadding2D(sizes, **INSIDE, **style.common(layer.name))
 
 
 def _operation(
-    function: Callable[..., Tensor], layer: Layer, style: Style
-) -> Callable[[Any], Tensor]:
+    function: Callable[..., Tensor], layer: planned.Layer, style: Style
+) -> Callable[[Tensor], Tensor]:
     """Functions of keras.ops as one layer, which is a model so that it has a name and is saved."""
 
-    def apply(x: Any) -> Tensor:
+    def apply(x: Tensor | list[Tensor]) -> Tensor:
         given = x if isinstance(x, list) else [x]
         inputs = [
             keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=f"input{number}")
@@ -151,7 +119,7 @@ def _operation(
     return apply
 
 
-def _reflect_pad(layer: ReflectPad, style: Style) -> Callable[[Tensor], Tensor]:
+def _reflect_pad(layer: planned.ReflectPad, style: Style) -> Callable[[Tensor], Tensor]:
     ops = keras.ops
 
     def pad(x: Tensor) -> Tensor:
@@ -164,7 +132,7 @@ def _reflect_pad(layer: ReflectPad, style: Style) -> Callable[[Tensor], Tensor]:
     return _operation(pad, layer, style)
 
 
-def _batch_norm(layer: BatchNorm, style: Style) -> keras.Layer:
+def _batch_norm(layer: planned.BatchNorm, style: Style) -> keras.Layer:
     return layers.BatchNormalization(
         epsilon=layer.epsilon,
         momentum=layer.momentum,
@@ -173,7 +141,7 @@ def _batch_norm(layer: BatchNorm, style: Style) -> keras.Layer:
     )
 
 
-def _group_norm(layer: GroupNorm, style: Style) -> keras.Layer:
+def _group_norm(layer: planned.GroupNorm, style: Style) -> keras.Layer:
     return layers.GroupNormalization(
         groups=layer.groups,
         epsilon=layer.epsilon,
@@ -182,7 +150,7 @@ def _group_norm(layer: GroupNorm, style: Style) -> keras.Layer:
     )
 
 
-def _group_deviation(layer: GroupDeviation, style: Style) -> Callable[[Tensor], Tensor]:
+def _group_deviation(layer: planned.GroupDeviation, style: Style) -> Callable[[Tensor], Tensor]:
     """In float32 or more, as Keras's own norms compute their statistics."""
     ops = keras.ops
 
@@ -201,11 +169,7 @@ def _group_deviation(layer: GroupDeviation, style: Style) -> Callable[[Tensor], 
     return _operation(deviation, layer, style)
 
 
-def _divide(layer: Divide, style: Style) -> Callable[[Tensor], Tensor]:
-    return _operation(keras.ops.divide, layer, style)
-
-
-def _channel_scale(layer: ChannelScale, style: Style) -> keras.Layer:
+def _channel_scale(layer: planned.ChannelScale, style: Style) -> keras.Layer:
     return layers.DepthwiseConv2D(
         1,
         use_bias=layer.use_bias,
@@ -215,18 +179,10 @@ def _channel_scale(layer: ChannelScale, style: Style) -> keras.Layer:
     )
 
 
-def _activation(layer: Activation, style: Style) -> keras.Layer:
-    return layers.Activation(layer.function, **style.common(layer.name))
-
-
-def _softmax(layer: Softmax, style: Style) -> keras.Layer:
-    return layers.Softmax(layer.axis, **style.common(layer.name))
-
-
-def _pool(kind: type[keras.Layer]) -> Callable[[Pool, Style], keras.Layer]:
+def _pool(kind: type[keras.Layer]) -> Callable[[planned.Pool, Style], keras.Layer]:
     # An average pool with "same" is PyTorch's with ceil_mode=True and count_include_pad=False.
     return lambda layer, style: kind(
-        layer.pool_size,
+        layer.kernel_size,
         layer.strides,
         padding=layer.padding,
         **INSIDE,
@@ -234,7 +190,7 @@ def _pool(kind: type[keras.Layer]) -> Callable[[Pool, Style], keras.Layer]:
     )
 
 
-def _subsample(layer: Subsample, style: Style) -> keras.Layer:
+def _subsample(layer: planned.Subsample, style: Style) -> keras.Layer:
     # Windows of one pixel have no padding; with "same", ONNX files of networks without a fixed size
     # hold negative paddings.
     return layers.MaxPooling2D(
@@ -242,7 +198,7 @@ def _subsample(layer: Subsample, style: Style) -> keras.Layer:
     )
 
 
-def _channel_pad(layer: ChannelPad, style: Style) -> keras.Layer:
+def _channel_pad(layer: planned.ChannelPad, style: Style) -> keras.Layer:
     missing = layer.filters - layer.channels
     zeros = (missing // 2, missing - missing // 2)
     # Zero padding with the other order of axes pads the channels.
@@ -251,41 +207,31 @@ def _channel_pad(layer: ChannelPad, style: Style) -> keras.Layer:
     )
 
 
-def _channel_slice(layer: ChannelSlice, style: Style) -> keras.Layer:
-    rest = layer.channels - layer.first - layer.count
+def _channel_slice(layer: planned.ChannelSlice, style: Style) -> keras.Layer:
+    rest = layer.channels - layer.first - layer.filters
     # Cropping with the other order of axes crops the channels.
     return layers.Cropping2D(
         ((0, 0), (layer.first, rest)), data_format="channels_first", **style.common(layer.name)
     )
 
 
-def _global_pool(layer: GlobalPool, style: Style) -> keras.Layer:
+def _global_pool(layer: planned.GlobalPool, style: Style) -> keras.Layer:
     kinds = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
     return kinds[layer.pooling](keepdims=layer.keeps_axes, **INSIDE, **style.common(layer.name))
 
 
-def _reshape(layer: Reshape, style: Style) -> keras.Layer:
-    return layers.Reshape(layer.shape, **style.common(layer.name))
+def _made(kind: type[keras.Layer], *fields: str) -> Callable[[Any, Style], keras.Layer]:
+    """A layer whose first arguments are fields of the plan's layer."""
+    return lambda layer, style: kind(
+        *(getattr(layer, field) for field in fields), **style.common(layer.name)
+    )
 
 
-def _transpose(layer: Transpose, style: Style) -> keras.Layer:
-    return layers.Permute(layer.axes, **style.common(layer.name))
-
-
-def _plain(kind: type[keras.Layer]) -> Callable[[Layer, Style], keras.Layer]:
-    """A layer without settings."""
-    return lambda layer, style: kind(**style.common(layer.name))
-
-
-def _drop_path(layer: DropPath, style: Style) -> keras.Layer:
+def _drop_path(layer: planned.DropPath, style: Style) -> keras.Layer:
     return layers.Dropout(layer.rate, noise_shape=(None, 1, 1, 1), **style.common(layer.name))
 
 
-def _dropout(layer: Dropout, style: Style) -> keras.Layer:
-    return layers.Dropout(layer.rate, **style.common(layer.name))
-
-
-def _dense(layer: Dense, style: Style) -> keras.Layer:
+def _dense(layer: planned.Dense, style: Style) -> keras.Layer:
     return layers.Dense(
         layer.units,
         activation=layer.activation,
@@ -294,14 +240,15 @@ def _dense(layer: Dense, style: Style) -> keras.Layer:
     )
 
 
-def _input(layer: Input, style: Style) -> Callable[[Any], Tensor]:
+def _input(layer: planned.Input, style: Style) -> Callable[[Tensor], Tensor]:
     """The image, in full precision: float64 must not lose digits here."""
-    shape: Any = layer.input_shape
+    rows, columns, channels = layer.input_shape
+    shape = in_order((rows, columns, channels or 0), style.data_format)
     arguments = style.common(layer.name) | {"dtype": style.full_precision}
-    return lambda _: keras.Input(in_order(shape, style.data_format), **arguments)
+    return lambda _: keras.Input(shape, **arguments)
 
 
-def _own_block(layer: OwnBlock, style: Style) -> Callable[[Tensor], Tensor]:
+def _own_block(layer: planned.OwnBlock, style: Style) -> Callable[[Tensor], Tensor]:
     """A user's block, in the outside order of axes, which is Keras's global one."""
 
     def apply(x: Tensor) -> Tensor:
@@ -323,35 +270,35 @@ def _own_block(layer: OwnBlock, style: Style) -> Callable[[Tensor], Tensor]:
 
 
 # Layer -> what makes a function of its inputs, which is a Keras layer if nothing else is needed.
-KERAS_LAYERS: dict[type[Layer], Callable[[Any, Style], Any]] = {
-    Input: _input,
-    ZeroPad: _zero_pad,
-    ReflectPad: _reflect_pad,
-    Conv: _conv,
-    ChannelConv: _channel_conv,
-    BatchNorm: _batch_norm,
-    GroupNorm: _group_norm,
-    GroupDeviation: _group_deviation,
-    Divide: _divide,
-    ChannelScale: _channel_scale,
-    Activation: _activation,
-    Softmax: _softmax,
-    MaxPool: _pool(layers.MaxPooling2D),
-    AvgPool: _pool(layers.AveragePooling2D),
-    HalfBlur: _pool(layers.AveragePooling2D),
-    Blur: _pool(layers.AveragePooling2D),
-    Subsample: _subsample,
-    ChannelPad: _channel_pad,
-    ChannelSlice: _channel_slice,
-    Concatenate: _plain(layers.Concatenate),
-    GlobalPool: _global_pool,
-    Reshape: _reshape,
-    Transpose: _transpose,
-    Add: _plain(layers.Add),
-    Multiply: _plain(layers.Multiply),
-    Identity: _plain(layers.Identity),
-    DropPath: _drop_path,
-    Dropout: _dropout,
-    Dense: _dense,
-    OwnBlock: _own_block,
+KERAS_LAYERS: dict[type[planned.Layer], Callable[[Any, Style], Any]] = {
+    planned.Input: _input,
+    planned.ZeroPad: _zero_pad,
+    planned.ReflectPad: _reflect_pad,
+    planned.Conv: _conv,
+    planned.ChannelConv: _channel_conv,
+    planned.BatchNorm: _batch_norm,
+    planned.GroupNorm: _group_norm,
+    planned.GroupDeviation: _group_deviation,
+    planned.Divide: lambda layer, style: _operation(keras.ops.divide, layer, style),
+    planned.ChannelScale: _channel_scale,
+    planned.Activation: _made(layers.Activation, "function"),
+    planned.Softmax: _made(layers.Softmax, "axis"),
+    planned.MaxPool: _pool(layers.MaxPooling2D),
+    planned.AvgPool: _pool(layers.AveragePooling2D),
+    planned.HalfBlur: _pool(layers.AveragePooling2D),
+    planned.Blur: _pool(layers.AveragePooling2D),
+    planned.Subsample: _subsample,
+    planned.ChannelPad: _channel_pad,
+    planned.ChannelSlice: _channel_slice,
+    planned.Concatenate: _made(layers.Concatenate),
+    planned.GlobalPool: _global_pool,
+    planned.Reshape: _made(layers.Reshape, "shape"),
+    planned.Transpose: _made(layers.Permute, "axes"),
+    planned.Add: _made(layers.Add),
+    planned.Multiply: _made(layers.Multiply),
+    planned.Identity: _made(layers.Identity),
+    planned.DropPath: _drop_path,
+    planned.Dropout: _made(layers.Dropout, "rate"),
+    planned.Dense: _dense,
+    planned.OwnBlock: _own_block,
 }

@@ -1,34 +1,55 @@
-"""A sketch as a figure for a slide: a card for every section."""
+"""Pictures that Graphviz lays out: a card for every section, or for every layer."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 import pydot
 
 from ..common.words import Description, by
-from .sketch.panels import main_cells, shortcuts
 from .sketch.sketch import Panel, Section, Sketch
-from .style import FONT, ROLES, SKIP, escape, one_column, titled_graph
+from .style import COLOURS, FONT, ROLES, SKIP, escape, one_column
+
+if TYPE_CHECKING:
+    import keras
 
 MOST_LINES = 10  # for layers in a card
 LINE_HEIGHT = 18  # in points, room for the largest font
 
+# The attributes of the graphs, and of their nodes and edges.
+OF_STAGES = {
+    "distances": {"ranksep": "0.3", "pad": "0.15"},
+    "title": {"fontsize": "16", "bgcolor": "white"},
+    "node": {"style": "rounded,filled", "fillcolor": "#F4F4F4", "color": "#999999"},
+    "words": {"fontsize": "12", "margin": "0.08"},
+    "edge": {"arrowsize": "0.8", "color": "#444444", "penwidth": "1.5"},
+}
+OF_LAYERS = {
+    "distances": {"ranksep": "0.2", "nodesep": "0.3"},
+    "title": {},
+    "node": {"style": "filled", "color": "#777777", "width": "2.4", "margin": "0.05,0.02"},
+    "words": {"fontsize": "11"},
+    "edge": {"arrowsize": "0.6", "color": "#444444"},
+}
+
+
+def _empty_graph(title: str, direction: str, look: dict[str, dict[str, str]]) -> pydot.Dot:
+    """A graph with a title in Graphviz's markup above."""
+    label = {"label": f"<{title}>", "labelloc": "t", "fontname": FONT}
+    placing = {"rankdir": direction, **look["distances"]}
+    graph = pydot.Dot("network", **placing, **label, **look["title"])
+    graph.set_node_defaults(shape="box", **look["node"], fontname=FONT, **look["words"])
+    graph.set_edge_defaults(**look["edge"])
+    return graph
+
+
+# Stages -----------------------------------------------------------------------------------------
+
 
 def draw_stages(sketch: Sketch, direction: str) -> pydot.Dot:
     """Draw a card for every section: its size, its layers and its costs."""
-    distances = {"ranksep": "0.3", "pad": "0.15"}
-    graph = titled_graph(_title(sketch), direction, distances, fontsize="16", bgcolor="white")
-    graph.set_node_defaults(
-        shape="box",
-        style="rounded,filled",
-        fillcolor="#F4F4F4",
-        color="#999999",
-        fontname=FONT,
-        fontsize="12",
-        margin="0.08",
-    )
-    graph.set_edge_defaults(arrowsize="0.8", color="#444444", penwidth="1.5")
+    graph = _empty_graph(_title(sketch), direction, OF_STAGES)
     lines = [list(_made_of(section.panels)) for section in sketch.sections]
     followed: list[tuple[int, int]] = []
     room = min(max(map(len, lines)), MOST_LINES)
@@ -85,7 +106,7 @@ def _made_of(panels: Iterable[Panel]) -> Iterator[str]:
             yield f"<B>× {count}</B>"
         roles: Counter[str] = Counter()
         for panel in alike:
-            roles.update({role: n * panel.repeats for role, n in shortcuts(panel).items()})
+            roles.update({role: n * panel.repeats for role, n in panel.shortcuts.items()})
         if count > 1 and (strides := _first_strides(alike[0])):
             yield _small_text(f"stride {strides} in the first")
         if roles:
@@ -105,8 +126,40 @@ def _first_strides(panel: Panel) -> str:
 
 
 def _main_layers(panel: Panel) -> list[Description]:
-    return [cell.description for cell in main_cells(panel)]
+    return [cell.description for cell in panel.main_cells]
 
 
 def _small_text(text: str) -> str:
     return f'<FONT POINT-SIZE="10">{text}</FONT>'
+
+
+# Layers -----------------------------------------------------------------------------------------
+
+
+def draw_layers(
+    model: "keras.Model", direction: str, *, names: bool = True, shapes: bool = True
+) -> pydot.Dot:
+    """Draw a card for every layer: its words, its name and its output shape."""
+    from ..costs.models import read_model
+    from .sketch.of_model import kind, title
+
+    graph = _empty_graph(f"<B>{escape(model.name)}</B>", direction, OF_LAYERS)
+    for number, node in enumerate(read_model(model).graph):
+        lines = [
+            f"<B>{escape(title(node.layer))}</B>",
+            *[escape(node.layer.name)] * names,
+            *[_shape_words(node.output_shape)] * shapes,
+            *["<B>output</B>"] * node.is_output,
+        ]
+        colour = COLOURS[kind(node.layer)]
+        graph.add_node(pydot.Node(f"n{number}", label=one_column(lines), fillcolor=colour))
+        for source in node.inputs:
+            graph.add_edge(pydot.Edge(f"n{source}", f"n{number}"))
+    return graph
+
+
+def _shape_words(shape: Any) -> str:
+    """The shape without the batch; several shapes are separated by commas."""
+    if isinstance(shape, list):
+        return ", ".join(map(_shape_words, shape))
+    return by(shape[1:])

@@ -11,7 +11,9 @@ NARROW, WIDE = set("iljtfrI.,:;|!'()[] –-×"), set("mwMW%@")
 # A panel: the height of a box, the distance to the next one, and the room for a title.
 ROW, GAP, TITLE = 20, 14, 14
 BETWEEN_COLUMNS = 16
+BETWEEN_LINES = 4  # that turn between two rows
 ARROW = 6  # length
+CORNER = 6  # radius
 TIMES = 46  # the room for × 1000
 CARD = 2.5  # the offset of the cards of a repeated panel
 
@@ -22,8 +24,6 @@ BETWEEN_SKIPS = 3  # that come from above into a lane
 TRACK_GAP = 10  # between the lines of skips beside the lanes
 HEADING_WIDTH, HEADING_HEIGHT = 122, 66  # of a lane
 TITLE_HEIGHT = 30
-
-Point = tuple[float, float]
 
 
 class Extent(NamedTuple):
