@@ -2,12 +2,14 @@
 
 import gc
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import keras
 import pytest
+
+pytest.register_assert_rewrite("tests.helpers")
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -57,8 +59,32 @@ def driver() -> Iterator[Any]:
     driver.quit()
 
 
+STATM = Path("/proc/self/statm")
+MOST_GARBAGE = 50 * 2**20
+AFTER_COLLECTION = {"bytes": 0}
+
+
+def memory() -> int:
+    """The resident size of this process in bytes; 0 where it cannot be read."""
+    return 4096 * int(STATM.read_text().split()[1]) if STATM.exists() else 0
+
+
+@pytest.fixture(autouse=True)
+def _no_models_pile_up() -> Iterator[None]:
+    """Collect the garbage of tests after which the process is larger.
+
+    Keras models refer to themselves: they are garbage for the collector, which counts objects and
+    not the bytes of their weights. It takes longer than many a test, so not after each one.
+    """
+    yield
+    if memory() > AFTER_COLLECTION["bytes"] + MOST_GARBAGE:
+        gc.collect()
+        AFTER_COLLECTION["bytes"] = memory()
+
+
 @pytest.fixture(autouse=True)
 def _clean_keras() -> None:
-    """Names and seeds begin anew in every test."""
-    keras.utils.clear_session(free_memory=False)  # a collection takes longer than many a test
-    keras.utils.set_random_seed(0)
+    """Names and seeds begin anew in every test, once a test has imported Keras."""
+    if keras := sys.modules.get("keras"):
+        keras.utils.clear_session(free_memory=False)  # a collection takes longer than many a test
+        keras.utils.set_random_seed(0)

@@ -1,14 +1,22 @@
-"""The one of each helper that tests of several files share."""
+"""The one of each helper that tests of several files share. Importing it imports no Keras."""
 
-from typing import Any
+import io
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
-from keras import layers
+import pytest
 
-from resnet_builder import ResnetBuilder
+from resnet_builder import PRESETS, ResnetConfig
+
+if TYPE_CHECKING:
+    import keras
+
+    from resnet_builder.plan.layers import Layer
+    from resnet_builder.plan.network import Plan
+
+Array = npt.NDArray[Any]
 
 # Prefixes of layers' names that a pattern might take for something else: one without an underscore,
 # with signs, with the name of a part, of a block, of a layer, and that begins with an underscore.
@@ -23,14 +31,62 @@ PREFIXES = (
     "stem_conv",
 )
 
+# Networks -----------------------------------------------------------------------------------------
 
-def image_batch(*shape: int) -> npt.NDArray[np.float32]:
-    """Standard normal numbers, the same for a shape every time."""
-    numbers = np.random.Generator(np.random.PCG64(0)).standard_normal(shape)
-    return numbers.astype("float32")
+SMALL: dict[str, Any] = {
+    "input_shape": (16, 16, 3),
+    "classes": 5,
+    "repetitions": (1, 1),
+    "filters": 8,
+}
+TINY: dict[str, Any] = SMALL | {"input_shape": (8, 8, 3), "repetitions": (1,), "filters": 4}
 
 
-def randomised(model: keras.Model) -> keras.Model:
+def small(preset: str = "resnet18", **options: Any) -> "keras.Model":
+    """A network of two narrow stages of a block each, or as the options say."""
+    from resnet_builder import ResnetBuilder
+
+    changes = SMALL | options
+    if "classes" not in options and "predictions" not in options.get("features", ["predictions"]):
+        del changes["classes"]
+    return ResnetBuilder.from_preset(preset, **changes)
+
+
+def tiny(**options: Any) -> "keras.Model":
+    """A network of one block, for what any network shows."""
+    return small(**TINY | options)
+
+
+def tiny_cifar(**options: Any) -> "keras.Model":
+    """A network of one block, with a stem that does not stride, for what is trained."""
+    return tiny(**{"stem": "cifar", "classes": 4} | options)
+
+
+def _narrow_and_shallow(config: ResnetConfig) -> ResnetConfig:
+    """With at most two blocks in a stage, because the others are like the second."""
+    repetitions = [min(blocks, 2) for blocks in config.repetitions]
+    widths = config.widths and tuple(stage[:2] for stage in config.widths)
+    filters = min(config.filters, 64) if isinstance(config.filters, int) else config.filters
+    return config.replace(repetitions=repetitions, widths=widths, filters=filters)
+
+
+# For each kind of network, a narrow and shallow one, and the first preset of that kind.
+KINDS: dict[ResnetConfig, str] = {}
+for _name, _config in PRESETS.items():
+    KINDS.setdefault(_narrow_and_shallow(_config), _name)
+
+# The presets that differ by more than depth and width.
+DIFFERENT = tuple(KINDS.values())
+
+
+def cases(presets: Iterable[str] = PRESETS) -> list[Any]:
+    """Presets to parametrize a test with; those that are like another in `DIFFERENT` are slow."""
+    return [
+        pytest.param(name, marks=[] if name in DIFFERENT else pytest.mark.slow) for name in presets
+    ]
+
+
+def randomised(model: "keras.Model") -> "keras.Model":
     """The model with random weights throughout, batch-norm statistics included."""
     rng = np.random.Generator(np.random.PCG64(0))
     values = []
@@ -46,188 +102,71 @@ def randomised(model: keras.Model) -> keras.Model:
     return model
 
 
-def trainable_parameters(model: keras.Model) -> int:
+def image_batch(*shape: int) -> npt.NDArray[np.float32]:
+    """Standard normal numbers, the same for a shape every time."""
+    numbers = np.random.Generator(np.random.PCG64(0)).standard_normal(shape)
+    return numbers.astype("float32")
+
+
+# Comparisons --------------------------------------------------------------------------------------
+
+
+def trainable_parameters(model: "keras.Model") -> int:
     return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
-def assert_same_weights(model: keras.Model, other: keras.Model) -> None:
-    """Bit by bit."""
-    for ours, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
+def assert_same_weights(model: "keras.Model", other: "keras.Model | list[Array]") -> None:
+    """Bit by bit, as in another model or as `get_weights` gave them."""
+    expected = other if isinstance(other, list) else other.get_weights()
+    for ours, theirs in zip(model.get_weights(), expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def relative_error(ours: Array, theirs: Array) -> float:
+    """Judged by the largest answer: max |ours - theirs| / max |theirs|."""
+    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+
+
+def _in_keras_order(plan: "Plan") -> "list[Layer]":
+    """The layers as Keras lists them: by their distance from the output, shortcuts first."""
+    layers = list(plan.layers)
+    distance = {layer.name: 0 for layer in layers}
+    for layer in reversed(layers):
+        for source in layer.inputs:
+            distance[source] = max(distance[source], distance[layer.name] + 1)
+    visited: dict[str, None] = {}
+    named = {layer.name: layer for layer in layers}
+    ways = [layers[-1].name]
+    while ways:
+        name = ways.pop()
+        if name not in visited:
+            visited[name] = None
+            ways += reversed(named[name].inputs)
+    order = list(visited)
+    return sorted(layers, key=lambda layer: (-distance[layer.name], order.index(layer.name)))
+
+
+def assert_built_as_planned(plan: "Plan", model: "keras.Model") -> None:
+    """Names, their order, shapes of outputs, and names and shapes of weights."""
+    described = [
+        (layer.name, layer.output_shape, list(layer.weights.items()))
+        for layer in _in_keras_order(plan)
+    ]
+    built = [
+        (
+            layer.name,
+            tuple(layer.output.shape[1:]),
+            [(weight.name, tuple(weight.shape)) for weight in layer.weights],
+        )
+        for layer in model.layers
+    ]
+    assert built == described
 
 
 def png_size(png: bytes) -> tuple[int, int]:
     """(width, height) in pixels of a PNG that can be decoded."""
-    height, width, _ = tf.io.decode_png(png).shape
-    return width, height
+    from PIL import Image
 
-
-def two_branches() -> keras.Model:
-    """Two inputs, a shared layer, an operation without a layer, two outputs."""
-    left, right = keras.Input((8,), name="left"), keras.Input((4,), name="right")
-    shared = keras.layers.Dense(3, name="shared")
-    widened = keras.layers.Dense(8, name="<b>&amp;", activation="relu")(right)
-    joined = keras.layers.Concatenate(name="join")([shared(left), shared(widened)])
-    return keras.Model([left, right], [joined, keras.ops.relu(joined)], name="two")
-
-
-SMALL_NETWORK: dict[str, Any] = {"input_shape": (64, 64, 3), "repetitions": (1, 2), "filters": 8}
-
-
-def unet() -> keras.Model:
-    """A decoder upon the feature maps of a network: 32x32 and 16x16 again, and the image's size."""
-    features = ("stem", "stage1", "stage2")
-    network = ResnetBuilder.from_preset("resnet18", features=features, **SMALL_NETWORK)
-    x = network.output["stage2"]
-    for feature in ("stage1", "stem"):
-        x = layers.Concatenate()([layers.UpSampling2D()(x), network.output[feature]])
-        for _ in range(2):
-            x = layers.Conv2D(8, 3, padding="same", use_bias=False)(x)
-            x = layers.ReLU()(layers.BatchNormalization()(x))
-    x = layers.Conv2D(3, 1, activation="softmax")(layers.UpSampling2D()(x))
-    return keras.Model(network.input, x, name="unet")
-
-
-def feature_pyramid() -> keras.Model:
-    """Two levels of a pyramid of feature maps, as in Lin et al. 2016 (arXiv:1612.03144)."""
-    network = ResnetBuilder.from_preset("resnet18", features=("stage1", "stage2"), **SMALL_NETWORK)
-    fine, coarse = (layers.Conv2D(4, 1)(network.output[name]) for name in ("stage1", "stage2"))
-    fine = layers.Add()([layers.UpSampling2D()(coarse), fine])
-    outputs = [layers.Conv2D(4, 3, padding="same")(level) for level in (fine, coarse)]
-    return keras.Model(network.input, outputs, name="pyramid")
-
-
-def two_towers() -> keras.Model:
-    """Two networks, joined by a classifier."""
-    left, right = (
-        ResnetBuilder.from_preset(
-            "resnet18", include_top=False, pooling="avg", layer_prefix=prefix, **SMALL_NETWORK
-        )
-        for prefix in ("left_", "right_")
-    )
-    joined = layers.Concatenate()([left.output, right.output])
-    return keras.Model([left.input, right.input], layers.Dense(5)(joined), name="towers")
-
-
-def siamese() -> keras.Model:
-    """One network called twice."""
-    network = ResnetBuilder.from_preset(
-        "resnet18", include_top=False, pooling="avg", **SMALL_NETWORK
-    )
-    pair = [keras.Input((64, 64, 3), name=name) for name in ("left", "right")]
-    return keras.Model(pair, layers.Dense(1)(layers.Subtract()(list(map(network, pair)))))
-
-
-def with_separable_blocks() -> keras.Model:
-    """The network of the README's section on blocks of one's own."""
-
-    def separable_block(filters: int, init_strides: Any = (1, 1), **_: Any) -> Any:
-        def apply(x: Any) -> Any:
-            y = layers.SeparableConv2D(filters, 3, strides=init_strides, padding="same")(x)
-            y = layers.BatchNormalization()(y)
-            shortcut = layers.Conv2D(filters, 1, strides=init_strides)(x)
-            return layers.Add()([shortcut, y])
-
-        return apply
-
-    return ResnetBuilder.build((3, 64, 64), 10, separable_block, [2, 2, 2])
-
-
-# Models that contain networks of this package.
-BUILT_UPON = {
-    "unet": unet,
-    "feature_pyramid": feature_pyramid,
-    "two_towers": two_towers,
-    "siamese": siamese,
-    "with_separable_blocks": with_separable_blocks,
-}
-
-
-def with_a_table() -> keras.Model:
-    """A network's vector beside that of a table."""
-    network = ResnetBuilder.from_preset(
-        "resnet18", include_top=False, pooling="avg", **SMALL_NETWORK
-    )
-    table = keras.Input((7,), name="table")
-    joined = layers.Concatenate()([network.output, layers.Dense(8, activation="relu")(table)])
-    return keras.Model([network.input, table], layers.Dense(3)(joined), name="with_a_table")
-
-
-def gated_by_a_table() -> keras.Model:
-    """A feature map times a vector that is computed from a table."""
-    network = ResnetBuilder.from_preset("resnet18", include_top=False, **SMALL_NETWORK)
-    table = keras.Input((7,), name="table")
-    gate = layers.Reshape((1, 1, 4))(layers.Dense(4, activation="sigmoid")(table))
-    gated = layers.Multiply()([layers.Conv2D(4, 3, padding="same")(network.output), gate])
-    return keras.Model([network.input, table], layers.GlobalAveragePooling2D()(gated))
-
-
-def several_tasks() -> keras.Model:
-    """Outputs from the middle of the stem, of a stage, and of the head; one with a second input."""
-    features = ("stem", "stage1", "stage2")
-    network = ResnetBuilder.from_preset("resnet18", features=features, **SMALL_NETWORK)
-    stem, *maps = network.output.values()
-    age = keras.Input((5,), name="age")
-    one, two = map(layers.GlobalAveragePooling2D(), maps)
-    outputs = {
-        "map": layers.Conv2D(3, 1)(stem),
-        "two": layers.Dense(2)(one),
-        "one": layers.Dense(1)(layers.Concatenate()([two, age])),
-    }
-    return keras.Model([network.input, age], outputs, name="several_tasks")
-
-
-def nested() -> keras.Model:
-    """A network that is a layer."""
-    base = ResnetBuilder.from_preset("resnet18", include_top=False, **SMALL_NETWORK)
-    head = [layers.GlobalAveragePooling2D(), layers.Dense(4)]
-    return keras.Sequential([keras.Input((64, 64, 3)), base, *head], name="nested")
-
-
-def in_the_middle() -> keras.Model:
-    """Inputs that join, and an output that leaves, in the middle of a section."""
-    image, other, number = keras.Input((16, 16, 3)), keras.Input((16, 16, 4)), keras.Input((5,))
-    x = layers.Conv2D(4, 3, padding="same")(layers.Conv2D(4, 3, padding="same")(image))
-    x = layers.Conv2D(4, 3, padding="same")(layers.Add()([x, other]))
-    x = layers.Multiply()([x, layers.Reshape((1, 1, 4))(layers.Dense(4)(number))])
-    maps = layers.Conv2D(8, 3, strides=2)(layers.Conv2D(4, 3)(x))
-    values = layers.Dense(2)(layers.GlobalAveragePooling2D()(x))
-    return keras.Model([image, other, number], [maps, values], name="in_the_middle")
-
-
-def over_sections() -> keras.Model:
-    """A skip over sections, that passes a section of its own."""
-    features = ("stem", "stage2")
-    network = ResnetBuilder.from_preset("resnet18", features=features, **SMALL_NETWORK)
-    fine = layers.AveragePooling2D(4)(layers.Conv2D(16, 1)(network.output["stem"]))
-    return keras.Model(network.input, layers.Add()([fine, network.output["stage2"]]), name="over")
-
-
-def up_sampled() -> keras.Model:
-    """A map that is up-sampled in the end, to the size of the image."""
-    network = ResnetBuilder.from_preset("resnet18", include_top=False, **SMALL_NETWORK)
-    maps = layers.Conv2D(3, 1)(layers.UpSampling2D()(network.output))
-    return keras.Model(network.input, layers.UpSampling2D(4)(maps), name="up_sampled")
-
-
-def sharing_layers() -> keras.Model:
-    """Two layers called twice each, in a row."""
-    first, second = layers.Conv2D(4, 3), layers.Conv2D(4, 3)
-    pair = [keras.Input((16, 16, 3)), keras.Input((16, 16, 3))]
-    joined = layers.Add()([second(first(image)) for image in pair])
-    return keras.Model(pair, layers.Conv2D(2, 1)(joined), name="sharing")
-
-
-# Models whose lines part and join in all ways.
-JOINED = {
-    **BUILT_UPON,
-    "two_branches": two_branches,
-    "with_a_table": with_a_table,
-    "gated_by_a_table": gated_by_a_table,
-    "several_tasks": several_tasks,
-    "nested": nested,
-    "in_the_middle": in_the_middle,
-    "over_sections": over_sections,
-    "up_sampled": up_sampled,
-    "sharing_layers": sharing_layers,
-}
+    with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
+        image.load()
+        return image.size

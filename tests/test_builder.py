@@ -13,7 +13,7 @@ import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, basic_block
 
-from .helpers import image_batch, randomised
+from .helpers import image_batch, randomised, small
 
 GOLDEN_PRESETS = ["keras_resnet34", "keras_resnet50", "resnet18", "resnet34", "resnet50"]
 
@@ -36,13 +36,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def small(variant: str, shape: Any = (33, 40, 3), **options: Any) -> keras.Model:
-    changes: dict[str, Any] = {"repetitions": (1, 2), "filters": 8}
-    if "features" not in options:
-        changes["classes"] = 5
-    return ResnetBuilder.from_preset(
-        variant.split()[0], shape, **changes | VARIANTS[variant] | options
-    )
+def network(variant: str, shape: Any = (33, 40, 3), **options: Any) -> keras.Model:
+    changes: dict[str, Any] = {"input_shape": shape, "repetitions": (1, 2)}
+    return small(variant.split()[0], **changes | VARIANTS[variant] | options)
 
 
 def kernels(model: keras.Model) -> list[Any]:
@@ -53,7 +49,6 @@ def layer_names(model: keras.Model) -> list[str]:
     return [layer.name for layer in model.layers]
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("preset", GOLDEN_PRESETS)
 def test_layer_names_and_shapes(preset: str, golden: Callable[[str, str], None]) -> None:
     model = ResnetBuilder.from_preset(preset)
@@ -63,7 +58,7 @@ def test_layer_names_and_shapes(preset: str, golden: Callable[[str, str], None])
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_block_ends_in_out(variant: str) -> None:
-    names = layer_names(small(variant))
+    names = layer_names(network(variant))
     for block in ("stage1_block1", "stage2_block1", "stage2_block2"):
         assert (f"{block}_add" in names) == (variant != "plain18")
         assert f"{block}_out" in names
@@ -72,28 +67,31 @@ def test_every_block_ends_in_out(variant: str) -> None:
 # Input ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("channels", [1, 3, 4, 7])
 @pytest.mark.parametrize("variant", ["resnet18", "keras_resnet18"])
 def test_channels_and_odd_sizes(variant: str, channels: int) -> None:
-    model = small(variant, (33, 18, channels))
+    model = network(variant, (33, 18, channels))
     answer = model.predict(image_batch(2, 33, 18, channels), verbose=0)
     assert answer.shape == (2, 5)
     np.testing.assert_allclose(answer.sum(axis=1), 1, rtol=1e-5)
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_unknown_sizes_answer_like_known_ones(variant: str) -> None:
-    known = randomised(small(variant, (33, 40, 3), name="known"))
-    unknown = small(variant, (None, None, 3), name="unknown")
+    known = randomised(network(variant, (33, 40, 3), name="known"))
+    unknown = network(variant, (None, None, 3), name="unknown")
     unknown.set_weights(known.get_weights())
     images = image_batch(2, 33, 40, 3)
     np.testing.assert_array_equal(unknown(images), known(images))
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("side", [1, 2, 3])
 def test_the_smallest_inputs_end_as_1x1(variant: str, side: int) -> None:
-    model = small(variant, (side, side, 3), include_top=False, repetitions=(1, 1, 1))
+    model = network(variant, (side, side, 3), include_top=False, repetitions=(1, 1, 1))
     assert model.output_shape[1:3] == (1, 1)
     assert np.isfinite(model(image_batch(2, side, side, 3))).all()
 
@@ -103,12 +101,13 @@ def in_both_orders(variant: str, **options: Any) -> tuple[keras.Model, keras.Mod
 
     Its first maps have the width 8, as many as their channels, and its biases are not zero.
     """
-    last = randomised(small(variant, (16, 32, 3), use_bias=True, **options))
-    first = small(variant, (3, 16, 32), use_bias=True, data_format="channels_first", **options)
+    last = randomised(network(variant, (16, 32, 3), use_bias=True, **options))
+    first = network(variant, (3, 16, 32), use_bias=True, data_format="channels_first", **options)
     first.set_weights(last.get_weights())
     return last, first
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_both_data_formats_answer_alike(variant: str) -> None:
     last, first = in_both_orders(variant)
@@ -119,12 +118,15 @@ def test_both_data_formats_answer_alike(variant: str) -> None:
     assert np.ptp(last(images), axis=0).max() > 1e-4  # the answer does depend on the image
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("variant", ["keras_resnet18", "resnet50 grouped", "resnetv2_50d"])
 def test_both_data_formats_train_alike(variant: str) -> None:
     images, labels = image_batch(4, 16, 32, 3), np.arange(4)
     losses, weights = [], []
     for model, batch in zip(
-        in_both_orders(variant), (images, images.transpose(0, 3, 1, 2)), strict=True
+        in_both_orders(variant, repetitions=(1, 1)),
+        (images, images.transpose(0, 3, 1, 2)),
+        strict=True,
     ):
         model.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy")
         before = kernels(model)
@@ -137,6 +139,7 @@ def test_both_data_formats_train_alike(variant: str) -> None:
         np.testing.assert_allclose(after_first, after_last, atol=1e-5)
 
 
+@pytest.mark.convolutions
 def test_both_data_formats_have_equal_features_and_files(tmp_path: Path) -> None:
     last, first = in_both_orders("keras_resnet50", features=("stem", "stage1", "stage2"))
     images = image_batch(2, 16, 32, 3)
@@ -152,6 +155,7 @@ def test_both_data_formats_have_equal_features_and_files(tmp_path: Path) -> None
     assert first.output["stage2"].shape == (None, 32 * 2, 2, 4)
 
 
+@pytest.mark.convolutions
 def test_the_articles_network_at_its_own_width_in_both_orders() -> None:
     """At 256 columns the maps of the first stage are 64 wide and have 64 channels."""
     options: dict[str, Any] = {"classes": 5, "repetitions": (1,)}
@@ -171,6 +175,7 @@ def _channels_first_default() -> Iterator[None]:
     keras.config.set_image_data_format("channels_last")
 
 
+@pytest.mark.convolutions
 @pytest.mark.usefixtures("_channels_first_default")
 def test_own_blocks_get_channels_first_where_it_is_keras_own() -> None:
     shapes = []
@@ -187,6 +192,7 @@ def test_own_blocks_get_channels_first_where_it_is_keras_own() -> None:
     assert model(image_batch(2, 3, 32, 64)).shape == (2, 5)
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize(("norm", "last"), [("group", "gn"), ("evonorm_s0", "evonorm")])
 def test_norms_of_groups_after_own_blocks(norm: str, last: str) -> None:
     def build(groups: int) -> keras.Model:
@@ -213,7 +219,7 @@ def test_norms_of_groups_after_own_blocks(norm: str, last: str) -> None:
 @pytest.mark.usefixtures("_channels_first_default")
 def test_the_default_data_format_is_keras_own() -> None:
     assert ResnetBuilder.build((3, 32, 48), 5, "basic_block", [1]).input_shape == (None, 3, 32, 48)
-    assert small("resnet18", (3, 33, 40)).input_shape == (None, 3, 33, 40)
+    assert network("resnet18", (3, 33, 40)).input_shape == (None, 3, 33, 40)
 
 
 def test_build_takes_channels_first_whatever_the_data_format() -> None:
@@ -239,7 +245,7 @@ def test_a_shape_in_the_other_order_is_refused(
     shape: Any, data_format: str | None, written: str
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(f"write {written}")):
-        small("resnet18", shape, data_format=data_format)
+        network("resnet18", shape, data_format=data_format)
 
 
 def test_a_shape_that_looks_wrong_is_possible_in_a_config() -> None:
@@ -259,21 +265,22 @@ def test_the_trap_is_refused_with_the_corrected_call() -> None:
 
 
 def test_without_top() -> None:
-    assert small("resnet50", include_top=False).output_shape == (None, 5, 5, 64)
-    assert small("resnet50", include_top=False, pooling="avg").output_shape == (None, 64)
-    largest = small("resnet50", include_top=False, pooling="max")
+    assert network("resnet50", include_top=False).output_shape == (None, 5, 5, 64)
+    assert network("resnet50", include_top=False, pooling="avg").output_shape == (None, 64)
+    largest = network("resnet50", include_top=False, pooling="max")
     assert isinstance(largest.get_layer("head_pool"), keras.layers.GlobalMaxPooling2D)
 
 
 def test_a_preactivation_network_without_top_ends_activated() -> None:
     # He et al. 2016, section 4: an extra activation follows the last block.
-    model = small("keras_resnet18", include_top=False)
+    model = network("keras_resnet18", include_top=False)
     assert layer_names(model)[-2:] == ["head_bn", "head_act"]
 
 
+@pytest.mark.convolutions
 def test_classifier_activation() -> None:
-    logits = randomised(small("resnet18", classifier_activation=None))
-    softmax = small("resnet18")
+    logits = randomised(network("resnet18", classifier_activation=None))
+    softmax = network("resnet18")
     softmax.set_weights(logits.get_weights())
     images = image_batch(2, 33, 40, 3)
     expected = keras.ops.softmax(logits(images))
@@ -281,16 +288,17 @@ def test_classifier_activation() -> None:
 
 
 def test_dropout_stands_before_the_classifier() -> None:
-    model = small("resnet18", dropout_rate=0.25)
+    model = network("resnet18", dropout_rate=0.25)
     assert layer_names(model)[-2:] == ["head_dropout", "predictions"]
     assert model.get_layer("head_dropout").rate == 0.25
 
 
+@pytest.mark.convolutions
 def test_features() -> None:
-    model = small("keras_resnet50", (64, 48, 3), features=("stage2", "stem"))
+    model = network("keras_resnet50", (64, 48, 3), features=("stage2", "stem"))
     shapes = {name: tensor.shape for name, tensor in model.output.items()}
     assert shapes == {"stage2": (None, 8, 6, 64), "stem": (None, 32, 24, 8)}
-    whole = small("keras_resnet50", (64, 48, 3))
+    whole = network("keras_resnet50", (64, 48, 3))
     inside = keras.Model(whole.input, whole.get_layer("stage2_block2_out").output)
     randomised(whole)
     by_name = {layer.name: layer for layer in whole.layers}
@@ -300,11 +308,12 @@ def test_features() -> None:
     np.testing.assert_array_equal(model(images)["stage2"], inside(images))
 
 
+@pytest.mark.convolutions
 def test_features_and_predictions_come_from_one_model() -> None:
     options: dict[str, Any] = {"classifier_activation": None, "dropout_rate": 0.5, "classes": 5}
     wanted = ("predictions", "stage1")
-    model = randomised(small("resnetv2_50d", features=wanted, pooling="max", **options))
-    whole = small("resnetv2_50d", pooling="max", **options)
+    model = randomised(network("resnetv2_50d", features=wanted, pooling="max", **options))
+    whole = network("resnetv2_50d", pooling="max", **options)
     assert layer_names(model) == layer_names(whole)
     whole.set_weights(model.get_weights())
     inside = keras.Model(whole.input, whole.get_layer("stage1_block1_out").output)
@@ -316,10 +325,11 @@ def test_features_and_predictions_come_from_one_model() -> None:
 
 
 def test_features_build_no_further_than_they_need() -> None:
-    names = layer_names(small("resnet18", features=["stage1"]))
+    names = layer_names(network("resnet18", features=["stage1"]))
     assert names[-1] == "stage1_block1_out"
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("preset", ["resnet18", "resnet50"])
 @pytest.mark.parametrize("side", [64, 75])
 def test_a_dilated_network_computes_the_strided_one_in_between(preset: str, side: int) -> None:
@@ -340,6 +350,7 @@ def test_a_dilated_network_computes_the_strided_one_in_between(preset: str, side
     np.testing.assert_allclose(wide[:, ::4, ::4], expected, rtol=0, atol=atol)
 
 
+@pytest.mark.convolutions
 def test_the_stem_pools_as_pytorch_does() -> None:
     """Padded evenly with minus infinity, also where the activation lets negatives through."""
     model = ResnetBuilder.from_preset(
@@ -357,8 +368,9 @@ def test_the_stem_pools_as_pytorch_does() -> None:
 # Names, dtypes, conventions ---------------------------------------------------------------------
 
 
+@pytest.mark.convolutions
 def test_two_prefixed_networks_live_in_one_model() -> None:
-    left, right = (small("resnet18", layer_prefix=prefix) for prefix in ("left_", "right_"))
+    left, right = (network("resnet18", layer_prefix=prefix) for prefix in ("left_", "right_"))
     assert all(name.startswith("left_") for name in [left.name, *layer_names(left)])
     joined = keras.layers.Concatenate()([left.output, right.output])
     flat = keras.Model([left.input, right.input], joined)
@@ -372,8 +384,8 @@ def test_two_prefixed_networks_live_in_one_model() -> None:
 
 
 def test_names_of_models() -> None:
-    assert small("resnet18").name == "resnet18"
-    assert small("resnet18", name="mine", layer_prefix="a_").name == "mine"
+    assert network("resnet18").name == "resnet18"
+    assert network("resnet18", name="mine", layer_prefix="a_").name == "mine"
     assert ResnetBuilder.build_resnet_18((3, 32, 32), 10).name == "keras_resnet18"
 
 
@@ -386,11 +398,12 @@ def _floatx() -> Iterator[None]:
 POLICIES = ["mixed_bfloat16", "mixed_float16", "bfloat16", "float16", "float64"]
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("variant", ["resnet50 grouped", "keras_resnet18"])
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.usefixtures("_floatx")
 def test_dtypes_predict_and_train(variant: str, policy: str) -> None:
-    model = small(variant, dtype=policy)
+    model = network(variant, dtype=policy, repetitions=(1, 1))
     expected = keras.dtype_policies.get(policy)
     assert {layer.compute_dtype for layer in model.layers[1:-1]} == {expected.compute_dtype}
     assert {weight.dtype for weight in model.weights} == {expected.variable_dtype}
@@ -404,8 +417,9 @@ def test_dtypes_predict_and_train(variant: str, policy: str) -> None:
     assert np.isfinite(float(loss))
 
 
+@pytest.mark.convolutions
 def test_float64_keeps_its_digits() -> None:
-    model = randomised(small("resnet18", dtype="float64", include_top=False))
+    model = randomised(network("resnet18", dtype="float64", include_top=False))
     images = np.random.default_rng(0).uniform(size=(1, 33, 40, 3))
     changed = model(images + 1e-10) - model(images)
     assert 0 < np.abs(changed).max() < 1e-3
@@ -420,10 +434,10 @@ def _mixed_policy() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_mixed_policy")
 def test_the_global_policy_is_honoured() -> None:
-    model = small("resnet18")
+    model = network("resnet18")
     assert model.get_layer("stem_conv").compute_dtype == "bfloat16"
     assert model.get_layer("predictions").compute_dtype == "float32"
-    assert small("resnet18", dtype="float32").get_layer("stem_conv").compute_dtype == "float32"
+    assert network("resnet18", dtype="float32").get_layer("stem_conv").compute_dtype == "float32"
 
 
 def test_pytorch_conventions() -> None:
@@ -453,7 +467,7 @@ def test_config_fields_are_options_everywhere() -> None:
 
 
 def test_stochastic_depth_drops_whole_branches_in_training() -> None:
-    model = small("resnet18", repetitions=(1, 1), drop_path_rate=0.5, activation="linear")
+    model = network("resnet18", repetitions=(1, 1), drop_path_rate=0.5, activation="linear")
     drop = keras.Model(
         model.get_layer("stage2_block1_drop_path").input,
         model.get_layer("stage2_block1_drop_path").output,
@@ -468,7 +482,7 @@ def test_stochastic_depth_drops_whole_branches_in_training() -> None:
 
 
 def test_zero_initialised_blocks_begin_as_their_shortcuts() -> None:
-    model = small("resnet18", repetitions=(2,), zero_init_last=True)
+    model = network("resnet18", repetitions=(2,), zero_init_last=True)
     gammas = {
         layer.name: layer.gamma.numpy().max()
         for layer in model.layers
@@ -479,7 +493,7 @@ def test_zero_initialised_blocks_begin_as_their_shortcuts() -> None:
 
 
 def test_option_a_subsamples_and_pads_with_zeros() -> None:
-    model = small("resnet18 pad", (64, 64, 3), repetitions=(1, 1))
+    model = network("resnet18 pad", (64, 64, 3), repetitions=(1, 1))
     shortcut = keras.Model(
         model.get_layer("stage1_block1_out").output,
         model.get_layer("stage2_block1_shortcut_pad").output,
@@ -575,6 +589,7 @@ def separable_block(
     return apply
 
 
+@pytest.mark.convolutions
 def test_a_block_function_of_ones_own() -> None:
     model = ResnetBuilder.build((3, 64, 64), 5, separable_block, [2, 1])
     kinds = [type(layer).__name__ for layer in model.layers]
@@ -596,7 +611,8 @@ def test_a_block_function_works_with_options() -> None:
 
 def test_the_packages_blocks_as_functions_take_the_networks_conventions() -> None:
     by_function, by_name = (
-        small("resnet50", block=block, layer_prefix="x_") for block in (basic_block, "basic_block")
+        network("resnet50", block=block, layer_prefix="x_")
+        for block in (basic_block, "basic_block")
     )
     assert layer_names(by_function) == layer_names(by_name)
     assert not by_function.losses
@@ -649,7 +665,7 @@ def test_a_block_function_that_is_none(wrong: Any) -> None:
 )
 def test_refused(options: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        small("resnet18", **options)
+        network("resnet18", **options)
 
 
 @pytest.mark.parametrize(

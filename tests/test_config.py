@@ -6,7 +6,7 @@ import pytest
 from resnet_builder import PRESETS, ResnetConfig, bottleneck
 from resnet_builder.config import FIELDS, checked
 
-pytestmark = pytest.mark.once
+from .helpers import cases
 
 CONFIG = ResnetConfig(block="basic_block", repetitions=(2, 2))
 
@@ -82,7 +82,7 @@ def test_unknown_fields_in_json() -> None:
         ResnetConfig.from_json('{"filtres": 3}')
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", cases())
 def test_the_repr_of_a_preset_makes_an_equal_config(name: str) -> None:
     assert eval(repr(PRESETS[name])) == PRESETS[name]
 

@@ -18,8 +18,6 @@ from resnet_builder.plan.shortcuts import PROJECTIONS
 from resnet_builder.plan.stems import STEM_POOLS, STEMS
 from resnet_builder.plan.units import ORDERS
 
-pytestmark = pytest.mark.once
-
 NORMS: list[dict[str, Any]] = [
     {"norm": "group", "norm_groups": 4},
     {"norm": "evonorm_s0", "norm_groups": 4, "activation_order": "pre"},

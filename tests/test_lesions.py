@@ -14,6 +14,8 @@ from resnet_builder import ResnetBuilder, along_paths, reordered, without_blocks
 
 from .helpers import image_batch, randomised
 
+pytestmark = pytest.mark.convolutions
+
 SMALL: dict[str, Any] = {
     "input_shape": (16, 16, 3),
     "classes": 5,

@@ -176,7 +176,7 @@ def files_that_say(of: list[Module], word: str) -> list[str]:
 # The road ----------------------------------------------------------------------------------------
 
 
-class Reached(Exception):
+class Reached(Exception):  # noqa: N818  # it is no error
     """The end of a traced walk."""
 
 

@@ -14,10 +14,8 @@ from resnet_builder import ResnetBuilder, fold_batch_norm
 from resnet_builder.cli.convert import PHASES, convert
 from resnet_builder.cli.main import main
 
-from ..helpers import assert_same_weights
-from ..weights.checkpoint_recipe import checkpoint, images, logits, relative_error
-
-pytestmark = pytest.mark.once
+from ..helpers import assert_same_weights, relative_error
+from ..weights.checkpoint_recipe import checkpoint, images, logits
 
 
 @pytest.fixture

@@ -12,8 +12,6 @@ import pytest
 from resnet_builder import PRESETS, ResnetBuilder, profile
 from resnet_builder.cli.main import main
 
-pytestmark = pytest.mark.once
-
 
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "wide*"]) == 0

@@ -6,8 +6,6 @@ import pytest
 
 from resnet_builder.common.files import whole_file
 
-pytestmark = pytest.mark.once
-
 
 def test_a_file_is_replaced_when_it_is_whole(tmp_path: Path) -> None:
     path, left = tmp_path / "net.keras", tmp_path / "unfinished_net.keras"

@@ -16,8 +16,6 @@ from resnet_builder.common.keras_names import (
 )
 from resnet_builder.plan.network import Head, make_plan
 
-pytestmark = pytest.mark.once
-
 SMALL: dict[str, Any] = {
     "block": "basic_block",
     "repetitions": (1,),

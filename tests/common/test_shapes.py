@@ -7,8 +7,6 @@ import pytest
 
 from resnet_builder.common.shapes import image_shape, in_order
 
-pytestmark = pytest.mark.once
-
 
 def test_shapes_are_converted_between_orders() -> None:
     assert image_shape((5, 7, 11)) == (5, 7, 11)

@@ -7,8 +7,6 @@ import pytest
 
 from resnet_builder.model.deep import room_for
 
-pytestmark = pytest.mark.once
-
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_interleaved(order: tuple[int, ...]) -> None:

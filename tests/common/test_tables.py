@@ -7,9 +7,6 @@ import pytest
 from resnet_builder import compare, profile, verify
 from resnet_builder.common.tables import Table, Tabular
 
-pytestmark = pytest.mark.once
-
-
 RESULTS = [profile("resnet18"), compare("resnet18", "resnet34"), verify("resnet18")]
 
 

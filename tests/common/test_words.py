@@ -4,8 +4,6 @@ import pytest
 
 from resnet_builder.common.words import short
 
-pytestmark = pytest.mark.once
-
 
 @pytest.mark.parametrize(
     ("number", "text"),

@@ -8,8 +8,6 @@ from resnet_builder.cli.main import main
 from resnet_builder.costs.coverage import coverage
 from resnet_builder.presets.checkpoints import published
 
-pytestmark = pytest.mark.once
-
 
 def test_every_checkpoint_is_counted_once_and_every_network_is_a_preset() -> None:
     # timm: models/resnet.py 150 and resnext101_32x48d.fb_wsl_ig1b_ft_in1k, which has no network

@@ -9,8 +9,6 @@ from resnet_builder import verify
 from resnet_builder.cli.main import main
 from resnet_builder.costs import published
 
-pytestmark = pytest.mark.once
-
 
 def test_every_difference_from_a_published_number_is_explained() -> None:
     report = verify()

@@ -8,8 +8,7 @@ from safetensors.numpy import save_file
 
 from resnet_builder.presets.resolve import resolve
 
-from ..files.test_keras_hub import unpacked
-from ..weights.checkpoint_recipe import as_torchvision
+from ..weights.checkpoint_recipe import as_torchvision, unpacked
 
 
 def torchvision_resnet18(folder: Path) -> None:

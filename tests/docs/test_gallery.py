@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from resnet_builder import PRESETS, ResnetConfig, list_presets, profile
+from resnet_builder import PRESETS, ResnetConfig, profile
 from resnet_builder.presets.checkpoints import find_recommended
 from website.accuracy import accuracy
 from website.chart import Point, chart
@@ -15,7 +15,7 @@ from website.families import FAMILIES, PAGE, presets_page
 from website.preset_page import preset_page
 from website.relatives import relatives
 
-pytestmark = pytest.mark.once
+from ..helpers import cases
 
 
 def test_every_preset_is_in_one_family() -> None:
@@ -63,7 +63,7 @@ def test_not_free_checkpoints_are_told() -> None:
     assert not found.is_free
 
 
-@pytest.mark.parametrize("name", list_presets())
+@pytest.mark.parametrize("name", cases())
 def test_the_config_of_a_page_is_that_of_the_preset(name: str) -> None:
     [code] = re.findall(r"```py\n(ResnetConfig\(.*?\n\))\n```", preset_page(name), re.DOTALL)
     written = eval(code, {"ResnetConfig": ResnetConfig})
@@ -76,7 +76,7 @@ def test_the_config_of_a_page_is_that_of_the_preset(name: str) -> None:
     assert differing == (["widths"] if "pruned" in name else [])
 
 
-@pytest.mark.parametrize("name", list_presets())
+@pytest.mark.parametrize("name", cases())
 def test_the_snippets_of_a_page_describe_a_network(name: str) -> None:
     calls = re.findall(
         r"^model = ResnetBuilder.from_preset(\(.*?\))$", preset_page(name), re.MULTILINE | re.DOTALL

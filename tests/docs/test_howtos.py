@@ -80,7 +80,6 @@ def run_page(page: str) -> None:
             assert_prints(expected, printed.getvalue(), where)
 
 
-@pytest.mark.once  # what a page prints is compared as printed; the networks have tests of their own
 @pytest.mark.parametrize("page", PAGES)
 def test_code_runs_and_prints_what_the_page_shows(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -93,7 +92,6 @@ def test_code_runs_and_prints_what_the_page_shows(
     run_page(page)
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("page", TRANSLATED)
 def test_code_is_the_same_in_both_languages(page: str) -> None:
     english, chinese = (
@@ -102,7 +100,6 @@ def test_code_is_the_same_in_both_languages(page: str) -> None:
     assert chinese == english
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("page", ["howto/index", "howto/index.zh"])
 def test_the_index_lists_every_page(page: str) -> None:
     text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
@@ -110,7 +107,6 @@ def test_the_index_lists_every_page(page: str) -> None:
     assert sorted(name for name in named if f"({name}.md)" not in text) == []
 
 
-@pytest.mark.once
 def test_links_into_the_repository_lead_somewhere() -> None:
     link = re.compile(r"github\.com/resnet-builder/resnet-builder/(?:blob|tree)/main/([^)#\s]+)")
     named = {path for page in DOCS.rglob("*.md") for path in link.findall(page.read_text("utf-8"))}

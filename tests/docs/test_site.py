@@ -11,7 +11,7 @@ import pytest
 import resnet_builder
 from resnet_builder import PRESETS
 
-pytestmark = [pytest.mark.once, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 DOCS = Path(__file__).parents[2] / "docs"
 LARGEST = 500_000

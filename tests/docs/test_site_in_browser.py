@@ -16,7 +16,7 @@ from resnet_builder import PRESETS, profile
 Keys: Any = pytest.importorskip("selenium.webdriver.common.keys", reason="needs selenium").Keys
 Wait: Any = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
 
-pytestmark = [pytest.mark.once, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 class Handler(SimpleHTTPRequestHandler):

@@ -16,7 +16,7 @@ from PIL import Image
 from run_folder import RunFolder
 
 from ..helpers import assert_same_weights, png_size
-from ..training.test_distributed import SECONDS, ended, started
+from ..processes import SECONDS, ended, started
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SHORT = ["--preset", "resnet8_cifar", "--epochs", "4", "--batch-size", "256", "--seed", "3"]
@@ -99,7 +99,6 @@ def make_class_folders(folder: Path) -> None:
             Image.fromarray(pixels).save(folder / name / f"{number}.png")
 
 
-@pytest.mark.once
 def test_folders_of_classes(tmp_path: Path) -> None:
     make_class_folders(tmp_path / "photos")
     options = ["--data", "photos", "--preset", "resnet8_cifar", "--recipe", "bag_of_tricks"]

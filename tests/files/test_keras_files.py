@@ -14,28 +14,22 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from resnet_builder import ResnetBuilder, load_weights
+from resnet_builder import load_weights
 from resnet_builder.files import keras_files, opening
 from resnet_builder.files.checkpoint import Checkpoint
 
-from ..helpers import assert_same_weights, randomised
+from ..helpers import assert_same_weights, randomised, tiny
 
 pytestmark = [
-    pytest.mark.once,
     pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file"),
     pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method"),
 ]
 
-SMALL: dict[str, Any] = {"repetitions": (1,), "filters": 4, "input_shape": (8, 8, 3)}
 FORMATS = ("weights.h5", "h5", "keras", "folder")
 
 
-def small(**options: Any) -> keras.Model:
-    return ResnetBuilder.from_preset("resnet18", **SMALL | {"classes": 5} | options)
-
-
 def body(name: str, **options: Any) -> keras.Model:
-    return randomised(small(name=name, include_top=False, pooling="avg", **options))
+    return randomised(tiny(name=name, include_top=False, pooling="avg", **options))
 
 
 def saved(model: keras.Model, form: str, folder: Path) -> Path:
@@ -78,7 +72,7 @@ def opened(path: Path) -> Checkpoint:
 
 @pytest.fixture(scope="module")
 def model() -> keras.Model:
-    return small()
+    return tiny()
 
 
 @pytest.fixture(scope="module")
@@ -183,13 +177,12 @@ def test_what_is_in_another_file_is_not_read(
         put(file, where, other)
 
     path = edited(copied(form, files, tmp_path), edit)
-    before = [weight.numpy() for weight in model.weights]
+    before = model.get_weights()
     with pytest.raises(ValueError, match=ELSEWHERE[put]):
         load_weights(model, path)
     assert os.read(pipe, 100) == b"secret"
     os.close(pipe)
-    for weight, value in zip(model.weights, before, strict=True):
-        np.testing.assert_array_equal(weight.numpy(), value)
+    assert_same_weights(model, before)
 
 
 def doubling(file: h5py.File) -> None:
@@ -224,7 +217,7 @@ def test_groups_without_end(
 
 
 def test_a_small_file_may_be_compressed_to_any_size(model: keras.Model, tmp_path: Path) -> None:
-    wide = small(filters=64, include_top=False)
+    wide = tiny(filters=64, include_top=False)
     wide.set_weights([np.zeros(weight.shape) for weight in wide.weights])
     path = saved(wide, "weights.h5", tmp_path)
     with zipfile.ZipFile(tmp_path / "net.keras", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -389,10 +382,10 @@ def test_a_model_of_ones_own_class(form: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_bfloat16(form: str, tmp_path: Path) -> None:
-    trained = randomised(small(dtype="bfloat16"))
+    trained = randomised(tiny(dtype="bfloat16"))
     path = saved(trained, form, tmp_path)
     for dtype in ("bfloat16", "float32"):
-        target = small(dtype=dtype)
+        target = tiny(dtype=dtype)
         load_weights(target, path)
         for ours, theirs in zip(target.weights, trained.weights, strict=True):
             np.testing.assert_array_equal(
@@ -413,13 +406,13 @@ def test_bytes_that_are_no_bfloat16(files: Path, model: keras.Model, tmp_path: P
 
 @pytest.mark.parametrize("form", ["weights.h5", "h5", "keras", "memory"])
 def test_quantized_layers(form: str, tmp_path: Path) -> None:
-    quantized = small()
+    quantized = tiny()
     quantized.quantize("int8")
     path = quantized if form == "memory" else saved(quantized, form, tmp_path)
     message = r"quantized to integers by model\.quantize: load what was saved before"
     with pytest.raises(ValueError, match=message):
-        load_weights(small(), path)
-    load_weights(small(include_top=False), path)
+        load_weights(tiny(), path)
+    load_weights(tiny(include_top=False), path)
 
 
 ODD_CONFIGS = {
@@ -486,7 +479,7 @@ def test_a_tensor_more(number: int, form: str, files: Path, tmp_path: Path) -> N
 
     path = edited(copied(form, files, tmp_path), edit)
     try:
-        found = "\n".join(load_weights(small(include_top=False), path).unused)
+        found = "\n".join(load_weights(tiny(include_top=False), path).unused)
     except ValueError as error:
         found = str(error)
     assert "odd" in found or "optimizer/99" in found

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ import pytest
 from resnet_builder import ResnetBuilder, load_weights
 from resnet_builder.files.opening import opened
 
-from ..helpers import image_batch
-from ..weights.checkpoint_recipe import KERAS_HUB, relative_error
+from ..helpers import image_batch, relative_error
+from ..weights.checkpoint_recipe import KERAS_HUB, unpacked
 
 PRESETS = sorted(path.name.partition("_folder")[0] for path in KERAS_HUB.glob("*.tar.xz"))
 SMALL: dict[str, Any] = {
@@ -23,12 +22,6 @@ SMALL: dict[str, Any] = {
     "repetitions": (1, 1),
     "classifier_activation": None,
 }
-
-
-def unpacked(preset: str, folder: Path) -> Path:
-    with tarfile.open(KERAS_HUB / f"{preset}_folder.tar.xz") as archive:
-        archive.extractall(folder, filter="data")
-    return folder / preset
 
 
 @pytest.fixture
@@ -49,6 +42,7 @@ def without_layer_names(folder: Path) -> None:
             assert not checkpoint.has_layer_names
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("layer_names", [True, False])
 @pytest.mark.parametrize("preset", PRESETS)
 def test_logits(preset: str, layer_names: bool, tmp_path: Path) -> None:

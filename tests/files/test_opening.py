@@ -12,24 +12,17 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from resnet_builder import ResnetBuilder, load_weights
+from resnet_builder import load_weights
 from resnet_builder.common.hub import is_repository
 from resnet_builder.files.opening import opened
 from resnet_builder.presets.resolve import resolve
 
+from ..helpers import TINY, assert_same_weights, tiny
 from ..weights.checkpoint_recipe import Array, as_torchvision
-
-pytestmark = pytest.mark.once
-
-SMALL: dict[str, Any] = {"repetitions": (1,), "filters": 4, "input_shape": (8, 8, 3), "classes": 5}
-
-
-def small() -> keras.Model:
-    return ResnetBuilder.from_preset("resnet18", **SMALL)
 
 
 def arrays() -> dict[str, Array]:
-    return as_torchvision(resolve("resnet18").config.replace(**SMALL))
+    return as_torchvision(resolve("resnet18").config.replace(**TINY))
 
 
 def save_safetensors(path: Path, model: keras.Model) -> None:
@@ -69,12 +62,11 @@ FORMATS: tuple[Callable[[Path, keras.Model], None], ...] = (
 def test_a_format_is_recognised_under_any_name(
     save: Callable[[Path, keras.Model], None], name: str, tmp_path: Path
 ) -> None:
-    trained, model = small(), small()
+    trained, model = tiny(), tiny()
     load_weights(trained, arrays())
     save(tmp_path / name, trained)
     load_weights(model, tmp_path / name)
-    for one, other in zip(model.weights, trained.weights, strict=True):
-        np.testing.assert_array_equal(one.numpy(), other.numpy())
+    assert_same_weights(model, trained)
 
 
 def test_a_header_of_safetensors_that_begins_as_a_pickle(tmp_path: Path) -> None:
@@ -85,7 +77,7 @@ def test_a_header_of_safetensors_that_begins_as_a_pickle(tmp_path: Path) -> None
         if path.read_bytes()[0] == 0x80:
             break
     assert path.read_bytes()[0] == 0x80
-    load_weights(small(), path)
+    load_weights(tiny(), path)
 
 
 @pytest.mark.parametrize("content", [b"not at all a checkpoint" * 9, b"\x00" * 99, b"x"])
@@ -95,10 +87,10 @@ def test_content_of_no_format(content: bytes, ending: str, tmp_path: Path) -> No
     path.write_bytes(content)
     message = r"its content is of no known format; weights are .* a file \(safetensors, PyTorch, or"
     with pytest.raises(ValueError, match=message):
-        load_weights(small(), path)
+        load_weights(tiny(), path)
     path.write_bytes(b"")
     with pytest.raises(ValueError, match="the file is empty"):
-        load_weights(small(), path)
+        load_weights(tiny(), path)
 
 
 def test_a_pointer_of_git_lfs(tmp_path: Path) -> None:
@@ -106,7 +98,7 @@ def test_a_pointer_of_git_lfs(tmp_path: Path) -> None:
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 102400\n")
     for source in (path, tmp_path):
         with pytest.raises(ValueError, match="it is a pointer of Git LFS and not the file itself"):
-            load_weights(small(), source)
+            load_weights(tiny(), source)
 
 
 def test_the_hubs_snapshot_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,24 +107,24 @@ def test_the_hubs_snapshot_is_a_folder(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(
         FileNotFoundError, match=r"the folder has none of model\.safetensors, pytorc"
     ):
-        load_weights(small(), folder)
+        load_weights(tiny(), folder)
     blob = tmp_path / "blob"
     save_file(arrays(), blob)
     (folder / "config.json").write_text("{}")
     (folder / "model.safetensors").symlink_to(blob)
-    report = load_weights(small(), folder)
+    report = load_weights(tiny(), folder)
     assert report.source == str(folder / "model.safetensors")
     monkeypatch.chdir(tmp_path)
     assert not is_repository("snapshots/0123")
-    assert load_weights(small(), "snapshots/0123").tensors == report.tensors
-    built = ResnetBuilder.from_preset("resnet18", **SMALL, weights=folder)
+    assert load_weights(tiny(), "snapshots/0123").tensors == report.tensors
+    built = tiny(weights=folder)
     kernel = arrays()["conv1.weight"].transpose(2, 3, 1, 0)
     np.testing.assert_array_equal(built.get_layer("stem_conv").kernel.numpy(), kernel)
 
 
 def test_a_folder_of_an_older_repository(tmp_path: Path) -> None:
-    save_pytorch(tmp_path / "pytorch_model.bin", small())
-    assert load_weights(small(), tmp_path).tensors == len(small().weights)
+    save_pytorch(tmp_path / "pytorch_model.bin", tiny())
+    assert load_weights(tiny(), tmp_path).tensors == len(tiny().weights)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
@@ -142,7 +134,7 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path, monkeypatch: pytest.Monke
     plug = socket.socket(socket.AF_UNIX)
     plug.bind("socket")
     Path("link").symlink_to("pipe")
-    model = small()
+    model = tiny()
     for source in ("/dev/zero", "socket", "pipe", "link"):
         with pytest.raises(ValueError, match="it is no regular file, but a pipe, a socket, a devi"):
             load_weights(model, source)
@@ -166,7 +158,7 @@ def test_a_zip_with_a_broken_directory(tmp_path: Path) -> None:
     content[entry + 6] = 240  # the version that unpacks it
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"it is not a whole PyTorch or \.keras file"):
-        load_weights(small(), path)
+        load_weights(tiny(), path)
 
 
 @pytest.mark.parametrize("save", FORMATS)
@@ -174,7 +166,7 @@ def test_a_file_with_any_byte_changed_is_opened_or_refused(
     save: Callable[[Path, keras.Model], None], tmp_path: Path
 ) -> None:
     path = tmp_path / "net"
-    save(path, small())
+    save(path, tiny())
     whole = path.read_bytes()
     rng = np.random.Generator(np.random.PCG64(0))
     refused = 0

@@ -15,25 +15,17 @@ import keras
 import numpy as np
 import pytest
 
-from resnet_builder import ResnetBuilder, load_weights
+from resnet_builder import load_weights
 from resnet_builder.presets.resolve import resolve
 
-from ..helpers import assert_same_weights
+from ..helpers import TINY, assert_same_weights, tiny
 from ..weights.checkpoint_recipe import Array, as_torchvision
-
-pytestmark = pytest.mark.once
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-SMALL: dict[str, Any] = {"repetitions": (1,), "filters": 4, "input_shape": (8, 8, 3), "classes": 5}
-
-
-def small(**options: Any) -> keras.Model:
-    return ResnetBuilder.from_preset("resnet18", **SMALL | options)
-
 
 def arrays(added: float = 0) -> dict[str, Array]:
-    network = as_torchvision(resolve("resnet18").config.replace(**SMALL))
+    network = as_torchvision(resolve("resnet18").config.replace(**TINY))
     return {
         name: array + added if array.dtype.kind == "f" else array for name, array in network.items()
     }
@@ -50,17 +42,17 @@ def named(prefix: str, tensors: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def model() -> keras.Model:
     """What files are loaded into."""
-    return small()
+    return tiny()
 
 
 @pytest.fixture(scope="module")
 def plain() -> keras.Model:
-    return small(weights=arrays())
+    return tiny(weights=arrays())
 
 
 @pytest.fixture(scope="module")
 def averaged() -> keras.Model:
-    return small(weights=arrays(1))
+    return tiny(weights=arrays(1))
 
 
 # Several state dicts in one file -----------------------------------------------------------------
@@ -154,7 +146,7 @@ def test_one_network_loads_and_what_is_beside_it_is_reported(
 def test_a_head_beside_a_network_without_one(plain: keras.Model) -> None:
     head = {name: tensor for name, tensor in RAW.items() if name.startswith("fc.")}
     rest = {name: tensor for name, tensor in RAW.items() if name not in head}
-    body = small(include_top=False)
+    body = tiny(include_top=False)
     report = load_weights(body, {"model": head, "backbone": rest})
     np.testing.assert_array_equal(body.weights[0].numpy(), plain.weights[0].numpy())
     assert set(report.unused) == {"model.fc.weight", "model.fc.bias"}
@@ -221,7 +213,7 @@ def test_what_training_scripts_save_beside_the_tensors(
 def test_arrays_of_numpy_in_a_file_of_pytorch(order: Any, dtype: str, tmp_path: Path) -> None:
     content = {name: np.array(array.astype(dtype), order=order) for name, array in arrays().items()}
     torch.save({"state_dict": content}, tmp_path / "net.pth")
-    read, given = small(), small()
+    read, given = tiny(), tiny()
     load_weights(read, tmp_path / "net.pth")
     load_weights(given, content)
     assert_same_weights(read, given)

@@ -31,6 +31,7 @@ def by_hand(block: Any, repetitions: list[int]) -> keras.Model:
     return keras.Model(image, layers.Dense(10, activation="softmax")(x))
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("block", [basic_block, bottleneck])
 def test_composed_by_hand(block: Any) -> None:
     expected = randomised(ResnetBuilder.build((3, 32, 48), 10, block, [2, 1]))
@@ -45,6 +46,7 @@ def kinds(model: keras.Model) -> list[str]:
     return sorted(type(layer).__name__ for layer in model.layers)
 
 
+@pytest.mark.convolutions
 def test_a_block_is_two_convolutions_and_a_shortcut() -> None:
     image = keras.Input((8, 12, 16))
     block = randomised(keras.Model(image, basic_block(32, init_strides=(2, 1))(image)))

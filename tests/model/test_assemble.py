@@ -24,9 +24,7 @@ from resnet_builder.plan.shortcuts import PROJECTIONS
 from resnet_builder.plan.stems import STEM_POOLS, STEMS
 from resnet_builder.plan.units import ANTI_ALIASING, ORDERS
 
-from ..helpers import image_batch, randomised
-
-pytestmark = pytest.mark.once
+from ..helpers import assert_built_as_planned, image_batch, randomised
 
 # Together they have every kind of layer, and each kind of block, order, norm, stem, projection and
 # anti-aliasing.
@@ -69,54 +67,19 @@ def small_config(name: str) -> ResnetConfig:
     return PRESETS[name].replace(**shape | narrow | NETWORKS[name])
 
 
-def small(name: str, **options: Any) -> tuple[Plan, keras.Model]:
+def planned_and_built(name: str, **options: Any) -> tuple[Plan, keras.Model]:
     found = small_config(name)
     return make_plan(found), ResnetBuilder.from_config(found, **options)
 
 
-def in_keras_order(plan: Plan) -> list[Layer]:
-    """The layers as Keras lists them: by their distance from the output, shortcuts first."""
-    layers = list(plan.layers)
-    distance = {layer.name: 0 for layer in layers}
-    for layer in reversed(layers):
-        for source in layer.inputs:
-            distance[source] = max(distance[source], distance[layer.name] + 1)
-    visited: dict[str, None] = {}
-    named = {layer.name: layer for layer in layers}
-    ways = [layers[-1].name]
-    while ways:
-        name = ways.pop()
-        if name not in visited:
-            visited[name] = None
-            ways += reversed(named[name].inputs)
-    order = list(visited)
-    return sorted(layers, key=lambda layer: (-distance[layer.name], order.index(layer.name)))
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_names_order_weights_and_shapes(name: str) -> None:
-    assert_built_as_planned(*small(name))
-
-
-def assert_built_as_planned(plan: Plan, model: keras.Model) -> None:
-    described = [
-        (layer.name, layer.output_shape, list(layer.weights.items()))
-        for layer in in_keras_order(plan)
-    ]
-    built = [
-        (
-            layer.name,
-            tuple(layer.output.shape[1:]),
-            [(weight.name, tuple(weight.shape)) for weight in layer.weights],
-        )
-        for layer in model.layers
-    ]
-    assert built == described
+    assert_built_as_planned(*planned_and_built(name))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_connections_and_costs(name: str) -> None:
-    plan, model = small(name)
+    plan, model = planned_and_built(name)
     graph = model_graph(model)
     feeds = {node.layer.name: [graph[n].layer.name for n in node.inputs] for node in graph}
     assert feeds == {layer.name: list(layer.inputs) for layer in plan.layers}
@@ -191,6 +154,7 @@ def test_a_shape_that_differs_from_the_plan_is_an_error() -> None:
 SIZES = [(1, 1), (1, 7), (2, 2), (3, 5)]
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize(
     ("preset", "changes"),
     [

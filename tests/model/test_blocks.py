@@ -20,6 +20,7 @@ def test_shapes(block: Callable[..., Any], channels: int, strides: Any) -> None:
     assert x.shape == (None, 12 // rows, 20 // columns, channels)
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("block", [basic_block, bottleneck])
 def test_both_data_formats_agree(block: Callable[..., Any]) -> None:
     images = image_batch(2, 8, 8, 5)

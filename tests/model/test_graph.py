@@ -5,9 +5,7 @@ import pytest
 
 from resnet_builder.model.graph import model_graph
 
-from ..helpers import two_branches
-
-pytestmark = pytest.mark.once
+from ..models import two_branches
 
 
 def test_every_call_of_a_layer_is_a_node_after_its_inputs() -> None:

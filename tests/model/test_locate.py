@@ -25,29 +25,23 @@ from resnet_builder import (
 from resnet_builder.model.locate import networks_of
 from resnet_builder.plan.names import HEAD, STEM, Place
 
-from ..helpers import PREFIXES, image_batch
+from ..helpers import PREFIXES, image_batch, small
 
-SMALL: dict[str, Any] = {
-    "input_shape": (16, 16, 3),
-    "classes": 4,
-    "repetitions": (2, 1),
-    "filters": 8,
-    "name": "net",
-}
+THREE_BLOCKS: dict[str, Any] = {"classes": 4, "repetitions": (2, 1), "name": "net"}
 IMAGES = image_batch(2, 16, 16, 3)
 layers = keras.layers
 
 
-def small(prefix: str = "", preset: str = "resnet18", **options: Any) -> keras.Model:
-    return ResnetBuilder.from_preset(preset, layer_prefix=prefix, **SMALL | options)
+def network(prefix: str = "", preset: str = "resnet18", **options: Any) -> keras.Model:
+    return small(preset, layer_prefix=prefix, **THREE_BLOCKS | options)
 
 
-plain = cache(small)
+plain = cache(network)
 
 
 def pair(prefix: str) -> tuple[keras.Model, keras.Model]:
     """A network without a prefix, and one with it and the same weights."""
-    prefixed = small(prefix)
+    prefixed = network(prefix)
     prefixed.set_weights(plain().get_weights())
     return plain(), prefixed
 
@@ -65,26 +59,27 @@ def answer(model: keras.Model) -> Any:
 
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_layers_without_their_prefix(prefix: str) -> None:
-    [network] = networks_of(small(prefix))
-    assert network.prefix == prefix
+    [found] = networks_of(network(prefix))
+    assert found.prefix == prefix
     blocks = [Place("stage", 1, 1), Place("stage", 1, 2), Place("stage", 2, 1)]
-    assert list(network.blocks) == blocks
-    assert list(network.places) == [STEM, *blocks, HEAD]
+    assert list(found.blocks) == blocks
+    assert list(found.places) == [STEM, *blocks, HEAD]
     roles = ["conv1", "bn1", "act1", "conv2", "bn2", "add", "out"]
-    assert list(network.blocks[blocks[1]]) == roles
+    assert list(found.blocks[blocks[1]]) == roles
     for role in roles:
-        assert network.blocks[blocks[1]][role].name == f"{prefix}stage1_block2_{role}"
+        assert found.blocks[blocks[1]][role].name == f"{prefix}stage1_block2_{role}"
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_a_model_with_a_default_name_predicts(prefix: str) -> None:
-    model = small(prefix, name=None)
+    model = network(prefix, name=None)
     np.testing.assert_allclose(model.predict(IMAGES, verbose=0), answer(model), atol=1e-5)
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_freeze(prefix: str) -> None:
-    model = small(prefix)
+    model = network(prefix)
     for until, moving in {
         "stem": {"stage1_block1", "stage1_block2", "stage2_block1", "predictions"},
         "stage1": {"stage2_block1", "predictions"},
@@ -95,6 +90,7 @@ def test_freeze(prefix: str) -> None:
         assert {"_".join(path.partition("/")[0].split("_")[:2]) for path in paths} == moving
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_without_blocks(prefix: str) -> None:
     original, prefixed = pair(prefix)
@@ -120,6 +116,7 @@ def test_reordered(prefix: str) -> None:
         )
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_along_paths(prefix: str) -> None:
     original, prefixed = pair(prefix)
@@ -129,9 +126,10 @@ def test_along_paths(prefix: str) -> None:
     np.testing.assert_allclose(gated([IMAGES, paths], training=False), answer(original), atol=1e-6)
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_load_weights(prefix: str) -> None:
-    source, model = plain(), small(prefix)
+    source, model = plain(), network(prefix)
     report = load_weights(model, {weight.path: weight.numpy() for weight in source.weights})
     assert report.tensors == len(model.weights)
     np.testing.assert_array_equal(answer(model), answer(source))
@@ -140,7 +138,7 @@ def test_load_weights(prefix: str) -> None:
 @pytest.mark.parametrize("prefix", PREFIXES)
 @pytest.mark.parametrize("preset", ["resnet18", "resnetv2_18"])
 def test_profile_and_plot(prefix: str, preset: str) -> None:
-    original, prefixed = plain("", preset), small(prefix, preset)
+    original, prefixed = plain("", preset), network(prefix, preset)
     parts = ["stem", "stage1", "stage2", "head"]
     assert [row.name for row in profile(original).stages] == parts
     assert profile(prefixed) == profile(original)
@@ -200,7 +198,7 @@ def test_a_stem_alone_makes_no_stages() -> None:
 
 
 def test_a_network_without_its_stem() -> None:
-    whole = small("stem_net_")
+    whole = network("stem_net_")
     entry = whole.get_layer("stem_net_stage2_block1_conv1_pad").input
     model = keras.Model(entry, whole.output)
     assert [row.name for row in profile(model).stages] == ["stage2", "head"]
@@ -246,7 +244,7 @@ AROUND = {"sequential": sequential, "functional": functional, "twice": twice}
 
 @pytest.mark.parametrize("around", AROUND.values(), ids=list(AROUND))
 def test_the_only_network_that_is_a_layer_is_opened(around: Any) -> None:
-    base = small(**BODY)
+    base = network(**BODY)
     model = around(base)
     assert config_of(model) is config_of(base)
     assert ResnetBuilder.to_json(model) == ResnetBuilder.to_json(base)
@@ -268,15 +266,15 @@ def test_the_only_network_that_is_a_layer_is_opened(around: Any) -> None:
 
 
 def test_a_network_at_the_size_of_its_call() -> None:
-    base = small(**BODY | {"input_shape": (None, None, 3)})
+    base = network(**BODY | {"input_shape": (None, None, 3)})
     counts = profile(sequential(base))
-    assert counts.stages[:-1] == profile(small(**BODY)).stages
+    assert counts.stages[:-1] == profile(network(**BODY)).stages
     assert base.input_shape == (None, None, None, 3)
 
 
 def test_strides_before_a_network_that_is_a_layer() -> None:
     image = keras.Input((32, 32, 3))
-    base = small(**BODY)
+    base = network(**BODY)
     model = keras.Model(image, base(layers.AveragePooling2D(2)(image)))
     assert [of.stride for of in feature_info(model).values()] == [
         2 * of.stride for of in feature_info(base).values()
@@ -284,7 +282,7 @@ def test_strides_before_a_network_that_is_a_layer() -> None:
 
 
 def test_a_network_that_is_applied_to_every_step() -> None:
-    base = small(pooling="avg", **BODY)
+    base = network(pooling="avg", **BODY)
     model = keras.Sequential([keras.Input((3, 16, 16, 3)), layers.TimeDistributed(base)])
     assert config_of(model) is config_of(base)
     assert feature_info(model) == feature_info(base)
@@ -296,14 +294,14 @@ def test_a_network_that_is_applied_to_every_step() -> None:
 
 
 def test_a_network_with_its_classifier_as_the_last_layer_has_a_loss() -> None:
-    model = keras.Sequential([keras.Input((16, 16, 3)), layers.Rescaling(2.0), small()])
+    model = keras.Sequential([keras.Input((16, 16, 3)), layers.Rescaling(2.0), network()])
     compile_recipe(model, "he2015", epochs=1, steps_per_epoch=1)
     assert isinstance(model.loss, keras.losses.SparseCategoricalCrossentropy)
     assert not model.loss.get_config()["from_logits"]
 
 
 def test_a_layer_that_is_called_twice_is_one_network_and_one_row() -> None:
-    base = small(pooling="avg", **BODY)
+    base = network(pooling="avg", **BODY)
     images = [keras.Input((16, 16, 3)) for _ in range(2)]
     model = keras.Model(images, layers.Subtract()([base(image) for image in images]))
     counts, one = profile(model), profile(base)
@@ -318,7 +316,7 @@ READERS = [freeze, feature_info, config_of, ResnetBuilder.to_json]
 
 @pytest.mark.parametrize("function", READERS, ids=lambda function: function.__name__)
 def test_several_networks_that_are_layers_are_refused_by_name(function: Any) -> None:
-    left, right = small(name="left"), small(name="right")
+    left, right = network(name="left"), network(name="right")
     image = keras.Input((16, 16, 3))
     model = keras.Model(image, layers.Average()([left(image), right(image)]), name="both")
     several = r"'both' holds several networks, model\.get_layer\('left'\) and model\.get_layer\('ri"
@@ -332,7 +330,7 @@ def test_several_networks_that_are_layers_are_refused_by_name(function: Any) -> 
 
 
 def test_several_networks_that_are_layers_are_counted_as_layers() -> None:
-    left, right = small(name="left"), small(name="right")
+    left, right = network(name="left"), network(name="right")
     image = keras.Input((16, 16, 3))
     model = keras.Model(image, layers.Average()([left(image), right(image)]))
     assert [row.block for row in profile(model).stages] == [("2 Functional",)]
@@ -341,7 +339,7 @@ def test_several_networks_that_are_layers_are_counted_as_layers() -> None:
 @pytest.mark.parametrize("function", [along_paths, lambda model: reordered(model, [])])
 def test_lesions_take_the_network_itself(function: Any) -> None:
     with pytest.raises(ValueError, match=r"the network itself, model\.get_layer\('base'\)$"):
-        function(sequential(small(**BODY)))
+        function(sequential(network(**BODY)))
 
 
 # Layers around the network of a model, which has the rows of its config
@@ -349,7 +347,7 @@ def test_lesions_take_the_network_itself(function: Any) -> None:
 
 def test_the_rows_of_a_network_with_layers_around_it_are_those_of_its_config() -> None:
     def body() -> Any:
-        return small("left_", **BODY)
+        return network("left_", **BODY)
 
     base = body()
     x = layers.GlobalAveragePooling2D()(base.output)
@@ -365,7 +363,7 @@ def test_the_rows_of_a_network_with_layers_around_it_are_those_of_its_config() -
 
 
 def test_joined_networks() -> None:
-    left, right = small("left"), small("left_")
+    left, right = network("left"), network("left_")
     outputs = [left.output, right.output]
     model = keras.Model([left.input, right.input], outputs, name="net")
     alone = [(row.name, row.parameters) for row in profile(plain()).stages]
@@ -403,7 +401,7 @@ def scaled(filters: int, init_strides: Any, **_: Any) -> Any:
 
 @pytest.mark.parametrize("prefix", ["", "left"])
 def test_blocks_of_ones_own(prefix: str) -> None:
-    model = small(prefix, block=scaled)
+    model = network(prefix, block=scaled)
     rows = {row.name: row.parameters for row in profile(model).stages}
     # Two blocks of 3x3x8x8; one of 3x3x8x16 with a 1x1x8x16 beside it.
     assert (rows["stage1"], rows["stage2"]) == (2 * 576, 1152 + 128)

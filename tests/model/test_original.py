@@ -24,7 +24,6 @@ def default_or_slow(call: str) -> Any:
     return call if is_default else pytest.param(call, marks=pytest.mark.slow)
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("call", [default_or_slow(call) for call in PRESET_COUNTS])
 def test_parameter_counts(call: str) -> None:
     method, *numbers = re.findall(r"build_resnet_\d+|\d+", call)
@@ -43,6 +42,7 @@ def build_like(original: dict[str, Any]) -> keras.Model:
     )
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("name", ["basic_1_1", "bottleneck_1_1"])
 def test_weights_saved_under_keras_2(name: str) -> None:
     original = json.loads((DATA / f"original_{name}.json").read_text(encoding="utf-8"))
@@ -62,7 +62,7 @@ def test_layers_with_weights_come_in_the_same_order(name: str) -> None:
     assert ours == [kind for kind in original["layers"] if kind in weighted]
 
 
-@pytest.fixture(params=["basic_block", "bottleneck"])
+@pytest.fixture(scope="module", params=["basic_block", "bottleneck"])
 def model(request: pytest.FixtureRequest) -> keras.Model:
     return ResnetBuilder.build((3, 64, 64), 5, request.param, [2, 2])
 

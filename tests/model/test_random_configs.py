@@ -15,9 +15,7 @@ from resnet_builder.plan.shortcuts import PROJECTIONS
 from resnet_builder.plan.stems import STEM_POOLS, STEMS
 from resnet_builder.plan.units import ANTI_ALIASING, ORDERS
 
-from .test_assemble import assert_built_as_planned
-
-pytestmark = pytest.mark.once
+from ..helpers import assert_built_as_planned
 
 BOOLS = (False, True)
 VALUES: dict[str, tuple[Any, ...]] = {

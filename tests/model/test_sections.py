@@ -8,9 +8,8 @@ import pytest
 from resnet_builder import ResnetBuilder, plot, profile
 from resnet_builder.pictures.sketch.of_model import sketch_model
 
-from ..helpers import BUILT_UPON, SMALL_NETWORK, trainable_parameters
-
-pytestmark = pytest.mark.once
+from ..helpers import trainable_parameters
+from ..models import BUILT_UPON, SMALL_NETWORK
 
 layers = keras.layers
 

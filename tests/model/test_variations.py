@@ -9,10 +9,8 @@ import pytest
 
 from resnet_builder import ResnetBuilder, load_weights
 
-from ..helpers import image_batch, randomised
+from ..helpers import image_batch, randomised, small
 from ..weights.checkpoint_recipe import checkpoint
-
-SMALL: dict[str, Any] = {"repetitions": (1, 1), "filters": 8, "classes": 5}
 
 # One network for each kind of layer that is a function of keras.ops, and for each kind of block.
 NETWORKS: dict[str, dict[str, Any]] = {
@@ -27,32 +25,35 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }
 
 
-def small(name: str, shape: tuple[int | None, ...] = (33, 40, 3), **options: Any) -> keras.Model:
-    return randomised(ResnetBuilder.from_preset(name, shape, **SMALL | NETWORKS[name] | options))
+def network(name: str, shape: tuple[int | None, ...] = (33, 40, 3), **options: Any) -> keras.Model:
+    return randomised(small(name, input_shape=shape, **NETWORKS[name] | options))
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_saved_model_computes_the_same(name: str, tmp_path: Path) -> None:
-    model, images = small(name), image_batch(2, 33, 40, 3)
+    model, images = network(name), image_batch(2, 33, 40, 3)
     model.save(tmp_path / "model.keras")
     saved = keras.saving.load_model(tmp_path / "model.keras")
     assert [layer.name for layer in saved.layers] == [layer.name for layer in model.layers]
     np.testing.assert_allclose(saved(images), model(images), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("name", NETWORKS)
 def test_any_size_and_either_order_of_axes(name: str) -> None:
-    model, images = small(name), image_batch(2, 33, 40, 3)
-    anywhere = small(name, (3, None, None), data_format="channels_first")
+    model, images = network(name), image_batch(2, 33, 40, 3)
+    anywhere = network(name, (3, None, None), data_format="channels_first")
     anywhere.set_weights(model.get_weights())
     np.testing.assert_allclose(
         anywhere(images.transpose(0, 3, 1, 2)), model(images), rtol=1e-5, atol=1e-6
     )
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_convolution_is_trained(name: str) -> None:
-    model, images = small(name), image_batch(4, 33, 40, 3)
+    model, images = network(name), image_batch(4, 33, 40, 3)
     kernels = [weight for weight in model.weights if "conv" in weight.path]
     before = [kernel.numpy() for kernel in kernels]
     model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
@@ -61,10 +62,11 @@ def test_every_convolution_is_trained(name: str) -> None:
     assert all(changed)
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("name", ["resnetv2_50d_evos", "resnetblur18", "skresnet18"])
 def test_mixed_precision(name: str) -> None:
-    model, images = small(name), image_batch(2, 33, 40, 3)
-    mixed = small(name, dtype="mixed_bfloat16")
+    model, images = network(name), image_batch(2, 33, 40, 3)
+    mixed = network(name, dtype="mixed_bfloat16")
     mixed.set_weights(model.get_weights())
     computed = {layer.compute_dtype for layer in mixed.layers if "conv" in layer.name}
     assert computed == {"bfloat16"}
@@ -75,7 +77,7 @@ def test_mixed_precision(name: str) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_two_networks_in_one_model(name: str) -> None:
     image = keras.Input((33, 40, 3))
-    towers = [small(name, layer_prefix=prefix)(image) for prefix in ("left_", "right_")]
+    towers = [network(name, layer_prefix=prefix)(image) for prefix in ("left_", "right_")]
     assert keras.Model(image, keras.layers.Average()(towers)).output_shape == (None, 5)
 
 

@@ -15,10 +15,8 @@ from resnet_builder.pictures.sketch.of_model import sketch_model
 from resnet_builder.pictures.sketch.sketch import ENTRY, Cell, Section, Sketch
 from resnet_builder.pictures.sketch.transforms import folded
 
-from ..helpers import feature_pyramid, several_tasks, two_towers, unet, up_sampled
+from ..models import feature_pyramid, several_tasks, two_towers, unet, up_sampled
 from .panel_maker import PanelMaker
-
-pytestmark = pytest.mark.once
 
 
 @pytest.mark.parametrize(

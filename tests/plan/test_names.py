@@ -8,8 +8,6 @@ from resnet_builder.plan.network import make_plan
 
 from ..helpers import PREFIXES
 
-pytestmark = pytest.mark.once
-
 NETWORK = (
     "input",
     "stem_conv",

@@ -8,8 +8,6 @@ from resnet_builder.plan.blocks import Block
 from resnet_builder.plan.layers import ChannelConv, Conv, Dense, DropPath, Layer, Strided
 from resnet_builder.plan.network import Head, make_plan
 
-pytestmark = pytest.mark.once
-
 SMALL = ResnetConfig(
     block="basic_block", repetitions=(1, 1, 1), filters=8, stem="cifar", input_shape=(33, 20, 3)
 )

@@ -5,11 +5,9 @@ from dataclasses import fields
 
 import pytest
 
-from resnet_builder import PRESETS, list_weights, profile
+from resnet_builder import list_weights, profile
 from resnet_builder.presets.checkpoints import READERS, PublishedWeights, in_table, published
 from resnet_builder.presets.resolve import find_published
-
-pytestmark = pytest.mark.once
 
 ROWS = published()
 
@@ -29,13 +27,12 @@ def test_names_and_sources_are_unique() -> None:
         assert in_table(row.name) is in_table(row.source) is row
 
 
-@pytest.mark.parametrize("preset", dict.fromkeys(row.preset for row in ROWS))
-def test_the_preset_is_the_published_network(preset: str) -> None:
-    counts = profile(PRESETS[preset])
-    for row in ROWS:
-        if row.preset == preset and row.parameters:
-            million = f"{counts.parameters / 1e6:.2f} M"
-            assert row.parameters in (million, f"{counts.parameters:,}")
+def test_the_preset_is_the_published_network() -> None:
+    stated = [row for row in ROWS if row.parameters]
+    assert len(stated) > 100
+    for row in stated:
+        count = profile(row.preset).parameters
+        assert row.parameters in (f"{count / 1e6:.2f} M", f"{count:,}"), row.name
 
 
 def test_cells() -> None:

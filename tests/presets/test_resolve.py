@@ -3,8 +3,6 @@ import pytest
 from resnet_builder import PRESETS, ResnetBuilder, list_presets
 from resnet_builder.presets.resolve import resolve
 
-pytestmark = pytest.mark.once
-
 # One line for each family.
 FAMILIES = """
 keras_resnet18 keras_resnet34 keras_resnet50 keras_resnet101 keras_resnet152

@@ -1,10 +1,11 @@
 """One process of a training run under tf.distribute, for the tests.
 
-Usage: python replica.py STRATEGY FOLDER EPOCHS PAUSE
+Usage: python replica.py STRATEGIES FOLDER EPOCHS PAUSE
 
-STRATEGY is none, mirrored or multiworker. An epoch has 5 steps of 16 images, and a pause of PAUSE
-seconds after it. The run continues from FOLDER/run.weights.h5 if there is such a file; its weights
-and its history are written to FOLDER/STRATEGY_TASK.npz.
+STRATEGIES are none, mirrored, both with a comma between them, or multiworker. An epoch has 5 steps
+of 16 images, and a pause of PAUSE seconds after it. The run of a strategy continues from
+FOLDER/STRATEGY.weights.h5 if there is such a file; its weights and its history are written to
+FOLDER/STRATEGY_TASK.npz.
 """
 
 import json
@@ -29,11 +30,15 @@ def make_strategy(name: str) -> Any:
     if name == "multiworker":
         return tf.distribute.MultiWorkerMirroredStrategy()
     if name == "mirrored":
-        [cpu] = tf.config.list_physical_devices("CPU")
-        halves = [tf.config.LogicalDeviceConfiguration()] * 2
-        tf.config.set_logical_device_configuration(cpu, halves)
         return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     return tf.distribute.get_strategy()
+
+
+def halve_the_cpu() -> None:
+    """Make two devices of it, before TensorFlow first computes."""
+    [cpu] = tf.config.list_physical_devices("CPU")
+    halves = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(cpu, halves)
 
 
 def make_model() -> keras.Model:
@@ -73,11 +78,11 @@ def main(name: str, folder: Path, epochs: int, pause: float) -> None:
     keras.utils.set_random_seed(0)
     with strategy.scope():
         model = make_model()
-    finished = distributed.restore_cluster(model, folder / "run.weights.h5")
+    finished = distributed.restore_cluster(model, folder / f"{name}.weights.h5")
     dataset = tf.data.Dataset.from_tensor_slices(images(epochs * STEPS * BATCH))
     remaining = dataset.skip(finished * STEPS * BATCH)
     wait = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: time.sleep(pause))
-    writers = [EpochBackup(folder / "run.weights.h5")] if distributed.is_chief(strategy) else []
+    writers = [EpochBackup(folder / f"{name}.weights.h5")] if distributed.is_chief(strategy) else []
     history = distributed.fit(
         model,
         lambda context: share(remaining, context, BATCH),
@@ -103,4 +108,8 @@ def main(name: str, folder: Path, epochs: int, pause: float) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
+    strategies = sys.argv[1].split(",")
+    if "mirrored" in strategies:
+        halve_the_cpu()
+    for strategy in strategies:
+        main(strategy, Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))

@@ -14,8 +14,6 @@ from resnet_builder.training.backup import EpochBackup, restore
 
 from ..helpers import assert_same_weights
 
-pytestmark = pytest.mark.once
-
 EPOCHS = 4
 
 

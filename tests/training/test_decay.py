@@ -7,16 +7,12 @@ import keras
 import numpy as np
 import pytest
 
-from resnet_builder import ResnetBuilder, compile_recipe, freeze, unfreeze
+from resnet_builder import compile_recipe, freeze, unfreeze
 from resnet_builder.training.decay import decay
 
+from ..helpers import tiny_cifar
+
 FACTOR = 0.25
-
-
-def small(name: str = "net", **options: Any) -> keras.Model:
-    return ResnetBuilder.from_preset(
-        "resnet18", (8, 8, 3), 4, stem="cifar", repetitions=(1, 1), filters=4, name=name, **options
-    )
 
 
 def assert_decays(model: keras.Model, names: tuple[str, ...] = (), factor: float = FACTOR) -> None:
@@ -30,7 +26,7 @@ def assert_decays(model: keras.Model, names: tuple[str, ...] = (), factor: float
 
 @pytest.mark.parametrize("names", [(), ("kernel",)])
 def test_the_penalty_is_half_the_factor_times_the_squares(names: tuple[str, ...]) -> None:
-    model = small(weight_decay=0.1)
+    model = tiny_cifar(weight_decay=0.1)
     decay(model, FACTOR, names)
     assert_decays(model, names)
     decay(model, 0.0, names)
@@ -38,12 +34,12 @@ def test_the_penalty_is_half_the_factor_times_the_squares(names: tuple[str, ...]
 
 
 def test_every_model_has_the_penalty_of_its_own_variables() -> None:
-    whole = small()
+    whole = tiny_cifar()
     decay(whole, FACTOR, ())
     middle = whole.get_layer("stage1_block1_out").output
     assert_decays(keras.Model(middle, whole.output))
     assert_decays(keras.Model(whole.input, middle))
-    one, two, image = small("one"), small("two"), keras.Input((8, 8, 3))
+    one, two, image = tiny_cifar(name="one"), tiny_cifar(name="two"), keras.Input((8, 8, 3))
     ensemble = keras.Model(image, keras.layers.Average()([one(image), two(image)]))
     decay(ensemble, FACTOR, ())
     for model in (ensemble, one, two):
@@ -51,7 +47,7 @@ def test_every_model_has_the_penalty_of_its_own_variables() -> None:
 
 
 def test_only_what_is_trained_decays() -> None:
-    model = small(weight_decay=0.1)
+    model = tiny_cifar(weight_decay=0.1)
     freeze(model, until="stage1")
     decay(model, FACTOR, ())
     assert_decays(model)
@@ -94,11 +90,12 @@ def test_saved_models_keep_the_penalty(names: tuple[str, ...], tmp_path: Path) -
     assert_decays(keras.saving.load_model(tmp_path / "model.keras"), names)
 
 
+@pytest.mark.convolutions
 def test_variables_of_own_layers_decay() -> None:
     class OwnModel(keras.Model):
         def __init__(self) -> None:
             super().__init__()
-            self.scale, self.layer = OwnLayer(), small()
+            self.scale, self.layer = OwnLayer(), tiny_cifar()
             self.shift = self.add_weight(name="shift", initializer="ones")
 
         def call(self, x: Any) -> Any:
@@ -110,9 +107,10 @@ def test_variables_of_own_layers_decay() -> None:
     assert_decays(model)
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("policy", ["float64", "float16", "bfloat16", "mixed_float16"])
 def test_decay_under_every_dtype_policy(policy: str) -> None:
-    model = small(dtype=policy)
+    model = tiny_cifar(dtype=policy)
     x, y = np.zeros((2, 8, 8, 3)), np.arange(2)
     compile_recipe(model, "he2015", epochs=1, steps_per_epoch=1, learning_rate=1e-3)
     assert_decays(model, factor=1e-4)

@@ -1,14 +1,7 @@
 """Training on two replicas, in one process or in two, compared with a single device."""
 
-import json
 import logging
-import os
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,63 +13,22 @@ import tensorflow as tf
 
 from resnet_builder.training.distributed import is_chief, restore_cluster, synchronize_batch_norm
 
+from ..processes import SECONDS, ended, started
+
 REPLICA = Path(__file__).parent / "replica.py"
-SECONDS = 240  # timeout of a process
 
 
-def two_free_ports() -> list[int]:
-    sockets = [socket.create_server(("localhost", 0)) for _ in range(2)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
-@contextmanager
-def started(
-    command: list[str], folder: Path, workers: int
-) -> Iterator[list[subprocess.Popen[str]]]:
-    """Start the processes of a cluster; they are killed at the end."""
-    cluster = {"worker": [f"localhost:{port}" for port in two_free_ports()]}
-    processes = []
-    for index in range(workers):
-        task = {"cluster": cluster, "task": {"type": "worker", "index": index}}
-        environment = {**os.environ, "TF_NUM_INTEROP_THREADS": "1"}
-        if workers > 1:
-            environment["TF_CONFIG"] = json.dumps(task)
-        processes.append(
-            subprocess.Popen(
-                [sys.executable, *command],
-                cwd=folder,
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        )
-    try:
-        yield processes
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
-
-
-def ended(process: subprocess.Popen[str], status: int = 0) -> str:
-    """Wait for a process, check its status, and return its output."""
-    printed, _ = process.communicate(timeout=SECONDS)
-    assert process.returncode == status, printed
-    return printed
-
-
-def run(strategy: str, folder: Path, epochs: int) -> list[dict[str, Any]]:
-    """Run the processes, and return the weights and the history of each."""
-    workers = 2 if strategy == "multiworker" else 1
-    command = [str(REPLICA), strategy, str(folder), str(epochs), "0"]
+def run(strategies: str, folder: Path, epochs: int) -> dict[str, list[dict[str, Any]]]:
+    """Run the processes, and return the weights and the history of each, by strategy."""
+    workers = 2 if strategies == "multiworker" else 1
+    command = [str(REPLICA), strategies, str(folder), str(epochs), "0"]
     with started(command, folder, workers) as processes:
         for process in processes:
             ended(process)
-    return [dict(np.load(folder / f"{strategy}_{task}.npz")) for task in range(workers)]
+    return {
+        name: [dict(np.load(folder / f"{name}_{task}.npz")) for task in range(workers)]
+        for name in strategies.split(",")
+    }
 
 
 def assert_close(found: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -87,25 +39,17 @@ def assert_close(found: dict[str, Any], expected: dict[str, Any]) -> None:
         np.testing.assert_allclose(found[name], expected[name], atol=atol, err_msg=name)
 
 
-@pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Weights and history of a single process after four epochs."""
-    [one] = run("none", tmp_path_factory.mktemp("one"), 4)
-    return one
-
-
-@pytest.mark.once  # batches and gradients are compared, not convolutions
-@pytest.mark.parametrize("strategy", ["mirrored", "multiworker"])
-def test_replicas_train_like_one_process(
-    strategy: str, tmp_path: Path, one: dict[str, Any]
-) -> None:
-    more = run(strategy, tmp_path, 4)
+def test_replicas_train_like_one_process(tmp_path: Path) -> None:
+    found = run("none,mirrored", tmp_path, 4) | run("multiworker", tmp_path, 4)
+    [one] = found.pop("none")
     assert {"loss", "accuracy", "val_loss", "val_accuracy"} < one.keys()
-    for replica in more:
-        assert_close(replica, one)
+    for replicas in found.values():
+        for replica in replicas:
+            assert_close(replica, one)
     # All processes of a cluster have bit-identical weights.
-    for name in more[0]:
-        np.testing.assert_array_equal(more[0][name], more[-1][name])
+    first, second = found["multiworker"]
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name])
 
 
 def test_a_first_run_restores_nothing_and_warns_of_nothing(
@@ -128,10 +72,10 @@ def test_a_cluster_with_a_killed_worker_continues_when_restarted(
     folders = [tmp_path / "whole", tmp_path / "killed"]
     for folder in folders:
         folder.mkdir()
-    whole = run("multiworker", folders[0], 4)
+    whole = run("multiworker", folders[0], 4)["multiworker"]
     command = [str(REPLICA), "multiworker", str(folders[1]), "4", "1"]
     with started(command, folders[1], 2) as processes:
-        backup = folders[1] / "run.weights.h5"
+        backup = folders[1] / "multiworker.weights.h5"
         deadline = time.monotonic() + SECONDS
         while not backup.exists() and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -140,7 +84,7 @@ def test_a_cluster_with_a_killed_worker_continues_when_restarted(
         processes[1 - victim].communicate(timeout=SECONDS)
         assert processes[1 - victim].returncode != 0
     assert not (folders[1] / "multiworker_0.npz").exists()
-    again = run("multiworker", folders[1], 4)
+    again = run("multiworker", folders[1], 4)["multiworker"]
     names = [name for name in again[0] if name.startswith("arr_")]
     for name in names:
         np.testing.assert_array_equal(again[0][name], whole[0][name])

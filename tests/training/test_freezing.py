@@ -8,8 +8,6 @@ import pytest
 
 from resnet_builder import ResnetBuilder, compile_recipe, freeze, unfreeze
 
-pytestmark = pytest.mark.once
-
 SMALL: dict[str, Any] = {
     "input_shape": (16, 16, 3),
     "classes": 4,

@@ -9,6 +9,7 @@ import pytest
 from resnet_builder import ResnetBuilder, prepare
 
 
+@pytest.mark.convolutions
 def test_the_first_step_is_traced_once() -> None:
     traced = []
 

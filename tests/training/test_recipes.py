@@ -11,16 +11,12 @@ import pytest
 from resnet_builder import RECIPES, Recipe, ResnetBuilder, compile_recipe
 from resnet_builder.training.recipes import decreasing
 
+from ..helpers import tiny_cifar
+
 Array = Any
 
 
-def small(classes: int = 4, **options: Any) -> keras.Model:
-    return ResnetBuilder.from_preset(
-        "resnet18", (8, 8, 3), classes, stem="cifar", repetitions=(1,), filters=4, **options
-    )
-
-
-def tiny(outputs: int, activation: str | None = None) -> keras.Model:
+def identity(outputs: int, activation: str | None = None) -> keras.Model:
     """A model whose predictions are its inputs, after the activation."""
     output = keras.layers.Dense(outputs, activation=activation, kernel_initializer="identity")
     return keras.Sequential([keras.Input((outputs,)), output])
@@ -73,7 +69,7 @@ def test_every_recipe_names_its_source() -> None:
 def test_the_learning_rate_is_proportional_to_the_images_of_an_update(
     options: dict[str, Any], rate: float
 ) -> None:
-    model = compile_recipe(tiny(3), "wrn2016", epochs=2, steps_per_epoch=5, **options)
+    model = compile_recipe(identity(3), "wrn2016", epochs=2, steps_per_epoch=5, **options)
     assert float(model.optimizer.learning_rate) == pytest.approx(rate)
 
 
@@ -104,7 +100,7 @@ def test_two_steps_are_those_computed_by_hand() -> None:
 
 def test_the_recipe_chooses_the_variables_that_decay() -> None:
     def decaying(recipe: str) -> set[str]:
-        model = compile_recipe(small(), recipe, epochs=2, steps_per_epoch=5)
+        model = compile_recipe(tiny_cifar(), recipe, epochs=2, steps_per_epoch=5)
         return {v.name for v in model.trainable_variables if v.regularizer}
 
     everything = {"kernel", "gamma", "beta", "bias"}
@@ -121,8 +117,9 @@ def test_the_decay_of_a_recipe_replaces_that_of_the_model() -> None:
     assert float(sum(model.losses)) == pytest.approx(float(penalty), rel=1e-5)
 
 
+@pytest.mark.convolutions
 def test_a_saved_model_keeps_its_decay(tmp_path: Path) -> None:
-    model = compile_recipe(small(), "he2015", epochs=2, steps_per_epoch=5)
+    model = compile_recipe(tiny_cifar(), "he2015", epochs=2, steps_per_epoch=5)
     model.save(tmp_path / "net.keras")
     again = keras.models.load_model(tmp_path / "net.keras")
     assert float(sum(again.losses)) == pytest.approx(float(sum(model.losses)))
@@ -133,10 +130,11 @@ def test_a_saved_model_keeps_its_decay(tmp_path: Path) -> None:
         np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=1e-6)
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("activation", ["softmax", None])
 def test_the_loss_fits_the_last_activation(activation: str | None) -> None:
     x, y = batch()
-    model = small(classifier_activation=activation)
+    model = tiny_cifar(classifier_activation=activation)
     compile_recipe(model, "fine_tune", epochs=1, steps_per_epoch=1)
     answer = np.asarray(model(x), "float64")
     odds = np.exp(answer) if activation is None else answer
@@ -144,9 +142,10 @@ def test_the_loss_fits_the_last_activation(activation: str | None) -> None:
     assert model.evaluate(x, y, verbose=0)[0] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.convolutions
 def test_labels_are_smoothed() -> None:
     x, y = batch()
-    model = compile_recipe(small(), "bag_of_tricks", epochs=1, steps_per_epoch=1)
+    model = compile_recipe(tiny_cifar(), "bag_of_tricks", epochs=1, steps_per_epoch=1)
     answer = np.asarray(model(x), "float64")
     # 0.9 for the class, and 0.1 shared by all four.
     expected = -(np.log(answer) * (0.9 * np.eye(4)[y] + 0.1 / 4)).sum(axis=1).mean()
@@ -157,6 +156,7 @@ def test_labels_are_smoothed() -> None:
         compile_recipe(model, "bag_of_tricks", epochs=1, steps_per_epoch=1, labels="integer")
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_the_first_step_is_traced_once(recipe: str) -> None:
     traced = []
@@ -166,7 +166,7 @@ def test_the_first_step_is_traced_once(recipe: str) -> None:
             traced.append(x)
             return x
 
-    body = small()
+    body = tiny_cifar()
     answer = keras.layers.Dense(4, name="predictions")(Counted()(body.layers[-2].output))
     model = compile_recipe(keras.Model(body.input, answer), recipe, epochs=1, steps_per_epoch=3)
     x, y = batch()
@@ -176,9 +176,10 @@ def test_the_first_step_is_traced_once(recipe: str) -> None:
     assert len(traced) == 1
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_trains_every_variable(policy: str) -> None:
-    model = compile_recipe(small(dtype=policy), "he2015", epochs=1, steps_per_epoch=4)
+    model = compile_recipe(tiny_cifar(dtype=policy), "he2015", epochs=1, steps_per_epoch=4)
     x, y = batch()
     before = [variable.numpy() for variable in model.trainable_variables]
     losses = [model.train_on_batch(x, y)[0] for _ in range(8)]
@@ -215,7 +216,7 @@ def test_invalid_arguments_are_rejected(
     options: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     arguments: dict[str, Any] = {"recipe": "he2015", "epochs": 1, "steps_per_epoch": 1}
-    model = tiny(3)
+    model = identity(3)
     with pytest.raises(error, match=message):
         compile_recipe(model, **arguments | options)
     assert model.losses == []
@@ -228,7 +229,7 @@ def test_invalid_arguments_are_rejected(
 def test_the_output_may_be_that_of_a_network_in_the_model(
     inner: str | None, from_logits: bool
 ) -> None:
-    network, image = tiny(3, inner), keras.Input((3,))
+    network, image = identity(3, inner), keras.Input((3,))
     answer = network(image)
     for output in (answer, {"answer": answer}, keras.Sequential([network])(image)):
         model = keras.Model(image, output)
@@ -239,14 +240,15 @@ def test_the_output_may_be_that_of_a_network_in_the_model(
 
 
 def test_a_softmax_layer_is_an_output_of_probabilities() -> None:
-    logits = small(classifier_activation=None)
+    logits = tiny_cifar(classifier_activation=None)
     model = keras.Model(logits.input, keras.layers.Softmax()(logits.output))
     compile_recipe(model, epochs=1, steps_per_epoch=1)
     assert not model.loss.get_config()["from_logits"]
 
 
+@pytest.mark.convolutions
 def test_maps_may_be_enlarged_after_the_activation() -> None:
-    features = small(include_top=False)
+    features = tiny_cifar(include_top=False)
     maps = keras.layers.Conv2D(3, 1, activation="softmax")(features.output)
     model = keras.Model(features.input, keras.layers.UpSampling2D(2)(maps))
     compile_recipe(model, epochs=1, steps_per_epoch=1)
@@ -276,8 +278,8 @@ def test_unsuitable_models_are_rejected() -> None:
     with pytest.raises(
         ValueError, match=r"activation softmax, sigmoid or none; 'resnet18' ends in 'stage1"
     ):
-        compile_recipe(small(include_top=False), epochs=1, steps_per_epoch=1)
-    answer = tiny(3)
+        compile_recipe(tiny_cifar(include_top=False), epochs=1, steps_per_epoch=1)
+    answer = identity(3)
     with pytest.raises(ValueError, match=r"has 2 outputs, 'dense.*one: give a loss for each"):
         compile_recipe(keras.Model(answer.inputs, answer.outputs * 2), epochs=1, steps_per_epoch=1)
     with pytest.raises(ValueError, match="has no variables yet: give it an Input"):
@@ -285,9 +287,9 @@ def test_unsuitable_models_are_rejected() -> None:
             keras.Sequential([keras.layers.Dense(1)]), epochs=1, steps_per_epoch=1, loss="mse"
         )
     with pytest.raises(ValueError, match="a softmax over one class is always 1"):
-        compile_recipe(small(classes=1), epochs=1, steps_per_epoch=1)
+        compile_recipe(tiny_cifar(classes=1), epochs=1, steps_per_epoch=1)
     with pytest.raises(ValueError, match="ends in 'predictions'"):
-        compile_recipe(small(classifier_activation="tanh"), epochs=1, steps_per_epoch=1)
+        compile_recipe(tiny_cifar(classifier_activation="tanh"), epochs=1, steps_per_epoch=1)
     with pytest.raises(TypeError, match="must be a Keras model, got 'resnet18'"):
         compile_recipe("resnet18", epochs=1, steps_per_epoch=1)
 
@@ -321,7 +323,7 @@ def test_invalid_recipes_are_rejected(
 
 def test_a_recipe_of_ones_own() -> None:
     recipe = replace(RECIPES["he2015"], momentum=0, weight_decay=0.5, decays=("bias",))
-    model = compile_recipe(tiny(3), recipe, epochs=1, steps_per_epoch=1)
+    model = compile_recipe(identity(3), recipe, epochs=1, steps_per_epoch=1)
     assert model.optimizer.momentum == 0.0
     assert [v.name for v in model.trainable_variables if v.regularizer] == ["bias"]
     with pytest.raises(ValueError, match="the recipe smooths labels"):
@@ -353,7 +355,7 @@ def test_the_recipes_print_as_a_table() -> None:
 
 
 def test_a_constant_rate_is_one_that_callbacks_set() -> None:
-    model = compile_recipe(tiny(3), epochs=9, steps_per_epoch=1, schedule="constant")
+    model = compile_recipe(identity(3), epochs=9, steps_per_epoch=1, schedule="constant")
     plateau = keras.callbacks.ReduceLROnPlateau(
         monitor="loss", factor=0.5, patience=0, min_delta=9.0, verbose=0
     )
@@ -365,7 +367,7 @@ def test_a_constant_rate_is_one_that_callbacks_set() -> None:
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
 def test_the_optimizer_takes_the_options_of_keras(policy: str, tmp_path: Path) -> None:
     options: dict[str, Any] = {"global_clipnorm": 0.5, "use_ema": True, "ema_momentum": 0.9}
-    model = small(dtype=policy)
+    model = tiny_cifar(dtype=policy)
     compile_recipe(model, epochs=1, steps_per_epoch=1, **options, steps_per_execution=2)
     assert model.steps_per_execution == 2
     model.save(tmp_path / "model.keras")
@@ -376,13 +378,15 @@ def test_the_optimizer_takes_the_options_of_keras(policy: str, tmp_path: Path) -
 
 @pytest.mark.parametrize("options", [{"loss_scale_factor": 64.0}, {"auto_scale_loss": False}])
 def test_another_scale_of_the_loss_replaces_that_of_mixed_float16(options: dict[str, Any]) -> None:
-    model = compile_recipe(small(dtype="mixed_float16"), epochs=1, steps_per_epoch=1, **options)
+    model = compile_recipe(
+        tiny_cifar(dtype="mixed_float16"), epochs=1, steps_per_epoch=1, **options
+    )
     assert type(model.optimizer) is keras.optimizers.SGD
     assert model.optimizer.loss_scale_factor == options.get("loss_scale_factor")
 
 
 def test_a_mixed_float16_network_in_a_model_has_its_loss_scaled() -> None:
-    model = keras.Sequential([small(dtype="mixed_float16"), keras.layers.Softmax()])
+    model = keras.Sequential([tiny_cifar(dtype="mixed_float16"), keras.layers.Softmax()])
     compile_recipe(model, epochs=1, steps_per_epoch=1)
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
 
@@ -391,17 +395,18 @@ def test_a_mixed_float16_network_in_a_model_has_its_loss_scaled() -> None:
 
 
 def mask_network(activation: str | None) -> keras.Model:
-    features = small(include_top=False)
+    features = tiny_cifar(include_top=False)
     mask = keras.layers.Conv2D(1, 1, activation=activation)(features.output)
     return keras.Model(features.input, mask)
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("network", ["sigmoid", "logit", "two sigmoids", "mask", "mask logits"])
 def test_binary_crossentropy_for_sigmoids_and_one_logit(network: str) -> None:
     model = {
-        "sigmoid": lambda: small(classes=1, classifier_activation="sigmoid"),
-        "logit": lambda: small(classes=1, classifier_activation=None),
-        "two sigmoids": lambda: small(classes=2, classifier_activation="sigmoid"),
+        "sigmoid": lambda: tiny_cifar(classes=1, classifier_activation="sigmoid"),
+        "logit": lambda: tiny_cifar(classes=1, classifier_activation=None),
+        "two sigmoids": lambda: tiny_cifar(classes=2, classifier_activation="sigmoid"),
         "mask": lambda: mask_network("sigmoid"),
         "mask logits": lambda: mask_network(None),
     }[network]()
@@ -415,8 +420,9 @@ def test_binary_crossentropy_for_sigmoids_and_one_logit(network: str) -> None:
     model.fit(images, labels, verbose=0)
 
 
+@pytest.mark.convolutions
 def test_a_loss_and_other_options_of_compile() -> None:
-    model = small(classes=2, classifier_activation="tanh")
+    model = tiny_cifar(classes=2, classifier_activation="tanh")
     images, _ = batch()
     model = compile_recipe(
         model, "he2015", epochs=1, steps_per_epoch=1, loss="mse", metrics=["mae"], run_eagerly=True
@@ -437,7 +443,7 @@ def test_losses_that_do_not_fit(
     network: dict[str, Any], options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        compile_recipe(small(**network), "he2015", epochs=1, steps_per_epoch=1, **options)
+        compile_recipe(tiny_cifar(**network), "he2015", epochs=1, steps_per_epoch=1, **options)
 
 
 # Accuracies -------------------------------------------------------------------------------------
@@ -464,7 +470,7 @@ def test_the_accuracy_is_that_of_the_loss(
     name: str, activation: Any, logits: Any, labels: Any, options: Any, expected: float
 ) -> None:
     arrays = np.array(logits, "float32"), np.array(labels, "float32")
-    model = tiny(arrays[0].shape[1], activation)
+    model = identity(arrays[0].shape[1], activation)
     compile_recipe(
         model,
         epochs=1,
@@ -519,9 +525,10 @@ def test_every_output_has_the_accuracy_of_its_loss() -> None:
 # Mixed precision --------------------------------------------------------------------------------
 
 
+@pytest.mark.convolutions
 @pytest.mark.parametrize("scaled", [True, False])
 def test_gradients_that_underflow_in_float16_are_scaled(scaled: bool) -> None:
-    model = small(dtype="mixed_float16")
+    model = tiny_cifar(dtype="mixed_float16")
 
     def small_loss(labels: Any, predictions: Any) -> Any:
         return 1e-7 * keras.losses.sparse_categorical_crossentropy(labels, predictions)
@@ -533,8 +540,9 @@ def test_gradients_that_underflow_in_float16_are_scaled(scaled: bool) -> None:
     assert np.array_equal(kernel.numpy(), before) != scaled
 
 
+@pytest.mark.convolutions
 def test_mixed_float16_scales_the_loss_and_is_saved_with_it(tmp_path: Path) -> None:
-    model = small(dtype="mixed_float16")
+    model = tiny_cifar(dtype="mixed_float16")
     compile_recipe(model, "he2015", epochs=1, steps_per_epoch=1)
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     model.fit(*batch(), verbose=0)

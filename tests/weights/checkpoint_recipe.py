@@ -6,6 +6,7 @@ Every tensor is drawn from its name and shape alone, as tests/data/README.md say
 import gzip
 import json
 import re
+import tarfile
 import zlib
 from math import prod
 from pathlib import Path
@@ -91,6 +92,8 @@ def logits(network: str) -> Array:
     return answered
 
 
-def relative_error(ours: Array, theirs: Array) -> float:
-    """Judged by the largest answer: max |ours - theirs| / max |theirs|."""
-    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+def unpacked(preset: str, folder: Path) -> Path:
+    """The folder that keras-hub saved of a network."""
+    with tarfile.open(KERAS_HUB / f"{preset}_folder.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder / preset

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, load_weights
+from resnet_builder import PRESETS, ResnetConfig, load_weights
 from resnet_builder.files.checkpoint import Checkpoint
 from resnet_builder.plan.network import Head, make_plan
 from resnet_builder.presets.resolve import resolve
@@ -19,21 +19,13 @@ from resnet_builder.weights.naming import Origin
 from resnet_builder.weights.origins import ORIGINS, is_never_weight
 from resnet_builder.weights.recognise import recognise
 
-from ..helpers import assert_same_weights, image_batch, randomised
+from ..helpers import SMALL, assert_same_weights, image_batch, randomised, small
 from .checkpoint_recipe import Array, as_torchvision
-
-pytestmark = pytest.mark.once
-
-SMALL: dict[str, Any] = {"repetitions": (1, 1), "filters": 8, "input_shape": (16, 16, 3)}
-
-
-def small(preset: str = "resnet18", **options: Any) -> keras.Model:
-    return ResnetBuilder.from_preset(preset, **SMALL | {"classes": 5} | options)
 
 
 def torch_names(preset: str = "resnet18", **fields: Any) -> dict[str, Array]:
     """A checkpoint of the small network as torchvision would have it."""
-    return as_torchvision(resolve(preset).config.replace(**SMALL | {"classes": 5} | fields))
+    return as_torchvision(resolve(preset).config.replace(**SMALL | fields))
 
 
 def with_head(name: str, prefix: str = "", **fields: Any) -> dict[str, Array]:
@@ -45,11 +37,10 @@ def with_head(name: str, prefix: str = "", **fields: Any) -> dict[str, Array]:
 
 
 def refusal(model: keras.Model, source: Any, **options: Any) -> str:
-    before = [weight.numpy() for weight in model.weights]
+    before = model.get_weights()
     with pytest.raises(ValueError, match="cannot load") as raised:
         load_weights(model, source, **options)
-    for weight, value in zip(model.weights, before, strict=True):
-        np.testing.assert_array_equal(weight.numpy(), value)
+    assert_same_weights(model, before)
     return str(raised.value)
 
 
@@ -316,7 +307,7 @@ def test_a_stem_without_the_convolution_in_place_of_its_pool(names: str) -> None
     arrays = {weight.path: weight.numpy() for weight in whole.weights}
     if names == "torch":
         arrays = torch_names("resnetrs50")
-    stem = ResnetBuilder.from_preset("resnetrs50", features=("stem",), **SMALL)
+    stem = small("resnetrs50", features=("stem",))
     unused = load_weights(stem, arrays).unused
     assert {name.partition("/")[0].partition(".")[0] for name in unused} >= (
         {"stem_pool_conv", "stem_pool_bn"} if names == "own" else {"maxpool", "layer1"}

@@ -9,9 +9,8 @@ import pytest
 from resnet_builder import ResnetBuilder, load_weights
 from resnet_builder.presets.resolve import resolve
 
+from ..helpers import assert_same_weights
 from .checkpoint_recipe import Array, as_torchvision, tensor
-
-pytestmark = pytest.mark.once
 
 SMALL: dict[str, Any] = {"repetitions": (1, 1, 1, 1), "filters": 4, "input_shape": (32, 32, 3)}
 
@@ -66,7 +65,7 @@ MODULES: dict[str, dict[tuple[str, ...], list[str]]] = {
         ("queue", "queue_ptr"): ["module"],
     },
 }
-PREFIXES = {
+PREFIX_OF = {
     "deeplabv3_resnet50": "backbone.",
     "fcn_resnet50": "backbone.",
     "fasterrcnn_resnet50_fpn": "backbone.body.",
@@ -96,13 +95,8 @@ def other_modules(network: str) -> dict[str, Array]:
 
 def larger(network: str) -> dict[str, Array]:
     """The state dict of a network around the small one; the shapes of the rest are no matter."""
-    inside = {PREFIXES[network] + name: array for name, array in body().items()}
+    inside = {PREFIX_OF[network] + name: array for name, array in body().items()}
     return inside | other_modules(network)
-
-
-def assert_same_weights(model: keras.Model, other: keras.Model) -> None:
-    for one, another in zip(model.weights, other.weights, strict=True):
-        np.testing.assert_array_equal(one.numpy(), another.numpy())
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +105,7 @@ def plain() -> keras.Model:
     return resnet50(weights=body())
 
 
-@pytest.mark.parametrize("network", PREFIXES)
+@pytest.mark.parametrize("network", PREFIX_OF)
 def test_it_loads_and_the_rest_is_reported(network: str, plain: keras.Model) -> None:
     model = resnet50()
     report = load_weights(model, larger(network))
@@ -150,17 +144,16 @@ def test_feature_maps_leave_later_stages_as_well(plain: keras.Model) -> None:
     assert "- unused: 20 tensors of backbone.layer4" in str(report)
 
 
-@pytest.mark.parametrize("network", PREFIXES)
+@pytest.mark.parametrize("network", PREFIX_OF)
 def test_a_network_with_a_classifier_refuses_it(network: str) -> None:
     model = resnet50(include_top=True)
-    before = [weight.numpy() for weight in model.weights]
+    before = model.get_weights()
     with pytest.raises(ValueError, match=r"missing: fc\.weight") as raised:
         load_weights(model, larger(network))
     lines = str(raised.value).splitlines()
     assert lines[-1] == "It fits the network without its classifier (include_top=False)."
     assert any(line.startswith("unexpected: ") for line in lines)
-    for weight, value in zip(model.weights, before, strict=True):
-        np.testing.assert_array_equal(weight.numpy(), value)
+    assert_same_weights(model, before)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +248,7 @@ def test_the_epsilon_of_a_detector(given: dict[str, Any], epsilon: float) -> Non
 
 
 def test_only_a_detector_with_frozen_batch_norm_is_asked_about() -> None:
-    for network in PREFIXES:
+    for network in PREFIX_OF:
         assert not load_weights(resnet50(), larger(network)).notes
     with pytest.raises(ValueError, match="epsilon must be at least 0 and less than 1, got -1"):
         load_weights(resnet50(), body(), epsilon=-1)

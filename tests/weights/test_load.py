@@ -25,22 +25,15 @@ from resnet_builder.weights import load as loading
 from resnet_builder.weights import load as restoring
 from resnet_builder.weights.expected import expected_weights
 
-from ..helpers import randomised
+from ..helpers import SMALL, assert_same_weights, randomised, small
 from .checkpoint_recipe import DATA, TORCHVISION, Array, as_torchvision, checkpoint
 
-pytestmark = pytest.mark.once
-
-SMALL: dict[str, Any] = {"repetitions": (1, 1), "filters": 8, "input_shape": (16, 16, 3)}
 ORIGINAL = DATA / "original"
-
-
-def small(**options: Any) -> keras.Model:
-    return ResnetBuilder.from_preset("resnet18", **SMALL | {"classes": 5} | options)
 
 
 def torch_names() -> dict[str, Array]:
     """A checkpoint of the small network as torchvision would have it."""
-    return as_torchvision(resolve("resnet18").config.replace(**SMALL, classes=5))
+    return as_torchvision(resolve("resnet18").config.replace(**SMALL))
 
 
 def loaded(source: Any, **options: Any) -> keras.Model:
@@ -49,22 +42,13 @@ def loaded(source: Any, **options: Any) -> keras.Model:
     return model
 
 
-def values(model: keras.Model) -> list[Array]:
-    return [weight.numpy() for weight in model.weights]
-
-
-def assert_same(ours: list[Array], theirs: list[Array]) -> None:
-    for one, other in zip(ours, theirs, strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
 def assert_refused(source: Any, error: type[Exception], message: str, **options: Any) -> str:
     """The error, of which the model saw nothing."""
     model = small(**options)
-    before = values(model)
+    before = model.get_weights()
     with pytest.raises(error, match=message) as raised:
         load_weights(model, source)
-    assert_same(values(model), before)
+    assert_same_weights(model, before)
     return str(raised.value)
 
 
@@ -89,7 +73,7 @@ def test_safetensors_of_every_float(dtype: str, tmp_path: Path) -> None:
     model = small()
     report = load_weights(model, saved_safetensors(arrays, tmp_path))
     wide = {name: array.astype("float32") for name, array in arrays.items()}
-    assert_same(values(model), values(loaded(wide)))
+    assert_same_weights(model, loaded(wide))
     kernel = model.get_layer("stage1_block1_conv1").kernel.numpy()
     np.testing.assert_array_equal(kernel, wide["layer1.0.conv1.weight"].transpose(2, 3, 1, 0))
     assert report.tensors == len(model.weights)
@@ -107,7 +91,7 @@ def test_files_of_keras(optimizer: str, tmp_path: Path) -> None:
         (trained.save_weights if "weights" in ending else trained.save)(path)
         model = small()
         assert load_weights(model, path).origin == "resnet_builder"
-        assert_same(values(model), values(trained))
+        assert_same_weights(model, trained)
 
 
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
@@ -119,7 +103,7 @@ def test_a_list_of_layers_that_hdf5_cuts_in_parts(
     trained.save(tmp_path / "net.h5")
     with h5py.File(tmp_path / "net.h5") as file:
         assert "layer_names1" in file["model_weights"].attrs
-    assert_same(values(loaded(tmp_path / "net.h5")), values(trained))
+    assert_same_weights(loaded(tmp_path / "net.h5"), trained)
 
 
 @pytest.mark.parametrize("name", ["basic_1_1", "bottleneck_1_1"])
@@ -138,7 +122,7 @@ def test_the_originals_files_of_keras_2(name: str, tmp_path: Path) -> None:
     by_keras, model = build(), build()
     by_keras.load_weights(path)
     assert "keras-resnet" in load_weights(model, path).origin
-    assert_same(values(model), values(by_keras))
+    assert_same_weights(model, by_keras)
     assert_refused(path, ValueError, "by their order alone, only the networks of ResnetBuilder")
     other = ResnetBuilder.build((3, 16, 16), 5, original["block_fn"], [1, 1, 1])
     with pytest.raises(ValueError, match="of its layers have weights, and"):
@@ -151,11 +135,11 @@ def test_the_originals_files_of_keras_2(name: str, tmp_path: Path) -> None:
 def test_pytorch(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     tensors = {f"module.{k}": torch.from_numpy(np.array(v)) for k, v in torch_names().items()}
-    expected = values(loaded(torch_names()))
+    expected = loaded(torch_names()).get_weights()
     for path, content in (("net.pth", tensors), ("net.pt", {"state_dict": tensors, "epoch": 3})):
         torch.save(content, tmp_path / path)
-        assert_same(values(loaded(tmp_path / path)), expected)
-    assert_same(values(loaded(tensors)), expected)
+        assert_same_weights(loaded(tmp_path / path), expected)
+    assert_same_weights(loaded(tensors), expected)
     torch.save([1, 2], tmp_path / "list.pth")
     assert_refused(tmp_path / "list.pth", ValueError, "it holds list, not tensors")
 
@@ -277,7 +261,7 @@ def test_a_compressed_keras_file(tmp_path: Path) -> None:
     trained.save_weights(tmp_path / "model.weights.h5")
     content = (tmp_path / "model.weights.h5").read_bytes()
     path = zipped(tmp_path / "net.keras", content, zipfile.ZIP_DEFLATED)
-    assert_same(values(loaded(path)), values(trained))
+    assert_same_weights(loaded(path), trained)
 
 
 class Lying:
@@ -300,7 +284,7 @@ def test_arrays_that_lie(lie: str, honest_reads: int) -> None:
     other = {"shape": np.zeros(3, np.float32), "nan": np.full(5, np.nan, np.float32)}[lie]
     arrays["fc.bias"] = Lying(truth, other, honest_reads)
     if honest_reads:  # what was checked is what is assigned
-        np.testing.assert_array_equal(values(loaded(arrays))[-1], truth)
+        np.testing.assert_array_equal(loaded(arrays).get_weights()[-1], truth)
     else:
         message = {"shape": r"fc\.bias is an array of shape \(3,\), and was", "nan": "not finite"}
         assert_refused(arrays, ValueError, message[lie])
@@ -312,21 +296,20 @@ def test_an_assignment_that_fails(
     error: type[BaseException], in_memory: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = small(dtype="bfloat16")
-    before = values(model)
+    before = model.get_weights()
     kernel = type(model.weights[0])
     assign, count = kernel.assign, iter(range(1000))
 
     def interrupted(self: Any, value: Any) -> Any:
         assign(self, value)
-        if next(count) == 10:
+        if next(count) == 10:  # ten of the values are other ones, and will be restored
             raise error
 
     monkeypatch.setattr(restoring, "IN_MEMORY_BYTES", in_memory)
     monkeypatch.setattr(kernel, "assign", interrupted)
     with pytest.raises(error):
         load_weights(model, torch_names())
-    assert next(count) == 11 + len(before)  # eleven assignments, then all are restored
-    assert_same(values(model), before)
+    assert_same_weights(model, before)
 
 
 def test_paths(tmp_path: Path) -> None:
@@ -416,7 +399,7 @@ def test_nobodys_names() -> None:
 @pytest.mark.parametrize("prefix", ["module.", "model.", "_orig_mod.module."])
 def test_names_with_something_before_them(prefix: str) -> None:
     arrays = {prefix + name: array for name, array in torch_names().items()}
-    assert_same(values(loaded(arrays)), values(loaded(torch_names())))
+    assert_same_weights(loaded(arrays), loaded(torch_names()))
     both = arrays | {f"ema.{name}": array for name, array in torch_names().items()}
     message = (
         rf"names begin with {prefix}, ema\.: leave out all but one with .*skip=\['ema\.\*'\]\) for "
@@ -425,7 +408,7 @@ def test_names_with_something_before_them(prefix: str) -> None:
     assert_refused(both, ValueError, message)
     model = small()
     report = load_weights(model, both, skip="ema.*")
-    assert_same(values(model), values(loaded(torch_names())))
+    assert_same_weights(model, loaded(torch_names()))
     assert report.unused == tuple(f"ema.{name}" for name in torch_names())
 
 
@@ -455,7 +438,7 @@ def test_a_prefixed_network_reads_its_own_files(tmp_path: Path) -> None:
     left.save(tmp_path / "left.keras")
     for prefix in ("left_", "", "right_"):
         model = loaded(tmp_path / "left.keras", layer_prefix=prefix)
-        assert_same(values(model), values(left))
+        assert_same_weights(model, left)
 
 
 @pytest.mark.parametrize(
@@ -473,7 +456,7 @@ def test_a_file_names_the_variables_of_every_kind_of_layer(
     left, right = (small(layer_prefix=prefix, **kinds) for prefix in ("left_", "right_"))
     randomised(left).save_weights(tmp_path / "left.weights.h5")
     load_weights(right, tmp_path / "left.weights.h5")
-    assert_same(values(right), values(left))
+    assert_same_weights(right, left)
 
 
 def test_joined_networks_are_loaded_before() -> None:
@@ -493,7 +476,7 @@ def test_layers_of_the_users_are_not_the_networks() -> None:
     with pytest.raises(ValueError, match=r"missing: my_predictions\.weight"):
         load_weights(model, torch_names())
     load_weights(body, torch_names())
-    assert_same(values(body), values(loaded(torch_names()))[: len(body.weights)])
+    assert_same_weights(body, loaded(torch_names()).get_weights()[: len(body.weights)])
 
 
 @pytest.mark.parametrize("preset", ["resnet18", "resnetv2_18"])
@@ -503,7 +486,7 @@ def test_what_lies_behind_the_model_is_left(preset: str) -> None:
     maps = ResnetBuilder.from_preset(preset, (32, 32, 3), features=("stage2",))
     load_weights(maps, arrays)
     same = keras.Model(whole.input, whole.get_layer("stage2_block2_out").output)
-    assert_same(values(maps), values(same))
+    assert_same_weights(maps, same)
     for inside in ("stage2_block3_conv1/kernel", "stem_conv/bias", "stem_bn2/gamma"):
         with pytest.raises(ValueError, match=f"unexpected: {inside}"):
             load_weights(maps, arrays | {inside: np.zeros(3, np.float32)})
@@ -533,12 +516,12 @@ def test_biases_that_do_not_fit_their_batch_norm(
 ) -> None:
     arrays = arrays_of_keras_applications
     model = ResnetBuilder.from_preset("resnet50_v1", (32, 32, 3))
-    before = values(model)
+    before = model.get_weights()
     for shape in ((1,), (3,), (256, 1)):
         bias = {"conv2_block1_3_conv/bias": np.zeros(shape, np.float32)}
         with pytest.raises(ValueError, match="unexpected: conv2_block1_3_conv/bias"):
             load_weights(model, arrays | bias)
-    assert_same(values(model), before)
+    assert_same_weights(model, before)
 
 
 # Adapting ---------------------------------------------------------------------------------------
@@ -576,7 +559,7 @@ def test_a_classifier_that_is_none(part: dict[str, tuple[int, ...]]) -> None:
 @pytest.mark.parametrize("channels", [1, 2, 4, 7])
 def test_another_number_of_input_channels(channels: int) -> None:
     arrays = torch_names()
-    options = {"input_shape": (16, 16, channels)}
+    options: dict[str, Any] = {"input_shape": (16, 16, channels)}
     assert_refused(arrays, ValueError, "adapt=True", **options)
     model = small(**options)
     [adapted] = load_weights(model, arrays, adapt=True).adapted
@@ -684,20 +667,20 @@ def test_files_of_a_network_with_any_layers(tmp_path: Path) -> None:
         (trained.save_weights if "weights" in ending else trained.save)(path)
         model = build()
         assert load_weights(model, path).tensors == len(model.weights)
-        assert_same(values(model), values(trained))
+        assert_same_weights(model, trained)
 
 
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 def test_a_network_that_is_a_layer(tmp_path: Path) -> None:
     """As a fine-tuned keras.applications network is saved."""
-    inner = ResnetBuilder.from_preset("resnet18", **SMALL, include_top=False, pooling="avg")
+    inner = small(include_top=False, pooling="avg")
     trained = keras.Sequential([keras.Input((16, 16, 3)), inner, keras.layers.Dense(3, name="cls")])
     for ending in ("net.weights.h5", "net.h5", "net.keras"):
         path = tmp_path / ending
         (trained.save_weights if "weights" in ending else trained.save)(path)
-        model = ResnetBuilder.from_preset("resnet18", **SMALL, include_top=False)
+        model = small(include_top=False)
         assert load_weights(model, path).unused == ("cls/bias", "cls/kernel")
-        assert_same(values(model), values(inner))
+        assert_same_weights(model, inner)
 
 
 def test_the_original_senets_are_told_from_timms_by_their_pool() -> None:

@@ -28,8 +28,6 @@ from resnet_builder.presets.resolve import resolve
 from ..helpers import assert_same_weights
 from .checkpoint_recipe import checkpoint
 
-pytestmark = pytest.mark.once
-
 SMALL: dict[str, Any] = {"repetitions": (1, 1), "filters": 8}
 
 

@@ -2,16 +2,16 @@
 
 import json
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
-from resnet_builder import ResnetBuilder, load_weights
+from resnet_builder import ResnetBuilder
+from tools.side_by_side import keras_applications_error
 
-from ..helpers import image_batch, randomised
+from ..helpers import image_batch, relative_error
 from .checkpoint_recipe import (
     KERAS_HUB,
     NETWORKS,
@@ -20,9 +20,10 @@ from .checkpoint_recipe import (
     images,
     logits,
     preset_of,
-    relative_error,
     tensor,
 )
+
+pytestmark = pytest.mark.convolutions
 
 # float32 alone gives 1e-6 to 1e-5.
 TOLERANCE = 1e-5
@@ -43,9 +44,14 @@ def network_of(network: str, **options: Any) -> keras.Model:
     )
 
 
+def answer(model: keras.Model, x: Any) -> Any:
+    """Without a graph, whose tracing takes longer than all the layers."""
+    return keras.ops.convert_to_numpy(model(x, training=False))
+
+
 def error_of(network: str) -> float:
     """The relative error of a network of torchvision or timm."""
-    return relative_error(network_of(network).predict(images(network), verbose=0), logits(network))
+    return relative_error(answer(network_of(network), images(network)), logits(network))
 
 
 LARGE = {"timm_senet154"}
@@ -61,11 +67,11 @@ LARGE = {"timm_senet154"}
 )
 def test_torchvision_and_timm(network: str) -> None:
     model = network_of(network)
-    assert relative_error(model.predict(images(network), verbose=0), logits(network)) <= TOLERANCE
+    assert relative_error(answer(model, images(network)), logits(network)) <= TOLERANCE
     odd = PARITY / f"{network}.97x65.npy"
     if odd.exists():
-        answer = model.predict(image_batch(1, 97, 65, 3), verbose=0)
-        assert relative_error(answer, np.load(odd)) <= TOLERANCE
+        found = answer(model, image_batch(1, 97, 65, 3))
+        assert relative_error(found, np.load(odd)) <= TOLERANCE
 
 
 def test_bit() -> None:
@@ -74,29 +80,8 @@ def test_bit() -> None:
     assert error_of(BIT) <= 3e-5
     # The logits of timm in float64.
     expected = np.load(PARITY / f"{BIT}.float64.npy")
-    answer = network_of(BIT, dtype="float64").predict(images(BIT), verbose=0)
-    assert relative_error(answer, expected) <= 1e-12
-
-
-def keras_applications_error(theirs: str, ours: str) -> float:
-    """Of a network of keras.applications, computed side by side."""
-    original = getattr(keras.applications, theirs)(
-        weights=None, input_shape=(64, 64, 3), classifier_activation=None
-    )
-    randomised(original)
-    model = ResnetBuilder.from_preset(ours, (64, 64, 3), classifier_activation=None)
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "theirs.weights.h5"
-        original.save_weights(path)
-        report = load_weights(model, path)
-    # Every convolution of V1 has a bias; those of V2 are biases here too.
-    convolutions = sum(isinstance(layer, keras.layers.Conv2D) for layer in original.layers)
-    folded = () if "V2" in theirs else (f"{convolutions} biases of convolutions into batch norm",)
-    assert report.adapted == folded
-    assert report.tensors == len(original.weights)
-    x = image_batch(2, 64, 64, 3)
-    ours_and_theirs = (net.predict(x, verbose=0) for net in (model, original))
-    return relative_error(*ours_and_theirs)
+    found = answer(network_of(BIT, dtype="float64"), images(BIT))
+    assert relative_error(found, expected) <= 1e-12
 
 
 @pytest.mark.parametrize(
@@ -125,8 +110,8 @@ def keras_hub_error(preset: str) -> float:
         classifier_activation=None,
         weights={name: tensor(name, tuple(shape)) for name, shape in shapes.items()},
     )
-    answer = model.predict(image_batch(2, 32, 48, 3), verbose=0)
-    return relative_error(answer, np.load(KERAS_HUB / f"{preset}.logits.npy"))
+    found = answer(model, image_batch(2, 32, 48, 3))
+    return relative_error(found, np.load(KERAS_HUB / f"{preset}.logits.npy"))
 
 
 @pytest.mark.parametrize("preset", HUB_NETWORKS)
@@ -156,9 +141,7 @@ def test_without_its_head_and_in_another_order() -> None:
         "resnet18", x.shape[1:], features=("stage2",), weights=checkpoint(network)
     )
     expected = keras.Model(whole.input, whole.get_layer("stage2_block2_out").output)
-    np.testing.assert_array_equal(
-        maps.predict(x, verbose=0)["stage2"], expected.predict(x, verbose=0)
-    )
+    np.testing.assert_array_equal(maps(x)["stage2"], expected(x))
     first = ResnetBuilder.from_preset(
         "resnet18",
         (3, *x.shape[1:3]),
@@ -167,5 +150,5 @@ def test_without_its_head_and_in_another_order() -> None:
         layer_prefix="left_",
         weights=checkpoint(network),
     )
-    answer = first.predict(x.transpose(0, 3, 1, 2), verbose=0)
-    assert relative_error(answer, logits(network)) <= TOLERANCE
+    found = first.predict(x.transpose(0, 3, 1, 2), verbose=0)
+    assert relative_error(found, logits(network)) <= TOLERANCE

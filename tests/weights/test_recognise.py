@@ -25,8 +25,6 @@ from resnet_builder.weights.recognise import recognise
 
 from .checkpoint_recipe import KERAS_HUB, NETWORKS, Array, description
 
-pytestmark = pytest.mark.once
-
 BY_NAME = {origin.name: origin for origin in ORIGINS}
 TORCHVISION = BY_NAME["torchvision's or timm's ResNet"]
 KERAS_APPLICATIONS = BY_NAME["keras.applications' ResNet"]
@@ -223,8 +221,6 @@ def test_one_name_with_a_prefix_and_without() -> None:
 
 # This package's own networks ---------------------------------------------------------------------
 
-PREFIXES = ("", "left", "a.b-", "my_stage1_net_", "stem_net_", "layer1.0.", "conv2_block1_")
-
 
 def own_block(filters: int, init_strides: Any, is_first_block_of_first_layer: bool) -> Any:
     def apply(x: Any) -> Any:
@@ -234,22 +230,33 @@ def own_block(filters: int, init_strides: Any, is_first_block_of_first_layer: bo
     return apply
 
 
-def own_networks() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
-    """Odd configs and options."""
-    return {
-        "one stage": ({"repetitions": (1,)}, {}),
-        "stem alone": ({"stem": "deep"}, {"features": ("stem",)}),
-        "pre-activated deep stem": ({"stem": "deep", "activation_order": "pre"}, {}),
-        "excited, without a head": ({"se_ratio": 0.5, "stem": "cifar"}, {"include_top": False}),
-        "plain, with biases": ({"shortcuts": False, "use_bias": True}, {"dropout_rate": 0.5}),
-        "own block": ({"block": own_block, "activation_order": "pre_raw"}, {}),
-        "own block, deep stem": ({"block": own_block, "stem": "deep"}, {"include_top": False}),
-    }
+# Prefix, odd config, options.
+OWN_NETWORKS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "one stage": ("", {"repetitions": (1,)}, {}),
+    "stem alone": ("left", {"stem": "deep"}, {"features": ("stem",)}),
+    "pre-activated deep stem": ("a.b-", {"stem": "deep", "activation_order": "pre"}, {}),
+    "excited, without a head": (
+        "my_stage1_net_",
+        {"se_ratio": 0.5, "stem": "cifar"},
+        {"include_top": False},
+    ),
+    "plain, with biases": (
+        "stem_net_",
+        {"shortcuts": False, "use_bias": True},
+        {"dropout_rate": 0.5},
+    ),
+    "own block": ("layer1.0.", {"block": own_block, "activation_order": "pre_raw"}, {}),
+    "own block, deep stem": (
+        "conv2_block1_",
+        {"block": own_block, "stem": "deep"},
+        {"include_top": False},
+    ),
+}
 
 
-@pytest.mark.parametrize(("network", "prefix"), list(zip(own_networks(), PREFIXES, strict=True)))
-def test_own_networks(network: str, prefix: str) -> None:
-    changes, options = own_networks()[network]
+@pytest.mark.parametrize("network", OWN_NETWORKS)
+def test_own_networks(network: str) -> None:
+    prefix, changes, options = OWN_NETWORKS[network]
     small: dict[str, Any] = {
         "block": "basic_block",
         "repetitions": (1, 1),

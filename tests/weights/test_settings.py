@@ -17,18 +17,11 @@ from resnet_builder.files.described_graph import of_model
 from resnet_builder.plan.network import make_plan
 from resnet_builder.weights.expected import expected_weights
 
-from ..helpers import assert_same_weights, image_batch, randomised
+from ..helpers import assert_same_weights, image_batch, randomised, small
 
 pytestmark = [
-    pytest.mark.once,
     pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file"),
 ]
-
-SMALL: dict[str, Any] = {"input_shape": (32, 32, 3), "repetitions": (1, 1), "filters": 8}
-
-
-def small(preset: str, **options: Any) -> keras.Model:
-    return ResnetBuilder.from_preset(preset, **SMALL | options)
 
 
 def nested(body: keras.Model) -> keras.Model:

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import pytest
 
-from resnet_builder import ResnetBuilder, compare, list_presets, plot
+from resnet_builder import ResnetBuilder, compare, plot
 from resnet_builder.pictures.browser.document import CLOSED, FOLDED, WHOLE, document
 from resnet_builder.pictures.options import Detail
 from resnet_builder.pictures.sketch.sketch import ENTRY, Sketch
@@ -22,10 +22,9 @@ from resnet_builder.plan.layers import Layer
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets.resolve import resolve
 
-from ...helpers import JOINED, two_branches
+from ...helpers import cases
+from ...models import JOINED, two_branches
 from ..edges import Area, DrawnLine, Edge, Point, box_area, drawn_edges, sketch_edges, sketched
-
-pytestmark = pytest.mark.once
 
 DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
 
@@ -52,7 +51,7 @@ def planned(name: str) -> list[Layer]:
     return list(make_plan(resolve(name).config).layers)
 
 
-@pytest.mark.parametrize("name", list_presets())
+@pytest.mark.parametrize("name", cases())
 def test_every_preset_is_a_small_page_with_all_layers(name: str) -> None:
     page = html(name)
     assert len(page.encode()) < 150_000

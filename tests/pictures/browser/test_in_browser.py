@@ -9,12 +9,10 @@ import pytest
 
 from resnet_builder import compare, plot
 
-from ...helpers import two_towers, unet
+from ...models import two_towers, unet
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
 Keys: Any = pytest.importorskip("selenium.webdriver.common.keys").Keys
-
-pytestmark = pytest.mark.once
 
 
 class Page:

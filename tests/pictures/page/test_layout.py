@@ -19,7 +19,8 @@ from resnet_builder.pictures.sketch.transforms import folded, mark_differences
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets.resolve import resolve
 
-from ...helpers import JOINED
+from ...helpers import cases
+from ...models import JOINED
 from ..edges import (
     Area,
     checked_drawing,
@@ -30,8 +31,6 @@ from ..edges import (
     page_edges,
 )
 from ..panel_maker import PanelMaker
-
-pytestmark = pytest.mark.once
 
 
 def planned(name: str) -> Sketch:
@@ -90,7 +89,7 @@ PAGES: dict[str, Callable[[], Page]] = {
 }
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", [*cases(), *(name for name in PAGES if name not in PRESETS)])
 def test_boxes_and_lines_do_not_overlap(name: str) -> None:
     page = PAGES[name]()
     boxes = page_boxes(page)
@@ -155,7 +154,7 @@ def test_lines_at_random_lead_from_where_to_where_they_say(seed: int) -> None:
 
 
 # The blocks of a pruned network have different widths, so none are folded.
-@pytest.mark.parametrize("name", [name for name in PRESETS if not PRESETS[name].widths])
+@pytest.mark.parametrize("name", cases(name for name in PRESETS if not PRESETS[name].widths))
 def test_every_preset_fits_on_a_page(name: str) -> None:
     page = PAGES[name]()
     # At most 1600 x 2400 pixels of 3/4 point, with a border of 0.15 inches. The blocks of a pruned

@@ -10,8 +10,6 @@ from resnet_builder.pictures.sketch.transforms import fold, in_rows, join
 
 from ..panel_maker import PanelMaker
 
-pytestmark = pytest.mark.once
-
 
 def cell(words: str) -> Cell:
     return Cell(Description("conv", words))

@@ -5,8 +5,6 @@ import pytest
 
 from resnet_builder.pictures.sketch.of_model import describe_layer, kind
 
-pytestmark = pytest.mark.once
-
 layers = keras.layers
 
 

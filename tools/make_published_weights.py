@@ -4,7 +4,7 @@ It is made of the tables of timm 1.0.31, torchvision 0.29.1, Keras 3.15.1 and ke
 which must be installed, and of timm's accuracies:
 https://github.com/huggingface/pytorch-image-models/blob/aa4b5850/results/results-imagenet.csv
 
-python -m tests.presets.make_published_weights results-imagenet.csv
+python -m tools.make_published_weights results-imagenet.csv
 """
 
 import csv

@@ -4,7 +4,7 @@ Needs timm, torchvision and keras-hub. Every network has weights from
 tests/weights/checkpoint_recipe.py. Run it from the top of the repository; without patterns, for all
 published networks:
 
-    python -m tests.weights.side_by_side [PATTERN ...]
+    python -m tools.side_by_side [PATTERN ...]
 
 It updates src/resnet_builder/costs/parity.csv: the largest relative error of the logits in
 float32, for two images of each of `SIZES` on which the origin itself runs. Very deep networks with
@@ -18,18 +18,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
 import numpy as np
 
 import resnet_builder
-from resnet_builder import PRESETS, ResnetBuilder
+from resnet_builder import PRESETS, ResnetBuilder, load_weights
 from resnet_builder.presets.checkpoints import published
-
-from ..helpers import image_batch
-from .checkpoint_recipe import relative_error, tensor
-from .test_parity import keras_applications_error
+from tests.helpers import image_batch, randomised, relative_error
+from tests.weights.checkpoint_recipe import tensor
 
 PARITY = Path(resnet_builder.__file__).parent / "costs" / "parity.csv"
 HEADER = ("library", "preset", "relative_error", "in_float64")
@@ -88,6 +87,27 @@ def network(preset: str, weights: Any, dtype: str) -> keras.Model:
     return ResnetBuilder.from_preset(
         preset, (None, None, 3), classifier_activation=None, weights=weights, dtype=dtype
     )
+
+
+def keras_applications_error(theirs: str, ours: str) -> float:
+    """Of a network of keras.applications, computed side by side."""
+    original = getattr(keras.applications, theirs)(
+        weights=None, input_shape=(64, 64, 3), classifier_activation=None
+    )
+    randomised(original)
+    model = ResnetBuilder.from_preset(ours, (64, 64, 3), classifier_activation=None)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "theirs.weights.h5"
+        original.save_weights(path)
+        report = load_weights(model, path)
+    # Every convolution of V1 has a bias; those of V2 are biases here too.
+    convolutions = sum(isinstance(layer, keras.layers.Conv2D) for layer in original.layers)
+    folded = () if "V2" in theirs else (f"{convolutions} biases of convolutions into batch norm",)
+    assert report.adapted == folded
+    assert report.tensors == len(original.weights)
+    x = image_batch(2, 64, 64, 3)
+    ours_and_theirs = (np.asarray(net(x)) for net in (model, original))
+    return relative_error(*ours_and_theirs)
 
 
 def keras_errors(preset: str) -> Errors:

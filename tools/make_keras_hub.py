@@ -1,6 +1,6 @@
 """Write tests/data/keras_hub: what keras-hub answers. Wants `pip install keras-hub`.
 
-python -m tests.weights.make_keras_hub
+python -m tools.make_keras_hub
 """
 
 import json
@@ -11,8 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..helpers import image_batch
-from .checkpoint_recipe import KERAS_HUB, tensor
+from tests.helpers import image_batch
+from tests.weights.checkpoint_recipe import KERAS_HUB, tensor
 
 DEEP_STEM = {"input_conv_filters": [32, 32, 64], "input_conv_kernel_sizes": [3, 3, 3]}
 STEM = {"input_conv_filters": [64], "input_conv_kernel_sizes": [7]}
