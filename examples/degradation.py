@@ -53,8 +53,8 @@ EXPERIMENTS = {
 class Run:
     """One network, trained from one seed; errors in percent.
 
-    `training_errors` holds the error of every epoch over its batches, and `iterations` the number of
-    batches until its end.
+    `training_errors` holds the error of every epoch over its batches, and `iterations` the number
+    of batches until its end.
     """
 
     kind: str

@@ -1,8 +1,8 @@
 """A residual network is many parallel paths: the lesion study of Veit et al. 2016.
 
 A residual and a plain network of 32 layers learn handwritten digits (arXiv:1605.06431, 4). Then
-each block is removed in turn, several at random, and blocks of one size change places; and the share
-of the gradient that the residual network's paths of each length carry is measured.
+each block is removed in turn, several at random, and blocks of one size change places; and the
+share of the gradient that the residual network's paths of each length carry is measured.
 
 Run it with: python examples/lesion_study.py (some minutes on two cores; --quick takes one)
 """

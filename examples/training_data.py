@@ -1,7 +1,8 @@
 """Images to train on: the handwritten digits, CIFAR, or a folder with a folder for each class.
 
 A batch depends only on the seed and the epoch's number, so a resumed run sees the images that the
-uninterrupted run would have seen, and every process of a cluster sees its share of the same batches.
+uninterrupted run would have seen, and every process of a cluster sees its share of the same
+batches.
 """
 
 from collections.abc import Callable

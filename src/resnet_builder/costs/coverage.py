@@ -12,7 +12,7 @@ from .profile import cost_of
 from .published import rounded_alike
 
 # library and preset -> the largest relative error of its logits, compared with the library's own
-# network; tests/weights/side_by_side.py writes it.
+# network; tools/side_by_side.py writes it.
 PARITY = "parity.csv"
 
 

@@ -1,6 +1,6 @@
 """The published checkpoints, read from `checkpoints.csv`.
 
-`tests/presets/make_published_weights.py` writes the file from the libraries' own tables.
+`tools/make_published_weights.py` writes the file from the libraries' own tables.
 """
 
 import csv
