@@ -42,7 +42,7 @@ class Checkpoint:
         without_head: why there is no classifier to load, as a sentence, where that is known.
         others: names of arrays that are not a network's weights, such as an optimizer's state.
             Single numbers are left out.
-        in_file: of a renamed checkpoint, the names in the file by those in `shapes`.
+        in_file: the names in the file by those in `shapes`. Default: the same.
     """
 
     name: str
@@ -54,6 +54,10 @@ class Checkpoint:
     without_head: str = ""
     others: tuple[str, ...] = ()
     in_file: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.in_file:
+            object.__setattr__(self, "in_file", {name: name for name in self.shapes})
 
     @property
     def in_words(self) -> str:
@@ -67,7 +71,7 @@ class Checkpoint:
             self,
             shapes={new: self.shapes[old] for new, old in names.items()},
             read=lambda new: self.read(names[new]),
-            in_file={new: self.in_file.get(old, old) for new, old in names.items()},
+            in_file={new: self.in_file[old] for new, old in names.items()},
         )
 
     def skipping(self, patterns: Sequence[str]) -> "Checkpoint":

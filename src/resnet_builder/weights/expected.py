@@ -3,13 +3,16 @@
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..config import ORIGINAL, ResnetConfig, obeyed
 from ..plan.layers import BatchNorm, Conv
 from ..plan.names import CLASSIFIER, STEM, At, LayerName, Place
 from ..plan.network import Plan
 from .naming import TensorShape, WeightName
+
+if TYPE_CHECKING:
+    import keras
 
 STEM_POOL_PAD = At(STEM)("pool", "pad")
 
@@ -121,6 +124,42 @@ def expected_weights(plan: Plan, built: Container[str] | None = None) -> Expecte
         if built is None or layer.name in built
     ]
     return ExpectedWeights(layers, is_original(plan.config))
+
+
+@dataclass(frozen=True)
+class Target:
+    """A network to load into.
+
+    Attributes:
+        model: the model that it is.
+        prefix: prefix of the names of its layers.
+        expected: the weights that it needs.
+    """
+
+    model: "keras.Model"
+    prefix: str
+    expected: ExpectedWeights
+
+    @cached_property
+    def weights(self) -> "dict[WeightName, tuple[keras.Variable, keras.Layer]]":
+        """The variables and their layers."""
+        return {
+            (own_name(layer, self.prefix), variable_name(variable, layer)): (variable, layer)
+            for layer in self.model.layers
+            for variable in layer.weights
+        }
+
+
+def own_name(layer: "keras.Layer", prefix: str) -> str:
+    """The layer's name without the `layer_prefix`."""
+    name = LayerName.parse(layer.name, prefix)
+    return str(name.without_prefix) if name else str(layer.name)
+
+
+def variable_name(variable: "keras.Variable", layer: "keras.Layer") -> str:
+    """The variable's name in the layer: `kernel`, or `query/kernel` in a layer inside the layer."""
+    _, of_layer, inside = f"/{variable.path}".partition(f"/{layer.name}/")
+    return inside if of_layer else str(variable.name)
 
 
 # Fields that differ among the original's networks, and that only matter in training.

@@ -5,7 +5,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, Literal
 
 import keras
@@ -19,14 +18,21 @@ from ..model.graph import model_graph
 from ..model.initializers import draw_kernels
 from ..model.locate import networks_of
 from ..model.record import RECORDS
-from ..plan.names import LayerName
 from ..plan.network import Plan
-from .expected import ExpectedWeights, LayerFacts, expected_weights, is_original
+from .expected import (
+    ExpectedWeights,
+    LayerFacts,
+    Target,
+    expected_weights,
+    is_original,
+    own_name,
+    variable_name,
+)
 from .match import Match, Problem, Recognised, match
 from .naming import KERAS
 from .recognise import recognise
 from .report import WeightsReport, refusal
-from .settings import GraphComparison, Weights, by_connections, by_names, with_settings
+from .settings import GraphComparison, by_connections, by_names, with_settings
 from .tensors import to_weight
 
 Rename = Mapping[str, str] | Callable[[str], str | None] | None
@@ -143,7 +149,7 @@ def load_blank(
         prefix: prefix of the names of the model's layers.
         adapt: as in `load_weights`; the weights that are not loaded are then random.
     """
-    built = {_own_name(layer, prefix) for layer in model.layers}
+    built = {own_name(layer, prefix) for layer in model.layers}
     target = Target(model, prefix, expected_weights(plan, built))
     options = Options(adapt=adapt, adapt_argument="adapt_weights")
     _, matched = _load(target, found.source, found, options, restore=False)
@@ -169,30 +175,6 @@ class Options:
 # The model --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Target:
-    """A network to load into.
-
-    Attributes:
-        model: the model that it is.
-        prefix: prefix of the names of its layers.
-        expected: the weights that it needs.
-    """
-
-    model: keras.Model
-    prefix: str
-    expected: ExpectedWeights
-
-    @cached_property
-    def weights(self) -> Weights:
-        """The variables and their layers."""
-        return {
-            (_own_name(layer, self.prefix), _variable_name(variable, layer)): (variable, layer)
-            for layer in self.model.layers
-            for variable in layer.weights
-        }
-
-
 def _target_of(model: keras.Model) -> Target:
     """The only network in a model."""
     networks = networks_of(model)
@@ -204,7 +186,7 @@ def _target_of(model: keras.Model) -> Target:
         )
     prefix = networks[0].prefix
     graph = model_graph(model)
-    names = [_own_name(node.layer, prefix) for node in graph]
+    names = [own_name(node.layer, prefix) for node in graph]
     inputs: dict[str, list[str]] = {name: [] for name in names}
     for name, node in zip(names, graph, strict=True):
         inputs[name] += [names[source] for source in node.inputs]
@@ -212,26 +194,15 @@ def _target_of(model: keras.Model) -> Target:
         LayerFacts(
             name,
             inputs.get(name, []),
-            {_variable_name(of, layer): tuple(of.shape) for of in layer.weights},
+            {variable_name(of, layer): tuple(of.shape) for of in layer.weights},
             strides=getattr(layer, "strides", None) if layer.weights else None,
             is_norm=isinstance(layer, keras.layers.BatchNormalization),
         )
-        for name, layer in ((_own_name(layer, prefix), layer) for layer in model.layers)
+        for name, layer in ((own_name(layer, prefix), layer) for layer in model.layers)
     ]
     record = RECORDS.get(model)
     is_article = record is not None and is_original(record.config)
     return Target(model, prefix, ExpectedWeights(layers, is_article))
-
-
-def _variable_name(variable: keras.Variable, layer: keras.Layer) -> str:
-    """The variable's name in the layer: `kernel`, or `query/kernel` in a layer inside the layer."""
-    _, of_layer, inside = f"/{variable.path}".partition(f"/{layer.name}/")
-    return inside if of_layer else str(variable.name)
-
-
-def _own_name(layer: keras.Layer, prefix: str) -> str:
-    own = LayerName.parse(layer.name, prefix)
-    return str(own.without_prefix) if own else str(layer.name)
 
 
 # skip= and rename= ------------------------------------------------------------------------------
@@ -293,19 +264,18 @@ def _beginnings(checkpoint: Checkpoint, rename: object) -> Callable[[str], str]:
             f"such as {{'head.fc': 'fc'}}, or a function of a name; not {described(rename)}"
         )
     olds: dict[str, str] = {old.rstrip("./"): new.rstrip("./") for old, new in rename.items()}
-    longest_first = sorted(olds, key=len, reverse=True)
-    beginning = re.compile(rf"({'|'.join(map(re.escape, longest_first))})(?=[./]|$)")
-    found = {name: match for name in checkpoint.shapes if (match := beginning.match(name))}
-    if unused := [old for old in olds if all(match[1] != old for match in found.values())]:
-        raise ValueError(f"rename={{{unused[0]!r}: ...}} begins no name in {checkpoint.in_words}")
-
-    def renamed(name: str) -> str:
-        if name not in found:
-            return name
-        old = str(found[name][1])
-        return (olds[old] + name[len(old) :]).lstrip("./")
-
-    return renamed
+    unused = dict(olds)
+    names = {}
+    for name in checkpoint.shapes:
+        first_parts = [old for old in olds if re.match(rf"{re.escape(old)}(?=[./]|$)", name)]
+        if first_parts:
+            old = max(first_parts, key=len)
+            unused.pop(old, None)
+            names[name] = (olds[old] + name.removeprefix(old)).lstrip("./")
+    if unused:
+        old = next(iter(unused))
+        raise ValueError(f"rename={{{old!r}: ...}} begins no name in {checkpoint.in_words}")
+    return lambda name: names.get(name, name)
 
 
 # Loading ----------------------------------------------------------------------------------------
@@ -324,14 +294,13 @@ def _load(
     if matched.problems:
         name, argument = target.model.name, options.adapt_argument
         raise ValueError(refusal(name, found, target.expected, matched, argument))
-    in_file = {name: found.source.in_file.get(name, name) for name in found.source.shapes}
-    taken = set(in_file.values())
+    taken = set(found.source.in_file.values())
     skipped = (name for name in whole.shapes if name not in taken)
-    unused = (*(in_file[name] for name in matched.unused), *skipped, *whole.others)
+    unused = (*(found.source.in_file[name] for name in matched.unused), *skipped, *whole.others)
     read = {tensor for of in matched.assignments for tensor in (of.tensor, of.bias) if tensor}
-    known = {in_file[found.names[tensor]] for tensor in read}.union(unused)
+    known = {found.checkpoint.in_file[tensor] for tensor in read}.union(unused)
     _check_nothing_is_lost(whole, found, known)
-    _assign(target.weights, found, matched, restore=restore)
+    _assign(target, found, matched, restore=restore)
     report = WeightsReport(
         source=whole.name,
         origin=found.origin.name,
@@ -349,18 +318,17 @@ def _matched(
     target: Target, found: Recognised, options: Options
 ) -> tuple[Recognised, Match, GraphComparison | None]:
     """The match of a checkpoint and a network, and the comparison of what their layers compute."""
-    model, prefix, weights = target.model, target.prefix, target.weights
     compared = None
     if found.unknown:
-        found, compared = by_connections(model, prefix, found, weights)
+        found, compared = by_connections(target, found)
     if options.epsilon is not None:
         found = replace(found, origin=replace(found.origin, epsilon=options.epsilon))
     matched = match(found, target.expected, adapt=options.adapt, keep=options.keep)
     if found.source.settings and found.origin.layout is KERAS:
-        paths = not options.keep
-        compared = compared or by_names(model, prefix, found, weights, matched, paths=paths)
+        compared = compared or by_names(target, found, matched, paths=not options.keep)
         if compared:
-            matched = with_settings(matched, found, weights, compared, options.epsilon)
+            epsilons = options.epsilon is None
+            matched = with_settings(matched, target, found, compared, epsilons=epsilons)
     if not matched.assignments and not matched.problems:
         nothing = Problem("missing", "every weight of the network")
         matched = replace(matched, problems=(nothing,))
@@ -374,19 +342,16 @@ def _check_nothing_is_lost(whole: Checkpoint, found: Recognised, known: Set[str]
         raise AssertionError(f"neither loaded nor reported, of {whole.name}: {sorted(lost)[:5]}")
 
 
-def _assign(weights: Weights, found: Recognised, matched: Match, *, restore: bool) -> None:
+def _assign(target: Target, found: Recognised, matched: Match, *, restore: bool) -> None:
     # Each tensor is read once, so that the checked values are the assigned values.
-    targets = [(assignment, *weights[assignment.weight]) for assignment in matched.assignments]
-    variables = (variable for _, variable, _ in targets)
+    variables = (target.weights[of.weight][0] for of in matched.assignments)
     with restored_on_failure(variables) if restore else nullcontext():
-        for assignment, variable, layer in targets:
-            value = to_weight(
-                found.checkpoint,
-                assignment,
-                found.origin,
-                dtype=variable.dtype,
-                epsilon=getattr(layer, "epsilon", 0),
-            )
+        for of in matched.assignments:
+            variable, layer = target.weights[of.weight]
+            in_file = matched.epsilons.get(layer.name, found.origin.epsilon)
+            epsilon = 0 if in_file is None else in_file - getattr(layer, "epsilon", 0)
+            checkpoint, dtype = found.checkpoint, variable.dtype
+            value = to_weight(checkpoint, of, found.origin, dtype=dtype, epsilon=epsilon)
             variable.assign(value)
 
 

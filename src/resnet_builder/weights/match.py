@@ -1,7 +1,8 @@
 """The matching of a checkpoint's tensors and a network's weights."""
 
-from collections.abc import Collection, Iterator, Mapping, Set
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from ..files.checkpoint import Checkpoint
@@ -17,21 +18,28 @@ class Recognised:
 
     Attributes:
         source: the checkpoint with all its tensors, whose variables have names and not numbers.
-        checkpoint: the network's tensors, without the prefix.
         origin: the library that the names are from.
+        names: names of the network's tensors, without the prefix, and those in `source`.
         prefix: prefix of the network's names in the file.
-        names: names of the network's tensors, and those in `source`.
-        beside: names and shapes of the other tensors of `source`.
         unknown: why the names are of no known origin, if the layers' connections have to be used.
     """
 
     source: Checkpoint
-    checkpoint: Checkpoint
     origin: Origin
+    names: Mapping[str, str]
     prefix: str = ""
-    names: Mapping[str, str] = field(default_factory=dict)
-    beside: Mapping[str, TensorShape] = field(default_factory=dict)
     unknown: str = ""
+
+    @cached_property
+    def checkpoint(self) -> Checkpoint:
+        """The network's tensors under the origin's names."""
+        return self.source.renamed(self.names)
+
+    @cached_property
+    def beside(self) -> dict[str, TensorShape]:
+        """The names and shapes of the other tensors of `source`."""
+        inside = set(self.names.values())
+        return {name: shape for name, shape in self.source.shapes.items() if name not in inside}
 
     def shape(self, weight: WeightName) -> TensorShape | None:
         """The shape of a weight's tensor in Keras's order of axes; None if there is no tensor."""
@@ -64,18 +72,12 @@ class Recognised:
 
 @dataclass(frozen=True)
 class Assignment:
-    """A weight and its tensor.
-
-    Attributes:
-        bias: the bias to subtract, if any.
-        epsilon: epsilon of the checkpoint's batch norm; None if it is the network's.
-    """
+    """A weight and its tensor; `bias` is the one to subtract, if any."""
 
     weight: WeightName
     tensor: str
     shape: TensorShape
     bias: str | None = None
-    epsilon: float | None = None
 
 
 class Classifier(NamedTuple):
@@ -103,6 +105,7 @@ class Match:
         unused: names of the tensors that are left: later stages, heads, tensors beside the network.
         problems: mismatches, in the order of the network, then of the tensors' names.
         classifiers: layers that may be the classifier, where there is none of its name.
+        epsilons: epsilons of batch norms that the file tells, by the model's layer.
     """
 
     assignments: tuple[Assignment, ...]
@@ -111,6 +114,7 @@ class Match:
     unused: tuple[str, ...]
     problems: tuple[Problem, ...]
     classifiers: tuple[Classifier, ...]
+    epsilons: Mapping[str, float] = field(default_factory=dict)
 
 
 def match(
@@ -134,11 +138,11 @@ def match(
     stems = _stems_of_other_channels(found, wanted) if adapt else {}
     biases = _folded_biases(found, expected)
     used = {tensors[weight] for weight in wanted} | set(biases.values())
-    others = {
+    others = [
         tensor
-        for tensor in found.checkpoint.shapes.keys() - used
-        if not found.origin.is_ignored(tensor)
-    }
+        for tensor in found.checkpoint.shapes
+        if tensor not in used and not found.origin.is_ignored(tensor)
+    ]
     has_head = expected.has_classifier and not other_head
     last_stage = None if has_head else expected.last_stage
     unused, unexpected = _others(found, others, last_stage)
@@ -282,12 +286,12 @@ def _adapted(
 
 
 def _classifiers(
-    found: Recognised, expected: ExpectedWeights, others: Set[str]
+    found: Recognised, expected: ExpectedWeights, others: Collection[str]
 ) -> Iterator[Classifier]:
     """The layers of another name that have the shape of a classifier."""
     wanted, layout = expected.shapes.get(CLASSIFIER_KERNEL), found.origin.layout
     inside = {found.names[name]: found.checkpoint.shapes[name] for name in others}
-    shapes = inside | dict(found.beside)
+    shapes = inside | found.beside
     for name, shape in shapes.items():
         layer, _ = layout.split(name)
         bias = shapes.get(layout.tensor(layer, "bias"))

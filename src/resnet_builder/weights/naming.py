@@ -108,7 +108,7 @@ class Origin:
         first_stage, first_block: its numbers of the first stage and of the first block.
         layers: its names of other layers, or the ends of the names in a block; layers that are not
             listed have the same name.
-        bare: layers whose only weight has no name of a variable after the layer's.
+        bare: ends of the names of layers here whose only weight has no name of a variable there.
         ignored: pattern of tensor names that are not weights here, and not worth a word.
         is_own: whether it is this package: its names tell kinds of norms and convolutions apart,
             and its kernels are already standardised.
@@ -125,7 +125,7 @@ class Origin:
     first_stage: int = 1
     first_block: int = 1
     layers: Mapping[str, str]
-    bare: frozenset[str] = frozenset()
+    bare: tuple[str, ...] = ()
     ignored: str = ""
     is_own: bool = False
     has_names: bool = True
@@ -199,7 +199,7 @@ class Origin:
     def _end(self, role: str, variable: str) -> str:
         """The end of the name of a weight in a block, or its whole name."""
         name = self._named(role)
-        return name if role in self.bare else self.layout.tensor(name, variable)
+        return name if role.endswith(self.bare) else self.layout.tensor(name, variable)
 
     def _block_of(self, tensor: str) -> Place | None:
         if not (found := re.match(self._any_block, tensor)):

@@ -71,11 +71,12 @@ _KERAS_V1 = _KERAS | {
 }
 _KERAS_V2 = _KERAS | {"bn2": "1_bn", "bn3": "2_bn", "head_bn": "post_bn"}
 
-_NUM_BATCHES = r".*\.num_batches_tracked"
-
-
 _torch = partial(
-    Origin, layout=TORCH, block="layer{stage}.{block}.", first_block=0, ignored=_NUM_BATCHES
+    Origin,
+    layout=TORCH,
+    block="layer{stage}.{block}.",
+    first_block=0,
+    ignored=r".*\.num_batches_tracked",
 )
 _keras_applications = partial(
     Origin, layout=KERAS, block="conv{stage}_block{block}_", first_stage=2, epsilon=1.001e-5
@@ -122,13 +123,10 @@ ORIGINS = (
         pads_stem_pool=True,
     ),
     # timm models/resnetv2.py.
-    Origin(
+    _torch(
         name="timm's ResNetV2",
-        layout=TORCH,
-        ignored=_NUM_BATCHES,
         block="stages.{stage}.blocks.{block}.",
         first_stage=0,
-        first_block=0,
         layers={
             **{f"bn{n}": f"norm{n}" for n in (1, 2, 3)},
             **{f"bn{n}_v": f"norm{n}.v" for n in (1, 2, 3)},
@@ -141,13 +139,7 @@ ORIGINS = (
             "head_bn_v": "norm.v",
             "predictions": "head.fc",
         },
-        bare=frozenset(
-            (
-                *(f"evonorm{n}_v" for n in (1, 2, 3)),
-                *(f"stem_evonorm{n}_v" for n in (1, 2)),
-                "head_evonorm_v",
-            )
-        ),
+        bare=("_v",),
     ),
     # keras.applications: keras/src/applications/resnet.py.
     _keras_applications(name="keras.applications' ResNet", layers=_KERAS_V1, stride_in_3x3=False),

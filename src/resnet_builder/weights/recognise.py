@@ -58,7 +58,8 @@ def recognise(
         problem = _of_no_origin(checkpoint)
         if not checkpoint.settings:
             raise ValueError(f"cannot load {checkpoint.name}: {problem}")
-        return Recognised(checkpoint, checkpoint, BY_CONNECTIONS, unknown=problem)
+        as_they_are = {name: name for name in checkpoint.shapes}
+        return Recognised(checkpoint, BY_CONNECTIONS, as_they_are, unknown=problem)
     if len(best.networks) > 1:
         problem = _of_several(best, numbered, expected)
         raise ValueError(f"cannot load {checkpoint.name}: {problem}")
@@ -76,9 +77,7 @@ def _under(
         place = fit.origin.place(name)
         if place and not place.prefix:
             names.setdefault(name, name)
-    inside = set(names.values())
-    beside = {name: shape for name, shape in checkpoint.shapes.items() if name not in inside}
-    return Recognised(checkpoint, checkpoint.renamed(names), fit.origin, prefix, names, beside)
+    return Recognised(checkpoint, fit.origin, names, prefix)
 
 
 @dataclass(frozen=True)
@@ -207,19 +206,18 @@ def _by_order(checkpoint: Checkpoint, expected: ExpectedWeights) -> Recognised:
             "model.save('net.keras'), and load that"
         )
     layers = list(dict.fromkeys(layer for layer, _ in expected.shapes))
-    given = list(shapes_by_layer(checkpoint.shapes))
+    given = shapes_by_layer(checkpoint.shapes)
     if len(layers) != len(given):
         raise ValueError(
             f"cannot load {checkpoint.name}: {len(given)} of its layers have weights, and "
             f"{len(layers)} of the network's"
         )
-    layer_here = dict(zip(given, layers, strict=True))
-    weights = {tensor: KERAS.split(tensor) for tensor in checkpoint.shapes}
     names = {
-        KERAS.tensor(layer_here[layer], variable): tensor
-        for tensor, (layer, variable) in weights.items()
+        KERAS.tensor(here, variable): KERAS.tensor(there, variable)
+        for here, (there, variables) in zip(layers, given.items(), strict=True)
+        for variable in variables
     }
-    return Recognised(checkpoint, checkpoint.renamed(names), ARTICLE, names=names)
+    return Recognised(checkpoint, ARTICLE, names)
 
 
 def named_by_number(

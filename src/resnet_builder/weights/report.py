@@ -141,7 +141,9 @@ def _what_would_fit(
     fits_without_classifier = not match(found, expected.body, adapt=False).problems
     if expected.has_classifier and found.checkpoint.without_head:
         yield found.checkpoint.without_head
-    if not match(replace(found, beside={}), expected, adapt=False).problems:
+    inside = found.checkpoint
+    alone = replace(found, source=inside, names={name: name for name in inside.shapes})
+    if not match(alone, expected, adapt=False).problems:
         yield "Without these tensors it fits: leave them out with load_weights(..., skip=)."
     elif matched.classifiers and fits_without_classifier:
         yield _rename(found, expected, matched)
@@ -184,18 +186,13 @@ def fitting_presets(found: Recognised, *, include_top: bool) -> tuple[list[str],
     """
     presets: list[str] = []
     adaptable: list[str] = []
-    tensors = found.checkpoint.shapes
-    blocks = found.origin.repetitions(tensors)
+    blocks = found.origin.repetitions(found.checkpoint.shapes)
     for name, config in PRESETS.items():
         if config.repetitions != blocks:
             continue
-        plan = make_plan(config, Head(include_top=include_top))
-        body = (layer for layer in plan.layers if layer.name != CLASSIFIER)
-        weights = ((layer.name, variable) for layer in body for variable in layer.weights)
-        if all(found.origin.tensor(weight) in tensors for weight in weights):
-            expected = expected_weights(plan)
-            if not match(found, expected, adapt=False).problems:
-                presets.append(name)
-            elif not match(found, expected, adapt=True).problems:
-                adaptable.append(name)
+        expected = expected_weights(make_plan(config, Head(include_top=include_top)))
+        if not match(found, expected, adapt=False).problems:
+            presets.append(name)
+        elif not match(found, expected, adapt=True).problems:
+            adaptable.append(name)
     return presets, adaptable

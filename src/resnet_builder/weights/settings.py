@@ -8,8 +8,6 @@ from math import inf, prod
 from operator import itemgetter
 from typing import Any
 
-import keras
-
 from ..files.checkpoint import Checkpoint
 from ..files.described_graph import (
     COMMUTATIVE,
@@ -24,13 +22,10 @@ from ..files.described_graph import (
 )
 from ..model.deep import room_for
 from ..plan.names import CLASSIFIER
+from .expected import Target
 from .match import Match, Problem, Recognised
-from .naming import TensorShape, WeightName
-from .origins import BY_CONNECTIONS
+from .naming import TensorShape
 from .recognise import shapes_by_layer
-
-# Variables and their layers by name without the `layer_prefix`.
-Weights = dict[WeightName, tuple[keras.Variable, keras.Layer]]
 
 Shapes = Mapping[str, Mapping[str, TensorShape]]  # of variables, by layer
 
@@ -91,11 +86,10 @@ class GraphComparison:
         if self._is_pairing and found:
             found = self._deepest[1]
         self.differences = tuple(dict.fromkeys(found))
-        norms = {layer: there.node((name, 0)) for layer, name in self.pairs.items()}
         self.epsilons = {
             layer: _epsilon(node)
-            for layer, node in norms.items()
-            if node.kind == "BatchNormalization"
+            for layer, in_file in self.pairs.items()
+            if (node := there.node((in_file, 0))).kind == "BatchNormalization"
         }
 
     @property
@@ -244,56 +238,44 @@ def _stride(node: Computation) -> int:
 # Files and models --------------------------------------------------------------------------------
 
 
-def by_connections(
-    model: keras.Model, prefix: str, found: Recognised, weights: Weights
-) -> tuple[Recognised, GraphComparison]:
+def by_connections(target: Target, found: Recognised) -> tuple[Recognised, GraphComparison]:
     """Name the tensors of a file by the places of its layers in its graph.
 
     Raises:
         ValueError: the graph is not the model's, or has the model's several times.
     """
-    checkpoint = found.checkpoint
+    name, checkpoint, weights = target.model.name, found.checkpoint, target.weights
     here = {f"{layer.name}/{name}": tuple(of.shape) for (_, name), (of, layer) in weights.items()}
 
     def compare(tensors: Mapping[str, TensorShape]) -> GraphComparison:
         shapes = (shapes_by_layer(here), shapes_by_layer(tensors))
-        return _compared(model, checkpoint, (prefix, ""), shapes=shapes)
+        return _compared(target, checkpoint, shapes=shapes)
 
     compared = compare(checkpoint.shapes)
     if compared.differences:
         raise ValueError(
             f"cannot load {checkpoint.name}: {found.unknown}\nBy their connections, too, its "
-            f"layers are not those of {model.name!r}: {compared.differences[0]}"
+            f"layers are not those of {name!r}: {compared.differences[0]}"
         )
     given = shapes_by_layer(checkpoint.shapes)
     own_names = {layer.name: own for (own, _), (_, layer) in weights.items()}
     names = {
-        BY_CONNECTIONS.tensor((own, variable)): f"{compared.pairs[layer]}/{variable}"
-        for layer, own in own_names.items()
-        if layer in compared.pairs
-        for variable in given[compared.pairs[layer]]
+        f"{own_names[layer]}/{variable}": f"{in_file}/{variable}"
+        for layer, in_file in compared.pairs.items()
+        for variable in given[in_file]
     }
-    inside = set(names.values())
-    beside = {name: shape for name, shape in checkpoint.shapes.items() if name not in inside}
-    if len(beside) >= len(inside) and not (other := compare(beside)).differences:
+    named = replace(found, names=names)
+    if len(named.beside) >= len(names) and not (other := compare(named.beside)).differences:
         first = " and ".join(next(iter(of.pairs.values())) for of in (other, compared))
         raise ValueError(
-            f"cannot load {checkpoint.name}: it holds several networks like {model.name!r}, with "
-            f"the layers {first}: leave out the tensors of all but one with load_weights(..., "
-            "skip=)"
+            f"cannot load {checkpoint.name}: it holds several networks like {name!r}, with the "
+            f"layers {first}: leave out the tensors of all but one with load_weights(..., skip=)"
         )
-    named = replace(found, checkpoint=checkpoint.renamed(names), names=names, beside=beside)
     return named, compared
 
 
 def by_names(
-    model: keras.Model,
-    prefix: str,
-    found: Recognised,
-    weights: Weights,
-    matched: Match,
-    *,
-    paths: bool,
+    target: Target, found: Recognised, matched: Match, *, paths: bool
 ) -> GraphComparison | None:
     """Compare the layers that have the same weights and, with `paths`, those between them.
 
@@ -306,20 +288,20 @@ def by_names(
         while layer and not is_own_layer(layer, checkpoint.settings):
             layer = layer.rpartition("/")[0]
         if layer:
-            pairs[weights[assignment.weight][1].name] = layer
+            pairs[target.weights[assignment.weight][1].name] = layer
     if not pairs:
         return None
-    prefixes, is_own = (prefix, found.prefix), found.origin.is_own
-    return _compared(model, checkpoint, prefixes, pairs=pairs, same_names=is_own, paths=paths)
+    options = {"pairs": pairs, "same_names": found.origin.is_own, "paths": paths}
+    return _compared(target, checkpoint, found.prefix, **options)
 
 
 def _compared(
-    model: keras.Model, checkpoint: Checkpoint, prefixes: tuple[str, str], **options: Any
+    target: Target, checkpoint: Checkpoint, prefix: str = "", **options: Any
 ) -> GraphComparison:
     """Compare a model and a file, whose description may not be as Keras writes it."""
     try:
-        here = DescribedGraph(settings_of(model), prefixes[0])
-        return GraphComparison(here, DescribedGraph(checkpoint.settings, prefixes[1]), **options)
+        here = DescribedGraph(settings_of(target.model), target.prefix)
+        return GraphComparison(here, DescribedGraph(checkpoint.settings, prefix), **options)
     except Exception as error:  # a broken description can lead to any error
         raise ValueError(
             f"cannot load {checkpoint.name}: its description of its layers is broken ({error})"
@@ -327,31 +309,21 @@ def _compared(
 
 
 def with_settings(
-    matched: Match,
-    found: Recognised,
-    weights: Weights,
-    compared: GraphComparison,
-    epsilon: float | None,
+    matched: Match, target: Target, found: Recognised, compared: GraphComparison, *, epsilons: bool
 ) -> Match:
-    """Add what a comparison found: the differences, and the epsilons of the file.
-
-    Args:
-        epsilon: the epsilon that the caller gave instead.
-    """
-    assignments = []
+    """Add what a comparison found: the differences and, if asked, the epsilons of the file."""
+    known = compared.epsilons if epsilons else {}
     changed: Counter[tuple[float, float]] = Counter()
     for of in matched.assignments:
-        layer = weights[of.weight][1]
-        given = compared.epsilons.get(layer.name) if epsilon is None else None
-        assignments.append(replace(of, epsilon=given))
-        if given is not None and of.weight[1] == "moving_variance":
-            known = layer.epsilon if found.origin.epsilon is None else found.origin.epsilon
-            changed[given, layer.epsilon] += given != known
+        layer = target.weights[of.weight][1]
+        if of.weight[1] == "moving_variance" and layer.name in known:
+            usual = layer.epsilon if found.origin.epsilon is None else found.origin.epsilon
+            changed[known[layer.name], layer.epsilon] += known[layer.name] != usual
     adapted = (f"epsilon {a} of {n} batch norms to {b}" for (a, b), n in changed.items() if n)
     problems = (Problem("setting", words) for words in compared.differences)
     return replace(
         matched,
-        assignments=tuple(assignments),
+        epsilons=known,
         adapted=(*matched.adapted, *adapted),
         problems=(*matched.problems, *problems),
     )

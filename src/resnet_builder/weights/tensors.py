@@ -18,7 +18,7 @@ def to_weight(
 
     Args:
         dtype: dtype of the weight.
-        epsilon: epsilon of its batch norm.
+        epsilon: what the checkpoint's batch norms have as epsilon above the network's.
 
     Raises:
         ValueError: a tensor that cannot be read, is not of floats, has another shape than the
@@ -34,10 +34,9 @@ def to_weight(
     if assignment.bias:
         # gamma * (x + bias - mean) / ... is a batch norm of x alone with the mean (mean - bias).
         array = array - _read(checkpoint, assignment.bias)
-    of_file = origin.epsilon if assignment.epsilon is None else assignment.epsilon
-    if variable == "moving_variance" and of_file is not None:
+    if variable == "moving_variance":
         # The variance + epsilon is then the same with the network's epsilon as with the file's.
-        array = array + np.float32(of_file - epsilon)
+        array = array + np.float32(epsilon)
     with np.errstate(over="ignore"):
         array = array.astype(getattr(ml_dtypes, dtype, dtype))
     if not np.isfinite(array).all():
