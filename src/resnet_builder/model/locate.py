@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import keras
 
+from ..common.checks import described
 from ..plan.names import LayerName, Place, read_names
 from .graph import Node, model_graph
 
@@ -35,7 +36,7 @@ class NetworkLayers:
 def check_model(model: object) -> None:
     """Raise a TypeError for anything but a Keras model."""
     if not isinstance(model, keras.Model):
-        raise TypeError(f"model must be a Keras model, got {model!r}")
+        raise TypeError(f"model must be a Keras model, got {described(model)}")
 
 
 def check_source(source: object) -> None:

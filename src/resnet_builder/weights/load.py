@@ -16,7 +16,7 @@ from ..files.keras_files import IN_MEMORY_BYTES
 from ..files.opening import opened
 from ..model.graph import model_graph
 from ..model.initializers import draw_kernels
-from ..model.locate import networks_of
+from ..model.locate import check_model, networks_of
 from ..model.record import RECORDS
 from ..plan.network import Plan
 from .expected import (
@@ -28,7 +28,7 @@ from .expected import (
     own_name,
     variable_name,
 )
-from .match import Match, Problem, Recognised, match
+from .match import Match, Recognised, match
 from .naming import KERAS
 from .recognise import recognise
 from .report import WeightsReport, refusal
@@ -118,8 +118,7 @@ def load_weights(
         - unused: 2 tensors of decoder
         - it does not say what its layers compute (activation, padding, strides, epsilon, ...)
     """
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"load_weights loads into a Keras model, not {described(model)}")
+    check_model(model)
     if isinstance(source, str) and source == "imagenet":
         raise ValueError(
             'weights="imagenet" needs a preset: ResnetBuilder.from_preset(..., weights="imagenet")'
@@ -227,10 +226,12 @@ def _new_names(checkpoint: Checkpoint, rename: object) -> dict[str, str]:
     """
     if rename is None:
         return {name: name for name in checkpoint.shapes}
-    renamed = _function(rename) if callable(rename) else _beginnings(checkpoint, rename)
+    if callable(rename):
+        renamed = {old: _returned(rename, old) for old in checkpoint.shapes}
+    else:
+        renamed = _with_other_beginnings(checkpoint, rename)
     names: dict[str, str] = {}
-    for old in checkpoint.shapes:
-        new = renamed(old)
+    for old, new in renamed.items():
         if new in names:
             raise ValueError(
                 f"rename gives {shortened(names[new])} and {shortened(old)} of {checkpoint.name} "
@@ -242,20 +243,15 @@ def _new_names(checkpoint: Checkpoint, rename: object) -> dict[str, str]:
     return names
 
 
-def _function(rename: Callable[[str], object]) -> Callable[[str], str]:
-    def renamed(name: str) -> str:
-        new = rename(name)
-        if new is None:
-            return name
-        if not isinstance(new, str):
-            raise TypeError(f"rename returned {described(new)} for {name!r}, not a name or None")
-        return new
-
-    return renamed
+def _returned(rename: Callable[[str], object], old: str) -> str:
+    new = rename(old)
+    if not (new is None or isinstance(new, str)):
+        raise TypeError(f"rename returned {described(new)} for {old!r}, not a name or None")
+    return old if new is None else new
 
 
-def _beginnings(checkpoint: Checkpoint, rename: object) -> Callable[[str], str]:
-    """A function that replaces the first parts of a name, the longest that match."""
+def _with_other_beginnings(checkpoint: Checkpoint, rename: object) -> dict[str, str]:
+    """The names with other first parts, for the longest that match, by the old names."""
     if not isinstance(rename, Mapping) or not all(
         isinstance(name, str) for pair in rename.items() for name in pair
     ):
@@ -265,8 +261,8 @@ def _beginnings(checkpoint: Checkpoint, rename: object) -> Callable[[str], str]:
         )
     olds: dict[str, str] = {old.rstrip("./"): new.rstrip("./") for old, new in rename.items()}
     unused = dict(olds)
-    names = {}
-    for name in checkpoint.shapes:
+    names = {name: name for name in checkpoint.shapes}
+    for name in names:
         first_parts = [old for old in olds if re.match(rf"{re.escape(old)}(?=[./]|$)", name)]
         if first_parts:
             old = max(first_parts, key=len)
@@ -275,7 +271,7 @@ def _beginnings(checkpoint: Checkpoint, rename: object) -> Callable[[str], str]:
     if unused:
         old = next(iter(unused))
         raise ValueError(f"rename={{{old!r}: ...}} begins no name in {checkpoint.in_words}")
-    return lambda name: names.get(name, name)
+    return names
 
 
 # Loading ----------------------------------------------------------------------------------------
@@ -292,8 +288,7 @@ def _load(
     """
     found, matched, compared = _matched(target, found, options)
     if matched.problems:
-        name, argument = target.model.name, options.adapt_argument
-        raise ValueError(refusal(name, found, target.expected, matched, argument))
+        raise ValueError(refusal(target, found, matched, options.adapt_argument))
     taken = set(found.source.in_file.values())
     skipped = (name for name in whole.shapes if name not in taken)
     unused = (*(found.source.in_file[name] for name in matched.unused), *skipped, *whole.others)
@@ -329,9 +324,6 @@ def _matched(
         if compared:
             epsilons = options.epsilon is None
             matched = with_settings(matched, target, found, compared, epsilons=epsilons)
-    if not matched.assignments and not matched.problems:
-        nothing = Problem("missing", "every weight of the network")
-        matched = replace(matched, problems=(nothing,))
     return found, matched, compared
 
 

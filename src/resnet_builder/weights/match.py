@@ -146,16 +146,20 @@ def match(
     has_head = expected.has_classifier and not other_head
     last_stage = None if has_head else expected.last_stage
     unused, unexpected = _others(found, others, last_stage)
+    assignments = tuple(
+        Assignment(weight, tensors[weight], shape, biases.get(tensors[weight]))
+        for weight, shape in wanted.items()
+        if weight in present
+    )
+    problems = (*_mismatches(found, wanted, stems), *unexpected, *_of_origin(found, expected))
+    if not assignments and not problems:
+        problems = (Problem("missing", "every weight of the network"),)
     return Match(
-        tuple(
-            Assignment(weight, tensors[weight], shape, biases.get(tensors[weight]))
-            for weight, shape in wanted.items()
-            if weight in present
-        ),
+        assignments,
         tuple(left),
         tuple(_adapted(expected, left, other_head, stems, len(biases))),
         unused,
-        (*_mismatches(found, wanted, stems), *unexpected, *_of_origin(found, expected)),
+        problems,
         () if CLASSIFIER_KERNEL in present else tuple(_classifiers(found, expected, others)),
     )
 
@@ -178,32 +182,25 @@ def _stems_of_other_channels(
     found: Recognised, wanted: Mapping[WeightName, TensorShape]
 ) -> dict[WeightName, TensorShape]:
     """First convolutions that can be adapted to the input's channels: the given shapes."""
-    kernels = ((stem, "kernel") for stem in FIRST_CONVS)
-    given = {kernel: found.shape(kernel) for kernel in kernels if kernel in wanted}
-    return {
-        kernel: shape
-        for kernel, shape in given.items()
-        if shape and _differ_in_channels(shape, wanted[kernel])
-    }
-
-
-def _differ_in_channels(given: TensorShape, shape: TensorShape) -> bool:
-    comparable = len(given) == 4 and given[2] > 0 and given[2] != shape[2]
-    return comparable and (given[:2], given[3]) == (shape[:2], shape[3])
+    stems = {}
+    for kernel in ((stem, "kernel") for stem in FIRST_CONVS):
+        given, shape = found.shape(kernel), wanted.get(kernel)
+        if not given or not shape or given[:2] + given[3:] != shape[:2] + shape[3:]:
+            continue
+        if 0 < given[2] != shape[2]:
+            stems[kernel] = given
+    return stems
 
 
 def _folded_biases(found: Recognised, expected: ExpectedWeights) -> dict[str, str]:
     """Biases of convolutions without bias here, by the mean that they are folded into."""
     tensor, shapes = found.origin.tensor, found.checkpoint.shapes
-    biases = {
-        tensor((norm, "moving_mean")): tensor((conv, "bias"))
-        for conv, norm in expected.norms.items()
-        if (conv, "bias") not in expected.shapes
-    }
     return {
         mean: bias
-        for mean, bias in biases.items()
-        if bias in shapes and shapes.get(mean) == shapes[bias]
+        for conv, norm in expected.norms.items()
+        if (conv, "bias") not in expected.shapes
+        and (bias := tensor((conv, "bias"))) in shapes
+        and shapes.get(mean := tensor((norm, "moving_mean"))) == shapes[bias]
     }
 
 

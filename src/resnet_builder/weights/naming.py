@@ -157,8 +157,9 @@ class Origin:
 
         Names that no network has, such as a bias in a block, are inside too.
         """
-        if block := self._block_of(tensor):
-            return block.stage <= stage
+        place, _ = self._cut(tensor)
+        if place:
+            return place.stage <= stage
         first = tensor.partition(self.layout.separator)[0]
         if first in self._stem:  # a stem's map is the one before its pool
             return stage > 0 or not self._stem[first]
@@ -172,10 +173,9 @@ class Origin:
         """
         stages: dict[int, dict[int, set[str]]] = {}
         for tensor in tensors:
-            found = re.match(self._any_block, tensor)
-            if found and self.layout.split(tensor)[1] != "bias" and not self.is_ignored(tensor):
-                blocks = stages.setdefault(int(found["stage"]), {})
-                blocks.setdefault(int(found["block"]), set()).add(tensor[found.end() :])
+            place, end = self._cut(tensor)
+            if place and self.layout.split(tensor)[1] != "bias" and not self.is_ignored(tensor):
+                stages.setdefault(place.stage, {}).setdefault(place.block, set()).add(end)
         for blocks in stages.values():
             _, *others = (names for _, names in sorted(blocks.items()))
             if any(names != others[0] for names in others):
@@ -201,11 +201,13 @@ class Origin:
         name = self._named(role)
         return name if role.endswith(self.bare) else self.layout.tensor(name, variable)
 
-    def _block_of(self, tensor: str) -> Place | None:
+    def _cut(self, tensor: str) -> tuple[Place | None, str]:
+        """The place of the block that a tensor is in, if any, and the rest of its name."""
         if not (found := re.match(self._any_block, tensor)):
-            return None
+            return None, tensor
         stage = int(found["stage"]) + 1 - self.first_stage
-        return Place("stage", stage, int(found["block"]) + 1 - self.first_block)
+        block = int(found["block"]) + 1 - self.first_block
+        return Place("stage", stage, block), tensor[found.end() :]
 
     @cached_property
     def _any_block(self) -> str:

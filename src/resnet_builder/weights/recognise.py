@@ -105,18 +105,15 @@ def _fit(origin: Origin, tensors: Iterable[str], unknown: Iterable[WeightName]) 
     places = [None if name in others else origin.place(name) for name in names]
     counts = Counter(place.prefix for place in places if place)
     in_blocks = Counter(place.prefix for place in places if place and place.in_block)
+    least = ANOTHER_NETWORK * max(in_blocks.values(), default=0)
+    networks = tuple(prefix for prefix, count in in_blocks.items() if count >= least)
     prefix = max(counts, key=counts.__getitem__, default="")
     explained = sum(
         (place is not None and place.prefix == prefix) or name in others
         for name, place in zip(names, places, strict=True)
     )
     share = explained / len(names) if names else 0.0
-    return _Fit(origin, prefix, _networks(in_blocks), others, share)
-
-
-def _networks(in_blocks: Mapping[str, int]) -> tuple[str, ...]:
-    least = ANOTHER_NETWORK * max(in_blocks.values(), default=0)
-    return tuple(prefix for prefix, count in in_blocks.items() if count >= least)
+    return _Fit(origin, prefix, networks, others, share)
 
 
 def _present(fit: _Fit, checkpoint: Checkpoint, expected: ExpectedWeights) -> float:

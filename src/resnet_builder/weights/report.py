@@ -9,7 +9,7 @@ from ..common.checks import shortened
 from ..plan.names import CLASSIFIER
 from ..plan.network import Head, make_plan
 from ..presets.networks import PRESETS
-from .expected import ExpectedWeights, expected_weights
+from .expected import ExpectedWeights, Target, expected_weights
 from .match import Match, Problem, Recognised, match
 from .naming import CLASSIFIER_KERNEL
 
@@ -90,13 +90,7 @@ def _tensors(count: int) -> str:
 # Refusals ---------------------------------------------------------------------------------------
 
 
-def refusal(
-    model_name: str,
-    found: Recognised,
-    expected: ExpectedWeights,
-    matched: Match,
-    adapt_argument: str,
-) -> str:
+def refusal(target: Target, found: Recognised, matched: Match, adapt_argument: str) -> str:
     """List what does not fit, and what would.
 
     Args:
@@ -104,8 +98,8 @@ def refusal(
     """
     after = f", after {found.prefix!r}" if found.prefix else ""
     names = f"named as in {found.origin.name}{after}"
-    lines = [f"cannot load {found.checkpoint.name} ({names}) into {model_name!r}:"]
-    adapted = match(found, expected, adapt=True)
+    lines = [f"cannot load {found.checkpoint.name} ({names}) into {target.model.name!r}:"]
+    adapted = match(found, target.expected, adapt=True)
     # The settings tell nothing more where the weights are those of another network.
     if adapted.problems:
         problems = tuple(of for of in matched.problems if of.kind != "setting")
@@ -116,7 +110,7 @@ def refusal(
             "A dict of the arrays alone, or a .weights.h5, loads whatever the layers compute."
         )
     else:
-        lines += _what_would_fit(found, expected, matched, adapted, adapt_argument)
+        lines += _what_would_fit(found, target.expected, matched, adapted, adapt_argument)
     return "\n".join(lines)
 
 
