@@ -106,15 +106,13 @@ def from_arrays(name: str, arrays: Mapping[Any, object]) -> Checkpoint:
     for keys, tensor in _flattened(name, arrays):
         key = ".".join(map(str, keys))
         if not any(isinstance(k, str) for k in keys):
-            raise ValueError(
-                f"cannot load {name}: its tensors have names such as {described(keys[-1])}"
-            )
+            raise refused(name, f"its tensors have names such as {described(keys[-1])}")
         if key in tensors:
-            raise ValueError(f"cannot load {name}: two of its tensors are named {shortened(key)}")
+            raise refused(name, f"two of its tensors are named {shortened(key)}")
         tensors[key], shapes[key] = tensor, _shape(name, key, tensor)
         parts.setdefault(keys[0] if len(keys) > 1 else None, []).append(key)
     if not tensors:
-        raise ValueError(f"cannot load {name}: it holds no arrays by name")
+        raise refused(name, "it holds no arrays by name")
     ranks = {
         part: [len(shapes[key]) for key in keys if _is_kernel(key, shapes[key])]
         for part, keys in parts.items()
@@ -143,7 +141,7 @@ def _flattened(
         elif isinstance(value, Mapping | list | tuple):
             containers += 1
             if len(keys) > MOST_LEVELS or containers > MOST_CONTAINERS:
-                raise ValueError(f"cannot load {name}: its dicts are nested without end")
+                raise refused(name, "its dicts are nested without end")
             items = value.items() if isinstance(value, Mapping) else enumerate(value)
             inner = [
                 ((*keys, key if isinstance(key, str | int) else f"#{number}"), inside)
@@ -163,9 +161,7 @@ def _shape(name: str, key: str, tensor: Any) -> tuple[int, ...]:
     try:
         return tuple(tensor.shape)
     except Exception as error:
-        raise ValueError(
-            f"cannot load {name}: {shortened(key)} is no array of one shape"
-        ) from error
+        raise refused(name, f"{shortened(key)} is no array of one shape") from error
 
 
 def _is_kernel(name: str, shape: tuple[int, ...]) -> bool:
@@ -190,12 +186,15 @@ def check_regular(path: Path) -> None:
         OSError: the path cannot be reached.
     """
     if not path.is_file() and path.stat():
-        raise ValueError(
-            f"cannot load {described(str(path))}: it is no regular file, but a pipe, a socket, a "
-            "device or a folder"
-        )
+        no_file = "it is no regular file, but a pipe, a socket, a device or a folder"
+        raise refused(described(str(path)), no_file)
+
+
+def refused(name: object, why: str) -> ValueError:
+    """The error for a checkpoint that cannot be loaded."""
+    return ValueError(f"cannot load {name}: {why}")
 
 
 def broken(path: Path, kind: str, error: BaseException | str) -> ValueError:
     """The error for a file that is damaged, or not of the kind that it seems to be."""
-    return ValueError(f"cannot load {path}: it is not a whole {kind} ({error})")
+    return refused(path, f"it is not a whole {kind} ({error})")

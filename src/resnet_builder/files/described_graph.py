@@ -15,7 +15,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from .checkpoint import Array, Checkpoint, Json
+from .checkpoint import Array, Checkpoint, Json, refused
 from .keras_files import from_tensors, layers_inside
 
 # Settings that do not change what a layer computes from given weights in inference, or that the
@@ -369,10 +369,8 @@ def of_model(model: keras.Model) -> Checkpoint:
     try:
         return from_tensors(name, _variables(model), _array, settings=settings)
     except ValueError as error:
-        raise ValueError(
-            f"cannot load {name}: {error}; save_weights to a .weights.h5 gives them different "
-            "names, and that can be loaded"
-        ) from None
+        remedy = "save_weights to a .weights.h5 gives them different names, and that can be loaded"
+        raise refused(name, f"{error}; {remedy}") from None
 
 
 def _array(variable: keras.Variable) -> Array:

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from .checkpoint import Checkpoint, Json, broken, check_regular
+from .checkpoint import Checkpoint, Json, broken, check_regular, refused
 from .keras_files import CONFIG_IN_ARCHIVE, WEIGHTS_IN_ARCHIVE, hdf5_file, layer_settings
 
 # keras-hub 0.32: keras_hub/src/utils/preset_utils.py. A .keras that is a folder has the same names.
@@ -44,9 +44,7 @@ def _joined(folder: Path, backbone: Checkpoint, head: Checkpoint | None = None) 
     parts = [backbone] if head is None else [head, backbone]
     owners = {name: part for part in parts for name in part.shapes}
     if head and (twice := head.shapes.keys() & backbone.shapes):
-        raise ValueError(
-            f"cannot load {folder}: both {BACKBONE_FILE} and {HEAD_FILE} have a {min(twice)}"
-        )
+        raise refused(folder, f"both {BACKBONE_FILE} and {HEAD_FILE} have a {min(twice)}")
     no_head = f"The folder has no {HEAD_FILE}, in which keras-hub saves the head."
     return Checkpoint(
         str(folder),
@@ -88,9 +86,10 @@ def _with_layer_names(checkpoint: Checkpoint, layers: Mapping[str, str]) -> Chec
     given = {layer for layer, _, _ in tensors}
     if given | {"dense"} != layers.keys():
         of_backbone = len(given - {"dense"})
-        raise ValueError(
-            f"cannot load {checkpoint.name}: {of_backbone} layers of its {BACKBONE_FILE} have "
-            f"weights, and {len(layers) - 1} of the network in its {CONFIG_FILE}"
+        raise refused(
+            checkpoint.name,
+            f"{of_backbone} layers of its {BACKBONE_FILE} have weights, and {len(layers) - 1} of "
+            f"the network in its {CONFIG_FILE}",
         )
     names = {f"{layers[layer]}/{name}": f"{layer}/{name}" for layer, _, name in tensors}
     return replace(checkpoint.renamed(names), has_layer_names=True)

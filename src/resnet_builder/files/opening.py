@@ -10,7 +10,7 @@ from pathlib import Path
 from ..common.checks import described
 from ..common.hub import FILE_ENDINGS, check_digest, download, is_repository
 from ..presets.checkpoints import PublishedWeights, in_table
-from .checkpoint import Checkpoint, broken, check_regular, from_arrays
+from .checkpoint import Checkpoint, broken, check_regular, from_arrays, refused
 from .keras_files import WEIGHTS_IN_ARCHIVE, hdf5_file, keras_archive
 from .keras_hub import BACKBONE_FILE, CONFIG_FILE, HEAD_FILE, preset_folder
 from .torch_files import pytorch_file, safetensors_file
@@ -73,7 +73,7 @@ def _open_file(path: Path) -> AbstractContextManager[Checkpoint]:
     with path.open("rb") as file:  # unreadable files say so here
         first = file.read(64)
     if not first:
-        raise ValueError(f"cannot load {path}: the file is empty")
+        raise refused(path, "the file is empty")
     if first[8:9] == b"{":  # a header of JSON, after its length, which is any 8 bytes
         return safetensors_file(path)
     matching = (known for signature, known in CONTENTS.items() if first.startswith(signature))
@@ -93,7 +93,7 @@ def _archive(path: Path) -> AbstractContextManager[Checkpoint]:
 
 def _read_or_refused(path: Path, known: Reader | str) -> AbstractContextManager[Checkpoint]:
     if isinstance(known, str):
-        raise ValueError(f"cannot load {path}: {known}")
+        raise refused(path, known)
     return known(path)
 
 

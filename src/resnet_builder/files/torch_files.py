@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..common.checks import shortened
-from .checkpoint import Array, Checkpoint, broken, from_arrays
+from .checkpoint import Array, Checkpoint, broken, from_arrays, refused
 
 # The pages read of a mapped file count as memory in use until the file is closed: it is reopened
 # after so many bytes.
@@ -97,17 +97,17 @@ def pytorch_file(path: Path) -> Iterator[Checkpoint]:
         except Exception as error:  # PyTorch raises any error of a broken pickle
             raise _unreadable(path, error) from error
     if not isinstance(loaded, Mapping):
-        raise ValueError(f"cannot load {path}: it holds {type(loaded).__name__}, not tensors")
+        raise refused(path, f"it holds {type(loaded).__name__}, not tensors")
     yield from_arrays(str(path), loaded)
 
 
 def _unreadable(path: Path, error: Exception) -> ValueError:
     """The error without PyTorch's own advice, which is to run what is in the file."""
     if met := re.search(r"GLOBAL (\S+)", str(error)):
-        return ValueError(
-            f"cannot load {path}: it holds more than tensors ({shortened(met[1])}), perhaps a "
-            "whole model, and nothing in it is run: save model.state_dict() in PyTorch, and load "
-            "that"
+        return refused(
+            path,
+            f"it holds more than tensors ({shortened(met[1])}), perhaps a whole model, and nothing "
+            "in it is run: save model.state_dict() in PyTorch, and load that",
         )
     if isinstance(error, pickle.UnpicklingError):
         return broken(path, KIND, OTHER_PICKLE)

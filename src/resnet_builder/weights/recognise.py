@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from ..common.checks import shortened
-from ..files.checkpoint import Checkpoint
+from ..files.checkpoint import Checkpoint, refused
 from ..files.keras_hub import CONFIG_FILE
 from .expected import ExpectedWeights
 from .match import Recognised, match
@@ -26,6 +26,17 @@ NOT_READ = (
     (r"(.*\.)?encoder\.stages\.\d+\.layers\.\d+\..*convolution\.weight", "transformers' ResNet"),
 )
 
+WITHOUT_LAYER_NAMES = (
+    "its layers have no names, as Keras wrote before 3.6. Load it with model.load_weights into the "
+    "network that wrote it, and save it with a newer Keras; a preset of keras-hub loads as a "
+    f"folder with its {CONFIG_FILE}"
+)
+WITHOUT_OWN_NAMES = (
+    "its layers have the names that Keras gives, and it does not say what they compute; by their "
+    "order alone, only the networks of ResnetBuilder.build are loaded. Save the whole model where "
+    "it was made, model.save('net.keras'), and load that"
+)
+
 
 def recognise(
     checkpoint: Checkpoint, expected: ExpectedWeights, given: Set[str] = frozenset()
@@ -40,13 +51,9 @@ def recognise(
         ValueError: no origin fits, there are several networks, or the layers have no names.
     """
     if not checkpoint.has_layer_names:
-        raise ValueError(
-            f"cannot load {checkpoint.name}: its layers have no names, as Keras wrote before 3.6. "
-            "Load it with model.load_weights into the network that wrote it, and save it with a "
-            f"newer Keras; a preset of keras-hub loads as a folder with its {CONFIG_FILE}"
-        )
+        raise refused(checkpoint.name, WITHOUT_LAYER_NAMES)
     if not checkpoint.shapes:
-        raise ValueError(f"cannot load {checkpoint.name}: it has no tensors, or all are skipped")
+        raise refused(checkpoint.name, "it has no tensors, or all are skipped")
     if is_by_order(checkpoint) and not checkpoint.settings:
         return _by_order(checkpoint, expected)
     numbered = checkpoint.renamed(named_by_number(checkpoint.shapes, expected.shapes))
@@ -57,12 +64,11 @@ def recognise(
     if max(best.explained, _present(best, numbered, expected)) < ENOUGH:
         problem = _of_no_origin(checkpoint)
         if not checkpoint.settings:
-            raise ValueError(f"cannot load {checkpoint.name}: {problem}")
+            raise refused(checkpoint.name, problem)
         as_they_are = {name: name for name in checkpoint.shapes}
         return Recognised(checkpoint, BY_CONNECTIONS, as_they_are, unknown=problem)
     if len(best.networks) > 1:
-        problem = _of_several(best, numbered, expected)
-        raise ValueError(f"cannot load {checkpoint.name}: {problem}")
+        raise refused(checkpoint.name, _of_several(best, numbered, expected))
     return _under(best.prefix, best, numbered, given)
 
 
@@ -196,19 +202,12 @@ def is_by_order(checkpoint: Checkpoint) -> bool:
 def _by_order(checkpoint: Checkpoint, expected: ExpectedWeights) -> Recognised:
     """A checkpoint of the article's code, whose layers are in the order of the network's."""
     if not expected.is_original:
-        raise ValueError(
-            f"cannot load {checkpoint.name}: its layers have the names that Keras gives, and it "
-            "does not say what they compute; by their order alone, only the networks of "
-            "ResnetBuilder.build are loaded. Save the whole model where it was made, "
-            "model.save('net.keras'), and load that"
-        )
+        raise refused(checkpoint.name, WITHOUT_OWN_NAMES)
     layers = list(dict.fromkeys(layer for layer, _ in expected.shapes))
     given = shapes_by_layer(checkpoint.shapes)
     if len(layers) != len(given):
-        raise ValueError(
-            f"cannot load {checkpoint.name}: {len(given)} of its layers have weights, and "
-            f"{len(layers)} of the network's"
-        )
+        words = f"{len(given)} of its layers have weights, and {len(layers)} of the network's"
+        raise refused(checkpoint.name, words)
     names = {
         KERAS.tensor(here, variable): KERAS.tensor(there, variable)
         for here, (there, variables) in zip(layers, given.items(), strict=True)

@@ -8,7 +8,7 @@ from math import inf, prod
 from operator import itemgetter
 from typing import Any
 
-from ..files.checkpoint import Checkpoint
+from ..files.checkpoint import Checkpoint, refused
 from ..files.described_graph import (
     COMMUTATIVE,
     CONVOLUTIONS,
@@ -253,9 +253,10 @@ def by_connections(target: Target, found: Recognised) -> tuple[Recognised, Graph
 
     compared = compare(checkpoint.shapes)
     if compared.differences:
-        raise ValueError(
-            f"cannot load {checkpoint.name}: {found.unknown}\nBy their connections, too, its "
-            f"layers are not those of {name!r}: {compared.differences[0]}"
+        raise refused(
+            checkpoint.name,
+            f"{found.unknown}\nBy their connections, too, its layers are not those of {name!r}: "
+            f"{compared.differences[0]}",
         )
     given = shapes_by_layer(checkpoint.shapes)
     own_names = {layer.name: own for (own, _), (_, layer) in weights.items()}
@@ -267,9 +268,10 @@ def by_connections(target: Target, found: Recognised) -> tuple[Recognised, Graph
     named = replace(found, names=names)
     if len(named.beside) >= len(names) and not (other := compare(named.beside)).differences:
         first = " and ".join(next(iter(of.pairs.values())) for of in (other, compared))
-        raise ValueError(
-            f"cannot load {checkpoint.name}: it holds several networks like {name!r}, with the "
-            f"layers {first}: leave out the tensors of all but one with load_weights(..., skip=)"
+        raise refused(
+            checkpoint.name,
+            f"it holds several networks like {name!r}, with the layers {first}: leave out the "
+            "tensors of all but one with load_weights(..., skip=)",
         )
     return named, compared
 
@@ -303,9 +305,8 @@ def _compared(
         here = DescribedGraph(settings_of(target.model), target.prefix)
         return GraphComparison(here, DescribedGraph(checkpoint.settings, prefix), **options)
     except Exception as error:  # a broken description can lead to any error
-        raise ValueError(
-            f"cannot load {checkpoint.name}: its description of its layers is broken ({error})"
-        ) from error
+        words = f"its description of its layers is broken ({error})"
+        raise refused(checkpoint.name, words) from error
 
 
 def with_settings(

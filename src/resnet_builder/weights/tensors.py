@@ -3,7 +3,7 @@
 import ml_dtypes
 import numpy as np
 
-from ..files.checkpoint import Array, Checkpoint
+from ..files.checkpoint import Array, Checkpoint, refused
 from ..plan.names import FIRST_CONVS
 from .match import Assignment
 from .naming import Origin, is_standardized
@@ -40,10 +40,8 @@ def to_weight(
     with np.errstate(over="ignore"):
         array = array.astype(getattr(ml_dtypes, dtype, dtype))
     if not np.isfinite(array).all():
-        raise ValueError(
-            f"cannot load {checkpoint.name}: {assignment.tensor} has values that are not finite in "
-            f"{dtype}"
-        )
+        name = assignment.tensor
+        raise refused(checkpoint.name, f"{name} has values that are not finite in {dtype}")
     return array
 
 
@@ -62,16 +60,12 @@ def _read(checkpoint: Checkpoint, name: str) -> Array:
     try:
         array = checkpoint.read(name)
     except Exception as error:  # any error of a format, if NumPy cannot hold the tensor
-        raise ValueError(
-            f"cannot load {checkpoint.name}: {name} cannot be read: {error}"
-        ) from error
-    if array.shape != checkpoint.shapes[name]:
-        raise ValueError(
-            f"cannot load {checkpoint.name}: {name} is an array of shape {array.shape}, and was "
-            f"of shape {checkpoint.shapes[name]} before it was read"
-        )
+        raise refused(checkpoint.name, f"{name} cannot be read: {error}") from error
+    if array.shape != (stated := checkpoint.shapes[name]):
+        was = f"and was of shape {stated} before it was read"
+        raise refused(checkpoint.name, f"{name} is an array of shape {array.shape}, {was}")
     if array.dtype.name not in FLOATS:
-        raise ValueError(f"cannot load {checkpoint.name}: {name} is {array.dtype}, not floats")
+        raise refused(checkpoint.name, f"{name} is {array.dtype}, not floats")
     return array.astype(np.float32) if array.dtype.itemsize < 4 else array
 
 
