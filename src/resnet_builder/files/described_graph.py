@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain
-from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -54,14 +53,6 @@ ENTERS_OR_LEAVES = ([2, 3, 1], [3, 1, 2])
 Key = tuple[str, int]  # a call: the path of the layer, and the number of the call
 
 
-class Call(NamedTuple):
-    """A call as it is written: the calls of its inputs, other arguments, rows and columns."""
-
-    inputs: tuple[Key, ...]
-    arguments: list[object]
-    size: list[int] | None
-
-
 @dataclass(frozen=True)
 class Computation:
     """One call of a layer, with what it computes.
@@ -92,7 +83,7 @@ class DescribedGraph:
 
     Attributes:
         names: the paths of the network's layers by those without the prefix.
-        calls: all calls, in the order of the file.
+        calls: all calls as they are written, in the order of the file.
     """
 
     def __init__(self, layers: Mapping[str, Json], prefix: str) -> None:
@@ -103,7 +94,7 @@ class DescribedGraph:
             prefix: the prefix of the paths of the network's layers.
         """
         self.names = {of.removeprefix(prefix): of for of in layers if of.startswith(prefix)}
-        self.calls: dict[Key, Call] = {}
+        self.calls: dict[Key, Computation] = {}
         self._layers, self._prefix = layers, prefix
         self._nodes: dict[Key, Computation] = {}
         self._children: dict[str, list[str]] = {}
@@ -130,7 +121,11 @@ class DescribedGraph:
         is_norm = layer.get("class_name") == "BatchNormalization"  # training=True is passed on
         for number, call in enumerate(calls if path not in self._children else []):
             arguments = constants[number] + (around if is_norm else [])
-            self.calls[path, number] = Call(inputs[number], arguments, _size(call))
+            config = layer.get("config") or {}
+            computed = _computed(layer["class_name"], config, arguments)
+            name = path.removeprefix(self._prefix)
+            node = Computation(path, name, *computed, config, inputs[number], _size(call))
+            self.calls[path, number] = node
 
     def outputs(self) -> list[Key]:
         """The calls that the whole model ends in."""
@@ -140,12 +135,7 @@ class DescribedGraph:
     def node(self, key: Key) -> Computation:
         """A call in its simplest form."""
         if key not in self._nodes:
-            path, call = key[0], self.calls[key]
-            config = self._layers[path].get("config") or {}
-            computed = _computed(self._layers[path]["class_name"], config, call.arguments)
-            name = path.removeprefix(self._prefix)
-            node = Computation(path, name, *computed, config, call.inputs, call.size)
-            self._nodes[key] = self._simplified(node)
+            self._nodes[key] = self._simplified(self.calls[key])
         return self._nodes[key]
 
     def source(self, key: Key) -> Key:

@@ -185,19 +185,19 @@ def _target_of(model: keras.Model) -> Target:
         )
     prefix = networks[0].prefix
     graph = model_graph(model)
-    names = [own_name(node.layer, prefix) for node in graph]
-    inputs: dict[str, list[str]] = {name: [] for name in names}
-    for name, node in zip(names, graph, strict=True):
-        inputs[name] += [names[source] for source in node.inputs]
+    inputs: dict[str, list[str]] = {}
+    for node in graph:
+        before = (graph[source].layer for source in node.inputs)
+        inputs.setdefault(node.layer.name, []).extend(own_name(layer, prefix) for layer in before)
     layers = [
         LayerFacts(
-            name,
-            inputs.get(name, []),
+            own_name(layer, prefix),
+            inputs.get(layer.name, []),
             {variable_name(of, layer): tuple(of.shape) for of in layer.weights},
             strides=getattr(layer, "strides", None) if layer.weights else None,
             is_norm=isinstance(layer, keras.layers.BatchNormalization),
         )
-        for name, layer in ((own_name(layer, prefix), layer) for layer in model.layers)
+        for layer in model.layers
     ]
     record = RECORDS.get(model)
     is_article = record is not None and is_original(record.config)
