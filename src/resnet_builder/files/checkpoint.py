@@ -42,7 +42,7 @@ class Checkpoint:
         without_head: why there is no classifier to load, as a sentence, where that is known.
         others: names of arrays that are not a network's weights, such as an optimizer's state.
             Single numbers are left out.
-        in_file: the names in the file by those in `shapes`. Default: the same.
+        in_file: the names in the file by those in `shapes`, which differ once it is renamed.
     """
 
     name: str
@@ -124,9 +124,13 @@ def from_arrays(name: str, arrays: Mapping[Any, object]) -> Checkpoint:
     names = {key: key for part in kept for key in parts[part]}
     short = {key.removeprefix(f"{networks[0]}.") if is_alone else key: key for key in names}
     others = tuple(key for key in tensors if key not in names and shapes[key])
-    checkpoint = Checkpoint(name, shapes, lambda key: _as_array(tensors[key]), others=others)
-    # Reports use the short names.
-    return replace(checkpoint.renamed(short if len(short) == len(names) else names), in_file={})
+    names = short if len(short) == len(names) else names
+    return Checkpoint(
+        name,
+        {new: shapes[key] for new, key in names.items()},
+        lambda new: _as_array(tensors[names[new]]),
+        others=others,
+    )
 
 
 def _flattened(

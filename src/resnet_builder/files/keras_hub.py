@@ -92,7 +92,7 @@ def _with_layer_names(checkpoint: Checkpoint, layers: Mapping[str, str]) -> Chec
             f"the network in its {CONFIG_FILE}",
         )
     names = {f"{layers[layer]}/{name}": f"{layer}/{name}" for layer, _, name in tensors}
-    return replace(checkpoint.renamed(names), has_layer_names=True)
+    return replace(checkpoint.renamed(names), has_layer_names=True, in_file={})
 
 
 def _layers_by_class(config: Json) -> dict[str, list[str]]:
