@@ -67,6 +67,8 @@ def test_the_report(resnet18: Path) -> None:
     assert report.unused == ()
     body = ResnetBuilder.from_preset("resnet18", **SMALL, include_top=False)
     assert load_weights(body, resnet18).unused == ("predictions/bias", "predictions/kernel")
+    without_layer_names(resnet18)
+    assert load_weights(model, resnet18).unused == ()
 
 
 def test_the_backbone_alone(resnet18: Path) -> None:
