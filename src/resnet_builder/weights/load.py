@@ -32,7 +32,7 @@ from .match import Match, Recognised, match
 from .naming import KERAS
 from .recognise import recognise
 from .report import WeightsReport, refusal
-from .settings import GraphComparison, by_connections, by_names, with_settings
+from .settings import by_connections, by_names, with_settings
 from .tensors import to_weight
 
 Rename = Mapping[str, str] | Callable[[str], str | None] | None
@@ -286,7 +286,7 @@ def _load(
         whole: the checkpoint as it was opened, also with what is skipped.
         restore: whether to restore the model after an error; if not, loading is quicker.
     """
-    found, matched, compared = _matched(target, found, options)
+    found, matched = _matched(target, found, options)
     if matched.problems:
         raise ValueError(refusal(target, found, matched, options.adapt_argument))
     taken = set(found.source.in_file.values())
@@ -304,15 +304,13 @@ def _load(
         left_random=tuple(KERAS.tensor(*weight) for weight in matched.left_random),
         unused=unused,
         prefix=found.prefix,
-        notes=tuple(_notes(found, matched, compared, options)),
+        notes=tuple(_notes(found, matched, options)),
     )
     return report, matched
 
 
-def _matched(
-    target: Target, found: Recognised, options: Options
-) -> tuple[Recognised, Match, GraphComparison | None]:
-    """The match of a checkpoint and a network, and the comparison of what their layers compute."""
+def _matched(target: Target, found: Recognised, options: Options) -> tuple[Recognised, Match]:
+    """The match of a checkpoint and a network, with what their layers compute."""
     compared = None
     if found.unknown:
         found, compared = by_connections(target, found)
@@ -321,10 +319,12 @@ def _matched(
     matched = match(found, target.expected, adapt=options.adapt, keep=options.keep)
     if found.source.settings and found.origin.layout is KERAS:
         compared = compared or by_names(target, found, matched, paths=not options.keep)
-        if compared:
-            epsilons = options.epsilon is None
-            matched = with_settings(matched, target, found, compared, epsilons=epsilons)
-    return found, matched, compared
+    if compared:
+        epsilons = options.epsilon is None
+        matched = with_settings(matched, target, found, compared, epsilons=epsilons)
+    elif found.origin.is_own:
+        matched = replace(matched, notes=(NO_SETTINGS,))
+    return found, matched
 
 
 def _check_nothing_is_lost(whole: Checkpoint, found: Recognised, known: Set[str]) -> None:
@@ -355,16 +355,10 @@ EPSILON_OF_DETECTORS = (
 )
 
 
-def _notes(
-    found: Recognised, matched: Match, compared: GraphComparison | None, options: Options
-) -> Iterator[str]:
+def _notes(found: Recognised, matched: Match, options: Options) -> Iterator[str]:
     if options.epsilon is None and found.is_frozen_detector:
         yield EPSILON_OF_DETECTORS
-    if found.origin.is_own and not compared:
-        yield NO_SETTINGS
-    if compared and compared.before:
-        yield f"the file's network is given the output of {', '.join(compared.before)}"
-    yield from compared.notes if compared else ()
+    yield from matched.notes
     for layer in matched.classifiers if matched.left_random else ():
         yield f"its {layer.layer}, of {layer.classes} classes, may be the classifier: see rename="
 

@@ -106,6 +106,7 @@ class Match:
         problems: mismatches, in the order of the network, then of the tensors' names.
         classifiers: layers that may be the classifier, where there is none of its name.
         epsilons: epsilons of batch norms that the file tells, by the model's layer.
+        notes: what the user is told of the layers' settings, in sentences.
     """
 
     assignments: tuple[Assignment, ...]
@@ -115,6 +116,7 @@ class Match:
     problems: tuple[Problem, ...]
     classifiers: tuple[Classifier, ...]
     epsilons: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def match(

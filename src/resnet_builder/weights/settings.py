@@ -312,7 +312,7 @@ def _compared(
 def with_settings(
     matched: Match, target: Target, found: Recognised, compared: GraphComparison, *, epsilons: bool
 ) -> Match:
-    """Add what a comparison found: the differences and, if asked, the epsilons of the file."""
+    """Add what a comparison found: differences, notes and, if asked, the file's epsilons."""
     known = compared.epsilons if epsilons else {}
     changed: Counter[tuple[float, float]] = Counter()
     for of in matched.assignments:
@@ -321,10 +321,13 @@ def with_settings(
             usual = layer.epsilon if found.origin.epsilon is None else found.origin.epsilon
             changed[known[layer.name], layer.epsilon] += known[layer.name] != usual
     adapted = (f"epsilon {a} of {n} batch norms to {b}" for (a, b), n in changed.items() if n)
+    before = ", ".join(compared.before)
+    input_note = [f"the file's network is given the output of {before}"] if before else []
     problems = (Problem("setting", words) for words in compared.differences)
     return replace(
         matched,
         epsilons=known,
+        notes=(*input_note, *compared.notes),
         adapted=(*matched.adapted, *adapted),
         problems=(*matched.problems, *problems),
     )
