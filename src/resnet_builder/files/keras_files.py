@@ -19,7 +19,7 @@ from typing import IO, Any
 import ml_dtypes
 import numpy as np
 
-from .checkpoint import MOST_LEVELS, Array, Checkpoint, Json, broken, refused
+from .checkpoint import MOST_LEVELS, Array, Checkpoint, Json, broken
 
 Item = Any  # a group or a dataset of h5py, or a variable of Keras, which have no types
 Content = Mapping[str, Item]  # those of a file by path
@@ -115,9 +115,8 @@ def _unpack(path: Path, name: str, missing: bytes | None = None) -> Iterator[byt
                 kind = f"compression type {member.compress_type}"
                 raise NotImplementedError(f"{kind} is not supported")
             stated, held = member.file_size, member.compress_size
-            if too_large := _too_large(stated, held):
-                words = f"its {name} unpacks from {held} to {stated} bytes, {too_large}"
-                raise refused(path, words)
+            words = f"cannot load {path}: its {name} unpacks from {held} to {stated} bytes"
+            _check_compression(words, stated, held)
             with archive.open(member) as file:
                 yield from iter(partial(file.read, CHUNK_BYTES), b"")
     except (
@@ -127,10 +126,10 @@ def _unpack(path: Path, name: str, missing: bytes | None = None) -> Iterator[byt
         raise broken(path, "Keras model", error) from error
 
 
-def _too_large(stated: int, held: int) -> str:
-    """The end of the refusal of content that takes much fewer bytes than it is said to have."""
-    is_too_large = stated > max(UNCHECKED_BYTES, MOST_COMPRESSION * held)
-    return "and weights cannot be compressed so far" if is_too_large else ""
+def _check_compression(words: str, stated: int, held: int) -> None:
+    """Refuse content of an absurd size for the bytes that hold it."""
+    if stated > max(UNCHECKED_BYTES, MOST_COMPRESSION * held):
+        raise ValueError(f"{words}, and weights cannot be compressed so far")
 
 
 # The layers in a model's config -------------------------------------------------------------------
@@ -222,9 +221,8 @@ def _content(root: Item) -> Content:
             else:
                 raise ValueError(f"its {path} is neither a tensor nor a group of its own")
     held = root.id.get_filesize()
-    if too_large := _too_large(stated, held):
-        words = f"its tensors are said to have {stated} bytes and the file has {held}, {too_large}"
-        raise ValueError(words)
+    words = f"its tensors are said to have {stated} bytes and the file has {held}"
+    _check_compression(words, stated, held)
     return dict(sorted(content.items()))
 
 

@@ -1,6 +1,5 @@
 """load_weights: load a checkpoint into a model, completely or not at all."""
 
-import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, nullcontext
@@ -263,7 +262,9 @@ def _with_other_beginnings(checkpoint: Checkpoint, rename: object) -> dict[str, 
     unused = dict(olds)
     names = {name: name for name in checkpoint.shapes}
     for name in names:
-        first_parts = [old for old in olds if re.match(rf"{re.escape(old)}(?=[./]|$)", name)]
+        first_parts = [
+            old for old in olds if name == old or name.startswith((f"{old}.", f"{old}/"))
+        ]
         if first_parts:
             old = max(first_parts, key=len)
             unused.pop(old, None)
@@ -341,9 +342,14 @@ def _assign(target: Target, found: Recognised, matched: Match, *, restore: bool)
         for of in matched.assignments:
             variable, layer = target.weights[of.weight]
             in_file = matched.epsilons.get(layer.name, found.origin.epsilon)
-            epsilon = 0 if in_file is None else in_file - getattr(layer, "epsilon", 0)
-            checkpoint, dtype = found.checkpoint, variable.dtype
-            value = to_weight(checkpoint, of, found.origin, dtype=dtype, epsilon=epsilon)
+            own = getattr(layer, "epsilon", 0)
+            value = to_weight(
+                found.checkpoint,
+                of,
+                found.origin,
+                dtype=variable.dtype,
+                epsilon_difference=0 if in_file is None else in_file - own,
+            )
             variable.assign(value)
 
 

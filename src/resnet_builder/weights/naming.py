@@ -218,11 +218,10 @@ class Origin:
     @cached_property
     def _stem(self) -> dict[str, bool]:
         """The first parts of the names in stems, and whether they are of the pool."""
-        names = {weight: LayerName.parse(weight[0]) for weight in known_weights()[1]}
         return {
             self.tensor(weight).partition(self.layout.separator)[0]: name.role.startswith("pool")
-            for weight, name in names.items()
-            if name and name.place == STEM
+            for weight in known_weights()[1]
+            if (name := LayerName.parse(weight[0])) and name.place == STEM
         }
 
     @cached_property

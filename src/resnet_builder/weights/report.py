@@ -185,6 +185,8 @@ def fitting_presets(found: Recognised, *, include_top: bool) -> tuple[list[str],
         if config.repetitions != blocks:
             continue
         expected = expected_weights(make_plan(config, Head(include_top=include_top)))
+        if any(found.shape(weight) is None for weight in expected.body.shapes):
+            continue
         if not match(found, expected, adapt=False).problems:
             presets.append(name)
         elif not match(found, expected, adapt=True).problems:

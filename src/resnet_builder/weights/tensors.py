@@ -12,13 +12,18 @@ FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 def to_weight(
-    checkpoint: Checkpoint, assignment: Assignment, origin: Origin, *, dtype: str, epsilon: float
+    checkpoint: Checkpoint,
+    assignment: Assignment,
+    origin: Origin,
+    *,
+    dtype: str,
+    epsilon_difference: float,
 ) -> Array:
     """Read the value of a weight.
 
     Args:
         dtype: dtype of the weight.
-        epsilon: what the checkpoint's batch norms have as epsilon above the network's.
+        epsilon_difference: epsilon of the checkpoint's batch norm, minus that of the network's.
 
     Raises:
         ValueError: a tensor that cannot be read, is not of floats, has another shape than the
@@ -36,7 +41,7 @@ def to_weight(
         array = array - _read(checkpoint, assignment.bias)
     if variable == "moving_variance":
         # The variance + epsilon is then the same with the network's epsilon as with the file's.
-        array = array + np.float32(epsilon)
+        array = array + np.float32(epsilon_difference)
     with np.errstate(over="ignore"):
         array = array.astype(getattr(ml_dtypes, dtype, dtype))
     if not np.isfinite(array).all():
