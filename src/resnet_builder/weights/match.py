@@ -187,11 +187,14 @@ def _stems_of_other_channels(
     stems = {}
     for kernel in ((stem, "kernel") for stem in FIRST_CONVS):
         given, shape = found.shape(kernel), wanted.get(kernel)
-        if not given or not shape or given[:2] + given[3:] != shape[:2] + shape[3:]:
-            continue
-        if 0 < given[2] != shape[2]:
+        if given and shape and _differ_in_channels(given, shape):
             stems[kernel] = given
     return stems
+
+
+def _differ_in_channels(given: TensorShape, shape: TensorShape) -> bool:
+    is_same_otherwise = given[:2] + given[3:] == shape[:2] + shape[3:]
+    return is_same_otherwise and given[2] != shape[2] and given[2] > 0
 
 
 def _folded_biases(found: Recognised, expected: ExpectedWeights) -> dict[str, str]:
