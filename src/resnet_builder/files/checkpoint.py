@@ -124,13 +124,9 @@ def from_arrays(name: str, arrays: Mapping[Any, object]) -> Checkpoint:
     names = {key: key for part in kept for key in parts[part]}
     short = {key.removeprefix(f"{networks[0]}.") if is_alone else key: key for key in names}
     others = tuple(key for key in tensors if key not in names and shapes[key])
-    names = short if len(short) == len(names) else names
-    return Checkpoint(
-        name,
-        {new: shapes[key] for new, key in names.items()},
-        lambda new: _as_array(tensors[names[new]]),
-        others=others,
-    )
+    checkpoint = Checkpoint(name, shapes, lambda key: _as_array(tensors[key]), others=others)
+    # Reports use the short names.
+    return replace(checkpoint.renamed(short if len(short) == len(names) else names), in_file={})
 
 
 def _flattened(

@@ -342,15 +342,9 @@ def _assign(target: Target, found: Recognised, matched: Match, *, restore: bool)
         for of in matched.assignments:
             variable, layer = target.weights[of.weight]
             in_file = matched.epsilons.get(layer.name, found.origin.epsilon)
-            own = getattr(layer, "epsilon", 0)
-            value = to_weight(
-                found.checkpoint,
-                of,
-                found.origin,
-                dtype=variable.dtype,
-                epsilon_difference=0 if in_file is None else in_file - own,
-            )
-            variable.assign(value)
+            shift = 0 if in_file is None else in_file - getattr(layer, "epsilon", 0)
+            dtype = variable.dtype
+            variable.assign(to_weight(found.checkpoint, of, found.origin, dtype=dtype, shift=shift))
 
 
 NO_SETTINGS = "it does not say what its layers compute (activation, padding, strides, epsilon, ...)"

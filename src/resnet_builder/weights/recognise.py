@@ -58,10 +58,11 @@ def recognise(
         return _by_order(checkpoint, expected)
     numbered = checkpoint.renamed(named_by_number(checkpoint.shapes, expected.shapes))
     tensors = [name for name in numbered.shapes if not is_never_weight(name)]
-    unknown = [weight for weight in expected.shapes if not is_known(weight)]
+    known = list(filter(is_known, expected.shapes))
+    unknown = expected.shapes.keys() - known
     fits = [_fit(origin, tensors, unknown) for origin in ORIGINS if origin.has_names]
     best = max(fits, key=lambda fit: fit.explained)
-    if max(best.explained, _present(best, numbered, expected)) < ENOUGH:
+    if max(best.explained, _present(best, numbered, known)) < ENOUGH:
         problem = _of_no_origin(checkpoint)
         if not checkpoint.settings:
             raise refused(checkpoint.name, problem)
@@ -122,12 +123,10 @@ def _fit(origin: Origin, tensors: Iterable[str], unknown: Iterable[WeightName]) 
     return _Fit(origin, prefix, networks, others, share)
 
 
-def _present(fit: _Fit, checkpoint: Checkpoint, expected: ExpectedWeights) -> float:
-    """The fraction of a network's weights that are in a checkpoint; `others` do not count."""
-    names = [
-        fit.prefix + fit.origin.tensor(weight) for weight in expected.shapes if is_known(weight)
-    ]
-    return len(checkpoint.shapes.keys() & set(names)) / len(names) if names else 0.0
+def _present(fit: _Fit, checkpoint: Checkpoint, weights: Iterable[WeightName]) -> float:
+    """The fraction of some weights that are in a checkpoint."""
+    names = {fit.prefix + fit.origin.tensor(weight) for weight in weights}
+    return len(checkpoint.shapes.keys() & names) / len(names) if names else 0.0
 
 
 def _of_no_origin(checkpoint: Checkpoint) -> str:

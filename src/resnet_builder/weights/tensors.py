@@ -12,18 +12,13 @@ FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 def to_weight(
-    checkpoint: Checkpoint,
-    assignment: Assignment,
-    origin: Origin,
-    *,
-    dtype: str,
-    epsilon_difference: float,
+    checkpoint: Checkpoint, assignment: Assignment, origin: Origin, *, dtype: str, shift: float
 ) -> Array:
     """Read the value of a weight.
 
     Args:
         dtype: dtype of the weight.
-        epsilon_difference: epsilon of the checkpoint's batch norm, minus that of the network's.
+        shift: what is added to a variance: the epsilon in the file minus the network's.
 
     Raises:
         ValueError: a tensor that cannot be read, is not of floats, has another shape than the
@@ -40,8 +35,8 @@ def to_weight(
         # gamma * (x + bias - mean) / ... is a batch norm of x alone with the mean (mean - bias).
         array = array - _read(checkpoint, assignment.bias)
     if variable == "moving_variance":
-        # The variance + epsilon is then the same with the network's epsilon as with the file's.
-        array = array + np.float32(epsilon_difference)
+        # Variance + epsilon is then the same with the network's epsilon as with the file's.
+        array = array + np.float32(shift)
     with np.errstate(over="ignore"):
         array = array.astype(getattr(ml_dtypes, dtype, dtype))
     if not np.isfinite(array).all():
