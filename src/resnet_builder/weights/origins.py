@@ -38,16 +38,18 @@ _TORCH = {
 # The average pool, or the identity in its place, is downsample.0.
 _TORCH_D = _TORCH | {"shortcut_conv": "downsample.1", "shortcut_bn": "downsample.2"}
 _SELECTIVE_KERNELS = {
-    f"{role}{n}{of_path}": f"conv{n}.{name}"
+    here.format(n): f"conv{n}.{there}"
     for n in (1, 2, 3)
-    for role, of_path, name in (
-        ("conv", "", "conv"),
-        ("bn", "", "bn"),
-        *(("conv", f"_{path}", f"paths.{path - 1}.conv") for path in (1, 2)),
-        *(("bn", f"_{path}", f"paths.{path - 1}.bn") for path in (1, 2)),
-        ("sk_reduce", "", "attn.fc_reduce"),
-        ("sk_reduce_bn", "", "attn.bn"),
-        ("sk_expand", "", "attn.fc_select"),
+    for here, there in (
+        ("conv{}", "conv"),
+        ("bn{}", "bn"),
+        ("conv{}_1", "paths.0.conv"),
+        ("conv{}_2", "paths.1.conv"),
+        ("bn{}_1", "paths.0.bn"),
+        ("bn{}_2", "paths.1.bn"),
+        ("sk_reduce{}", "attn.fc_reduce"),
+        ("sk_reduce_bn{}", "attn.bn"),
+        ("sk_expand{}", "attn.fc_select"),
     )
 }
 _LEGACY_SENET = {
