@@ -244,12 +244,6 @@ def is_known(weight: WeightName) -> bool:
     return weight in others
 
 
-def is_standardized(layer: str) -> bool:
-    """Return whether a layer is a convolution with weight standardisation."""
-    name = LayerName.parse(layer)
-    return name is not None and name.is_standardized
-
-
 # The largest number of parts of a Res2Net block that has a name in another library.
 MOST_SPLITS = 8
 

@@ -26,6 +26,9 @@ NOT_READ = (
     (r"(.*\.)?encoder\.stages\.\d+\.layers\.\d+\..*convolution\.weight", "transformers' ResNet"),
 )
 
+# Names that Keras gives, of which only the order tells which layer is which.
+NAMED_BY_KERAS = re.compile(r"(conv2d|batch_normalization|dense)(_\d+)?/\w+")
+
 WITHOUT_LAYER_NAMES = (
     "its layers have no names, as Keras wrote before 3.6. Load it with model.load_weights into the "
     "network that wrote it, and save it with a newer Keras; a preset of keras-hub loads as a "
@@ -54,7 +57,8 @@ def recognise(
         raise refused(checkpoint.name, WITHOUT_LAYER_NAMES)
     if not checkpoint.shapes:
         raise refused(checkpoint.name, "it has no tensors, or all are skipped")
-    if is_by_order(checkpoint) and not checkpoint.settings:
+    only_ordered = checkpoint.in_order and all(map(NAMED_BY_KERAS.fullmatch, checkpoint.shapes))
+    if only_ordered and not checkpoint.settings:
         return _by_order(checkpoint, expected)
     numbered = checkpoint.renamed(named_by_number(checkpoint.shapes, expected.shapes))
     tensors = [name for name in numbered.shapes if not is_never_weight(name)]
@@ -189,13 +193,6 @@ def _all_but(kept: str, fit: _Fit, tensors: Iterable[str]) -> list[str]:
 
 
 # Layers without names of their own --------------------------------------------------------------
-
-NAMED_BY_KERAS = re.compile(r"(conv2d|batch_normalization|dense)(_\d+)?/\w+")
-
-
-def is_by_order(checkpoint: Checkpoint) -> bool:
-    """Return whether a checkpoint's layers can only be identified by their order."""
-    return checkpoint.in_order and all(map(NAMED_BY_KERAS.fullmatch, checkpoint.shapes))
 
 
 def _by_order(checkpoint: Checkpoint, expected: ExpectedWeights) -> Recognised:

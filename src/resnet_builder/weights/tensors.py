@@ -4,9 +4,9 @@ import ml_dtypes
 import numpy as np
 
 from ..files.checkpoint import Array, Checkpoint, refused
-from ..plan.names import FIRST_CONVS
+from ..plan.names import FIRST_CONVS, LayerName
 from .match import Assignment
-from .naming import Origin, is_standardized
+from .naming import Origin
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -29,7 +29,8 @@ def to_weight(
     array = origin.layout.keras_array(assignment.weight, array)
     if layer in FIRST_CONVS and variable == "kernel" and array.shape != assignment.shape:
         array = _adapt_channels(array, assignment.shape[2])
-    if is_standardized(layer) and variable == "kernel" and not origin.is_own:
+    name = LayerName.parse(layer)
+    if name and name.is_standardized and variable == "kernel" and not origin.is_own:
         array = _standardized(array)
     if assignment.bias:
         # gamma * (x + bias - mean) / ... is a batch norm of x alone with the mean (mean - bias).
@@ -40,8 +41,8 @@ def to_weight(
     with np.errstate(over="ignore"):
         array = array.astype(getattr(ml_dtypes, dtype, dtype))
     if not np.isfinite(array).all():
-        name = assignment.tensor
-        raise refused(checkpoint.name, f"{name} has values that are not finite in {dtype}")
+        words = f"{assignment.tensor} has values that are not finite in {dtype}"
+        raise refused(checkpoint.name, words)
     return array
 
 
