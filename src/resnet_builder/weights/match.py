@@ -219,23 +219,16 @@ def _others(
         last_stage: the stage after which tensors are left, as those of other heads are; None if
             the network has the checkpoint's classifier.
     """
-    unused, unexpected = [], []
-    for tensor in sorted(others):
-        if last_stage is None or found.origin.is_inside(tensor, last_stage):
-            shape = found.checkpoint.shapes[tensor]
-            unexpected.append(Problem("unexpected", f"{tensor} {shape}"))
-        else:
-            unused.append(found.names[tensor])
-    unused.sort()
+    inside = {t for t in others if last_stage is None or found.origin.is_inside(t, last_stage)}
+    beside = {t for t in found.beside if not found.origin.is_ignored(t)}
+    left = {t for t in beside if last_stage is not None or is_never_weight(t)}
     place = f", beside {found.prefix!r}" if found.prefix else ""
-    for tensor in sorted(found.beside):
-        if found.origin.is_ignored(tensor):
-            continue
-        if last_stage is not None or is_never_weight(tensor):
-            unused.append(tensor)
-        else:
-            unexpected.append(Problem("unexpected", f"{tensor} {found.beside[tensor]}{place}"))
-    return tuple(unused), unexpected
+    unexpected = [
+        *(f"{t} {found.checkpoint.shapes[t]}" for t in sorted(inside)),
+        *(f"{t} {found.beside[t]}{place}" for t in sorted(beside - left)),
+    ]
+    unused = (*sorted(found.names[t] for t in set(others) - inside), *sorted(left))
+    return unused, [Problem("unexpected", words) for words in unexpected]
 
 
 def _mismatches(
