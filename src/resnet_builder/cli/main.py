@@ -103,7 +103,7 @@ class Answer(NamedTuple):
 
 
 def _list(options: argparse.Namespace) -> Answer:
-    from ..costs.profile import listed_counts
+    from ..costs.profile import listed_costs
     from ..presets.checkpoints import find_recommended
     from ..presets.networks import PRESETS, family_of, list_presets
 
@@ -111,7 +111,7 @@ def _list(options: argparse.Namespace) -> Answer:
     rows: list[tuple[TableCell, ...]] = []
     for name in list_presets(options.pattern):
         family, shape = family_of(PRESETS[name]), PRESETS[name].input_shape
-        is_marked, (parameters, macs) = bool(find_recommended(name)), listed_counts()[name]
+        is_marked, (parameters, macs) = bool(find_recommended(name)), listed_costs()[name]
         marked = f"{name} *" if is_marked else name
         rows.append((marked, family, by(shape, "x"), parameters, macs))
         of_name = {"name": name, "family": family, "input_shape": shape}
@@ -133,7 +133,7 @@ def _weights(options: argparse.Namespace) -> Answer:
 
 
 def _coverage(options: argparse.Namespace) -> Answer:
-    from ..costs.coverage import coverage
+    from ..costs.published import coverage
 
     found = coverage()
     return Answer(found.table(), [asdict(row) for row in found.rows])

@@ -2,23 +2,21 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple
 
 import keras
 
-from ..common.lazy_tensorflow import without_tensorflow
 from ..common.shapes import known_product
-from ..model.deep import room_for
+from ..model.deep import room_for, without_tensorflow
 from ..model.graph import PERMUTED, BatchShape, Node, calls_of, functional, model_graph
 from ..model.locate import Way, check_source, end_of, ways_to_networks
 from ..model.record import RECORDS
 from ..model.sections import LayerSection, Size, in_sections
 from ..plan.names import Place, read_names
-from .counts import Cost, Profile, StageProfile, total_cost
 from .multiply_adds import multiply_adds
-from .profile import PlannedRow, planned_rows
+from .profile import Cost, PlannedRow, Profile, StageProfile, planned_rows, total_cost
 
 
 def profile_model(
@@ -34,14 +32,14 @@ def profile_model(
     return profile_reading(read_model(model), planned)
 
 
-def _resized(model: keras.Model, input_shape: Any) -> keras.Model:
-    """The same layers at another input size: a clone, so that the model itself is unchanged."""
-    if len(model.inputs) != 1:
-        raise ValueError(f"{model.name!r} has {len(model.inputs)} inputs: input_shape needs one")
-    given, own = tuple(input_shape), tuple(model.inputs[0].shape[1:])
-    if given == own:
+def _resized(model: keras.Model, *input_shapes: Any) -> keras.Model:
+    """The same layers at other input sizes: a clone, so that the model itself is unchanged."""
+    inputs = functional(model).inputs
+    if [tuple(image.shape[1:]) for image in inputs] == [tuple(shape) for shape in input_shapes]:
         return model
-    image = keras.Input(given, dtype=model.inputs[0].dtype)
+    if len(inputs) != 1:
+        raise ValueError(f"{model.name!r} has {len(inputs)} inputs: input_shape needs one")
+    image = keras.Input(*input_shapes, dtype=inputs[0].dtype)
     with room_for(len(model.layers)), without_tensorflow():
         resized = keras.models.clone_model(model, input_tensors=image)
     resized.name = model.name
@@ -91,7 +89,7 @@ def read_model(model: keras.Model) -> ModelReading:
     layers = end_of(model, way).layers
     graph, places, sections, has_network = in_sections(graph, _sizes(graph), layers)
     return ModelReading(
-        model, graph, places, _sizes(graph), sections, _node_costs(graph), has_network
+        model, graph, places, _sizes(graph), sections, [*_node_costs(graph)], has_network
     )
 
 
@@ -113,9 +111,7 @@ def _at_shapes(model: keras.Layer, shapes: list[BatchShape]) -> keras.Model | No
     if not isinstance(model, keras.Model):
         return None
     try:
-        own = [tuple(tensor.shape[1:]) for tensor in functional(model).inputs]
-        same = own == [shape[1:] for shape in shapes]
-        return model if same else _resized(model, shapes[0][1:])
+        return _resized(model, *(shape[1:] for shape in shapes))
     except (TypeError, ValueError, AttributeError):
         return None  # no graph, or layers that cannot be cloned
 
@@ -140,20 +136,21 @@ def _image_size(shape: Any, order: str) -> Size | None:
     return rows, columns
 
 
-def _node_costs(graph: list[Node]) -> list[Cost]:
+def _node_costs(graph: list[Node]) -> Iterator[Cost]:
     seen: set[int] = set()
-    costs = []
     for node in graph:
         cost = _call_cost(node.layer, node.input_shapes, node.output_shape)
-        if id(node.layer) not in seen:
-            trained, every = (
-                sum(prod(weight.shape) for weight in getattr(node.layer, weights, ()))
-                for weights in ("trainable_weights", "weights")
-            )
-            cost = replace(cost, parameters=trained, statistics=every - trained)
+        yield cost if id(node.layer) in seen else cost._replace(**_weights_of(node.layer))
         seen.add(id(node.layer))
-        costs.append(cost)
-    return costs
+
+
+def _weights_of(layer: keras.Operation) -> dict[str, int]:
+    """The numbers of weights of a layer or a model; 0 for an operation, which has none."""
+    kinds = {"parameters": "trainable_weights", "total_parameters": "weights"}
+    return {
+        number: sum(prod(weight.shape) for weight in getattr(layer, kind, ()))
+        for number, kind in kinds.items()
+    }
 
 
 def _call_cost(layer: keras.Layer, inputs: list[BatchShape], output: Any) -> Cost:
@@ -168,7 +165,7 @@ def _call_cost(layer: keras.Layer, inputs: list[BatchShape], output: Any) -> Cos
     if isinstance(layer, keras.layers.TimeDistributed):
         inner = [(shape[0], *shape[2:]) for shape in inputs]
         cost = _call_cost(layer.layer, inner, (output[0], *output[2:]))
-        return replace(cost, macs=known_product(cost.macs, inputs[0][1]))
+        return cost._replace(macs=known_product(cost.macs, inputs[0][1]))
     return multiply_adds(layer, inputs, output)
 
 
@@ -204,16 +201,10 @@ def _planned_rows(model: keras.Model) -> dict[str, _ModelRow]:
 
 def profile_reading(read: ModelReading, planned: Mapping[str, _ModelRow] = {}) -> Profile:
     """The profile of a model that has been read, with the planned rows of its networks."""
-    model, cost = read.model, total_cost(read.costs)
-    return Profile(
-        name=model.name,
-        input_shape=tuple(model.inputs[0].shape[1:]),
-        parameters=sum(prod(weight.shape) for weight in model.trainable_weights),
-        total_parameters=model.count_params(),
-        macs=cost.macs,
-        stages=tuple(row for row in _section_rows(read, planned) if row.block or row.macs != 0),
-        uncounted=cost.uncounted,
-    )
+    model = read.model
+    cost = total_cost(read.costs)._replace(**_weights_of(model))
+    stages = tuple(row for row in _section_rows(read, planned) if row.block or row.macs != 0)
+    return Profile(model.name, tuple(model.inputs[0].shape[1:]), stages=stages, **cost._asdict())
 
 
 def _section_rows(read: ModelReading, planned: Mapping[str, _ModelRow]) -> Iterator[StageProfile]:
@@ -234,7 +225,7 @@ def _section_rows(read: ModelReading, planned: Mapping[str, _ModelRow]) -> Itera
         row = planned.get(section.name)
         if row and _is_of(row, [read.graph[node] for node in nodes], weighted.values()):
             block, repeats, size = row.planned.lines, row.planned.repeats, size or (1, 1)
-        yield StageProfile(section.name, size, block, repeats, *read.cost_of(nodes).totals)
+        yield StageProfile(section.name, size, block, repeats, *read.cost_of(nodes)[:3])
 
 
 def _is_of(row: _ModelRow, nodes: Iterable[Node], weighted: Iterable[keras.Layer]) -> bool:
