@@ -16,7 +16,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import __version__
-from ..common.tables import Table, TableCell, wrapped
+from ..common.tables import Table, wrapped
 from ..common.words import INTERFACE, Interface, by
 
 if TYPE_CHECKING:
@@ -108,15 +108,19 @@ def _list(options: argparse.Namespace) -> Answer:
     from ..presets.networks import PRESETS, family_of, list_presets
 
     data: list[dict[str, Any]] = []
-    rows: list[tuple[TableCell, ...]] = []
     for name in list_presets(options.pattern):
-        family, shape = family_of(PRESETS[name]), PRESETS[name].input_shape
-        is_marked, (parameters, macs) = bool(find_recommended(name)), listed_costs()[name]
-        marked = f"{name} *" if is_marked else name
-        rows.append((marked, family, by(shape, "x"), parameters, macs))
-        of_name = {"name": name, "family": family, "input_shape": shape}
-        counts = {"parameters": parameters, "macs": macs}
-        data.append({**of_name, "imagenet_weights": is_marked, **counts})
+        cost = listed_costs()[name]
+        of_name = {
+            "name": name,
+            "family": family_of(PRESETS[name]),
+            "input_shape": PRESETS[name].input_shape,
+            "imagenet_weights": bool(find_recommended(name)),
+        }
+        data.append(of_name | {"parameters": cost.parameters, "macs": cost.macs})
+    rows = (
+        (name + " *" * is_marked, family, by(shape, "x"), *counts)
+        for name, family, shape, is_marked, *counts in map(dict.values, data)
+    )
     header = ("preset", "family", "input", "parameters", "multiply-adds")
     note = "* has ImageNet weights" if any(row["imagenet_weights"] for row in data) else ""
     if not data:
@@ -140,9 +144,10 @@ def _coverage(options: argparse.Namespace) -> Answer:
 
 
 def _network(options: argparse.Namespace) -> "Named | keras.Model":
-    from .source import source_of
+    from .source import network_of, source_of
 
-    return source_of(options.name, options.set, options.input_shape, options.classes).network
+    named = source_of(options.name, options.set, options.input_shape, options.classes)
+    return network_of(named, options.set)
 
 
 def _show(options: argparse.Namespace) -> Answer:
@@ -168,17 +173,14 @@ def _plot(options: argparse.Namespace) -> Answer:
 
 def _compare(options: argparse.Namespace) -> Answer:
     from ..comparison import compare
-    from .source import source_of
+    from .source import config_of, source_of
 
-    first, second = source_of(options.first), source_of(options.second, options.set)
-    comparison = compare(first.whole, second.whole)
+    second = config_of(source_of(options.second, options.set), options.set)
+    comparison = compare(config_of(source_of(options.first)), second)
     if options.plot:
         comparison.plot(options.plot)
-    data = {
-        "first": asdict(comparison.first),
-        "second": asdict(comparison.second),
-        "differences": [asdict(difference) for difference in comparison.differences],
-    }
+    data = asdict(comparison)
+    del data["configs"]
     return Answer(comparison.table(), data)
 
 
@@ -200,15 +202,11 @@ def _convert(options: argparse.Namespace) -> Answer:
     network = source_of(options.name, options.set)
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("", total=len(PHASES))
-        report = convert(
-            options.checkpoint,
-            network,
-            options.file,
-            fold=options.fold,
-            begins=lambda step: progress.update(
-                task, description=step, completed=PHASES.index(step)
-            ),
-        )
+
+        def begins(phase: str) -> None:
+            progress.update(task, description=phase, completed=PHASES.index(phase))
+
+        report = convert(options.checkpoint, network, options.file, options.fold, begins)
         progress.update(task, completed=len(PHASES))
     data = {"file": options.file, **asdict(report)}
     return Answer(Table(title=f"{report}\nwrote {options.file}"), data)

@@ -140,17 +140,17 @@ def _node_costs(graph: list[Node]) -> Iterator[Cost]:
     seen: set[int] = set()
     for node in graph:
         cost = _call_cost(node.layer, node.input_shapes, node.output_shape)
-        yield cost if id(node.layer) in seen else cost._replace(**_weights_of(node.layer))
+        yield cost if id(node.layer) in seen else _with_weights(cost, node.layer)
         seen.add(id(node.layer))
 
 
-def _weights_of(layer: keras.Operation) -> dict[str, int]:
-    """The numbers of weights of a layer or a model; 0 for an operation, which has none."""
-    kinds = {"parameters": "trainable_weights", "total_parameters": "weights"}
-    return {
-        number: sum(prod(weight.shape) for weight in getattr(layer, kind, ()))
-        for number, kind in kinds.items()
-    }
+def _with_weights(cost: Cost, layer: keras.Operation) -> Cost:
+    """A cost with the weights of a layer or a model; an operation has none."""
+    trained, every = (
+        sum(prod(weight.shape) for weight in getattr(layer, kind, ()))
+        for kind in ("trainable_weights", "weights")
+    )
+    return cost._replace(parameters=trained, total_parameters=every)
 
 
 def _call_cost(layer: keras.Layer, inputs: list[BatchShape], output: Any) -> Cost:
@@ -202,7 +202,7 @@ def _planned_rows(model: keras.Model) -> dict[str, _ModelRow]:
 def profile_reading(read: ModelReading, planned: Mapping[str, _ModelRow] = {}) -> Profile:
     """The profile of a model that has been read, with the planned rows of its networks."""
     model = read.model
-    cost = total_cost(read.costs)._replace(**_weights_of(model))
+    cost = _with_weights(total_cost(read.costs), model)
     stages = tuple(row for row in _section_rows(read, planned) if row.block or row.macs != 0)
     return Profile(model.name, tuple(model.inputs[0].shape[1:]), stages=stages, **cost._asdict())
 

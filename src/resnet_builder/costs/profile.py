@@ -219,7 +219,8 @@ def listed_costs() -> dict[str, Cost]:
     """The costs of the presets, from `LISTED`: planning all of them takes a second."""
     with LISTED.open(encoding="utf-8", newline="") as file:
         _, *rows = csv.reader(file)
-    return {name: Cost(*map(int, counts)) for name, *counts in rows}
+    counts = {name: map(int, cells) for name, *cells in rows}
+    return {name: Cost(own, macs, every) for name, (own, macs, every) in counts.items()}
 
 
 # Rows -------------------------------------------------------------------------------------------
