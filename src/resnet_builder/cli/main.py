@@ -144,10 +144,10 @@ def _coverage(options: argparse.Namespace) -> Answer:
 
 
 def _network(options: argparse.Namespace) -> "Named | keras.Model":
-    from .source import network_of, source_of
+    from .source import shown_network, source_of
 
     named = source_of(options.name, options.set, options.input_shape, options.classes)
-    return network_of(named, options.set)
+    return shown_network(named, options.set)
 
 
 def _show(options: argparse.Namespace) -> Answer:
@@ -173,10 +173,10 @@ def _plot(options: argparse.Namespace) -> Answer:
 
 def _compare(options: argparse.Namespace) -> Answer:
     from ..comparison import compare
-    from .source import config_of, source_of
+    from .source import source_of, whole_network
 
-    second = config_of(source_of(options.second, options.set), options.set)
-    comparison = compare(config_of(source_of(options.first)), second)
+    second = whole_network(source_of(options.second, options.set), options.set)
+    comparison = compare(whole_network(source_of(options.first)), second)
     if options.plot:
         comparison.plot(options.plot)
     data = asdict(comparison)

@@ -105,7 +105,7 @@ def _value(text: str) -> Any:
 # The network of a command -----------------------------------------------------------------------
 
 
-def network_of(named: Named, changes: Changes = ()) -> "Named | keras.Model":
+def shown_network(named: Named, changes: Changes = ()) -> "Named | keras.Model":
     """What `profile` and `plot` take: a config, or a model if the network has options."""
     named = _titled(named, changes)
     if not named.options:
@@ -115,7 +115,7 @@ def network_of(named: Named, changes: Changes = ()) -> "Named | keras.Model":
     return ResnetBuilder.from_config(named.config, name=named.name, **named.options)
 
 
-def config_of(named: Named, changes: Changes = ()) -> Any:
+def whole_network(named: Named, changes: Changes = ()) -> Any:
     """The config for `compare`; ValueError if the network has options."""
     if named.options:
         options = ", ".join(f"{name}={value!r}" for name, value in named.options.items())
