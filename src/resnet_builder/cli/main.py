@@ -107,25 +107,26 @@ def _list(options: argparse.Namespace) -> Answer:
     from ..presets.checkpoints import find_recommended
     from ..presets.networks import PRESETS, family_of, list_presets
 
-    data: list[dict[str, Any]] = []
-    for name in list_presets(options.pattern):
-        cost = listed_costs()[name]
-        of_name = {
+    data = [
+        {
             "name": name,
             "family": family_of(PRESETS[name]),
             "input_shape": PRESETS[name].input_shape,
             "imagenet_weights": bool(find_recommended(name)),
+            "parameters": listed_costs()[name].parameters,
+            "macs": listed_costs()[name].macs,
         }
-        data.append(of_name | {"parameters": cost.parameters, "macs": cost.macs})
-    rows = (
-        (name + " *" * is_marked, family, by(shape, "x"), *counts)
-        for name, family, shape, is_marked, *counts in map(dict.values, data)
+        for name in list_presets(options.pattern)
+    ]
+    rows = tuple(
+        (f"{name} *" if is_marked else name, family, by(shape, "x"), parameters, macs)
+        for name, family, shape, is_marked, parameters, macs in map(dict.values, data)
     )
     header = ("preset", "family", "input", "parameters", "multiply-adds")
     note = "* has ImageNet weights" if any(row["imagenet_weights"] for row in data) else ""
     if not data:
         note = f"no preset matches {options.pattern!r}"
-    return Answer(Table(header=header, rows=tuple(rows), note=note), data, int(not data))
+    return Answer(Table(header=header, rows=rows, note=note), data, int(not data))
 
 
 def _weights(options: argparse.Namespace) -> Answer:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from sys import float_info
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 # Every name of keras.activations (3.12 and newer) except `glu`, which halves the channels, and
 # `threshold`, which needs arguments.
@@ -102,40 +102,35 @@ class Argument(NamedTuple):
     in_words: str
 
 
-def _numbers(in_words: str, allows: Callable[[float], bool] = lambda _: True) -> Argument:
-    def is_allowed(value: object) -> bool:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return False
-        return abs(value) <= float_info.max and allows(value)
-
-    return Argument(is_allowed, in_words)
-
-
-def _one_of(*choices: str) -> Argument:
-    return Argument(choices.__contains__, f"one of {', '.join(map(repr, choices))}")
+def _is_number(value: object) -> TypeGuard[float]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= float_info.max
 
 
 def _is_seed(value: object) -> bool:
     return value is None or (isinstance(value, int) and not isinstance(value, bool))
 
 
+def _one_of(*choices: str) -> Argument:
+    return Argument(choices.__contains__, f"one of {', '.join(map(repr, choices))}")
+
+
+_NUMBER = Argument(_is_number, "a finite number")
 ARGUMENTS = {
-    **dict.fromkeys(("value", "mean", "minval", "maxval", "gain"), _numbers("a finite number")),
-    "stddev": _numbers("a number of at least 0", lambda value: value >= 0),
-    "scale": _numbers("a number greater than 0", lambda value: value > 0),
+    **dict.fromkeys(("value", "mean", "minval", "maxval", "gain"), _NUMBER),
+    "stddev": Argument(lambda value: _is_number(value) and value >= 0, "a number of at least 0"),
+    "scale": Argument(lambda value: _is_number(value) and value > 0, "a number greater than 0"),
     "mode": _one_of("fan_in", "fan_out", "fan_avg"),
     "distribution": _one_of("normal", "truncated_normal", "untruncated_normal", "uniform"),
     "seed": Argument(_is_seed, "an integer or None"),
 }
 
+SCALED = [f"{of}{kind}" for of in ("Glorot", "He", "Lecun") for kind in ("Normal", "Uniform")]
 # The classes that can initialise a kernel of any shape, and their arguments.
 INITIALIZER_CLASSES: dict[str, tuple[str, ...]] = {
     "Constant": ("value",),
-    **{
-        f"{of}{kind}": ("seed",)
-        for of in ("Glorot", "He", "Lecun")
-        for kind in ("Normal", "Uniform")
-    },
+    **dict.fromkeys(SCALED, ("seed",)),
     "Ones": (),
     "Orthogonal": ("gain", "seed"),
     "RandomNormal": ("mean", "stddev", "seed"),

@@ -57,7 +57,6 @@ class ModelReading:
         model: the model.
         graph: the nodes, in the order of the sections.
         places: place of each node in a network of this package.
-        sizes: (rows, columns) of each node's output; None if it is not an image.
         sections: section of each node.
         costs: cost of each node; the weights of a shared layer count at its first call.
         has_network: whether the model contains a network of this package.
@@ -66,14 +65,9 @@ class ModelReading:
     model: keras.Model
     graph: list[Node]
     places: list[Place]
-    sizes: list[Size | None]
     sections: list[LayerSection]
     costs: list[Cost]
     has_network: bool
-
-    def cost_of(self, nodes: Iterable[int]) -> Cost:
-        """The cost of some nodes."""
-        return total_cost(self.costs[node] for node in nodes)
 
 
 def read_model(model: keras.Model) -> ModelReading:
@@ -88,9 +82,7 @@ def read_model(model: keras.Model) -> ModelReading:
     )
     layers = end_of(model, way).layers
     graph, places, sections, has_network = in_sections(graph, _sizes(graph), layers)
-    return ModelReading(
-        model, graph, places, _sizes(graph), sections, [*_node_costs(graph)], has_network
-    )
+    return ModelReading(model, graph, places, sections, [*_node_costs(graph)], has_network)
 
 
 def _open_way(model: keras.Model) -> Way | None:
@@ -208,6 +200,7 @@ def profile_reading(read: ModelReading, planned: Mapping[str, _ModelRow] = {}) -
 
 
 def _section_rows(read: ModelReading, planned: Mapping[str, _ModelRow]) -> Iterator[StageProfile]:
+    sizes = _sizes(read.graph)
     sections: dict[LayerSection, list[int]] = {}
     for node, section in enumerate(read.sections):
         sections.setdefault(section, []).append(node)
@@ -221,11 +214,12 @@ def _section_rows(read: ModelReading, planned: Mapping[str, _ModelRow]) -> Itera
         seen |= weighted.keys()
         kinds = Counter(type(layer).__name__ for layer in weighted.values())
         block, repeats = tuple(f"{count} {kind}" for kind, count in kinds.items()), 1
-        size = read.sizes[nodes[-1]]
+        size = sizes[nodes[-1]]
         row = planned.get(section.name)
         if row and _is_of(row, [read.graph[node] for node in nodes], weighted.values()):
             block, repeats, size = row.planned.lines, row.planned.repeats, size or (1, 1)
-        yield StageProfile(section.name, size, block, repeats, *read.cost_of(nodes)[:3])
+        cost = total_cost(read.costs[node] for node in nodes)
+        yield StageProfile(section.name, size, block, repeats, *cost[:3])
 
 
 def _is_of(row: _ModelRow, nodes: Iterable[Node], weighted: Iterable[keras.Layer]) -> bool:

@@ -125,9 +125,8 @@ def _compared_numbers() -> Iterator[Published]:
     data = json.loads(NUMBERS.read_text(encoding="utf-8"))
     for publication in data["publications"]:
         cited = publication["name"], f"{publication['name']}: {publication['place']}"
-        for preset, number in _of_checkpoints(publication.get("checkpoints_of")):
-            yield _compared(*cited, "parameters", preset, number)
-        for quantity, numbers in publication["numbers"].items():
+        of_checkpoints = _parameters_of(publication.get("checkpoints_of"))
+        for quantity, numbers in [("parameters", of_checkpoints), *publication["numbers"].items()]:
             for preset, number in numbers.items():
                 if isinstance(number, str):
                     yield _compared(*cited, quantity, preset, number)
@@ -136,17 +135,12 @@ def _compared_numbers() -> Iterator[Published]:
                     yield _compared(*cited, quantity, preset, **number | {"reason": reason})
 
 
-def _of_checkpoints(library: str | None) -> list[tuple[str, str]]:
+def _parameters_of(library: str | None) -> dict[str, str]:
     """The numbers of parameters in the table of a library's checkpoints, by preset."""
-    return sorted(
-        {
-            (row.preset, row.parameters)
-            for row in published_weights()
-            if row.library == library
-            and row.parameters
-            and row.classes == PRESETS[row.preset].classes
-        }
-    )
+    rows = (row for row in published_weights() if row.library == library and row.parameters)
+    return {
+        row.preset: row.parameters for row in rows if row.classes == PRESETS[row.preset].classes
+    }
 
 
 def _compared(
