@@ -107,7 +107,7 @@ def _list(options: argparse.Namespace) -> Answer:
     from ..presets.checkpoints import find_recommended
     from ..presets.networks import PRESETS, family_of, list_presets
 
-    data = [
+    data: list[dict[str, Any]] = [
         {
             "name": name,
             "family": family_of(PRESETS[name]),
