@@ -1,10 +1,10 @@
 """Parameters and multiply-adds of any Keras model, layer by layer."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 
@@ -14,7 +14,7 @@ from ..model.graph import PERMUTED, BatchShape, Node, calls_of, functional, mode
 from ..model.locate import Way, check_source, end_of, ways_to_networks
 from ..model.record import RECORDS
 from ..model.sections import LayerSection, Size, in_sections
-from ..plan.names import Place, read_names
+from ..plan.names import Place
 from .multiply_adds import multiply_adds
 from .profile import Cost, PlannedRow, Profile, StageProfile, planned_rows, total_cost
 
@@ -34,12 +34,12 @@ def profile_model(
 
 def _resized(model: keras.Model, *input_shapes: Any) -> keras.Model:
     """The same layers at other input sizes: a clone, so that the model itself is unchanged."""
-    inputs = functional(model).inputs
-    if [tuple(image.shape[1:]) for image in inputs] == [tuple(shape) for shape in input_shapes]:
+    inputs, given = functional(model).inputs, [tuple(shape) for shape in input_shapes]
+    if given == [tuple(image.shape[1:]) for image in inputs]:
         return model
     if len(inputs) != 1:
         raise ValueError(f"{model.name!r} has {len(inputs)} inputs: input_shape needs one")
-    image = keras.Input(*input_shapes, dtype=inputs[0].dtype)
+    image = keras.Input(*given, dtype=inputs[0].dtype)
     with room_for(len(model.layers)), without_tensorflow():
         resized = keras.models.clone_model(model, input_tensors=image)
     resized.name = model.name
@@ -164,42 +164,32 @@ def _call_cost(layer: keras.Layer, inputs: list[BatchShape], output: Any) -> Cos
 # Rows -------------------------------------------------------------------------------------------
 
 
-class _ModelRow(NamedTuple):
-    """A planned row, and the names of its layers in the model."""
-
-    planned: PlannedRow
-    names: Collection[str]
-
-
-def _planned_rows(model: keras.Model) -> dict[str, _ModelRow]:
-    """The planned rows of a model's networks, by the names of the rows."""
+def _planned_rows(model: keras.Model) -> dict[str, PlannedRow]:
+    """The planned row of each layer of a model's networks, by the layer's name."""
     way = _open_way(model)
     if way is None:
         return {}
     layers = end_of(model, way).layers
-    names = read_names(layer.name for layer in layers)
-    several = len({name.prefix for name in names.values()}) > 1
-    built = {layer.name: found for layer in layers if (found := RECORDS.get(layer))}
-    rows = dict[str, _ModelRow]()
+    built = {layer.name: record for layer in layers if (record := RECORDS.get(layer))}
+    rows = dict[str, PlannedRow]()
     for record in {id(record): record for record in built.values()}.values():
         prefix, plan = record.options["layer_prefix"], record.plan()
         if plan.is_known:
             own = {name.removeprefix(prefix) for name, found in built.items() if found is record}
             for row in planned_rows(plan, own):
-                of_model = {prefix + layer.name for layer in row.layers}
-                rows[prefix + row.name if several else row.name] = _ModelRow(row, of_model)
+                rows |= dict.fromkeys((prefix + layer.name for layer in row.layers), row)
     return rows
 
 
-def profile_reading(read: ModelReading, planned: Mapping[str, _ModelRow] = {}) -> Profile:
-    """The profile of a model that has been read, with the planned rows of its networks."""
+def profile_reading(read: ModelReading, planned: Mapping[str, PlannedRow] = {}) -> Profile:
+    """The profile of a model that has been read, with the planned rows of its layers."""
     model = read.model
     cost = _with_weights(total_cost(read.costs), model)
     stages = tuple(row for row in _section_rows(read, planned) if row.block or row.macs != 0)
     return Profile(model.name, tuple(model.inputs[0].shape[1:]), stages=stages, **cost._asdict())
 
 
-def _section_rows(read: ModelReading, planned: Mapping[str, _ModelRow]) -> Iterator[StageProfile]:
+def _section_rows(read: ModelReading, planned: Mapping[str, PlannedRow]) -> Iterator[StageProfile]:
     sizes = _sizes(read.graph)
     sections: dict[LayerSection, list[int]] = {}
     for node, section in enumerate(read.sections):
@@ -215,15 +205,11 @@ def _section_rows(read: ModelReading, planned: Mapping[str, _ModelRow]) -> Itera
         kinds = Counter(type(layer).__name__ for layer in weighted.values())
         block, repeats = tuple(f"{count} {kind}" for kind, count in kinds.items()), 1
         size = sizes[nodes[-1]]
-        row = planned.get(section.name)
-        if row and _is_of(row, [read.graph[node] for node in nodes], weighted.values()):
-            block, repeats, size = row.planned.lines, row.planned.repeats, size or (1, 1)
+        computed = (read.graph[node].layer for node in nodes if read.graph[node].inputs)
+        rows = [row for layer in computed if (row := planned.get(layer.name))]
+        # A row describes a section if all layers with weights are in its lines.
+        of_weights = (planned.get(layer.name) for layer in weighted.values())
+        if rows and rows[0].lines and all(row is rows[0] for row in of_weights):
+            block, repeats, size = rows[0].lines, rows[0].repeats, size or (1, 1)
         cost = total_cost(read.costs[node] for node in nodes)
         yield StageProfile(section.name, size, block, repeats, *cost[:3])
-
-
-def _is_of(row: _ModelRow, nodes: Iterable[Node], weighted: Iterable[keras.Layer]) -> bool:
-    """Whether a planned row describes a section: all layers with weights are in its lines."""
-    all_planned = all(layer.name in row.names for layer in weighted)
-    is_computed = any(node.inputs and node.layer.name in row.names for node in nodes)
-    return bool(row.planned.lines) and all_planned and is_computed
