@@ -68,20 +68,24 @@ def test_every_line_of_a_note_is_a_line_in_markdown() -> None:
     assert table.to_markdown().endswith("\n\nfirst<br>\nsecond\n\nlast")
 
 
-SMALL = Table(header=("name", "n|"), rows=(("a_b & c", 1_234), ("d", None)))
-EMPTY = Table(header=("name", "n"))
+def test_columns_are_aligned_as_by_tabulate() -> None:
+    table = Table(header=("name", "n|"), rows=(("a_b & c", 1_234), ("d", None)))
 
-
-@pytest.mark.parametrize("table", [SMALL, EMPTY], ids=["small", "empty"])
-def test_columns_are_aligned_as_by_tabulate(table: Table) -> None:
     def formatted(style: str, first: str) -> str:
-        rows = [[first, "1,234"], ["d", "?"]][: len(table.rows)]
-        sides = ["left", "right"] if rows else None
+        rows, sides = [[first, "1,234"], ["d", "?"]], ["left", "right"]
         return tabulate(rows, table.header, style, colalign=sides, disable_numparse=True)
 
     assert table.to_text() == formatted("simple", "a_b & c")
     assert table.to_markdown() == formatted("pipe", "a_b & c")
     assert table.to_latex() == formatted("latex_raw", r"a\_b \& c")
+
+
+def test_a_table_without_rows() -> None:
+    table = Table(header=("name", "n"))
+    assert table.to_text() == tabulate([], table.header, "simple")
+    assert table.to_markdown().splitlines() == ["| name   | n   |", "|:-------|:----|"]
+    latex = tabulate([], table.header, "latex_raw")
+    assert table.to_latex() == latex.replace("{tabular}{}", "{tabular}{ll}")
 
 
 def test_a_title_alone() -> None:
