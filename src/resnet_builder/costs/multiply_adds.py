@@ -33,14 +33,6 @@ def _at_every_place(layer: keras.Layer, shape: BatchShape) -> int | None:
     return known_product(elements, *(shape[2:] if first else shape[1:-1]))
 
 
-def _at_every_output(layer: keras.Layer, inputs: Shapes, output: BatchShape) -> int | None:
-    return _at_every_place(layer, output)
-
-
-def _at_every_input(layer: keras.Layer, inputs: Shapes, output: BatchShape) -> int | None:
-    return _at_every_place(layer, inputs[0])
-
-
 def _einsum_macs(layer: keras.Layer, inputs: Shapes, output: BatchShape) -> int | None:
     """The product of all indices of the equation except the batch, which is the first."""
     [shape] = inputs
@@ -93,9 +85,13 @@ COUNTERS: dict[Any, Callable[[keras.Layer, Shapes, Any], int | None]] = {
         layers.DepthwiseConv2D,
         layers.SeparableConv1D,
         layers.SeparableConv2D,
-    ): _at_every_output,
-    (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose): _at_every_input,
-    layers.Dense: _at_every_output,
+        layers.Dense,
+    ): lambda layer, inputs, output: _at_every_place(layer, output),
+    (
+        layers.Conv1DTranspose,
+        layers.Conv2DTranspose,
+        layers.Conv3DTranspose,
+    ): lambda layer, inputs, output: _at_every_place(layer, inputs[0]),
     layers.EinsumDense: _einsum_macs,
     (layers.MultiHeadAttention, layers.GroupQueryAttention): _attention_macs,
     # Weights that are looked up or multiplied place by place.
