@@ -159,11 +159,15 @@ def names_read(of: list[Module]) -> list[str]:
 
 
 def files_that_say(of: list[Module], word: str) -> list[str]:
-    """The modules in whose code a word stands as a name or a text."""
+    """The modules in whose code a word stands as a name or a text.
+
+    Those of presets/ are left out: they only use what exists.
+    """
     return [
         module.name
         for module in of
-        if any(
+        if not module.name.startswith("presets/")
+        and any(
             (isinstance(node, ast.Constant) and node.value == word)
             or (isinstance(node, ast.Attribute) and node.attr == word)
             or (isinstance(node, (ast.arg, ast.keyword)) and node.arg == word)

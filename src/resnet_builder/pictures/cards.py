@@ -141,12 +141,12 @@ def draw_layers(
 ) -> pydot.Dot:
     """Draw a card for every layer: its words, its name and its output shape."""
     from ..costs.models import read_model
-    from .sketch.of_model import kind, title
+    from .sketch.of_model import kind, layer_title
 
     graph = _empty_graph(f"<B>{escape(model.name)}</B>", direction, OF_LAYERS)
     for number, node in enumerate(read_model(model).graph):
         lines = [
-            f"<B>{escape(title(node.layer))}</B>",
+            f"<B>{escape(layer_title(node.layer))}</B>",
             *[escape(node.layer.name)] * names,
             *[_shape_words(node.output_shape)] * shapes,
             *["<B>output</B>"] * node.is_output,

@@ -123,7 +123,7 @@ def load_weights(
             'weights="imagenet" needs a preset: ResnetBuilder.from_preset(..., weights="imagenet")'
         )
     patterns = _patterns(skip)
-    options = Options(
+    options = LoadOptions(
         adapt=adapt,
         keep=choice(missing, ("refuse", "keep"), "missing") == "keep",
         epsilon=None if epsilon is None else fraction(epsilon, "epsilon"),
@@ -149,13 +149,13 @@ def load_blank(
     """
     built = {own_name(layer, prefix) for layer in model.layers}
     target = Target(model, prefix, expected_weights(plan, built))
-    options = Options(adapt=adapt, adapt_argument="adapt_weights")
+    options = LoadOptions(adapt=adapt, adapt_argument="adapt_weights")
     _, matched = _load(target, found.source, found, options, restore=False)
     draw_kernels(model, {prefix + layer for layer, _ in matched.left_random})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class LoadOptions:
     """How a checkpoint may differ from a network.
 
     Attributes:
@@ -279,7 +279,7 @@ def _with_other_beginnings(checkpoint: Checkpoint, rename: object) -> dict[str, 
 
 
 def _load(
-    target: Target, whole: Checkpoint, found: Recognised, options: Options, *, restore: bool
+    target: Target, whole: Checkpoint, found: Recognised, options: LoadOptions, *, restore: bool
 ) -> tuple[WeightsReport, Match]:
     """Load a recognised checkpoint.
 
@@ -310,7 +310,7 @@ def _load(
     return report, matched
 
 
-def _matched(target: Target, found: Recognised, options: Options) -> tuple[Recognised, Match]:
+def _matched(target: Target, found: Recognised, options: LoadOptions) -> tuple[Recognised, Match]:
     """The match of a checkpoint and a network, with what their layers compute."""
     compared = None
     if found.unknown:
@@ -355,7 +355,7 @@ EPSILON_OF_DETECTORS = (
 )
 
 
-def _notes(found: Recognised, matched: Match, options: Options) -> Iterator[str]:
+def _notes(found: Recognised, matched: Match, options: LoadOptions) -> Iterator[str]:
     if options.epsilon is None and found.is_frozen_detector:
         yield EPSILON_OF_DETECTORS
     yield from matched.notes
