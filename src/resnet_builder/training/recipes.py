@@ -1,8 +1,10 @@
-"""The published recipes, as one table, and `compile_recipe`, which applies one to a model."""
+"""The published recipes; `compile_recipe`, which applies one to a model, and `prepare`."""
 
+import tomllib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from functools import partial
+from importlib import resources
 from inspect import signature
 from itertools import pairwise
 from math import inf
@@ -10,13 +12,19 @@ from typing import Any, Literal, get_args
 
 import keras
 
-from ..common import checks
-from ..common.checks import choice, look_up, positive_int, positive_number
+from ..common.checks import (
+    Catalogue,
+    boolean,
+    choice,
+    fraction,
+    look_up,
+    positive_int,
+    positive_number,
+)
 from ..common.tables import Table, TableCell, Tabular
 from ..model.locate import check_model
-from .decay import decay
 from .losses import Labels, fitting_loss, label_shape, with_accuracies
-from .preparing import prepare
+from .trainable import decay
 
 Schedule = Literal["recipe", "constant"]
 
@@ -27,7 +35,7 @@ MOST_STEPS = 2**31 - 1
 def _times(values: object, what: str) -> tuple[float, ...]:
     if isinstance(values, str) or not hasattr(values, "__iter__"):
         raise TypeError(f"{what} must be times such as (0.5, 0.75), got {values!r}")
-    times = tuple(checks.fraction(value, f"each of {what}") for value in values)
+    times = tuple(fraction(value, f"each of {what}") for value in values)
     if any(later <= time for time, later in pairwise((0.0, *times))):
         raise ValueError(f"{what} must be ascending times between 0 and 1, got {values!r}")
     return times
@@ -39,19 +47,9 @@ def _names(values: Iterable[str], what: str) -> tuple[str, ...]:
     return tuple(values)
 
 
-# Field of a recipe -> its check.
-FIELDS: dict[str, Callable[[Any, str], object]] = {
-    "learning_rate": positive_number,
-    "batch_size": positive_int,
-    "drops": _times,
-    "drop": positive_number,
-    "warm_up": checks.fraction,
-    "momentum": checks.fraction,
-    "nesterov": checks.boolean,
-    "weight_decay": partial(checks.fraction, limit=inf),
-    "decays": _names,
-    "label_smoothing": checks.fraction,
-}
+def _setting(default: object, check: Callable[[Any, str], object]) -> Any:
+    """A field of a recipe; `check` takes its value and name, and returns the value to keep."""
+    return field(default=default, metadata={"check": check})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,27 +86,28 @@ class Recipe:
     """
 
     source: str = ""
-    learning_rate: float = 0.1
-    batch_size: int = 256
-    drops: tuple[float, ...] = ()
-    drop: float = 0.1
-    warm_up: float = 0.0
-    momentum: float = 0.9
-    nesterov: bool = False
-    weight_decay: float = 1e-4
-    decays: tuple[str, ...] = ()
-    label_smoothing: float = 0.0
+    learning_rate: float = _setting(0.1, positive_number)
+    batch_size: int = _setting(256, positive_int)
+    drops: tuple[float, ...] = _setting((), _times)
+    drop: float = _setting(0.1, positive_number)
+    warm_up: float = _setting(0.0, fraction)
+    momentum: float = _setting(0.9, fraction)
+    nesterov: bool = _setting(False, boolean)
+    weight_decay: float = _setting(1e-4, partial(fraction, limit=inf))
+    decays: tuple[str, ...] = _setting((), _names)
+    label_smoothing: float = _setting(0.0, fraction)
 
     def __post_init__(self) -> None:
-        for name, checked in FIELDS.items():
-            object.__setattr__(self, name, checked(getattr(self, name), name))
+        for of in fields(self):
+            if check := of.metadata.get("check"):
+                object.__setattr__(self, of.name, check(getattr(self, of.name), of.name))
         if self.drops and self.warm_up > self.drops[0]:
             raise ValueError(
                 f"warm_up must end before the first of drops, got {self.warm_up} and {self.drops}"
             )
 
 
-class Recipes(checks.Catalogue[Recipe], Tabular):
+class Recipes(Catalogue[Recipe], Tabular):
     """The published training recipes by name: a read-only mapping, which prints as a table.
 
     `compile_recipe` compiles a model by one of them: `he2015` and `he2015_cifar` (the ResNet
@@ -158,40 +157,9 @@ COLUMNS: dict[str, Callable[[Recipe], TableCell]] = {
 }
 
 
-RECIPES = Recipes(
-    {
-        # The paper drops the rate "when the error plateaus"; the epochs are from its authors'
-        # successor, facebook/fb.resnet.torch (train.lua), as is the decay of all variables.
-        "he2015": Recipe(source="arXiv:1512.03385, 3.4", drops=(30 / 90, 60 / 90)),
-        # 400, 32,000 and 48,000 of 64,000 iterations. The paper warms up only the network of 110
-        # layers.
-        "he2015_cifar": Recipe(
-            source="arXiv:1512.03385, 4.2", batch_size=128, warm_up=400 / 64_000, drops=(0.5, 0.75)
-        ),
-        "wrn2016": Recipe(
-            source="arXiv:1605.07146, 3",
-            batch_size=128,
-            drops=(60 / 200, 120 / 200, 160 / 200),
-            drop=0.2,
-            nesterov=True,
-            weight_decay=5e-4,
-        ),
-        "bag_of_tricks": Recipe(
-            source="arXiv:1812.01187, 2.1, 3.1, 5.1 and 5.2",
-            warm_up=5 / 120,
-            nesterov=True,
-            decays=("kernel",),
-            label_smoothing=0.1,
-        ),
-        "fine_tune": Recipe(
-            source="arXiv:1912.11370 (BiT-HyperRule), 3.3",
-            learning_rate=0.003,
-            batch_size=512,
-            drops=(0.3, 0.6, 0.9),
-            weight_decay=0.0,
-        ),
-    }
-)
+_ROWS = resources.files(__package__).joinpath("recipes.toml").read_text(encoding="utf-8")
+
+RECIPES = Recipes({name: Recipe(**row) for name, row in tomllib.loads(_ROWS).items()})
 """The published training recipes: name -> recipe. The mapping is read-only."""
 
 
@@ -286,6 +254,52 @@ def compile_recipe(
     decay(model, found.weight_decay, found.decays)
     if shape := label_shape(model, loss):
         prepare(model, keras.ops.zeros((1, *shape[1:])))
+    return model
+
+
+def prepare(model: keras.Model, labels: Any) -> keras.Model:
+    """Create the optimizer's and the metrics' variables of a compiled model.
+
+    Keras creates them in the first training step, which TensorFlow therefore traces twice, and for
+    a network of many layers a trace takes seconds. After `prepare`, it is traced once. With JAX
+    and PyTorch there is nothing to save, and the model is returned as it is. `compile_recipe` does
+    this itself.
+
+    Args:
+        model: any compiled Keras model.
+        labels: labels of one image or more, as for `fit`; only their structure, shapes and dtypes
+            matter. For several outputs, as many as `fit` takes.
+
+    Returns:
+        The model, with the same weights, and with metrics that have seen nothing.
+
+    Raises:
+        TypeError: not a Keras model.
+        ValueError: a model that is not compiled, or labels that its loss cannot take.
+
+    Example:
+        >>> import keras, numpy as np
+        >>> from resnet_builder import ResnetBuilder, prepare
+        >>> model = ResnetBuilder.from_preset("resnet20_cifar")
+        >>> model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        >>> prepare(model, labels=np.zeros(1)) is model
+        True
+    """
+    check_model(model)
+    if not model.compiled:
+        raise ValueError(f"{model.name!r} is not compiled: call model.compile before prepare")
+    if keras.backend.backend() != "tensorflow":
+        return model  # JAX would compile an operation for every shape: seconds
+    labels = keras.tree.map_structure(keras.ops.convert_to_tensor, labels)
+    count = keras.tree.flatten(labels)[0].shape[0]
+    predictions = keras.tree.map_shape_structure(
+        lambda shape: keras.ops.zeros((count, *[size or 1 for size in shape[1:]])),
+        model.output_shape,
+    )
+    model.optimizer.build(model.trainable_variables)
+    model.compute_loss(None, labels, predictions)
+    model.compute_metrics(None, labels, predictions)
+    model.reset_metrics()
     return model
 
 
