@@ -12,9 +12,9 @@ from .costs.published import verify as verify
 from .features import FeatureLevel as FeatureLevel
 from .features import FeatureLevels as FeatureLevels
 from .features import feature_info as feature_info
-from .inference.folding import FoldingReport as FoldingReport
 from .inference.folding import fold_batch_norm as fold_batch_norm
-from .inference.folding import folding_report as folding_report
+from .inference.folds import FoldingReport as FoldingReport
+from .inference.folds import folding_report as folding_report
 from .inference.images import Guess as Guess
 from .inference.images import decode as decode
 from .inference.images import preprocessing as preprocessing

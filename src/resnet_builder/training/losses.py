@@ -75,10 +75,10 @@ def _output_activation(model: keras.Model) -> Activation:
         node = graph[node.inputs[0]]
     if inside := model_inside(node.layer):
         return _output_activation(inside)
-    activation: Activation = getattr(node.layer, "activation", None)
+    activation: Activation | None = getattr(node.layer, "activation", None)
     if isinstance(node.layer, keras.layers.Softmax) and node.layer.axis == -1:
         activation = softmax
-    if activation not in OUTPUT_ACTIVATIONS:
+    if activation is None or activation not in OUTPUT_ACTIVATIONS:
         raise ValueError(
             "a recipe's loss is for an output of a layer with the activation softmax, sigmoid or "
             f"none; {model.name!r} ends in {node.layer.name!r}: give a loss for another one"
