@@ -90,10 +90,8 @@ class _Copies:
             return layer
         if id(layer) not in self.made:
             new = self.of_model if has_graph(layer) else _new
-            self.made[id(layer)] = (
-                layer,
-                _with_bias(layer) if id(layer) in self.affines else new(layer),
-            )
+            copy = _with_bias(layer) if id(layer) in self.affines else new(layer)
+            self.made[id(layer)] = layer, copy
         return self.made[id(layer)][1]
 
     def call(self, layer: keras.Layer, *inputs: Tensor, **options: Tensor) -> Tensor:

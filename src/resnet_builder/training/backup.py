@@ -100,7 +100,7 @@ def restore_backup(model: keras.Model, path: str | Path) -> int:
 
     finished = _restored(model, path) if is_chief(strategy) else 0
     _build_optimizer(model)
-    state = [*model.weights, *model.optimizer.variables, *_seeds(model)]
+    state = [*model.variables, *model.optimizer.variables]
     *values, finished = values_of_chief(strategy, [*(of.value for of in state), finished])
     for variable, value in zip(state, values, strict=True):
         variable.assign(value)
@@ -114,13 +114,12 @@ def _restored(model: keras.Model, path: str | Path) -> int:
     saved = _attributes(path)
     _build_optimizer(model)
     _check_fit(model, path, saved)
-    seeds = _seeds(model)
-    with restored_on_failure([*model.weights, *seeds, *model.optimizer.variables]):
+    with restored_on_failure([*model.variables, *model.optimizer.variables]):
         try:
             model.load_weights(path)
         except ValueError as error:
             raise ValueError(f"{path} is the backup of another network or optimiser") from error
-        for variable, state in zip(seeds, saved[SEEDS], strict=True):
+        for variable, state in zip(_seeds(model), saved[SEEDS], strict=True):
             variable.assign(state)
     return int(saved[FINISHED])
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import keras
 
+from .recipes import prepare
+
 Strategy = Any  # a tf.distribute.Strategy: TensorFlow publishes no types
 
 # From a tf.distribute.InputContext to the tf.data.Dataset of one worker, in batches for one replica
@@ -79,7 +81,7 @@ def fit_distributed(
     process, so give those that write files to the chief only (`is_chief`).
 
     Args:
-        model: compiled model with a built optimiser. Its loss is a mean over the batch.
+        model: compiled model. Its loss is a mean over the batch.
         batches: function from a `tf.distribute.InputContext` to this worker's
             `tf.data.Dataset`, endless or of all epochs. Each batch goes to one replica; all have
             the same size, `context.get_per_replica_batch_size(global_batch_size)`.
@@ -118,7 +120,9 @@ def fit_distributed(
     endless = iter(distributed(batches))
     first = next(endless)
     endless = chain([first], endless)
-    _build_metrics(model, strategy.experimental_local_results(first[1])[0])
+    with strategy.scope():
+        # The first step's tf.function could not create the variables of the metrics.
+        prepare(model, labels=strategy.experimental_local_results(first[1])[0])
     train_step, test_step = (_on_replicas(model, of) for of in (model.train_step, model.test_step))
     calls = keras.callbacks.CallbackList(
         list(callbacks),
@@ -158,13 +162,6 @@ def _on_replicas(model: keras.Model, step: Callable[[Any], Any]) -> Callable[[An
         return {name: local(value)[0] for name, value in run(batch).items()}
 
     return logs_of
-
-
-def _build_metrics(model: keras.Model, labels: Any) -> None:
-    """Create the metrics' variables, which the first step's tf.function could not create."""
-    predictions = keras.ops.zeros([len(labels), *model.output_shape[1:]])
-    with model.distribute_strategy.scope(), keras.StatelessScope():
-        model.compute_metrics(None, labels, predictions)
 
 
 def _metrics_after(
