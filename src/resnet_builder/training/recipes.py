@@ -12,15 +12,7 @@ from typing import Any, Literal, get_args
 
 import keras
 
-from ..common.checks import (
-    Catalogue,
-    boolean,
-    choice,
-    fraction,
-    look_up,
-    positive_int,
-    positive_number,
-)
+from ..common import checks
 from ..common.tables import Table, TableCell, Tabular
 from ..model.locate import check_model
 from .losses import Labels, fitting_loss, label_shape, with_accuracies
@@ -35,7 +27,7 @@ MOST_STEPS = 2**31 - 1
 def _times(values: object, what: str) -> tuple[float, ...]:
     if isinstance(values, str) or not hasattr(values, "__iter__"):
         raise TypeError(f"{what} must be times such as (0.5, 0.75), got {values!r}")
-    times = tuple(fraction(value, f"each of {what}") for value in values)
+    times = tuple(checks.fraction(value, f"each of {what}") for value in values)
     if any(later <= time for time, later in pairwise((0.0, *times))):
         raise ValueError(f"{what} must be ascending times between 0 and 1, got {values!r}")
     return times
@@ -86,16 +78,16 @@ class Recipe:
     """
 
     source: str = ""
-    learning_rate: float = _setting(0.1, positive_number)
-    batch_size: int = _setting(256, positive_int)
+    learning_rate: float = _setting(0.1, checks.positive_number)
+    batch_size: int = _setting(256, checks.positive_int)
     drops: tuple[float, ...] = _setting((), _times)
-    drop: float = _setting(0.1, positive_number)
-    warm_up: float = _setting(0.0, fraction)
-    momentum: float = _setting(0.9, fraction)
-    nesterov: bool = _setting(False, boolean)
-    weight_decay: float = _setting(1e-4, partial(fraction, limit=inf))
+    drop: float = _setting(0.1, checks.positive_number)
+    warm_up: float = _setting(0.0, checks.fraction)
+    momentum: float = _setting(0.9, checks.fraction)
+    nesterov: bool = _setting(False, checks.boolean)
+    weight_decay: float = _setting(1e-4, partial(checks.fraction, limit=inf))
     decays: tuple[str, ...] = _setting((), _names)
-    label_smoothing: float = _setting(0.0, fraction)
+    label_smoothing: float = _setting(0.0, checks.fraction)
 
     def __post_init__(self) -> None:
         for of in fields(self):
@@ -107,7 +99,7 @@ class Recipe:
             )
 
 
-class Recipes(Catalogue[Recipe], Tabular):
+class Recipes(checks.Catalogue[Recipe], Tabular):
     """The published training recipes by name: a read-only mapping, which prints as a table.
 
     `compile_recipe` compiles a model by one of them: `he2015` and `he2015_cifar` (the ResNet
@@ -234,13 +226,13 @@ def compile_recipe(
     check_model(model)
     if not model.built:
         raise ValueError(f"{model.name!r} has no variables yet: give it an Input, or call it once")
-    found = recipe if isinstance(recipe, Recipe) else look_up(RECIPES, recipe, "recipe")
+    found = recipe if isinstance(recipe, Recipe) else checks.look_up(RECIPES, recipe, "recipe")
     steps = _steps(epochs, steps_per_epoch)
     for_optimizer = _optimizer_options(options)
     batches = for_optimizer.get("gradient_accumulation_steps") or 1
     rate = _highest_rate(found, learning_rate, batch_size, batches)
     loss = fitting_loss(loss, model, found.label_smoothing, labels)
-    choice(schedule, get_args(Schedule), "schedule")
+    checks.choice(schedule, get_args(Schedule), "schedule")
     rates = rate if schedule == "constant" else decreasing(found, rate, steps)
     sgd = keras.optimizers.SGD(rates, found.momentum, nesterov=found.nesterov, **for_optimizer)
     model.compile(
@@ -304,7 +296,8 @@ def prepare(model: keras.Model, labels: Any) -> keras.Model:
 
 
 def _steps(epochs: int, steps_per_epoch: int) -> int:
-    steps = positive_int(epochs, "epochs") * positive_int(steps_per_epoch, "steps_per_epoch")
+    checks.positive_int(epochs, "epochs")
+    steps = epochs * checks.positive_int(steps_per_epoch, "steps_per_epoch")
     if steps > MOST_STEPS:
         raise ValueError(f"epochs * steps_per_epoch must be at most {MOST_STEPS}, got {steps}")
     return steps
@@ -317,9 +310,9 @@ def _highest_rate(
     if learning_rate is None:
         images = recipe.batch_size
         if batch_size is not None:
-            images = positive_int(batch_size, "batch_size") * batches
+            images = checks.positive_int(batch_size, "batch_size") * batches
         learning_rate = recipe.learning_rate * images / recipe.batch_size
-    return positive_number(learning_rate, "learning_rate")
+    return checks.positive_number(learning_rate, "learning_rate")
 
 
 # Argument of SGD that a recipe sets -> what to do instead.
