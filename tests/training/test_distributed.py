@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from resnet_builder import is_chief, synchronize_batch_norm
+from resnet_builder import fit_distributed, is_chief, synchronize_batch_norm
 from resnet_builder.training.distributed import values_of_chief
 
 from ..processes import SECONDS, ended, started
@@ -116,6 +116,15 @@ def test_batch_norms_of_models_in_the_model_are_synchronised() -> None:
     body = keras.Sequential([keras.Input((4, 4, 3)), norm])
     synchronize_batch_norm(keras.Model(image, body(image)))
     assert norm.synchronized
+
+
+def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(TypeError, match="model must be a Keras model, got 'resnet18'"):
+        synchronize_batch_norm("resnet18")
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ValueError, match="needs the backend tensorflow of Keras, not jax"):
+        fit_distributed(model, lambda context: None, epochs=1, steps_per_epoch=1)
 
 
 def test_a_single_process_is_the_chief() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from ..common.files import whole_file
 from ..model.locate import check_model
 from ..weights.load import restored_on_failure
+from .distributed import is_chief, values_of_chief
 
 FINISHED, SEEDS = "finished_epochs", "seed_states"
 NETWORK, OPTIMIZER = "network_sha256", "optimizer_sha256"
@@ -96,8 +97,6 @@ def restore_backup(model: keras.Model, path: str | Path) -> int:
     strategy = getattr(model, "distribute_strategy", None)
     if not getattr(getattr(strategy, "cluster_resolver", None), "task_type", None):
         return _restored(model, path)
-    from .distributed import is_chief, values_of_chief
-
     finished = _restored(model, path) if is_chief(strategy) else 0
     _build_optimizer(model)
     state = [*model.variables, *model.optimizer.variables]

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from ..model.locate import check_model
 from .recipes import prepare
 
 Strategy = Any  # a tf.distribute.Strategy: TensorFlow publishes no types
@@ -52,6 +53,9 @@ def synchronize_batch_norm(model: keras.Model) -> None:
     Args:
         model: any Keras model; models inside it are included.
 
+    Raises:
+        TypeError: not a Keras model.
+
     Example:
         >>> from resnet_builder import ResnetBuilder, synchronize_batch_norm
         >>> model = ResnetBuilder.from_preset("resnet20_cifar")
@@ -59,6 +63,7 @@ def synchronize_batch_norm(model: keras.Model) -> None:
         >>> model.get_layer("stem_bn").synchronized
         True
     """
+    check_model(model)
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
@@ -97,7 +102,8 @@ def fit_distributed(
         The history, as from `model.fit`. Metrics are over all replicas.
 
     Raises:
-        AttributeError: the backend of Keras is not TensorFlow.
+        TypeError: not a Keras model.
+        ValueError: the backend of Keras is not TensorFlow, or the model is not compiled.
 
     Example:
         >>> import numpy as np, tensorflow as tf
@@ -114,6 +120,12 @@ def fit_distributed(
         >>> sorted(history.history)
         ['accuracy', 'loss']
     """
+    check_model(model)
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "fit_distributed is for tf.distribute, which needs the backend tensorflow of Keras, "
+            f"not {keras.backend.backend()}"
+        )
     strategy = model.distribute_strategy
     distributed = strategy.distribute_datasets_from_function
     validation = validation_batches and distributed(validation_batches)
