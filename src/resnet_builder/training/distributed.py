@@ -7,7 +7,7 @@ optimiser sums the gradients. This module is the loop around that step.
 TensorFlow is imported inside the functions, because importing their names must not import it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from typing import Any
 
@@ -120,26 +120,15 @@ def fit_distributed(
         >>> sorted(history.history)
         ['accuracy', 'loss']
     """
-    check_model(model)
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(
-            "fit_distributed is for tf.distribute, which needs the backend tensorflow of Keras, "
-            f"not {keras.backend.backend()}"
-        )
-    strategy = model.distribute_strategy
-    distributed = strategy.distribute_datasets_from_function
+    _check(model)
+    distributed = model.distribute_strategy.distribute_datasets_from_function
     validation = validation_batches and distributed(validation_batches)
-    endless = iter(distributed(batches))
-    first = next(endless)
-    endless = chain([first], endless)
-    with strategy.scope():
-        # The first step's tf.function could not create the variables of the metrics.
-        prepare(model, labels=strategy.experimental_local_results(first[1])[0])
+    endless = _prepared(model, iter(distributed(batches)))
     train_step, test_step = (_on_replicas(model, of) for of in (model.train_step, model.test_step))
     calls = keras.callbacks.CallbackList(
         list(callbacks),
         add_history=True,
-        add_progbar=verbose != 0 and is_chief(strategy),
+        add_progbar=verbose != 0 and is_chief(model.distribute_strategy),
         model=model,
         epochs=epochs,
         steps=steps_per_epoch,
@@ -159,6 +148,24 @@ def fit_distributed(
             break
     calls.on_train_end(logs)
     return model.history
+
+
+def _check(model: keras.Model) -> None:
+    check_model(model)
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "fit_distributed is for tf.distribute, which needs the backend tensorflow of Keras, "
+            f"not {keras.backend.backend()}"
+        )
+
+
+def _prepared(model: keras.Model, batches: Iterator[Any]) -> Iterator[Any]:
+    """Create the metrics' variables, which the first step's tf.function could not create."""
+    strategy = model.distribute_strategy
+    first = next(batches)
+    with strategy.scope():
+        prepare(model, labels=strategy.experimental_local_results(first[1])[0])
+    return chain([first], batches)
 
 
 def _on_replicas(model: keras.Model, step: Callable[[Any], Any]) -> Callable[[Any], dict[str, Any]]:
