@@ -17,7 +17,14 @@ import pydot
 from ..common.checks import choice, positive_int
 from ..common.files import check_place, whole_file
 from ..common.words import argument
-from .style import DPI, MOST_PIXELS, escape
+from .style import escape
+
+DPI = 96  # pixels in an inch, which has 72 points
+
+# The largest texture of common graphics processors, which limits many viewers of images; and a
+# number of pixels that is drawn in 1 GB of memory.
+MOST_PIXELS = 16_384
+MOST_PIXELS_IN_ALL = MOST_PIXELS * MOST_PIXELS // 2
 
 FORMATS = {
     ".png": "png",
@@ -148,6 +155,15 @@ class InlinePage:
             f'sandbox="allow-scripts" style="width: 100%; height: {self._height}px; border: 0">'
             "</iframe>"
         )
+
+
+def fit_to_size(graph: pydot.Dot, size: tuple[int, int]) -> pydot.Dot:
+    """Scale a graph, and centre it in a picture of (width, height) pixels."""
+    width, height = (side * 72 / DPI for side in size)
+    graph.set("dpi", str(DPI))
+    graph.set("size", f"{width / 72},{height / 72}!")
+    graph.set("viewport", f"{width},{height}")
+    return graph
 
 
 def check_path(path: Path) -> None:
