@@ -269,7 +269,7 @@ def checked_fold(sketch: Sketch) -> Sketch:
     return fewer
 
 
-def checked_page(sketches: Sequence[Sketch], *arguments: Any, **options: Any) -> Page:
+def checked_page(sketches: list[Sketch], *arguments: Any, **options: Any) -> Page:
     """The page of one or several sketches, with their edges."""
     page = lay_out_page(sketches, *arguments, **options)
     assert page_edges(page) == sketch_edges(*sketches)

@@ -10,7 +10,7 @@ view that it leads to. An x below 0 is a distance beyond the right edge of all.
 
 import html
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, replace
 from importlib import resources
 from itertools import accumulate, pairwise
@@ -25,7 +25,7 @@ from .page.page_layout import add_panel, heading, lay_out_lanes, title_parts
 from .page.routing import PanelColumn, PlacedPanel, placed_ports, route_between, skip_tracks
 from .sketch.sketch import DrawnLayer, Panel, Sketch
 from .sketch.transforms import closed, folded, mark_differences, unfolded
-from .style import COLOURS, MARGIN, ROLES, TRACK_GAP
+from .style import COLOURS, ROLES, TRACK_GAP
 
 CLOSED, FOLDED, WHOLE = range(3)  # the states of a section, as in browser.js
 DISTANCES = {name: size for name, size in vars(style).items() if isinstance(size, int | float)}
@@ -39,8 +39,11 @@ def document(sketches: Sequence[Sketch], *, state: int, note: str = "") -> str:
     `state` is that of the sections at first; `note` is written below the networks.
     """
     opened = [mark_differences(map(change, sketches)) for change in (folded, unfolded)]
-    networks = zip(map(closed, opened[0]), *opened, strict=True)
-    data = PageData().of(networks) | {"state": state, "note": note}
+    shared = SharedData()
+    networks = [
+        shared.network(*states) for states in zip(map(closed, opened[0]), *opened, strict=True)
+    ]
+    data = {"networks": networks, **shared.all(), "sizes": DISTANCES, "state": state, "note": note}
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return Template(_file("browser.html")).substitute(
         title=html.escape(", ".join(sketch.name for sketch in sketches)),
@@ -77,20 +80,8 @@ def tenths(value: Any) -> Any:
     return value
 
 
-class Shared(dict[str, int]):
-    """Values that are written once and then known by their number."""
-
-    def number(self, value: Any) -> int:
-        """The number of a value, which is added if it is new."""
-        return self.setdefault(json.dumps(value), len(self))
-
-    def all(self) -> list[Any]:
-        """The values in order."""
-        return list(map(json.loads, self))
-
-
-class PageData:
-    """The data of a page.
+class SharedData:
+    """The data that networks and panels share, each written once and then known by its number.
 
     `drawings` are the drawings of panels, without their places and names; `facts` are the output
     shape, the weights, parameters and multiply-adds of layers; `layers` are lists, for each box of
@@ -99,21 +90,19 @@ class PageData:
     """
 
     def __init__(self) -> None:
-        self.drawings, self.facts, self.layers = Shared(), Shared(), Shared()
+        self._numbers: dict[str, dict[str, int]] = {"drawings": {}, "facts": {}, "layers": {}}
         self._drawn: dict[tuple[Panel, PanelColumn, bool], int] = {}
 
-    def of(self, networks: Iterable[tuple[Sketch, ...]]) -> dict[str, Any]:
-        """The data of networks, each as a closed, as a folded and as a whole sketch."""
-        return {
-            "networks": [self._network(*states) for states in networks],
-            "drawings": self.drawings.all(),
-            "facts": self.facts.all(),
-            "layers": self.layers.all(),
-            "sizes": DISTANCES,
-        }
+    def _number(self, kind: str, value: Any) -> int:
+        """The number of a value, which is added if it is new."""
+        return self._numbers[kind].setdefault(json.dumps(value), len(self._numbers[kind]))
 
-    def _network(self, *states: Sketch) -> dict[str, Any]:
-        """The data of a network in its three states."""
+    def all(self) -> dict[str, list[Any]]:
+        """The values of each kind in order."""
+        return {kind: list(map(json.loads, of_kind)) for kind, of_kind in self._numbers.items()}
+
+    def network(self, *states: Sketch) -> dict[str, Any]:
+        """The data of a network, given as a closed, as a folded and as a whole sketch."""
         _, folded, whole = states
         tracks = skip_tracks(panel for section in folded.sections for panel in section.panels)
         views = [self._views(sketch, state, tracks) for state, sketch in enumerate(states)]
@@ -123,7 +112,7 @@ class PageData:
             "beside": TRACK_GAP * (2 + max(tracks.values())) if tracks else 0,
             "sections": [
                 {
-                    "heading": _text_data(Text(MARGIN, MARGIN, heading(section))),
+                    "heading": _text_data(heading(section, 0, 0)),
                     "size": section.size,
                     "views": own if any(p.repeats > 1 for p in section.panels) else own[:WHOLE],
                     "layers": [self._layers_of(panel) for panel in unfolded.panels],
@@ -173,7 +162,7 @@ class PageData:
         if key not in self._drawn:
             page, layout = Page(), placed.layout.of(untitled)
             add_panel(page, replace(placed, layout=layout, x=0, y=0))
-            self._drawn[key] = self.drawings.number(tenths(_page_data(page)))
+            self._drawn[key] = self._number("drawings", tenths(_page_data(page)))
         return [self._drawn[key], *tenths([placed.x, placed.y]), panel.title, panel.repeats]
 
     def _layers_of(self, panel: Panel) -> list[Any]:
@@ -182,11 +171,11 @@ class PageData:
             [[layer.name[len(beginning) :], self._fact(layer)] for layer in layers]
             for layers in panel.layers
         ]
-        return [self.layers.number(boxes), beginning]
+        return [self._number("layers", boxes), beginning]
 
     def _fact(self, layer: DrawnLayer) -> int:
         shape = "" if layer.output_shape is None else by(layer.output_shape)
-        return self.facts.number([shape, dict(layer.weights), layer.parameters, layer.macs])
+        return self._number("facts", [shape, dict(layer.weights), layer.parameters, layer.macs])
 
 
 def _text_data(text: Text) -> list[Any]:

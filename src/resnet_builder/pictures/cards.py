@@ -18,10 +18,12 @@ MOST_LINES = 10  # for layers in a card
 LINE_HEIGHT = 18  # in points, room for the largest font
 
 
-def _empty_graph(title: str, direction: str, **look: str) -> pydot.Dot:
+def _empty_graph(
+    title: str, direction: str, distances: dict[str, str], **look_of_title: str
+) -> pydot.Dot:
     """A graph with a title in Graphviz's markup above."""
     label = {"label": f"<{title}>", "labelloc": "t", "fontname": FONT}
-    return pydot.Dot("network", rankdir=direction, **label, **look)
+    return pydot.Dot("network", rankdir=direction, **distances, **label, **look_of_title)
 
 
 # Stages -----------------------------------------------------------------------------------------
@@ -29,10 +31,10 @@ def _empty_graph(title: str, direction: str, **look: str) -> pydot.Dot:
 
 def draw_stages(sketch: Sketch, direction: str) -> pydot.Dot:
     """Draw a card for every section: its size, its layers and its costs."""
-    above = {"fontsize": "16", "bgcolor": "white"}
-    graph = _empty_graph(_title(sketch), direction, ranksep="0.3", pad="0.15", **above)
-    look = {"style": "rounded,filled", "fillcolor": "#F4F4F4", "color": "#999999"}
-    graph.set_node_defaults(shape="box", **look, fontname=FONT, fontsize="12", margin="0.08")
+    distances = {"ranksep": "0.3", "pad": "0.15"}
+    graph = _empty_graph(_title(sketch), direction, distances, fontsize="16", bgcolor="white")
+    card = {"style": "rounded,filled", "fillcolor": "#F4F4F4", "color": "#999999"}
+    graph.set_node_defaults(shape="box", **card, fontname=FONT, fontsize="12", margin="0.08")
     graph.set_edge_defaults(arrowsize="0.8", color="#444444", penwidth="1.5")
     lines = [list(_made_of(section.panels)) for section in sketch.sections]
     followed: list[tuple[int, int]] = []
@@ -117,10 +119,10 @@ def draw_layers(
     from ..costs.models import read_model
     from .sketch.of_model import kind, title
 
-    title_of_graph = f"<B>{escape(model.name)}</B>"
-    graph = _empty_graph(title_of_graph, direction, ranksep="0.2", nodesep="0.3")
-    look = {"style": "filled", "color": "#777777", "width": "2.4", "margin": "0.05,0.02"}
-    graph.set_node_defaults(shape="box", **look, fontname=FONT, fontsize="11")
+    distances = {"ranksep": "0.2", "nodesep": "0.3"}
+    graph = _empty_graph(f"<B>{escape(model.name)}</B>", direction, distances)
+    card = {"style": "filled", "color": "#777777", "width": "2.4", "margin": "0.05,0.02"}
+    graph.set_node_defaults(shape="box", **card, fontname=FONT, fontsize="11")
     graph.set_edge_defaults(arrowsize="0.6", color="#444444")
     for number, node in enumerate(read_model(model).graph):
         lines = [

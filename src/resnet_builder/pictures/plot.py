@@ -196,29 +196,27 @@ def _read(
     source: object, input_shape: Any = None, classes: int | None = None
 ) -> "tuple[Sketch, Callable[[], keras.Model]]":
     """The sketch of a network, and a function that returns its Keras model."""
-    if not isinstance(source, str | ResnetConfig | Named):
-        from ..model.locate import check_source
+    if isinstance(source, str | ResnetConfig | Named):
+        named = resolve(source, input_shape, classes)
+        plan = make_plan(named.config, output_stride=named.output_stride)
+
+        def model() -> "keras.Model":
+            from ..model.assemble import model_of
+
+            return model_of(plan, named.name)
+
+        if plan.is_known:
+            return sketch_plan(plan, named.name), model
         from .sketch.of_model import sketch_model
 
-        check_source(source)
-        if (input_shape, classes) != (None, None):
-            raise TypeError(
-                "input_shape and classes are of a preset or config; a model has its own"
-            )
-        return sketch_model(source), lambda: source
-    named = resolve(source, input_shape, classes)
-    plan = make_plan(named.config, output_stride=named.output_stride)
-
-    def model() -> "keras.Model":
-        from ..model.assemble import model_of
-
-        return model_of(plan, named.name)
-
-    if plan.is_known:
-        return sketch_plan(plan, named.name), model
+        return sketch_model(model()), model
+    from ..model.locate import check_source
     from .sketch.of_model import sketch_model
 
-    return sketch_model(model()), model
+    check_source(source)
+    if (input_shape, classes) != (None, None):
+        raise TypeError("input_shape and classes are of a preset or config; a model has its own")
+    return sketch_model(source), lambda: source
 
 
 # Options ----------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import dist
+from typing import Any
 
 import pydot
 
@@ -30,7 +31,7 @@ def draw_page(page: Page) -> pydot.Dot:
         x, y = point
         return f"{x:.1f},{page.height - y:.1f}"
 
-    def add_node(name: str, middle: Point, **look: str) -> None:
+    def add_node(name: str, middle: Point, **look: Any) -> None:
         graph.add_node(pydot.Node(name, pos=at(middle), **look))
 
     for number, frame in enumerate(page.frames):

@@ -19,6 +19,8 @@ WIDEST = 1150  # a lane with more panels continues in another row
 ROOM = WIDEST - style.HEADING_WIDTH  # for panels
 SKIPS_IN_A_MARGIN = 4  # lines that come into a lane have room there
 
+Layouts = list[PanelLayout]
+
 
 @dataclass(frozen=True)
 class Lane:
@@ -30,11 +32,7 @@ class Lane:
 
 
 def lay_out_page(
-    sketches: Sequence[Sketch],
-    direction: str = "TB",
-    *,
-    in_one_column: bool = False,
-    note: str = "",
+    sketches: list[Sketch], direction: str = "TB", *, in_one_column: bool = False, note: str = ""
 ) -> Page:
     """Lay out one network, or several with their sections and rows side by side, and a note."""
     heights: list[list[float]] = []
@@ -64,8 +62,7 @@ def _add_network(
     panels: list[PlacedPanel] = []
     for section, lane in zip(sketch.sections, lanes, strict=True):
         page.frames.append(lane.frame)
-        corner = lane.frame.x + MARGIN, lane.frame.y + MARGIN
-        page.texts.append(Text(*corner, heading(section)))
+        page.texts.append(heading(section, lane.frame.x, lane.frame.y))
         for placed in lane.panels:
             placed = replace(placed, first=len(page.boxes))
             if panels and placed.panel.follows:
@@ -95,7 +92,7 @@ def lay_out_lanes(
 
     `row_heights` are the least heights of the rows of each lane, from top to bottom.
     """
-    panels = [_layouts(section.panels, not in_one_column) for section in sketch.sections]
+    panels = [_layouts(section.panels, framed=not in_one_column) for section in sketch.sections]
     titles = (panel.title for section in sketch.sections for panel in section.panels)
     names = max(map(text_width, titles)) if in_one_column else 0
     columns = panel_columns(panels, 1 if in_one_column else max(map(len, panels)))
@@ -112,16 +109,11 @@ def lay_out_lanes(
         yield lane
 
 
-def _layouts(panels: Iterable[Panel], framed: bool) -> list[PanelLayout]:
+def _layouts(panels: Sequence[Panel], *, framed: bool) -> Layouts:
     """The layouts of panels; one layout is made for all that differ in names only."""
-    made: dict[Panel, PanelLayout] = {}
-    layouts = []
-    for panel in panels:
-        unnamed = replace(panel, names=("", "") if not panel.title else ("block", "block"))
-        if unnamed not in made:
-            made[unnamed] = PanelLayout(panel, in_a_frame=framed)
-        layouts.append(made[unnamed].of(panel))
-    return layouts
+    alike = [replace(panel, names=("block", "") if panel.title else ("", "")) for panel in panels]
+    made = {panel: PanelLayout(panel, in_a_frame=framed) for panel in set(alike)}
+    return [made[unnamed].of(panel) for unnamed, panel in zip(alike, panels, strict=True)]
 
 
 def _extra(panels: Iterable[PanelLayout]) -> int:
@@ -131,11 +123,7 @@ def _extra(panels: Iterable[PanelLayout]) -> int:
 
 
 def _lane(
-    panels: list[PanelLayout],
-    columns: list[PanelColumn],
-    corner: Point,
-    room: Point,
-    least: Sequence[float],
+    panels: Layouts, columns: list[PanelColumn], corner: Point, room: Point, least: Sequence[float]
 ) -> Lane:
     """A lane with its panels to the right and below the `room` for its heading."""
     (x, y), (left, above) = corner, room
@@ -158,7 +146,7 @@ def _lane(
 # Columns of panels ------------------------------------------------------------------------------
 
 
-def panel_columns(lanes: Sequence[list[PanelLayout]], most: int) -> list[PanelColumn]:
+def panel_columns(lanes: Sequence[Layouts], most: int) -> list[PanelColumn]:
     """The columns that all lanes share: at most so many, and as many as fit."""
     narrowest = min(_column(0, [panel]).right for panel in chain.from_iterable(lanes))
     for number in range(min(most, int(ROOM / (narrowest + style.PANEL_GAP))), 1, -1):
@@ -168,7 +156,7 @@ def panel_columns(lanes: Sequence[list[PanelLayout]], most: int) -> list[PanelCo
     return _columns(lanes, 1)
 
 
-def _columns(lanes: Sequence[list[PanelLayout]], number: int) -> list[PanelColumn]:
+def _columns(lanes: Sequence[Layouts], number: int) -> list[PanelColumn]:
     rows = (row for lane in lanes for row in _rows(lane, number))
     columns: list[PanelColumn] = []
     x: float = 0
@@ -178,11 +166,11 @@ def _columns(lanes: Sequence[list[PanelLayout]], number: int) -> list[PanelColum
     return columns
 
 
-def _rows(panels: list[PanelLayout], columns: int) -> Iterator[list[PanelLayout]]:
+def _rows(panels: Layouts, columns: int) -> Iterator[Layouts]:
     return (panels[n : n + columns] for n in range(0, len(panels), columns))
 
 
-def _column(x: float, panels: list[PanelLayout]) -> PanelColumn:
+def _column(x: float, panels: Layouts) -> PanelColumn:
     """A column of some panels, with room for their titles."""
     of_columns = zip_longest(*(panel.extents for panel in panels), fillvalue=Extent(0, 0))
     main, *others = extents = list(map(widest, of_columns))
@@ -227,12 +215,12 @@ def _add_name(page: Page, placed: PlacedPanel) -> None:
         page.write(left, middle - style.FONT_SIZE * 0.6, TextPart(title))
 
 
-def heading(section: Section) -> tuple[tuple[TextPart, ...], ...]:
-    """The lines of a lane's heading."""
+def heading(section: Section, x: float, y: float) -> Text:
+    """The heading of a lane with a corner there."""
     lines = [TextPart(section.title, 13, bold=True)]
     for field, words in section.details.items():
         lines.append(TextPart(words, marked=field in section.marks))
-    return tuple((line,) for line in lines if line.words)
+    return Text(x + MARGIN, y + MARGIN, tuple((line,) for line in lines if line.words))
 
 
 def title_parts(sketch: Sketch) -> tuple[TextPart, ...]:

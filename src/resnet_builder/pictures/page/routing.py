@@ -233,36 +233,22 @@ class PlacedPort:
     def _beside(self, side: float, turn: Point, downwards: bool) -> list[Point]:
         """The way from a side of the lanes to the height of a point, beside the boxes."""
         axis, height = turn
+        lane, frame = self.placed.lane, self.placed.frame
         if not downwards:
-            x = axis if self.is_source and self.last_in_lane else self._beside_the_lane
+            x = lane.x - style.LANE_GAP / 6 + style.BETWEEN_LINES * self.order
+            if self.is_source:
+                right = lane.right + style.LANE_GAP / 4 - style.BETWEEN_LINES * self.order
+                x = axis if self.last_in_lane else right
             return [(x, side), (x, height)]
         if self.last_in_row:
             return [(side, height)]
-        x, gap = self._beside_the_panel, self._above_the_row
-        return [(side, gap), (x, gap), (x, height)]
-
-    @property
-    def _beside_the_lane(self) -> float:
-        lane = self.placed.lane
-        if self.is_source:
-            return lane.right + style.LANE_GAP / 4 - style.BETWEEN_LINES * self.order
-        return lane.x - style.LANE_GAP / 6 + style.BETWEEN_LINES * self.order
-
-    @property
-    def _above_the_row(self) -> float:
-        lane, frame = self.placed.lane, self.placed.frame
+        above = frame.y - 0.3 * style.ROW_GAP - style.BETWEEN_SKIPS * self.before
         if frame.y - lane.y < style.ROW_GAP:  # the first row
-            return lane.y - style.LANE_GAP / 2 + style.BETWEEN_SKIPS * (self.before + 1)
-        return frame.y - 0.3 * style.ROW_GAP - style.BETWEEN_SKIPS * self.before
-
-    @property
-    def _beside_the_panel(self) -> float:
-        """Between the boxes and the next panel."""
-        panel = self.placed.panel
-        skips = sorted(port.skip for port in (*panel.inlets, *panel.outlets))
-        further = len(skips) - 1 - skips.index(self.port.skip)
-        boxes_right = self.placed.axes[0] + self.placed.column.extents[0].right
-        return boxes_right + 6 + style.BETWEEN_SKIPS * further
+            above = lane.y - style.LANE_GAP / 2 + style.BETWEEN_SKIPS * (self.before + 1)
+        panel, right = self.placed.panel, self.placed.column.extents[0].right
+        further = sum(p.skip >= self.port.skip for p in (*panel.inlets, *panel.outlets)) - 1
+        x = self.placed.axes[0] + right + 6 + style.BETWEEN_SKIPS * further
+        return [(side, above), (x, above), (x, height)]
 
 
 def placed_ports(panels: Sequence[PlacedPanel]) -> Iterator[PlacedPort]:
