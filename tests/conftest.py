@@ -1,5 +1,6 @@
 """Fixtures shared by the tests."""
 
+import ctypes
 import gc
 import shutil
 import sys
@@ -58,6 +59,11 @@ def driver() -> Iterator[Any]:
     yield driver
     driver.quit()
 
+
+if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+    # Arrays of a mebibyte and more get mappings of their own, which are given back when they are
+    # freed. Without it glibc raises this bound to the largest array, and keeps what is freed.
+    libc.mallopt(-3, 2**20)  # M_MMAP_THRESHOLD
 
 STATM = Path("/proc/self/statm")
 MOST_GARBAGE = 50 * 2**20

@@ -47,7 +47,9 @@ def small(preset: str = "resnet18", **options: Any) -> "keras.Model":
     from resnet_builder import ResnetBuilder
 
     changes = SMALL | options
-    if "classes" not in options and "predictions" not in options.get("features", ["predictions"]):
+    features = options.get("features")
+    is_headless = isinstance(features, tuple | list) and "predictions" not in features
+    if is_headless and "classes" not in options:
         del changes["classes"]
     return ResnetBuilder.from_preset(preset, **changes)
 

@@ -649,8 +649,8 @@ def test_a_block_function_that_is_none(wrong: Any) -> None:
         ({"features": "stage2"}, TypeError, "in a tuple or list, got 'stage2'"),
         ({"features": ()}, TypeError, "one or more of 'stem', 'stage1', 'stage2'"),
         ({"features": ["stage3"]}, ValueError, "'stem', 'stage1', 'stage2'"),
-        ({"features": ["stage2"], "pooling": "avg"}, ValueError, "pooling='avg' has no meaning"),
-        ({"features": ["stage2"], "classes": 5}, ValueError, "classes=5 has no meaning; leave it "),
+        ({"features": ["stage2"], "pooling": "avg"}, ValueError, "pooling='avg' does not apply"),
+        ({"features": ["stage2"], "classes": 5}, ValueError, "classes=5 does not apply; leave it "),
         (
             {"features": ["predictions"], "include_top": False},
             ValueError,

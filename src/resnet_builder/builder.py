@@ -366,7 +366,7 @@ def _recognised(network: Named, plan: Plan, adapt: bool) -> Iterator[Recognised 
     """The checkpoint of a network; None if its weights are random."""
     if network.weights is None:
         if adapt:
-            raise ValueError("adapt_weights has no meaning without weights")
+            raise ValueError("adapt_weights applies only together with weights")
         yield None
         return
     check_published(network)
@@ -470,8 +470,8 @@ def _checked_features(
     for option, value in of_head.items():
         if value and CLASSIFIER not in wanted:
             raise ValueError(
-                f"features without {CLASSIFIER!r} leave out the head: {option}={value!r} has no "
-                f"meaning; leave it out, or add {CLASSIFIER!r} to the features"
+                f"features without {CLASSIFIER!r} leave out the head, so {option}={value!r} does "
+                f"not apply; leave it out, or add {CLASSIFIER!r} to the features"
             )
     return wanted
 

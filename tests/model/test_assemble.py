@@ -10,7 +10,7 @@ import pytest
 from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, config
 from resnet_builder.model.assemble import apply_layers
 from resnet_builder.model.graph import model_graph
-from resnet_builder.model.initializers import DrawnKernels
+from resnet_builder.model.initializers import quick_kernels
 from resnet_builder.model.keras_layers import KERAS_LAYERS, Style
 from resnet_builder.plan import layers as plan_layers
 from resnet_builder.plan.blocks import BLOCKS
@@ -142,7 +142,7 @@ def test_a_shape_that_differs_from_the_plan_is_an_error() -> None:
     with pytest.raises(RuntimeError, match=r"stem_conv was planned with the shape \(13, 17, 8\)"):
         apply_layers(wrong, {}, Style("channels_last"))
     with (
-        DrawnKernels(plan.layers, "float32") as kernels,
+        quick_kernels(plan.layers, "float32") as kernels,
         pytest.raises(
             RuntimeError, match=r"kernel of stem_conv .* \(7, 7, 3, 8\), .* \(7, 7, 3, 9"
         ),

@@ -94,10 +94,9 @@ def test_the_drawing_threads_end_and_a_failed_build_draws_no_further(
     monkeypatch.setattr(initializers, "_scaled", slow)
     layers = [layer for layer in make_plan(PRESETS["resnet18"]).layers if isinstance(layer, Conv)]
     before = set(enumerate_threads())
-    kernels = initializers.DrawnKernels(layers, "float32")
 
     def build() -> None:
-        with kernels:
+        with initializers.quick_kernels(layers, "float32") as kernels:
             kernels(layers[0])
             Timer(0.2, release.set).start()
             raise KeyError

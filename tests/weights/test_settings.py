@@ -145,7 +145,7 @@ def test_pools_of_one_pixel_load_with_any_padding(tmp_path: Path) -> None:
     target = small("resnet18")
     load_weights(target, older)
     assert_same_weights(target, model)
-    images = image_batch(1, 32, 32, 3)
+    images = image_batch(1, 16, 16, 3)
     np.testing.assert_array_equal(keras.models.load_model(older)(images), model(images))
 
 
@@ -273,7 +273,7 @@ def test_settings_are_compared_in_every_form_of_file(form: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_an_epsilon_is_corrected(form: str, tmp_path: Path) -> None:
-    images = image_batch(2, 32, 32, 3)
+    images = image_batch(2, 16, 16, 3)
     trained = randomised(small("resnet18", batch_norm_epsilon=1e-2, include_top=False))
     target = small("resnet18", include_top=False)
     source = saved(trained, form, tmp_path)
@@ -299,7 +299,7 @@ def test_another_pool_of_a_model_without_a_classifier_is_noted() -> None:
     """It is an option of the model, and has no weights after it that were trained with it."""
     body: dict[str, Any] = {"include_top": False}
     trained = small("resnet18", pooling="max", **body)
-    around = keras.Sequential([keras.Input((32, 32, 3)), trained, layers.Dense(3)])
+    around = keras.Sequential([keras.Input((16, 16, 3)), trained, layers.Dense(3)])
     for file, lines in (
         (trained, 1),
         (around, 1),
@@ -321,7 +321,7 @@ def test_a_dilated_network_refuses_other_layers() -> None:
 
 def test_what_gives_the_network_its_input_is_noted() -> None:
     body = small("resnet18", include_top=False)
-    scaled = keras.Sequential([keras.Input((32, 32, 3)), layers.Rescaling(1 / 255), body])
+    scaled = keras.Sequential([keras.Input((16, 16, 3)), layers.Rescaling(1 / 255), body])
     [note] = load_weights(small("resnet18", include_top=False), scaled).notes
     assert note.startswith("the file's network is given the output of rescaling")
 
@@ -329,9 +329,9 @@ def test_what_gives_the_network_its_input_is_noted() -> None:
 @pytest.mark.parametrize("form", ["h5", "keras", "memory"])
 def test_a_normalization_of_the_images_is_left(form: str, tmp_path: Path) -> None:
     normalization = layers.Normalization()
-    normalization.adapt(image_batch(4, 32, 32, 3))
+    normalization.adapt(image_batch(4, 16, 16, 3))
     body = randomised(small("resnet18"))
-    whole = keras.Sequential([keras.Input((32, 32, 3)), normalization, body])
+    whole = keras.Sequential([keras.Input((16, 16, 3)), normalization, body])
     ours = small("resnet18")
     report = load_weights(ours, saved(whole, form, tmp_path))
     assert_same_weights(ours, body)
@@ -430,7 +430,7 @@ def test_norms_that_always_take_the_statistics_of_the_batch(tmp_path: Path) -> N
     load_weights(ours, saved(by_hand(True, training=False), "keras", tmp_path))
     with pytest.raises(ValueError, match=r"has arguments=\[\['training', True\]\] there"):
         load_weights(ours, saved(by_hand(True, training=True), "keras", tmp_path))
-    image = keras.Input((32, 32, 3))
+    image = keras.Input((16, 16, 3))
     around = keras.Model(image, small("resnet18")(image, training=True))
     with pytest.raises(ValueError, match=r"stem_bn has arguments=\[\['training', True\]\] there"):
         load_weights(small("resnet18"), saved(around, "keras", tmp_path))
@@ -487,7 +487,7 @@ class Around(layers.Layer):
 @pytest.mark.parametrize("form", ["h5", "keras", "memory"])
 def test_a_network_inside_a_layer(form: str, tmp_path: Path) -> None:
     body = randomised(small("resnet18", activation="elu"))
-    image = keras.Input((32, 32, 3))
+    image = keras.Input((16, 16, 3))
     source = saved(keras.Model(image, Around(body)(image)), form, tmp_path)
     same = small("resnet18", activation="elu")
     load_weights(same, source)
@@ -514,7 +514,7 @@ class Pair(keras.Model):
 def test_a_network_that_the_config_leaves_out(tmp_path: Path) -> None:
     first, second = (randomised(small("resnet18", name=name)) for name in ("first", "second"))
     pair = Pair(first, second)
-    pair(image_batch(1, 32, 32, 3))
+    pair(image_batch(1, 16, 16, 3))
     ours = small("resnet18")
     [note] = load_weights(ours, saved(pair, "keras", tmp_path), skip="first/*").notes
     assert note.startswith("it does not say what its layers compute")
@@ -524,7 +524,7 @@ def test_a_network_that_the_config_leaves_out(tmp_path: Path) -> None:
 
 def test_networks_of_one_name_in_memory() -> None:
     pair = Pair(small("resnet18"), small("resnet18"))
-    pair(image_batch(1, 32, 32, 3))
+    pair(image_batch(1, 16, 16, 3))
     with pytest.raises(ValueError, match=r"two of its tensors are named .* \.weights\.h5"):
         load_weights(small("resnet18"), pair)
 

@@ -123,7 +123,8 @@ def from_arrays(name: str, arrays: Mapping[Any, object]) -> Checkpoint:
     short = {key.removeprefix(f"{networks[0]}.") if is_alone else key: key for key in names}
     others = tuple(key for key in tensors if key not in names and shapes[key])
     checkpoint = Checkpoint(name, shapes, lambda key: _as_array(tensors[key]), others=others)
-    return checkpoint.renamed(short if len(short) == len(names) else names)
+    # Reports use the short names.
+    return replace(checkpoint.renamed(short if len(short) == len(names) else names), in_file={})
 
 
 def _flattened(

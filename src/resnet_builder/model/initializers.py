@@ -1,10 +1,10 @@
 """Initial weights: the initialisers of a plan's layers, and the kernels that they draw."""
 
 from collections.abc import Callable, Container, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from math import prod, sqrt
-from typing import Any, Self
+from typing import Any
 
 import keras
 import numpy as np
@@ -28,22 +28,53 @@ def initializer(layer: Any) -> Any:
 
 @contextmanager
 def quick_kernels(
-    layers: Iterable[Layer], dtype: str, *, blank: bool
-) -> Iterator[Callable[[Any], Any]]:
-    """The initialisers of a plan's kernels while Keras creates its layers.
+    layers: Iterable[Layer], dtype: str, *, blank: bool = False
+) -> Iterator[Callable[[Layer], Any]]:
+    """The initialisers of a plan's kernels while Keras creates its layers, in their order.
 
-    They spare Keras the drawing of random numbers: NumPy draws them in other threads, or, with
-    `blank`, the kernels are zeros, which a checkpoint replaces. `restore_initializers` then gives
-    the layers those of the plan.
+    NumPy draws the kernels in other threads while Keras creates layers, or, with `blank`, they are
+    zeros, which a checkpoint replaces. For ResNet-152 on two cores, Keras draws for 1.5 s of CPU
+    time between the layers, NumPy for 0.9 s beside them. `restore_initializers` then gives the
+    layers the initialisers of the plan.
 
     Args:
         dtype: dtype of the weights.
     """
     if blank:
         yield lambda layer: "zeros"
-    else:
-        with DrawnKernels(layers, dtype) as kernels:
-            yield kernels
+        return
+    coming = iter([layer for layer in layers if hasattr(layer, "initializer")])
+    ready: dict[str, Any] = {}
+    pool = ThreadPoolExecutor()
+
+    def next_kernel(layer: Layer) -> Any:
+        while len(ready) < AHEAD and (ahead := next(coming, None)):
+            ready[ahead.name] = _drawn(ahead, dtype, pool)
+        return ready.pop(layer.name)
+
+    try:
+        yield next_kernel
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _drawn(layer: Layer, dtype: str, pool: ThreadPoolExecutor) -> Any:
+    """The initialiser of a layer's kernel, which returns the numbers that `pool` draws."""
+    chosen, planned = initializer(layer), layer.weights["kernel"]
+    # Keras draws what does not scale the variance, and what has an unknown shape.
+    if not (isinstance(chosen, keras.initializers.VarianceScaling) and all(planned)):
+        return chosen
+    drawn = pool.submit(_scaled, chosen, planned, "float64" if dtype == "float64" else "float32")
+
+    def values(shape: Any, dtype: Any = None) -> Any:
+        if tuple(shape) != planned:
+            raise RuntimeError(
+                f"the kernel of {layer.name} was planned with the shape {planned}, and Keras asks "
+                f"for {tuple(shape)}: please report this"
+            )
+        return keras.ops.convert_to_tensor(drawn.result(), dtype)
+
+    return values
 
 
 def restore_initializers(model: keras.Model, layers: Iterable[Layer], prefix: str) -> None:
@@ -63,50 +94,6 @@ def draw_kernels(model: keras.Model, names: Container[str]) -> None:
     for layer in model.layers:
         if layer.name in names and hasattr(layer, "kernel_initializer"):
             layer.kernel.assign(layer.kernel_initializer(layer.kernel.shape, layer.kernel.dtype))
-
-
-class DrawnKernels:
-    """The random kernels of a plan, drawn by NumPy in other threads while Keras creates layers.
-
-    Called with a layer, it returns the initialiser for Keras. For ResNet-152 on two cores, Keras
-    draws for 1.5 s of CPU time between the layers, NumPy for 0.9 s beside them.
-    """
-
-    def __init__(self, layers: Iterable[Layer], dtype: str) -> None:
-        self._coming = (layer for layer in layers if hasattr(layer, "initializer"))
-        self._dtype: Any = "float64" if dtype == "float64" else "float32"
-        self._drawn: dict[str, Future[npt.NDArray[Any]] | Any] = {}
-        self._pool = ThreadPoolExecutor()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def __call__(self, layer: Any) -> Any:
-        """Return the initialiser of a layer's kernel; layers come in the order of the plan."""
-        while len(self._drawn) < AHEAD and (coming := next(self._coming, None)):
-            chosen, shape = initializer(coming), coming.weights["kernel"]
-            # Keras draws what does not scale the variance, and what has an unknown shape.
-            here = isinstance(chosen, keras.initializers.VarianceScaling) and all(shape)
-            self._drawn[coming.name] = (
-                self._pool.submit(_scaled, chosen, shape, self._dtype) if here else chosen
-            )
-        drawn = self._drawn.pop(layer.name)
-        if not isinstance(drawn, Future):
-            return drawn
-
-        def values(shape: Any, dtype: Any = None) -> Any:
-            kernel = drawn.result()
-            if kernel.shape != tuple(shape):
-                raise RuntimeError(
-                    f"the kernel of {layer.name} was planned with the shape {kernel.shape}, and "
-                    f"Keras asks for {tuple(shape)}: please report this"
-                )
-            return keras.ops.convert_to_tensor(kernel, dtype)
-
-        return values
 
 
 def _scaled(chosen: Any, shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:

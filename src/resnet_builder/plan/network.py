@@ -42,7 +42,7 @@ class Head:
         if self.classifier_activation is not None:
             choice(self.classifier_activation, ACTIVATIONS, "classifier_activation")
         if fraction(self.dropout_rate, "dropout_rate") and not self.include_top:
-            raise ValueError("dropout_rate has no meaning without a classifier")
+            raise ValueError("dropout_rate applies only to a network with a classifier")
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def check_config(config: ResnetConfig) -> None:
         if not callable(block):
             choice(block, BLOCKS, "block")
     for reason in contradictions(config):
-        raise ValueError(f"this has no meaning: {reason}")
+        raise ValueError(f"invalid combination of options: {reason}")
     if idle := idle_fields(config):
         lines = (
             f"{field.name}={getattr(config, field.name)!r} has no effect: it needs "

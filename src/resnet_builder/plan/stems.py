@@ -41,20 +41,18 @@ class Stem:
 
     Attributes:
         convs: function that returns its convolutions for a number of filters.
-        pooled: whether a pool of stride 2 follows.
         in_words: description for `compare`.
     """
 
     convs: Callable[[int], list[ConvSpec]]
-    pooled: bool
     in_words: str
 
 
 STEMS = {
-    "imagenet": Stem(imagenet_stem, True, "a stem of one 7x7 convolution and a pool"),
-    "deep": Stem(deep_stem, True, "a stem of three 3x3 convolutions and a pool"),
-    "deep_tiered": Stem(tiered_stem, True, "a stem of three wider and wider 3x3 convolutions"),
-    "cifar": Stem(cifar_stem, False, "a stem of one 3x3 convolution"),
+    "imagenet": Stem(imagenet_stem, "a stem of one 7x7 convolution and a pool"),
+    "deep": Stem(deep_stem, "a stem of three 3x3 convolutions and a pool"),
+    "deep_tiered": Stem(tiered_stem, "a stem of three wider and wider 3x3 convolutions"),
+    "cifar": Stem(cifar_stem, "a stem of one 3x3 convolution"),
 }
 
 
@@ -127,7 +125,7 @@ def add_stem(draft: Draft, x: Layer) -> tuple[list[Unit], list[Unit]]:
     specs, places = stem.convs(filters), [at]
     if len(specs) > 1:
         places = [at.numbered(number) for number in range(1, len(specs) + 1)]
-    if stem.pooled and not add_pool:
+    if config.pools_in_stem and not add_pool:
         specs.append(ConvSpec(filters, 3, (2, 2), anti_aliased=config.anti_aliasing is not None))
         places.append(at.inside("pool"))
     steps = [CONV_BN_RELU] * (len(specs) - 1) + [ORDERS[config.activation_order].last_of_stem]
@@ -135,7 +133,7 @@ def add_stem(draft: Draft, x: Layer) -> tuple[list[Unit], list[Unit]]:
     for spec, place, of_conv in zip(specs, places, steps, strict=True):
         units.append(add_unit(draft, x, place, of_conv, spec))
         x = units[-1][-1]
-    if stem.pooled and add_pool:
+    if config.pools_in_stem and add_pool:
         start = len(draft.layers)
         add_pool(draft, x, at)
         units.append(draft.since(start))
@@ -144,5 +142,5 @@ def add_stem(draft: Draft, x: Layer) -> tuple[list[Unit], list[Unit]]:
                 f"{argument('input_shape', config.input_shape)} is too small: nothing is left "
                 "after the stem's pool. Give 3x3 or more, or change stem_pool or anti_aliasing"
             )
-    last = len(units) - stem.pooled
+    last = len(units) - config.pools_in_stem
     return units[:last], units[last:]
