@@ -136,22 +136,22 @@ def plot(
         >>> "3×3 conv, 512, stride 2" in diagram.dot
         True
     """
-    shown, towards, dpi, shapes, names = _plot_options(of_plot_model, detail, direction)
+    kind, towards, dpi, shapes, names = _plot_options(of_plot_model, detail, direction)
     _check_options(to_file, fold)
     _check_size(size, dpi)
     sketch, model = _read(source, input_shape, classes)
 
     def draw() -> pydot.Dot:
-        if shown == "layer":
+        if kind == "layer":
             graph = draw_layers(model(), towards, names=names, shapes=shapes)
-        elif shown == "stage":
+        elif kind == "stage":
             graph = draw_stages(folded(sketch) if fold else sketch, towards)
         else:
             graph = _draw_blocks([sketch], towards, fold=fold)
         return graph if size is None else fit_to_size(graph, size)
 
     states = {"stage": CLOSED, "block": FOLDED if fold else WHOLE, "layer": WHOLE}
-    return _diagram([sketch], draw, to_file, state=states[shown], dpi=dpi)
+    return _diagram([sketch], draw, to_file, state=states[kind], dpi=dpi)
 
 
 def plot_side_by_side(

@@ -40,13 +40,8 @@ def sketch_boxes(
     ranges = [numbers for _, of_section in panels for _, numbers in of_section]
     left = {a for numbers in ranges for a, _ in _lines(boxes, numbers) if _skips(a, numbers)}
     drawn = [_section(boxes, title, of_section, left) for title, of_section in panels]
-    return Sketch(
-        counts.name,
-        tuple(input_shapes),
-        counts.parameters,
-        counts.macs,
-        tuple(_with_inputs(_with_resizing(drawn))),
-    )
+    joined = tuple(_with_inputs(_with_resizing(drawn)))
+    return Sketch(counts.name, tuple(input_shapes), counts.parameters, counts.macs, joined)
 
 
 def _section(boxes: Boxes, title: str, panels: list[NamedRange], left: set[int]) -> Section:
