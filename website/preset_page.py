@@ -14,7 +14,7 @@ from resnet_builder import (
     verify,
 )
 from resnet_builder.common.words import by
-from resnet_builder.costs.coverage import Coverage, coverage
+from resnet_builder.costs.published import Coverage, coverage
 from resnet_builder.presets.checkpoints import find_recommended
 
 from .accuracy import accuracy

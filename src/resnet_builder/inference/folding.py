@@ -7,9 +7,8 @@ from typing import Any
 
 import keras
 
-from ..common.lazy_tensorflow import without_tensorflow
 from ..common.tables import Table, Tabular
-from ..model.deep import room_for
+from ..model.deep import room_for, without_tensorflow
 from ..model.graph import functional
 from ..model.keras_layers import Tensor
 from ..model.locate import check_model

@@ -117,7 +117,7 @@ def draw_layers(
 ) -> pydot.Dot:
     """Draw a card for every layer: its words, its name and its output shape."""
     from ..costs.models import read_model
-    from .sketch.of_model import kind, title
+    from .sketch.of_model import kind, layer_title
 
     distances = {"ranksep": "0.2", "nodesep": "0.3"}
     graph = _empty_graph(f"<B>{escape(model.name)}</B>", direction, distances)
@@ -126,7 +126,7 @@ def draw_layers(
     graph.set_edge_defaults(arrowsize="0.6", color="#444444")
     for number, node in enumerate(read_model(model).graph):
         lines = [
-            f"<B>{escape(title(node.layer))}</B>",
+            f"<B>{escape(layer_title(node.layer))}</B>",
             *[escape(node.layer.name)] * names,
             *[_shape_words(node.output_shape)] * shapes,
             *["<B>output</B>"] * node.is_output,

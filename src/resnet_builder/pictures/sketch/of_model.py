@@ -98,7 +98,7 @@ def describe_layer(layer: keras.Operation, shape: Any) -> list[Description]:
     return [described, *[Description("activation", own)] * bool(own)]
 
 
-def title(layer: keras.Operation) -> str:
+def layer_title(layer: keras.Operation) -> str:
     """The words for a layer under its name in Keras: Conv2D, 3×3, 64, stride 2, ReLU."""
     own = activation_words(layer) if hasattr(layer, "activation") else ""
     settings = _with_settings(layer, "").settings()

@@ -9,8 +9,7 @@ from math import prod
 from os.path import commonprefix  # compares letters, of any strings
 
 from ...common.shapes import Shape, known_sum
-from ...costs.counts import Profile
-from ...costs.profile import profile_plan
+from ...costs.profile import Profile, profile_plan
 from ...plan.names import ELSEWHERE, Place
 from ...plan.network import Plan
 from .boxes import OUTPUT, SUM, LayerBox, boxes_of_plan
