@@ -1,26 +1,22 @@
-"""Count the presets, for the command that lists them: writes `costs/counts.csv`.
+"""Count the presets, for the commands that list and compare them: writes `costs/counts.csv`.
 
 python -m tools.counts
 """
 
 import csv
-from pathlib import Path
 
-import resnet_builder
 from resnet_builder import PRESETS
-from resnet_builder.costs.profile import cost_of
-
-FILE = Path(resnet_builder.__file__).parent / "costs" / "counts.csv"
+from resnet_builder.costs.profile import LISTED, cost_of
 
 
 def main() -> None:
     """Write the file."""
-    with FILE.open("w", encoding="utf-8", newline="") as file:
+    with LISTED.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["preset", "parameters", "macs"])
+        writer.writerow(["preset", "parameters", "macs", "total_parameters"])
         for name, config in PRESETS.items():
             cost = cost_of(config)
-            writer.writerow([name, cost.parameters, cost.macs])
+            writer.writerow([name, cost.parameters, cost.macs, cost.total_parameters])
 
 
 if __name__ == "__main__":

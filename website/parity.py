@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from resnet_builder.common.tables import TableCell
-from resnet_builder.costs.coverage import coverage
+from resnet_builder.costs.published import coverage
 
 
 def parity_table() -> str:

@@ -13,7 +13,7 @@ from resnet_builder import (
     profile,
     verify,
 )
-from resnet_builder.costs.coverage import Coverage, coverage
+from resnet_builder.costs.published import Coverage, coverage
 from resnet_builder.presets.checkpoints import find_recommended
 
 from .accuracy import accuracy

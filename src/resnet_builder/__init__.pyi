@@ -3,8 +3,8 @@ from .builder import ResnetBuilder as ResnetBuilder
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
 from .config import ResnetConfig as ResnetConfig
-from .costs.counts import Profile as Profile
-from .costs.counts import StageProfile as StageProfile
+from .costs.profile import Profile as Profile
+from .costs.profile import StageProfile as StageProfile
 from .costs.profile import path_lengths as path_lengths
 from .costs.profile import profile as profile
 from .costs.published import Report as Report

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .common.checks import shortened
 from .common.tables import Table, TableCell, Tabular
 from .config import FIELDS, ResnetConfig
-from .costs.counts import Profile
-from .costs.profile import profile
+from .costs.profile import Profile, profile
 from .plan.rules import KINDS
 from .presets.resolve import resolve
 

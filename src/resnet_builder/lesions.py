@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import keras
 
 from .common.checks import look_up
-from .common.lazy_tensorflow import without_tensorflow
-from .model.deep import room_for
+from .model.deep import room_for, without_tensorflow
 from .model.keras_layers import Tensor
 from .model.locate import networks_of
 from .plan.names import ADD

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from resnet_builder import ResnetBuilder, fold_batch_norm
 from resnet_builder.cli.convert import PHASES, convert
 from resnet_builder.cli.main import main
+from resnet_builder.cli.source import source_of
 
 from ..helpers import assert_same_weights, relative_error
 from ..weights.checkpoint_recipe import checkpoint, images, logits
@@ -80,7 +81,7 @@ def test_other_classes_and_channels(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     grey = ResnetBuilder.from_preset("resnet20_cifar", (28, 28, 1), classes=7)
     grey.save("grey.keras")
     begun: list[str] = []
-    convert("grey.keras", "resnet20_cifar", "out.weights.h5", begins=begun.append)
+    convert("grey.keras", source_of("resnet20_cifar"), "out.weights.h5", begins=begun.append)
     assert begun == list(PHASES)
     again = ResnetBuilder.from_preset(
         "resnet20_cifar", (28, 28, 1), classes=7, weights="out.weights.h5"

@@ -316,7 +316,7 @@ def test_an_output_without_unicode() -> None:
 # In this order, so that what one command loads is not held against the next: the modules that no
 # command has loaded until then.
 NOT_LOADED = {
-    "--version": {"presets", "costs", "tabulate"},
+    "--version": {"presets", "costs"},
     "list wide*": {"costs.published", "comparison", "pictures", "pydot", "rich"},
     "weights resnet50": {"costs.published", "comparison", "pictures", "pydot", "rich", "numpy"},
     "show resnet50.a1_in1k": {"costs.published", "comparison", "pictures", "pydot", "rich"},

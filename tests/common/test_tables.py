@@ -1,8 +1,7 @@
 """Tables as text, Markdown, LaTeX and HTML."""
 
-import sys
-
 import pytest
+from tabulate import tabulate
 
 from resnet_builder import compare, profile, verify
 from resnet_builder.common.tables import Table, Tabular
@@ -69,6 +68,27 @@ def test_every_line_of_a_note_is_a_line_in_markdown() -> None:
     assert table.to_markdown().endswith("\n\nfirst<br>\nsecond\n\nlast")
 
 
-def test_a_title_alone_does_not_load_tabulate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "tabulate", None)  # importing it raises ImportError
-    assert Table(title="wrote net.png").to_text() == "wrote net.png"
+def test_columns_are_aligned_as_by_tabulate() -> None:
+    table = Table(header=("name", "n|"), rows=(("a_b & c", 1_234), ("d", None)))
+
+    def formatted(style: str, first: str) -> str:
+        rows, sides = [[first, "1,234"], ["d", "?"]], ["left", "right"]
+        return tabulate(rows, table.header, style, colalign=sides, disable_numparse=True)
+
+    assert table.to_text() == formatted("simple", "a_b & c")
+    assert table.to_markdown() == formatted("pipe", "a_b & c")
+    assert table.to_latex() == formatted("latex_raw", r"a\_b \& c")
+
+
+def test_a_table_without_rows() -> None:
+    table = Table(header=("name", "n"))
+    assert table.to_text() == tabulate([], table.header, "simple")
+    assert table.to_markdown().splitlines() == ["| name   | n   |", "|:-------|:----|"]
+    latex = tabulate([], table.header, "latex_raw")
+    assert table.to_latex() == latex.replace("{tabular}{}", "{tabular}{ll}")
+
+
+def test_a_title_alone() -> None:
+    table = Table(title="wrote net.png")
+    assert table.to_text() == "wrote net.png"
+    assert table.to_markdown() == "**wrote net.png**"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from resnet_builder.cli.main import main
-from resnet_builder.costs.coverage import coverage
+from resnet_builder.costs.published import coverage
 from resnet_builder.presets.checkpoints import published
 
 

@@ -51,8 +51,8 @@ def test_an_unknown_preset_is_rejected() -> None:
 
 
 def test_a_reason_does_not_explain_another_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = published._Number("HE", "HE: 1", "macs", "resnet34", "9.9 G", "3.5 G", "truncated")
-    monkeypatch.setattr(published, "_numbers", lambda: [wrong])
+    wrong = published._compared("HE", "HE: 1", "macs", "resnet34", "9.9 G", "3.5 G", "truncated")
+    monkeypatch.setattr(published, "_compared_numbers", lambda: [wrong])
     [row] = verify().unexplained
     assert (row.theirs, row.note) == ("9.9 G", "")
     assert "differs" in str(verify())

@@ -13,10 +13,10 @@ from ..common.files import check_place, whole_file
 from ..files.opening import opened
 from ..model.deep import room_for
 from ..plan.network import make_plan
+from ..presets.resolve import Named
 from ..weights.expected import expected_weights
 from ..weights.recognise import recognise
 from ..weights.report import WeightsReport
-from .source import Source, source_of
 
 if TYPE_CHECKING:
     import keras
@@ -27,9 +27,8 @@ PHASES = ("building", "loading", "writing", "reading back")
 
 def convert(
     checkpoint: str,
-    network: str | Source,
+    network: Named,
     file: str,
-    *,
     fold: bool = False,
     begins: Callable[[str], None] = lambda step: None,
 ) -> WeightsReport:
@@ -37,7 +36,7 @@ def convert(
 
     Args:
         checkpoint: a file or a repository, as in `load_weights`.
-        network: the checkpoint's network, or its name on the command line.
+        network: the checkpoint's network, with its options.
         file: file to write, which ends in .keras or .weights.h5; replaced if it exists.
         fold: whether to fold batch norms into convolutions, as `fold_batch_norm` does.
         begins: function that is called at the start of each of `PHASES`.
@@ -51,12 +50,10 @@ def convert(
         ImportError: as in `load_weights`.
         RuntimeError: the written file has other weights when it is read back.
     """
-    if isinstance(network, str):
-        network = source_of(network)
     path = Path(file)
     _check_path(path)
     with opened(checkpoint) as source:
-        plan = make_plan(network.named.config)
+        plan = make_plan(network.config)
         found = recognise(source, expected_weights(plan))
         begins("building")
         from ..builder import ResnetBuilder
@@ -69,7 +66,7 @@ def convert(
             plan.config,
             (rows, columns, found.channels or channels),
             found.classes,
-            name=network.named.name,
+            name=network.name,
             data_format="channels_last",
             **network.options,
         )

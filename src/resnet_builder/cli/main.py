@@ -16,7 +16,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import __version__
-from ..common.tables import Table, TableCell, wrapped
+from ..common.tables import Table, wrapped
 from ..common.words import INTERFACE, Interface, by
 
 if TYPE_CHECKING:
@@ -103,25 +103,30 @@ class Answer(NamedTuple):
 
 
 def _list(options: argparse.Namespace) -> Answer:
-    from ..costs.profile import listed_counts
+    from ..costs.profile import listed_costs
     from ..presets.checkpoints import find_recommended
     from ..presets.networks import PRESETS, family_of, list_presets
 
-    data: list[dict[str, Any]] = []
-    rows: list[tuple[TableCell, ...]] = []
-    for name in list_presets(options.pattern):
-        family, shape = family_of(PRESETS[name]), PRESETS[name].input_shape
-        is_marked, (parameters, macs) = bool(find_recommended(name)), listed_counts()[name]
-        marked = f"{name} *" if is_marked else name
-        rows.append((marked, family, by(shape, "x"), parameters, macs))
-        of_name = {"name": name, "family": family, "input_shape": shape}
-        counts = {"parameters": parameters, "macs": macs}
-        data.append({**of_name, "imagenet_weights": is_marked, **counts})
+    data: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "family": family_of(PRESETS[name]),
+            "input_shape": PRESETS[name].input_shape,
+            "imagenet_weights": bool(find_recommended(name)),
+            "parameters": listed_costs()[name].parameters,
+            "macs": listed_costs()[name].macs,
+        }
+        for name in list_presets(options.pattern)
+    ]
+    rows = tuple(
+        (f"{name} *" if is_marked else name, family, by(shape, "x"), parameters, macs)
+        for name, family, shape, is_marked, parameters, macs in map(dict.values, data)
+    )
     header = ("preset", "family", "input", "parameters", "multiply-adds")
     note = "* has ImageNet weights" if any(row["imagenet_weights"] for row in data) else ""
     if not data:
         note = f"no preset matches {options.pattern!r}"
-    return Answer(Table(header=header, rows=tuple(rows), note=note), data, int(not data))
+    return Answer(Table(header=header, rows=rows, note=note), data, int(not data))
 
 
 def _weights(options: argparse.Namespace) -> Answer:
@@ -133,16 +138,17 @@ def _weights(options: argparse.Namespace) -> Answer:
 
 
 def _coverage(options: argparse.Namespace) -> Answer:
-    from ..costs.coverage import coverage
+    from ..costs.published import coverage
 
     found = coverage()
     return Answer(found.table(), [asdict(row) for row in found.rows])
 
 
 def _network(options: argparse.Namespace) -> "Named | keras.Model":
-    from .source import source_of
+    from .source import shown_network, source_of
 
-    return source_of(options.name, options.set, options.input_shape, options.classes).network
+    named = source_of(options.name, options.set, options.input_shape, options.classes)
+    return shown_network(named, options.set)
 
 
 def _show(options: argparse.Namespace) -> Answer:
@@ -168,17 +174,14 @@ def _plot(options: argparse.Namespace) -> Answer:
 
 def _compare(options: argparse.Namespace) -> Answer:
     from ..comparison import compare
-    from .source import source_of
+    from .source import source_of, whole_network
 
-    first, second = source_of(options.first), source_of(options.second, options.set)
-    comparison = compare(first.whole, second.whole)
+    second = whole_network(source_of(options.second, options.set), options.set)
+    comparison = compare(whole_network(source_of(options.first)), second)
     if options.plot:
         comparison.plot(options.plot)
-    data = {
-        "first": asdict(comparison.first),
-        "second": asdict(comparison.second),
-        "differences": [asdict(difference) for difference in comparison.differences],
-    }
+    data = asdict(comparison)
+    del data["configs"]
     return Answer(comparison.table(), data)
 
 
@@ -200,15 +203,11 @@ def _convert(options: argparse.Namespace) -> Answer:
     network = source_of(options.name, options.set)
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("", total=len(PHASES))
-        report = convert(
-            options.checkpoint,
-            network,
-            options.file,
-            fold=options.fold,
-            begins=lambda step: progress.update(
-                task, description=step, completed=PHASES.index(step)
-            ),
-        )
+
+        def begins(phase: str) -> None:
+            progress.update(task, description=phase, completed=PHASES.index(phase))
+
+        report = convert(options.checkpoint, network, options.file, options.fold, begins)
         progress.update(task, completed=len(PHASES))
     data = {"file": options.file, **asdict(report)}
     return Answer(Table(title=f"{report}\nwrote {options.file}"), data)

@@ -4,18 +4,21 @@ import json
 from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..common.checks import unknown
-from ..config import ResnetConfig, config_of_fields
+from ..config import FIELDS, ResnetConfig, config_of_fields
 from ..model.record import arguments_in
 from ..plan.network import Head
 from ..presets.resolve import Named, resolve
 
 if TYPE_CHECKING:
     import keras
+
+# Fields and their values, as `--set` gives them.
+Changes = Sequence[tuple[str, str]]
 
 # The options of `from_preset` that change what is shown, with their defaults.
 SHOWN: Mapping[str, Any] = {
@@ -24,56 +27,18 @@ SHOWN: Mapping[str, Any] = {
     "output_stride": None,
 }
 # Those that do not change it.
-UNSEEN = {"weights", "adapt_weights", "data_format", "dtype", "layer_prefix"}
-FIELDS = [field.name for field in fields(ResnetConfig)]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A network of the command line.
-
-    Attributes:
-        named: its config.
-        options: options of `SHOWN` to which a JSON file gives another value than the default.
-        changes: the changes of `--set`, as they were written.
-    """
-
-    named: Named
-    options: Mapping[str, Any]
-    changes: Sequence[tuple[str, str]] = ()
-
-    @property
-    def titled(self) -> Named:
-        """The config under a name with the changes: resnet18 (stem=cifar)."""
-        changes = ", ".join(map("=".join, self.changes))
-        return replace(self.named, name=f"{self.named.name} ({changes})") if changes else self.named
-
-    @property
-    def network(self) -> "Named | keras.Model":
-        """What `profile` and `plot` take: a config, or a model if it has options."""
-        if not self.options:
-            return self.titled
-        from ..builder import ResnetBuilder
-
-        config, name = self.named.config, self.titled.name
-        return ResnetBuilder.from_config(config, name=name, **self.options)
-
-    @property
-    def whole(self) -> Any:
-        """The config for `compare`; ValueError if the network has other options."""
-        if self.options:
-            options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
-            raise ValueError(f"whole networks are compared, and {self.named.name} has {options}")
-        return self.titled
+UNSEEN = ("weights", "adapt_weights", "data_format", "dtype", "layer_prefix")
 
 
 def source_of(
     name: str,
-    changes: Sequence[tuple[str, str]] = (),
+    changes: Changes = (),
     input_shape: Sequence[int] | None = None,
     classes: int | None = None,
-) -> Source:
+) -> Named:
     """Find the network of a NAME, with the changes of `--set` and of other options.
+
+    The options of `from_preset` in a JSON file that change what is shown are among its `options`.
 
     Args:
         name: a preset, a checkpoint, a repository, a folder with its files, or a JSON file of
@@ -84,15 +49,16 @@ def source_of(
         TypeError, ValueError, OSError, ImportError: as in `resolve`; a file that is no such JSON.
     """
     source, given = _read(Path(name)) if name.lower().endswith(".json") else (name, {})
-    options = {option: given.pop(option, default) for option, default in SHOWN.items()}
-    for option in given.keys() - UNSEEN - set(FIELDS):
-        raise ValueError(unknown("option", option, [*SHOWN, *UNSEEN, *FIELDS]))
+    known = [*SHOWN, *UNSEEN, *FIELDS]
+    for option in given:
+        if option not in known:
+            raise ValueError(unknown("option", option, known))
     named = resolve(
         source,
         given.pop("input_shape", None),
         given.pop("classes", None),
         data_format=given.get("data_format") or "channels_last",
-        **{field: given[field] for field in FIELDS if field in given},
+        **{field: value for field, value in given.items() if field in FIELDS},
     )
     own = {"input_shape": input_shape, "classes": classes}
     changed: dict[str, Any] = {field: value for field, value in own.items() if value is not None}
@@ -103,8 +69,12 @@ def source_of(
             raise ValueError(f"{field} is given twice: give it once")
         changed[field] = _value(text)
     named = resolve(named, **changed)
-    others = {option: value for option, value in options.items() if value != SHOWN[option]}
-    return Source(named, {**named.options, **others}, changes)
+    options = {
+        option: given[option]
+        for option, default in SHOWN.items()
+        if given.get(option, default) != default
+    }
+    return replace(named, options={**named.options, **options})
 
 
 def _read(file: Path) -> tuple[Any, dict[str, Any]]:
@@ -130,3 +100,30 @@ def _value(text: str) -> Any:
         with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
             return read(text)
     return text
+
+
+# The network of a command -----------------------------------------------------------------------
+
+
+def shown_network(named: Named, changes: Changes = ()) -> "Named | keras.Model":
+    """What `profile` and `plot` take: a config, or a model if the network has options."""
+    named = _titled(named, changes)
+    if not named.options:
+        return named
+    from ..builder import ResnetBuilder
+
+    return ResnetBuilder.from_config(named.config, name=named.name, **named.options)
+
+
+def whole_network(named: Named, changes: Changes = ()) -> Any:
+    """The config for `compare`; ValueError if the network has options."""
+    if named.options:
+        options = ", ".join(f"{name}={value!r}" for name, value in named.options.items())
+        raise ValueError(f"whole networks are compared, and {named.name} has {options}")
+    return _titled(named, changes)
+
+
+def _titled(named: Named, changes: Changes) -> Named:
+    """The network under a name with the changes: resnet18 (stem=cifar)."""
+    text = ", ".join(map("=".join, changes))
+    return replace(named, name=f"{named.name} ({text})") if text else named

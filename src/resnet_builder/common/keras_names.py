@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from sys import float_info
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 # Every name of keras.activations (3.12 and newer) except `glu`, which halves the channels, and
 # `threshold`, which needs arguments.
@@ -42,17 +42,17 @@ class Initializer:
                 f"keras.initializers.{self.class_name} cannot draw the kernel of a convolution; "
                 f"the classes that can: {', '.join(INITIALIZER_CLASSES)}"
             )
-        arguments = INITIALIZER_CLASSES[self.class_name]
+        names = INITIALIZER_CLASSES[self.class_name]
         for name, value in self.config:
-            if name not in arguments:
+            if name not in names:
                 raise ValueError(
                     f"keras.initializers.{self.class_name} has no argument {name!r} here; it has "
-                    f"{', '.join(arguments) or 'none'}"
+                    f"{', '.join(names) or 'none'}"
                 )
-            if not arguments[name].allows(value):
+            if not ARGUMENTS[name].allows(value):
                 raise ValueError(
                     f"{name} of keras.initializers.{self.class_name} must be "
-                    f"{arguments[name].in_words}, got {value!r}"
+                    f"{ARGUMENTS[name].in_words}, got {value!r}"
                 )
 
     def __str__(self) -> str:
@@ -102,45 +102,42 @@ class Argument(NamedTuple):
     in_words: str
 
 
-def _numbers(in_words: str, allows: Callable[[float], bool] = lambda _: True) -> Argument:
-    def is_allowed(value: object) -> bool:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return False
-        return abs(value) <= float_info.max and allows(value)
-
-    return Argument(is_allowed, in_words)
-
-
-def _one_of(*choices: str) -> Argument:
-    return Argument(choices.__contains__, f"one of {', '.join(map(repr, choices))}")
+def _is_number(value: object) -> TypeGuard[float]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= float_info.max
 
 
 def _is_seed(value: object) -> bool:
     return value is None or (isinstance(value, int) and not isinstance(value, bool))
 
 
-_NUMBER = _numbers("a finite number")
-_POSITIVE = _numbers("a number greater than 0", lambda value: value > 0)
-_DEVIATION = _numbers("a number of at least 0", lambda value: value >= 0)
-_SEED = {"seed": Argument(_is_seed, "an integer or None")}
-_NORMAL = {"mean": _NUMBER, "stddev": _DEVIATION} | _SEED
+def _one_of(*choices: str) -> Argument:
+    return Argument(choices.__contains__, f"one of {', '.join(map(repr, choices))}")
 
+
+_NUMBER = Argument(_is_number, "a finite number")
+ARGUMENTS = {
+    **dict.fromkeys(("value", "mean", "minval", "maxval", "gain"), _NUMBER),
+    "stddev": Argument(lambda value: _is_number(value) and value >= 0, "a number of at least 0"),
+    "scale": Argument(lambda value: _is_number(value) and value > 0, "a number greater than 0"),
+    "mode": _one_of("fan_in", "fan_out", "fan_avg"),
+    "distribution": _one_of("normal", "truncated_normal", "untruncated_normal", "uniform"),
+    "seed": Argument(_is_seed, "an integer or None"),
+}
+
+SCALED = [f"{of}{kind}" for of in ("Glorot", "He", "Lecun") for kind in ("Normal", "Uniform")]
 # The classes that can initialise a kernel of any shape, and their arguments.
-INITIALIZER_CLASSES: dict[str, dict[str, Argument]] = {
-    "Constant": {"value": _NUMBER},
-    **{f"{of}{kind}": _SEED for of in ("Glorot", "He", "Lecun") for kind in ("Normal", "Uniform")},
-    "Ones": {},
-    "Orthogonal": {"gain": _NUMBER} | _SEED,
-    "RandomNormal": _NORMAL,
-    "RandomUniform": {"minval": _NUMBER, "maxval": _NUMBER} | _SEED,
-    "TruncatedNormal": _NORMAL,
-    "VarianceScaling": {
-        "scale": _POSITIVE,
-        "mode": _one_of("fan_in", "fan_out", "fan_avg"),
-        "distribution": _one_of("normal", "truncated_normal", "untruncated_normal", "uniform"),
-    }
-    | _SEED,
-    "Zeros": {},
+INITIALIZER_CLASSES: dict[str, tuple[str, ...]] = {
+    "Constant": ("value",),
+    **dict.fromkeys(SCALED, ("seed",)),
+    "Ones": (),
+    "Orthogonal": ("gain", "seed"),
+    "RandomNormal": ("mean", "stddev", "seed"),
+    "RandomUniform": ("minval", "maxval", "seed"),
+    "TruncatedNormal": ("mean", "stddev", "seed"),
+    "VarianceScaling": ("scale", "mode", "distribution", "seed"),
+    "Zeros": (),
 }
 
 

@@ -1,12 +1,11 @@
 """Tables as text, Markdown, LaTeX and HTML."""
 
-import csv
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
-from importlib import resources
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from textwrap import fill, indent
 
 
@@ -37,6 +36,8 @@ class Table:
     wrap: int | None = None
     kinds: tuple[str, ...] = ()
 
+    # Text ---------------------------------------------------------------------------------------
+
     def to_text(self) -> str:
         """The table as text."""
         rows = (text for text, _ in self.blocks())
@@ -52,37 +53,34 @@ class Table:
         """
         if not self.header:
             return []
-        rows = [list(map(cell_text, row)) for row in self.rows]
-        kinds = [*self.kinds, *[""] * (len(rows) - len(self.kinds))]
-        # Names, numbers and stacks have no line breaks.
-        breaks = [
-            (number > 0 or self.wrap is not None) and not _holds(column, int, float, Stack)
-            for number, column in enumerate(self._columns)
-        ]
-        widths = self._widths(rows, breaks, width)
+        cells = [list(map(cell_text, row)) for row in self.rows]
+        kinds = [*self.kinds, *[""] * (len(cells) - len(self.kinds))]
+        widths = self._widths(cells, width)
         if widths is None:
-            lists = (self._list(row, width or 0) for row in rows)
+            lists = (self._list(row, width or 0) for row in cells)
             return list(zip(lists, kinds, strict=True))
-        cells = [
+        narrow = [
             [
-                wrapped(cell, own) if may_break and len(cell) > own else cell
-                for cell, may_break, own in zip(row, breaks, widths, strict=True)
+                wrapped(cell, own) if _width(cell) > own else cell
+                for cell, own in zip(row, widths, strict=True)
             ]
-            for row in rows
+            for row in cells
         ]
-        return list(zip(aligned(self.header, cells, self.numeric), ["header", *kinds], strict=True))
+        widths, blocks = self._padded(narrow)
+        blocks[0].append(["-" * own for own in widths])
+        texts = ("\n".join("  ".join(line).rstrip() for line in block) for block in blocks)
+        return list(zip(texts, ["header", *kinds], strict=True))
 
-    def _widths(
-        self, rows: list[list[str]], breaks: list[bool], width: int | None
-    ) -> list[int] | None:
+    def _widths(self, cells: list[list[str]], width: int | None) -> list[int] | None:
         """The width of every column; None if they cannot be narrow enough."""
-        columns = list(zip([f"{name}  " for name in self.header], *rows, strict=True))
-        widths = [max(len(line) for cell in of for line in cell.split("\n")) for of in columns]
+        columns = list(zip(self._wide_header, *cells, strict=True))
+        widths = [max(map(_width, column)) for column in columns]
+        # Names, numbers and stacks have no line breaks.
+        whole = [_holds(column, int, float, Stack) for column in self._columns]
+        whole[0] = whole[0] or self.wrap is None
         least = [
-            min(own, max([16, *(len(word) for cell in of for word in cell.split())]))
-            if may_break
-            else own
-            for of, own, may_break in zip(columns, widths, breaks, strict=True)
+            own if is_whole else min(own, max([16, *map(len, " ".join(column).split())]))
+            for column, own, is_whole in zip(columns, widths, whole, strict=True)
         ]
         widths[0] = min(widths[0], max(self.wrap or widths[0], least[0]))
         excess = 0 if width is None else sum(widths) + 2 * (len(widths) - 1) - width
@@ -103,19 +101,31 @@ class Table:
                 lines.append(wrapped(f"  {name} {cell}", width, "    "))
         return "\n".join(lines)
 
+    # Other formats ------------------------------------------------------------------------------
+
     def to_markdown(self) -> str:
         """The table in Markdown."""
+        widths, rows = self._written(_markdown, "| ", " | ", " |")
+        rules = (
+            f"{'-' * width}-:" if numeric else f":-{'-' * width}"
+            for width, numeric in zip(widths, self.numeric, strict=True)
+        )
+        lines = [*rows[:1], f"|{'|'.join(rules)}|", *rows[1:]] if rows else []
         # Lines of a note stay lines; an empty one parts paragraphs.
         note = "\n\n".join(part.replace("\n", "<br>\n") for part in self.note.split("\n\n"))
-        parts = [self.title and f"**{self.title}**", self._render("pipe", _markdown), note]
+        parts = [self.title and f"**{self.title}**", "\n".join(lines), note]
         return "\n\n".join(filter(None, parts))
 
     def to_latex(self) -> str:
         """The table in LaTeX."""
+        _, rows = self._written(_latex, " ", " & ", r" \\")
+        sides = "".join("r" if numeric else "l" for numeric in self.numeric)
+        begin, rule, end = rf"\begin{{tabular}}{{{sides}}}", r"\hline", r"\end{tabular}"
+        lines = [begin, rule, *rows[:1], rule, *rows[1:], rule, end] if rows else [""]
         title, note = (
             [f"% {line}" for line in text.splitlines()] for text in (self.title, self.note)
         )
-        return "\n".join([*title, self._render("latex_raw", _latex), *note])
+        return "\n".join([*title, *lines, *note])
 
     def to_html(self) -> str:
         """The table in HTML, for a notebook, with texts aligned left."""
@@ -129,6 +139,8 @@ class Table:
         note = f"<small>{_html(self.note)}</small>" if self.note else ""
         return f"<table>\n{caption * bool(self.title)}{table}</table>\n{note}"
 
+    # Columns ------------------------------------------------------------------------------------
+
     @property
     def numeric(self) -> list[bool]:
         """One bool per column: True if it holds numbers."""
@@ -138,21 +150,36 @@ class Table:
     def _columns(self) -> list[list[TableCell]]:
         return [[row[number] for row in self.rows] for number in range(len(self.header))]
 
-    def _render(self, style: str, write: Callable[[TableCell], str]) -> str:
-        if not self.header:
-            return ""
-        rows = [[write(cell) for cell in row] for row in self.rows]
-        from tabulate import tabulate
+    @property
+    def _wide_header(self) -> list[str]:
+        """The header with the spaces that its columns have room for."""
+        return [f"{name}  " for name in self.header]
 
-        text = tabulate(
-            rows,
-            self.header,
-            tablefmt=style,
-            # tabulate 0.9 cannot align the columns of no rows.
-            colalign=["right" if numeric else "left" for numeric in self.numeric] if rows else None,
-            disable_numparse=True,
-        )
-        return str(text)
+    def _written(
+        self, write: Callable[[TableCell], str], start: str, between: str, end: str
+    ) -> tuple[list[int], list[str]]:
+        """The widths of the columns, and the header and the rows with text around the cells."""
+        widths, blocks = self._padded([list(map(write, row)) for row in self.rows])
+        lines = chain.from_iterable(blocks)
+        return widths, [f"{start}{between.join(line)}{end}" for line in lines]
+
+    def _padded(self, cells: list[list[str]]) -> tuple[list[int], list[list[list[str]]]]:
+        """The widths of the columns, and the header and each row as lines of padded cells."""
+        columns = zip(self._wide_header, *cells, strict=True)
+        widths = [max(map(_width, column)) for column in columns]
+        pads = [str.rjust if numeric else str.ljust for numeric in self.numeric]
+        return widths, [
+            [
+                [pad(text, width) for pad, text, width in zip(pads, line, widths, strict=True)]
+                for line in zip_longest(*(cell.split("\n") for cell in row), fillvalue="")
+            ]
+            for row in (self.header, *cells)
+        ]
+
+
+def _width(cell: str) -> int:
+    """The length of the longest line."""
+    return max(map(len, cell.split("\n")))
 
 
 def _holds(column: list[TableCell], *kinds: type) -> bool:
@@ -171,38 +198,6 @@ def wrapped(text: str, width: int, further: str = "") -> str:
         )
         for line in text.split("\n")
     )
-
-
-def aligned(
-    header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]
-) -> list[str]:
-    """The header and each row in columns of text, with cells of one or several lines.
-
-    As tabulate's format "simple"; importing tabulate takes half of the time of a whole command.
-    """
-    split = [[cell.split("\n") for cell in row] for row in rows]
-    columns = list(zip([[f"{name}  "] for name in header], *split, strict=True))
-    widths = [max(len(line) for cell in column for line in cell) for column in columns]
-    blocks: list[Iterable[Sequence[str]]] = [
-        [header, ["-" * width for width in widths]],
-        *(list(zip_longest(*row, fillvalue="")) for row in split),
-    ]
-    pads = [str.rjust if is_number else str.ljust for is_number in numeric]
-    return [
-        "\n".join(
-            "  ".join(
-                pad(cell, width) for pad, cell, width in zip(pads, line, widths, strict=True)
-            ).rstrip()
-            for line in lines
-        )
-        for lines in blocks
-    ]
-
-
-def csv_rows(package: str, name: str) -> list[dict[str, str]]:
-    """The rows of a CSV file of a package, by column."""
-    text = resources.files(package).joinpath(name).read_text(encoding="utf-8")
-    return list(csv.DictReader(text.splitlines()))
 
 
 class Tabular(ABC):
@@ -281,6 +276,4 @@ def _latex(cell: TableCell) -> str:
 
 
 def _escape_latex(text: str) -> str:
-    for character in "&%$#_{}":
-        text = text.replace(character, f"\\{character}")
-    return text
+    return re.sub(r"[&%$#_{}]", r"\\\g<0>", text)

@@ -1,24 +1,22 @@
 """Parameters and multiply-adds of any Keras model, layer by layer."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 
-from ..common.lazy_tensorflow import without_tensorflow
 from ..common.shapes import known_product
-from ..model.deep import room_for
+from ..model.deep import room_for, without_tensorflow
 from ..model.graph import PERMUTED, BatchShape, Node, calls_of, functional, model_graph
 from ..model.locate import Way, check_source, end_of, ways_to_networks
 from ..model.record import RECORDS
 from ..model.sections import LayerSection, Size, in_sections
-from ..plan.names import Place, read_names
-from .counts import Cost, Profile, StageProfile, total_cost
+from ..plan.names import Place
 from .multiply_adds import multiply_adds
-from .profile import PlannedRow, planned_rows
+from .profile import Cost, PlannedRow, Profile, StageProfile, planned_rows, total_cost
 
 
 def profile_model(
@@ -34,14 +32,14 @@ def profile_model(
     return profile_reading(read_model(model), planned)
 
 
-def _resized(model: keras.Model, input_shape: Any) -> keras.Model:
-    """The same layers at another input size: a clone, so that the model itself is unchanged."""
-    if len(model.inputs) != 1:
-        raise ValueError(f"{model.name!r} has {len(model.inputs)} inputs: input_shape needs one")
-    given, own = tuple(input_shape), tuple(model.inputs[0].shape[1:])
-    if given == own:
+def _resized(model: keras.Model, *input_shapes: Any) -> keras.Model:
+    """The same layers at other input sizes: a clone, so that the model itself is unchanged."""
+    inputs, given = functional(model).inputs, [tuple(shape) for shape in input_shapes]
+    if given == [tuple(image.shape[1:]) for image in inputs]:
         return model
-    image = keras.Input(given, dtype=model.inputs[0].dtype)
+    if len(inputs) != 1:
+        raise ValueError(f"{model.name!r} has {len(inputs)} inputs: input_shape needs one")
+    image = keras.Input(*given, dtype=inputs[0].dtype)
     with room_for(len(model.layers)), without_tensorflow():
         resized = keras.models.clone_model(model, input_tensors=image)
     resized.name = model.name
@@ -59,7 +57,6 @@ class ModelReading:
         model: the model.
         graph: the nodes, in the order of the sections.
         places: place of each node in a network of this package.
-        sizes: (rows, columns) of each node's output; None if it is not an image.
         sections: section of each node.
         costs: cost of each node; the weights of a shared layer count at its first call.
         has_network: whether the model contains a network of this package.
@@ -68,14 +65,9 @@ class ModelReading:
     model: keras.Model
     graph: list[Node]
     places: list[Place]
-    sizes: list[Size | None]
     sections: list[LayerSection]
     costs: list[Cost]
     has_network: bool
-
-    def cost_of(self, nodes: Iterable[int]) -> Cost:
-        """The cost of some nodes."""
-        return total_cost(self.costs[node] for node in nodes)
 
 
 def read_model(model: keras.Model) -> ModelReading:
@@ -90,9 +82,7 @@ def read_model(model: keras.Model) -> ModelReading:
     )
     layers = end_of(model, way).layers
     graph, places, sections, has_network = in_sections(graph, _sizes(graph), layers)
-    return ModelReading(
-        model, graph, places, _sizes(graph), sections, _node_costs(graph), has_network
-    )
+    return ModelReading(model, graph, places, sections, [*_node_costs(graph)], has_network)
 
 
 def _open_way(model: keras.Model) -> Way | None:
@@ -113,9 +103,7 @@ def _at_shapes(model: keras.Layer, shapes: list[BatchShape]) -> keras.Model | No
     if not isinstance(model, keras.Model):
         return None
     try:
-        own = [tuple(tensor.shape[1:]) for tensor in functional(model).inputs]
-        same = own == [shape[1:] for shape in shapes]
-        return model if same else _resized(model, shapes[0][1:])
+        return _resized(model, *(shape[1:] for shape in shapes))
     except (TypeError, ValueError, AttributeError):
         return None  # no graph, or layers that cannot be cloned
 
@@ -140,20 +128,21 @@ def _image_size(shape: Any, order: str) -> Size | None:
     return rows, columns
 
 
-def _node_costs(graph: list[Node]) -> list[Cost]:
+def _node_costs(graph: list[Node]) -> Iterator[Cost]:
     seen: set[int] = set()
-    costs = []
     for node in graph:
         cost = _call_cost(node.layer, node.input_shapes, node.output_shape)
-        if id(node.layer) not in seen:
-            trained, every = (
-                sum(prod(weight.shape) for weight in getattr(node.layer, weights, ()))
-                for weights in ("trainable_weights", "weights")
-            )
-            cost = replace(cost, parameters=trained, statistics=every - trained)
+        yield cost if id(node.layer) in seen else _with_weights(cost, node.layer)
         seen.add(id(node.layer))
-        costs.append(cost)
-    return costs
+
+
+def _with_weights(cost: Cost, layer: keras.Operation) -> Cost:
+    """A cost with the weights of a layer or a model; an operation has none."""
+    trained, every = (
+        sum(prod(weight.shape) for weight in getattr(layer, kind, ()))
+        for kind in ("trainable_weights", "weights")
+    )
+    return cost._replace(parameters=trained, total_parameters=every)
 
 
 def _call_cost(layer: keras.Layer, inputs: list[BatchShape], output: Any) -> Cost:
@@ -168,55 +157,40 @@ def _call_cost(layer: keras.Layer, inputs: list[BatchShape], output: Any) -> Cos
     if isinstance(layer, keras.layers.TimeDistributed):
         inner = [(shape[0], *shape[2:]) for shape in inputs]
         cost = _call_cost(layer.layer, inner, (output[0], *output[2:]))
-        return replace(cost, macs=known_product(cost.macs, inputs[0][1]))
+        return cost._replace(macs=known_product(cost.macs, inputs[0][1]))
     return multiply_adds(layer, inputs, output)
 
 
 # Rows -------------------------------------------------------------------------------------------
 
 
-class _ModelRow(NamedTuple):
-    """A planned row, and the names of its layers in the model."""
-
-    planned: PlannedRow
-    names: Collection[str]
-
-
-def _planned_rows(model: keras.Model) -> dict[str, _ModelRow]:
-    """The planned rows of a model's networks, by the names of the rows."""
+def _planned_rows(model: keras.Model) -> dict[str, PlannedRow]:
+    """The planned row of each layer of a model's networks, by the layer's name."""
     way = _open_way(model)
     if way is None:
         return {}
     layers = end_of(model, way).layers
-    names = read_names(layer.name for layer in layers)
-    several = len({name.prefix for name in names.values()}) > 1
-    built = {layer.name: found for layer in layers if (found := RECORDS.get(layer))}
-    rows = dict[str, _ModelRow]()
+    built = {layer.name: record for layer in layers if (record := RECORDS.get(layer))}
+    rows = dict[str, PlannedRow]()
     for record in {id(record): record for record in built.values()}.values():
         prefix, plan = record.options["layer_prefix"], record.plan()
         if plan.is_known:
             own = {name.removeprefix(prefix) for name, found in built.items() if found is record}
             for row in planned_rows(plan, own):
-                of_model = {prefix + layer.name for layer in row.layers}
-                rows[prefix + row.name if several else row.name] = _ModelRow(row, of_model)
+                rows |= dict.fromkeys((prefix + layer.name for layer in row.layers), row)
     return rows
 
 
-def profile_reading(read: ModelReading, planned: Mapping[str, _ModelRow] = {}) -> Profile:
-    """The profile of a model that has been read, with the planned rows of its networks."""
-    model, cost = read.model, total_cost(read.costs)
-    return Profile(
-        name=model.name,
-        input_shape=tuple(model.inputs[0].shape[1:]),
-        parameters=sum(prod(weight.shape) for weight in model.trainable_weights),
-        total_parameters=model.count_params(),
-        macs=cost.macs,
-        stages=tuple(row for row in _section_rows(read, planned) if row.block or row.macs != 0),
-        uncounted=cost.uncounted,
-    )
+def profile_reading(read: ModelReading, planned: Mapping[str, PlannedRow] = {}) -> Profile:
+    """The profile of a model that has been read, with the planned rows of its layers."""
+    model = read.model
+    cost = _with_weights(total_cost(read.costs), model)
+    stages = tuple(row for row in _section_rows(read, planned) if row.block or row.macs != 0)
+    return Profile(model.name, tuple(model.inputs[0].shape[1:]), stages=stages, **cost._asdict())
 
 
-def _section_rows(read: ModelReading, planned: Mapping[str, _ModelRow]) -> Iterator[StageProfile]:
+def _section_rows(read: ModelReading, planned: Mapping[str, PlannedRow]) -> Iterator[StageProfile]:
+    sizes = _sizes(read.graph)
     sections: dict[LayerSection, list[int]] = {}
     for node, section in enumerate(read.sections):
         sections.setdefault(section, []).append(node)
@@ -230,15 +204,12 @@ def _section_rows(read: ModelReading, planned: Mapping[str, _ModelRow]) -> Itera
         seen |= weighted.keys()
         kinds = Counter(type(layer).__name__ for layer in weighted.values())
         block, repeats = tuple(f"{count} {kind}" for kind, count in kinds.items()), 1
-        size = read.sizes[nodes[-1]]
-        row = planned.get(section.name)
-        if row and _is_of(row, [read.graph[node] for node in nodes], weighted.values()):
-            block, repeats, size = row.planned.lines, row.planned.repeats, size or (1, 1)
-        yield StageProfile(section.name, size, block, repeats, *read.cost_of(nodes).totals)
-
-
-def _is_of(row: _ModelRow, nodes: Iterable[Node], weighted: Iterable[keras.Layer]) -> bool:
-    """Whether a planned row describes a section: all layers with weights are in its lines."""
-    all_planned = all(layer.name in row.names for layer in weighted)
-    is_computed = any(node.inputs and node.layer.name in row.names for node in nodes)
-    return bool(row.planned.lines) and all_planned and is_computed
+        size = sizes[nodes[-1]]
+        computed = (read.graph[node].layer for node in nodes if read.graph[node].inputs)
+        rows = [row for layer in computed if (row := planned.get(layer.name))]
+        # A row describes a section if all layers with weights are in its lines.
+        of_weights = (planned.get(layer.name) for layer in weighted.values())
+        if rows and rows[0].lines and all(row is rows[0] for row in of_weights):
+            block, repeats, size = rows[0].lines, rows[0].repeats, size or (1, 1)
+        cost = total_cost(read.costs[node] for node in nodes)
+        yield StageProfile(section.name, size, block, repeats, *cost[:3])

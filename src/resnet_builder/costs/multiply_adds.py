@@ -7,10 +7,10 @@ from typing import Any
 import keras
 from keras import layers
 
-from ..common.lazy_tensorflow import without_tensorflow
 from ..common.shapes import known_product, known_sum
+from ..model.deep import without_tensorflow
 from ..model.graph import BatchShape
-from .counts import Cost
+from .profile import Cost
 
 Shapes = list[BatchShape]  # of a call's inputs
 
@@ -26,59 +26,44 @@ def multiply_adds(layer: keras.Layer, inputs: Shapes, output: Any) -> Cost:
     return Cost()
 
 
-def _places_of(layer: keras.Layer, shape: BatchShape) -> BatchShape:
-    """The sizes of a shape without its batch and its channels."""
+def _at_every_place(layer: keras.Layer, shape: BatchShape) -> int | None:
+    """The elements of a layer's kernels, at every place of a shape with batch and channels."""
+    elements = sum(prod(weight.shape) for weight in layer.weights if len(weight.shape) > 1)
     first = getattr(layer, "data_format", None) == "channels_first"
-    return shape[2:] if first else shape[1:-1]
-
-
-def _kernel_elements(layer: keras.Layer) -> int:
-    return sum(prod(weight.shape) for weight in layer.weights if len(weight.shape) > 1)
-
-
-def _at_every_output(layer: keras.Layer, inputs: Shapes, output: BatchShape) -> int | None:
-    return known_product(_kernel_elements(layer), *_places_of(layer, output))
-
-
-def _at_every_input(layer: keras.Layer, inputs: Shapes, output: BatchShape) -> int | None:
-    return known_product(_kernel_elements(layer), *_places_of(layer, inputs[0]))
+    return known_product(elements, *(shape[2:] if first else shape[1:-1]))
 
 
 def _einsum_macs(layer: keras.Layer, inputs: Shapes, output: BatchShape) -> int | None:
-    """The product of all indices of the equation except the batch."""
+    """The product of all indices of the equation except the batch, which is the first."""
+    [shape] = inputs
     operand, kernel = layer.equation.split("->")[0].split(",")
-    sizes: dict[str, int | None] = dict(zip(kernel, layer.kernel.shape, strict=True))
-    before, ellipsis, after = operand.partition("...")
-    shape = inputs[0]
-    sizes |= zip(before, shape, strict=False)
-    if after:
-        sizes |= zip(after, shape[-len(after) :], strict=True)
-    batch = before[0] if before else ""
-    hidden = shape[len(before) or 1 : len(shape) - len(after)] if ellipsis else ()
-    return known_product(*(size for index, size in sizes.items() if index != batch), *hidden)
+    indices = operand.replace("...", "." * (len(shape) - len(operand) + len("...")))
+    beside = [
+        size for index, size in zip(indices[1:], shape[1:], strict=True) if index not in kernel
+    ]
+    return known_product(*layer.kernel.shape, *beside)
 
 
 def _attention_macs(layer: keras.Layer, inputs: Shapes, output: Any) -> int | None:
     """Projections of query, key, value and output, and the two products between them."""
-    with without_tensorflow():
-        config = layer.get_config()
     query, value = inputs[:2]
-    kernels = {
-        weight.path.split("/")[-2]: prod(weight.shape)
+    shapes = {
+        weight.path.split("/")[-2]: weight.shape
         for weight in layer.weights
         if weight.name == "kernel"
     }
-    heads = config.get("num_heads") or config["num_query_heads"]
-    key_dim = config.get("key_dim") or config["head_dim"]
-    value_dim = config.get("value_dim") or key_dim
-    axes = tuple(config.get("attention_axes") or range(1, len(query) - 1))
+    elements = {name: prod(shape) for name, shape in shapes.items()}
+    _, heads, key_dim = shapes["query"]
+    with without_tensorflow():
+        chosen = layer.get_config().get("attention_axes")
+    axes = tuple(chosen or range(1, len(query) - 1))
     attended = [known_product(*(shape[axis] for axis in axes)) for shape in (query, value)]
     beside = [query[axis] for axis in range(1, len(query) - 1) if axis not in axes]
     return known_sum(
         [
-            known_product(*query[1:-1], kernels["query"] + kernels["attention_output"]),
-            known_product(*value[1:-1], kernels["key"] + kernels["value"]),
-            known_product(*attended, *beside, heads, key_dim + value_dim),
+            known_product(*query[1:-1], elements["query"] + elements["attention_output"]),
+            known_product(*value[1:-1], elements["key"] + elements["value"]),
+            known_product(*attended, *beside, heads, key_dim + shapes["value"][-1]),
         ]
     )
 
@@ -100,9 +85,13 @@ COUNTERS: dict[Any, Callable[[keras.Layer, Shapes, Any], int | None]] = {
         layers.DepthwiseConv2D,
         layers.SeparableConv1D,
         layers.SeparableConv2D,
-    ): _at_every_output,
-    (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose): _at_every_input,
-    layers.Dense: _at_every_output,
+        layers.Dense,
+    ): lambda layer, inputs, output: _at_every_place(layer, output),
+    (
+        layers.Conv1DTranspose,
+        layers.Conv2DTranspose,
+        layers.Conv3DTranspose,
+    ): lambda layer, inputs, output: _at_every_place(layer, inputs[0]),
     layers.EinsumDense: _einsum_macs,
     (layers.MultiHeadAttention, layers.GroupQueryAttention): _attention_macs,
     # Weights that are looked up or multiplied place by place.

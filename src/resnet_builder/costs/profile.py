@@ -1,24 +1,111 @@
 """profile and path_lengths: what is counted in a plan. Keras is imported for models only."""
 
+import csv
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..common.shapes import known_sum
-from ..common.tables import csv_rows
+from ..common.tables import Stack, Table, TableCell, Tabular
+from ..common.words import by
 from ..config import ResnetConfig
 from ..plan.describe import describe
 from ..plan.draft import Unit
 from ..plan.layers import Layer
 from ..plan.network import Plan, make_plan
 from ..presets.resolve import Named, resolve
-from .counts import Cost, Profile, StageProfile, total_cost
 
 if TYPE_CHECKING:
     import keras
+
+# The costs of the presets, which `tools/counts.py` writes.
+LISTED = Path(__file__).with_name("counts.csv")
+
+
+@dataclass(frozen=True)
+class StageProfile:
+    """One row of Table 1.
+
+    Attributes:
+        name: name of the stage, such as `"stage2"`.
+        output_size: (rows, columns) after it; None if unknown or not an image.
+        block: its layers, a line each.
+        repeats: number of repetitions of the block.
+        parameters: trained weights.
+        macs: multiply-adds for one image.
+        total_parameters: all weights, including those that are not trained.
+
+    Example:
+        >>> from resnet_builder import profile
+        >>> row = profile("resnet34").stages[1]
+        >>> row.name, row.output_size, row.block, row.repeats
+        ('stage1', (56, 56), ('3x3, 64', '3x3, 64'), 3)
+    """
+
+    name: str
+    output_size: tuple[int | None, int | None] | None
+    block: tuple[str, ...]
+    repeats: int
+    parameters: int
+    macs: int | None
+    total_parameters: int
+
+
+@dataclass(frozen=True)
+class Profile(Tabular):
+    """Parameter and multiply-add counts, in total and per stage; prints as the paper's Table 1.
+
+    Attributes:
+        name: name of the preset or model.
+        input_shape: (rows, columns, channels), or a model's own input shape.
+        parameters: trained weights, as PyTorch counts them.
+        total_parameters: all weights, including batch norm's moving statistics and others that are
+            not trained: `model.count_params()`.
+        macs: multiply-adds of convolutions and dense layers for one image, called FLOPs in papers.
+            None if the size of the image is unknown.
+        stages: the rows of the table; of a Keras model that contains networks of this package,
+            their stages, and sections by size for the other layers.
+        uncounted: layers of a Keras model that hold matrices, but are not counted because their
+            multiply-adds are unknown.
+
+    Example:
+        >>> from resnet_builder import profile
+        >>> [(row.name, row.repeats) for row in profile("resnet34").stages[1:-1]]
+        [('stage1', 3), ('stage2', 4), ('stage3', 6), ('stage4', 3)]
+    """
+
+    name: str
+    input_shape: tuple[int | None, ...]
+    parameters: int
+    total_parameters: int
+    macs: int | None
+    stages: tuple[StageProfile, ...]
+    uncounted: tuple[str, ...] = ()
+
+    def table(self) -> Table:
+        """The rows of Table 1 and the total."""
+        rows: list[tuple[TableCell, ...]] = []
+        for row in self.stages:
+            size, block = by(row.output_size or (), "x"), Stack(row.block, row.repeats)
+            rows.append((row.name, size, block, row.parameters, row.macs))
+        total = ("total", "", "", self.parameters, self.macs)
+        notes = []
+        if self.total_parameters != self.parameters:
+            fixed = self.total_parameters - self.parameters
+            notes.append(f"{self.total_parameters:,} parameters in all; {fixed:,} are not trained")
+        if self.uncounted:
+            notes.append(f"multiply-adds not counted: {', '.join(self.uncounted)}")
+        return Table(
+            title=f"{self.name}, {by(self.input_shape, 'x')}",
+            header=("stage", "output", "layers", "parameters", "multiply-adds"),
+            rows=(*rows, total),
+            note="\n".join(notes),
+            kinds=(*[""] * len(rows), "total"),
+        )
 
 
 def profile(
@@ -69,18 +156,51 @@ def profile(
         total                                     269,722       40,551,040
         271,098 parameters in all; 1,376 are not trained
     """
-    if not isinstance(source, str | ResnetConfig | Named):
-        from .models import profile_model
-
-        return profile_model(source, input_shape, classes)
-    named = resolve(source, input_shape, classes)
-    name, config = named.name, named.config
-    if config.has_custom_block:
+    if isinstance(source, str | ResnetConfig | Named):
+        named = resolve(source, input_shape, classes)
+        plan = make_plan(named.config, output_stride=named.output_stride)
+        if plan.is_known:
+            return profile_plan(plan, named.name)
         from ..model.assemble import model_of
-        from .models import profile_model
 
-        return profile_model(model_of(make_plan(config), name))
-    return profile_plan(make_plan(config, output_stride=named.output_stride), name)
+        source, input_shape, classes = model_of(plan, named.name), None, None
+    from .models import profile_model
+
+    return profile_model(source, input_shape, classes)
+
+
+def profile_plan(plan: Plan, name: str) -> Profile:
+    """The profile of a plan, under a name."""
+    rows = [(row, _cost(row.layers)) for row in planned_rows(plan)]
+    stages = tuple(
+        StageProfile(row.name, row.output_size, row.lines, row.repeats, *cost[:3])
+        for row, cost in rows
+    )
+    total = total_cost(cost for _, cost in rows)
+    return Profile(name, plan.config.input_shape, stages=stages, **total._asdict())
+
+
+# Costs ------------------------------------------------------------------------------------------
+
+
+class Cost(NamedTuple):
+    """The cost of a layer, or of several, in the words of `Profile`."""
+
+    parameters: int = 0
+    macs: int | None = 0
+    total_parameters: int = 0
+    uncounted: tuple[str, ...] = ()
+
+
+def total_cost(costs: Iterable[Cost]) -> Cost:
+    """The sum of costs."""
+    costs = list(costs)
+    return Cost(
+        sum(cost.parameters for cost in costs),
+        known_sum(cost.macs for cost in costs),
+        sum(cost.total_parameters for cost in costs),
+        tuple(dict.fromkeys(chain.from_iterable(cost.uncounted for cost in costs))),
+    )
 
 
 @cache
@@ -89,38 +209,21 @@ def cost_of(config: ResnetConfig) -> Cost:
     return _cost(make_plan(config).layers)
 
 
-@cache
-def listed_counts() -> dict[str, tuple[int, int]]:
-    """Parameters and multiply-adds of the presets, as `tools/counts.py` wrote them.
-
-    To plan all of them takes a second, which is too long for a command that only lists them.
-    """
-    rows = csv_rows(__package__, "counts.csv")
-    return {row["preset"]: (int(row["parameters"]), int(row["macs"])) for row in rows}
-
-
-def profile_plan(plan: Plan, name: str) -> Profile:
-    """The profile of a plan, under a name."""
-    rows = [(row, _cost(row.layers)) for row in planned_rows(plan)]
-    total = total_cost(cost for _, cost in rows)
-    return Profile(
-        name=name,
-        input_shape=plan.config.input_shape,
-        parameters=total.parameters,
-        total_parameters=total.total_parameters,
-        macs=total.macs,
-        stages=tuple(
-            StageProfile(row.name, row.output_size, row.lines, row.repeats, *cost.totals)
-            for row, cost in rows
-        ),
-    )
-
-
 def _cost(layers: Iterable[Layer]) -> Cost:
-    layers = list(layers)
-    counts = [layer.counts for layer in layers]
-    macs = known_sum(layer.macs for layer in layers)
-    return Cost(sum(trained for trained, _ in counts), sum(fixed for _, fixed in counts), macs)
+    counts = ((*layer.counts, layer.macs) for layer in layers)
+    return total_cost(Cost(trained, macs, trained + fixed) for trained, fixed, macs in counts)
+
+
+@cache
+def listed_costs() -> dict[str, Cost]:
+    """The costs of the presets, from `LISTED`: planning all of them takes a second."""
+    with LISTED.open(encoding="utf-8", newline="") as file:
+        _, *rows = csv.reader(file)
+    counts = {name: map(int, cells) for name, *cells in rows}
+    return {name: Cost(own, macs, every) for name, (own, macs, every) in counts.items()}
+
+
+# Rows -------------------------------------------------------------------------------------------
 
 
 class PlannedRow(NamedTuple):
@@ -155,31 +258,27 @@ def planned_rows(plan: Plan, names: Container[str] | None = None) -> Iterator[Pl
     stem, head = (
         [unit for unit in units if any(map(has, unit))] for units in (plan.stem, plan.head)
     )
-    yield _row("stem", [stem], 1, chain.from_iterable(stem))
+    yield PlannedRow("stem", _lines([stem]), 1, tuple(chain.from_iterable(stem)))
     for stage in plan.stages:
         if blocks := [block for block in stage.blocks if has(block.output)]:
             # One that does not stride, if there is one; of blocks with widths of their own, all.
             shown = blocks if plan.config.widths else [blocks[len(blocks) // 2]]
-            layers = chain.from_iterable(block.layers for block in blocks)
-            yield _row(stage.name, [block.residual for block in shown], len(blocks), layers)
-    yield _row("head", [head], 1, chain.from_iterable(head))
+            lines = _lines(block.residual for block in shown)
+            layers = tuple(chain.from_iterable(block.layers for block in blocks))
+            yield PlannedRow(stage.name, lines, len(blocks), layers)
+    yield PlannedRow("head", _lines([head]), 1, tuple(chain.from_iterable(head)))
 
 
-def _row(
-    name: str, shown: Iterable[Iterable[Unit]], repeats: int, layers: Iterable[Layer]
-) -> PlannedRow:
-    return PlannedRow(name, tuple(_lines(shown)), repeats, tuple(layers))
-
-
-def _lines(blocks: Iterable[Iterable[Unit]]) -> Iterator[str]:
+def _lines(blocks: Iterable[Iterable[Unit]]) -> tuple[str, ...]:
     """The lines of the last of some blocks, with the range of filters of those like it."""
     in_table = [
         [line for unit in units for line in describe(unit) if line.in_table] for units in blocks
     ]
-    last = in_table[-1]
-    alike = [lines for lines in in_table if len(lines) == len(last)]
-    for line, *same in zip(last, *alike, strict=True):
-        yield replace(line, count=_range_of({other.count for other in same})).row
+    alike = [lines for lines in in_table if len(lines) == len(in_table[-1])]
+    return tuple(
+        replace(line, count=_range_of({line.count, *(other.count for other in others)})).row
+        for *others, line in zip(*alike, strict=True)
+    )
 
 
 def _range_of(counts: set[str]) -> str:

@@ -1,20 +1,30 @@
-"""verify: compare the presets with published numbers, which `published.json` has with sources."""
+"""verify and coverage: the presets beside published numbers, networks and checkpoints."""
 
+import csv
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from importlib import resources
-from typing import NamedTuple
+from itertools import groupby
+from pathlib import Path
 
 from ..common.checks import unknown
-from ..common.tables import Table, Tabular
+from ..common.tables import Table, TableCell, Tabular
 from ..common.words import INTERFACE
+from ..presets.checkpoints import PublishedWeights
 from ..presets.checkpoints import published as published_weights
 from ..presets.networks import PRESETS
-from .profile import cost_of
+from .profile import cost_of, listed_costs
 
-NUMBERS = "published.json"
+# The published numbers, with their sources.
+NUMBERS = Path(__file__).with_name("published.json")
+# The largest relative errors of the logits, compared with those of the libraries' own networks,
+# which `tools/side_by_side.py` writes.
+PARITY = Path(__file__).with_name("parity.csv")
+
+
+# Numbers ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -63,25 +73,23 @@ class Report(Tabular):
 
     def table(self) -> Table:
         """A row for every number, then the reasons for differences."""
-        notes = list(dict.fromkeys(row.note for row in self.rows if row.note))
-        sources = sorted({row.source for row in self.rows}, key=str.lower)
+        notes = dict.fromkeys(row.note for row in self.rows if row.note)
+        marks = {note: f" [{number}]" for number, note in enumerate(notes, start=1)}
+        kinds = tuple("equal" if row.equal else "differs" for row in self.rows)
         rows = []
-        for row in self.rows:
-            verdict = "equal" if row.equal else "differs"
-            if row.note:
-                verdict += f" [{notes.index(row.note) + 1}]"
-            quantity = row.quantity.replace("_", " ")
+        for row, kind in zip(self.rows, kinds, strict=True):
+            quantity, verdict = row.quantity.replace("_", " "), kind + marks.get(row.note, "")
             rows.append((row.preset, quantity, row.ours, row.theirs, verdict, row.cited_as))
-        equal = sum(row.equal for row in self.rows)
-        explained = [f"[{number}] {note}" for number, note in enumerate(notes, start=1)]
-        count = f"{equal} of {len(self.rows)} published numbers are equal to ours"
-        if not self.rows:
+        explained = [f"{mark} {note}".strip() for note, mark in marks.items()]
+        sources = sorted({row.source for row in self.rows}, key=str.lower)
+        count = f"{kinds.count('equal')} of {len(rows)} published numbers are equal to ours"
+        if not rows:
             count = "no published number is known for these presets"
         return Table(
             header=("preset", "quantity", "ours", "published", "verdict", "source"),
             rows=tuple(rows),
             note="\n".join([*explained, "", *sources, "", count]).strip(),
-            kinds=tuple("equal" if row.equal else "differs" for row in self.rows),
+            kinds=kinds,
         )
 
 
@@ -104,71 +112,52 @@ def verify(pattern: str = "*") -> Report:
         >>> verify().unexplained
         ()
     """
-    if not any(fnmatchcase(name, pattern) for name in PRESETS):
+    order = {name: number for number, name in enumerate(PRESETS) if fnmatchcase(name, pattern)}
+    if not order:
         where = f"{INTERFACE.get().presets} names them all"
         raise ValueError(unknown("preset", pattern, PRESETS, where))
-    order = list(PRESETS)
-    numbers = [number for number in _numbers() if fnmatchcase(number.preset, pattern)]
-    numbers.sort(key=lambda number: order.index(number.preset))
-    return Report(tuple(map(_compared, numbers)))
+    rows = (row for row in _compared_numbers() if row.preset in order)
+    return Report(tuple(sorted(rows, key=lambda row: order[row.preset])))
 
 
-class _Number(NamedTuple):
-    """A published number; if it differs from ours, the one that we count and the reason."""
-
-    cited_as: str
-    source: str
-    quantity: str
-    preset: str
-    published: str
-    counted: str = ""
-    reason: str = ""
-
-
-def _numbers() -> Iterator[_Number]:
+def _compared_numbers() -> Iterator[Published]:
     """All numbers of `NUMBERS` and of the table of checkpoints, by publication."""
-    text = resources.files(__package__).joinpath(NUMBERS).read_text(encoding="utf-8")
-    data = json.loads(text)
+    data = json.loads(NUMBERS.read_text(encoding="utf-8"))
     for publication in data["publications"]:
         cited = publication["name"], f"{publication['name']}: {publication['place']}"
-        for preset, published in _of_checkpoints(publication.get("checkpoints_of")):
-            yield _Number(*cited, "parameters", preset, published)
-        for quantity, numbers in publication["numbers"].items():
-            for preset, published in numbers.items():
-                if isinstance(published, str):
-                    yield _Number(*cited, quantity, preset, published)
+        of_checkpoints = _parameters_of(publication.get("checkpoints_of"))
+        for quantity, numbers in [("parameters", of_checkpoints), *publication["numbers"].items()]:
+            for preset, number in numbers.items():
+                if isinstance(number, str):
+                    yield _compared(*cited, quantity, preset, number)
                 else:
-                    reason = data["reasons"][published["reason"]]
-                    yield _Number(*cited, quantity, preset, **published | {"reason": reason})
+                    reason = data["reasons"][number["reason"]]
+                    yield _compared(*cited, quantity, preset, **number | {"reason": reason})
 
 
-def _of_checkpoints(library: str | None) -> list[tuple[str, str]]:
+def _parameters_of(library: str | None) -> dict[str, str]:
     """The numbers of parameters in the table of a library's checkpoints, by preset."""
-    return sorted(
-        {
-            (row.preset, row.parameters)
-            for row in published_weights()
-            if row.library == library
-            and row.parameters
-            and row.classes == PRESETS[row.preset].classes
-        }
-    )
+    rows = (row for row in published_weights() if row.library == library and row.parameters)
+    return {
+        row.preset: row.parameters for row in rows if row.classes == PRESETS[row.preset].classes
+    }
 
 
-def _compared(number: _Number) -> Published:
-    ours = getattr(cost_of(PRESETS[number.preset]), number.quantity)
+def _compared(
+    cited_as: str,
+    source: str,
+    quantity: str,
+    preset: str,
+    published: str,
+    counted: str = "",
+    reason: str = "",
+) -> Published:
+    """A published number; if it differs from ours, with the one that we count and the reason."""
+    ours = getattr(listed_costs()[preset], quantity)
+    equal = rounded_alike(ours, published)
     # A reason explains only the difference it was found for.
-    explained = rounded_alike(ours, number.counted) if number.reason else False
-    return Published(
-        preset=number.preset,
-        quantity=number.quantity,
-        ours=ours,
-        theirs=number.published,
-        cited_as=number.cited_as,
-        source=number.source,
-        equal=rounded_alike(ours, number.published),
-        note=number.reason if explained else "",
-    )
+    note = reason if reason and rounded_alike(ours, counted) else ""
+    return Published(preset, quantity, ours, published, cited_as, source, equal, note)
 
 
 def rounded_alike(counted: int, published: str) -> bool:
@@ -176,3 +165,118 @@ def rounded_alike(counted: int, published: str) -> bool:
     number, _, unit = published.partition(" ")
     digits = len(number.partition(".")[2])
     return f"{counted / {'': 1, 'M': 10**6, 'G': 10**9}[unit]:,.{digits}f}" == number
+
+
+# Networks ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Covered:
+    """A published network.
+
+    Attributes:
+        library: library that publishes it, and its module in timm.
+        architecture: its preset.
+        checkpoints: number of its checkpoints.
+        is_preset: whether it can be built.
+        parameters: whether the number of its parameters is the published one; None if none is.
+        relative_error: largest difference of its logits from the library's own in float32, as a
+            fraction of the largest logit; None if it was not measured.
+        in_float64: the same in float64, measured where float32 is too coarse for a network with
+            random weights; None elsewhere.
+    """
+
+    library: str
+    architecture: str
+    checkpoints: int
+    is_preset: bool
+    parameters: bool | None
+    relative_error: float | None
+    in_float64: float | None
+
+
+@dataclass(frozen=True)
+class Coverage(Tabular):
+    """All published networks and their checkpoints; prints as a table.
+
+    Attributes:
+        rows: one row for each network of each library.
+    """
+
+    rows: tuple[Covered, ...]
+
+    @property
+    def totals(self) -> dict[str, tuple[int, int]]:
+        """For each library: the number of checkpoints whose network is a preset, and of all."""
+        all_of, covered = Counter[str](), Counter[str]()
+        for row in self.rows:
+            all_of[row.library] += row.checkpoints
+            covered[row.library] += row.checkpoints * row.is_preset
+        return {library: (covered[library], count) for library, count in all_of.items()}
+
+    def table(self) -> Table:
+        """A row for every network, then the totals."""
+        totals = [f"{name} {some}/{count}" for name, (some, count) in self.totals.items()]
+        return Table(
+            header=("library", "architecture", "checkpoints", "preset", "parameters", "logits"),
+            rows=tuple(map(_cells, self.rows)),
+            note="\n".join(["checkpoints whose network is a preset:", *totals]),
+        )
+
+
+def coverage() -> Coverage:
+    """Compare the presets with all networks that libraries publish checkpoints of.
+
+    Returns:
+        A row for each network of each library, which print as a table: the number of its
+        checkpoints, whether it is a preset, whether the number of parameters is the published one,
+        and the relative error of the logits side by side.
+
+    Example:
+        >>> from resnet_builder.costs.published import coverage
+        >>> coverage().totals["torchvision"]
+        (17, 17)
+    """
+    with PARITY.open(encoding="utf-8", newline="") as file:
+        _, *errors = csv.reader(file)
+    measured = {(library, preset): cells for library, preset, *cells in errors}
+    rows = []
+    for (library, preset), group in groupby(published_weights(), _network_of):
+        of_network = list(group)
+        cells = measured.get((of_network[0].library, preset), ["", ""])
+        in_float32, in_float64 = (float(cell) if cell else None for cell in cells)
+        is_preset, equal = preset in PRESETS, _same_parameters(of_network)
+        rows.append(
+            Covered(library, preset, len(of_network), is_preset, equal, in_float32, in_float64)
+        )
+    return Coverage(tuple(rows))
+
+
+def _network_of(row: PublishedWeights) -> tuple[str, str]:
+    return f"{row.library} {row.module}".strip(), row.preset
+
+
+def _same_parameters(checkpoints: Iterable[PublishedWeights]) -> bool | None:
+    """Return whether the counts agree in all published digits; None if none are published."""
+    equal = [
+        rounded_alike(_parameters(row), row.parameters)
+        for row in checkpoints
+        if row.parameters and row.preset in PRESETS
+    ]
+    return all(equal) if equal else None
+
+
+def _parameters(row: PublishedWeights) -> int:
+    """The number of parameters of a preset with the classes of a checkpoint."""
+    config = PRESETS[row.preset]
+    if row.classes == config.classes:
+        return listed_costs()[row.preset].parameters
+    return cost_of(config.replace(classes=row.classes)).parameters
+
+
+def _cells(row: Covered) -> tuple[TableCell, ...]:
+    equal = {None: None, True: "equal", False: "differ"}[row.parameters]
+    errors = [f"{e:.1e}" for e in (row.relative_error, row.in_float64) if e is not None]
+    preset = "yes" if row.is_preset else "no"
+    logits = ", in float64 ".join(errors) or None
+    return (row.library, row.architecture, row.checkpoints, preset, equal, logits)

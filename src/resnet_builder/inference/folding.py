@@ -7,8 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..common.lazy_tensorflow import without_tensorflow
-from ..model.deep import room_for
+from ..model.deep import room_for, without_tensorflow
 from ..model.graph import functional
 from ..model.keras_layers import Tensor
 from ..model.locate import check_model

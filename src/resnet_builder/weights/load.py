@@ -119,7 +119,7 @@ def load_weights(
             'weights="imagenet" needs a preset: ResnetBuilder.from_preset(..., weights="imagenet")'
         )
     patterns = _patterns(skip)
-    options = Options(
+    options = LoadOptions(
         adapt=adapt,
         keep=choice(missing, ("refuse", "keep"), "missing") == "keep",
         epsilon=None if epsilon is None else fraction(epsilon, "epsilon"),
@@ -145,13 +145,13 @@ def load_blank(
     """
     built = {_own_name(layer, prefix) for layer in model.layers}
     target = Target(model, prefix, expected_weights(plan, built))
-    options = Options(adapt=adapt, adapt_argument="adapt_weights")
+    options = LoadOptions(adapt=adapt, adapt_argument="adapt_weights")
     _, matched = _load(target, found.source, found, options, restore=False)
     draw_kernels(model, {prefix + layer for layer, _ in matched.left_random})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class LoadOptions:
     """How a checkpoint may differ from a network.
 
     Attributes:
@@ -312,7 +312,7 @@ def _beginnings(checkpoint: Checkpoint, rename: object) -> Callable[[str], str]:
 
 
 def _load(
-    target: Target, whole: Checkpoint, found: Recognised, options: Options, *, restore: bool
+    target: Target, whole: Checkpoint, found: Recognised, options: LoadOptions, *, restore: bool
 ) -> tuple[WeightsReport, Match]:
     """Load a recognised checkpoint.
 
@@ -346,7 +346,7 @@ def _load(
 
 
 def _matched(
-    target: Target, found: Recognised, options: Options
+    target: Target, found: Recognised, options: LoadOptions
 ) -> tuple[Recognised, Match, GraphComparison | None]:
     """The match of a checkpoint and a network, and the comparison of what their layers compute."""
     model, prefix, weights = target.model, target.prefix, target.weights
@@ -399,7 +399,7 @@ EPSILON_OF_DETECTORS = (
 
 
 def _notes(
-    found: Recognised, matched: Match, compared: GraphComparison | None, options: Options
+    found: Recognised, matched: Match, compared: GraphComparison | None, options: LoadOptions
 ) -> Iterator[str]:
     if options.epsilon is None and found.is_frozen_detector:
         yield EPSILON_OF_DETECTORS
