@@ -29,6 +29,10 @@ def is_chief(strategy: Strategy) -> bool:
     Args:
         strategy: a `tf.distribute.Strategy`.
 
+    Returns:
+        True for the chief, for the first worker of a cluster without a chief, and without a
+        cluster.
+
     Example:
         >>> import tensorflow as tf
         >>> from resnet_builder import is_chief
