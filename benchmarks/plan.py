@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from resnet_builder.presets.networks import list_presets
+from resnet_builder import list_presets
 
 OURS = "resnet_builder"
 PLAIN_COMPILE = "resnet_builder, plain compile"

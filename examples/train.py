@@ -31,11 +31,17 @@ from training_data import (
     validation_batches,
 )
 
-from resnet_builder import RECIPES, ResnetBuilder, compile_recipe
-from resnet_builder.common.checks import look_up
-from resnet_builder.presets.resolve import resolve
-from resnet_builder.training import distributed
-from resnet_builder.training.backup import EpochBackup
+from resnet_builder import (
+    RECIPES,
+    EpochBackup,
+    ResnetBuilder,
+    compile_recipe,
+    fit_distributed,
+    is_chief,
+    profile,
+    restore_backup,
+    synchronize_batch_norm,
+)
 
 # What is trained, and how, where the command does not say.
 CIFAR = {"preset": "resnet20_cifar", "recipe": "he2015_cifar", "epochs": 164, "batch_size": 128}
@@ -80,7 +86,7 @@ def argument_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--preset", help="network: one of `resnet-builder list`")
     add("--data", default="digits", help="digits, cifar10, cifar100 or a folder (%(default)s)")
-    add("--recipe", help=", ".join(RECIPES))
+    add("--recipe", choices=list(RECIPES))
     add("--epochs", type=positive)
     add("--batch-size", type=positive, help="images per step, on all devices together")
     add(
@@ -115,8 +121,7 @@ def positive(text: str) -> int:
 
 def check(options: argparse.Namespace) -> None:
     """Refuse what can be known to fail before TensorFlow has begun."""
-    resolve(options.preset)
-    look_up(RECIPES, options.recipe, "recipe")
+    profile(options.preset)  # an unknown preset is an error
     if options.tensorboard and not find_spec("tensorboard"):
         raise ValueError("--tensorboard needs: pip install tensorboard")
     if options.strategy == "multiworker" and "cluster" not in json.loads(
@@ -134,26 +139,26 @@ def prepare(options: argparse.Namespace) -> tuple[Data, keras.Model, RunFolder]:
     # TensorFlow wants to know of the cluster before anything else is done.
     strategy = STRATEGIES[options.strategy]()
     make_repeatable(options)
-    data = load_data(options.data, resolve(options.preset).config.input_shape)
+    data = load_data(options.data, profile(options.preset).input_shape)
     if RECIPES[options.recipe].label_smoothing:
         data = one_hot(data)
     steps = steps_per_epoch(data, options.batch_size)
     with strategy.scope():
         model = build(options, data, steps)
     folder = RunFolder(options.out)
-    if distributed.is_chief(strategy):
+    if is_chief(strategy):
         folder.open(settings(options), resume=options.resume)
     return data, model, folder
 
 
 def train(options: argparse.Namespace, data: Data, model: keras.Model, folder: RunFolder) -> None:
     """Go on from where the run is, to its end."""
-    is_chief = distributed.is_chief(model.distribute_strategy)
-    finished = distributed.restore_cluster(model, folder.state)
-    if is_chief:
+    writes = is_chief(model.distribute_strategy)
+    finished = restore_backup(model, folder.state)
+    if writes:
         print(f"{folder.path}: {finished} of {options.epochs} epochs are done")
         folder.trim_log(finished)
-    fit = fit_on_one_device if options.strategy == "none" else distributed.fit
+    fit = fit_on_one_device if options.strategy == "none" else fit_distributed
     epochs = range(finished, options.epochs)
     fit(
         model,
@@ -162,9 +167,9 @@ def train(options: argparse.Namespace, data: Data, model: keras.Model, folder: R
         steps_per_epoch=steps_per_epoch(data, options.batch_size),
         initial_epoch=finished,
         validation_batches=validation_batches(data, options.batch_size),
-        callbacks=recorders(folder, options) if is_chief else [],
+        callbacks=recorders(folder, options) if writes else [],
     )
-    if is_chief:
+    if writes:
         model.save(folder.model)
         print(f"The trained network is {folder.model}, its curves are {folder.curves}")
 
@@ -188,7 +193,7 @@ def build(options: argparse.Namespace, data: Data, steps: int) -> keras.Model:
     """The preset for these images, compiled by the recipe."""
     model = ResnetBuilder.from_preset(options.preset, data.shape, data.classes)
     if options.strategy != "none":
-        distributed.synchronize_batch_norm(model)
+        synchronize_batch_norm(model)
     compile_recipe(
         model,
         options.recipe,
@@ -219,7 +224,7 @@ def recorders(folder: RunFolder, options: argparse.Namespace) -> list[keras.call
 def fit_on_one_device(
     model: keras.Model, batches: Any, *, validation_batches: Any, **settings: Any
 ) -> None:
-    """`distributed.fit` by Keras's own `fit`."""
+    """`fit_distributed` by Keras's own `fit`."""
     context = tf.distribute.InputContext()
     validation = validation_batches(context)
     model.fit(batches(context), validation_data=validation, shuffle=False, **settings)

@@ -17,8 +17,7 @@ import tensorflow as tf
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from resnet_builder.common.shapes import Shape
-
+Shape = tuple[int | None, ...]
 Tensor = Any  # of TensorFlow, which publishes no types
 FILES = {".jpg", ".jpeg", ".png", ".bmp", ".gif"}
 # The channels' mean and standard deviation over ImageNet, of pixels from 0 to 1 (torchvision).

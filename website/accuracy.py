@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from resnet_builder import PRESETS, list_weights
-from resnet_builder.costs.profile import cost_of
+from resnet_builder import list_weights, profile
 from resnet_builder.presets.checkpoints import CLASSES, find_recommended
 
 
@@ -36,6 +35,6 @@ def accuracy(name: str) -> Accuracy | None:
     best = find_recommended(name) or max(known, key=lambda row: row.top1 or 0, default=None)
     if best is None or best.top1 is None:
         return None
-    macs = cost_of(PRESETS[name].replace(input_shape=best.input_shape)).macs
+    macs = profile(name, best.input_shape).macs
     assert macs is not None, best
     return Accuracy(best.top1, best.name, best.input_size[0], macs, best.is_free)

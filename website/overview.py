@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from html import escape
 
-from resnet_builder import PRESETS
-from resnet_builder.common.words import by
-from resnet_builder.costs.profile import cost_of
+from resnet_builder import PRESETS, profile
 
 from .accuracy import accuracy
 from .chart import Point, chart
@@ -59,13 +57,12 @@ def _table() -> str:
 
 
 def _cells(name: str) -> Iterator[str]:
-    config, found = PRESETS[name], accuracy(name)
-    cost = cost_of(config)
+    cost, found = profile(name), accuracy(name)
     yield f'<td><a href="{name}.html">{name}</a></td>'
     yield f"<td>{escape(FAMILY_OF[name].title)}</td>"
     yield _number(cost.parameters, f"{cost.parameters / 1e6:,.2f} M")
     assert cost.macs is not None, name
-    size = by(config.input_shape[:2], "x")
+    size = "x".join(map(str, cost.input_shape[:2]))
     yield _number(cost.macs, f"{cost.macs / 1e9:,.2f} G", f"at {size}")
     if found is None:
         yield "<td></td>"

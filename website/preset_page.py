@@ -13,7 +13,6 @@ from resnet_builder import (
     profile,
     verify,
 )
-from resnet_builder.common.words import by
 from resnet_builder.costs.published import Coverage, coverage
 from resnet_builder.presets.checkpoints import find_recommended
 
@@ -61,7 +60,7 @@ def _what_it_is(name: str) -> Iterator[str]:
     counts = profile(name)
     facts = [
         ("parameters", f"{counts.parameters:,}"),
-        (f"multiply-adds at {by(counts.input_shape[:2], 'x')}", f"{counts.macs:,}"),
+        (f"multiply-adds at {_size(counts.input_shape[:2])}", f"{counts.macs:,}"),
     ]
     if found := accuracy(name):
         words = f"top-1 at {found.rows}x{found.rows}, `{found.checkpoint}`"
@@ -114,7 +113,7 @@ def _checkpoints(name: str) -> Iterator[str]:
     )
     yield f'<div class="checkpoints" markdown>\n\n{table}\n\n</div>'
     if best:
-        yield f'**Bold**: the one for `weights="imagenet"`, at {by(best.input_size, "x")}.'
+        yield f'**Bold**: the one for `weights="imagenet"`, at {_size(best.input_size)}.'
     if any(row.licence and not row.is_free for row in rows):
         yield "!: not for commercial use."
     sources = dict.fromkeys(row.top1_source for row in rows if row.top1_source)
@@ -164,6 +163,10 @@ def _config(name: str) -> Iterator[str]:
     yield "```py\n" + "\n".join(["ResnetConfig(", *lines, ")"]) + "\n```"
     if long:
         yield f"{', '.join(f'`{field}`' for field in long)}: too long to be shown here."
+
+
+def _size(sizes: Iterable[int | None]) -> str:
+    return "x".join(map(str, sizes))
 
 
 def _literal(value: object) -> str:

@@ -5,8 +5,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from math import log
 
-from resnet_builder import PRESETS, ResnetConfig
-from resnet_builder.costs.profile import cost_of
+from resnet_builder import PRESETS, ResnetConfig, profile
 
 FIELDS = tuple(field.name for field in fields(ResnetConfig))
 
@@ -48,4 +47,4 @@ def _ratio(name: str, other: Relative) -> float:
 @cache
 def parameters(name: str) -> int:
     """The number of trained weights of a preset."""
-    return cost_of(PRESETS[name]).parameters
+    return profile(name).parameters

@@ -12,9 +12,9 @@ from .costs.published import verify as verify
 from .features import FeatureLevel as FeatureLevel
 from .features import FeatureLevels as FeatureLevels
 from .features import feature_info as feature_info
-from .inference.folding import FoldingReport as FoldingReport
 from .inference.folding import fold_batch_norm as fold_batch_norm
-from .inference.folding import folding_report as folding_report
+from .inference.folds import FoldingReport as FoldingReport
+from .inference.folds import folding_report as folding_report
 from .inference.images import Guess as Guess
 from .inference.images import decode as decode
 from .inference.images import preprocessing as preprocessing
@@ -31,12 +31,17 @@ from .presets.checkpoints import WeightsList as WeightsList
 from .presets.checkpoints import list_weights as list_weights
 from .presets.networks import PRESETS as PRESETS
 from .presets.networks import list_presets as list_presets
-from .training.freezing import freeze as freeze
-from .training.freezing import unfreeze as unfreeze
-from .training.preparing import prepare as prepare
+from .training.backup import EpochBackup as EpochBackup
+from .training.backup import restore_backup as restore_backup
+from .training.distributed import fit_distributed as fit_distributed
+from .training.distributed import is_chief as is_chief
+from .training.distributed import synchronize_batch_norm as synchronize_batch_norm
 from .training.recipes import RECIPES as RECIPES
 from .training.recipes import Recipe as Recipe
 from .training.recipes import compile_recipe as compile_recipe
+from .training.recipes import prepare as prepare
+from .training.trainable import freeze as freeze
+from .training.trainable import unfreeze as unfreeze
 from .weights.load import load_weights as load_weights
 from .weights.report import WeightsReport as WeightsReport
 

@@ -4,6 +4,7 @@ After Veit, Wilber and Belongie 2016 (arXiv:1605.06431). Blocks are found by the
 layers, so a model loaded from a file works like one just built.
 """
 
+import operator
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -137,7 +138,7 @@ def along_paths(model: keras.Model) -> keras.Model:
         [(None, 32, 32, 3), (None, 8)]
     """
     blocks = _blocks_of(model)
-    single = [name for name, block in blocks.items() if not block.has_shortcut]
+    single = [name for name, block in blocks.items() if ADD not in block.layers]
     if single:
         raise ValueError(f"only one path leads through a block without shortcut: {single[0]}")
     image = keras.Input(batch_shape=model.input.shape, dtype=model.input.dtype, name="image")
@@ -173,13 +174,9 @@ class _Block:
     layers: Mapping[str, keras.Layer]
 
     @property
-    def has_shortcut(self) -> bool:
-        return ADD in self.layers
-
-    @property
     def bypasses(self) -> list[str]:
         """Layers that return their first input if the block is removed; none if it cannot be."""
-        if self.has_shortcut:
+        if ADD in self.layers:
             return [self.layers[ADD].name]
         layers = list(self.layers.values())
         same = layers[0].input.shape == layers[-1].output.shape
@@ -222,7 +219,7 @@ def _chosen(known: Mapping[str, _Block], names: Iterable[str]) -> list[_Block]:
 
 def _copy(
     model: keras.Model,
-    call: Callable[..., Tensor] = lambda layer, *args, **options: layer(*args, **options),
+    call: Callable[..., Tensor] = operator.call,
     *,
     weights_from: Mapping[str, str] | None = None,
     inputs: list[Tensor] | None = None,

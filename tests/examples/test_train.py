@@ -115,7 +115,7 @@ def test_folders_of_classes(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["--preset", "resnet19"], "unknown preset 'resnet19'"),
-        (["--recipe", "he2016"], "unknown recipe 'he2016': did you mean 'he2015'"),
+        (["--recipe", "he2016"], "argument --recipe: invalid choice: 'he2016' (choose from"),
         (["--data", "nowhere"], "no folder nowhere; --data is digits, cifar10, cifar100 or a"),
         (["--strategy", "multiworker"], "needs the addresses of all machines in TF_CONFIG"),
         (["--batch-size", "5000"], "a batch of 5000 is more than the 1437 images to train on"),

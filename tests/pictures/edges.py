@@ -15,10 +15,10 @@ import pydot
 from resnet_builder.costs.models import read_model
 from resnet_builder.pictures import cards
 from resnet_builder.pictures.page import dot, page_layout
-from resnet_builder.pictures.page.page import Page
-from resnet_builder.pictures.page.sizes import ROW, cell_width
+from resnet_builder.pictures.page.page import Page, cell_width
 from resnet_builder.pictures.sketch import of_model, transforms
 from resnet_builder.pictures.sketch.sketch import ENTRY, Sketch
+from resnet_builder.pictures.style import ROW
 
 # As the modules have them, without the checks of conftest.py.
 draw_layers, draw_stages, draw_page = cards.draw_layers, cards.draw_stages, dot.draw_page
@@ -177,16 +177,17 @@ def dot_edges(graph: pydot.Dot) -> set[Edge]:
 # What is there ----------------------------------------------------------------------------------
 
 
-def sketch_edges(sketch: Sketch) -> set[Edge]:
-    """The edges between the boxes of a sketch, numbered in order."""
+def sketch_edges(*sketches: Sketch) -> set[Edge]:
+    """The edges between the boxes of sketches, numbered in order."""
     first = 0
     edges: set[Edge] = set()
-    starts: dict[int, int] = {}
-    for panel in _panels(sketch):
-        edges |= {(first + edge.source, first + edge.target) for edge in panel.edges}
-        edges |= {(starts[port.skip], first + port.box) for port in panel.inlets}
-        starts |= {port.skip: first + port.box for port in panel.outlets}
-        first += len(panel.boxes)
+    for sketch in sketches:
+        starts: dict[int, int] = {}
+        for panel in _panels(sketch):
+            edges |= {(first + edge.source, first + edge.target) for edge in panel.edges}
+            edges |= {(starts[port.skip], first + port.box) for port in panel.inlets}
+            starts |= {port.skip: first + port.box for port in panel.outlets}
+            first += len(panel.boxes)
     assert all(source > ENTRY for source, _ in edges), "a line from before the first box"
     return edges
 
@@ -268,10 +269,10 @@ def checked_fold(sketch: Sketch) -> Sketch:
     return fewer
 
 
-def checked_page(sketch: Sketch, *arguments: Any, **options: Any) -> Page:
-    """The page of a sketch, with its edges."""
-    page = lay_out_page(sketch, *arguments, **options)
-    assert page_edges(page) == sketch_edges(sketch)
+def checked_page(sketches: list[Sketch], *arguments: Any, **options: Any) -> Page:
+    """The page of one or several sketches, with their edges."""
+    page = lay_out_page(sketches, *arguments, **options)
+    assert page_edges(page) == sketch_edges(*sketches)
     return page
 
 

@@ -18,9 +18,8 @@ import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, compare, plot, profile
 from resnet_builder.pictures import diagram as diagrams
-from resnet_builder.pictures.diagram import Diagram
-from resnet_builder.pictures.options import Detail, Direction
-from resnet_builder.pictures.style import MOST_PIXELS
+from resnet_builder.pictures.diagram import MOST_PIXELS, Diagram
+from resnet_builder.pictures.plot import Detail, Direction
 from resnet_builder.plan.network import make_plan
 
 from ..helpers import png_size, small

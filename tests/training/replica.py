@@ -19,9 +19,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from resnet_builder import Recipe, ResnetBuilder, compile_recipe
-from resnet_builder.training import distributed
-from resnet_builder.training.backup import EpochBackup
+from resnet_builder import (
+    EpochBackup,
+    Recipe,
+    ResnetBuilder,
+    compile_recipe,
+    fit_distributed,
+    is_chief,
+    restore_backup,
+    synchronize_batch_norm,
+)
 
 STEPS, BATCH = 5, 16
 
@@ -45,7 +52,7 @@ def make_model() -> keras.Model:
     model = ResnetBuilder.from_preset(
         "resnet18", (8, 8, 1), 10, stem="cifar", repetitions=(1, 1), filters=4
     )
-    distributed.synchronize_batch_norm(model)
+    synchronize_batch_norm(model)
     return compile_recipe(
         model,
         Recipe(weight_decay=0.02),
@@ -78,12 +85,12 @@ def main(name: str, folder: Path, epochs: int, pause: float) -> None:
     keras.utils.set_random_seed(0)
     with strategy.scope():
         model = make_model()
-    finished = distributed.restore_cluster(model, folder / f"{name}.weights.h5")
+    finished = restore_backup(model, folder / f"{name}.weights.h5")
     dataset = tf.data.Dataset.from_tensor_slices(images(epochs * STEPS * BATCH))
     remaining = dataset.skip(finished * STEPS * BATCH)
     wait = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: time.sleep(pause))
-    writers = [EpochBackup(folder / f"{name}.weights.h5")] if distributed.is_chief(strategy) else []
-    history = distributed.fit(
+    writers = [EpochBackup(folder / f"{name}.weights.h5")] if is_chief(strategy) else []
+    history = fit_distributed(
         model,
         lambda context: share(remaining, context, BATCH),
         epochs=epochs,

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from resnet_builder import ResnetBuilder, compile_recipe
-from resnet_builder.training.backup import EpochBackup, restore
+from resnet_builder import EpochBackup, ResnetBuilder, compile_recipe, restore_backup
 
 from ..helpers import assert_same_weights
 
@@ -61,7 +60,7 @@ def test_a_restored_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
     first = make_model()
     train(first, 0, 2, EpochBackup(path))
     second = make_model()
-    assert restore(second, path) == 2
+    assert restore_backup(second, path) == 2
     train(second, 2, EPOCHS)
     pairs = [*zip(whole.variables, second.variables, strict=True)]
     pairs += zip(whole.optimizer.variables, second.optimizer.variables, strict=True)
@@ -85,7 +84,7 @@ def test_an_interrupted_write_leaves_the_backup_before(
     with pytest.raises(KeyboardInterrupt):
         train(model, 1, 2, EpochBackup(path))
     assert path.read_bytes() == written
-    assert restore(make_model(), path) == 1
+    assert restore_backup(make_model(), path) == 1
 
 
 def test_a_backup_is_a_keras_weights_file(tmp_path: Path) -> None:
@@ -98,7 +97,7 @@ def test_a_backup_is_a_keras_weights_file(tmp_path: Path) -> None:
 
 
 def test_without_a_file_no_epoch_is_finished(tmp_path: Path) -> None:
-    assert restore(make_model(), tmp_path / "none.weights.h5") == 0
+    assert restore_backup(make_model(), tmp_path / "none.weights.h5") == 0
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +141,7 @@ def test_the_backup_of_another_run_changes_nothing(make: Any, message: str, back
     model = make()
     before = state(model)
     with pytest.raises(ValueError, match=message):
-        restore(model, backup)
+        restore_backup(model, backup)
     assert_state(model, before)
 
 
@@ -157,11 +156,11 @@ def test_a_file_that_is_no_backup_changes_nothing(tmp_path: Path, backup: Path) 
             if not attributes:
                 file.attrs.clear()
         with pytest.raises(ValueError, match="is not a backup of a training run"):
-            restore(model, path)
+            restore_backup(model, path)
     for content in (b"some text", backup.read_bytes()[:-100]):
         path.write_bytes(content)
         with pytest.raises(OSError, match=r"cannot read the backup .*run\.weights\.h5"):
-            restore(model, path)
+            restore_backup(model, path)
     assert_state(model, before)
 
 
@@ -178,7 +177,7 @@ def test_an_interrupted_restore_changes_nothing(
 
     monkeypatch.setattr(model, "load_weights", half)
     with pytest.raises(error):
-        restore(model, backup)
+        restore_backup(model, backup)
     assert_state(model, before)
 
 
@@ -192,14 +191,14 @@ def test_names_that_keras_numbers_may_differ(tmp_path: Path) -> None:
     path = tmp_path / "run.weights.h5"
     first, second = make(), make()
     first.fit(np.ones((2, 3)), np.ones((2, 2)), callbacks=[EpochBackup(path)], verbose=0)
-    assert restore(second, path) == 1
+    assert restore_backup(second, path) == 1
     assert_state(second, state(first))
 
 
 def test_what_cannot_be_a_backup_is_rejected(backup: Path) -> None:
-    with pytest.raises(ValueError, match="compile 'resnet18' before restore"):
-        restore(ResnetBuilder.from_preset("resnet18", classes=3), backup)
+    with pytest.raises(ValueError, match="compile 'resnet18' before restore_backup"):
+        restore_backup(ResnetBuilder.from_preset("resnet18", classes=3), backup)
     with pytest.raises(ValueError, match=r"must end in \.weights\.h5, got run\.h5"):
         EpochBackup("run.h5")
     with pytest.raises(TypeError, match="must be a Keras model, got 'resnet18'"):
-        restore("resnet18", backup)
+        restore_backup("resnet18", backup)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from resnet_builder import compile_recipe, freeze, unfreeze
-from resnet_builder.training.decay import decay
+from resnet_builder.training.trainable import decay
 
 from ..helpers import tiny_cifar
 

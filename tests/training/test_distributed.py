@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from resnet_builder.training.distributed import is_chief, restore_cluster, synchronize_batch_norm
+from resnet_builder import fit_distributed, is_chief, synchronize_batch_norm
+from resnet_builder.training.distributed import values_of_chief
 
 from ..processes import SECONDS, ended, started
 
@@ -52,15 +53,15 @@ def test_replicas_train_like_one_process(tmp_path: Path) -> None:
         np.testing.assert_array_equal(first[name], second[name])
 
 
-def test_a_first_run_restores_nothing_and_warns_of_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_the_chief_sends_its_values_and_warns_of_nothing(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging.getLogger("tensorflow"), "propagate", True)
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    before = model.get_weights()
-    assert restore_cluster(model, tmp_path / "none.weights.h5") == 0
-    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+    values = [variable.value for variable in model.weights]
+    *sent, epochs = values_of_chief(tf.distribute.get_strategy(), [*values, 3])
+    np.testing.assert_array_equal(sent[0], model.get_weights()[0])
+    assert int(epochs) == 3
     assert caplog.messages == []
 
 
@@ -115,6 +116,15 @@ def test_batch_norms_of_models_in_the_model_are_synchronised() -> None:
     body = keras.Sequential([keras.Input((4, 4, 3)), norm])
     synchronize_batch_norm(keras.Model(image, body(image)))
     assert norm.synchronized
+
+
+def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(TypeError, match="model must be a Keras model, got 'resnet18'"):
+        synchronize_batch_norm("resnet18")
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ValueError, match="needs the backend tensorflow of Keras, not jax"):
+        fit_distributed(model, lambda context: None, epochs=1, steps_per_epoch=1)
 
 
 def test_a_single_process_is_the_chief() -> None:

@@ -1,1 +1,1 @@
-"""The command `resnet-builder`."""
+"""The command `resnet-builder`; its entry is `main.main`, and other code uses nothing of it."""

@@ -57,7 +57,8 @@ def convert(
         found = recognise(source, expected_weights(plan))
         begins("building")
         from ..builder import ResnetBuilder
-        from ..inference.folding import fold_batch_norm, folding_report
+        from ..inference.folding import fold_batch_norm
+        from ..inference.folds import folding_report
         from ..weights.load import load_weights
 
         rows, columns, channels = plan.config.input_shape

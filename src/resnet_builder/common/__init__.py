@@ -1,1 +1,1 @@
-"""Small helpers that do not depend on residual networks."""
+"""Small helpers that do not depend on residual networks; other code may use all of them."""

@@ -1,4 +1,5 @@
 """Parameters, multiply-adds and published numbers.
 
-Other code uses `profile`, `profile_plan` and `cost_of` for plans, `read_model` for Keras models.
+Other code uses `profile` and `profile_plan` for plans, `read_model` and `profile_reading` for Keras
+models, and the tables `verify` and `coverage`.
 """

@@ -1,1 +1,5 @@
-"""Models for inference: batch norms folded into convolutions and dense layers."""
+"""Models in use: batch norms folded, images prepared, classes named.
+
+Other code uses `folding.fold_batch_norm`, `folds.folding_report`, and `images.preprocessing` and
+`images.decode`.
+"""

@@ -1,91 +1,17 @@
 """fold_batch_norm: the same function with fewer layers, for inference."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
+import numpy as np
 
-from ..common.tables import Table, Tabular
 from ..model.deep import room_for, without_tensorflow
 from ..model.graph import functional
 from ..model.keras_layers import Tensor
 from ..model.locate import check_model
-from .folds import Fold, find_folds, has_graph
-from .linear import Affine, affine, folded_weights, with_bias
-
-
-@dataclass(frozen=True)
-class FoldingRow:
-    """What becomes of one batch norm.
-
-    Attributes:
-        batch_norm: its name, after the names of the models that contain it: `"body/stem_bn"`.
-        into: name of the layer that takes it in; empty if none can.
-        reason: why it stays; empty if it does not.
-    """
-
-    batch_norm: str
-    into: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class FoldingReport(Tabular):
-    """The batch norms of a model, and what `fold_batch_norm` does with each; prints as a table.
-
-    Attributes:
-        name: name of the model.
-        rows: one for each batch norm.
-
-    Example:
-        >>> from resnet_builder import ResnetBuilder, folding_report
-        >>> small = {"repetitions": (1,), "filters": 8, "input_shape": (8, 8, 3)}
-        >>> report = folding_report(ResnetBuilder.from_preset("wrn16_4", **small))
-        >>> {row.batch_norm: row.into for row in report.rows if row.into}
-        {'stage1_block1_bn1': 'stem_conv', 'stage1_block1_bn2': 'stage1_block1_conv1'}
-        >>> report.rows[-1].reason
-        'after stage1_block1_add (Add); before head_act (Activation)'
-    """
-
-    name: str
-    rows: tuple[FoldingRow, ...]
-
-    @property
-    def summary(self) -> str:
-        """The numbers in words."""
-        if not self.rows:
-            return "no batch norms"
-        folded = sum(not row.reason for row in self.rows)
-        return f"{folded} of {len(self.rows)} batch norms folded"
-
-    def table(self) -> Table:
-        """A row for each batch norm."""
-        return Table(
-            title=f"{self.name}: {self.summary}",
-            header=("batch norm", "folded into", "stays because it is"),
-            rows=tuple((row.batch_norm, row.into, row.reason) for row in self.rows),
-        )
-
-
-def folding_report(model: keras.Model) -> FoldingReport:
-    """Say which batch norms `fold_batch_norm` folds, and why it leaves the others.
-
-    Raises:
-        TypeError, ValueError: as in `fold_batch_norm`.
-
-    Example:
-        >>> from resnet_builder import ResnetBuilder, folding_report
-        >>> folding_report(ResnetBuilder.from_preset("resnet18")).summary
-        '20 of 20 batch norms folded'
-    """
-    check_model(model)
-    rows = (
-        FoldingRow(fold.path, fold.into.name if fold.into else "", fold.obstacle)
-        for fold in find_folds(model)
-    )
-    return FoldingReport(model.name, tuple(rows))
+from .folds import LINEAR, Affine, Float64, Fold, affine, find_folds, has_graph
 
 
 @without_tensorflow()
@@ -162,15 +88,10 @@ class _Copies:
         if id(layer) in self.absorbed:
             return layer
         if id(layer) not in self.made:
-            self.made[id(layer)] = layer, self.new(layer)
+            new = self.of_model if has_graph(layer) else _new
+            copy = _with_bias(layer) if id(layer) in self.affines else new(layer)
+            self.made[id(layer)] = layer, copy
         return self.made[id(layer)][1]
-
-    def new(self, layer: keras.Layer) -> keras.Layer:
-        if has_graph(layer):
-            return self.of_model(layer)
-        if id(layer) in self.affines:
-            return with_bias(layer)
-        return _new(layer)
 
     def call(self, layer: keras.Layer, *inputs: Tensor, **options: Tensor) -> Tensor:
         if id(layer) in self.absorbed:
@@ -180,7 +101,7 @@ class _Copies:
     def fill(self) -> None:
         for layer, copy in self.made.values():
             if affines := self.affines.get(id(layer)):
-                copy.set_weights(folded_weights(layer, **affines))
+                copy.set_weights(_folded_weights(layer, **affines))
             elif not has_graph(layer):
                 _copy_state(layer, copy)
 
@@ -213,3 +134,48 @@ def _new_inputs(function: keras.Model) -> Tensor:
         if isinstance(layer, keras.layers.InputLayer)
     }
     return keras.tree.map_structure(lambda x: _new(of_tensor[id(x)]).output, function.input)
+
+
+def _with_bias(layer: keras.Layer) -> keras.Layer:
+    """A new layer with the same settings and a bias.
+
+    It has no regularisers and constraints, as they are about the weights before folding.
+    """
+    config = layer.get_config()
+    dropped = [key for key in config if key.endswith(("_regularizer", "_constraint"))]
+    return type(layer).from_config(config | dict.fromkeys(dropped) | {"use_bias": True})
+
+
+def _folded_weights(
+    layer: keras.Layer, before: Affine | None = None, after: Affine | None = None
+) -> list[Float64]:
+    """The weights of a layer, with a bias, that has taken in what is before and after it."""
+    kind = LINEAR[type(layer)]
+    weights = [np.asarray(array, "float64") for array in layer.get_weights()]
+    bias = weights.pop() if layer.use_bias else np.zeros(1)
+    # The last kernel: a separable convolution has two.
+    *others, kernel = weights
+    if before:
+        rest = tuple(axis for axis in range(-kernel.ndim, 0) if axis not in kind.outputs)
+        shifted = kernel * _over_inputs(layer, before.shift, kernel)
+        bias = bias + shifted.sum(axis=rest).ravel()
+        kernel = kernel * _over_inputs(layer, before.scale, kernel)
+    if after:
+        kernel = kernel * _along(kind.outputs, after.scale, kernel)
+        bias = bias * after.scale + after.shift
+    return [*others, kernel, bias]
+
+
+def _along(axes: tuple[int, ...], values: Float64, kernel: Float64) -> Float64:
+    """Values for each channel, with all axes of the kernel."""
+    sizes = enumerate(kernel.shape, start=-kernel.ndim)
+    return values.reshape([size if axis in axes else 1 for axis, size in sizes])
+
+
+def _over_inputs(layer: keras.Layer, values: Float64, kernel: Float64) -> Float64:
+    """Values for each input channel, with all axes of the kernel."""
+    groups = getattr(layer, "groups", 1)
+    if groups == 1:
+        return _along(LINEAR[type(layer)].inputs, values, kernel)
+    # A filter sees the channels of its own group.
+    return np.repeat(values.reshape(groups, -1), layer.filters // groups, axis=0).T

@@ -5,11 +5,88 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import keras
+import numpy as np
+import numpy.typing as npt
+from keras import layers
 
+from ..common.tables import Table, Tabular
 from ..model.graph import Node, functional, model_graph
-from .linear import LINEAR, affine, channel_axis, pads, selects
+from ..model.locate import check_model
 
-BatchNormalization = keras.layers.BatchNormalization
+Float64 = npt.NDArray[np.float64]
+BatchNormalization = layers.BatchNormalization
+
+
+@dataclass(frozen=True)
+class FoldingRow:
+    """What becomes of one batch norm.
+
+    Attributes:
+        batch_norm: its name, after the names of the models that contain it: `"body/stem_bn"`.
+        into: name of the layer that takes it in; empty if none can.
+        reason: why it stays; empty if it does not.
+    """
+
+    batch_norm: str
+    into: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class FoldingReport(Tabular):
+    """The batch norms of a model, and what `fold_batch_norm` does with each; prints as a table.
+
+    Attributes:
+        name: name of the model.
+        rows: one for each batch norm.
+
+    Example:
+        >>> from resnet_builder import ResnetBuilder, folding_report
+        >>> small = {"repetitions": (1,), "filters": 8, "input_shape": (8, 8, 3)}
+        >>> report = folding_report(ResnetBuilder.from_preset("wrn16_4", **small))
+        >>> {row.batch_norm: row.into for row in report.rows if row.into}
+        {'stage1_block1_bn1': 'stem_conv', 'stage1_block1_bn2': 'stage1_block1_conv1'}
+        >>> report.rows[-1].reason
+        'after stage1_block1_add (Add); before head_act (Activation)'
+    """
+
+    name: str
+    rows: tuple[FoldingRow, ...]
+
+    @property
+    def summary(self) -> str:
+        """The numbers in words."""
+        if not self.rows:
+            return "no batch norms"
+        folded = sum(not row.reason for row in self.rows)
+        return f"{folded} of {len(self.rows)} batch norms folded"
+
+    def table(self) -> Table:
+        """A row for each batch norm."""
+        return Table(
+            title=f"{self.name}: {self.summary}",
+            header=("batch norm", "folded into", "stays because it is"),
+            rows=tuple((row.batch_norm, row.into, row.reason) for row in self.rows),
+        )
+
+
+def folding_report(model: keras.Model) -> FoldingReport:
+    """Say which batch norms `fold_batch_norm` folds, and why it leaves the others.
+
+    Raises:
+        TypeError, ValueError: as in `fold_batch_norm`.
+
+    Example:
+        >>> from resnet_builder import ResnetBuilder, folding_report
+        >>> folding_report(ResnetBuilder.from_preset("resnet18")).summary
+        '20 of 20 batch norms folded'
+    """
+    check_model(model)
+    rows = (
+        FoldingRow(fold.path, fold.into.name if fold.into else "", fold.obstacle)
+        for fold in find_folds(model)
+    )
+    return FoldingReport(model.name, tuple(rows))
 
 
 @dataclass(frozen=True)
@@ -124,32 +201,28 @@ def _folds_at(graph: _Graph, position: int, calls: Counter[int]) -> Iterator[Fol
 def _fold(graph: _Graph, position: int, calls: Counter[int]) -> Fold:
     node = graph.nodes[position]
     norm, path = node.layer, f"{graph.path}{node.layer.name}"
-    if obstacle := _own_obstacle(graph, node, calls):
-        return Fold(norm, path, obstacle=obstacle)
-    before, not_before = _layer_before(graph, position, calls)
-    if not not_before:
-        return Fold(norm, path, into=before)
-    after, not_after = _layer_after(graph, position, calls)
-    if not not_after:
-        return Fold(norm, path, into=after, comes_first=True)
-    return Fold(norm, path, obstacle=f"{not_before}; {not_after}")
-
-
-def _own_obstacle(graph: _Graph, node: Node, calls: Counter[int]) -> str:
-    if type(node.layer) is not BatchNormalization:
-        return f"of type {_kind(node.layer)}, which may compute something else"
-    if calls[id(node.layer)] > 1:
-        return "called several times"
-    if graph.in_training or node.in_training:
-        return "called with training=True, so that it normalises by its batch"
-    return ""
+    if type(norm) is not BatchNormalization:
+        obstacle = f"of type {_kind(norm)}, which may compute something else"
+    elif calls[id(norm)] > 1:
+        obstacle = "called several times"
+    elif graph.in_training or node.in_training:
+        obstacle = "called with training=True, so that it normalises by its batch"
+    else:
+        before, not_before = _layer_before(graph, position, calls)
+        if not not_before:
+            return Fold(norm, path, into=before)
+        after, not_after = _layer_after(graph, position, calls)
+        if not not_after:
+            return Fold(norm, path, into=after, comes_first=True)
+        obstacle = f"{not_before}; {not_after}"
+    return Fold(norm, path, obstacle=obstacle)
 
 
 def _layer_before(graph: _Graph, position: int, calls: Counter[int]) -> Neighbour:
     norm = graph.nodes[position]
     rank = len(norm.output_shape)
     source = norm.inputs[0]
-    while graph.used_once(source) and selects(graph.nodes[source].layer, _axis(norm), rank):
+    while graph.used_once(source) and _selects(graph.nodes[source].layer, _axis(norm), rank):
         source = graph.nodes[source].inputs[0]
     node = graph.nodes[source]
     if type(node.layer) not in LINEAR:
@@ -171,7 +244,7 @@ def _layer_after(graph: _Graph, position: int, calls: Counter[int]) -> Neighbour
     kind = LINEAR.get(type(node.layer))
     if not kind or not kind.inputs:
         why = f" ({_kind(node.layer)})"
-    elif pads(node.layer) and affine(norm.layer).shift.any():
+    elif _pads(node.layer) and affine(norm.layer).shift.any():
         why = ", which pads with zeros what the batch norm has shifted"
     else:
         why = _mismatch(node, norm, calls)
@@ -185,13 +258,13 @@ def _mismatch(linear: Node, norm: Node, calls: Counter[int]) -> str:
     policy = layer.dtype_policy.name
     if calls[id(layer)] > 1:
         return ", which is called several times"
-    if _axis(norm) != channel_axis(layer, rank):
+    if _axis(norm) != _channel_axis(layer, rank):
         return ", whose channels are on another axis"
     if norm.layer.dtype_policy.name != policy:
         return f", which computes in {policy}"
     if getattr(layer, "lora_enabled", False):
         return ", which has LoRA weights"
-    if channel_axis(layer, rank) < rank - 1 and shape[1] > 1 and shape[-1] in (None, shape[1]):
+    if _channel_axis(layer, rank) < rank - 1 and shape[1] > 1 and shape[-1] in (None, shape[1]):
         # keras.ops.add on TensorFlow (Keras 3.15), as in model/keras_layers.py.
         return ", whose bias Keras adds to the columns if there are as many as channels"
     return ""
@@ -204,3 +277,89 @@ def _axis(norm: Node) -> int:
 
 def _kind(layer: keras.Layer) -> str:
     return type(layer).__name__
+
+
+# Linear layers -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A kind of linear layer.
+
+    Attributes:
+        outputs: the axes of its kernel that count output channels.
+        inputs: those that count input channels; empty for layers that take in only what is after
+            them.
+    """
+
+    outputs: tuple[int, ...]
+    inputs: tuple[int, ...] = ()
+
+
+_CONV = Linear(outputs=(-1,), inputs=(-2,))
+_DEPTHWISE = Linear(outputs=(-2, -1), inputs=(-2,))
+# The input meets another kernel.
+_SEPARABLE = Linear(outputs=(-1,))
+# A pixel at the border of the output comes from fewer pixels, and so from less of a shift.
+_TRANSPOSED = Linear(outputs=(-2,))
+
+# Subclasses of these may compute something else.
+LINEAR: dict[type, Linear] = {
+    layers.Conv1D: _CONV,
+    layers.Conv2D: _CONV,
+    layers.Conv3D: _CONV,
+    layers.DepthwiseConv1D: _DEPTHWISE,
+    layers.DepthwiseConv2D: _DEPTHWISE,
+    layers.SeparableConv1D: _SEPARABLE,
+    layers.SeparableConv2D: _SEPARABLE,
+    layers.Conv1DTranspose: _TRANSPOSED,
+    layers.Conv2DTranspose: _TRANSPOSED,
+    layers.Conv3DTranspose: _TRANSPOSED,
+    layers.Dense: _CONV,
+}
+
+_POOLS = {layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D}
+
+
+@dataclass(frozen=True)
+class Affine:
+    """A function x -> scale * x + shift of each channel."""
+
+    scale: Float64
+    shift: Float64
+
+
+def affine(norm: keras.Layer) -> Affine:
+    """What a batch norm computes outside of training."""
+    mean, variance = _as_float64(norm.moving_mean), _as_float64(norm.moving_variance)
+    scale = 1 / np.sqrt(variance + norm.epsilon)
+    if norm.scale:
+        scale *= _as_float64(norm.gamma)
+    shift = -mean * scale
+    if norm.center:
+        shift += _as_float64(norm.beta)
+    return Affine(scale, shift)
+
+
+def _pads(layer: keras.Layer) -> bool:
+    """Return whether a layer adds zeros around its input."""
+    kernel_size = getattr(layer, "kernel_size", (1,))
+    return getattr(layer, "padding", "valid") != "valid" and set(kernel_size) != {1}
+
+
+def _channel_axis(layer: keras.Layer, rank: int) -> int:
+    """The axis of the channels in the input and output of a layer."""
+    return 1 if getattr(layer, "data_format", None) == "channels_first" else rank - 1
+
+
+def _selects(layer: keras.Layer, axis: int, rank: int) -> bool:
+    """Return whether a layer only selects pixels, so that channels may be scaled before it too."""
+    if type(layer) is layers.Identity:
+        return True
+    one = type(layer) in _POOLS and set(layer.pool_size) == {1}
+    return one and _channel_axis(layer, rank) == axis
+
+
+def _as_float64(variable: keras.Variable) -> Float64:
+    """The value of a variable as an array."""
+    return np.asarray(keras.ops.convert_to_numpy(variable), "float64")

@@ -1,7 +1,6 @@
 """preprocessing: the image preprocessing of a checkpoint or of one's own data, as a Keras model."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -20,23 +19,6 @@ from .resizing import KERNELS, grey, resized
 # timm/data/constants.py and timm/data/config.py, version 1.0.31
 CROP_PCT, INTERPOLATION = 0.875, "bicubic"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Settings:
-    """What is done to images, in the words of `PublishedWeights`."""
-
-    library: str = ""
-    input_size: tuple[int, int]
-    crop_pct: float | None
-    interpolation: str
-    crop_mode: str = "center"
-    channels: str = "RGB"
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-
-Settings = _Settings | PublishedWeights
 
 
 def preprocessing(
@@ -121,7 +103,6 @@ def preprocessing(
             "preprocessing needs a checkpoint, such as preprocessing('resnet50.a1_in1k'), or a "
             "size, such as preprocessing(size=224)" + (f"; got {', '.join(given)}" * bool(given))
         )
-    settings: Settings
     if source is None:
         settings = _own_settings(**own)
     else:
@@ -131,7 +112,10 @@ def preprocessing(
     return _model(settings, choice(order, AXIS_ORDERS, "data_format"))
 
 
-def _own_settings(size: Any, mean: Any, std: Any, crop_pct: Any, interpolation: Any) -> _Settings:
+def _own_settings(
+    size: Any, mean: Any, std: Any, crop_pct: Any, interpolation: Any
+) -> PublishedWeights:
+    """The settings as those of a checkpoint that no library publishes."""
     sides = [size, size] if np.ndim(size) == 0 else list(size)
     if len(sides) != 2:
         raise ValueError(f"size must be one side, or rows and columns, got {size!r}")
@@ -150,7 +134,12 @@ def _own_settings(size: Any, mean: Any, std: Any, crop_pct: Any, interpolation: 
         raise ValueError(f"{rule} to 1; {got}")
     if crop_pct is not None and not (isinstance(crop_pct, int | float) and 0 < crop_pct <= 1):
         raise ValueError(f"crop_pct must be more than 0 and at most 1, got {crop_pct!r}")
-    return _Settings(
+    return PublishedWeights(
+        library="",
+        preset="",
+        tag="",
+        source="",
+        classes=0,
         input_size=(positive_int(sides[0], "size"), positive_int(sides[1], "size")),
         crop_pct=crop_pct,
         interpolation=choice(interpolation or INTERPOLATION, KERNELS, "interpolation"),
@@ -159,7 +148,7 @@ def _own_settings(size: Any, mean: Any, std: Any, crop_pct: Any, interpolation: 
     )
 
 
-def _model(settings: Settings, data_format: str) -> keras.Model:
+def _model(settings: PublishedWeights, data_format: str) -> keras.Model:
     channels, first = len(settings.mean), data_format == "channels_first"
     # With channels last, Keras lets one channel pass where it expects three, but not the reverse.
     expected = 3 if channels == 1 and not first else channels
@@ -170,7 +159,8 @@ def _model(settings: Settings, data_format: str) -> keras.Model:
         images = images[:, :3]  # where a dataset does not know the number: no transparency
     if expected > channels:
         images = grey(images)
-    images = _RESIZED.get(settings.library, _as_timm)(images, settings)
+    is_of_keras = settings.library in ("keras-hub", "keras.applications")
+    images = (_as_keras_hub if is_of_keras else _as_timm)(images, settings)
     images = images if first else ops.transpose(images, (0, 2, 3, 1))
     images = _normalisation(settings, data_format)(images)
     if settings.channels == "BGR":
@@ -178,7 +168,7 @@ def _model(settings: Settings, data_format: str) -> keras.Model:
     return keras.Model(given, images, name="preprocessing")
 
 
-def _as_timm(images: Tensor, settings: Settings) -> Tensor:
+def _as_timm(images: Tensor, settings: PublishedWeights) -> Tensor:
     colour = [round(255 * mean) for mean in settings.mean] if settings.crop_mode == "border" else 0
     return resized(
         images,
@@ -190,7 +180,7 @@ def _as_timm(images: Tensor, settings: Settings) -> Tensor:
     )
 
 
-def _as_keras_hub(images: Tensor, settings: Settings) -> Tensor:
+def _as_keras_hub(images: Tensor, settings: PublishedWeights) -> Tensor:
     """The largest part of the input's proportions, as keras_hub.layers.ImageConverter cuts it."""
     return layers.Resizing(
         *settings.input_size,
@@ -202,11 +192,7 @@ def _as_keras_hub(images: Tensor, settings: Settings) -> Tensor:
     )(images)
 
 
-# Others than timm.
-_RESIZED = {"keras-hub": _as_keras_hub, "keras.applications": _as_keras_hub}
-
-
-def _normalisation(settings: Settings, data_format: str) -> keras.layers.Layer:
+def _normalisation(settings: PublishedWeights, data_format: str) -> keras.layers.Layer:
     # Keras's Normalization takes the variance, and before 3.13 only the last axis: this is the same
     # in one multiplication and one addition.
     axes = (-1, 1, 1) if data_format == "channels_first" else (1, 1, -1)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pydot
 
 from ..common.words import Description, by
-from .sketch.sketch import Panel, Section, Sketch
-from .style import COLOURS, FONT, ROLES, SKIP, escape, one_column
+from .sketch.sketch import Panel, Section, Sketch, skips
+from .style import COLOURS, FONT, ROLES, SKIP, escape, table
 
 if TYPE_CHECKING:
     import keras
@@ -17,31 +17,13 @@ if TYPE_CHECKING:
 MOST_LINES = 10  # for layers in a card
 LINE_HEIGHT = 18  # in points, room for the largest font
 
-# The attributes of the graphs, and of their nodes and edges.
-OF_STAGES = {
-    "distances": {"ranksep": "0.3", "pad": "0.15"},
-    "title": {"fontsize": "16", "bgcolor": "white"},
-    "node": {"style": "rounded,filled", "fillcolor": "#F4F4F4", "color": "#999999"},
-    "words": {"fontsize": "12", "margin": "0.08"},
-    "edge": {"arrowsize": "0.8", "color": "#444444", "penwidth": "1.5"},
-}
-OF_LAYERS = {
-    "distances": {"ranksep": "0.2", "nodesep": "0.3"},
-    "title": {},
-    "node": {"style": "filled", "color": "#777777", "width": "2.4", "margin": "0.05,0.02"},
-    "words": {"fontsize": "11"},
-    "edge": {"arrowsize": "0.6", "color": "#444444"},
-}
 
-
-def _empty_graph(title: str, direction: str, look: dict[str, dict[str, str]]) -> pydot.Dot:
+def _empty_graph(
+    title: str, direction: str, distances: dict[str, str], **look_of_title: str
+) -> pydot.Dot:
     """A graph with a title in Graphviz's markup above."""
     label = {"label": f"<{title}>", "labelloc": "t", "fontname": FONT}
-    placing = {"rankdir": direction, **look["distances"]}
-    graph = pydot.Dot("network", **placing, **label, **look["title"])
-    graph.set_node_defaults(shape="box", **look["node"], fontname=FONT, **look["words"])
-    graph.set_edge_defaults(**look["edge"])
-    return graph
+    return pydot.Dot("network", rankdir=direction, **distances, **label, **look_of_title)
 
 
 # Stages -----------------------------------------------------------------------------------------
@@ -49,7 +31,11 @@ def _empty_graph(title: str, direction: str, look: dict[str, dict[str, str]]) ->
 
 def draw_stages(sketch: Sketch, direction: str) -> pydot.Dot:
     """Draw a card for every section: its size, its layers and its costs."""
-    graph = _empty_graph(_title(sketch), direction, OF_STAGES)
+    distances = {"ranksep": "0.3", "pad": "0.15"}
+    graph = _empty_graph(_title(sketch), direction, distances, fontsize="16", bgcolor="white")
+    card = {"style": "rounded,filled", "fillcolor": "#F4F4F4", "color": "#999999"}
+    graph.set_node_defaults(shape="box", **card, fontname=FONT, fontsize="12", margin="0.08")
+    graph.set_edge_defaults(arrowsize="0.8", color="#444444", penwidth="1.5")
     lines = [list(_made_of(section.panels)) for section in sketch.sections]
     followed: list[tuple[int, int]] = []
     room = min(max(map(len, lines)), MOST_LINES)
@@ -58,25 +44,15 @@ def draw_stages(sketch: Sketch, direction: str) -> pydot.Dot:
         if number and section.panels[0].follows:
             followed.append((number - 1, number))
             graph.add_edge(pydot.Edge(f"s{number - 1}", f"s{number}"))
-    skips = [pair for pair in _skip_pairs(sketch) if pair not in followed]
-    for source, target in skips:
+    pairs = ((start, end) for _, start, end in skips(one.panels for one in sketch.sections))
+    drawn = [(a, b) for a, b in dict.fromkeys(pairs) if a != b and (a, b) not in followed]
+    for source, target in drawn:
         steps = {(number, number + 1) for number in range(source, target)}
         # Over the sections between, so that these hang below: the finest level is on top.
-        over = direction == "LR" and len(steps) > 1 and steps <= {*followed, *skips}
+        over = direction == "LR" and len(steps) > 1 and steps <= {*followed, *drawn}
         look = ROLES[SKIP] | ({"tailport": "n", "headport": "n"} if over else {})
         graph.add_edge(pydot.Edge(f"s{source}", f"s{target}", **look))
     return graph
-
-
-def _skip_pairs(sketch: Sketch) -> Iterator[tuple[int, int]]:
-    """Yield the sections that skips lead from and to, each pair once."""
-    starts: dict[int, int] = {}
-    pairs: dict[tuple[int, int], None] = {}
-    for number, section in enumerate(sketch.sections):
-        for panel in section.panels:
-            pairs |= {(starts[port.skip], number): None for port in panel.inlets}
-            starts |= {port.skip: number for port in panel.outlets}
-    yield from (pair for pair in pairs if pair[0] != pair[1])
 
 
 def _title(sketch: Sketch) -> str:
@@ -92,7 +68,7 @@ def _card(section: Section, made_of: list[str], room: int) -> str:
     heading = [title if section.title else "", escape(section.details["size"]), ""]
     costs = [_small_text(section.details[field]) for field in ("parameters", "macs")]
     lines = [*heading, *made_of, *[""] * (room - len(made_of) + 1), *costs]
-    return one_column((line or " " for line in lines), LINE_HEIGHT)
+    return table((f'<TD HEIGHT="{LINE_HEIGHT}">{line or " "}</TD>' for line in lines), padding=1)
 
 
 def _made_of(panels: Iterable[Panel]) -> Iterator[str]:
@@ -143,7 +119,11 @@ def draw_layers(
     from ..costs.models import read_model
     from .sketch.of_model import kind, layer_title
 
-    graph = _empty_graph(f"<B>{escape(model.name)}</B>", direction, OF_LAYERS)
+    distances = {"ranksep": "0.2", "nodesep": "0.3"}
+    graph = _empty_graph(f"<B>{escape(model.name)}</B>", direction, distances)
+    card = {"style": "filled", "color": "#777777", "width": "2.4", "margin": "0.05,0.02"}
+    graph.set_node_defaults(shape="box", **card, fontname=FONT, fontsize="11")
+    graph.set_edge_defaults(arrowsize="0.6", color="#444444")
     for number, node in enumerate(read_model(model).graph):
         lines = [
             f"<B>{escape(layer_title(node.layer))}</B>",
@@ -151,8 +131,8 @@ def draw_layers(
             *[_shape_words(node.output_shape)] * shapes,
             *["<B>output</B>"] * node.is_output,
         ]
-        colour = COLOURS[kind(node.layer)]
-        graph.add_node(pydot.Node(f"n{number}", label=one_column(lines), fillcolor=colour))
+        label = table((f"<TD>{line}</TD>" for line in lines), padding=1)
+        graph.add_node(pydot.Node(f"n{number}", label=label, fillcolor=COLOURS[kind(node.layer)]))
         for source in node.inputs:
             graph.add_edge(pydot.Edge(f"n{source}", f"n{number}"))
     return graph

@@ -5,7 +5,6 @@ import os
 import shutil
 import struct
 import subprocess
-import tempfile
 import warnings
 from collections.abc import Callable
 from functools import cached_property
@@ -17,7 +16,14 @@ import pydot
 from ..common.checks import choice, positive_int
 from ..common.files import check_place, whole_file
 from ..common.words import argument
-from .style import DPI, MOST_PIXELS, escape
+from .style import escape
+
+DPI = 96  # pixels in an inch, which has 72 points
+
+# The largest texture of common graphics processors, which limits many viewers of images; and a
+# number of pixels that is drawn in 1 GB of memory.
+MOST_PIXELS = 16_384
+MOST_PIXELS_IN_ALL = MOST_PIXELS * MOST_PIXELS // 2
 
 FORMATS = {
     ".png": "png",
@@ -80,15 +86,14 @@ class Diagram:
             return self.dot.encode()
         if format == "html":
             return self._write_page().encode()
-        if format == "svg":
-            label = f'<svg role="img" aria-label="{escape(self.alt)}"'
-            return _draw(self.dot, format).replace(b"<svg", label.encode(), 1)
-        if format == "pdf":
-            return _draw(self.dot, format)
-        most = MOST_PIXELS / self._dpi  # in inches; a larger picture is scaled down
-        picture = _draw(self.dot, format, f"-Gdpi={self._dpi:g}", f"-Gsize={most},{most}")
-        _warn_of_size(picture)
-        return picture
+        if format == "png":
+            most = MOST_PIXELS / self._dpi  # in inches; a larger picture is scaled down
+            picture = _draw(self.dot, format, f"-Gdpi={self._dpi:g}", f"-Gsize={most},{most}")
+            _warn_of_size(picture)
+            return picture
+        picture = _draw(self.dot, format)
+        label = f'<svg role="img" aria-label="{escape(self.alt)}"'
+        return picture.replace(b"<svg", label.encode(), 1) if format == "svg" else picture
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the picture in the format of the path's extension: the whole file or nothing.
@@ -150,6 +155,15 @@ class InlinePage:
         )
 
 
+def fit_to_size(graph: pydot.Dot, size: tuple[int, int]) -> pydot.Dot:
+    """Scale a graph, and centre it in a picture of (width, height) pixels."""
+    width, height = (side * 72 / DPI for side in size)
+    graph.set("dpi", str(DPI))
+    graph.set("size", f"{width / 72},{height / 72}!")
+    graph.set("viewport", f"{width},{height}")
+    return graph
+
+
 def check_path(path: Path) -> None:
     """Check that a picture can be written to a path, before it is drawn."""
     if path.suffix.lower() not in FORMATS:
@@ -163,14 +177,12 @@ def _draw(dot: str, format: str, *options: str) -> bytes:
     """Run Graphviz. Not through pydot, which reports failures by an assertion."""
     program = graphviz_program(format)
     try:
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            file = Path(folder) / "network.dot"
-            file.write_text(dot, encoding="utf-8")
-            drawn = subprocess.run(
-                [program, f"-T{format}", *options, file],
-                capture_output=True,
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows only
-            )
+        drawn = subprocess.run(
+            [program, f"-T{format}", *options],
+            input=dot.encode(),
+            capture_output=True,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows only
+        )
     except OSError as error:
         raise RuntimeError(f"Graphviz ({program}) could not draw the diagram: {error}") from error
     if drawn.returncode:

@@ -1,11 +1,9 @@
-"""The font and the colours of all pictures."""
+"""The font, the colours and the distances of all pictures, and Graphviz's markup."""
 
 import html
 import re
 from collections.abc import Iterable
 from typing import Any
-
-import pydot
 
 FONT = "Arial"
 
@@ -33,23 +31,25 @@ ROLES: dict[str, dict[str, Any]] = {
     SKIP: {"color": "#009988", "penwidth": "1.4"},
 }
 
+# Distances in points, of which an inch has 72. Text, and the roles of shortcuts:
+FONT_SIZE, ROLE_SIZE = 11, 9
 
-DPI = 96  # pixels in an inch, which has 72 points
+# A panel: the height of a box, the distance to the next one, and the room for a title.
+ROW, GAP, TITLE = 20, 14, 14
+BETWEEN_COLUMNS = 16
+BETWEEN_LINES = 4  # that turn between two rows
+ARROW = 6  # length
+CORNER = 6  # radius
+TIMES = 46  # the room for × 1000
+BEHIND = 2.5  # the offset of the frames behind a repeated panel
 
-# The largest texture of common graphics processors, which limits many viewers of images; and a
-# number of pixels that is drawn in 1 GB of memory.
-MOST_PIXELS = 16_384
-MOST_PIXELS_IN_ALL = MOST_PIXELS * MOST_PIXELS // 2
-
-
-def fit_to_size(graph: pydot.Dot, size: tuple[int, int]) -> pydot.Dot:
-    """Scale a graph, and centre it in a picture of (width, height) pixels."""
-    width, height = (side * 72 / DPI for side in size)
-    graph.set("dpi", str(DPI))
-    graph.set("size", f"{width / 72},{height / 72}!")
-    graph.set("viewport", f"{width},{height}")
-    return graph
-
+# A page.
+MARGIN = 14  # inside a lane
+PANEL_GAP, ROW_GAP, LANE_GAP = 22, 36, 18
+BETWEEN_SKIPS = 3  # that come from above into a lane
+TRACK_GAP = 10  # between the lines of skips beside the lanes
+HEADING_WIDTH, HEADING_HEIGHT = 122, 66  # of a lane
+TITLE_HEIGHT = 30
 
 # Characters that XML 1.0 does not allow: https://www.w3.org/TR/xml/#charsets
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -60,12 +60,8 @@ def escape(text: str) -> str:
     return html.escape(_UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
-def one_column(lines: Iterable[str], height: int | None = None) -> str:
-    """A label of several lines; rows of a table keep their distance in any font.
-
-    `height` is that of a line, in points; by default that of its text.
-    """
-    cell = "<TD>" if height is None else f'<TD HEIGHT="{height}">'
-    rows = "".join(f"<TR>{cell}{line}</TD></TR>" for line in lines)
-    table = f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{rows}</TABLE>'
-    return f"<{table}>"
+def table(rows: Iterable[str], *, border: int = 0, padding: int = 0) -> str:
+    """A label of rows of cells, `<TD>…</TD>`, which keep their distance in any font."""
+    lines = "".join(f"<TR>{row}</TR>" for row in rows)
+    look = f'BORDER="0" CELLBORDER="{border}" CELLSPACING="0" CELLPADDING="{padding}"'
+    return f"<<TABLE {look}>{lines}</TABLE>>"

@@ -1,1 +1,4 @@
-"""The table of networks and that of their published checkpoints; `resolving.resolve` reads both."""
+"""The table of networks and the table of their published checkpoints.
+
+Other code uses `resolve.resolve`, which reads both, and the tables: `networks` and `checkpoints`.
+"""

@@ -9,11 +9,11 @@ from typing import Any
 import h5py
 import keras
 import numpy as np
-import numpy.typing as npt
 
 from ..common.files import whole_file
 from ..model.locate import check_model
 from ..weights.load import restored_on_failure
+from .distributed import is_chief, values_of_chief
 
 FINISHED, SEEDS = "finished_epochs", "seed_states"
 NETWORK, OPTIMIZER = "network_sha256", "optimizer_sha256"
@@ -33,7 +33,11 @@ class EpochBackup(keras.callbacks.Callback):  # type: ignore[misc]
     Args:
         path: path of the file, which ends in `.weights.h5`.
 
+    Raises:
+        ValueError: a path with another ending.
+
     Example:
+        >>> from resnet_builder import EpochBackup
         >>> backup = EpochBackup("run.weights.h5")
     """
 
@@ -49,16 +53,20 @@ class EpochBackup(keras.callbacks.Callback):  # type: ignore[misc]
             self.model.save_weights(unfinished)
             with h5py.File(unfinished, "a") as file:
                 file.attrs[FINISHED] = epoch + 1
-                file.attrs[SEEDS] = _seeds(self.model)
+                seeds = [keras.ops.convert_to_numpy(seed) for seed in _seeds(self.model)]
+                file.attrs[SEEDS] = np.array(seeds, "int64").reshape(-1, 2)
                 file.attrs[NETWORK] = _digest(self.model.weights)
                 file.attrs[OPTIMIZER] = _digest(self.model.optimizer.variables)
 
 
-def restore(model: keras.Model, path: str | Path) -> int:
+def restore_backup(model: keras.Model, path: str | Path) -> int:
     """Restore a compiled model to the state that `EpochBackup` saved.
 
     If it raises, or is interrupted, the model and its optimiser are as they were. Callbacks that
     remember earlier epochs, such as `EarlyStopping`, start over.
+
+    Under a strategy of several workers every process calls it. Only the chief needs the file; it
+    sends the state to the others.
 
     Args:
         model: the same network, compiled with the same optimiser.
@@ -72,28 +80,53 @@ def restore(model: keras.Model, path: str | Path) -> int:
         ValueError: the model is not compiled, or the file is not of `EpochBackup`, or of a model
             with other layers, shapes, layers with a seed, or another optimiser.
         OSError: a file that cannot be read, is no HDF5 file, or is damaged.
+
+    Example:
+        >>> from resnet_builder import ResnetBuilder, compile_recipe, restore_backup
+        >>> model = ResnetBuilder.from_preset("resnet20_cifar")
+        >>> model = compile_recipe(model, "he2015_cifar", epochs=164, steps_per_epoch=391)
+        >>> restore_backup(model, "a_new_run.weights.h5")
+        0
     """
     check_model(model)
     if not model.compiled:
         raise ValueError(
-            f"compile {model.name!r} before restore: a backup has the optimiser's state"
+            f"compile {model.name!r} before restore_backup: a backup has the optimiser's state"
         )
+    # A model has a strategy under TensorFlow only, and a strategy of one worker has no task.
+    strategy = getattr(model, "distribute_strategy", None)
+    if not getattr(getattr(strategy, "cluster_resolver", None), "task_type", None):
+        return _restored(model, path)
+    finished = _restored(model, path) if is_chief(strategy) else 0
+    _build_optimizer(model)
+    state = [*model.variables, *model.optimizer.variables]
+    *values, finished = values_of_chief(strategy, [*(of.value for of in state), finished])
+    for variable, value in zip(state, values, strict=True):
+        variable.assign(value)
+    return int(finished)
+
+
+def _restored(model: keras.Model, path: str | Path) -> int:
+    """Restore a model of this process; the number of finished epochs."""
     if not Path(path).exists():
         return 0
     saved = _attributes(path)
-    if not model.optimizer.built:
-        # Keras would not load the state into an optimiser that has no variables yet.
-        model.optimizer.build(model.trainable_variables)
+    _build_optimizer(model)
     _check_fit(model, path, saved)
-    seeds = seed_states(model)
-    with restored_on_failure([*model.weights, *seeds, *model.optimizer.variables]):
+    with restored_on_failure([*model.variables, *model.optimizer.variables]):
         try:
             model.load_weights(path)
         except ValueError as error:
             raise ValueError(f"{path} is the backup of another network or optimiser") from error
-        for variable, state in zip(seeds, saved[SEEDS], strict=True):
+        for variable, state in zip(_seeds(model), saved[SEEDS], strict=True):
             variable.assign(state)
     return int(saved[FINISHED])
+
+
+def _build_optimizer(model: keras.Model) -> None:
+    """Create the optimiser's variables: Keras would not load the state of any that do not exist."""
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
 
 
 def _attributes(path: str | Path) -> dict[str, Any]:
@@ -116,7 +149,7 @@ def _check_fit(model: keras.Model, path: str | Path, saved: dict[str, Any]) -> N
         OPTIMIZER: (_digest(model.optimizer.variables), "optimiser: its variables differ"),
     }
     wrong = [text for key, (own, text) in expected.items() if saved.get(key, own) != own]
-    found, count = len(saved[SEEDS]), len(seed_states(model))
+    found, count = len(saved[SEEDS]), len(_seeds(model))
     if found != count:
         wrong.append(f"network: it has {found} layers with a seed, such as dropout, not {count}")
     if wrong:
@@ -135,12 +168,7 @@ def _digest(variables: Iterable[keras.Variable]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def seed_states(model: keras.Model) -> list[keras.Variable]:
+def _seeds(model: keras.Model) -> list[keras.Variable]:
     """The seed variables of dropout and stochastic depth."""
     weights = {id(weight) for weight in model.weights}
     return [variable for variable in model.variables if id(variable) not in weights]
-
-
-def _seeds(model: keras.Model) -> npt.NDArray[np.int64]:
-    states = [keras.ops.convert_to_numpy(state) for state in seed_states(model)]
-    return np.array(states, "int64").reshape(-1, 2)

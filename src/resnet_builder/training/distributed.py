@@ -3,24 +3,42 @@
 Keras 3's `fit` does not run under `MultiWorkerMirroredStrategy` (keras-team/keras#20585). Keras's
 training step does: it divides the loss and the penalties by the number of replicas, and its
 optimiser sums the gradients. This module is the loop around that step.
+
+TensorFlow is imported inside the functions, because importing their names must not import it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
-from pathlib import Path
 from typing import Any
 
 import keras
-import tensorflow as tf
 
-from . import backup
+from ..model.locate import check_model
+from .recipes import prepare
 
-# The dataset of one worker, in batches for one replica each.
-Batches = Callable[[tf.distribute.InputContext], tf.data.Dataset]
+Strategy = Any  # a tf.distribute.Strategy: TensorFlow publishes no types
+
+# From a tf.distribute.InputContext to the tf.data.Dataset of one worker, in batches for one replica
+# each.
+Batches = Callable[[Any], Any]
 
 
-def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Return whether this process is the one that writes files: the first, or the only one."""
+def is_chief(strategy: Strategy) -> bool:
+    """Return whether this process is the one that writes files: the first, or the only one.
+
+    Args:
+        strategy: a `tf.distribute.Strategy`.
+
+    Returns:
+        True for the chief, for the first worker of a cluster without a chief, and without a
+        cluster.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from resnet_builder import is_chief
+        >>> is_chief(tf.distribute.get_strategy())  # no cluster: a single process
+        True
+    """
     resolver = strategy.cluster_resolver
     if resolver is None or not resolver.task_type:
         return True
@@ -35,13 +53,27 @@ def synchronize_batch_norm(model: keras.Model) -> None:
 
     Call this before the first training step. A saved model keeps the setting, which has no effect
     outside of tf.distribute.
+
+    Args:
+        model: any Keras model; models inside it are included.
+
+    Raises:
+        TypeError: not a Keras model.
+
+    Example:
+        >>> from resnet_builder import ResnetBuilder, synchronize_batch_norm
+        >>> model = ResnetBuilder.from_preset("resnet20_cifar")
+        >>> synchronize_batch_norm(model)
+        >>> model.get_layer("stem_bn").synchronized
+        True
     """
+    check_model(model)
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
 
 
-def fit(
+def fit_distributed(
     model: keras.Model,
     batches: Batches,
     *,
@@ -58,7 +90,7 @@ def fit(
     process, so give those that write files to the chief only (`is_chief`).
 
     Args:
-        model: compiled model with a built optimiser. Its loss is a mean over the batch.
+        model: compiled model. Its loss is a mean over the batch.
         batches: function from a `tf.distribute.InputContext` to this worker's
             `tf.data.Dataset`, endless or of all epochs. Each batch goes to one replica; all have
             the same size, `context.get_per_replica_batch_size(global_batch_size)`.
@@ -72,13 +104,35 @@ def fit(
 
     Returns:
         The history, as from `model.fit`. Metrics are over all replicas.
+
+    Raises:
+        TypeError: not a Keras model.
+        ValueError: the backend of Keras is not TensorFlow, or the model is not compiled.
+
+    Example:
+        >>> import numpy as np, tensorflow as tf
+        >>> from resnet_builder import ResnetBuilder, compile_recipe, fit_distributed
+        >>> with tf.distribute.get_strategy().scope():  # such as MirroredStrategy()
+        ...     model = ResnetBuilder.from_preset("resnet8_cifar", (8, 8, 1), classes=10)
+        ...     model = compile_recipe(model, epochs=1, steps_per_epoch=2, batch_size=16)
+        >>> images, labels = np.zeros((32, 8, 8, 1), "float32"), np.zeros(32, "int32")
+        >>> def batches(context):
+        ...     dataset = tf.data.Dataset.from_tensor_slices((images, labels))
+        ...     dataset = dataset.shard(context.num_input_pipelines, context.input_pipeline_id)
+        ...     return dataset.repeat().batch(context.get_per_replica_batch_size(16))
+        >>> history = fit_distributed(model, batches, epochs=1, steps_per_epoch=2, verbose=0)
+        >>> sorted(history.history)
+        ['accuracy', 'loss']
     """
-    strategy = model.distribute_strategy
-    loop = _Loop(model, batches, validation_batches)
+    _check(model)
+    distributed = model.distribute_strategy.distribute_datasets_from_function
+    validation = validation_batches and distributed(validation_batches)
+    endless = _prepared(model, iter(distributed(batches)))
+    train_step, test_step = (_on_replicas(model, of) for of in (model.train_step, model.test_step))
     calls = keras.callbacks.CallbackList(
         list(callbacks),
         add_history=True,
-        add_progbar=verbose != 0 and is_chief(strategy),
+        add_progbar=verbose != 0 and is_chief(model.distribute_strategy),
         model=model,
         epochs=epochs,
         steps=steps_per_epoch,
@@ -89,7 +143,10 @@ def fit(
     logs: dict[str, float] = {}
     for epoch in range(initial_epoch, epochs):
         calls.on_epoch_begin(epoch)
-        logs = loop.train(steps_per_epoch, calls) | loop.validate()
+        logs = _metrics_after(model, train_step, islice(endless, steps_per_epoch), calls)
+        if validation:
+            found = _metrics_after(model, test_step, validation, keras.callbacks.CallbackList())
+            logs |= {f"val_{name}": value for name, value in found.items()}
         calls.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
@@ -97,86 +154,58 @@ def fit(
     return model.history
 
 
-class _Loop:
-    """Training and validation steps on all replicas."""
-
-    def __init__(self, model: keras.Model, batches: Batches, validation: Batches | None) -> None:
-        self.model = model
-        self.validation = validation and self._distributed(validation)
-        self._train_step = self._on_replicas(model.train_step)
-        self._test_step = self._on_replicas(model.test_step)
-        endless = iter(self._distributed(batches))
-        first = next(endless)
-        self._build_metrics(labels=first[1])
-        self._batches = chain([first], endless)
-
-    def train(self, steps: int, calls: keras.callbacks.CallbackList) -> dict[str, float]:
-        """Train for one epoch and return its metrics over all replicas."""
-        strategy = self.model.distribute_strategy
-        self.model.reset_metrics()
-        for step, batch in enumerate(islice(self._batches, steps)):
-            calls.on_train_batch_begin(step)
-            logs = self._train_step(batch)
-            # The values of this process's first replica: a sum over all replicas costs a message.
-            calls.on_train_batch_end(
-                step, {name: strategy.experimental_local_results(v)[0] for name, v in logs.items()}
-            )
-        return self._metrics()
-
-    def validate(self) -> dict[str, float]:
-        """Evaluate the validation data and return their metrics over all replicas."""
-        if not self.validation:
-            return {}
-        self.model.reset_metrics()
-        for batch in self.validation:
-            self._test_step(batch)
-        return {f"val_{name}": value for name, value in self._metrics().items()}
-
-    def _build_metrics(self, labels: tf.Tensor) -> None:
-        """Create the metrics' variables, which the first step's tf.function could not create."""
-        strategy = self.model.distribute_strategy
-        labels = strategy.experimental_local_results(labels)[0]
-        predictions = tf.zeros([len(labels), *self.model.output_shape[1:]])
-        with strategy.scope(), keras.StatelessScope():
-            self.model.compute_metrics(None, labels, predictions)
-
-    def _metrics(self) -> dict[str, float]:
-        return {name: float(value) for name, value in self.model.get_metrics_result().items()}
-
-    def _distributed(self, batches: Batches) -> tf.distribute.DistributedDataset:
-        return self.model.distribute_strategy.distribute_datasets_from_function(batches)
-
-    def _on_replicas(self, step: Callable[[Any], Any]) -> Any:
-        strategy = self.model.distribute_strategy
-        return tf.function(lambda batch: strategy.run(step, args=(batch,)), reduce_retracing=True)
+def _check(model: keras.Model) -> None:
+    check_model(model)
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "fit_distributed is for tf.distribute, which needs the backend tensorflow of Keras, "
+            f"not {keras.backend.backend()}"
+        )
 
 
-def restore_cluster(model: keras.Model, path: str | Path) -> int:
-    """Run `backup.restore` in a cluster: only the chief needs the file and sends it to the others.
-
-    Args:
-        model: model that was built and compiled under a strategy's scope.
-        path: path of the backup on the chief's machine.
-
-    Returns:
-        The number of finished epochs, in every process.
-    """
+def _prepared(model: keras.Model, batches: Iterator[Any]) -> Iterator[Any]:
+    """Create the metrics' variables, which the first step's tf.function could not create."""
     strategy = model.distribute_strategy
-    finished = backup.restore(model, path) if is_chief(strategy) else 0
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
-    state = [*model.weights, *model.optimizer.variables, *backup.seed_states(model)]
-    values = [variable.value for variable in state]
-    *values, finished = _of_the_chief(strategy, [*values, tf.constant(finished)])
-    for variable, value in zip(state, values, strict=True):
-        variable.assign(value)
-    return int(finished)
+    first = next(batches)
+    with strategy.scope():
+        prepare(model, labels=strategy.experimental_local_results(first[1])[0])
+    return chain([first], batches)
 
 
-def _of_the_chief(strategy: tf.distribute.Strategy, values: list[tf.Tensor]) -> list[tf.Tensor]:
+def _on_replicas(model: keras.Model, step: Callable[[Any], Any]) -> Callable[[Any], dict[str, Any]]:
+    """A step on all replicas, which returns its logs for the first replica of this process."""
+    import tensorflow as tf
+
+    strategy = model.distribute_strategy
+    run = tf.function(lambda batch: strategy.run(step, args=(batch,)), reduce_retracing=True)
+
+    def logs_of(batch: Any) -> dict[str, Any]:
+        # Of one replica, because a sum over all of them costs a message.
+        local = strategy.experimental_local_results
+        return {name: local(value)[0] for name, value in run(batch).items()}
+
+    return logs_of
+
+
+def _metrics_after(
+    model: keras.Model,
+    step: Callable[[Any], dict[str, Any]],
+    batches: Iterable[Any],
+    calls: keras.callbacks.CallbackList,
+) -> dict[str, float]:
+    """Run a step for every batch, and return the metrics over all batches and replicas."""
+    model.reset_metrics()
+    for number, batch in enumerate(batches):
+        calls.on_train_batch_begin(number)
+        calls.on_train_batch_end(number, step(batch))
+    return {name: float(value) for name, value in model.get_metrics_result().items()}
+
+
+def values_of_chief(strategy: Strategy, values: list[Any]) -> list[Any]:
     """Broadcast the first replica's values: a sum to which the other replicas add zeros."""
+    import tensorflow as tf
 
-    def add_zeros(value: tf.Tensor) -> tf.Tensor:
+    def add_zeros(value: Any) -> Any:
         context = tf.distribute.get_replica_context()
         is_first = context.replica_id_in_sync_group == 0
         own = tf.convert_to_tensor(value)
@@ -184,7 +213,7 @@ def _of_the_chief(strategy: tf.distribute.Strategy, values: list[tf.Tensor]) -> 
         return context.all_reduce(tf.distribute.ReduceOp.SUM, own)
 
     # Named, because AutoGraph cannot tell lambdas on one line apart and warns.
-    def on_replica() -> list[tf.Tensor]:
+    def on_replica() -> list[Any]:
         return [add_zeros(value) for value in values]
 
     broadcast = tf.function(lambda: strategy.run(on_replica))

@@ -1,8 +1,10 @@
 """The loss and the accuracy that fit a model's output."""
 
+from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 import keras
+from keras.activations import linear, sigmoid, softmax
 
 from ..common.checks import choice
 from ..model.graph import Node, model_graph
@@ -10,12 +12,9 @@ from ..model.locate import model_inside
 
 Labels = Literal["integer", "one_hot"]
 
-# Activation of the output -> its name.
-OUTPUT_ACTIVATIONS = {
-    keras.activations.softmax: "softmax",
-    keras.activations.sigmoid: "sigmoid",
-    keras.activations.linear: "linear",
-}
+Activation = Callable[..., Any]
+
+OUTPUT_ACTIVATIONS = (softmax, sigmoid, linear)
 
 # Layers of maps that keep probabilities as probabilities and logits as logits.
 OF_MAPS = (
@@ -37,9 +36,9 @@ def fitting_loss(loss: Any, model: keras.Model, smoothing: float, labels: str | 
 
 def _crossentropy(model: keras.Model, smoothing: float, labels: str | None) -> keras.Loss:
     activation = _output_activation(model)
-    from_logits = activation == "linear"
+    from_logits = activation is linear
     classes = model.outputs[0].shape[-1]
-    if activation == "sigmoid" or (from_logits and classes == 1):
+    if activation is sigmoid or (from_logits and classes == 1):
         if labels is not None:
             raise ValueError(
                 f"labels={labels!r} is for a softmax; those of sigmoids and of one logit have the "
@@ -63,7 +62,7 @@ def _crossentropy(model: keras.Model, smoothing: float, labels: str | None) -> k
     return keras.losses.SparseCategoricalCrossentropy(from_logits)
 
 
-def _output_activation(model: keras.Model) -> str:
+def _output_activation(model: keras.Model) -> Activation:
     graph = model_graph(model)
     if len(model.outputs) > 1:
         names = ", ".join(map(repr, model.output_names))
@@ -76,15 +75,15 @@ def _output_activation(model: keras.Model) -> str:
         node = graph[node.inputs[0]]
     if inside := model_inside(node.layer):
         return _output_activation(inside)
-    activation = OUTPUT_ACTIVATIONS.get(getattr(node.layer, "activation", None))
+    activation: Activation | None = getattr(node.layer, "activation", None)
     if isinstance(node.layer, keras.layers.Softmax) and node.layer.axis == -1:
-        activation = "softmax"
-    if activation is None:
+        activation = softmax
+    if activation is None or activation not in OUTPUT_ACTIVATIONS:
         raise ValueError(
             "a recipe's loss is for an output of a layer with the activation softmax, sigmoid or "
             f"none; {model.name!r} ends in {node.layer.name!r}: give a loss for another one"
         )
-    if activation != "sigmoid" and _is_channels_first(graph, node):
+    if activation is not sigmoid and _is_channels_first(graph, node):
         raise ValueError(
             f"{node.layer.name!r} gives maps with the order channels_first, and a crossentropy "
             "takes the classes from the last axis: end in keras.layers.Permute((2, 3, 1)) and "

@@ -1,8 +1,10 @@
-"""The published recipes, as one table, and `compile_recipe`, which applies one to a model."""
+"""The published recipes; `compile_recipe`, which applies one to a model, and `prepare`."""
 
+import tomllib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from functools import partial
+from importlib import resources
 from inspect import signature
 from itertools import pairwise
 from math import inf
@@ -11,12 +13,10 @@ from typing import Any, Literal, get_args
 import keras
 
 from ..common import checks
-from ..common.checks import choice, look_up, positive_int, positive_number
 from ..common.tables import Table, TableCell, Tabular
 from ..model.locate import check_model
-from .decay import decay
 from .losses import Labels, fitting_loss, label_shape, with_accuracies
-from .preparing import prepare
+from .trainable import decay
 
 Schedule = Literal["recipe", "constant"]
 
@@ -39,19 +39,9 @@ def _names(values: Iterable[str], what: str) -> tuple[str, ...]:
     return tuple(values)
 
 
-# Field of a recipe -> its check.
-FIELDS: dict[str, Callable[[Any, str], object]] = {
-    "learning_rate": positive_number,
-    "batch_size": positive_int,
-    "drops": _times,
-    "drop": positive_number,
-    "warm_up": checks.fraction,
-    "momentum": checks.fraction,
-    "nesterov": checks.boolean,
-    "weight_decay": partial(checks.fraction, limit=inf),
-    "decays": _names,
-    "label_smoothing": checks.fraction,
-}
+def _setting(default: object, check: Callable[[Any, str], object]) -> Any:
+    """A field of a recipe; `check` takes its value and name, and returns the value to keep."""
+    return field(default=default, metadata={"check": check})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,20 +78,21 @@ class Recipe:
     """
 
     source: str = ""
-    learning_rate: float = 0.1
-    batch_size: int = 256
-    drops: tuple[float, ...] = ()
-    drop: float = 0.1
-    warm_up: float = 0.0
-    momentum: float = 0.9
-    nesterov: bool = False
-    weight_decay: float = 1e-4
-    decays: tuple[str, ...] = ()
-    label_smoothing: float = 0.0
+    learning_rate: float = _setting(0.1, checks.positive_number)
+    batch_size: int = _setting(256, checks.positive_int)
+    drops: tuple[float, ...] = _setting((), _times)
+    drop: float = _setting(0.1, checks.positive_number)
+    warm_up: float = _setting(0.0, checks.fraction)
+    momentum: float = _setting(0.9, checks.fraction)
+    nesterov: bool = _setting(False, checks.boolean)
+    weight_decay: float = _setting(1e-4, partial(checks.fraction, limit=inf))
+    decays: tuple[str, ...] = _setting((), _names)
+    label_smoothing: float = _setting(0.0, checks.fraction)
 
     def __post_init__(self) -> None:
-        for name, checked in FIELDS.items():
-            object.__setattr__(self, name, checked(getattr(self, name), name))
+        for of in fields(self):
+            if check := of.metadata.get("check"):
+                object.__setattr__(self, of.name, check(getattr(self, of.name), of.name))
         if self.drops and self.warm_up > self.drops[0]:
             raise ValueError(
                 f"warm_up must end before the first of drops, got {self.warm_up} and {self.drops}"
@@ -158,40 +149,9 @@ COLUMNS: dict[str, Callable[[Recipe], TableCell]] = {
 }
 
 
-RECIPES = Recipes(
-    {
-        # The paper drops the rate "when the error plateaus"; the epochs are from its authors'
-        # successor, facebook/fb.resnet.torch (train.lua), as is the decay of all variables.
-        "he2015": Recipe(source="arXiv:1512.03385, 3.4", drops=(30 / 90, 60 / 90)),
-        # 400, 32,000 and 48,000 of 64,000 iterations. The paper warms up only the network of 110
-        # layers.
-        "he2015_cifar": Recipe(
-            source="arXiv:1512.03385, 4.2", batch_size=128, warm_up=400 / 64_000, drops=(0.5, 0.75)
-        ),
-        "wrn2016": Recipe(
-            source="arXiv:1605.07146, 3",
-            batch_size=128,
-            drops=(60 / 200, 120 / 200, 160 / 200),
-            drop=0.2,
-            nesterov=True,
-            weight_decay=5e-4,
-        ),
-        "bag_of_tricks": Recipe(
-            source="arXiv:1812.01187, 2.1, 3.1, 5.1 and 5.2",
-            warm_up=5 / 120,
-            nesterov=True,
-            decays=("kernel",),
-            label_smoothing=0.1,
-        ),
-        "fine_tune": Recipe(
-            source="arXiv:1912.11370 (BiT-HyperRule), 3.3",
-            learning_rate=0.003,
-            batch_size=512,
-            drops=(0.3, 0.6, 0.9),
-            weight_decay=0.0,
-        ),
-    }
-)
+_ROWS = resources.files(__package__).joinpath("recipes.toml").read_text(encoding="utf-8")
+
+RECIPES = Recipes({name: Recipe(**row) for name, row in tomllib.loads(_ROWS).items()})
 """The published training recipes: name -> recipe. The mapping is read-only."""
 
 
@@ -266,13 +226,13 @@ def compile_recipe(
     check_model(model)
     if not model.built:
         raise ValueError(f"{model.name!r} has no variables yet: give it an Input, or call it once")
-    found = recipe if isinstance(recipe, Recipe) else look_up(RECIPES, recipe, "recipe")
+    found = recipe if isinstance(recipe, Recipe) else checks.look_up(RECIPES, recipe, "recipe")
     steps = _steps(epochs, steps_per_epoch)
     for_optimizer = _optimizer_options(options)
     batches = for_optimizer.get("gradient_accumulation_steps") or 1
     rate = _highest_rate(found, learning_rate, batch_size, batches)
     loss = fitting_loss(loss, model, found.label_smoothing, labels)
-    choice(schedule, get_args(Schedule), "schedule")
+    checks.choice(schedule, get_args(Schedule), "schedule")
     rates = rate if schedule == "constant" else decreasing(found, rate, steps)
     sgd = keras.optimizers.SGD(rates, found.momentum, nesterov=found.nesterov, **for_optimizer)
     model.compile(
@@ -289,8 +249,55 @@ def compile_recipe(
     return model
 
 
+def prepare(model: keras.Model, labels: Any) -> keras.Model:
+    """Create the optimizer's and the metrics' variables of a compiled model.
+
+    Keras creates them in the first training step, which TensorFlow therefore traces twice, and for
+    a network of many layers a trace takes seconds. After `prepare`, it is traced once. With JAX
+    and PyTorch there is nothing to save, and the model is returned as it is. `compile_recipe` does
+    this itself.
+
+    Args:
+        model: any compiled Keras model.
+        labels: labels of one image or more, as for `fit`; only their structure, shapes and dtypes
+            matter. For several outputs, as many as `fit` takes.
+
+    Returns:
+        The model, with the same weights, and with metrics that have seen nothing.
+
+    Raises:
+        TypeError: not a Keras model.
+        ValueError: a model that is not compiled, or labels that its loss cannot take.
+
+    Example:
+        >>> import keras, numpy as np
+        >>> from resnet_builder import ResnetBuilder, prepare
+        >>> model = ResnetBuilder.from_preset("resnet20_cifar")
+        >>> model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        >>> prepare(model, labels=np.zeros(1)) is model
+        True
+    """
+    check_model(model)
+    if not model.compiled:
+        raise ValueError(f"{model.name!r} is not compiled: call model.compile before prepare")
+    if keras.backend.backend() != "tensorflow":
+        return model  # JAX would compile an operation for every shape: seconds
+    labels = keras.tree.map_structure(keras.ops.convert_to_tensor, labels)
+    count = keras.tree.flatten(labels)[0].shape[0]
+    predictions = keras.tree.map_shape_structure(
+        lambda shape: keras.ops.zeros((count, *[size or 1 for size in shape[1:]])),
+        model.output_shape,
+    )
+    model.optimizer.build(model.trainable_variables)
+    model.compute_loss(None, labels, predictions)
+    model.compute_metrics(None, labels, predictions)
+    model.reset_metrics()
+    return model
+
+
 def _steps(epochs: int, steps_per_epoch: int) -> int:
-    steps = positive_int(epochs, "epochs") * positive_int(steps_per_epoch, "steps_per_epoch")
+    checks.positive_int(epochs, "epochs")
+    steps = epochs * checks.positive_int(steps_per_epoch, "steps_per_epoch")
     if steps > MOST_STEPS:
         raise ValueError(f"epochs * steps_per_epoch must be at most {MOST_STEPS}, got {steps}")
     return steps
@@ -303,9 +310,9 @@ def _highest_rate(
     if learning_rate is None:
         images = recipe.batch_size
         if batch_size is not None:
-            images = positive_int(batch_size, "batch_size") * batches
+            images = checks.positive_int(batch_size, "batch_size") * batches
         learning_rate = recipe.learning_rate * images / recipe.batch_size
-    return positive_number(learning_rate, "learning_rate")
+    return checks.positive_number(learning_rate, "learning_rate")
 
 
 # Argument of SGD that a recipe sets -> what to do instead.

@@ -14,8 +14,8 @@ import keras
 import pytest
 
 from resnet_builder import ResnetBuilder, compare, plot
-from resnet_builder.pictures.browser.document import CLOSED, FOLDED, WHOLE, document
-from resnet_builder.pictures.options import Detail
+from resnet_builder.pictures.browser import CLOSED, FOLDED, WHOLE, document
+from resnet_builder.pictures.plot import Detail
 from resnet_builder.pictures.sketch.sketch import ENTRY, Sketch
 from resnet_builder.pictures.sketch.transforms import folded
 from resnet_builder.plan.layers import Layer
@@ -247,7 +247,7 @@ def shown_edges(sketch: Sketch, states: list[int]) -> set[Edge]:
 
 
 def laid_out(found: Any, states: list[int]) -> tuple[list[Area], list[DrawnLine]]:
-    """The boxes and lines of the first network of a page, put together as page.js does."""
+    """The boxes and lines of the first network of a page, put together as browser.js does."""
     network, sizes = found["networks"][0], found["sizes"]
     of_sections = [section["views"] for section in network["sections"]]
     views = [of[min(n, len(of) - 1)] for of, n in zip(of_sections, states, strict=True)]

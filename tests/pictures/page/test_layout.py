@@ -11,11 +11,10 @@ import pytest
 from resnet_builder import PRESETS, ResnetBuilder
 from resnet_builder.common.words import Description
 from resnet_builder.pictures.page.page import Frame, Page
-from resnet_builder.pictures.page.page_layout import lay_out_side_by_side
-from resnet_builder.pictures.page.sizes import GAP
 from resnet_builder.pictures.sketch.panels import sketch_plan
 from resnet_builder.pictures.sketch.sketch import ENTRY, Cell, Port, Section, Sketch
 from resnet_builder.pictures.sketch.transforms import folded, mark_differences
+from resnet_builder.pictures.style import GAP
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets.resolve import resolve
 
@@ -38,7 +37,7 @@ def planned(name: str) -> Sketch:
 
 
 def of_preset(name: str) -> Page:
-    return checked_page(folded(planned(name)))
+    return checked_page([folded(planned(name))])
 
 
 @cache
@@ -47,15 +46,18 @@ def sketch_of(name: str) -> Sketch:
 
 
 def of_model(name: str, direction: str = "TB") -> Page:
-    return checked_page(checked_fold(sketch_of(name)), direction)
+    return checked_page([checked_fold(sketch_of(name))], direction)
 
 
 def unfolded(name: str, direction: str) -> Page:
-    return checked_page(sketch_of(name), direction, in_one_column=True)
+    return checked_page([sketch_of(name)], direction, in_one_column=True)
 
 
 def lanes_of(page: Page) -> list[Frame]:
     return [frame for frame in page.frames if frame.kind == "lane"]
+
+
+FEATURES = ("stage1", "stage3")
 
 
 def tangled() -> keras.Model:
@@ -70,20 +72,19 @@ def tangled() -> keras.Model:
 
 PAGES: dict[str, Callable[[], Page]] = {
     **{name: partial(of_preset, name) for name in PRESETS},
-    "left to right": lambda: checked_page(folded(planned("resnet50d")), "LR"),
-    "unfolded": lambda: checked_page(planned("resnet34"), in_one_column=True),
-    "pre-activated, unfolded": lambda: checked_page(planned("resnetv2_50"), in_one_column=True),
-    "tangled": lambda: checked_page(folded(checked_sketch(tangled()))),
+    "left to right": lambda: checked_page([folded(planned("resnet50d"))], "LR"),
+    "unfolded": lambda: checked_page([planned("resnet34")], in_one_column=True),
+    "pre-activated, unfolded": lambda: checked_page([planned("resnetv2_50")], in_one_column=True),
+    "tangled": lambda: checked_page([folded(checked_sketch(tangled()))]),
     "features": lambda: checked_page(
-        folded(checked_sketch(ResnetBuilder.from_preset("resnet18", features=("stage1", "stage3"))))
+        [checked_fold(checked_sketch(ResnetBuilder.from_preset("resnet18", features=FEATURES)))]
     ),
     **{name: partial(of_model, name) for name in JOINED},
     **{f"{name}, left to right": partial(of_model, name, "LR") for name in JOINED},
     **{f"{name}, unfolded": partial(unfolded, name, "TB") for name in JOINED},
     **{f"{name}, unfolded to the right": partial(unfolded, name, "LR") for name in JOINED},
-    "side by side": lambda: lay_out_side_by_side(
-        mark_differences(folded(planned("resnet20_cifar")), folded(planned("resnetv2_50"))),
-        in_one_column=False,
+    "side by side": lambda: checked_page(
+        mark_differences([folded(planned("resnet20_cifar")), folded(planned("resnetv2_50"))]),
         note="note",
     ),
 }
@@ -150,7 +151,7 @@ def test_lines_at_random_lead_from_where_to_where_they_say(seed: int) -> None:
     sketch = at_random(seed)
     for direction in ("TB", "LR"):
         for in_one_column in (False, True):
-            checked_drawing(checked_page(sketch, direction, in_one_column=in_one_column))
+            checked_drawing(checked_page([sketch], direction, in_one_column=in_one_column))
 
 
 # The blocks of a pruned network have different widths, so none are folded.
@@ -197,8 +198,8 @@ def test_skips_within_others_do_not_cross() -> None:
 def test_rows_side_by_side_have_equal_heights() -> None:
     """Blocks of a pre-activated network are higher than those of the other."""
     sketches = [folded(planned(name)) for name in ("resnet50", "resnetv2_50")]
-    pages = [checked_page(sketch) for sketch in sketches]
-    joined = lay_out_side_by_side(sketches, in_one_column=False, note="")
+    pages = [checked_page([sketch]) for sketch in sketches]
+    joined = checked_page(sketches)
     panels = [frame for frame in joined.frames if frame.kind == "panel"]
     left = [panel.y for panel in panels if panel.x < joined.width / 2]
     assert left == [panel.y for panel in panels if panel.x > joined.width / 2]
@@ -207,7 +208,7 @@ def test_rows_side_by_side_have_equal_heights() -> None:
 
 def test_blocks_in_one_column_have_names_and_are_side_by_side() -> None:
     sketches = [planned(name) for name in ("plain34", "resnet34")]
-    joined = lay_out_side_by_side(sketches, in_one_column=True, note="")
+    joined = checked_page(sketches, in_one_column=True)
     names = [text for text in joined.texts if text.lines[0][0].words.startswith("block")]
     plain, residual = names[: len(names) // 2], names[len(names) // 2 :]
     assert len(plain) == len(residual) == 3 + 4 + 6 + 3

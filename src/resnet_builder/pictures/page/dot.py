@@ -1,6 +1,6 @@
 """A page as a DOT graph with every position given: all versions of Graphviz draw the same."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import dist
 from typing import Any
@@ -8,15 +8,14 @@ from typing import Any
 import pydot
 
 from ..sketch.sketch import Box
-from ..style import COLOURS, FONT, ROLES, escape
-from . import sizes
-from .page import Frame, Line, Page, Point, Span, Text, corners
-from .sizes import cell_width, extent, text_width
+from ..style import ARROW, COLOURS, CORNER, FONT, FONT_SIZE, ROLES, ROW, escape, table
+from .page import Line, Page, Point, Text, TextPart, cell_width, corners, extent
 
 MARKED = ' BORDER="3" COLOR="#000000"'
 TEXT_COLOURS = {role: look["color"] for role, look in ROLES.items()} | {"": "#000000"}
+ROUNDED = {"shape": "box", "style": "rounded,filled", "label": "", "fixedsize": "true"}
 WHITE = {"fillcolor": "#FFFFFF", "color": "#999999"}
-FRAMES = {"lane": {"fillcolor": "#F4F4F4", "color": "#CCCCCC"}, "panel": WHITE, "card": WHITE}
+FRAMES = {"lane": {"fillcolor": "#F4F4F4", "color": "#CCCCCC"}, "panel": WHITE, "behind": WHITE}
 
 
 def draw_page(page: Page) -> pydot.Dot:
@@ -25,9 +24,7 @@ def draw_page(page: Page) -> pydot.Dot:
     graph = pydot.Dot(
         "network", layout="nop2", outputorder="nodesfirst", pad="0.15", bgcolor="white"
     )
-    graph.set_node_defaults(
-        shape="plain", fontname=FONT, fontsize=str(sizes.FONT_SIZE), color="#555555"
-    )
+    graph.set_node_defaults(shape="plain", fontname=FONT, fontsize=str(FONT_SIZE), color="#555555")
     graph.set_edge_defaults(arrowsize="0.6")
 
     def at(point: Point) -> str:
@@ -39,11 +36,13 @@ def draw_page(page: Page) -> pydot.Dot:
 
     for number, frame in enumerate(page.frames):
         middle = frame.x + frame.width / 2, frame.y + frame.height / 2
-        add_node(f"f{number}", middle, **_frame_look(frame))
+        size = {"width": f"{frame.width / 72:.4f}", "height": f"{frame.height / 72:.4f}"}
+        add_node(f"f{number}", middle, **ROUNDED, **size, **FRAMES[frame.kind])
     for number, text in enumerate(page.texts):
-        widths, heights = zip(*map(_size, text.lines), strict=True)
-        middle = text.x + max(widths) / 2, text.y + sum(heights) / 2
-        add_node(f"t{number}", middle, label=_text_label(text, max(widths), heights))
+        width = max(sum(part.width for part in line) for line in text.lines)
+        heights = [1.25 * max(part.size for part in line) for line in text.lines]
+        middle = text.x + width / 2, text.y + sum(heights) / 2
+        add_node(f"t{number}", middle, label=_text_label(text, width, heights))
     for number, placed in enumerate(page.boxes):
         middle = placed.x + sum(extent(placed.box)) / 2, placed.y
         add_node(f"b{number}", middle, label=_box_label(placed.box))
@@ -57,54 +56,28 @@ def draw_page(page: Page) -> pydot.Dot:
     return graph
 
 
-def _frame_look(frame: Frame) -> dict[str, Any]:
-    return {
-        "shape": "box",
-        "style": "rounded,filled",
-        "label": "",
-        "fixedsize": "true",
-        "width": f"{frame.width / 72:.4f}",
-        "height": f"{frame.height / 72:.4f}",
-        **FRAMES[frame.kind],
-    }
-
-
-def _text_label(text: Text, width: float, heights: Iterable[float]) -> str:
-    cell = f'ALIGN="LEFT" WIDTH="{width:.0f}"'
-    rows = (
-        f'<TR><TD {cell} HEIGHT="{height:.0f}">{"".join(map(_span, line))}</TD></TR>'
+def _text_label(text: Text, width: float, heights: Sequence[float]) -> str:
+    look = f'ALIGN="LEFT" WIDTH="{width:.0f}"'
+    return table(
+        f'<TD {look} HEIGHT="{height:.0f}">{"".join(map(_markup, line))}</TD>'
         for line, height in zip(text.lines, heights, strict=True)
     )
-    return _table("".join(rows), border=0)
 
 
-def _size(line: Iterable[Span]) -> tuple[float, float]:
-    """The width and the height of a line of text."""
-    spans = list(line)
-    width = sum(text_width(span.words, span.size) for span in spans)
-    return width, 1.25 * max(span.size for span in spans)
-
-
-def _span(span: Span) -> str:
-    words = escape(span.words).replace("   ", "&#160;" * 3)
-    for tag, wanted in (("B", span.bold), ("U", span.marked)):
+def _markup(part: TextPart) -> str:
+    words = escape(part.words).replace("   ", "&#160;" * 3)
+    for tag, wanted in (("B", part.bold), ("U", part.marked)):
         words = f"<{tag}>{words}</{tag}>" if wanted else words
-    return f'<FONT POINT-SIZE="{span.size}" COLOR="{TEXT_COLOURS[span.role]}">{words}</FONT>'
+    return f'<FONT POINT-SIZE="{part.size}" COLOR="{TEXT_COLOURS[part.role]}">{words}</FONT>'
 
 
 def _box_label(box: Box) -> str:
     cells = (
-        f'<TD BGCOLOR="{COLOURS[cell.kind]}" WIDTH="{cell_width(cell)}" HEIGHT="{sizes.ROW}"'
+        f'<TD BGCOLOR="{COLOURS[cell.kind]}" WIDTH="{cell_width(cell)}" HEIGHT="{ROW}"'
         f"{MARKED if cell.marked else ''}>{escape(cell.words)}</TD>"
         for cell in box
     )
-    return _table(f"<TR>{''.join(cells)}</TR>", border=1)
-
-
-def _table(rows: str, *, border: int) -> str:
-    return (
-        f'<<TABLE BORDER="0" CELLBORDER="{border}" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>>'
-    )
+    return table(["".join(cells)], border=1)
 
 
 def _curve(line: Line) -> tuple[list[Point], Iterator[Point]]:
@@ -113,7 +86,7 @@ def _curve(line: Line) -> tuple[list[Point], Iterator[Point]]:
     if not line.arrow:
         return [], _rounded(route)
     # The line stops where the arrow begins.
-    base = [_towards(end, before, sizes.ARROW)] if dist(before, end) > sizes.ARROW else []
+    base = [_towards(end, before, ARROW)] if dist(before, end) > ARROW else []
     return [end], _rounded([*route[:-1], *base])
 
 
@@ -122,7 +95,7 @@ def _rounded(points: Sequence[Point]) -> Iterator[Point]:
     yield points[0]
     start = points[0]
     for corner, after in pairwise(points[1:]):
-        radius = min(sizes.CORNER, dist(start, corner), dist(corner, after) / 2)
+        radius = min(CORNER, dist(start, corner), dist(corner, after) / 2)
         first, last = _towards(corner, start, radius), _towards(corner, after, radius)
         yield from (start, first, first, corner, corner, last)
         start = last

@@ -1,4 +1,4 @@
-"""A sketch laid out on a page: sections as lanes, with their panels in rows and columns.
+"""Sketches laid out on a page: sections as lanes, with their panels in rows and columns.
 
 Top to bottom, a section is a lane with its panels side by side, or in one column; left to right, it
 is a column of panels. Panels in one column have no frames.
@@ -8,16 +8,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain, repeat, zip_longest
 
+from .. import style
 from ..sketch.sketch import Panel, Section, Sketch
-from . import sizes
-from .page import Frame, Page, PlacedBox, Point, Span, Text
-from .panel_layout import PanelLayout, lay_out
+from ..style import MARGIN
+from .page import Extent, Frame, Page, PlacedBox, Point, Text, TextPart, extent, text_width, widest
+from .panel_layout import PanelLayout
 from .routing import PanelColumn, PlacedPanel, add_edges, add_skips, connect
-from .sizes import Extent, extent, text_width, widest
 
 WIDEST = 1150  # a lane with more panels continues in another row
-ROOM = WIDEST - sizes.HEADING_WIDTH  # for panels
+ROOM = WIDEST - style.HEADING_WIDTH  # for panels
 SKIPS_IN_A_MARGIN = 4  # lines that come into a lane have room there
+
+Layouts = list[PanelLayout]
 
 
 @dataclass(frozen=True)
@@ -29,50 +31,48 @@ class Lane:
     panels: list[PlacedPanel]
 
 
-def lay_out_page(sketch: Sketch, direction: str = "TB", *, in_one_column: bool = False) -> Page:
-    """Lay out one network."""
-    page = Page()
-    lanes = lay_out_lanes(sketch, direction, in_one_column=in_one_column)
-    _add_network(page, sketch, lanes, direction)
-    return page
-
-
-def lay_out_side_by_side(sketches: Sequence[Sketch], *, in_one_column: bool, note: str) -> Page:
-    """Lay out several networks, with their sections and rows side by side, and a note below."""
-    lanes = (lay_out_lanes(sketch, in_one_column=in_one_column) for sketch in sketches)
-    heights = [
-        [max(row) for row in zip_longest(*(lane.rows for lane in beside if lane), fillvalue=0)]
-        for beside in zip_longest(*lanes)
-    ]
+def lay_out_page(
+    sketches: list[Sketch], direction: str = "TB", *, in_one_column: bool = False, note: str = ""
+) -> Page:
+    """Lay out one network, or several with their sections and rows side by side, and a note."""
+    heights: list[list[float]] = []
+    if len(sketches) > 1:
+        lanes = (lay_out_lanes(sketch, in_one_column=in_one_column) for sketch in sketches)
+        heights = [
+            [max(row) for row in zip_longest(*(lane.rows for lane in beside if lane), fillvalue=0)]
+            for beside in zip_longest(*lanes)
+        ]
     page = Page()
     for sketch in sketches:
-        x = page.width + 2 * sizes.LANE_GAP if page.width else 0
-        placed = lay_out_lanes(sketch, in_one_column=in_one_column, x=x, row_heights=heights)
-        _add_network(page, sketch, placed, x=x)
-    page.texts.append(Text(0, page.height + sizes.GAP, ((Span(note, 13),),)))
-    page.height += 3 * sizes.GAP
+        x = page.width + 2 * style.LANE_GAP if page.width else 0
+        placed = lay_out_lanes(
+            sketch, direction, in_one_column=in_one_column, x=x, row_heights=heights
+        )
+        _add_network(page, sketch, placed, direction, x)
+    if note:
+        page.write(0, page.height + style.GAP, TextPart(note, 13))
+        page.height += 3 * style.GAP
     return page
 
 
 def _add_network(
-    page: Page, sketch: Sketch, lanes: Iterable[Lane], direction: str = "TB", *, x: float = 0
+    page: Page, sketch: Sketch, lanes: Iterable[Lane], direction: str, x: float
 ) -> None:
     """Add a network with its left edge at `x`."""
     panels: list[PlacedPanel] = []
     for section, lane in zip(sketch.sections, lanes, strict=True):
-        corner = lane.frame.x + sizes.MARGIN, lane.frame.y + sizes.MARGIN
         page.frames.append(lane.frame)
-        page.texts.append(Text(*corner, heading(section)))
+        page.texts.append(heading(section, lane.frame.x, lane.frame.y))
         for placed in lane.panels:
             placed = replace(placed, first=len(page.boxes))
             if panels and placed.panel.follows:
                 connect(page, panels[-1], placed)
             add_panel(page, placed)
             panels.append(placed)
-    line = title(sketch)
-    page.texts.append(Text(x, 0, (line,)))
-    width = sum(text_width(span.words, span.size) for span in line)
-    page.width = max(page.width, x + width, *(frame.right for frame in page.frames))
+    title = title_parts(sketch)
+    page.write(x, 0, *title)
+    right = x + sum(part.width for part in title)
+    page.width = max(page.width, right, *(frame.right for frame in page.frames))
     page.height = max(page.height, *(frame.bottom for frame in page.frames))
     add_skips(page, panels, direction)
 
@@ -92,33 +92,28 @@ def lay_out_lanes(
 
     `row_heights` are the least heights of the rows of each lane, from top to bottom.
     """
-    panels = [_layouts(section.panels, not in_one_column) for section in sketch.sections]
+    panels = [_layouts(section.panels, framed=not in_one_column) for section in sketch.sections]
     titles = (panel.title for section in sketch.sections for panel in section.panels)
     names = max(map(text_width, titles)) if in_one_column else 0
     columns = panel_columns(panels, 1 if in_one_column else max(map(len, panels)))
-    y: float = sizes.TITLE_HEIGHT
+    y: float = style.TITLE_HEIGHT
     for of_lane, least in zip(panels, chain(row_heights, repeat(())), strict=False):
         if direction == "TB":
-            room = sizes.HEADING_WIDTH + names, sizes.BETWEEN_SKIPS * _extra(of_lane)
+            room = style.HEADING_WIDTH + names, style.BETWEEN_SKIPS * _extra(of_lane)
             lane = _lane(of_lane, columns, (x, y), room, least)
-            y = lane.frame.bottom + sizes.LANE_GAP
+            y = lane.frame.bottom + style.LANE_GAP
         else:
-            room = names + sizes.BETWEEN_LINES * _extra(of_lane), sizes.HEADING_HEIGHT + sizes.GAP
-            lane = _lane(of_lane, panel_columns([of_lane], 1), (x, y), room)
-            x = lane.frame.right + sizes.LANE_GAP
+            room = names + style.BETWEEN_LINES * _extra(of_lane), style.HEADING_HEIGHT + style.GAP
+            lane = _lane(of_lane, panel_columns([of_lane], 1), (x, y), room, ())
+            x = lane.frame.right + style.LANE_GAP
         yield lane
 
 
-def _layouts(panels: Iterable[Panel], framed: bool) -> list[PanelLayout]:
+def _layouts(panels: Sequence[Panel], *, framed: bool) -> Layouts:
     """The layouts of panels; one layout is made for all that differ in names only."""
-    made: dict[Panel, PanelLayout] = {}
-    layouts = []
-    for panel in panels:
-        unnamed = replace(panel, names=("", "") if not panel.title else ("block", "block"))
-        if unnamed not in made:
-            made[unnamed] = lay_out(panel, in_a_frame=framed)
-        layouts.append(replace(made[unnamed], panel=panel))
-    return layouts
+    alike = [replace(panel, names=("block", "") if panel.title else ("", "")) for panel in panels]
+    made = {panel: PanelLayout(panel, in_a_frame=framed) for panel in set(alike)}
+    return [made[unnamed].of(panel) for unnamed, panel in zip(alike, panels, strict=True)]
 
 
 def _extra(panels: Iterable[PanelLayout]) -> int:
@@ -128,24 +123,20 @@ def _extra(panels: Iterable[PanelLayout]) -> int:
 
 
 def _lane(
-    panels: list[PanelLayout],
-    columns: list[PanelColumn],
-    corner: Point,
-    room: Point,
-    least: Sequence[float] = (),
+    panels: Layouts, columns: list[PanelColumn], corner: Point, room: Point, least: Sequence[float]
 ) -> Lane:
     """A lane with its panels to the right and below the `room` for its heading."""
     (x, y), (left, above) = corner, room
     rows = list(_rows(panels, len(columns)))
-    gap = sizes.ROW_GAP + sizes.BETWEEN_SKIPS * _extra(panels) if panels[0].in_a_frame else 0
+    gap = style.ROW_GAP + style.BETWEEN_SKIPS * _extra(panels) if panels[0].in_a_frame else 0
     own = [max(panel.height for panel in row) for row in rows]
     heights = [max(both) for both in zip_longest(own, least, fillvalue=0)]
-    width = max(left + columns[-1].right, sizes.HEADING_WIDTH)
-    height = max(above + sum(heights) + gap * (len(heights) - 1), sizes.HEADING_HEIGHT)
-    frame = Frame("lane", x, y, width + 2 * sizes.MARGIN, height + 2 * sizes.MARGIN)
-    tops = accumulate((height + gap for height in heights), initial=y + sizes.MARGIN + above)
+    width = max(left + columns[-1].right, style.HEADING_WIDTH)
+    height = max(above + sum(heights) + gap * (len(heights) - 1), style.HEADING_HEIGHT)
+    frame = Frame("lane", x, y, width + 2 * MARGIN, height + 2 * MARGIN)
+    tops = accumulate((height + gap for height in heights), initial=y + MARGIN + above)
     placed = [
-        PlacedPanel(panel, column, x + sizes.MARGIN + left + column.x, top, frame)
+        PlacedPanel(panel, column, x + MARGIN + left + column.x, top, frame)
         for row, top in zip(rows, tops, strict=False)
         for panel, column in zip(row, columns, strict=False)
     ]
@@ -155,38 +146,38 @@ def _lane(
 # Columns of panels ------------------------------------------------------------------------------
 
 
-def panel_columns(lanes: Sequence[list[PanelLayout]], most: int) -> list[PanelColumn]:
+def panel_columns(lanes: Sequence[Layouts], most: int) -> list[PanelColumn]:
     """The columns that all lanes share: at most so many, and as many as fit."""
-    narrowest = min(_column(0, [panel]).width for lane in lanes for panel in lane) + sizes.PANEL_GAP
-    for number in range(min(most, int(ROOM / narrowest)), 1, -1):
+    narrowest = min(_column(0, [panel]).right for panel in chain.from_iterable(lanes))
+    for number in range(min(most, int(ROOM / (narrowest + style.PANEL_GAP))), 1, -1):
         columns = _columns(lanes, number)
-        if columns[-1].right + sizes.PANEL_GAP <= ROOM:
+        if columns[-1].right + style.PANEL_GAP <= ROOM:
             return columns
     return _columns(lanes, 1)
 
 
-def _columns(lanes: Sequence[list[PanelLayout]], number: int) -> list[PanelColumn]:
+def _columns(lanes: Sequence[Layouts], number: int) -> list[PanelColumn]:
     rows = (row for lane in lanes for row in _rows(lane, number))
     columns: list[PanelColumn] = []
     x: float = 0
     for panels in zip_longest(*rows):
         columns.append(_column(x, [panel for panel in panels if panel]))
-        x = columns[-1].right + sizes.PANEL_GAP
+        x = columns[-1].right + style.PANEL_GAP
     return columns
 
 
-def _rows(panels: list[PanelLayout], columns: int) -> Iterator[list[PanelLayout]]:
+def _rows(panels: Layouts, columns: int) -> Iterator[Layouts]:
     return (panels[n : n + columns] for n in range(0, len(panels), columns))
 
 
-def _column(x: float, panels: list[PanelLayout]) -> PanelColumn:
+def _column(x: float, panels: Layouts) -> PanelColumn:
     """A column of some panels, with room for their titles."""
     of_columns = zip_longest(*(panel.extents for panel in panels), fillvalue=Extent(0, 0))
     main, *others = extents = list(map(widest, of_columns))
-    title = max(text_width(panel.panel.title) for panel in panels) + sizes.BETWEEN_COLUMNS
+    title = max(text_width(panel.panel.title) for panel in panels) + style.BETWEEN_COLUMNS
     boxes = sum([main.left, *(left + right for left, right in others)])
-    axis = max(title, boxes + sizes.BETWEEN_COLUMNS * len(extents))
-    width = axis + max(main.right, sizes.TIMES) + sizes.BETWEEN_COLUMNS
+    axis = max(title, boxes + style.BETWEEN_COLUMNS * len(extents))
+    width = axis + max(main.right, style.TIMES) + style.BETWEEN_COLUMNS
     return PanelColumn(x, width, axis, tuple(extents))
 
 
@@ -203,17 +194,17 @@ def add_panel(page: Page, placed: PlacedPanel) -> None:
 
 
 def _add_frame(page: Page, placed: PlacedPanel) -> None:
-    """Add a panel's frame, title and number, and cards below a repeated panel."""
+    """Add a panel's frame, title and number, and frames behind a repeated panel."""
     panel, frame = placed.panel, placed.frame
-    for offset in [2 * sizes.CARD, sizes.CARD] if panel.repeats > 1 else []:
-        page.frames.append(replace(frame, kind="card", x=frame.x + offset, y=frame.y + offset))
+    for offset in [2 * style.BEHIND, style.BEHIND] if panel.repeats > 1 else []:
+        page.frames.append(replace(frame, kind="behind", x=frame.x + offset, y=frame.y + offset))
     if panel.title or panel.repeats > 1 or panel.forks:
         page.frames.append(frame)
     if panel.title:
-        page.texts.append(Text(frame.x + 6, frame.y + 3, ((Span(panel.title),),)))
+        page.write(frame.x + 6, frame.y + 3, TextPart(panel.title))
     if panel.repeats > 1:
-        times = Span(f"× {panel.repeats}", 14, bold=True, marked=panel.marked)
-        page.texts.append(Text(frame.right - sizes.TIMES, frame.y + 3, ((times,),)))
+        times = TextPart(f"× {panel.repeats}", 14, bold=True, marked=panel.marked)
+        page.write(frame.right - style.TIMES, frame.y + 3, times)
 
 
 def _add_name(page: Page, placed: PlacedPanel) -> None:
@@ -221,20 +212,21 @@ def _add_name(page: Page, placed: PlacedPanel) -> None:
     if title := placed.panel.title:
         _, middle = placed.middle(0)
         left = placed.x - text_width(title)
-        page.texts.append(Text(left, middle - sizes.FONT_SIZE * 0.6, ((Span(title),),)))
+        page.write(left, middle - style.FONT_SIZE * 0.6, TextPart(title))
 
 
-def heading(section: Section) -> tuple[tuple[Span, ...], ...]:
-    """The lines of a lane's heading."""
-    spans = [Span(section.title, 13, bold=True)]
-    spans += [Span(line, marked=field in section.marks) for field, line in section.details.items()]
-    return tuple((span,) for span in spans if span.words)
+def heading(section: Section, x: float, y: float) -> Text:
+    """The heading of a lane with a corner there."""
+    lines = [TextPart(section.title, 13, bold=True)]
+    for field, words in section.details.items():
+        lines.append(TextPart(words, marked=field in section.marks))
+    return Text(x + MARGIN, y + MARGIN, tuple((line,) for line in lines if line.words))
 
 
-def title(sketch: Sketch) -> tuple[Span, ...]:
+def title_parts(sketch: Sketch) -> tuple[TextPart, ...]:
     """The name and the totals of a network."""
-    spans = [Span(f"{sketch.name}   ", 16, bold=True)]
+    parts = [TextPart(f"{sketch.name}   ", 16, bold=True)]
     for field, words in sketch.totals.items():
         if words:
-            spans += [Span(words, 13, marked=field in sketch.marks), Span("   ", 13)]
-    return tuple(spans[:-1])
+            parts += [TextPart(words, 13, marked=field in sketch.marks), TextPart("   ", 13)]
+    return tuple(parts[:-1])

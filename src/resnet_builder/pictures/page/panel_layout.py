@@ -4,234 +4,190 @@ Boxes are in rows by the longest path to them, and in columns by branch. Columns
 the main one, 0, to the left; heights grow downwards from the top of the panel.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import count
+from collections.abc import Iterator
+from copy import copy
 from math import inf
+from typing import NamedTuple, Self
 
 from ..sketch.sketch import ENTRY, Edge, Panel
-from . import sizes
-from .page import Point
-from .sizes import Extent, extent, text_width, widest
+from ..style import ARROW, BETWEEN_LINES, GAP, ROLE_SIZE, ROW, TITLE
+from .page import Extent, extent, first_free, text_width, widest
 
 BELOW, ABOVE = "below", "above"  # on which side of a box a line turns
+Turn = tuple[str, int]  # the side of a box
 
 
-@dataclass(frozen=True)
-class PanelLayout:
-    """The positions of a panel's boxes and edges.
-
-    `columns` and `heights` are those of the boxes and of the entry; `tracks` are the columns of the
-    edges' vertical lines; `extents` are those of the columns around their axes. In a `tangled`
-    panel, where branches have branches of their own or skips end beside branches, lines from the
-    side come to a box from above. Lines turn at the heights `turns` below and above boxes, which in
-    a tangled panel are those of one box each.
-    """
-
-    panel: Panel
-    height: float
-    columns: dict[int, int]
-    heights: dict[int, float]
-    tracks: dict[Edge, int]
-    extents: list[Extent]
-    tangled: bool
-    turns: dict[tuple[str, int], float]
-    in_a_frame: bool
-
-    def route(self, edge: Edge, axes: Sequence[float]) -> list[Point]:
-        """The corners of an edge's line, for columns with those axes."""
-        source, target, track = edge.source, edge.target, self.tracks[edge]
-        start, middle = self.heights[source], self.heights[target]
-        if source != ENTRY:
-            # A branch begins below its box, on the line to the next box.
-            aside = self.columns[source] != track
-            start = self.turns[BELOW, source] if aside else start + sizes.ROW / 2
-        way = [(axes[self.columns[source]], start), (axes[track], start)]
-        axis, top = axes[self.columns[target]], middle - sizes.ROW / 2
-        if self.columns[target] == track:
-            return [*way, (axis, top)]
-        left, _ = extent(self.panel.boxes[target])
-        if not self.tangled:
-            return [*way, (axes[track], middle), (axis - left, middle)]
-        # Between the rows, where there are no boxes; then from above.
-        side, above = axis - left / 2, self.turns[ABOVE, target]
-        return [*way, (axes[track], above), (side, above), (side, top)]
-
-
-def lay_out(panel: Panel, *, in_a_frame: bool = True) -> PanelLayout:
-    """Place a panel's boxes in rows and columns."""
-    rows = _rows(panel)
-    main, *others = _branches(panel, rows)
-    columns, tracks = _columns(panel, main, others, rows)
-    skips_aside = (others and panel.inlets) or any(columns[port.box] for port in panel.outlets)
-    tangled = bool(skips_aside) or not all(branch.rejoins(main, panel) for branch in others)
-    turning = _turning(panel, rows, columns, tracks) if tangled else [[]] * (max(rows.values()) + 2)
-    from_entry = [edge for edge in panel.edges if edge.source == ENTRY]
-    turns_aside = from_entry != main.edges[: len(from_entry)]
-    entry = 0 if turns_aside else sizes.GAP
-    if in_a_frame:
-        entry = (sizes.TITLE if panel.title or panel.repeats > 1 else 0) + sizes.GAP
-    bottoms: list[float] = [entry]  # of the rows
-    for lines in turning[:-1]:
-        gap = sizes.GAP if len(bottoms) > 1 or turns_aside else 0
-        bottoms.append(bottoms[-1] + max(gap, _room(lines)) + sizes.ROW)
-    heights = {box: bottoms[row + 1] - sizes.ROW / 2 for box, row in rows.items()} | {ENTRY: entry}
-    if not tangled:
-        for branch in others:
-            heights |= branch.spread(heights)
-    turns = {(BELOW, box): height + (sizes.ROW + sizes.GAP) / 2 for box, height in heights.items()}
-    turns |= {(ABOVE, box): height - (sizes.ROW + sizes.GAP) / 2 for box, height in heights.items()}
-    for bottom, lines in zip(bottoms, turning, strict=True):
-        first = bottom + (max(sizes.GAP, _room(lines)) - sizes.BETWEEN_LINES * (len(lines) - 1)) / 2
-        turns |= {line: first + sizes.BETWEEN_LINES * n for n, line in enumerate(lines)}
-    return PanelLayout(
-        panel=panel,
-        height=bottoms[-1] + max(sizes.GAP if in_a_frame else sizes.GAP / 2, _room(turning[-1])),
-        columns=columns,
-        heights=heights,
-        tracks=tracks,
-        extents=_extents(panel, columns, tracks),
-        tangled=tangled,
-        turns=turns,
-        in_a_frame=in_a_frame,
-    )
-
-
-def _rows(panel: Panel) -> dict[int, int]:
-    """The number of boxes on the longest path from the entry to each box; -1 for the entry."""
-    rows = {ENTRY: -1, **dict.fromkeys(range(len(panel.boxes)), 0)}
-    for edge in sorted(panel.edges, key=lambda edge: edge.target):
-        rows[edge.target] = max(rows[edge.target], rows[edge.source] + 1)
-    return rows
-
-
-# Branches ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Branch:
+class Branch(NamedTuple):
     """Consecutive boxes, with the edges to, between and from them; there may be no box."""
 
     boxes: list[int]
     edges: list[Edge]
 
-    def interval(self, panel: Panel, rows: dict[int, int]) -> tuple[float, float]:
-        """The rows that it takes, with the room between them in which its lines turn."""
-        ends = [rows[box] + side for box in self.boxes for side in (-0.3, 0.3)]
-        ends += [rows[port.box] + 0.6 for port in panel.outlets if port.box in self.boxes]
-        ends += [rows[port.box] - 0.6 for port in panel.inlets if port.box in self.boxes]
-        ends += [rows[edge.source] + 0.5 for edge in self.edges]
-        ends += [rows[edge.target] for edge in self.edges]
+
+class PanelLayout:
+    """The positions of a panel's boxes and edges.
+
+    Attributes:
+        panel: the panel.
+        in_a_frame: whether it has a frame, with room for a title.
+        height: its height.
+        rows: the number of boxes on the longest path to each box; -1 for the entry.
+        columns: the columns of the boxes and of the entry.
+        heights: the heights of the middles of the boxes, and of the entry.
+        tracks: the columns of the edges' vertical lines.
+        extents: the extents of the columns around their axes.
+        tangled: whether branches have branches of their own, or skips end beside branches: lines
+            from the side then come to a box from above.
+        turns: the heights at which lines turn below and above boxes; in a tangled panel, those of
+            one box each.
+    """
+
+    def __init__(self, panel: Panel, *, in_a_frame: bool) -> None:
+        self.panel, self.in_a_frame = panel, in_a_frame
+        self.rows = {ENTRY: -1, **dict.fromkeys(range(len(panel.boxes)), 0)}
+        for edge in sorted(panel.edges, key=lambda edge: edge.target):
+            self.rows[edge.target] = max(self.rows[edge.target], self.rows[edge.source] + 1)
+        main, *others = self._branches()
+        self.columns, self.tracks = {ENTRY: 0}, dict[Edge, int]()
+        self._set_columns(main, others)
+        self.extents = list(self._extents())
+        aside = (others and panel.inlets) or any(self.columns[port.box] for port in panel.outlets)
+        self.tangled = bool(aside) or not all(self._rejoins(branch, main) for branch in others)
+        from_entry = [edge for edge in panel.edges if edge.source == ENTRY]
+        self._set_heights(others, turns_aside=from_entry != main.edges[: len(from_entry)])
+
+    def of(self, panel: Panel) -> Self:
+        """The same layout for a panel that differs in its names only."""
+        layout = copy(self)
+        layout.panel = panel
+        return layout
+
+    # Branches
+
+    def _branches(self) -> Iterator[Branch]:
+        """Yield the main branch, then the others; every edge is on one branch."""
+        panel, main = self.panel, self._main_branch()
+        yield main
+        placed = {ENTRY, *main.boxes}
+        left = [edge for edge in panel.edges if edge not in main.edges]
+
+        def follow(branch: Branch, box: int) -> Branch:
+            while box not in placed:
+                placed.add(box)
+                branch.boxes.append(box)
+                onward = next((edge for edge in left if edge.source == box), None)
+                if onward is None:
+                    break
+                left.remove(onward)
+                branch.edges.append(onward)
+                box = onward.target
+            return branch
+
+        for start in range(ENTRY, len(panel.boxes)):
+            if start not in placed:  # nothing leads to it
+                yield follow(Branch([], []), start)
+            for edge in [edge for edge in left if edge.source == start]:
+                left.remove(edge)
+                yield follow(Branch([], [edge]), edge.target)
+
+    def _main_branch(self) -> Branch:
+        """The path to the last box without shortcuts; the longest, then that of the oldest skip."""
+        panel = self.panel
+
+        def preference(edge: Edge) -> tuple[bool, int, float]:
+            skips = (port.skip for port in panel.inlets if port.box == edge.source)
+            return not edge.role, self.rows[edge.source], -min(skips, default=-inf)
+
+        box = len(panel.boxes) - 1
+        main = Branch([box], [])
+        while leading := [edge for edge in panel.edges if edge.target == box]:
+            edge = max(leading, key=preference)
+            main.edges.insert(0, edge)
+            box = edge.source
+            if box != ENTRY:
+                main.boxes.insert(0, box)
+        return main
+
+    def _rejoins(self, branch: Branch, main: Branch) -> bool:
+        """Whether a branch is a path from the main one to it, without other edges at its boxes."""
+        boxes, edges = {*branch.boxes}, branch.edges
+        touching = {edge for edge in self.panel.edges if {edge.source, edge.target} & boxes}
+        is_path = len(edges) == len(boxes) + 1 and touching <= {*edges}
+        return is_path and {edges[0].source, edges[-1].target} <= {ENTRY, *main.boxes}
+
+    # Columns
+
+    def _set_columns(self, main: Branch, others: list[Branch]) -> None:
+        """Place branches in columns; the main one takes all rows."""
+        columns = first_free([(-inf, inf), *map(self._interval, others)])
+        for branch, column in zip([main, *others], columns, strict=True):
+            self.columns |= dict.fromkeys(branch.boxes, column)
+            self.tracks |= dict.fromkeys(branch.edges, column)
+
+    def _interval(self, branch: Branch) -> tuple[float, float]:
+        """The rows that a branch takes, with the room between them in which its lines turn."""
+        rows, panel = self.rows, self.panel
+        ends = [rows[box] + side for box in branch.boxes for side in (-0.3, 0.3)]
+        ends += [rows[port.box] + 0.6 for port in panel.outlets if port.box in branch.boxes]
+        ends += [rows[port.box] - 0.6 for port in panel.inlets if port.box in branch.boxes]
+        ends += [rows[edge.source] + 0.5 for edge in branch.edges]
+        ends += [rows[edge.target] for edge in branch.edges]
         return min(ends), max(ends)
 
-    def rejoins(self, main: "Branch", panel: Panel) -> bool:
-        """Whether it is a path from the main branch to it, without other edges at its boxes."""
-        touching = {edge for edge in panel.edges if {edge.source, edge.target} & {*self.boxes}}
-        chain = len(self.edges) == len(self.boxes) + 1 and touching <= {*self.edges}
-        return chain and {self.edges[0].source, self.edges[-1].target} <= {ENTRY, *main.boxes}
+    def _extents(self) -> Iterator[Extent]:
+        for column in range(1 + max([*self.columns.values(), *self.tracks.values()])):
+            boxes = enumerate(self.panel.boxes)
+            extents = [extent(box) for number, box in boxes if self.columns[number] == column]
+            for edge, track in self.tracks.items():
+                # The words are beside the box that the edge leaves. Those of an edge from the entry
+                # into the first box, as in a closed panel, are beside the last box before.
+                beside_a_box = edge.source != ENTRY or edge.target == 0
+                if track == column > 0 and beside_a_box:
+                    extents.append(Extent(0, text_width(edge.role, ROLE_SIZE)))
+            yield widest([Extent(0, 0), *extents])
 
-    def spread(self, heights: dict[int, float]) -> dict[int, float]:
-        """Heights for its boxes, at equal distances between its two ends."""
-        top, low = heights[self.edges[0].source], heights[self.edges[-1].target]
-        step = (low - top) / len(self.edges)
-        return {box: top + n * step for n, box in enumerate(self.boxes, start=1)}
+    # Heights
 
+    def _set_heights(self, branches: list[Branch], *, turns_aside: bool) -> None:
+        entry = 0 if turns_aside else GAP
+        if self.in_a_frame:
+            entry = (TITLE if self.panel.title or self.panel.repeats > 1 else 0) + GAP
+        turning = self._turning()
+        bottoms: list[float] = [entry]  # of the rows
+        for lines in turning[:-1]:
+            gap = GAP if len(bottoms) > 1 or turns_aside else 0
+            bottoms.append(bottoms[-1] + max(gap, _room(lines)) + ROW)
+        self.height = bottoms[-1] + max(GAP if self.in_a_frame else GAP / 2, _room(turning[-1]))
+        self.heights = {box: bottoms[row + 1] - ROW / 2 for box, row in self.rows.items()}
+        self.heights[ENTRY] = entry
+        for branch in [] if self.tangled else branches:  # at equal distances between its ends
+            top, low = (self.heights[branch.edges[0].source], self.heights[branch.edges[-1].target])
+            step = (low - top) / len(branch.edges)
+            self.heights |= {box: top + n * step for n, box in enumerate(branch.boxes, start=1)}
+        self.turns = {
+            (side, box): height + way * (ROW + GAP) / 2
+            for side, way in ((BELOW, 1), (ABOVE, -1))
+            for box, height in self.heights.items()
+        }
+        for bottom, lines in zip(bottoms, turning, strict=True):
+            first = bottom + (max(GAP, _room(lines)) - BETWEEN_LINES * (len(lines) - 1)) / 2
+            self.turns |= {line: first + BETWEEN_LINES * n for n, line in enumerate(lines)}
 
-def _branches(panel: Panel, rows: dict[int, int]) -> Iterator[Branch]:
-    """Yield the main branch, then the others; every edge is on one branch."""
-    main = _main_branch(panel, rows)
-    yield main
-    placed = {ENTRY, *main.boxes}
-    left = [edge for edge in panel.edges if edge not in main.edges]
-
-    def follow(branch: Branch, box: int) -> Branch:
-        while box not in placed:
-            placed.add(box)
-            branch.boxes.append(box)
-            onward = next((edge for edge in left if edge.source == box), None)
-            if onward is None:
-                break
-            left.remove(onward)
-            branch.edges.append(onward)
-            box = onward.target
-        return branch
-
-    for start in range(ENTRY, len(panel.boxes)):
-        if start not in placed:  # nothing leads to it
-            yield follow(Branch([], []), start)
-        for edge in [edge for edge in left if edge.source == start]:
-            left.remove(edge)
-            yield follow(Branch([], [edge]), edge.target)
-
-
-def _main_branch(panel: Panel, rows: dict[int, int]) -> Branch:
-    """The path to the last box without shortcuts; the longest, then that of the oldest skip."""
-
-    def preference(edge: Edge) -> tuple[bool, int, float]:
-        skips = (port.skip for port in panel.inlets if port.box == edge.source)
-        return not edge.role, rows[edge.source], -min(skips, default=-inf)
-
-    box = len(panel.boxes) - 1
-    main = Branch([box], [])
-    while leading := [edge for edge in panel.edges if edge.target == box]:
-        edge = max(leading, key=preference)
-        main.edges.insert(0, edge)
-        box = edge.source
-        if box != ENTRY:
-            main.boxes.insert(0, box)
-    return main
+    def _turning(self) -> list[list[Turn]]:
+        """The lines that turn above each row of a tangled panel, and below the last one."""
+        turning: list[list[Turn]] = [[] for _ in range(max(self.rows.values()) + 2)]
+        if not self.tangled:
+            return turning
+        columns, tracks, panel = self.columns, self.tracks, self.panel
+        starts = [e.source for e in tracks if e.source != ENTRY and tracks[e] != columns[e.source]]
+        ends = [edge.target for edge, track in tracks.items() if track != columns[edge.target]]
+        for box in dict.fromkeys([*starts, *(port.box for port in panel.outlets)]):
+            turning[self.rows[box] + 1].append((BELOW, box))
+        for box in dict.fromkeys([*ends, *(port.box for port in panel.inlets)]):
+            turning[self.rows[box]].append((ABOVE, box))
+        return turning
 
 
-# Rows and columns -------------------------------------------------------------------------------
-
-
-def _columns(
-    panel: Panel, main: Branch, others: Sequence[Branch], rows: dict[int, int]
-) -> tuple[dict[int, int], dict[Edge, int]]:
-    """The columns of boxes and of edges: the first that no overlapping branch before uses."""
-    columns = dict.fromkeys((ENTRY, *main.boxes), 0)
-    tracks = dict.fromkeys(main.edges, 0)
-    placed: list[tuple[int, float, float]] = [(0, -inf, inf)]  # the main branch takes all rows
-    for branch in others:
-        top, low = branch.interval(panel, rows)
-        taken = {column for column, above, below in placed if above < low and top < below}
-        column = next(column for column in count() if column not in taken)
-        placed.append((column, top, low))
-        columns |= dict.fromkeys(branch.boxes, column)
-        tracks |= dict.fromkeys(branch.edges, column)
-    return columns, tracks
-
-
-def _turning(
-    panel: Panel, rows: dict[int, int], columns: dict[int, int], tracks: dict[Edge, int]
-) -> list[list[tuple[str, int]]]:
-    """The lines that turn above each row and below the last one: below and above which boxes."""
-    starts = [e.source for e in tracks if e.source != ENTRY and tracks[e] != columns[e.source]]
-    ends = [edge.target for edge, track in tracks.items() if track != columns[edge.target]]
-    turning: list[list[tuple[str, int]]] = [[] for _ in range(max(rows.values()) + 2)]
-    for box in dict.fromkeys([*starts, *(port.box for port in panel.outlets)]):
-        turning[rows[box] + 1].append((BELOW, box))
-    for box in dict.fromkeys([*ends, *(port.box for port in panel.inlets)]):
-        turning[rows[box]].append((ABOVE, box))
-    return turning
-
-
-def _room(lines: list[tuple[str, int]]) -> float:
+def _room(lines: list[Turn]) -> float:
     """The height of the room in which lines turn, with an arrow."""
-    return sizes.BETWEEN_LINES * len(lines) + sizes.ARROW if lines else 0
-
-
-def _extents(panel: Panel, columns: dict[int, int], tracks: dict[Edge, int]) -> list[Extent]:
-    extents = [Extent(0, 0)] * (1 + max([*columns.values(), *tracks.values()]))
-    for number, box in enumerate(panel.boxes):
-        column = columns[number]
-        extents[column] = widest([extents[column], extent(box)])
-    for edge, track in tracks.items():
-        # The words are beside the box that the edge leaves. Those of an edge from the entry into
-        # the first box, as in a closed panel, are beside the last box of the panel before.
-        beside_a_box = edge.source != ENTRY or edge.target == 0
-        if edge.role and beside_a_box and track:
-            extents[track] = widest(
-                [extents[track], Extent(0, text_width(edge.role, sizes.ROLE_SIZE))]
-            )
-    return extents
+    return BETWEEN_LINES * len(lines) + ARROW if lines else 0

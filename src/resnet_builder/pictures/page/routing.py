@@ -9,12 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 
-from ..sketch.sketch import ENTRY, Edge, Panel, Port
-from ..style import SKIP
-from . import sizes
-from .page import Frame, Line, Page, Point, Span, Text
+from .. import style
+from ..sketch.sketch import ENTRY, Edge, Panel, Port, skips
+from .page import Extent, Frame, Line, Page, Point, TextPart, extent, first_free
 from .panel_layout import ABOVE, BELOW, PanelLayout
-from .sizes import Extent, extent
 
 BELOW_PANEL = 9  # from the end of a panel to the line that leads to one beside it
 
@@ -63,7 +61,7 @@ class PlacedPanel:
         """The middle of each column of boxes."""
         axes = [self.x + self.column.axis]
         for (left, _), (_, right) in pairwise(self.column.extents):
-            axes.append(axes[-1] - left - sizes.BETWEEN_COLUMNS - right)
+            axes.append(axes[-1] - left - style.BETWEEN_COLUMNS - right)
         return axes
 
     @property
@@ -81,16 +79,33 @@ class PlacedPanel:
     def exit(self) -> Point:
         """The point at which the line to the next panel begins."""
         axis, middle = self.middle(len(self.panel.boxes) - 1)
-        return axis, middle + sizes.ROW / 2
+        return axis, middle + style.ROW / 2
 
     def middle(self, box: int) -> Point:
         """The point of a box on the axis of its column, at half its height; that of the entry."""
         return self.axes[self.layout.columns[box]], self.y + self.layout.heights[box]
 
-    def route(self, edge: Edge) -> tuple[Point, ...]:
+    def turn(self, side: str, box: int) -> float:
+        """The height at which lines turn below or above a box."""
+        return self.y + self.layout.turns[side, box]
+
+    def route(self, edge: Edge) -> list[Point]:
         """The corners of an edge's line."""
-        points = self.layout.route(edge, self.axes)
-        return tuple((x, self.y + height) for x, height in points)
+        track = self.axes[self.layout.tracks[edge]]
+        (first_axis, start), (axis, middle) = self.middle(edge.source), self.middle(edge.target)
+        if edge.source != ENTRY:
+            # A branch begins below its box, on the line to the next box.
+            aside = first_axis != track
+            start = self.turn(BELOW, edge.source) if aside else start + style.ROW / 2
+        way = [(first_axis, start), (track, start)]
+        if axis == track:
+            return [*way, (axis, middle - style.ROW / 2)]
+        left, _ = extent(self.panel.boxes[edge.target])
+        if not self.layout.tangled:
+            return [*way, (track, middle), (axis - left, middle)]
+        # Between the rows, where there are no boxes; then from above.
+        side, above = axis - left / 2, self.turn(ABOVE, edge.target)
+        return [*way, (track, above), (side, above), (side, middle - style.ROW / 2)]
 
     def name(self, box: int, kind: str = "b") -> str:
         """The name of a box on the page; the entry is the last box of the panel before."""
@@ -113,14 +128,14 @@ def route_between(before: PlacedPanel, placed: PlacedPanel) -> tuple[Point, ...]
     """The corners of the line from one panel to the next, around the frames."""
     start, way_in = before.exit, placed.way_in
     end = way_in[0]
-    old, new, gap_beside, gap_below = before.lane, placed.lane, sizes.LANE_GAP, sizes.LANE_GAP
+    old, new, gap_beside, gap_below = before.lane, placed.lane, style.LANE_GAP, style.LANE_GAP
     if old == new:
-        old, new, gap_beside, gap_below = before.frame, placed.frame, sizes.PANEL_GAP, sizes.ROW_GAP
+        old, new, gap_beside, gap_below = before.frame, placed.frame, style.PANEL_GAP, style.ROW_GAP
     if new.y >= old.bottom:
         middle = max(new.y - gap_below / 2, start[1])  # panels in one column have no gap
         return start, (start[0], middle), (end[0], middle), *way_in
     low, high = before.frame.bottom + BELOW_PANEL, placed.y - 6
-    side = new.x - gap_beside / 2 + sizes.CARD
+    side = new.x - gap_beside / 2 + style.BEHIND
     return start, (start[0], low), (side, low), (side, high), (end[0], high), *way_in
 
 
@@ -133,7 +148,7 @@ def add_edges(page: Page, placed: PlacedPanel) -> None:
         from_entry = edge.source == ENTRY
         if from_entry and not forks:
             continue  # the line from the panel before
-        route = placed.route(edge)
+        route = tuple(placed.route(edge))
         source = placed.name(0, "x") if from_entry else placed.name(edge.source)
         page.lines.append(Line(source, placed.name(edge.target), route, edge.role))
         track = layout.tracks[edge]
@@ -145,8 +160,7 @@ def add_edges(page: Page, placed: PlacedPanel) -> None:
             # To the right of the corner at which the line turns down.
             axis = placed.axes[track]
             corner = next(height for x, height in route if x == axis)
-            span = Span(edge.role, sizes.ROLE_SIZE, role=edge.role)
-            page.texts.append(Text(axis + 4, corner - 12, ((span,),)))
+            page.write(axis + 4, corner - 12, TextPart(edge.role, style.ROLE_SIZE, role=edge.role))
 
 
 # Skips ------------------------------------------------------------------------------------------
@@ -154,17 +168,11 @@ def add_edges(page: Page, placed: PlacedPanel) -> None:
 
 def skip_tracks(panels: Iterable[Panel]) -> dict[int, int]:
     """For each skip, by its number, the first track that no overlapping shorter one uses."""
-    starts: dict[int, int] = {}  # skip -> number of the panel
-    ends: dict[int, int] = {}
-    for number, panel in enumerate(panels):
-        ends |= {port.skip: number for port in panel.inlets}
-        starts |= {port.skip: number for port in panel.outlets}
-    chosen: dict[int, int] = {}
-    for skip in sorted(starts, key=lambda skip: (ends[skip] - starts[skip], -skip)):
-        beside = (o for o in chosen if starts[o] <= ends[skip] and starts[skip] <= ends[o])
-        used = {chosen[other] for other in beside}
-        chosen[skip] = next(n for n in range(len(used) + 1) if n not in used)
-    return chosen
+    ends = {skip: (start, end) for skip, start, end in skips([panel] for panel in panels)}
+    shortest = sorted(ends, key=lambda skip: (ends[skip][1] - ends[skip][0], -skip))
+    # Skips that meet in a panel overlap.
+    tracks = first_free((ends[skip][0], ends[skip][1] + 0.5) for skip in shortest)
+    return dict(zip(shortest, tracks, strict=True))
 
 
 @dataclass(frozen=True)
@@ -191,35 +199,24 @@ class PlacedPort:
 
     def route(self, side: float, direction: str) -> list[Point]:
         """The way out to the line along a side of the lanes, or the way in from there."""
-        if self.is_source:
-            return self._to_the_right(side) if direction == "TB" else self._downwards(side)
-        return self._from_the_right(side) if direction == "TB" else self._from_below(side)
+        downwards = direction == "TB"
+        if not self.is_source:
+            into = self._into(from_the_right=downwards)
+            return [*self._beside(side, into[0], downwards), *into]
+        *start, turn = self._out
+        if downwards and self.last_in_lane:
+            turn = turn[0], self.placed.lane.bottom + style.LANE_GAP / 2
+        return [*start, turn, *reversed(self._beside(side, turn, downwards))]
 
     @property
     def _out(self) -> list[Point]:
         """The way out of the box, to the height below it or its panel at which lines turn."""
         placed, box = self.placed, self.port.box
         axis, middle = placed.middle(box)
-        below = placed.y + placed.layout.turns[BELOW, box]
+        below = placed.turn(BELOW, box)
         if box == len(placed.panel.boxes) - 1:
             below = placed.frame.bottom + (BELOW_PANEL if placed.layout.in_a_frame else 0)
-        return [*([] if self.on else [(axis, middle + sizes.ROW / 2)]), (axis, below)]
-
-    def _to_the_right(self, side: float) -> list[Point]:
-        *start, (axis, below) = self._out
-        if self.last_in_lane:
-            below = self.placed.lane.bottom + sizes.LANE_GAP / 2
-        if self.last_in_row:
-            return [*start, (axis, below), (side, below)]
-        beside, gap = self._beside, self._gap
-        return [*start, (axis, below), (beside, below), (beside, gap), (side, gap)]
-
-    def _downwards(self, side: float) -> list[Point]:
-        *_, (axis, below) = way = self._out
-        if self.last_in_lane:
-            return [*way, (axis, side)]
-        right = self.placed.lane.right + sizes.LANE_GAP / 4 - sizes.BETWEEN_LINES * self.order
-        return [*way, (right, below), (right, side)]
+        return [*([] if self.on else [(axis, middle + style.ROW / 2)]), (axis, below)]
 
     def _into(self, *, from_the_right: bool) -> list[Point]:
         """The way into the outer side of a box in the outer column, or from above into others."""
@@ -230,39 +227,28 @@ class PlacedPort:
             left, right = extent(placed.panel.boxes[box])
             return [(axis + right if from_the_right else axis - left, middle)]
         # Beside the line from the box above.
-        above = placed.y + placed.layout.turns[ABOVE, box]
-        return [(axis, above), (axis, middle - sizes.ROW / 2)]
+        above = placed.turn(ABOVE, box)
+        return [(axis, above), (axis, middle - style.ROW / 2)]
 
-    def _from_the_right(self, side: float) -> list[Point]:
-        into = self._into(from_the_right=True)
-        height = into[0][1]
-        if self.last_in_row:
-            return [(side, height), *into]
-        beside, gap = self._beside, self._gap
-        return [(side, gap), (beside, gap), (beside, height), *into]
-
-    def _from_below(self, side: float) -> list[Point]:
-        into = self._into(from_the_right=False)
-        left = self.placed.lane.x - sizes.LANE_GAP / 6 + sizes.BETWEEN_LINES * self.order
-        return [(left, side), (left, into[0][1]), *into]
-
-    @property
-    def _gap(self) -> float:
-        """A height above the panels of the row, for this end alone."""
+    def _beside(self, side: float, turn: Point, downwards: bool) -> list[Point]:
+        """The way from a side of the lanes to the height of a point, beside the boxes."""
+        axis, height = turn
         lane, frame = self.placed.lane, self.placed.frame
-        first_row = frame.y - lane.y < sizes.ROW_GAP
-        if first_row:
-            return lane.y - sizes.LANE_GAP / 2 + sizes.BETWEEN_SKIPS * (self.before + 1)
-        return frame.y - 0.3 * sizes.ROW_GAP - sizes.BETWEEN_SKIPS * self.before
-
-    @property
-    def _beside(self) -> float:
-        """A way down between the boxes and the next panel, for this end alone."""
-        panel = self.placed.panel
-        skips = sorted(port.skip for port in (*panel.inlets, *panel.outlets))
-        further = len(skips) - 1 - skips.index(self.port.skip)
-        boxes_right = self.placed.axes[0] + self.placed.column.extents[0].right
-        return boxes_right + 6 + sizes.BETWEEN_SKIPS * further
+        if not downwards:
+            x = lane.x - style.LANE_GAP / 6 + style.BETWEEN_LINES * self.order
+            if self.is_source:
+                right = lane.right + style.LANE_GAP / 4 - style.BETWEEN_LINES * self.order
+                x = axis if self.last_in_lane else right
+            return [(x, side), (x, height)]
+        if self.last_in_row:
+            return [(side, height)]
+        above = frame.y - 0.3 * style.ROW_GAP - style.BETWEEN_SKIPS * self.before
+        if frame.y - lane.y < style.ROW_GAP:  # the first row
+            above = lane.y - style.LANE_GAP / 2 + style.BETWEEN_SKIPS * (self.before + 1)
+        panel, right = self.placed.panel, self.placed.column.extents[0].right
+        further = sum(p.skip >= self.port.skip for p in (*panel.inlets, *panel.outlets)) - 1
+        x = self.placed.axes[0] + right + 6 + style.BETWEEN_SKIPS * further
+        return [(side, above), (x, above), (x, height)]
 
 
 def placed_ports(panels: Sequence[PlacedPanel]) -> Iterator[PlacedPort]:
@@ -306,12 +292,12 @@ def add_skips(page: Page, panels: Sequence[PlacedPanel], direction: str) -> None
             sources[end.port.skip] = end
             continue
         source = sources[end.port.skip]
-        side = beyond + sizes.TRACK_GAP * (1 + tracks[end.port.skip])
+        side = beyond + style.TRACK_GAP * (1 + tracks[end.port.skip])
         route = (*source.route(side, direction), *end.route(side, direction))
         if source.on:
             page.forks[source.name("z")] = route[0]
-        page.lines.append(Line(source.name(), end.name(), route, SKIP))
+        page.lines.append(Line(source.name(), end.name(), route, style.SKIP))
         if downwards:
-            page.width = max(page.width, side + sizes.TRACK_GAP)
+            page.width = max(page.width, side + style.TRACK_GAP)
         else:
-            page.height = max(page.height, side + sizes.TRACK_GAP)
+            page.height = max(page.height, side + style.TRACK_GAP)

@@ -20,8 +20,6 @@ from .sketch import Box, Cell, DrawnLayer
 if TYPE_CHECKING:
     from ...model.graph import Node
 
-Graph = Sequence["Node"]
-
 SUM, PRODUCT = Description("merge", "+"), Description("merge", "×")
 MEANS = Description("pool", "global avg pool")
 OUTPUT = Cell(Description("output", "output"))
@@ -87,36 +85,13 @@ def _placed_units(plan: Plan) -> Iterator[tuple[Place, tuple[Unit, ...]]]:
 # Of a graph -------------------------------------------------------------------------------------
 
 
-def gather(
-    graph: Graph, words: Sequence[list[Description]], groups: Sequence[Hashable]
-) -> Iterator[tuple[list[int], Box, tuple[int, ...]]]:
-    """Yield the boxes of a graph, each after those that feed it.
+class DrawnGraph:
+    """The layers of a graph that are drawn.
 
     Args:
         graph: the layers; those with one input and without words are not drawn.
         words: words of each layer.
         groups: group of each layer, such as its block: no box is in two.
-
-    Yields:
-        The numbers of the layers of a box, its cells, and the numbers of the boxes that feed it.
-    """
-    drawn = DrawnGraph(graph, words, groups)
-    excitations = list(_excitations(drawn))
-    chains = _chains(drawn, without=set(chain.from_iterable(excitations)))
-    boxes = sorted([*excitations, *chains], key=lambda layers: layers[-1])
-    box_of = {layer: number for number, layers in enumerate(boxes) for layer in layers}
-    for number, layers in enumerate(boxes):
-        cells = map(Cell, _box_words([word for layer in layers for word in words[layer]]))
-        inputs = dict.fromkeys(box_of[s] for layer in layers for s in drawn.inputs[layer])
-        yield (
-            layers,
-            (*cells, *[OUTPUT] * (layers[-1] in drawn.marked)),
-            tuple(source for source in inputs if source != number),
-        )
-
-
-class DrawnGraph:
-    """The layers of a graph that are drawn; arguments as in `gather`.
 
     Attributes:
         words: words of every layer.
@@ -126,7 +101,10 @@ class DrawnGraph:
     """
 
     def __init__(
-        self, graph: Graph, words: Sequence[list[Description]], groups: Sequence[Hashable]
+        self,
+        graph: Sequence["Node"],
+        words: Sequence[list[Description]],
+        groups: Sequence[Hashable],
     ) -> None:
         self.words = words
         self.inputs: dict[int, tuple[int, ...]] = {}
@@ -149,50 +127,64 @@ class DrawnGraph:
         }
         self.marked = outputs if len(outputs) > 1 else outputs & consumers.keys()
 
-    def kind(self, layer: int) -> str:
-        """The kind of a layer."""
+    def boxes(self) -> Iterator[tuple[list[int], Box, tuple[int, ...]]]:
+        """Yield the layers of each box, its cells, and the numbers of the boxes that feed it."""
+        excitations = list(self._excitations())
+        chains = self._chains(without=set(chain.from_iterable(excitations)))
+        boxes = sorted([*excitations, *chains], key=lambda layers: layers[-1])
+        box_of = {layer: number for number, layers in enumerate(boxes) for layer in layers}
+        for number, layers in enumerate(boxes):
+            words = _box_words([word for layer in layers for word in self.words[layer]])
+            cells = *map(Cell, words), *[OUTPUT] * (layers[-1] in self.marked)
+            inputs = dict.fromkeys(box_of[s] for layer in layers for s in self.inputs[layer])
+            yield layers, cells, tuple(source for source in inputs if source != number)
+
+    def _excitations(self) -> Iterator[list[int]]:
+        """Yield the layers of each squeeze-and-excitation: a pool, its chain and the product."""
+        for layer, sources in self.inputs.items():
+            if self.words[layer] == [PRODUCT] and len(sources) == 2:
+                for scaled, scale in permutations(sources):
+                    gate = self._chain_between(scaled, scale)
+                    if gate and self.words[gate[0]] == [MEANS]:
+                        yield [*gate, layer]
+
+    def _chain_between(self, start: int, end: int) -> list[int]:
+        """The chain of layers from after `start` to `end`; empty if there is none."""
+        layers: list[int] = []
+        while end != start:
+            if end not in self.inner or len(self.inputs[end]) != 1:
+                return []
+            layers.insert(0, end)
+            [end] = self.inputs[end]
+        return layers
+
+    def _chains(self, without: Container[int]) -> Iterator[list[int]]:
+        """Yield layers in a row that share a box."""
+        chains: dict[int, list[int]] = {}  # by last layer
+        for layer, sources in self.inputs.items():
+            if layer in without:
+                continue
+            before = chains.get(sources[0]) if len(sources) == 1 else None
+            if before and before[-1] in self.inner and self._may_share(before, layer):
+                del chains[before[-1]]
+                chains[layer] = [*before, layer]
+            else:
+                chains[layer] = [layer]
+        for layers in chains.values():
+            # A box for every convolution; if the last layer is one, batch norm comes before it.
+            kinds = list(map(self._kind, layers))
+            norm_first = kinds[-1] == "conv"
+            cuts = [number + norm_first for number, kind in enumerate(kinds) if kind == "conv"]
+            yield from (layers[a:b] for a, b in pairwise(sorted({0, *cuts, len(layers)})))
+
+    def _may_share(self, before: list[int], layer: int) -> bool:
+        first, last, this = map(self._kind, (before[0], before[-1], layer))
+        if last == this == "pool":  # which only strides
+            return set(self.words[layer][0].window) == {1}
+        return this in GOES_ON.get(last, ()) and not (first == "merge" and len(before) > 1)
+
+    def _kind(self, layer: int) -> str:
         return self.words[layer][0].kind
-
-
-def _excitations(graph: DrawnGraph) -> Iterator[list[int]]:
-    """Yield the layers of each squeeze-and-excitation: a pool, its chain and the product."""
-    for layer, sources in graph.inputs.items():
-        if graph.words[layer] == [PRODUCT] and len(sources) == 2:
-            for scaled, scale in permutations(sources):
-                gate = _chain_between(graph, scaled, scale)
-                if gate and graph.words[gate[0]] == [MEANS]:
-                    yield [*gate, layer]
-
-
-def _chain_between(graph: DrawnGraph, start: int, end: int) -> list[int]:
-    """The chain of layers from after `start` to `end`; empty if there is none."""
-    layers: list[int] = []
-    while end != start:
-        if end not in graph.inner or len(graph.inputs[end]) != 1:
-            return []
-        layers.insert(0, end)
-        [end] = graph.inputs[end]
-    return layers
-
-
-def _chains(graph: DrawnGraph, without: Container[int]) -> Iterator[list[int]]:
-    """Yield layers in a row that share a box."""
-    chains: dict[int, list[int]] = {}  # by last layer
-    for layer, sources in graph.inputs.items():
-        if layer in without:
-            continue
-        before = chains.get(sources[0]) if len(sources) == 1 else None
-        if before and before[-1] in graph.inner and _may_share(graph, before, layer):
-            del chains[before[-1]]
-            chains[layer] = [*before, layer]
-        else:
-            chains[layer] = [layer]
-    for layers in chains.values():
-        # A box for every convolution; if the last layer is one, batch norm comes before it.
-        kinds = [graph.kind(layer) for layer in layers]
-        norm_first = kinds[-1] == "conv"
-        cuts = [number + norm_first for number, kind in enumerate(kinds) if kind == "conv"]
-        yield from (layers[a:b] for a, b in pairwise(sorted({0, *cuts, len(layers)})))
 
 
 # The kinds of layers that a box may go on with, by the kind of its last layer.
@@ -201,13 +193,6 @@ GOES_ON = dict.fromkeys(CONV_UNIT, CONV_UNIT) | {
     "dense": ("norm", "activation"),
     "merge": ("activation",),
 }
-
-
-def _may_share(graph: DrawnGraph, before: list[int], layer: int) -> bool:
-    first, last, this = (graph.kind(number) for number in (before[0], before[-1], layer))
-    if last == this == "pool":  # which only strides
-        return set(graph.words[layer][0].window) == {1}
-    return this in GOES_ON.get(last, ()) and not (first == "merge" and len(before) > 1)
 
 
 def _box_words(words: list[Description]) -> list[Description]:

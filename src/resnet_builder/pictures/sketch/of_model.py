@@ -12,7 +12,7 @@ from ...common import words
 from ...common.words import Description
 from ...costs.models import ModelReading, profile_reading, read_model
 from ...model.graph import PERMUTED
-from .boxes import LayerBox, gather
+from .boxes import DrawnGraph, LayerBox
 from .panels import sketch_boxes
 from .sketch import DrawnLayer, Sketch
 
@@ -51,7 +51,7 @@ def boxes_of_model(read: ModelReading) -> Iterator[LayerBox]:
     described = [describe_layer(node.layer, node.output_shape) for node in read.graph]
     parts = read.sections if read.has_network else repeat(None)
     groups = list(zip(read.places, parts, strict=False))
-    for numbers, cells, inputs in gather(read.graph, described, groups):
+    for numbers, cells, inputs in DrawnGraph(read.graph, described, groups).boxes():
         place, section = read.places[numbers[-1]], read.sections[numbers[-1]]
         title = "" if section.is_size else section.name
         layers = tuple(_layer(read, number) for number in numbers)

@@ -36,22 +36,11 @@ def sketch_boxes(
     segments = [segment for _, part in parts for segment in _segments(boxes, list(part))]
     sections = groupby(segments, lambda segment: boxes[segment[-1]].section)
     panels = [(title, list(_panels(boxes, of_section))) for (title, _), of_section in sections]
-    left = {
-        source
-        for _, of_section in panels
-        for _, panel in of_section
-        for box in panel
-        for source in boxes[box].inputs
-        if _skips(source, panel)
-    }
+    ranges = [numbers for _, of_section in panels for _, numbers in of_section]
+    left = {a for numbers in ranges for a, _ in _lines(boxes, numbers) if _skips(a, numbers)}
     drawn = [_section(boxes, title, of_section, left) for title, of_section in panels]
-    return Sketch(
-        counts.name,
-        tuple(input_shapes),
-        counts.parameters,
-        counts.macs,
-        tuple(_with_inputs(_with_resizing(drawn))),
-    )
+    joined = tuple(_with_inputs(_with_resizing(drawn)))
+    return Sketch(counts.name, tuple(input_shapes), counts.parameters, counts.macs, joined)
 
 
 def _section(boxes: Boxes, title: str, panels: list[NamedRange], left: set[int]) -> Section:
@@ -167,9 +156,13 @@ def _skips(source: int, numbers: range) -> bool:
     return source < numbers.start - 1
 
 
+def _lines(boxes: Boxes, numbers: range) -> list[tuple[int, int]]:
+    """The lines that lead to boxes: the two ends of each."""
+    return [(source, box) for box in numbers for source in boxes[box].inputs]
+
+
 def _panel(boxes: Boxes, name: str, numbers: range, left: set[int]) -> Panel:
-    start = numbers.start
-    lines = [(source, box) for box in numbers for source in boxes[box].inputs]
+    start, lines = numbers.start, _lines(boxes, numbers)
     panel = Panel(
         names=(name, name),
         boxes=tuple(boxes[box].cells for box in numbers),

@@ -1,7 +1,7 @@
 """The content of a picture before layout: sections of panels of boxes."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ...common import words
@@ -127,6 +127,14 @@ class Panel:
     def _main_boxes(self) -> set[int]:
         """The boxes that not only shortcuts lead to."""
         return {edge.target for edge in self.edges if not edge.role}
+
+
+def skips(parts: Iterable[Iterable[Panel]]) -> Iterator[tuple[int, int, int]]:
+    """Yield every skip: its number, and the indices of the parts where it begins and ends."""
+    starts: dict[int, int] = {}
+    for number, panel in ((n, panel) for n, panels in enumerate(parts) for panel in panels):
+        yield from ((port.skip, starts[port.skip], number) for port in panel.inlets)
+        starts |= {port.skip: number for port in panel.outlets}
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,37 @@
-"""Changes of whole sketches: equal panels folded, single boxes in rows, differences marked."""
+"""Changes of whole sketches: panels folded, joined to rows or closed, and differences marked."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 from itertools import accumulate, chain, groupby
 
-from .sketch import Box, Cell, Edge, Panel, Port, Section, Sketch
+from ...common.words import Description
+from .sketch import ENTRY, Box, Cell, Edge, Panel, Port, Section, Sketch
 
-# The boxes, edges and ports of a panel.
-Drawn = tuple[tuple[Box, ...], tuple[Edge, ...], tuple[Port, ...], tuple[Port, ...]]
+MOST_CELLS = 6  # in the box of a closed panel
 
 
 def folded(sketch: Sketch) -> Sketch:
     """Fold the panels of each section, and join consecutive single boxes."""
-    sections = (replace(section, panels=fold(section.panels)) for section in sketch.sections)
-    return unfolded(replace(sketch, sections=tuple(sections)))
+    return unfolded(_with_panels(sketch, fold))
 
 
 def unfolded(sketch: Sketch) -> Sketch:
     """Join consecutive single boxes only."""
-    sections = (replace(section, panels=in_rows(section.panels)) for section in sketch.sections)
+    return _with_panels(sketch, in_rows)
+
+
+def closed(sketch: Sketch) -> Sketch:
+    """Close a folded sketch: each panel is one box, and its shortcuts lead past it into the box."""
+    return _with_panels(sketch, lambda panels: tuple(map(_closed_panel, panels)))
+
+
+def _with_panels(sketch: Sketch, change: Callable[[Sequence[Panel]], tuple[Panel, ...]]) -> Sketch:
+    sections = (replace(section, panels=change(section.panels)) for section in sketch.sections)
     return replace(sketch, sections=tuple(sections))
+
+
+# Joining and folding ----------------------------------------------------------------------------
 
 
 def in_rows(panels: Iterable[Panel]) -> tuple[Panel, ...]:
@@ -52,14 +63,9 @@ def join(panels: Iterable[Panel]) -> Panel:
             for edge in panel.edges
         ),
         layers=tuple(chain.from_iterable(panel.layers for panel in panels)),
-        outlets=tuple(
-            Port(n + port.box, port.skip) for n, panel in placed for port in panel.outlets
-        ),
-        inlets=tuple(Port(n + port.box, port.skip) for n, panel in placed for port in panel.inlets),
+        outlets=tuple(Port(n + p.box, p.skip) for n, panel in placed for p in panel.outlets),
+        inlets=tuple(Port(n + p.box, p.skip) for n, panel in placed for p in panel.inlets),
     )
-
-
-# Folding ----------------------------------------------------------------------------------------
 
 
 def fold(panels: Iterable[Panel]) -> tuple[Panel, ...]:
@@ -69,8 +75,8 @@ def fold(panels: Iterable[Panel]) -> tuple[Panel, ...]:
     """
     panels = list(panels)
     # Numbers, which are compared faster; panels that are drawn the same have the same one.
-    numbers: dict[Drawn, int] = {}
-    drawn = [numbers.setdefault(_drawing_of(panel), len(numbers)) for panel in panels]
+    numbers: dict[Panel, int] = {}
+    drawn = [numbers.setdefault(_drawn_alike(panel), len(numbers)) for panel in panels]
     sizes = [len(panel.boxes) for panel in panels]
     folded: list[Panel] = []
     start = 0
@@ -78,8 +84,7 @@ def fold(panels: Iterable[Panel]) -> tuple[Panel, ...]:
         left = (number for number in range(start, len(panels)) if panels[number].outlets)
         stop = next(left, len(panels)) + 1
         period, repeats = _best_fold(drawn[start:stop], sizes[start:stop])
-        first, last = panels[start : start + period], panels[start + period * repeats - 1]
-        panel = join(first)
+        panel, last = join(panels[start : start + period]), panels[start + period * repeats - 1]
         if repeats > 1:
             end = len(panel.boxes) - 1
             outlets = tuple(replace(port, box=end) for port in last.outlets)
@@ -90,10 +95,10 @@ def fold(panels: Iterable[Panel]) -> tuple[Panel, ...]:
     return tuple(folded)
 
 
-def _drawing_of(panel: Panel) -> Drawn:
-    """What is drawn of a panel, without the skips from its end."""
+def _drawn_alike(panel: Panel) -> Panel:
+    """The panel without its names and without the skips from its end."""
     inside = tuple(port for port in panel.outlets if port.box < len(panel.boxes) - 1)
-    return panel.boxes, panel.edges, inside, panel.inlets
+    return replace(panel, names=("", ""), outlets=inside)
 
 
 def _best_fold(drawn: Sequence[int], sizes: Sequence[int]) -> tuple[int, int]:
@@ -110,12 +115,48 @@ def _best_fold(drawn: Sequence[int], sizes: Sequence[int]) -> tuple[int, int]:
     return best
 
 
+# Closing ----------------------------------------------------------------------------------------
+
+
+def _closed_panel(panel: Panel) -> Panel:
+    def ports(of_boxes: tuple[Port, ...]) -> tuple[Port, ...]:
+        return tuple(dict.fromkeys(replace(port, box=0) for port in of_boxes))
+
+    roles = ["", *panel.shortcuts] if panel.follows else []
+    return Panel(
+        names=("", ""),
+        boxes=(_closed_box(panel),),
+        edges=tuple(Edge(ENTRY, 0, role) for role in roles),
+        layers=(tuple(chain.from_iterable(panel.layers)),),
+        outlets=ports(panel.outlets),
+        inlets=ports(panel.inlets),
+    )
+
+
+def _closed_box(panel: Panel) -> Box:
+    """The names of the blocks and their number, then the main layers."""
+    times = f"× {panel.repeats}" if panel.repeats > 1 else ""
+    words = " ".join(filter(None, [panel.title, times]))
+    title = [Cell(Description("other", words), panel.marked)] if words else []
+    cells = panel.main_cells or list(chain.from_iterable(panel.boxes))
+    if len(cells) > MOST_CELLS:
+        cells[MOST_CELLS - 1 :] = [Cell(Description("other", "…"))]
+    return tuple(title + cells)
+
+
 # Differences ------------------------------------------------------------------------------------
 
 
-def mark_differences(first: Sketch, second: Sketch) -> tuple[Sketch, Sketch]:
-    """Mark both sketches; sections are compared by name, panels by their index in the section."""
-    return _marked(first, second), _marked(second, first)
+def mark_differences(sketches: Iterable[Sketch]) -> list[Sketch]:
+    """Mark what differs between two sketches; one has no differences.
+
+    Sections are compared by name, panels by their index in the section.
+    """
+    match list(sketches):
+        case [first, second]:
+            return [_marked(first, second), _marked(second, first)]
+        case alone:
+            return alone
 
 
 def _marked(sketch: Sketch, other: Sketch) -> Sketch:
@@ -140,15 +181,10 @@ def _marked_section(section: Section, other: Section | None) -> Section:
 
 
 def _marked_panel(panel: Panel, other: Panel | None) -> Panel:
-    cells = iter(_marked_cells(panel, other))
-    boxes = tuple(tuple(next(cells) for _ in box) for box in panel.boxes)
-    return replace(panel, boxes=boxes, marked=other is None or other.repeats != panel.repeats)
-
-
-def _marked_cells(panel: Panel, other: Panel | None) -> Iterator[Cell]:
     cells = list(chain.from_iterable(panel.boxes))
     other_cells = list(chain.from_iterable(other.boxes)) if other else []
-    matcher = SequenceMatcher(None, cells, other_cells, autojunk=False)
-    for tag, start, end, *_ in matcher.get_opcodes():
-        for cell in cells[start:end]:
-            yield replace(cell, marked=tag != "equal")
+    alike = SequenceMatcher(None, cells, other_cells, autojunk=False).get_matching_blocks()
+    in_both = {n for block in alike for n in range(block.a, block.a + block.size)}
+    marked = (replace(cell, marked=n not in in_both) for n, cell in enumerate(cells))
+    boxes = tuple(tuple(next(marked) for _ in box) for box in panel.boxes)
+    return replace(panel, boxes=boxes, marked=other is None or other.repeats != panel.repeats)

@@ -1,4 +1,4 @@
-// Draws the data of data.py, in which a section of a network has up to three views: closed, folded
+// Draws the data of browser.py, in which a section of a network has up to three views: closed, folded
 // and with every block. A section's state is the number of its view; networks side by side share it.
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("data").textContent), svg = $("drawing"), view = $("view");
