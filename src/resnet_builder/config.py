@@ -8,11 +8,11 @@ from functools import partial
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, Union, Unpack, get_args, get_origin
 
-from . import effects
+from . import field_effects as effects
 from .common.checks import fraction, positive_int, unknown
 from .common.keras_names import Initializer
 from .common.shapes import ImageShape, image_shape
-from .effects import Effect, idle_fields
+from .field_effects import Effect, idle_fields
 
 if TYPE_CHECKING:
     from .options import Changes, ConfigFields
@@ -46,7 +46,7 @@ Biases = Literal["unless_normalized"]
 # Filters of every convolution, by stage and block.
 Widths = tuple[tuple[tuple[int, ...], ...], ...]
 
-# The effects that depend on the names above; those that depend on the blocks are in `effects`.
+# The effects that depend on the names above; those that depend on the blocks are in `field_effects`.
 POOL_IN_STEM = Effect(
     f"a stem with a pool, {' or '.join(get_args(PooledStemName))}",
     lambda net: net.config.pools_in_stem,

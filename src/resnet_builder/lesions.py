@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import keras
 
 from .common.checks import look_up
-from .model.deep import room_for, without_tensorflow
 from .model.keras_layers import Tensor
+from .model.keras_limits import room_for, without_tensorflow
 from .model.locate import networks_of
 from .plan.names import ADD
 

@@ -5,7 +5,7 @@ from itertools import permutations
 
 import pytest
 
-from resnet_builder.model.deep import room_for
+from resnet_builder.model.keras_limits import room_for
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

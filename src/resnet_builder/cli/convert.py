@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..common.files import check_place, whole_file
 from ..files.opening import opened
-from ..model.deep import room_for
+from ..model.keras_limits import room_for
 from ..plan.network import make_plan
 from ..presets.resolve import Named
 from ..weights.expected import expected_weights

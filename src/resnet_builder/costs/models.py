@@ -9,8 +9,8 @@ from typing import Any
 import keras
 
 from ..common.shapes import known_product
-from ..model.deep import room_for, without_tensorflow
 from ..model.graph import PERMUTED, BatchShape, Node, calls_of, functional, model_graph
+from ..model.keras_limits import room_for, without_tensorflow
 from ..model.locate import Way, check_source, end_of, ways_to_networks
 from ..model.record import RECORDS
 from ..model.sections import LayerSection, Size, in_sections

@@ -8,8 +8,8 @@ import keras
 from keras import layers
 
 from ..common.shapes import known_product, known_sum
-from ..model.deep import without_tensorflow
 from ..model.graph import BatchShape
+from ..model.keras_limits import without_tensorflow
 from .profile import Cost
 
 Shapes = list[BatchShape]  # of a call's inputs

@@ -7,9 +7,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..model.deep import room_for, without_tensorflow
 from ..model.graph import functional
 from ..model.keras_layers import Tensor
+from ..model.keras_limits import room_for, without_tensorflow
 from ..model.locate import check_model
 from .folds import LINEAR, Affine, Float64, Fold, affine, find_folds, has_graph
 

@@ -8,9 +8,9 @@ import keras
 from ..plan.layers import GroupDeviation, GroupNorm, Input, Layer
 from ..plan.network import Plan
 from ..plan.norms import check_groups
-from .deep import room_for
 from .initializers import quick_kernels, restore_initializers
 from .keras_layers import KERAS_LAYERS, Style, Tensor
+from .keras_limits import room_for
 
 
 def assemble(

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from ..common.checks import boolean, choice, fraction, positive_int
 from ..common.keras_names import ACTIVATIONS
 from ..config import ResnetConfig
-from ..effects import block_strides
+from ..field_effects import block_strides
 from .blocks import Block, BlockSpec, add_block
 from .draft import Draft, Unit
 from .layers import Dense, Dropout, GlobalPool, Input, Layer, Strided

@@ -6,7 +6,7 @@ from typing import Any, get_args
 from ..common.checks import choice
 from ..common.keras_names import ACTIVATIONS, INITIALIZERS
 from ..config import Biases, Padding, ResnetConfig
-from ..effects import idle_fields
+from ..field_effects import idle_fields
 from .attention import ATTENTIONS
 from .blocks import BLOCKS
 from .norms import NORMS

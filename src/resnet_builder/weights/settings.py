@@ -20,7 +20,7 @@ from ..files.described_graph import (
     is_own_layer,
     settings_of,
 )
-from ..model.deep import room_for
+from ..model.keras_limits import room_for
 from ..plan.names import CLASSIFIER
 from .expected import Target
 from .match import Match, Problem, Recognised
