@@ -79,8 +79,8 @@ class ResnetBuilder:
                 `data_format="channels_first"`; rows and columns may differ and may be None. A
                 shape that looks as if in the other order, such as (64, 64, 3), is refused there.
                 Default: the preset's own, or the checkpoint's.
-            classes: units of the classifier. Default: those of the checkpoint if there is one, else
-                the preset's own.
+            classes: units of the classifier. Default: as in the checkpoint if there is one, else
+                as in the preset.
             include_top: whether to include the classifier. Without it the output is the last
                 feature map, pooled if `pooling` is given.
             pooling: `"avg"` (the default of a network with a classifier), `"max"`, or None.

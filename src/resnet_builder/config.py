@@ -46,7 +46,7 @@ Biases = Literal["unless_normalized"]
 # Filters of every convolution, by stage and block.
 Widths = tuple[tuple[tuple[int, ...], ...], ...]
 
-# The effects that depend on the names above; those that depend on the blocks are in `field_effects`.
+# Effects that depend on the names above; those that depend on the blocks are in `field_effects`.
 POOL_IN_STEM = Effect(
     f"a stem with a pool, {' or '.join(get_args(PooledStemName))}",
     lambda net: net.config.pools_in_stem,
@@ -173,8 +173,8 @@ def option(
             takes its effect away, because it only says how something is done. A field that says
             what a network has is refused instead.
         unseen: whether no name or shape of a weight shows it.
-        check: function of value and name that returns the value as it is kept. Default: that of the
-            field's type.
+        check: function of value and name that returns the value as it is kept. Default: the check
+            of the field's type.
     """
     metadata = {"effect": effect, "follows": follows, "unseen": unseen, "check": check}
     return dataclasses.field(default=default, metadata=metadata)

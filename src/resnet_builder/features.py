@@ -61,7 +61,7 @@ def feature_info(
 ) -> FeatureLevels:
     """List the feature maps of a network, with their layers, strides and channels.
 
-    The names are those of `ResnetBuilder.from_preset(..., features=)`: `"stem"`, the map before the
+    The names are as in `ResnetBuilder.from_preset(..., features=)`: `"stem"`, the map before the
     stem's pool, and `"stage1"`, `"stage2"`, ... Presets and configs are read from their plan,
     without building a model.
 

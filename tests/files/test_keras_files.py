@@ -154,8 +154,8 @@ ELSEWHERE = {
     growing_virtual: "is kept in another file",
     soft_link: "is kept in another file or place",
     link_of_a_group: "is kept in another file or place",
-    cycle: "is neither a tensor nor a group of its own",
-    named_type: "is neither a tensor nor a group of its own",
+    cycle: "is neither a tensor nor a group in this file",
+    named_type: "is neither a tensor nor a group in this file",
     unstored: r"are said to have \d+ bytes",
 }
 
@@ -200,7 +200,7 @@ def deep(file: h5py.File) -> None:
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (doubling, "its b is neither a tensor nor a group of its own"),
+        (doubling, "its b is neither a tensor nor a group in this file"),
         (deep, "its groups are nested without end"),
     ],
 )

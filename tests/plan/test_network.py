@@ -282,7 +282,7 @@ def test_refused(changes: dict[str, Any], options: dict[str, Any], message: str)
         ({"pooling": "mean"}, "choose from 'avg', 'max'"),
         ({"dropout_rate": 1.0}, "less than 1, got 1.0"),
         ({"dropout_rate": "0.5"}, "must be a number"),
-        ({"dropout_rate": 0.5, "include_top": False}, "without a classifier"),
+        ({"dropout_rate": 0.5, "include_top": False}, "only to a network with a classifier"),
     ],
 )
 def test_refused_heads(options: dict[str, Any], message: str) -> None:

@@ -355,7 +355,7 @@ def test_one_error_lists_all_that_does_not_fit() -> None:
     arrays["conv1.weight"] = arrays["conv1.weight"][:, :1]
     message = assert_refused(arrays, ValueError, "cannot load the dict")
     assert message.splitlines()[1:] == [
-        "shape: conv1.weight (8, 1, 7, 7) is (7, 7, 1, 8) here, and stem_conv/kernel is "
+        "shape: conv1.weight (8, 1, 7, 7) is (7, 7, 1, 8) in Keras's order; stem_conv/kernel needs "
         "(7, 7, 3, 8)",
         "missing: bn1.weight, for stem_bn/gamma (8,)",
         "unexpected: bn9.weight (5,)",

@@ -111,7 +111,7 @@ class _Repository:
             self.hub.get_hf_file_metadata(url)
         except self.hub.errors.HfHubHTTPError:
             pass  # the hub has answered, and hf_hub_download says what
-        except Exception as error:  # those of the HTTP library, which depends on the version
+        except Exception as error:  # an error of the HTTP library, which depends on the version
             self.unreachable = error
 
 

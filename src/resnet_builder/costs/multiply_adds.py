@@ -68,7 +68,7 @@ def _attention_macs(layer: keras.Layer, inputs: Shapes, output: Any) -> int | No
     )
 
 
-# Keras layers and operations that multiply without weights of their own.
+# Keras layers and operations that multiply but have no weights.
 PRODUCTS = {
     *("Attention", "AdditiveAttention", "DotProductAttention"),
     *("Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv"),

@@ -19,8 +19,8 @@ from .profile import cost_of, listed_costs
 
 # The published numbers, with their sources.
 NUMBERS = Path(__file__).with_name("published.json")
-# The largest relative errors of the logits, compared with those of the libraries' own networks,
-# which `tools/side_by_side.py` writes.
+# The largest relative errors of the logits, compared with the libraries' own networks, which
+# `tools/side_by_side.py` writes.
 PARITY = Path(__file__).with_name("parity.csv")
 
 

@@ -36,7 +36,7 @@ class Checkpoint:
         shapes: shapes by name. In files of Keras, the name has the layers around the tensor:
             `teacher/stem_conv/kernel`.
         in_order: whether the format lists the names in the order of the network's layers.
-        has_layer_names: whether the names are those of layers, and not only of their classes.
+        has_layer_names: whether the names are names of layers, and not only of their classes.
         settings: the serialised layers by name, such as `teacher/stem_conv`; empty where the file
             does not have them.
         without_head: why there is no classifier to load, as a sentence, where that is known.

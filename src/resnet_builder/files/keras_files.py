@@ -22,7 +22,7 @@ import numpy as np
 from .checkpoint import MOST_LEVELS, Array, Checkpoint, Json, broken
 
 Item = Any  # a group or a dataset of h5py, or a variable of Keras, which have no types
-Content = Mapping[str, Item]  # those of a file by path
+Content = Mapping[str, Item]  # the items of a file by path
 
 # Keras stores the weights of a .keras uncompressed; if others compress it, random numbers hardly
 # shrink, and zeros by a thousand. A file that unpacks to more than both bounds is rejected.
@@ -129,7 +129,7 @@ def _unpack(path: Path, name: str, missing: bytes | None = None) -> Iterator[byt
 def _check_compression(words: str, stated: int, held: int) -> None:
     """Refuse content of an absurd size for the bytes that hold it."""
     if stated > max(UNCHECKED_BYTES, MOST_COMPRESSION * held):
-        raise ValueError(f"{words}, and weights cannot be compressed so far")
+        raise ValueError(f"{words}; weights do not compress that well, so the file was rejected")
 
 
 # The layers in a model's config -------------------------------------------------------------------
@@ -219,7 +219,7 @@ def _content(root: Item) -> Content:
                     raise ValueError(f"its tensor {path} is kept in another file")
                 stated += math.prod(item.shape or ()) * item.id.get_type().get_size()
             else:
-                raise ValueError(f"its {path} is neither a tensor nor a group of its own")
+                raise ValueError(f"its {path} is neither a tensor nor a group in this file")
     held = root.id.get_filesize()
     words = f"its tensors are said to have {stated} bytes and the file has {held}"
     _check_compression(words, stated, held)

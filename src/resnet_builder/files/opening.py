@@ -121,7 +121,7 @@ ARCHIVES: dict[str, Reader | str] = {
 # Folders ----------------------------------------------------------------------------------------
 
 # The file that a folder or a repository is recognised by, in the order of preference, and the
-# function that opens the folder, if not the file alone.
+# function that opens the folder, if it is not enough to open the file.
 FOLDER_FILES: dict[str, Reader | None] = {
     "model.safetensors": None,
     "pytorch_model.bin": None,

@@ -138,7 +138,7 @@ def find_folds(model: keras.Model) -> list[Fold]:
     """One for every batch norm of a model and of the models inside it.
 
     Raises:
-        ValueError: a model without a graph of layers, or with a `call` method of its own.
+        ValueError: a model without a graph of layers, or with its own `call` method.
     """
     graphs: dict[int, _Graph] = {}
     _add_graphs(graphs, functional(model), "", in_training=False)

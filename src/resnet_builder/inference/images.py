@@ -1,4 +1,4 @@
-"""preprocessing: the image preprocessing of a checkpoint or of one's own data, as a Keras model."""
+"""preprocessing: the image preprocessing of a checkpoint, or of other data, as a Keras model."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
@@ -67,7 +67,7 @@ def preprocessing(
         0 to 255, to (batch, *size, channels), or with channels first. One image needs an axis of
         the batch: `image[np.newaxis]`. A grey image, (batch, rows, columns, 1), is three times the
         same channel; a network of one channel sees colours as Pillow's grey. Other numbers of
-        channels, such as those of images with transparency, are refused when it is called, and so
+        channels, such as images with transparency have, are refused when it is called, and so
         is any other than the network's with channels first.
 
     Raises:

@@ -66,7 +66,7 @@ def config_of(model: "keras.Model") -> ResnetConfig:
     """Return the config that a model was built from, with its input shape and number of classes.
 
     The config is kept beside the model, in this process. A file has no room for it, as a saved
-    model is made of core Keras layers alone: keep `ResnetBuilder.to_json(model)` beside the file.
+    model consists of core Keras layers only: keep `ResnetBuilder.to_json(model)` beside the file.
 
     Args:
         model: a model that `ResnetBuilder` returned, trained or not, or one that has it as a layer.

@@ -12,7 +12,7 @@ where it is drawn). The words of this folder:
 * skip: a connection past the panels between, as in a U-Net; a port is one of its two ends.
 * page: every element of a picture at its place; `browser` has one for each state of a section.
 * lane: a section on a page. Frames are the rectangles around lanes and panels.
-* column: boxes of a panel below each other, or panels of a page; a track is that of a line.
+* column: boxes of a panel below each other, or panels of a page; a track is the column of a line.
 * line: an edge or a skip on a page; a fork is a point at which lines part.
 * card: a section or a layer in words, where Graphviz places it (`cards`).
 """

@@ -30,13 +30,13 @@ from .style import COLOURS, ROLES, TRACK_GAP
 CLOSED, FOLDED, WHOLE = range(3)  # the states of a section, as in browser.js
 DISTANCES = {name: size for name, size in vars(style).items() if isinstance(size, int | float)}
 TITLE = "{}"  # stands for the title in the drawing of a panel
-TO_THE_NEXT = -1  # the number of the line to the next section, among those of skips
+TO_THE_NEXT = -1  # the number of the line to the next section, among the skips
 
 
 def document(sketches: Sequence[Sketch], *, state: int, note: str = "") -> str:
     """A page with one network, or with two side by side and their differences marked.
 
-    `state` is that of the sections at first; `note` is written below the networks.
+    `state` is the first state of the sections; `note` is written below the networks.
     """
     opened = [mark_differences(map(change, sketches)) for change in (folded, unfolded)]
     shared = SharedData()

@@ -147,7 +147,7 @@ class InlinePage:
         return f"<InlinePage of {self._height} pixels>"
 
     def _repr_html_(self) -> str:
-        # A frame of its own, so that neither its styles nor its keys reach the notebook.
+        # In a frame, so that neither its styles nor its keys reach the notebook.
         return (
             f'<iframe title="{escape(self._alt)}" srcdoc="{escape(self._write_page())}" '
             f'sandbox="allow-scripts" style="width: 100%; height: {self._height}px; border: 0">'

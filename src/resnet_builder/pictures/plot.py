@@ -46,7 +46,7 @@ class PlotModelOptions(TypedDict, total=False):
     splines: Literal["ortho"]
 
 
-# Argument -> the value that asks for what is drawn anyway, and what to use instead of others.
+# Argument -> the value for what is drawn anyway, and what to use instead of other values.
 ANYWAY: dict[str, tuple[object, str]] = {
     "show_layer_activations": (True, "activations are always drawn: leave it out"),
     "expand_nested": (
@@ -106,7 +106,7 @@ def plot(
         fold: whether to draw equal consecutive blocks once. If False, every block is drawn, in
             one column; an .html file then opens so. Has no effect with `detail="layer"`.
         size: (width, height) of the PNG in pixels, in which the picture is centred, as large as
-            it fits: (1200, 630) is that of the picture in a link's preview, for which
+            it fits: (1200, 630) is the size of the picture in a link's preview, for which
             `detail="stage"` is best. At most 16,384 a side and 134 million in all. Default: the
             picture's own, scaled down to 16,384 a side if need be. Has no effect on an .html file.
         **of_plot_model: arguments of `keras.utils.plot_model`. `rankdir` is the direction; `dpi` is

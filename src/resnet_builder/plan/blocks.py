@@ -25,7 +25,7 @@ class BlockSpec:
         place: numbers of its stage and block.
         block: the kind of block.
         filters: filters of the block; a bottleneck's output has four times as many.
-        widths: filters of each convolution; empty for those of its kind.
+        widths: filters of each convolution; empty for the filters of its kind.
         strides: strides of the block.
         opens_network: whether it is the first block.
         dilations: dilation before and after the strided convolution. If they differ, the block

@@ -120,7 +120,7 @@ class Strided(Layer):
 
     Attributes:
         padding: `"same"`, which divides the size by the strides and rounds up, or `"valid"`, none.
-        filters: channels of the output; None for those of the input.
+        filters: channels of the output; None for as many as the input has.
     """
 
     kernel_size: int = 1

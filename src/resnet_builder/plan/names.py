@@ -179,7 +179,7 @@ def is_before_pool(role: str) -> bool:
 
 
 def read_names(names: Iterable[str]) -> dict[str, LayerName]:
-    """Read those of a model's layer names that belong to residual networks.
+    """Read the names of a model's layers that belong to residual networks.
 
     The prefix of a network is the text before both the name of its first convolution and the names
     of the ends of its blocks. In a model that was cut from a network, one of the two is enough.

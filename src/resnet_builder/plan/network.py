@@ -86,7 +86,7 @@ class Plan:
 
     @property
     def outputs(self) -> dict[str, Layer]:
-        """The layers that a model can end in: those of `features`, and the classifier if any."""
+        """The layers that a model can end in: the `features`, and perhaps the classifier."""
         last = self.layers[-1]
         return self.features | ({CLASSIFIER: last} if isinstance(last, Dense) else {})
 

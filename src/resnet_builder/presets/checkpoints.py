@@ -235,7 +235,7 @@ def list_weights(pattern: str = "*") -> WeightsList:
 
     Returns:
         The checkpoints, which print as a table: name, accuracies and the input sizes that they
-        were measured at (the first is that of the training), licence, training data, and library.
+        were measured at (the first is the size in training), licence, training data, and library.
         A name can be given to `ResnetBuilder.from_preset`, `load_weights` and `preprocessing`.
 
     Example:

@@ -215,7 +215,7 @@ class Rule:
 
     Attributes:
         pattern: its names, with {} for the depth and for every number after it.
-        others: layers beside those of the blocks; a depth is 6n + `others`.
+        others: layers outside the blocks; a depth is 6n + `others`.
         config: function of n and of the numbers after the depth.
         listed: the numbers in the names that `list_presets` shows.
     """

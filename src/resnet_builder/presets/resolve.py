@@ -65,8 +65,8 @@ def resolve(
     Args:
         source: a preset's name; a checkpoint's name, repository or folder (its network, with its
             input size and number of classes); a config; or what this function has returned.
-        input_shape: input shape in the order of `data_format`. Default: that of the checkpoint if
-            there is one, else the config's own.
+        input_shape: input shape in the order of `data_format`. Default: the checkpoint's if there
+            is one, else the config's.
         classes: number of classes. Default: likewise.
         weights: as in `ResnetBuilder.from_preset`.
         corrected_call: function that writes the corrected call for a shape that looks as if in

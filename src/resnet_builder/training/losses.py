@@ -41,7 +41,7 @@ def _crossentropy(model: keras.Model, smoothing: float, labels: str | None) -> k
     if activation is sigmoid or (from_logits and classes == 1):
         if labels is not None:
             raise ValueError(
-                f"labels={labels!r} is for a softmax; those of sigmoids and of one logit have the "
+                f"labels={labels!r} is for a softmax; labels of sigmoids and of one logit have the "
                 "shape of the output"
             )
         return keras.losses.BinaryCrossentropy(from_logits, label_smoothing=smoothing)

@@ -68,7 +68,7 @@ class ExpectedWeights:
 
     @cached_property
     def last_stage(self) -> int:
-        """The number of the last stage; 0 for a stem alone."""
+        """The number of the last stage; 0 for only a stem."""
         read = map(LayerName.parse, {layer for layer, _ in self.shapes})
         return max((name.place.stage for name in read if name), default=0)
 

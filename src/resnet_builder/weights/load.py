@@ -66,7 +66,7 @@ def load_weights(
     their own. What lies after the model's last stage or beside the network is left, and named in
     the report; so are an optimizer's state and other tensors of training, for every model. Biases
     of convolutions that a batch norm follows are folded exactly into its mean. Dilation is not in a
-    checkpoint: torchvision's DeepLab and FCN want a model with `output_stride=8`.
+    checkpoint: torchvision's DeepLab and FCN need a model with `output_stride=8`.
 
     After any error, including an interrupt, the model is unchanged.
 
@@ -350,7 +350,7 @@ def _assign(target: Target, found: Recognised, matched: Match, *, restore: bool)
 NO_SETTINGS = "it does not say what its layers compute (activation, padding, strides, epsilon, ...)"
 # torchvision/models/detection/_utils.py, overwrite_eps.
 EPSILON_OF_DETECTORS = (
-    "the names are those of a detector of torchvision with frozen batch norm: if it is a COCO_V1, "
+    "the names are names of a detector of torchvision with frozen batch norm: if it is a COCO_V1, "
     "or was fine-tuned from one, its epsilon is 0: load it with epsilon=0"
 )
 

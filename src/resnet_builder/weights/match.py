@@ -216,7 +216,7 @@ def _others(
 
     Args:
         others: the network's tensors in the checkpoint that are no weights here.
-        last_stage: the stage after which tensors are left, as those of other heads are; None if
+        last_stage: the stage after which tensors are left, as other heads' tensors are; None if
             the network has the checkpoint's classifier.
     """
     inside = {t for t in others if last_stage is None or found.origin.is_inside(t, last_stage)}
@@ -242,7 +242,9 @@ def _mismatches(
             yield Problem("missing", f"{tensor}, for {name} {shape}")
         elif given != shape and weight not in stems:
             own = found.checkpoint.shapes[tensor]
-            yield Problem("shape", f"{tensor} {own} is {given} here, and {name} is {shape}")
+            yield Problem(
+                "shape", f"{tensor} {own} is {given} in Keras's order; {name} needs {shape}"
+            )
 
 
 def _of_origin(found: Recognised, expected: ExpectedWeights) -> Iterator[Problem]:

@@ -80,7 +80,7 @@ def recognise(
 def _under(
     prefix: str, fit: "_Fit", checkpoint: Checkpoint, given: Set[str] = frozenset()
 ) -> Recognised:
-    """A checkpoint as that of the network whose names have a prefix."""
+    """The part of a checkpoint whose names have a prefix."""
     tensors = [name for name in checkpoint.shapes if not is_never_weight(name)]
     names = {name.removeprefix(prefix): name for name in tensors if name.startswith(prefix)}
     names |= {name: name for name in tensors if name in fit.others}
@@ -99,7 +99,7 @@ class _Fit:
         prefix: prefix of most names: `layer_prefix`, or the network's attribute name in the module
             around it, such as "module.".
         networks: prefixes of all networks in the checkpoint.
-        others: names of tensors of layers without prefix: those of a user's block function.
+        others: names of tensors of layers without prefix, in a user's block function.
         explained: fraction of the checkpoint's names that are the origin's or among `others`.
     """
 
@@ -138,7 +138,7 @@ def _of_no_origin(checkpoint: Checkpoint) -> str:
     for pattern, library in NOT_READ:
         if any(re.fullmatch(pattern, name) for name in checkpoint.shapes):
             return (
-                f"its names are those of {library}, such as {some}, ..., which are not read yet. "
+                f"its names are names of {library}, such as {some}, ..., which are not read yet. "
                 "Give load_weights(..., rename=) a function from them to torchvision's names: "
                 "docs/howto/checkpoints.md has it"
             )
@@ -192,7 +192,7 @@ def _all_but(kept: str, fit: _Fit, tensors: Iterable[str]) -> list[str]:
     return patterns
 
 
-# Layers without names of their own --------------------------------------------------------------
+# Layers with names that Keras gives -------------------------------------------------------------
 
 
 def _by_order(checkpoint: Checkpoint, expected: ExpectedWeights) -> Recognised:

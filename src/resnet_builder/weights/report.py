@@ -100,14 +100,14 @@ def refusal(target: Target, found: Recognised, matched: Match, adapt_argument: s
     names = f"named as in {found.origin.name}{after}"
     lines = [f"cannot load {found.checkpoint.name} ({names}) into {target.model.name!r}:"]
     adapted = match(found, target.expected, adapt=True)
-    # The settings tell nothing more where the weights are those of another network.
+    # The settings tell nothing more if the weights belong to another network.
     if adapted.problems:
         problems = tuple(of for of in matched.problems if of.kind != "setting")
         matched = replace(matched, problems=problems)
     lines += _problem_lines(matched.problems)
     if any(problem.kind == "setting" for problem in matched.problems):
         lines.append(
-            "A dict of the arrays alone, or a .weights.h5, loads whatever the layers compute."
+            "A dict of only the arrays, or a .weights.h5, loads whatever the layers compute."
         )
     else:
         lines += _what_would_fit(found, target.expected, matched, adapted, adapt_argument)
@@ -115,7 +115,7 @@ def refusal(target: Target, found: Recognised, matched: Match, adapt_argument: s
 
 
 def _problem_lines(problems: Iterable[Problem]) -> Iterator[str]:
-    """A line for each problem, and the number of those of a kind beyond `LISTED`."""
+    """A line for each problem, and for each kind the number of problems beyond `LISTED`."""
     of_kind: dict[str, list[str]] = {}
     for kind, words in problems:
         of_kind.setdefault(kind, []).append(f"{kind}: {shortened(words)}")

@@ -213,7 +213,7 @@ class GraphComparison:
 
 
 def _best(alternatives: Iterable[list[str]]) -> list[str]:
-    """No differences if an alternative has none, else those of the first."""
+    """No differences if an alternative has none, else the differences of the first."""
     first: list[str] = []
     for found in alternatives:
         if not found:
@@ -255,8 +255,8 @@ def by_connections(target: Target, found: Recognised) -> tuple[Recognised, Graph
     if compared.differences:
         raise refused(
             checkpoint.name,
-            f"{found.unknown}\nBy their connections, too, its layers are not those of {name!r}: "
-            f"{compared.differences[0]}",
+            f"{found.unknown}\nBy their connections, too, its layers differ from the layers of "
+            f"{name!r}: {compared.differences[0]}",
         )
     given = shapes_by_layer(checkpoint.shapes)
     own_names = {layer.name: own for (own, _), (_, layer) in weights.items()}

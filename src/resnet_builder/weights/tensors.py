@@ -33,7 +33,7 @@ def to_weight(
     if name and name.is_standardized and variable == "kernel" and not origin.is_own:
         array = _standardized(array)
     if assignment.bias:
-        # gamma * (x + bias - mean) / ... is a batch norm of x alone with the mean (mean - bias).
+        # gamma * (x + bias - mean) / ... is a batch norm of x with the mean (mean - bias).
         array = array - _read(checkpoint, assignment.bias)
     if variable == "moving_variance":
         # Variance + epsilon is then the same with the network's epsilon as with the file's.

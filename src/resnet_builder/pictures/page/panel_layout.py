@@ -91,7 +91,7 @@ class PanelLayout:
                 yield follow(Branch([], [edge]), edge.target)
 
     def _main_branch(self) -> Branch:
-        """The path to the last box without shortcuts; the longest, then that of the oldest skip."""
+        """The path to the last box without shortcuts: the longest, or the oldest skip's."""
         panel = self.panel
 
         def preference(edge: Edge) -> tuple[bool, int, float]:

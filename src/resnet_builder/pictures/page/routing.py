@@ -82,7 +82,7 @@ class PlacedPanel:
         return axis, middle + style.ROW / 2
 
     def middle(self, box: int) -> Point:
-        """The point of a box on the axis of its column, at half its height; that of the entry."""
+        """The point of a box, or of the entry, on the axis of its column, at half its height."""
         return self.axes[self.layout.columns[box]], self.y + self.layout.heights[box]
 
     def turn(self, side: str, box: int) -> float:
@@ -252,7 +252,7 @@ class PlacedPort:
 
 
 def placed_ports(panels: Sequence[PlacedPanel]) -> Iterator[PlacedPort]:
-    """Yield the ends of skips in the order of the panels, which is that of the page."""
+    """Yield the ends of skips in the order of the panels, which is the order on the page."""
     for placed, after in zip_longest(panels, panels[1:]):
         panel, last = placed.panel, len(placed.panel.boxes) - 1
         if not panel.inlets and not panel.outlets:

@@ -34,7 +34,7 @@ class LayerBox:
         layers: the layers of the box.
         inputs: numbers of the boxes that feed it.
         place: place in a network of this package.
-        section: title of its section, and a key that differs from those of other sections.
+        section: title of its section, and a key that differs between sections.
     """
 
     cells: Box

@@ -30,7 +30,7 @@ def sketch_boxes(
 ) -> Sketch:
     """Sketch the network of some boxes, with the name and the totals of its profile.
 
-    With `in_parts`, no panel is in two sections. Without, its section is that of its last box.
+    With `in_parts`, no panel is in two sections; without, a panel is in its last box's section.
     """
     parts = groupby(range(len(boxes)), lambda box: boxes[box].section if in_parts else None)
     segments = [segment for _, part in parts for segment in _segments(boxes, list(part))]
