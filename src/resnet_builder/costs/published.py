@@ -152,7 +152,7 @@ def _compared(
     counted: str = "",
     reason: str = "",
 ) -> Published:
-    """A published number; if it differs from ours, with the one that we count and the reason."""
+    """A published number, with the reason for a difference that equals the counted number."""
     ours = getattr(listed_costs()[preset], quantity)
     equal = rounded_alike(ours, published)
     # A reason explains only the difference it was found for.
