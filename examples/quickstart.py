@@ -3,7 +3,7 @@
 Run it with: python examples/quickstart.py
 
 Two runs on one machine give the same network, bit by bit. Another processor may add in another
-order, and so end at another accuracy: 98.33% and 98.61% have been seen.
+order, and so may end at another accuracy; with oneDNN and without it is 98.89%.
 """
 
 import os
