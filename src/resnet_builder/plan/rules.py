@@ -69,6 +69,10 @@ def contradictions(config: ResnetConfig) -> Iterator[str]:
         yield f"norm={config.norm!r}: it is its own activation; use activation_order='pre'"
     if config.stem_pool in ("max_zeros", "max_ceil") and config.anti_aliasing:
         yield f"stem_pool={config.stem_pool!r}: anti_aliasing replaces the stem's pool"
+    if config.stem_pool == "stride" and config.stem == "imagenet":
+        yield "stem_pool='stride': the only convolution of stem='imagenet' strides already"
+    if config.groups > 1 and config.group_width:
+        yield f"groups={config.groups}: group_width={config.group_width} gives the groups"
     if config.projection_kernel % 2 == 0 and config.padding == "symmetric":
         yield (
             f"projection_kernel={config.projection_kernel}: an even kernel has no symmetric "
