@@ -117,6 +117,7 @@ class Origin:
         stride_in_3x3: whether its bottlenecks halve the size in their 3x3 convolution; None if it
             is as in the network.
         pads_stem_pool: whether zeros are padded before the stem's pool in all its networks.
+        pads_as_keras: whether all its networks have `padding="same"`.
     """
 
     name: str
@@ -132,6 +133,7 @@ class Origin:
     epsilon: float | None = 1e-5
     stride_in_3x3: bool | None = True
     pads_stem_pool: bool = False
+    pads_as_keras: bool = False
 
     def layer(self, name: str) -> str:
         """The origin's name for a layer."""
@@ -212,8 +214,11 @@ class Origin:
     @cached_property
     def _any_block(self) -> str:
         """The pattern of `block`."""
-        numbers = {name: rf"(?P<{name}>\d+)" for name in ("stage", "block")}
-        return re.sub(r"\\{(\w+)\\}", lambda of: numbers[of[1]], re.escape(self.block))
+        pattern = re.escape(self.block)
+        for name in ("stage", "block"):
+            first, *others = pattern.split(rf"\{{{name}\}}")
+            pattern = rf"{first}(?P<{name}>\d+){f'(?P={name})'.join(others)}"
+        return pattern
 
     @cached_property
     def _stem(self) -> dict[str, bool]:
@@ -262,17 +267,19 @@ def known_weights() -> tuple[frozenset[WeightName], frozenset[WeightName]]:
     splat, selective = second.inside("splat"), [first.inside("sk"), second.inside("sk")]
     paths = [*map(first.numbered, (1, 2)), *map(second.numbered, range(1, MOST_SPLITS))]
     convs = [first, second, third, *paths, splat, block.inside("shortcut")]
-    of_stem = [stem, stem.inside("pool"), *map(stem.numbered, (1, 2, 3))]
+    of_stem = [stem, stem.inside("pool"), *map(stem.numbered, (1, 2, 3, 4))]
+    final, context = At(HEAD).inside("final"), block.inside("gc")
     in_a_block = [
         *_weights(convs, CONVS),
         *_weights([block.inside("se"), splat], {"reduce": WITH_BIAS, "expand": WITH_BIAS}),
         *_weights(selective, {"reduce": WITHOUT_BIAS, "expand": WITHOUT_BIAS}),
         *_weights([block.inside("eca")], {"conv": WITHOUT_BIAS}),
-        *_norms([*convs, *(at.inside("reduce") for at in (splat, *selective))]),
+        *_weights([context], dict.fromkeys(("conv", "reduce", "expand"), WITH_BIAS)),
+        *_norms([*convs, *(at.inside("reduce") for at in (splat, *selective, context))]),
     ]
     others = [
-        *_weights(of_stem, CONVS),
-        *_norms([*of_stem, At(HEAD)]),
+        *_weights([*of_stem, final], CONVS),
+        *_norms([*of_stem, final, At(HEAD)]),
         *((CLASSIFIER, variable) for variable in WITH_BIAS),
     ]
     return frozenset(in_a_block), frozenset(others)

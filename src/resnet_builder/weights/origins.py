@@ -73,12 +73,90 @@ _KERAS_V1 = _KERAS | {
 }
 _KERAS_V2 = _KERAS | {"bn2": "1_bn", "bn3": "2_bn", "head_bn": "post_bn"}
 
+# timm models/regnet.py; pycls names its stages and blocks alike.
+_REGNET = {
+    **{f"{kind}{n}": f"conv{n}.{kind}" for kind in ("conv", "bn") for n in (1, 2, 3)},
+    **{f"stem_{kind}": f"stem.{kind}" for kind in ("conv", "bn")},
+    **{f"shortcut_{kind}": f"downsample.{kind}" for kind in ("conv", "bn")},
+    "se_reduce": "se.fc1",
+    "se_expand": "se.fc2",
+    "predictions": "head.fc",
+}
+_REGNETV = {
+    "stem_conv": "stem",
+    **{f"bn{n}": f"norm{n}" for n in (1, 2, 3)},
+    "shortcut_conv": "downsample",
+    "se_reduce": "se.fc1",
+    "se_expand": "se.fc2",
+    "predictions": "head.fc",
+}
+# pycls models/anynet.py, and torchvision models/regnet.py.
+_PYCLS = {
+    "stem_conv": "stem.conv",
+    "stem_bn": "stem.bn",
+    **{f"conv{n}": f"f.{letter}" for n, letter in enumerate("abc", 1)},
+    **{f"bn{n}": f"f.{letter}_bn" for n, letter in enumerate("abc", 1)},
+    "shortcut_conv": "proj",
+    "shortcut_bn": "bn",
+    "se_reduce": "f.se.f_ex.0",
+    "se_expand": "f.se.f_ex.2",
+    "predictions": "head.fc",
+}
+_TORCHVISION_REGNET = {
+    "stem_conv": "stem.0",
+    "stem_bn": "stem.1",
+    **{f"conv{n}": f"f.{letter}.0" for n, letter in enumerate("abc", 1)},
+    **{f"bn{n}": f"f.{letter}.1" for n, letter in enumerate("abc", 1)},
+    "shortcut_conv": "proj.0",
+    "shortcut_bn": "proj.1",
+    "se_reduce": "f.se.fc1",
+    "se_expand": "f.se.fc2",
+    "predictions": "fc",
+}
+# timm models/byobnet.py; layers/squeeze_excite.py, eca.py and global_context.py.
+_BYOBNET = {
+    **{
+        f"{kind}{n}": f"conv{n}_{size}.{kind}"
+        for kind in ("conv", "bn")
+        for n, size in enumerate(("1x1", "kxk", "1x1"), 1)
+    },
+    **{f"stem_{kind}{n}": f"stem.conv{n}.{kind}" for kind in ("conv", "bn") for n in range(1, 5)},
+    **{f"shortcut_{kind}": f"shortcut.{kind}" for kind in ("conv", "bn")},
+    "se_reduce": "attn.fc1",
+    "se_expand": "attn.fc2",
+    "eca_conv": "attn.conv",
+    "gc_conv": "attn.conv_attn",
+    "gc_reduce": "attn.mlp_add.fc1",
+    "gc_reduce_bn": "attn.mlp_add.norm",
+    "gc_expand": "attn.mlp_add.fc2",
+    "head_final_conv": "final_conv.conv",
+    "head_final_bn": "final_conv.bn",
+    "predictions": "head.fc",
+}
+# tf_keras/applications/regnet.py.
+_KERAS_REGNET = {
+    "stem_conv": "stem_conv",
+    "stem_bn": "stem_bn",
+    **{f"conv{n}": f"conv_{name}" for n, name in enumerate(("1x1_1", "3x3", "1x1_2"), 1)},
+    **{f"bn{n}": f"conv_{name}_bn" for n, name in enumerate(("1x1_1", "3x3", "1x1_2"), 1)},
+    "shortcut_conv": "skip_1x1",
+    "shortcut_bn": "skip_bn",
+    "se_reduce": "squeeze_and_excite_squeeze",
+    "se_expand": "squeeze_and_excite_excite",
+    "predictions": "head_dense",
+}
+
 _torch = partial(
     Origin,
     layout=TORCH,
     block="layer{stage}.{block}.",
     first_block=0,
     ignored=r".*\.num_batches_tracked",
+)
+_regnet = partial(_torch, block="s{stage}.b{block}.", first_block=1)
+_byobnet = partial(_torch, block="stages.{stage}.{block}.", first_stage=0)
+_keras_regnet = partial(
+    Origin, layout=KERAS, first_stage=0, first_block=0, layers=_KERAS_REGNET, pads_as_keras=True
 )
 _keras_applications = partial(
     Origin, layout=KERAS, block="conv{stage}_block{block}_", first_stage=2, epsilon=1.001e-5
@@ -143,6 +221,27 @@ ORIGINS = (
         },
         bare=("_v",),
     ),
+    # timm models/regnet.py; the average pool of a projection is downsample.0.
+    _regnet(name="timm's RegNet", layers=_REGNET),
+    _regnet(name="timm's RegNetV", layers=_REGNETV),
+    _regnet(name="timm's RegNetV-D", layers=_REGNETV | {"shortcut_conv": "downsample.1"}),
+    # pycls/models/anynet.py.
+    _regnet(name="pycls's RegNet", layers=_PYCLS),
+    # torchvision models/regnet.py.
+    _torch(
+        name="torchvision's RegNet",
+        block="trunk_output.block{stage}.block{stage}-{block}.",
+        layers=_TORCHVISION_REGNET,
+    ),
+    # timm models/byobnet.py; the first two convolutions of a "quad2" stem have no norm.
+    _byobnet(name="timm's ByobNet", layers=_BYOBNET),
+    _byobnet(
+        name="timm's ByobNet, quad2",
+        layers=_BYOBNET | {f"stem_conv{n}": f"stem.conv{n}" for n in (1, 2)},
+    ),
+    # tf_keras/applications/regnet.py.
+    _keras_regnet(name="tf.keras' RegNetX", block="Stage_{stage}_XBlock_{block}_"),
+    _keras_regnet(name="tf.keras' RegNetY", block="Stage_{stage}_YBlock_{block}_"),
     # keras.applications: keras/src/applications/resnet.py.
     _keras_applications(name="keras.applications' ResNet", layers=_KERAS_V1, stride_in_3x3=False),
     # The same file; in its stack_residual_blocks_v2 the last block of a stage strides.
