@@ -66,12 +66,13 @@ def planned_weights() -> set[tuple[str, str]]:
     """The weights of small networks of every kind, with a projection and the most splits."""
     kinds: list[dict[str, Any]] = [
         *(
-            {"block": block, "se_ratio": 0.25 if BLOCKS[block].own_attention else 0}
-            for block in BLOCKS
+            {"block": block, "se_ratio": 0.25 if kind.own_attention or kind.attends_early else 0}
+            for block, kind in BLOCKS.items()
         ),
         *({"stem": stem} for stem in STEMS),
-        *({"stem_pool": pool} for pool in STEM_POOLS),
-        *({field: 1 / 4 if field == "se_ratio" else True} for field in ATTENTIONS),
+        *({"stem": "deep", "stem_pool": pool} for pool in STEM_POOLS),
+        *({field: True if field == "eca" else 1 / 4} for field in ATTENTIONS),
+        {"head_filters": 8},
     ]
     common: dict[str, Any] = {"block": "basic_block", "use_bias": True, "norm_groups": 1}
     common |= {"repetitions": (1,), "stem_filters": 32, "splits": MOST_SPLITS}
@@ -124,6 +125,15 @@ PRESET_OF_ORIGIN = {
     "timm's legacy SENet": "legacy_seresnet50",
     "timm's SKNet": "skresnet18",
     "timm's SKNet-D": "skresnet50d",
+    "timm's RegNetV": "regnetv_040",
+    "timm's RegNetV-D": "regnetv_064",
+    **dict.fromkeys(
+        ("timm's RegNet", "torchvision's RegNet", "pycls's RegNet", "tf.keras' RegNetY"),
+        "regnety_002",
+    ),
+    "tf.keras' RegNetX": "regnetx_002",
+    "timm's ByobNet": "seresnet33ts",
+    "timm's ByobNet, quad2": "resnet51q",
 }
 
 

@@ -146,7 +146,7 @@ def add_stem(draft: Draft, x: Layer) -> tuple[list[Unit], list[Unit]]:
     if config.pools_in_stem and not add_pool:
         specs.append(ConvSpec(filters, 3, (2, 2), anti_aliased=config.anti_aliasing is not None))
         places.append(at.inside("pool"))
-    elif config.stem_pool == "stride":
+    elif config.stem_pool == "stride" and len(specs) > 1:
         specs[-1] = specs[-1]._replace(strides=(2, 2))
     steps = [CONV_BN_RELU] * (len(specs) - 1) + [ORDERS[config.activation_order].last_of_stem]
     steps[: stem.linear] = [CONV] * stem.linear

@@ -80,6 +80,15 @@ ORDERS = {
         projection=CONV,
         shares_activation=True,
     ),
+    # The article's code: the stem has activated the input of the first block.
+    "pre_raw": Order(
+        in_words="batch norm and activation before each convolution except projections",
+        residual=BN_RELU_CONV,
+        last_of_residual=BN_RELU_CONV,
+        first_of_network=CONV,
+        last_of_stem=CONV_BN_RELU,
+        projection=CONV,
+    ),
     # timm models/regnet.py, PreBottleneck.
     "pre_shared": Order(
         in_words="batch norm and activation before each convolution, and before every shortcut",
@@ -91,15 +100,6 @@ ORDERS = {
         head=("act",),
         shares_activation=True,
         activates_identity=True,
-    ),
-    # The article's code: the stem has activated the input of the first block.
-    "pre_raw": Order(
-        in_words="batch norm and activation before each convolution except projections",
-        residual=BN_RELU_CONV,
-        last_of_residual=BN_RELU_CONV,
-        first_of_network=CONV,
-        last_of_stem=CONV_BN_RELU,
-        projection=CONV,
     ),
 }
 

@@ -275,7 +275,8 @@ def known_weights() -> tuple[frozenset[WeightName], frozenset[WeightName]]:
         *_weights(selective, {"reduce": WITHOUT_BIAS, "expand": WITHOUT_BIAS}),
         *_weights([block.inside("eca")], {"conv": WITHOUT_BIAS}),
         *_weights([context], dict.fromkeys(("conv", "reduce", "expand"), WITH_BIAS)),
-        *_norms([*convs, *(at.inside("reduce") for at in (splat, *selective, context))]),
+        *_weights([context.inside("reduce")], {"gn": NORMS["gn"]}),
+        *_norms([*convs, *(at.inside("reduce") for at in (splat, *selective))]),
     ]
     others = [
         *_weights([*of_stem, final], CONVS),

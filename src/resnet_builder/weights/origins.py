@@ -239,9 +239,6 @@ ORIGINS = (
         name="timm's ByobNet, quad2",
         layers=_BYOBNET | {f"stem_conv{n}": f"stem.conv{n}" for n in (1, 2)},
     ),
-    # tf_keras/applications/regnet.py.
-    _keras_regnet(name="tf.keras' RegNetX", block="Stage_{stage}_XBlock_{block}_"),
-    _keras_regnet(name="tf.keras' RegNetY", block="Stage_{stage}_YBlock_{block}_"),
     # keras.applications: keras/src/applications/resnet.py.
     _keras_applications(name="keras.applications' ResNet", layers=_KERAS_V1, stride_in_3x3=False),
     # The same file; in its stack_residual_blocks_v2 the last block of a stage strides.
@@ -252,6 +249,9 @@ ORIGINS = (
     _keras_hub(name="keras-hub's ResNet", layers=_KERAS_V1),
     _keras_hub(name="keras-hub's ResNetV2", layers=_KERAS_V2 | {"bn1": "pre_activation_bn"}),
     OWN,
+    # tf_keras/applications/regnet.py; its stem is named as here.
+    _keras_regnet(name="tf.keras' RegNetX", block="Stage_{stage}_XBlock_{block}_"),
+    _keras_regnet(name="tf.keras' RegNetY", block="Stage_{stage}_YBlock_{block}_"),
     ARTICLE,
 )
 
