@@ -32,9 +32,19 @@ Array = npt.NDArray[Any]
 TORCHVISION = next(origin for origin in ORIGINS if origin.name.startswith("torchvision"))
 
 
+# The presets of networks whose names are not timm's.
+PRESET_OF = {
+    "torchvision_regnet_x_400mf": "regnetx_004_tv",
+    "torchvision_regnet_y_400mf": "regnety_004",
+    "transformers_regnet_y_040": "regnety_040",
+    "tfkeras_RegNetX002": "regnetx_002",
+    "tfkeras_RegNetY002": "regnety_002",
+}
+
+
 def preset_of(network: str) -> str:
     """timm_resnet50d -> resnet50d."""
-    return network.partition("_")[2]
+    return PRESET_OF.get(network, network.partition("_")[2])
 
 
 def description(network: str) -> dict[str, Any]:
@@ -44,16 +54,26 @@ def description(network: str) -> dict[str, Any]:
     return found
 
 
+def names_of(network: str) -> dict[str, tuple[int, ...]]:
+    """The names and shapes of a network's tensors in the other library."""
+    found = description(network)
+    if "state_dict" in found:
+        return {name: tuple(shape) for name, shape in found["state_dict"].items()}
+    # Of Keras 2, as its .h5 files list them.
+    return {name: tuple(shape) for _, weights in found["h5_layers"] for name, shape in weights}
+
+
 def checkpoint(network: str) -> dict[str, Array]:
-    """The state dict that the other library had."""
-    shapes = description(network)["state_dict"]
-    return {name: tensor(name, tuple(shape)) for name, shape in shapes.items()}
+    """The weights that the other library had."""
+    # Keras 2 ends every name in ":0", which files are read without.
+    arrays = {name: tensor(name, shape) for name, shape in names_of(network).items()}
+    return {name.removesuffix(":0"): array for name, array in arrays.items()}
 
 
 def tensor(name: str, shape: tuple[int, ...]) -> Any:
     """Of PyTorch, `layer.weight` and (out, in, rows, columns), or of Keras, `layer/kernel`."""
     rng = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
-    last = re.split("[./]", name)[-1]
+    last = re.split("[./]", name.removesuffix(":0"))[-1]
     inputs = shape[:-1] if last == "kernel" else shape[1:]
     if last == "num_batches_tracked":
         return np.zeros(shape, np.int64)

@@ -101,7 +101,7 @@ def test_every_weight_of_every_kind_of_network_is_known_and_few_others() -> None
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_real_names_whatever_the_network(network: str) -> None:
-    names = description(network)["state_dict"]
+    names = checkpoint_recipe.names_of(network)
     # downsample.2 follows the pool of an average-pooled projection.
     d = "timm's ResNet-D" if any("downsample.2" in name for name in names) else TORCHVISION.name
     parts = {"resnetv2": "timm's ResNetV2", "legacy": "timm's legacy SENet", "sk": "timm's SKNet"}

@@ -124,8 +124,8 @@ def check_published(network: Named) -> None:
     row = in_table(network.weights) if isinstance(network.weights, str) else None
     if row is None or network.source in (None, row.preset):
         return
-    preset = PRESETS[row.preset]
-    if any(getattr(network.config, field) != getattr(preset, field) for field in UNSEEN):
+    of_row = _find(row.name).config
+    if any(getattr(network.config, field) != getattr(of_row, field) for field in UNSEEN):
         raise ValueError(
             f"{network.weights!r} is a checkpoint of {row.preset!r}, not of {network.source!r}: "
             f"give {row.preset!r} as the preset"
