@@ -1,6 +1,7 @@
 """Weights written under the names of another library."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -46,7 +47,7 @@ def test_what_is_written_is_read(
     model = randomised(small(preset, **options))
     written = write_weights(model, tmp_path / f"net{ending}", names=names)
     blank = ResnetBuilder.from_json(ResnetBuilder.to_json(model))
-    source = tmp_path / f"net{ending}"
+    source: Any = tmp_path / f"net{ending}"
     if ending == ".npz":
         source = dict(np.load(source))
     report = load_weights(blank, source)
