@@ -27,9 +27,9 @@ import numpy as np
 import resnet_builder
 from resnet_builder import PRESETS, ResnetBuilder, load_weights
 from resnet_builder.presets.checkpoints import published
-from tools.make_published_weights import TORCHVISION_REGNETS
 from tests.helpers import image_batch, randomised, relative_error
 from tests.weights.checkpoint_recipe import tensor
+from tools.make_published_weights import TORCHVISION_REGNETS
 
 PARITY = Path(resnet_builder.__file__).parent / "costs" / "parity.csv"
 HEADER = ("library", "preset", "relative_error", "in_float64")

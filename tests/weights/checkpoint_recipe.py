@@ -54,7 +54,7 @@ def description(network: str) -> dict[str, Any]:
     return found
 
 
-def names_of(network: str) -> dict[str, tuple[int, ...]]:
+def shapes_of(network: str) -> dict[str, tuple[int, ...]]:
     """The names and shapes of a network's tensors in the other library."""
     found = description(network)
     if "state_dict" in found:
@@ -66,7 +66,7 @@ def names_of(network: str) -> dict[str, tuple[int, ...]]:
 def checkpoint(network: str) -> dict[str, Array]:
     """The weights that the other library had."""
     # Keras 2 ends every name in ":0", which files are read without.
-    arrays = {name: tensor(name, shape) for name, shape in names_of(network).items()}
+    arrays = {name: tensor(name, shape) for name, shape in shapes_of(network).items()}
     return {name.removesuffix(":0"): array for name, array in arrays.items()}
 
 

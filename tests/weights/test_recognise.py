@@ -23,7 +23,7 @@ from resnet_builder.weights.naming import MOST_SPLITS, Origin, is_known, known_w
 from resnet_builder.weights.origins import ARTICLE, ORIGINS
 from resnet_builder.weights.recognise import recognise
 
-from .checkpoint_recipe import KERAS_HUB, NETWORKS, Array, description
+from .checkpoint_recipe import KERAS_HUB, NETWORKS, Array, shapes_of
 
 BY_NAME = {origin.name: origin for origin in ORIGINS}
 TORCHVISION = BY_NAME["torchvision's or timm's ResNet"]
@@ -101,14 +101,28 @@ def test_every_weight_of_every_kind_of_network_is_known_and_few_others() -> None
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_real_names_whatever_the_network(network: str) -> None:
-    names = checkpoint_recipe.names_of(network)
+    names = [name.removesuffix(":0") for name in shapes_of(network)]
     # downsample.2 follows the pool of an average-pooled projection.
     d = "timm's ResNet-D" if any("downsample.2" in name for name in names) else TORCHVISION.name
-    parts = {"resnetv2": "timm's ResNetV2", "legacy": "timm's legacy SENet", "sk": "timm's SKNet"}
-    kind = next((kind for part, kind in parts.items() if f"timm_{part}" in network), d)
+    parts = {
+        "timm_resnetv2": "timm's ResNetV2",
+        "timm_legacy": "timm's legacy SENet",
+        "timm_sk": "timm's SKNet",
+        "timm_regnetv": "timm's RegNetV",
+        "timm_regnet": "timm's RegNet",
+        "timm_gcresnet": "timm's ByobNet",
+        "timm_resnet51q": "timm's ByobNet, quad2",
+        "torchvision_regnet": "torchvision's RegNet",
+        "transformers_regnet_y": "transformers' RegNetY",
+        "tfkeras_RegNetX": "tf.keras' RegNetX",
+        "tfkeras_RegNetY": "tf.keras' RegNetY",
+    }
+    kind = next((kind for part, kind in parts.items() if network.startswith(part)), d)
+    inside = {"transformers": "regnet.", "tfkeras": f"{network[8:].lower()}_"}
     for preset in ("resnet18", "resnetv2_50", "resnet50d", "wrn16_4"):
         found = recognised([f"module.{name}" for name in names], preset)
-        assert (found.origin.name, found.prefix) == (kind, "module.")
+        prefix = f"module.{inside.get(network.partition('_')[0], '')}"
+        assert (found.origin.name, found.prefix) == (kind, prefix)
         assert list(found.checkpoint.shapes) == list(names)
 
 
@@ -126,9 +140,16 @@ PRESET_OF_ORIGIN = {
     "timm's SKNet": "skresnet18",
     "timm's SKNet-D": "skresnet50d",
     "timm's RegNetV": "regnetv_040",
+    "transformers' RegNetX": "regnetx_002",
     "timm's RegNetV-D": "regnetv_064",
     **dict.fromkeys(
-        ("timm's RegNet", "torchvision's RegNet", "pycls's RegNet", "tf.keras' RegNetY"),
+        (
+            "timm's RegNet",
+            "torchvision's RegNet",
+            "pycls's RegNet",
+            "tf.keras' RegNetY",
+            "transformers' RegNetY",
+        ),
         "regnety_002",
     ),
     "tf.keras' RegNetX": "regnetx_002",

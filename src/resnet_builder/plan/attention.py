@@ -79,7 +79,7 @@ def global_context(
     reduced = make_divisible(x.output_channels * draft.config.gc_ratio, 1)
     y: Layer = draft.add_conv(at("conv"), x, 1, use_bias=True)
     y = draft.add(Softmax, at("softmax"), y, axis=(1, 2))
-    y = draft.add(WeightedSum, at("sum"), x, y)
+    y = draft.add(WeightedSum, at("pool"), x, y)
     y = draft.add_conv(at("reduce"), y, reduced, use_bias=True)
     # Of a map of one pixel, it is a layer norm.
     y = draft.add(GroupNorm, at.inside("reduce")("gn"), y, groups=1, epsilon=1e-6)

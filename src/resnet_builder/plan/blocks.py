@@ -187,10 +187,11 @@ def add_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
     unpruned = kind.convs(config, spec)
     convs = _varied(config, spec, unpruned)
     last = -1 - kind.attends_early
+    where = at.numbered(len(convs) - 1) if kind.attends_early else at
     source = x if kind.squeezes_input else None
     for field, attend in ATTENTIONS.items():
         if getattr(config, field) and kind.own_attention != field:
-            then = partial(attend, at=at, channels=unpruned[last].filters, source=source)
+            then = partial(attend, at=where, channels=unpruned[last].filters, source=source)
             convs[last] = convs[last]._replace(then=then)
     dilation, wider = spec.dilations
     strides = spec.strides if dilation == wider else (1, 1)

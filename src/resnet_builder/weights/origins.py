@@ -9,18 +9,22 @@ from functools import partial
 
 from .naming import KERAS, MOST_SPLITS, TORCH, Origin
 
-# The names of torchvision models/resnet.py and timm models/resnet.py.
-_TORCH = {
+# The names of torchvision models/resnet.py.
+_TORCHVISION = {
     "stem_conv": "conv1",
     "stem_bn": "bn1",
-    # timm's deep stem.
+    "shortcut_conv": "downsample.0",
+    "shortcut_bn": "downsample.1",
+    "predictions": "fc",
+}
+# The names of timm models/resnet.py.
+_TORCH = _TORCHVISION | {
+    # The deep stem.
     **{f"stem_conv{n}": f"conv1.{3 * n - 3}" for n in (1, 2, 3)},
     **{f"stem_bn{n}": f"conv1.{3 * n - 2}" for n in (1, 2)},
     "stem_bn3": "bn1",
     "stem_pool_conv": "maxpool.0",
     "stem_pool_bn": "maxpool.1",
-    "shortcut_conv": "downsample.0",
-    "shortcut_bn": "downsample.1",
     "se_reduce": "se.fc1",
     "se_expand": "se.fc2",
     "eca_conv": "se.conv",
@@ -33,7 +37,6 @@ _TORCH = {
     "splat_reduce2": "conv2.fc1",
     "splat_reduce_bn2": "conv2.bn1",
     "splat_expand2": "conv2.fc2",
-    "predictions": "fc",
 }
 # The average pool, or the identity in its place, is downsample.0.
 _TORCH_D = _TORCH | {"shortcut_conv": "downsample.1", "shortcut_bn": "downsample.2"}
@@ -65,6 +68,7 @@ _KERAS = {
     **{f"stem_{kind}{n}": f"conv{n}_{kind}" for kind in ("conv", "bn") for n in (1, 2, 3)},
     **{f"conv{n}": f"{n}_conv" for n in (1, 2, 3)},
     "shortcut_conv": "0_conv",
+    "predictions": "predictions",
 }
 _KERAS_V1 = _KERAS | {
     "stem_bn": "conv1_bn",
@@ -78,16 +82,16 @@ _REGNET = {
     **{f"{kind}{n}": f"conv{n}.{kind}" for kind in ("conv", "bn") for n in (1, 2, 3)},
     **{f"stem_{kind}": f"stem.{kind}" for kind in ("conv", "bn")},
     **{f"shortcut_{kind}": f"downsample.{kind}" for kind in ("conv", "bn")},
-    "se_reduce": "se.fc1",
-    "se_expand": "se.fc2",
+    "se_reduce2": "se.fc1",
+    "se_expand2": "se.fc2",
     "predictions": "head.fc",
 }
 _REGNETV = {
     "stem_conv": "stem",
     **{f"bn{n}": f"norm{n}" for n in (1, 2, 3)},
     "shortcut_conv": "downsample",
-    "se_reduce": "se.fc1",
-    "se_expand": "se.fc2",
+    "se_reduce2": "se.fc1",
+    "se_expand2": "se.fc2",
     "predictions": "head.fc",
 }
 # pycls models/anynet.py, and torchvision models/regnet.py.
@@ -98,8 +102,8 @@ _PYCLS = {
     **{f"bn{n}": f"f.{letter}_bn" for n, letter in enumerate("abc", 1)},
     "shortcut_conv": "proj",
     "shortcut_bn": "bn",
-    "se_reduce": "f.se.f_ex.0",
-    "se_expand": "f.se.f_ex.2",
+    "se_reduce2": "f.se.f_ex.0",
+    "se_expand2": "f.se.f_ex.2",
     "predictions": "head.fc",
 }
 _TORCHVISION_REGNET = {
@@ -109,9 +113,19 @@ _TORCHVISION_REGNET = {
     **{f"bn{n}": f"f.{letter}.1" for n, letter in enumerate("abc", 1)},
     "shortcut_conv": "proj.0",
     "shortcut_bn": "proj.1",
-    "se_reduce": "f.se.fc1",
-    "se_expand": "f.se.fc2",
+    "se_reduce2": "f.se.fc1",
+    "se_expand2": "f.se.fc2",
     "predictions": "fc",
+}
+# transformers models/regnet/modeling_regnet.py.
+_TRANSFORMERS_REGNET = {
+    "stem_conv": "embedder.embedder.convolution",
+    "stem_bn": "embedder.embedder.normalization",
+    **{f"conv{n}": f"layer.{n - 1}.convolution" for n in (1, 2, 3)},
+    **{f"bn{n}": f"layer.{n - 1}.normalization" for n in (1, 2, 3)},
+    "shortcut_conv": "shortcut.convolution",
+    "shortcut_bn": "shortcut.normalization",
+    "predictions": "classifier.1",
 }
 # timm models/byobnet.py; layers/squeeze_excite.py, eca.py and global_context.py.
 _BYOBNET = {
@@ -122,13 +136,13 @@ _BYOBNET = {
     },
     **{f"stem_{kind}{n}": f"stem.conv{n}.{kind}" for kind in ("conv", "bn") for n in range(1, 5)},
     **{f"shortcut_{kind}": f"shortcut.{kind}" for kind in ("conv", "bn")},
-    "se_reduce": "attn.fc1",
-    "se_expand": "attn.fc2",
-    "eca_conv": "attn.conv",
-    "gc_conv": "attn.conv_attn",
-    "gc_reduce": "attn.mlp_add.fc1",
-    "gc_reduce_bn": "attn.mlp_add.norm",
-    "gc_expand": "attn.mlp_add.fc2",
+    "se_reduce2": "attn.fc1",
+    "se_expand2": "attn.fc2",
+    "eca_conv2": "attn.conv",
+    "gc_conv2": "attn.conv_attn",
+    "gc_reduce2": "attn.mlp_add.fc1",
+    "gc_reduce_bn2": "attn.mlp_add.norm",
+    "gc_expand2": "attn.mlp_add.fc2",
     "head_final_conv": "final_conv.conv",
     "head_final_bn": "final_conv.bn",
     "predictions": "head.fc",
@@ -141,10 +155,13 @@ _KERAS_REGNET = {
     **{f"bn{n}": f"conv_{name}_bn" for n, name in enumerate(("1x1_1", "3x3", "1x1_2"), 1)},
     "shortcut_conv": "skip_1x1",
     "shortcut_bn": "skip_bn",
-    "se_reduce": "squeeze_and_excite_squeeze",
-    "se_expand": "squeeze_and_excite_excite",
+    "se_reduce2": "squeeze_and_excite_squeeze",
+    "se_expand2": "squeeze_and_excite_excite",
     "predictions": "head_dense",
 }
+
+# Layers of variants of which torchvision, transformers and keras.applications have no network.
+_OF_VARIANTS = ("shortcut_p*", "pool?", "act3", "head_act", "stem_pool_pad")
 
 _torch = partial(
     Origin,
@@ -152,9 +169,14 @@ _torch = partial(
     block="layer{stage}.{block}.",
     first_block=0,
     ignored=r".*\.num_batches_tracked",
+    lacks=("shortcut_pad*",),
 )
-_regnet = partial(_torch, block="s{stage}.b{block}.", first_block=1)
-_byobnet = partial(_torch, block="stages.{stage}.{block}.", first_stage=0)
+_REGNET_MARKS = ("stem_conv_pad", "!stem_pool*")
+_regnet = partial(_torch, block="s{stage}.b{block}.", first_block=1, library="timm")
+_byobnet = partial(_torch, block="stages.{stage}.{block}.", first_stage=0, library="timm")
+_transformers_regnet = partial(
+    _torch, block="encoder.stages.{stage}.layers.{block}.", first_stage=0
+)
 _keras_regnet = partial(
     Origin, layout=KERAS, first_stage=0, first_block=0, layers=_KERAS_REGNET, pads_as_keras=True
 )
@@ -175,11 +197,14 @@ OWN = Origin(
     layout=KERAS,
     block="stage{stage}_block{block}_",
     layers={},
+    library="keras",
     is_own=True,
     epsilon=None,
     stride_in_3x3=None,
 )
-ARTICLE = replace(OWN, name="raghakot's keras-resnet, by the order of its layers", has_names=False)
+ARTICLE = replace(
+    OWN, library="", name="raghakot's keras-resnet, by the order of its layers", has_names=False
+)
 # Not in the table: the description of a file's layers tells which of them is which.
 BY_CONNECTIONS = replace(
     OWN, name="a network of Keras, by the connections of its layers", has_names=False
@@ -189,22 +214,37 @@ BY_CONNECTIONS = replace(
 # that of networks whose layers have only the names that Keras gives.
 ORIGINS = (
     # torchvision models/resnet.py; timm models/resnet.py, resnest.py and res2net.py.
-    _torch(name="torchvision's or timm's ResNet", layers=_TORCH),
+    _torch(name="torchvision's or timm's ResNet", layers=_TORCH, library="timm"),
     # timm models/resnet.py, downsample_avg.
-    _torch(name="timm's ResNet-D", layers=_TORCH_D),
+    _torch(name="timm's ResNet-D", layers=_TORCH_D, library="timm", marks=("shortcut_pool",)),
     # timm models/sknet.py.
-    _torch(name="timm's SKNet", layers=_TORCH | _SELECTIVE_KERNELS),
-    _torch(name="timm's SKNet-D", layers=_TORCH_D | _SELECTIVE_KERNELS),
+    _torch(
+        name="timm's SKNet",
+        layers=_TORCH | _SELECTIVE_KERNELS,
+        library="timm",
+        marks=("sk_reduce?",),
+    ),
+    _torch(
+        name="timm's SKNet-D",
+        layers=_TORCH_D | _SELECTIVE_KERNELS,
+        library="timm",
+        marks=("sk_reduce?", "shortcut_pool"),
+    ),
     # timm models/senet.py. Bottlenecks stride in their 3x3 convolution if it has groups.
     _torch(
         name="timm's legacy SENet",
         layers=_TORCH | _LEGACY_SENET,
+        library="timm",
+        marks=("stem_pool_pad", "se_reduce"),
         stride_in_3x3=None,
         pads_stem_pool=True,
     ),
     # timm models/resnetv2.py.
     _torch(
         name="timm's ResNetV2",
+        library="timm",
+        marks=("head_[!p]*",),  # a norm before the pool
+        has_conv_classifier=True,
         block="stages.{stage}.blocks.{block}.",
         first_stage=0,
         layers={
@@ -222,28 +262,60 @@ ORIGINS = (
         bare=("_v",),
     ),
     # timm models/regnet.py; the average pool of a projection is downsample.0.
-    _regnet(name="timm's RegNet", layers=_REGNET),
-    _regnet(name="timm's RegNetV", layers=_REGNETV),
-    _regnet(name="timm's RegNetV-D", layers=_REGNETV | {"shortcut_conv": "downsample.1"}),
+    _regnet(name="timm's RegNet", layers=_REGNET, marks=_REGNET_MARKS),
+    _regnet(name="timm's RegNetV", layers=_REGNETV, marks=(*_REGNET_MARKS, "head_act")),
+    _regnet(
+        name="timm's RegNetV-D",
+        layers=_REGNETV | {"shortcut_conv": "downsample.1"},
+        marks=(*_REGNET_MARKS, "head_act", "shortcut_pool"),
+    ),
     # pycls/models/anynet.py.
-    _regnet(name="pycls's RegNet", layers=_PYCLS),
+    _regnet(name="pycls's RegNet", layers=_PYCLS, library=""),
     # torchvision models/regnet.py.
     _torch(
         name="torchvision's RegNet",
         block="trunk_output.block{stage}.block{stage}-{block}.",
         layers=_TORCHVISION_REGNET,
+        library="torchvision",
+        marks=_REGNET_MARKS,
+        lacks=("head_act", "shortcut_pool"),
+    ),
+    # transformers models/regnet/modeling_regnet.py.
+    _transformers_regnet(name="transformers' RegNetX", layers=_TRANSFORMERS_REGNET),
+    _transformers_regnet(
+        name="transformers' RegNetY",
+        layers=_TRANSFORMERS_REGNET
+        | {
+            "se_reduce2": "layer.2.attention.0",
+            "se_expand2": "layer.2.attention.2",
+            "conv3": "layer.3.convolution",
+            "bn3": "layer.3.normalization",
+        },
     ),
     # timm models/byobnet.py; the first two convolutions of a "quad2" stem have no norm.
-    _byobnet(name="timm's ByobNet", layers=_BYOBNET),
+    _byobnet(
+        name="timm's ByobNet", layers=_BYOBNET, marks=("stem_conv3", "stem_conv3_pad|?*_pool2")
+    ),
     _byobnet(
         name="timm's ByobNet, quad2",
         layers=_BYOBNET | {f"stem_conv{n}": f"stem.conv{n}" for n in (1, 2)},
+        marks=("stem_conv4", "!stem_bn1"),
     ),
     # keras.applications: keras/src/applications/resnet.py.
-    _keras_applications(name="keras.applications' ResNet", layers=_KERAS_V1, stride_in_3x3=False),
+    _keras_applications(
+        name="keras.applications' ResNet",
+        layers=_KERAS_V1,
+        library="keras.applications",
+        lacks=_OF_VARIANTS,
+        has_biases=True,
+        stride_in_3x3=False,
+    ),
     # The same file; in its stack_residual_blocks_v2 the last block of a stage strides.
     _keras_applications(
-        name="keras.applications' ResNetV2", layers=_KERAS_V2 | {"bn1": "preact_bn"}
+        name="keras.applications' ResNetV2",
+        layers=_KERAS_V2 | {"bn1": "preact_bn"},
+        library="keras.applications",
+        marks=("head_act", "stem_pool_pad", "shortcut_pool"),
     ),
     # keras-hub 0.32: keras_hub/src/models/resnet/resnet_backbone.py.
     _keras_hub(name="keras-hub's ResNet", layers=_KERAS_V1),
@@ -253,6 +325,11 @@ ORIGINS = (
     _keras_regnet(name="tf.keras' RegNetX", block="Stage_{stage}_XBlock_{block}_"),
     _keras_regnet(name="tf.keras' RegNetY", block="Stage_{stage}_YBlock_{block}_"),
     ARTICLE,
+)
+
+# Of the names that torchvision and timm share, those that torchvision has; only to write.
+TORCHVISION = _torch(
+    name="torchvision's ResNet", layers=_TORCHVISION, library="torchvision", lacks=_OF_VARIANTS
 )
 
 # torchvision models/detection: the prefix of a detector's backbone.
