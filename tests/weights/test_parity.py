@@ -40,8 +40,7 @@ def network_of(network: str, **options: Any) -> keras.Model:
         (None, None, 3),
         classifier_activation=None,
         weights=checkpoint(network),
-        **({"padding": "same"} if network.startswith("tfkeras_") else {}),
-        **options,
+        **({"padding": "same"} if network.startswith("tfkeras_") else {}) | options,
     )
 
 
@@ -74,6 +73,11 @@ def test_other_libraries(network: str) -> None:
     if odd.exists():
         found = answer(model, image_batch(1, 97, 65, 3))
         assert relative_error(found, np.load(odd)) <= TOLERANCE
+
+
+def test_a_network_of_tf_keras_needs_its_padding() -> None:
+    with pytest.raises(ValueError, match="pads as Keras does: build the network with padding='sa"):
+        network_of("tfkeras_RegNetX002", padding="symmetric")
 
 
 def test_bit() -> None:

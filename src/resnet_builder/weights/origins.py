@@ -77,6 +77,16 @@ _KERAS_V1 = _KERAS | {
 }
 _KERAS_V2 = _KERAS | {"bn2": "1_bn", "bn3": "2_bn", "head_bn": "post_bn"}
 
+# transformers models/resnet/modeling_resnet.py.
+_TRANSFORMERS = {
+    "stem_conv": "embedder.embedder.convolution",
+    "stem_bn": "embedder.embedder.normalization",
+    **{f"conv{n}": f"layer.{n - 1}.convolution" for n in (1, 2, 3)},
+    **{f"bn{n}": f"layer.{n - 1}.normalization" for n in (1, 2, 3)},
+    "shortcut_conv": "shortcut.convolution",
+    "shortcut_bn": "shortcut.normalization",
+    "predictions": "classifier.1",
+}
 # timm models/regnet.py; pycls names its stages and blocks alike.
 _REGNET = {
     **{f"{kind}{n}": f"conv{n}.{kind}" for kind in ("conv", "bn") for n in (1, 2, 3)},
@@ -116,16 +126,6 @@ _TORCHVISION_REGNET = {
     "se_reduce2": "f.se.fc1",
     "se_expand2": "f.se.fc2",
     "predictions": "fc",
-}
-# transformers models/regnet/modeling_regnet.py.
-_TRANSFORMERS_REGNET = {
-    "stem_conv": "embedder.embedder.convolution",
-    "stem_bn": "embedder.embedder.normalization",
-    **{f"conv{n}": f"layer.{n - 1}.convolution" for n in (1, 2, 3)},
-    **{f"bn{n}": f"layer.{n - 1}.normalization" for n in (1, 2, 3)},
-    "shortcut_conv": "shortcut.convolution",
-    "shortcut_bn": "shortcut.normalization",
-    "predictions": "classifier.1",
 }
 # timm models/byobnet.py; layers/squeeze_excite.py, eca.py and global_context.py.
 _BYOBNET = {
@@ -175,7 +175,10 @@ _REGNET_MARKS = ("stem_conv_pad", "!stem_pool*")
 _regnet = partial(_torch, block="s{stage}.b{block}.", first_block=1, library="timm")
 _byobnet = partial(_torch, block="stages.{stage}.{block}.", first_stage=0, library="timm")
 _transformers_regnet = partial(
-    _torch, block="encoder.stages.{stage}.layers.{block}.", first_stage=0
+    _torch,
+    block="encoder.stages.{stage}.layers.{block}.",
+    first_stage=0,
+    heads={"regnet.": "classifier.1"},
 )
 _keras_regnet = partial(
     Origin, layout=KERAS, first_stage=0, first_block=0, layers=_KERAS_REGNET, pads_as_keras=True
@@ -281,10 +284,10 @@ ORIGINS = (
         lacks=("head_act", "shortcut_pool"),
     ),
     # transformers models/regnet/modeling_regnet.py.
-    _transformers_regnet(name="transformers' RegNetX", layers=_TRANSFORMERS_REGNET),
+    _transformers_regnet(name="transformers' RegNetX", layers=_TRANSFORMERS),
     _transformers_regnet(
         name="transformers' RegNetY",
-        layers=_TRANSFORMERS_REGNET
+        layers=_TRANSFORMERS
         | {
             "se_reduce2": "layer.2.attention.0",
             "se_expand2": "layer.2.attention.2",
@@ -331,6 +334,10 @@ ORIGINS = (
 TORCHVISION = _torch(
     name="torchvision's ResNet", layers=_TORCHVISION, library="torchvision", lacks=_OF_VARIANTS
 )
+
+# tf_keras puts the model's name before all layers but the classifier, which it counts in a process:
+# regnetx002_stem_conv, 1head_dense.
+COUNTED = re.compile(r"(?<![^/])(regnet[xy]\d+_|\d+(?=head_dense/))")
 
 # torchvision models/detection: the prefix of a detector's backbone.
 DETECTOR = re.compile(r".*backbone\.body\.", re.DOTALL)
