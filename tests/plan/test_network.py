@@ -282,7 +282,11 @@ def test_preactivated_projections_share_the_activation() -> None:
             "group_width must have one value for each of 3 stages",
         ),
         ({"block": "early_attention_bottleneck"}, {}, "it needs one of se_ratio, eca, gc_ratio"),
-        ({"stem": "imagenet", "stem_pool": "stride"}, {}, "the only convolution of stem='imagenet' strides already"),
+        (
+            {"stem": "imagenet", "stem_pool": "stride"},
+            {},
+            "the only convolution of stem='imagenet' strides already",
+        ),
         (
             {"stem": "regnet", "stride_in_last_block": True},
             {},
