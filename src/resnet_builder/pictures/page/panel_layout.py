@@ -6,7 +6,9 @@ the main one, 0, to the left; heights grow downwards from the top of the panel.
 
 from collections.abc import Iterator
 from copy import copy
+from itertools import permutations
 from math import inf
+from operator import sub as subtract
 from typing import NamedTuple, Self
 
 from ..sketch.sketch import ENTRY, Edge, Panel
@@ -48,11 +50,15 @@ class PanelLayout:
         for edge in sorted(panel.edges, key=lambda edge: edge.target):
             self.rows[edge.target] = max(self.rows[edge.target], self.rows[edge.source] + 1)
         main, *others = self._branches()
+        others.sort(key=lambda branch: -subtract(*self._interval(branch)))  # the outer ones last
         self.columns, self.tracks = {ENTRY: 0}, dict[Edge, int]()
         self._set_columns(main, others)
         self.extents = list(self._extents())
         aside = (others and panel.inlets) or any(self.columns[port.box] for port in panel.outlets)
-        self.tangled = bool(aside) or not all(self._rejoins(branch, main) for branch in others)
+        ends = permutations(map(self._interval, others), 2)
+        overlap = any(start < other < end < last for (start, end), (other, last) in ends)
+        rejoin = all(self._rejoins(branch, main) for branch in others)
+        self.tangled = bool(aside) or overlap or not rejoin
         from_entry = [edge for edge in panel.edges if edge.source == ENTRY]
         self._set_heights(others, turns_aside=from_entry != main.edges[: len(from_entry)])
 
