@@ -22,6 +22,7 @@ from ..common.words import by
 from . import style
 from .page.page import Frame, Page, Text, cell_width, corners
 from .page.page_layout import add_panel, heading, lay_out_lanes, title_parts
+from .page.panel_layout import PanelLayout
 from .page.routing import PanelColumn, PlacedPanel, placed_ports, route_between, skip_tracks
 from .sketch.sketch import DrawnLayer, Panel, Sketch
 from .sketch.transforms import closed, folded, mark_differences, unfolded
@@ -160,7 +161,7 @@ class SharedData:
         untitled = replace(panel, names=(TITLE, TITLE)) if panel.title else panel
         key = untitled, replace(placed.column, x=0), placed.layout.in_a_frame
         if key not in self._drawn:
-            page, layout = Page(), placed.layout.of(untitled)
+            page, layout = Page(), PanelLayout(untitled, in_a_frame=placed.layout.in_a_frame)
             add_panel(page, replace(placed, layout=layout, x=0, y=0))
             self._drawn[key] = self._number("drawings", tenths(_page_data(page)))
         return [self._drawn[key], *tenths([placed.x, placed.y]), panel.title, panel.repeats]

@@ -25,14 +25,8 @@ DPI = 96  # pixels in an inch, which has 72 points
 MOST_PIXELS = 16_384
 MOST_PIXELS_IN_ALL = MOST_PIXELS * MOST_PIXELS // 2
 
-FORMATS = {
-    ".png": "png",
-    ".svg": "svg",
-    ".pdf": "pdf",
-    ".dot": "raw",
-    ".gv": "raw",
-    ".html": "html",
-}
+PICTURES = {f".{format}": format for format in ("png", "svg", "pdf")}
+FORMATS = PICTURES | {".dot": "raw", ".gv": "raw", ".html": "html"}
 
 
 class Diagram:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, chain, repeat, zip_longest
 
 from .. import style
-from ..sketch.sketch import Panel, Section, Sketch
+from ..sketch.sketch import Section, Sketch
 from ..style import MARGIN
 from .page import Extent, Frame, Page, PlacedBox, Point, Text, TextPart, extent, text_width, widest
 from .panel_layout import PanelLayout
@@ -92,7 +92,10 @@ def lay_out_lanes(
 
     `row_heights` are the least heights of the rows of each lane, from top to bottom.
     """
-    panels = [_layouts(section.panels, framed=not in_one_column) for section in sketch.sections]
+    panels = [
+        [PanelLayout(panel, in_a_frame=not in_one_column) for panel in section.panels]
+        for section in sketch.sections
+    ]
     titles = (panel.title for section in sketch.sections for panel in section.panels)
     names = max(map(text_width, titles)) if in_one_column else 0
     columns = panel_columns(panels, 1 if in_one_column else max(map(len, panels)))
@@ -107,13 +110,6 @@ def lay_out_lanes(
             lane = _lane(of_lane, panel_columns([of_lane], 1), (x, y), room, ())
             x = lane.frame.right + style.LANE_GAP
         yield lane
-
-
-def _layouts(panels: Sequence[Panel], *, framed: bool) -> Layouts:
-    """The layouts of panels; one layout is made for all that differ in names only."""
-    alike = [replace(panel, names=("block", "") if panel.title else ("", "")) for panel in panels]
-    made = {panel: PanelLayout(panel, in_a_frame=framed) for panel in set(alike)}
-    return [made[unnamed].of(panel) for unnamed, panel in zip(alike, panels, strict=True)]
 
 
 def _extra(panels: Iterable[PanelLayout]) -> int:
