@@ -13,7 +13,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import astuple, replace
 from importlib import resources
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from os.path import commonprefix  # compares letters, of any strings
 from string import Template
 from typing import Any
@@ -128,9 +128,9 @@ class SharedData:
         """The views of all sections in one state."""
         lanes = list(lay_out_lanes(sketch, in_one_column=state == CLOSED))
         views: dict[Frame, dict[str, Any]] = {
-            lane.frame: {
-                "frame": tenths(astuple(lane.frame)[1:]),
-                "panels": list(map(self._panel, lane.panels)),
+            lane[0].lane: {
+                "frame": tenths(astuple(lane[0].lane)[1:]),
+                "panels": list(map(self._panel, lane)),
                 **{kind: [] for kind in ("lines", "inlets", "outlets")},
             }
             for lane in lanes
@@ -139,7 +139,7 @@ class SharedData:
         def add(kind: str, lane: Frame, *line: Any) -> None:
             views[lane][kind].append(tenths(line))
 
-        panels = [placed for lane in lanes for placed in lane.panels]
+        panels = list(chain.from_iterable(lanes))
         for before, placed in pairwise(panels):
             if placed.panel.follows:
                 arrow = not placed.panel.forks

@@ -216,10 +216,6 @@ def graphviz_program(format: str = "png") -> str:
             "(on Debian and Ubuntu: apt install graphviz; on macOS: brew install graphviz; on "
             "Windows: winget install graphviz), or save the picture as .svg"
         )
-    return _graphviz_pure()
-
-
-def _graphviz_pure() -> str:
     # Imported here: 30 ms that DOT text and `dot` do not need.
     from importlib import metadata
 
