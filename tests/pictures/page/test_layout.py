@@ -222,8 +222,7 @@ def test_lines_at_random_lead_from_where_to_where_they_say(seed: int) -> None:
             checked_drawing(checked_page([sketch], direction, in_one_column=in_one_column))
 
 
-# The blocks of a pruned network have different widths, so none are folded.
-@pytest.mark.parametrize("name", cases(name for name in PRESETS if not PRESETS[name].widths))
+@pytest.mark.parametrize("name", cases())
 def test_every_preset_fits_on_a_page(name: str) -> None:
     page = page_of(name)
     # At most 1600 x 2400 pixels of 3/4 point, with a border of 0.15 inches. The blocks of a pruned
