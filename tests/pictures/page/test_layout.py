@@ -276,6 +276,7 @@ def test_rows_side_by_side_have_equal_heights() -> None:
 def test_blocks_in_one_column_have_names_and_are_side_by_side() -> None:
     sketches = [planned(name) for name in ("plain34", "resnet34")]
     joined = checked_page(sketches, in_one_column=True)
+    assert {frame.kind for frame in joined.frames} == {"lane"}
     names = [text for text in joined.texts if text.lines[0][0].words.startswith("block")]
     plain, residual = names[: len(names) // 2], names[len(names) // 2 :]
     assert len(plain) == len(residual) == 3 + 4 + 6 + 3
