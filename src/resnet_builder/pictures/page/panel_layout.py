@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import permutations
 from math import inf
-from operator import sub as subtract
 from typing import NamedTuple
 
 from ..sketch.sketch import ENTRY, Edge, Panel
@@ -50,7 +49,7 @@ class PanelLayout:
         for edge in sorted(panel.edges, key=lambda edge: edge.target):
             self.rows[edge.target] = max(self.rows[edge.target], self.rows[edge.source] + 1)
         main, *others = self._branches()
-        others.sort(key=lambda branch: -subtract(*self._interval(branch)))  # the outer ones last
+        others.sort(key=self._length)  # a branch is outside those that begin and end within it
         self.columns, self.tracks = {ENTRY: 0}, dict[Edge, int]()
         self._set_columns(main, others)
         self.extents = list(self._extents())
@@ -132,6 +131,10 @@ class PanelLayout:
         ends += [rows[edge.source] + 0.5 for edge in branch.edges]
         ends += [rows[edge.target] for edge in branch.edges]
         return min(ends), max(ends)
+
+    def _length(self, branch: Branch) -> float:
+        start, end = self._interval(branch)
+        return end - start
 
     def _extents(self) -> Iterator[Extent]:
         for column in range(1 + max([*self.columns.values(), *self.tracks.values()])):

@@ -181,7 +181,7 @@ def _with_roles(panel: Panel) -> tuple[Edge, ...]:
     """
 
     def effort(path: list[Edge]) -> tuple[int, ...]:
-        """The convolutions, then the size of their windows, the edges, and whether more precede."""
+        """The convolutions, their windows' sizes, the edges, and whether boxes come before them."""
         cells = (cell for edge in path[:-1] for cell in panel.boxes[edge.target])
         windows = [prod(cell.description.window) for cell in cells if cell.kind == "conv"]
         return len(windows), sum(windows), len(path), path[0].source != ENTRY
