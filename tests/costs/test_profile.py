@@ -72,7 +72,12 @@ def assert_counts_are_the_models(source: ResnetConfig) -> None:
 
 
 def narrow(config: ResnetConfig) -> ResnetConfig:
-    """With the fewest filters that its groups allow."""
+    """Its first two stages, with the fewest filters that its groups allow."""
+    stages = ("repetitions", "block", "filters", "widths")  # fields with a value for each
+    values = {name: getattr(config, name) for name in stages}
+    config = config.replace(
+        **{name: of[:2] for name, of in values.items() if isinstance(of, tuple)}
+    )
     if isinstance(config.filters, int):
         for filters in (16, 32):
             with suppress(ValueError):
@@ -82,9 +87,15 @@ def narrow(config: ResnetConfig) -> ResnetConfig:
     return config
 
 
-@pytest.mark.parametrize("config", KINDS, ids=KINDS.values())
+# For each of these, the first preset; those of another size are like one here.
+NARROW: dict[ResnetConfig, str] = {}
+for _config, _name in KINDS.items():
+    NARROW.setdefault(narrow(_config).replace(input_shape=(64, 96, 3)), _name)
+
+
+@pytest.mark.parametrize("config", NARROW, ids=NARROW.values())
 def test_the_counts_of_a_plan_are_those_of_its_model(config: ResnetConfig) -> None:
-    assert_counts_are_the_models(narrow(config))
+    assert_counts_are_the_models(config)
 
 
 @pytest.mark.slow
