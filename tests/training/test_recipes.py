@@ -233,7 +233,7 @@ def test_the_output_may_be_that_of_a_network_in_the_model(
     answer = network(image)
     for output in (answer, {"answer": answer}, keras.Sequential([network])(image)):
         model = keras.Model(image, output)
-        compile_recipe(model, epochs=1, steps_per_epoch=1)
+        compile_recipe(model, epochs=1, steps_per_epoch=1, run_eagerly=True)
         assert model.loss.get_config()["from_logits"] == from_logits
         assert len(model.losses) == 2
         model.fit(np.eye(3), np.arange(3), verbose=0)

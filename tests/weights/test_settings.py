@@ -109,7 +109,7 @@ def test_other_weights_are_told_without_their_settings(tmp_path: Path) -> None:
         ({"data_format": "channels_first", "input_shape": (3, 32, 32)}, {"features": ("stem",)}),
     ],
 )
-@pytest.mark.parametrize("preset", ["resnet50", "resnet50d"])
+@pytest.mark.parametrize("preset", ["resnet50", pytest.param("resnet50d", marks=pytest.mark.slow)])
 def test_the_same_network_in_another_form_loads(
     preset: str, given: dict[str, Any], loaded: dict[str, Any], tmp_path: Path
 ) -> None:
