@@ -187,7 +187,7 @@ CONTENTS: dict[bytes, Reader | str] = {
     b"PK\x03\x04": _archive,
     b"\x80": pickle_file,  # of protocol 2 or more, as PyTorch wrote before 1.6
     b"}q": pickle_file,  # a dict in protocol 1
-    b"(dp": pickle_file,  # and 0
+    **dict.fromkeys((b"(dp", b"ccollections\n"), pickle_file),  # and 0
     b"version https://git-lfs": "it is a pointer of Git LFS and not the file itself: run git lfs "
     "pull, or download the file",
     b"{": index_file,

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -24,9 +24,10 @@ from .unpickling import (
     MAKERS,
     ForbiddenError,
     Name,
-    NoArray,
+    NumpyArray,
     OrderedDict,
     Placeholder,
+    content_of,
     sizes,
     unpickled,
 )
@@ -108,7 +109,7 @@ def pytorch_archive(path: Path) -> Iterator[Checkpoint]:
 
 @contextmanager
 def pickle_file(path: Path) -> Iterator[Checkpoint]:
-    """Open a file of `torch.save` before PyTorch 1.6, or a pickle of NumPy's arrays.
+    """Open a file of `torch.save` before PyTorch 1.6, or a pickle of NumPy's or its tensors.
 
     Raises:
         ValueError: a broken file, or one that holds no tensors by name or calls what is no data.
@@ -116,7 +117,9 @@ def pickle_file(path: Path) -> Iterator[Checkpoint]:
     with path.open("rb") as file:
         with _refusing(path, "pickle of tensors"):
             size = path.stat().st_size
-            root = unpickled(file, size)
+            # A file that has the same bytes many times makes one storage of them.
+            storages = {"torch.storage._load_from_bytes": cache(_of_bytes)}
+            root = unpickled(file, size, TORCH_MAKERS | storages)
             if root == MAGIC_NUMBER:
                 root = _of_old_file(file, size)
         yield _of_tensors(path, root)
@@ -168,16 +171,12 @@ class _Npy:
     """An array in a .npz."""
 
     shape: tuple[int, ...]
-    dtype: "np.dtype[Any]"
-    order: Literal["C", "F"]
-    begin: int
     read: Callable[[], bytes]
 
     def __array__(self, dtype: object = None, copy: object = None) -> Array:
-        flat = np.frombuffer(self.read(), self.dtype, offset=self.begin)
+        array: Array = np.lib.format.read_array(io.BytesIO(self.read()), allow_pickle=False)
         # NumPy has no bfloat16, and writes two bytes.
-        flat = flat.view(ml_dtypes.bfloat16) if self.dtype == "V2" else flat
-        return flat.reshape(self.shape, order=self.order)
+        return array.view(ml_dtypes.bfloat16) if array.dtype == "V2" else array
 
 
 def _npy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, read: Callable[[str], bytes]) -> _Npy:
@@ -186,11 +185,11 @@ def _npy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, read: Callable[[str]
         is_first = np.lib.format.read_magic(file) == (1, 0)
         of = np.lib.format
         header = of.read_array_header_1_0 if is_first else of.read_array_header_2_0
-        shape, by_columns, dtype = header(file)
-        begin = file.tell()
-    if not dtype.hasobject and begin + math.prod(sizes(shape)) * dtype.itemsize != member.file_size:
+        shape, _, dtype = header(file)
+        stated = file.tell() + math.prod(sizes(shape)) * dtype.itemsize
+    if stated != member.file_size and not dtype.hasobject:
         raise ValueError(f"its {shortened(name)} has not the {shape} numbers that it states")
-    return _Npy(shape, dtype, "F" if by_columns else "C", begin, partial(read, name))
+    return _Npy(shape, partial(read, name))
 
 
 # PyTorch -----------------------------------------------------------------------------------------
@@ -250,9 +249,7 @@ class Tensor:
         return as_strided(flat, self.shape, strides, writeable=False)
 
 
-def _tensor(
-    storage: Storage, begin: object, shape: object, strides: object, *_: object
-) -> Tensor | NoArray:
+def _tensor(storage: Storage, begin: object, shape: object, strides: object, *_: object) -> Tensor:
     """Stand for `torch._utils._rebuild_tensor` and its later versions."""
     shape, strides = sizes(shape), sizes(strides)
     (begin,) = sizes((begin,))
@@ -266,10 +263,10 @@ def _tensor(
     return Tensor(storage, storage.start + begin, storage.start + end, shape, strides)
 
 
-def _tensor_of_bytes(storage: Storage, *parts: object) -> Tensor | NoArray:
+def _tensor_of_bytes(storage: Storage, *parts: object) -> Tensor | NumpyArray:
     """Stand for `torch._utils._rebuild_tensor_v3`, where the tensor has the dtype."""
     if (kind := _UNTYPED.get(str(parts[5]))) is None:
-        return NoArray()
+        return NumpyArray()
     dtype = np.dtype(kind)
     return _tensor(replace(storage, dtype=dtype, count=storage.count // dtype.itemsize), *parts[:3])
 
@@ -277,7 +274,7 @@ def _tensor_of_bytes(storage: Storage, *parts: object) -> Tensor | NoArray:
 def _of_type(rebuild: object, _: object, parts: tuple[object, ...], *__: object) -> object:
     """Stand for `torch._tensor._rebuild_from_type_v2`, a tensor of a subclass."""
     maker = TORCH_MAKERS.get(rebuild) if isinstance(rebuild, Name) else None
-    return maker(*parts) if maker else NoArray()
+    return maker(*parts) if maker else NumpyArray()
 
 
 def _first(value: object, *_: object) -> object:
@@ -286,12 +283,12 @@ def _first(value: object, *_: object) -> object:
 
 _REBUILD = "torch._utils._rebuild_"
 _NO_ARRAYS = ("sparse_tensor", "sparse_csr_tensor", "nested_tensor", "qtensor", "wrapper_subclass")
-TORCH_MAKERS = {
+TORCH_MAKERS: dict[str, Callable[..., object]] = {
     **MAKERS,
     **dict.fromkeys((f"{_REBUILD}tensor", f"{_REBUILD}tensor_v2"), _tensor),
     f"{_REBUILD}tensor_v3": _tensor_of_bytes,
     **dict.fromkeys((f"{_REBUILD}parameter", f"{_REBUILD}parameter_with_state"), _first),
-    **dict.fromkeys((f"{_REBUILD}{of}" for of in _NO_ARRAYS), lambda *_: NoArray()),
+    **dict.fromkeys((f"{_REBUILD}{of}" for of in _NO_ARRAYS), lambda *_: NumpyArray()),
     "torch.nn.parameter.Parameter": _first,
     "torch._tensor._rebuild_from_type_v2": _of_type,
     "torch.jit._pickle.restore_type_tag": _first,
@@ -363,6 +360,14 @@ def _of_old_file(file: IO[bytes], size: int) -> object:
     if storages:
         raise ValueError("it lacks some of its storages")
     return root
+
+
+def _of_bytes(content: object) -> object:
+    """What `pickle.dump` saves of a storage: a file of torch.save before 1.6."""
+    held = content_of(content)
+    file = io.BytesIO(held)
+    unpickled(file, len(held))
+    return _of_old_file(file, len(held))
 
 
 def _part(file: IO[bytes], begin: int, size: int) -> bytes:

@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
-import ml_dtypes
+import ml_dtypes  # noqa: F401 - registers bfloat16
 import numpy as np
 
 from ..common.checks import shortened
 from .checkpoint import Array
 
-# What is made for the names of functions, from the arguments that they would get.
+# What is made for the names of functions, from the arguments that they would get, and for what is
+# kept outside of the pickle, from its identifier.
 Makers = Mapping[str, Callable[..., object]]
+Loader = Callable[[Any], object]
 
 # Longer strings and bytes are the content of arrays, which stays in the file until it is asked for.
 # How many bytes their length takes, by instruction.
@@ -74,7 +76,7 @@ class Placeholder(dict[object, Any]):
         self.parts = parts
         self.state: Any = None
 
-    def items(self) -> Iterator[tuple[object, Any]]:  # type: ignore[override]
+    def items(self) -> Iterator[tuple[object, object]]:  # type: ignore[override]
         """Its parts by number, its items, and its attributes, or a module's state dict."""
         yield from enumerate(self.parts)
         yield from super().items()
@@ -90,7 +92,7 @@ class OrderedDict(Placeholder):
 
     __slots__ = ()
 
-    def items(self) -> Iterator[tuple[object, Any]]:  # type: ignore[override]
+    def items(self) -> Iterator[tuple[object, object]]:  # type: ignore[override]
         """Its items, without the attributes that PyTorch gives to a state dict."""
         for pairs in self.parts:
             for pair in pairs if isinstance(pairs, list | tuple) else ():
@@ -99,21 +101,11 @@ class OrderedDict(Placeholder):
         yield from dict.items(self)
 
 
-class NoArray(Placeholder):
-    """A tensor that is no array of one shape: nested, sparse or quantized."""
-
-    __slots__ = ()
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """An error."""
-        raise ValueError("it is nested, sparse or quantized")
-
-
 class NumpyArray(Placeholder):
     """An array of NumPy, whose state is the one of `ndarray.__reduce__`.
 
-    NumPy's own unpickling is not used, because it trusts what it reads.
+    NumPy's own unpickling is not used, because it trusts what it reads. Without a state it is an
+    array that has no shape.
     """
 
     __slots__ = ()
@@ -140,8 +132,10 @@ class Content:
 
     def read(self) -> bytes:
         """Read them, or text as the bytes that it stands for."""
+        position = self.file.tell()  # of the pickle, which may still be read
         self.file.seek(self.offset)
         content = self.file.read(self.size)
+        self.file.seek(position)
         # Python 3 writes bytes as text in protocol 2, a letter for each of them.
         return content.decode().encode("latin-1") if self.is_text else content
 
@@ -177,15 +171,11 @@ def sizes(shape: object) -> tuple[int, ...]:
 def _dtype(kind: Placeholder) -> "np.dtype[Any]":
     """The dtype of the parts of `dtype.__reduce__`."""
     name = shortened(kind.parts[0]) if isinstance(kind.parts[0], str) else "object"
-    dtype: np.dtype[Any]
-    if name == "ml_dtypes.bfloat16":
-        dtype = np.dtype(ml_dtypes.bfloat16)
-        return dtype
-    if not re.fullmatch(r"[?bBhHiIlLqQefd]|[biufc]\d\d?", name):
+    if not re.fullmatch(r"[?bBhHiIlLqQefd]|[biufc]\d\d?|ml_dtypes\.bfloat16", name):
         raise ValueError(f"its values are of NumPy's dtype {name!r}, not numbers")
     is_big = isinstance(kind.state, tuple) and kind.state[1] == ">"
-    dtype = np.dtype(name).newbyteorder(">" if is_big else "<")
-    return dtype
+    dtype: np.dtype[Any] = np.dtype(name.removeprefix("ml_dtypes."))
+    return dtype.newbyteorder(">" if is_big else "<")
 
 
 def _from_buffer(content: object, kind: object, shape: object, order: object) -> NumpyArray:
@@ -197,7 +187,7 @@ def _from_buffer(content: object, kind: object, shape: object, order: object) ->
 _NUMPY = ("numpy.core", "numpy._core")  # the second since NumPy 2
 MAKERS: Makers = {
     "collections.OrderedDict": OrderedDict,
-    "_codecs.encode": lambda text, _: text,  # `content_of` encodes it
+    "_codecs.encode": lambda text, *_: text,  # `content_of` encodes it
     **{f"{core}.multiarray._reconstruct": lambda *_: NumpyArray() for core in _NUMPY},
     **{f"{core}.numeric._frombuffer": _from_buffer for core in _NUMPY},
 }
@@ -210,7 +200,7 @@ def unpickled(
     file: IO[bytes],
     size: int,
     makers: Makers = MAKERS,
-    persistent: Callable[[Any], object] | None = None,
+    persistent: Loader | None = None,
 ) -> Any:
     """Read a pickle of any protocol from a file's position on.
 
@@ -231,7 +221,7 @@ def unpickled(
     bounded = cast(IO[bytes], _Bounded(file, size))
     for opcode, argument, start in pickletools.genops(bounded):
         name = opcode.name
-        if name in LENGTH_BYTES and len(argument) > LONG:
+        if name in LENGTH_BYTES and len(cast(bytes, argument)) > LONG:
             begin = cast(int, start) + 1 + LENGTH_BYTES[name]
             argument = Content(file, begin, file.tell() - begin, "UNICODE" in name)
         machine.spend(INSTRUCTION_BYTES.get(name, OTHER_BYTES) + sys.getsizeof(argument))
@@ -255,9 +245,7 @@ class _Bounded:
 class _Machine:
     """A pickle's stack and memo."""
 
-    def __init__(
-        self, makers: Makers, persistent: Callable[[Any], object] | None, left: int
-    ) -> None:
+    def __init__(self, makers: Makers, persistent: Loader | None, left: int) -> None:
         self.makers, self.persistent, self.left = makers, persistent, left
         self.stack: list[Any] = []
         self.marks: list[int] = []
@@ -288,7 +276,7 @@ class _Machine:
     def remember(self, number: int | None) -> None:
         self.memo[len(self.memo) if number is None else number] = self.stack[-1]
 
-    def append(self, values: list[Any]) -> None:
+    def append(self, values: list[object]) -> None:
         target = self.stack[-1]
         if isinstance(target, Placeholder):
             self.set_items([of for pair in enumerate(values, len(target)) for of in pair])
@@ -297,7 +285,7 @@ class _Machine:
         else:
             raise ValueError("it adds values to what is no list")
 
-    def set_items(self, keys_and_values: list[Any]) -> None:
+    def set_items(self, keys_and_values: list[object]) -> None:
         target = self.stack[-1]
         if not isinstance(target, dict):
             raise ValueError("it sets items of what is no dict")
@@ -313,7 +301,7 @@ class _Machine:
         self.spend(len(module) + len(name))
         self.push(Name(f"{module}.{name}"))
 
-    def call(self, name: object, arguments: Any, *_: object) -> None:
+    def call(self, name: object, arguments: object, *_: object) -> None:
         """Make what the table has for a name, or else a placeholder."""
         if not isinstance(arguments, list | tuple):
             raise ValueError("the arguments of a function or class are no tuple")
@@ -336,58 +324,34 @@ class _Machine:
         self.push(self.persistent(identifier))
 
 
-def _new(kind: Callable[[], object]) -> "_Step":
-    return lambda machine, _: machine.push(kind())
-
-
-def _constant(value: object) -> "_Step":
-    return lambda machine, _: machine.push(value)
-
-
-def _tuple_of(count: int) -> "_Step":
-    return lambda machine, _: machine.push(tuple(machine.pop(count)))
-
-
 def _dict(machine: _Machine, _: object) -> None:
     items = machine.marked()
     machine.push({})
     machine.set_items(items)
 
 
-def _instance(machine: _Machine, class_name: str) -> None:
-    machine.named(*class_name.split(" ", 1))
-    machine.call(*machine.pop(1), machine.marked())
-
-
-def _class_and_arguments(machine: _Machine, _: object) -> None:
-    kind, *arguments = machine.marked()
-    machine.call(kind, arguments)
-
-
 # What the instructions do, by the names that pickletools has for them.
 _Step = Callable[[_Machine, Any], object]
-_INTS = ("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT")
+_NUMBERS = ("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT")
 _TEXTS = ("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "SHORT_BINBYTES")
 _STEPS: Mapping[str, _Step] = {
-    **dict.fromkeys((*_INTS, *_TEXTS, *LENGTH_BYTES), _Machine.push),
+    **dict.fromkeys((*_NUMBERS, *_TEXTS, *LENGTH_BYTES), _Machine.push),
     **dict.fromkeys(("PROTO", "FRAME", "STOP"), lambda *_: None),
-    "NONE": _constant(None),
-    "NEWTRUE": _constant(True),
-    "NEWFALSE": _constant(False),
-    "EMPTY_TUPLE": _constant(()),
-    "EMPTY_LIST": _new(list),
-    "EMPTY_DICT": _new(dict),
-    "EMPTY_SET": _new(list),  # the members of sets need not be hashed
-    "FROZENSET": lambda machine, _: machine.push(machine.marked()),
-    "LIST": lambda machine, _: machine.push(machine.marked()),
-    "TUPLE": lambda machine, _: machine.push(tuple(machine.marked())),
-    "TUPLE1": _tuple_of(1),
-    "TUPLE2": _tuple_of(2),
-    "TUPLE3": _tuple_of(3),
+    "NONE": lambda machine, _: machine.push(None),
+    "NEWTRUE": lambda machine, _: machine.push(True),
+    "NEWFALSE": lambda machine, _: machine.push(False),
+    # The members of a set need not be hashed, and a list does.
+    **dict.fromkeys(("EMPTY_LIST", "EMPTY_SET"), lambda machine, _: machine.push([])),
+    **dict.fromkeys(("LIST", "FROZENSET"), lambda machine, _: machine.push(machine.marked())),
+    "EMPTY_DICT": lambda machine, _: machine.push({}),
     "DICT": _dict,
+    "EMPTY_TUPLE": lambda machine, _: machine.push(()),
+    "TUPLE": lambda machine, _: machine.push(tuple(machine.marked())),
+    "TUPLE1": lambda machine, _: machine.push(tuple(machine.pop(1))),
+    "TUPLE2": lambda machine, _: machine.push(tuple(machine.pop(2))),
+    "TUPLE3": lambda machine, _: machine.push(tuple(machine.pop(3))),
     "APPEND": lambda machine, _: machine.append(machine.pop(1)),
-    "APPENDS": lambda machine, _: machine.append(machine.marked()),
-    "ADDITEMS": lambda machine, _: machine.append(machine.marked()),
+    **dict.fromkeys(("APPENDS", "ADDITEMS"), lambda machine, _: machine.append(machine.marked())),
     "SETITEM": lambda machine, _: machine.set_items(machine.pop(2)),
     "SETITEMS": lambda machine, _: machine.set_items(machine.marked()),
     "MARK": lambda machine, _: machine.marks.append(len(machine.stack)),
@@ -396,16 +360,12 @@ _STEPS: Mapping[str, _Step] = {
     "DUP": lambda machine, _: machine.push(machine.stack[-1]),
     **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"), _Machine.remember),
     **dict.fromkeys(
-        ("GET", "BINGET", "LONG_BINGET"),
-        lambda machine, number: machine.push(machine.memo[number]),
+        ("GET", "BINGET", "LONG_BINGET"), lambda machine, key: machine.push(machine.memo[key])
     ),
     "GLOBAL": lambda machine, name: machine.named(*name.split(" ", 1)),
     "STACK_GLOBAL": lambda machine, _: machine.named(*machine.pop(2)),
-    "REDUCE": lambda machine, _: machine.call(*machine.pop(2)),
-    "NEWOBJ": lambda machine, _: machine.call(*machine.pop(2)),
+    **dict.fromkeys(("REDUCE", "NEWOBJ"), lambda machine, _: machine.call(*machine.pop(2))),
     "NEWOBJ_EX": lambda machine, _: machine.call(*machine.pop(3)),
-    "INST": _instance,
-    "OBJ": _class_and_arguments,
     "BUILD": lambda machine, _: machine.build(*machine.pop(1)),
     "PERSID": _Machine.load,
     "BINPERSID": lambda machine, _: machine.load(*machine.pop(1)),
