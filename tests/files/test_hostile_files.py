@@ -186,7 +186,7 @@ def bombs(count: int) -> dict[str, bytes]:
         "laughs": b"}("
         + instructions("a")
         + b"]q\0"
-        + b"".join(b"](h%ch%ceq%c" % (n, n, n + 1) for n in range(100))
+        + b"".join(b"0](h%ch%ceq%c" % (n, n, n + 1) for n in range(200))
         + b"u",
         "arrays": b"}("
         + instructions("a")
@@ -207,12 +207,15 @@ def bombs(count: int) -> dict[str, bytes]:
         "text": b"X\xff\xff\xff\xffa",
         "an integer": b"\x8b\xff\xff\xff\x7fa",
         "digits": b"I" + b"9" * count + b"\n",
+        "a line": b"S" + b"\xff" * count + b"\n",
         "within itself": b"}q\1(" + instructions("a") + b"h\1u",
     }
     files = {name: b"\x80\x02" + content + b"." for name, content in pickles.items()}
-    zeros = {"net/data.pkl": b"\x80\x02](" + b"N" * 10**8 + b"e."}
+    zeros = {"net/data.pkl": b"\x80\x02](" + b"N" * 3 * 10**7 + b"e."}
     files["a packed pickle"] = archive(zeros, zipfile.ZIP_DEFLATED)
-    files["a packed .npz"] = npz(a=np.zeros(2 * 10**7, np.float32))
+    header = b"\x93NUMPY\2\0\xff\xff\xff\xff" + b" " * 3 * 10**7
+    files["a packed header"] = archive({"a.npy": header}, zipfile.ZIP_DEFLATED)
+    files["a packed .npz"] = npz(a=np.zeros(10**7, np.float32))
     files["a directory"] = archive({f"{n:x}.npy": b"" for n in range(count // 50)})
     return files
 
@@ -233,6 +236,37 @@ def peak(path: Path) -> int:
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return most
+
+
+DEEP: dict[str, Any] = {
+    "a key": {"deep": 1},
+    "a shape": {"a": tensor("deep", (1,))},
+    "a storage": {"a": tensor((1,), (1,), key="deep")},
+    "bytes": {"a": Call("torch.storage._load_from_bytes", ("deep",))},
+    "a dtype": {"a": Call("numpy.dtype", ("deep",))},
+    "a dtype of PyTorch": {
+        "a": Call("torch._utils._rebuild_tensor_v3", (0, 0, 0, 0, 0, 0, "deep"))
+    },
+    "a type": {"a": Call("torch._tensor._rebuild_from_type_v2", ("deep", "deep", "deep", 0))},
+    "a class": {"a": Call("copyreg._reconstructor", ("deep", "deep"))},
+}
+
+
+@pytest.mark.parametrize("place", DEEP)
+@pytest.mark.parametrize(
+    "deep",
+    [
+        pytest.param(b"]q\0" + b"0h\0h\0\x86q\0" * 100, id="two in each"),
+        pytest.param(b"N" + b"\x85" * 10**6, id="one in each", marks=pytest.mark.slow),
+    ],
+)
+def test_tuples_in_tuples(deep: bytes, place: str, tmp_path: Path) -> None:
+    """To hash, compare or print these would end Python, or take all memory."""
+    content = pickled(DEEP[place]).replace(instructions("deep"), deep)
+    for name, file in {"net.pkl": content, "net.pth": archive({"net/data.pkl": content})}.items():
+        (tmp_path / name).write_bytes(file)
+        with pytest.raises(ValueError, match=rf"^cannot load .*{name}: "):
+            read_all(tmp_path / name)
 
 
 # Broken files -------------------------------------------------------------------------------------

@@ -262,8 +262,8 @@ def test_a_checkpoint_in_several_files(hub: Hub, tmp_path: Path) -> None:
     }
     hub.files[index] = json.dumps({"weight_map": places}).encode()
     imports = "from resnet_builder.files.opening import opened"
-    code = 'with opened("timm/resnet18") as file: print(len(file.shapes), float(file.read("fc.bias")[0]))'
-    expected = f"{len(names)} {float(content['fc.bias'][0])}"
+    code = 'with opened("timm/resnet18") as file: print(float(file.read("fc.bias")[0]))'
+    expected = str(float(content["fc.bias"][0]))
     for asked in (hub, None):  # then from the cache
         assert in_a_new_process(asked, tmp_path, imports, code) == expected
     del hub.files[parts[1]]

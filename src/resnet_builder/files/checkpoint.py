@@ -162,8 +162,12 @@ def _items(values: Mapping[Any, object] | Iterable[object]) -> Iterator[tuple[ob
     """The values of a dict or list, under their number where the key is no name."""
     items = values.items() if isinstance(values, Mapping) else enumerate(values)
     for number, (key, value) in enumerate(items):
-        is_name = isinstance(key, str) or (isinstance(key, int) and abs(key) < 2**63)
-        yield (key if is_name else f"#{number}"), value
+        yield (key if is_name(key) else f"#{number}"), value
+
+
+def is_name(key: object) -> bool:
+    """Return whether a key of a dict can be a part of a name: a text or a number of a sane size."""
+    return isinstance(key, str) or (isinstance(key, int) and abs(key) < 2**60)
 
 
 def _has_shape(value: object) -> bool:

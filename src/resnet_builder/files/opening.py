@@ -110,12 +110,14 @@ def _check_directory(path: Path) -> None:
     with path.open("rb") as file:
         file.seek(max(0, size - 2**17))
         end = file.read()
-    # The fields of the last record (APPNOTE 4.3.16), or of the one for large archives (4.3.14).
-    for signature, at, width in ((b"PK\5\6", 12, 4), (b"PK\6\6", 40, 8)):
-        record = end[end.rfind(signature) :] if signature in end else b""
-        stated = int.from_bytes(record[at : at + width], "little")
-        if stated != 2**32 - 1 and stated > DIRECTORY_BYTES + size // 10:
-            raise ValueError(f"the directory of its files is said to have {stated} bytes")
+    # Of the last record (APPNOTE 4.3.16), and of the one before it in large archives (4.3.14).
+    last = max(0, end.rfind(b"PK\5\6"))
+    large = end[max(0, last - 76) : last]
+    stated = int.from_bytes(end[last + 12 : last + 16], "little")
+    if large.startswith(b"PK\6\6"):
+        stated = int.from_bytes(large[40:48], "little")
+    if stated > DIRECTORY_BYTES + size // 10:
+        raise ValueError(f"the directory of its files is said to have {stated} bytes")
 
 
 def _read_or_refused(path: Path, known: Reader | str) -> AbstractContextManager[Checkpoint]:

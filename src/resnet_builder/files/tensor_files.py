@@ -22,6 +22,7 @@ from ..common.checks import shortened
 from .checkpoint import Array, Checkpoint, broken, from_arrays, refused
 from .unpickling import (
     MAKERS,
+    Content,
     ForbiddenError,
     Name,
     NumpyArray,
@@ -87,9 +88,9 @@ def npz_file(path: Path) -> Iterator[Checkpoint]:
     """
     with zipfile.ZipFile(path) as archive:
         with _refusing(path, ".npz of NumPy"):
-            read = partial(_unpacked, archive, path.stat().st_size)
+            size = path.stat().st_size
             names = [name for name in archive.namelist() if name.endswith(".npy")]
-            arrays = {name[:-4]: _npy(archive, archive.getinfo(name), read) for name in names}
+            arrays = {name[:-4]: _npy(archive, size, name) for name in names}
         yield from_arrays(str(path), arrays)
 
 
@@ -117,9 +118,9 @@ def pickle_file(path: Path) -> Iterator[Checkpoint]:
     with path.open("rb") as file:
         with _refusing(path, "pickle of tensors"):
             size = path.stat().st_size
-            # A file that has the same bytes many times makes one storage of them.
-            storages = {"torch.storage._load_from_bytes": cache(_of_bytes)}
-            root = unpickled(file, size, TORCH_MAKERS | storages)
+            of_bytes = cache(_of_bytes)  # a pickle may have the same bytes many times
+            parts = {"torch.storage._load_from_bytes": lambda of: of_bytes(_hashable(of))}
+            root = unpickled(file, size, TORCH_MAKERS | parts)
             if root == MAGIC_NUMBER:
                 root = _of_old_file(file, size)
         yield _of_tensors(path, root)
@@ -150,17 +151,22 @@ def _of_tensors(path: Path, root: object) -> Checkpoint:
 
 
 def _unpacked(archive: zipfile.ZipFile, size: int, name: str) -> bytes:
-    """Read a file in an archive, whose size is in bytes.
+    """Read a file in an archive, whose size is in bytes."""
+    return archive.read(_member(archive, size, name))
+
+
+def _member(archive: zipfile.ZipFile, size: int, name: str) -> zipfile.ZipInfo:
+    """A file in an archive, whose size is in bytes.
 
     Raises:
-        Exception: it is missing, broken or too large.
+        Exception: it is missing, or unpacks to more than an archive of the size should hold.
     """
     member = archive.getinfo(name)
     if max(member.compress_size, member.file_size - UNPACKED_BYTES) > size:
         raise ValueError(f"its {shortened(name)} is said to unpack to {member.file_size} bytes")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"its compression type {member.compress_type} is not supported")
-    return archive.read(member)
+    return member
 
 
 # NumPy -------------------------------------------------------------------------------------------
@@ -179,8 +185,8 @@ class _Npy:
         return array.view(ml_dtypes.bfloat16) if array.dtype == "V2" else array
 
 
-def _npy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, read: Callable[[str], bytes]) -> _Npy:
-    name = member.filename
+def _npy(archive: zipfile.ZipFile, size: int, name: str) -> _Npy:
+    member = _member(archive, size, name)
     with archive.open(member) as file:
         is_first = np.lib.format.read_magic(file) == (1, 0)
         of = np.lib.format
@@ -189,7 +195,7 @@ def _npy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, read: Callable[[str]
         stated = file.tell() + math.prod(sizes(shape)) * dtype.itemsize
     if stated != member.file_size and not dtype.hasobject:
         raise ValueError(f"its {shortened(name)} has not the {shape} numbers that it states")
-    return _Npy(shape, partial(read, name))
+    return _Npy(shape, partial(archive.read, member))
 
 
 # PyTorch -----------------------------------------------------------------------------------------
@@ -265,16 +271,17 @@ def _tensor(storage: Storage, begin: object, shape: object, strides: object, *_:
 
 def _tensor_of_bytes(storage: Storage, *parts: object) -> Tensor | NumpyArray:
     """Stand for `torch._utils._rebuild_tensor_v3`, where the tensor has the dtype."""
-    if (kind := _UNTYPED.get(str(parts[5]))) is None:
+    kind = parts[5]
+    if not isinstance(kind, Name) or kind not in _UNTYPED:
         return NumpyArray()
-    dtype = np.dtype(kind)
+    dtype = np.dtype(_UNTYPED[kind])
     return _tensor(replace(storage, dtype=dtype, count=storage.count // dtype.itemsize), *parts[:3])
 
 
 def _of_type(rebuild: object, _: object, parts: tuple[object, ...], *__: object) -> object:
     """Stand for `torch._tensor._rebuild_from_type_v2`, a tensor of a subclass."""
     maker = TORCH_MAKERS.get(rebuild) if isinstance(rebuild, Name) else None
-    return maker(*parts) if maker else NumpyArray()
+    return maker(*parts[:8]) if maker else NumpyArray()
 
 
 def _first(value: object, *_: object) -> object:
@@ -329,8 +336,8 @@ def _of_old_file(file: IO[bytes], size: int) -> object:
     follow: how many numbers each has, as 8 bytes, and its numbers. They are little-endian on any
     machine.
     """
-    if (version := unpickled(file, size)) != PROTOCOL_VERSION:
-        raise ValueError(f"its version is {shortened(str(version))}")
+    if unpickled(file, size) != PROTOCOL_VERSION:
+        raise ValueError(f"its version is not {PROTOCOL_VERSION}")
     unpickled(file, size)
     storages: dict[str, Storage] = {}
 
@@ -350,7 +357,7 @@ def _of_old_file(file: IO[bytes], size: int) -> object:
     root = unpickled(file, size, TORCH_MAKERS, load)
     read = lru_cache(maxsize=1)(partial(_part, file))
     for key in unpickled(file, size):
-        storage = storages.pop(key)
+        storage = storages.pop(key if isinstance(key, str) else "")
         count, begin = int.from_bytes(file.read(8), "little"), file.tell()
         length = storage.count * storage.dtype.itemsize
         if count != storage.count or begin + length > size:
@@ -362,7 +369,11 @@ def _of_old_file(file: IO[bytes], size: int) -> object:
     return root
 
 
-def _of_bytes(content: object) -> object:
+def _hashable(content: object) -> Content | bytes:
+    return content if isinstance(content, Content) else bytes(content_of(content))
+
+
+def _of_bytes(content: Content | bytes) -> object:
     """What `pickle.dump` saves of a storage: a file of torch.save before 1.6."""
     held = content_of(content)
     file = io.BytesIO(held)

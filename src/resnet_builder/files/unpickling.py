@@ -9,13 +9,14 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Any, cast
 
 import ml_dtypes  # noqa: F401 - registers bfloat16
 import numpy as np
 
 from ..common.checks import shortened
-from .checkpoint import Array
+from .checkpoint import Array, is_name
 
 # What is made for the names of functions, from the arguments that they would get, and for what is
 # kept outside of the pickle, from its identifier.
@@ -235,8 +236,9 @@ class _Bounded:
     """A file that is asked for no more bytes than it has, because Python allocates them first."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
-        self.seek, self.tell, self.readline = file.seek, file.tell, file.readline
-        self._read, self._size = file.read, size
+        self.tell, self._read, self._size = file.tell, file.read, size
+        # The errors of what is in a line repeat it.
+        self.readline = partial(file.readline, max(2**20, size // 8))
 
     def read(self, size: int) -> bytes:
         return self._read(min(size, self._size))
@@ -292,8 +294,7 @@ class _Machine:
         self.spend(len(keys_and_values) // 2 * ITEM_BYTES)
         for key, value in zip(keys_and_values[::2], keys_and_values[1::2], strict=True):
             # Others may not be hashable, and to hash tuples in tuples without end ends Python.
-            is_plain = isinstance(key, str | int | float | None)
-            target[key if is_plain else f"#{len(target)}"] = value
+            target[key if is_name(key) else f"#{len(target)}"] = value
 
     def named(self, module: object, name: object) -> None:
         if not isinstance(module, str) or not isinstance(name, str):
