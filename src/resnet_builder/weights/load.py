@@ -52,7 +52,8 @@ def load_weights(
     The origin is recognised by the names in the checkpoint: torchvision, timm (ResNet, D, SE,
     ResNeXt, wide, ResNetV2), keras.applications' ResNet50, 101 and 152 (into `resnet50_v1` and the
     other `_v1` presets: the biases of the convolutions are folded exactly into batch norm's means),
-    keras-hub, this package, or, by the order of the layers, the article's original under Keras 2.
+    keras-hub, RegNet of timm, torchvision, transformers, tf.keras and pycls, this package, or, by
+    the order of the layers, the article's original under Keras 2.
     The names may all have a prefix, such as `module.`. Layers with the names that Keras gives are
     identified by their connections, where the file describes them.
 
