@@ -74,7 +74,8 @@ def assert_counts_are_the_models(source: ResnetConfig) -> None:
 
 def narrow(config: ResnetConfig) -> ResnetConfig:
     """Its first two stages, with the fewest filters that its groups allow."""
-    stages = ("repetitions", "block", "filters", "widths")  # fields with a value for each
+    # Fields with a value for each.
+    stages = ("repetitions", "block", "filters", "widths", "group_width")
     values = {name: getattr(config, name) for name in stages}
     config = config.replace(
         **{name: of[:2] for name, of in values.items() if isinstance(of, tuple)}
