@@ -241,7 +241,7 @@ def road() -> Iterator[Row]:
     yield Row("with weights=: the checkpoint is recognised, times", times(loaded, "recognise"), 1)
     yield Row("with weights=: the network is planned, times", times(loaded, "make_plan"), 1)
     named = entered(lambda: ResnetBuilder.from_preset("resnet50.a1_in1k"), until="from_hub")
-    yield Row("a checkpoint's name is looked up, times", times(named, "in_table"), 1, limit=3)
+    yield Row("a checkpoint's name is looked up, times", times(named, "in_table"), 1)
 
     arrays.pop("stage3_block2_conv1/kernel")
 
@@ -281,7 +281,7 @@ def table() -> list[Row]:
         Row("layer names put together outside plan/names.py", len(names_written(everything)), 0),
         Row("layer names cut outside plan/names.py", len(names_read(everything)), 0),
         Row("weights/: modules", len(rooms), 10),
-        Row("pictures/: code lines of Python", total("pictures/"), 1_900, limit=1_980),
+        Row("pictures/: code lines of Python", total("pictures/"), 1_900, limit=1_952),
         Row("code lines", sum(lines.values()), 8_500, limit=10_800),
         Row("modules", len(everything), 100),
         Row("functions over 40 code lines", len(long_functions(everything)), 0),

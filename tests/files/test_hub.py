@@ -238,6 +238,7 @@ def test_what_is_not_there(hub: Hub, tmp_path: Path) -> None:
     message = download(hub, tmp_path / "new")
     assert message == (
         "FileNotFoundError 'timm/resnet18' has none of model.safetensors, pytorch_model.bin, "
+        "open_clip_model.safetensors, model.safetensors.index.json, pytorch_model.bin.index.json, "
         "model.weights.h5"
     )
 
@@ -247,6 +248,31 @@ def test_an_older_repository(hub: Hub, tmp_path: Path) -> None:
     whole = f"{len(CONTENT)} bytes"
     assert download(hub, tmp_path) == whole
     assert download(None, tmp_path) == whole
+
+
+def test_a_checkpoint_in_several_files(hub: Hub, tmp_path: Path) -> None:
+    names = list(checkpoint("torchvision_resnet18"))
+    parts = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    places = {name: parts[number % 2] for number, name in enumerate(names)}
+    index = "model.safetensors.index.json"
+    content = checkpoint("torchvision_resnet18")
+    hub.files = {
+        part: save({name: content[name] for name in names if places[name] == part})
+        for part in parts
+    }
+    hub.files[index] = json.dumps({"weight_map": places}).encode()
+    imports = "from resnet_builder.files.opening import opened"
+    code = 'with opened("timm/resnet18") as file: print(float(file.read("fc.bias")[0]))'
+    expected = str(float(content["fc.bias"][0]))
+    for asked in (hub, None):  # then from the cache
+        assert in_a_new_process(asked, tmp_path, imports, code) == expected
+    del hub.files[parts[1]]
+    message = in_a_new_process(hub, tmp_path / "new", imports, code)
+    assert message.startswith("FileNotFoundError cannot load ")
+    assert message.endswith(f"{index}: its file {parts[1]} is missing")
+    hub.files[index] = b'{"weight_map": {"a": "../../elsewhere"}}'
+    message = in_a_new_process(hub, tmp_path / "elsewhere", imports, code)
+    assert "names the file '../../elsewhere', which is not in its folder" in message
 
 
 def test_a_preset_of_keras_hub(hub: Hub, tmp_path: Path) -> None:

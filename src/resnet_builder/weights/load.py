@@ -73,7 +73,7 @@ def load_weights(
     Args:
         model: a model of `ResnetBuilder`. To join several networks in one model, load each of them
             first.
-        source: a file: safetensors, PyTorch's (if PyTorch is installed), or .weights.h5, .h5 or
+        source: a file: safetensors, PyTorch's, .npz, .pkl, or .weights.h5, .h5 or
             .keras, recognised by its content; a folder with a model.safetensors or a
             pytorch_model.bin, or a preset of keras-hub; a name of `list_weights()` such as
             `"resnet18.tv_in1k"`; a repository of the Hugging Face Hub such as
@@ -128,7 +128,7 @@ def load_weights(
         keep=choice(missing, ("refuse", "keep"), "missing") == "keep",
         epsilon=None if epsilon is None else fraction(epsilon, "epsilon"),
     )
-    target = _target_of(model)
+    target = target_of(model)
     with opened(source) as whole:
         taken = whole.skipping(patterns)
         names = _new_names(taken, rename)
@@ -173,7 +173,7 @@ class LoadOptions:
 # The model --------------------------------------------------------------------------------------
 
 
-def _target_of(model: keras.Model) -> Target:
+def target_of(model: keras.Model) -> Target:
     """The only network in a model."""
     networks = networks_of(model)
     if len(networks) > 1:
