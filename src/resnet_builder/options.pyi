@@ -9,6 +9,7 @@ from .config import (
     Biases,
     BlockFunction,
     BlockName,
+    HeadPoolName,
     NormName,
     Padding,
     ProjectionName,
@@ -45,6 +46,8 @@ class Variations(TypedDict, total=False):
     se_ratio: float
     se_divisor: int
     eca: bool
+    head_pool: HeadPoolName
+    embedding: bool
     drop_path_rate: float
     zero_init_last: bool
     padding: Padding

@@ -25,6 +25,8 @@ WeightName = tuple[str, str]  # layer and variable
 TensorShape = tuple[int, ...]
 
 CLASSIFIER_KERNEL: WeightName = (CLASSIFIER, "kernel")
+OF_POOL = At(HEAD).inside("attention")
+POSITIONS: WeightName = (OF_POOL("positions"), "embeddings")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +119,9 @@ class Origin:
         stride_in_3x3: whether its bottlenecks halve the size in their 3x3 convolution; None if it
             is as in the network.
         pads_stem_pool: whether zeros are padded before the stem's pool in all its networks.
+        standardizing_epsilon: what its weight standardisation adds to a kernel's variance; the
+            default is of timm's BiT networks (models/resnetv2.py).
+        beside: pattern of names of other networks that its files hold beside this one.
     """
 
     name: str
@@ -132,6 +137,8 @@ class Origin:
     epsilon: float | None = 1e-5
     stride_in_3x3: bool | None = True
     pads_stem_pool: bool = False
+    standardizing_epsilon: float = 1e-8
+    beside: str = ""
 
     def layer(self, name: str) -> str:
         """The origin's name for a layer."""
@@ -213,7 +220,7 @@ class Origin:
     def _any_block(self) -> str:
         """The pattern of `block`."""
         numbers = {name: rf"(?P<{name}>\d+)" for name in ("stage", "block")}
-        return re.sub(r"\\{(\w+)\\}", lambda of: numbers[of[1]], re.escape(self.block))
+        return re.sub(r"\\{(\w+)[:\w]*\\}", lambda of: numbers[of[1]], re.escape(self.block))
 
     @cached_property
     def _stem(self) -> dict[str, bool]:
@@ -251,6 +258,10 @@ MOST_SPLITS = 8
 WITH_BIAS, WITHOUT_BIAS = ("kernel", "bias"), ("kernel",)
 BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 CONVS = {PLAIN_CONV: WITH_BIAS, STANDARDIZED_CONV: WITH_BIAS}
+ATTENTION_POOL = {
+    **dict.fromkeys(("query", "key", "value"), WITH_BIAS),
+    "positions": POSITIONS[1:],
+}
 NORMS = {"bn": BATCH_NORM, "gn": BATCH_NORM[:2], "evonorm": WITH_BIAS}
 
 
@@ -273,6 +284,7 @@ def known_weights() -> tuple[frozenset[WeightName], frozenset[WeightName]]:
     others = [
         *_weights(of_stem, CONVS),
         *_norms([*of_stem, At(HEAD)]),
+        *_weights([OF_POOL], ATTENTION_POOL),
         *((CLASSIFIER, variable) for variable in WITH_BIAS),
     ]
     return frozenset(in_a_block), frozenset(others)

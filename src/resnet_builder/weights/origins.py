@@ -52,6 +52,25 @@ _SELECTIVE_KERNELS = {
         ("sk_expand{}", "attn.fc_select"),
     )
 }
+_ATTENTION_POOL = ("query", "key", "value")
+# open_clip src/open_clip/modified_resnet.py, as openai/CLIP clip/model.py.
+_CLIP = {
+    **{f"stem_{kind}{n}": f"{kind}{n}" for kind in ("conv", "bn") for n in (1, 2, 3)},
+    **{f"head_attention_{part}": f"attnpool.{part[0]}_proj" for part in _ATTENTION_POOL},
+    "head_attention_positions": "attnpool.positional_embedding",
+    "predictions": "attnpool.c_proj",
+}
+# timm models/byobnet.py and layers/attention_pool2d.py.
+_BYOBNET_CLIP = {
+    **{f"stem_conv{n}": f"stem.conv{n}.conv" for n in (1, 2, 3)},
+    **{f"stem_bn{n}": f"stem.conv{n}.bn" for n in (1, 2, 3)},
+    **{f"conv{n}": f"conv{n}_{size}.conv" for n, size in enumerate(("1x1", "kxk", "1x1"), 1)},
+    **{f"bn{n}": f"conv{n}_{size}.bn" for n, size in enumerate(("1x1", "kxk", "1x1"), 1)},
+    "shortcut_conv": "shortcut.conv.conv",
+    "shortcut_bn": "shortcut.conv.bn",
+    **{f"head_attention_{part}": f"head.{part[0]}" for part in _ATTENTION_POOL},
+    "head_attention_positions": "head.pos_embed",
+}
 _LEGACY_SENET = {
     "stem_conv": "layer0.conv1",
     "stem_bn": "layer0.bn1",
@@ -82,6 +101,12 @@ _torch = partial(
 )
 _keras_applications = partial(
     Origin, layout=KERAS, block="conv{stage}_block{block}_", first_stage=2, epsilon=1.001e-5
+)
+_byobnet_clip = partial(
+    _torch,
+    block="stages.{stage}.{block}.",
+    first_stage=0,
+    bare=("_positions",),
 )
 _keras_hub = partial(
     Origin,
@@ -143,11 +168,60 @@ ORIGINS = (
         },
         bare=("_v",),
     ),
+    _torch(
+        name="OpenAI's or open_clip's CLIP ResNet",
+        layers=_TORCH | _CLIP,
+        bare=("_positions",),
+        # The text's network: openai/CLIP clip/model.py, open_clip src/open_clip/model.py.
+        beside=r"(text|transformer|token_embedding|ln_final)\..*|positional_embedding"
+        r"|text_projection|logit_(scale|bias)",
+    ),
+    _byobnet_clip(name="timm's CLIP ResNet", layers=_BYOBNET_CLIP | {"predictions": "head.proj"}),
+    _byobnet_clip(
+        name="timm's CLIP ResNet with an average pool",
+        layers=_BYOBNET_CLIP | {"predictions": "head.fc"},
+    ),
+    # google-research/big_transfer: bit_pytorch/models.py and bit_jax/tf2jax.py.
+    Origin(
+        name="Google's BiT",
+        layout=KERAS,
+        block="block{stage}/unit{block:02}/",
+        layers={
+            "stem_conv": "root_block/standardized_conv2d",
+            **{f"conv{n}": f"{letter}/standardized_conv2d" for n, letter in enumerate("abc", 1)},
+            **{f"bn{n}": f"{letter}/group_norm" for n, letter in enumerate("abc", 1)},
+            "shortcut_conv": "a/proj/standardized_conv2d",
+            "head_bn": "group_norm",
+            "predictions": "head/conv2d",
+        },
+        standardizing_epsilon=1e-10,
+    ),
     # keras.applications: keras/src/applications/resnet.py.
     _keras_applications(name="keras.applications' ResNet", layers=_KERAS_V1, stride_in_3x3=False),
     # The same file; in its stack_residual_blocks_v2 the last block of a stage strides.
     _keras_applications(
         name="keras.applications' ResNetV2", layers=_KERAS_V2 | {"bn1": "preact_bn"}
+    ),
+    # tf_keras 2.21: tf_keras/src/applications/resnet_rs.py.
+    Origin(
+        name="tf.keras' ResNet-RS",
+        layout=KERAS,
+        block="BlockGroup{stage}__block_{block}_",
+        first_stage=2,
+        first_block=0,
+        layers={
+            **{f"stem_conv{n}": f"stem_conv_{n}" for n in (1, 2, 3)},
+            **{f"stem_bn{n}": f"stem_batch_norm_{n}" for n in (1, 2, 3)},
+            "stem_pool_conv": "stem_conv_4",
+            "stem_pool_bn": "stem_batch_norm_4",
+            **{f"conv{n}": f"_conv_{n}" for n in (1, 2, 3)},
+            "bn1": "batch_norm_1",
+            **{f"bn{n}": f"_batch_norm_{n}" for n in (2, 3)},
+            "se_reduce": "_se_se_reduce",
+            "se_expand": "_se_se_expand",
+            "shortcut_conv": "_projection_conv",
+            "shortcut_bn": "_projection_batch_norm",
+        },
     ),
     # keras-hub 0.32: keras_hub/src/models/resnet/resnet_backbone.py.
     _keras_hub(name="keras-hub's ResNet", layers=_KERAS_V1),
@@ -155,6 +229,9 @@ ORIGINS = (
     OWN,
     ARTICLE,
 )
+
+# tf_keras counts the stems of a process: stem_1_stem_conv_1.
+COUNTED = re.compile(r"(?<![^/])stem_\d+_(?=stem_(conv|batch_norm)_)")
 
 # torchvision models/detection: the prefix of a detector's backbone.
 DETECTOR = re.compile(r".*backbone\.body\.", re.DOTALL)

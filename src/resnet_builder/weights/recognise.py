@@ -12,7 +12,7 @@ from ..files.keras_hub import CONFIG_FILE
 from .expected import ExpectedWeights
 from .match import Recognised, match
 from .naming import KERAS, Origin, TensorShape, WeightName, is_known
-from .origins import ARTICLE, BY_CONNECTIONS, ORIGINS, is_never_weight
+from .origins import ARTICLE, BY_CONNECTIONS, COUNTED, ORIGINS, is_never_weight
 
 # An origin is recognised if it explains this fraction of the checkpoint's names, or if this
 # fraction of the network's weights is in the checkpoint under its names.
@@ -60,7 +60,9 @@ def recognise(
     only_ordered = checkpoint.in_order and all(map(NAMED_BY_KERAS.fullmatch, checkpoint.shapes))
     if only_ordered and not checkpoint.settings:
         return _by_order(checkpoint, expected)
-    numbered = checkpoint.renamed(named_by_number(checkpoint.shapes, expected.shapes))
+    names = named_by_number(checkpoint.shapes, expected.shapes)
+    uncounted = {COUNTED.sub("", new): old for new, old in names.items()}
+    numbered = checkpoint.renamed(uncounted if len(uncounted) == len(names) else names)
     tensors = [name for name in numbered.shapes if not is_never_weight(name)]
     known = list(filter(is_known, expected.shapes))
     unknown = expected.shapes.keys() - known
