@@ -221,15 +221,10 @@ def _global_pool(layer: planned.GlobalPool, style: Style) -> keras.Layer:
 
 
 def _tokens(layer: planned.Tokens, style: Style) -> Callable[[Tensor], Tensor]:
-    ops, (count, channels) = keras.ops, layer.output_shape
-    if count is None:
-        raise ValueError(
-            "an attention pool has a position for every pixel of the last map, and "
-            "input_shape has an unknown side: give both sides, or pool otherwise"
-        )
+    ops, pixel_count = keras.ops, planned.known_tokens(layer.output_shape) - 1
 
     def tokens(x: Tensor) -> Tensor:
-        pixels = ops.reshape(x, (-1, count - 1, channels))
+        pixels = ops.reshape(x, (-1, pixel_count, layer.channels))
         return ops.concatenate([ops.mean(pixels, axis=1, keepdims=True), pixels], axis=1)
 
     return _operation(tokens, layer, style)
@@ -239,7 +234,7 @@ def _token_numbers(layer: planned.TokenNumbers, style: Style) -> Callable[[Tenso
     ops = keras.ops
 
     def numbers(x: Tensor) -> Tensor:
-        return ops.zeros_like(x[:, :, 0], dtype="int32") + ops.arange(x.shape[1], dtype="int32")
+        return ops.cumsum(ops.ones_like(x[:, :, 0], dtype="int32"), axis=1) - 1
 
     return _operation(numbers, layer, style)
 

@@ -311,6 +311,20 @@ class GlobalPool(Layer):
         return (1, 1, self.channels) if self.keeps_axes else (self.channels,)
 
 
+def known_tokens(sequence: Shape) -> int:
+    """The number of tokens of a sequence's shape.
+
+    Raises:
+        ValueError: it is unknown.
+    """
+    if sequence[0] is None:
+        raise ValueError(
+            "an attention pool has a position for every pixel of the last map, and a side of "
+            "input_shape is unknown: give both sides, or pool otherwise"
+        )
+    return sequence[0]
+
+
 class Tokens(Layer):
     """The mean of a map, and its pixels, as a sequence."""
 
@@ -344,6 +358,11 @@ class Embedding(Layer):
     def weights(self) -> dict[str, WeightShape]:
         """Embeddings (tokens, filters); of no tokens if their number is unknown."""
         return {"embeddings": (self.input_shape[0] or 0, self.filters)}
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Number of weights, which are trained."""
+        return known_tokens(self.input_shape) * self.filters, 0
 
 
 class FirstToken(Layer):
