@@ -241,7 +241,7 @@ def road() -> Iterator[Row]:
     yield Row("with weights=: the checkpoint is recognised, times", times(loaded, "recognise"), 1)
     yield Row("with weights=: the network is planned, times", times(loaded, "make_plan"), 1)
     named = entered(lambda: ResnetBuilder.from_preset("resnet50.a1_in1k"), until="from_hub")
-    yield Row("a checkpoint's name is looked up, times", times(named, "in_table"), 1, limit=3)
+    yield Row("a checkpoint's name is looked up, times", times(named, "in_table"), 1)
 
     arrays.pop("stage3_block2_conv1/kernel")
 

@@ -206,7 +206,7 @@ def test_a_checkpoint_at_a_url(server: Server, monkeypatch: pytest.MonkeyPatch) 
     row = in_table(name)
     assert row
     row = replace(row, checksum=f"sha256:{digest[:8]}")
-    monkeypatch.setattr(fetching, "in_table", lambda source: row)
+    monkeypatch.setattr(repositories, "in_table", lambda source: row)
     model = ResnetBuilder.from_preset(name, (32, 32, 3))
     assert server.asked == url
     gamma = checkpoint("torchvision_resnet18")["bn1.weight"]

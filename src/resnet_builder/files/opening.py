@@ -44,11 +44,10 @@ def opened(source: object) -> AbstractContextManager[Checkpoint]:
         return nullcontext(of_model(source))
     if isinstance(source, Mapping):
         return nullcontext(from_arrays("the dict", source))
-    if isinstance(source, str) and (weights := in_table(source)):
-        is_url = weights.source.startswith("https://")
-        source = _from_url(weights) if is_url else from_hub(weights.source)
-    elif isinstance(source, str) and is_repository(source):
-        source = from_hub(source)
+    if isinstance(source, str):
+        source = in_table(source) or (from_hub(source) if is_repository(source) else source)
+    if isinstance(source, PublishedWeights):
+        source = _published(source)
     if not isinstance(source, str | os.PathLike):
         is_a_list = isinstance(source, list | tuple)
         hint = "; model.set_weights takes the list of model.get_weights" if is_a_list else ""
@@ -136,6 +135,13 @@ def _open_folder(path: Path) -> AbstractContextManager[Checkpoint]:
     raise FileNotFoundError(
         f"cannot load {path}: the folder has none of {', '.join(FOLDER_FILES)}; name a file in it"
     )
+
+
+def _published(weights: PublishedWeights) -> Path:
+    if weights.source.startswith("https://"):
+        return _from_url(weights)
+    folder = Path(weights.source)
+    return folder if folder.is_dir() else from_hub(weights.source)
 
 
 def from_hub(repository: str) -> Path:

@@ -27,7 +27,7 @@ class Named:
         options: options of `ResnetBuilder.from_preset` that the checkpoint's network needs.
         source: the given name; None for a config.
         classes: the given number of classes.
-        weights: the given weights, or the checkpoint's source.
+        weights: the given weights, or the published checkpoint that they name.
         is_recommended: whether `weights="imagenet"` chose the checkpoint.
     """
 
@@ -89,13 +89,14 @@ def resolve(
         changes["input_shape"] = best.input_shape
     if classes is not None:
         changes["classes"] = classes
-    checkpoint = best or (named.checkpoint if weights is None else None)
+    if isinstance(weights, str):
+        weights = best or in_table(weights) or weights
     return replace(
         named,
         config=named.config.replace(**changes) if changes else named.config,
         checkpoint=best or named.checkpoint,
         classes=named.classes if classes is None else classes,
-        weights=checkpoint.source if checkpoint else weights,
+        weights=named.checkpoint if weights is None else weights,
         is_recommended=best is not None,
     )
 
@@ -120,14 +121,16 @@ def _find(source: str | ResnetConfig | Named) -> Named:
 
 
 def check_published(network: Named) -> None:
-    """Refuse a checkpoint of another preset in the table, which its shapes may not show."""
-    row = in_table(network.weights) if isinstance(network.weights, str) else None
-    if row is None or network.source in (None, row.preset):
+    """Refuse a published checkpoint of another preset, which its shapes may not show."""
+    row = network.weights
+    if not isinstance(row, PublishedWeights) or row is network.checkpoint:
+        return
+    if network.source in (None, row.preset):
         return
     preset = PRESETS[row.preset]
     if any(getattr(network.config, field) != getattr(preset, field) for field in UNSEEN):
         raise ValueError(
-            f"{network.weights!r} is a checkpoint of {row.preset!r}, not of {network.source!r}: "
+            f"{row.name!r} is a checkpoint of {row.preset!r}, not of {network.source!r}: "
             f"give {row.preset!r} as the preset"
         )
 

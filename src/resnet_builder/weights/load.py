@@ -128,7 +128,7 @@ def load_weights(
         keep=choice(missing, ("refuse", "keep"), "missing") == "keep",
         epsilon=None if epsilon is None else fraction(epsilon, "epsilon"),
     )
-    target = _target_of(model)
+    target = target_of(model)
     with opened(source) as whole:
         taken = whole.skipping(patterns)
         names = _new_names(taken, rename)
@@ -173,7 +173,7 @@ class LoadOptions:
 # The model --------------------------------------------------------------------------------------
 
 
-def _target_of(model: keras.Model) -> Target:
+def target_of(model: keras.Model) -> Target:
     """The only network in a model."""
     networks = networks_of(model)
     if len(networks) > 1:
