@@ -59,6 +59,8 @@ OTHERS: dict[str, list[Any]] = {
     "se_ratio": [0.0, 1.5],
     "se_divisor": [64],
     "eca": [True, False],
+    "head_pool": ["avg", "attention"],
+    "embedding": [True],
     "drop_path_rate": [0.1],
     "zero_init_last": [True],
     "padding": ["same", "symmetric"],

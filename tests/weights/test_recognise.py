@@ -72,6 +72,7 @@ def planned_weights() -> set[tuple[str, str]]:
         *({"stem": stem} for stem in STEMS),
         *({"stem_pool": pool} for pool in STEM_POOLS),
         *({field: 1 / 4 if field == "se_ratio" else True} for field in ATTENTIONS),
+        {"head_pool": "attention"},
     ]
     common: dict[str, Any] = {"block": "basic_block", "use_bias": True, "norm_groups": 1}
     common |= {"repetitions": (1,), "stem_filters": 32, "splits": MOST_SPLITS}

@@ -80,8 +80,9 @@ def attention_pool(draft: Draft, x: Layer, at: At) -> Composite:
     start, inside, channels = len(draft.layers), at.inside("attention"), x.output_channels
     if not channels or channels % HEAD_CHANNELS:
         raise ValueError(
-            f"an attention pool has heads of {HEAD_CHANNELS} channels, and the last map has "
-            f"{channels or 'an unknown number of'} channels: change filters, or pool otherwise"
+            f"an attention pool (pooling or head_pool) has heads of {HEAD_CHANNELS} channels, and "
+            f"the last map has {channels or 'an unknown number of'} channels: change filters, or "
+            "pool otherwise"
         )
     x = draft.add(Tokens, inside("tokens"), x)
     numbers = draft.add(TokenNumbers, inside("numbers"), x)

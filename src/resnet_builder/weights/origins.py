@@ -56,7 +56,6 @@ _SELECTIVE_KERNELS = {
     )
 }
 _ATTENTION_POOL = ("query", "key", "value")
-# open_clip src/open_clip/modified_resnet.py, as openai/CLIP clip/model.py.
 _CLIP = {
     **{f"stem_{kind}{n}": f"{kind}{n}" for kind in ("conv", "bn") for n in (1, 2, 3)},
     **{f"head_attention_{part}": f"attnpool.{part[0]}_proj" for part in _ATTENTION_POOL},
@@ -73,6 +72,15 @@ _BYOBNET_CLIP = {
     "shortcut_bn": "shortcut.conv.bn",
     **{f"head_attention_{part}": f"head.{part[0]}" for part in _ATTENTION_POOL},
     "head_attention_positions": "head.pos_embed",
+}
+# google-research/big_transfer, bit_pytorch/models.py and bit_jax/tf2jax.py, reads Google's files.
+_BIT = {
+    "stem_conv": "root_block/standardized_conv2d",
+    **{f"conv{n}": f"{letter}/standardized_conv2d" for n, letter in enumerate("abc", 1)},
+    **{f"bn{n}": f"{letter}/group_norm" for n, letter in enumerate("abc", 1)},
+    "shortcut_conv": "a/proj/standardized_conv2d",
+    "head_bn": "group_norm",
+    "predictions": "head/conv2d",
 }
 _LEGACY_SENET = {
     "stem_conv": "layer0.conv1",
@@ -115,6 +123,12 @@ _byobnet_clip = partial(
     block="stages.{stage}.{block}.",
     first_stage=0,
     bare=("_positions",),
+)
+_bit = partial(
+    Origin,
+    layout=KERAS,
+    block="block{stage}/unit{block:02}/",
+    standardizing_epsilon=1e-10,
 )
 _keras_hub = partial(
     Origin,
@@ -194,6 +208,7 @@ ORIGINS = (
         },
         bare=("_v",),
     ),
+    # open_clip src/open_clip/modified_resnet.py, as openai/CLIP clip/model.py.
     _torch(
         name="OpenAI's or open_clip's CLIP ResNet",
         layers=_TORCH | _CLIP,
@@ -202,25 +217,16 @@ ORIGINS = (
         beside=r"(text|transformer|token_embedding|ln_final)\..*|positional_embedding"
         r"|text_projection|logit_(scale|bias)",
     ),
-    _byobnet_clip(name="timm's CLIP ResNet", layers=_BYOBNET_CLIP | {"predictions": "head.proj"}),
+    # timm models/byobnet.py.
+    _byobnet_clip(
+        name="timm's CLIP ResNet",
+        layers=_BYOBNET_CLIP | {"predictions": "head.proj"},
+        library="timm",
+        marks=("head_attention_query",),
+    ),
     _byobnet_clip(
         name="timm's CLIP ResNet with an average pool",
         layers=_BYOBNET_CLIP | {"predictions": "head.fc"},
-    ),
-    # google-research/big_transfer: bit_pytorch/models.py and bit_jax/tf2jax.py.
-    Origin(
-        name="Google's BiT",
-        layout=KERAS,
-        block="block{stage}/unit{block:02}/",
-        layers={
-            "stem_conv": "root_block/standardized_conv2d",
-            **{f"conv{n}": f"{letter}/standardized_conv2d" for n, letter in enumerate("abc", 1)},
-            **{f"bn{n}": f"{letter}/group_norm" for n, letter in enumerate("abc", 1)},
-            "shortcut_conv": "a/proj/standardized_conv2d",
-            "head_bn": "group_norm",
-            "predictions": "head/conv2d",
-        },
-        standardizing_epsilon=1e-10,
     ),
     # keras.applications: keras/src/applications/resnet.py.
     _keras_applications(
@@ -238,6 +244,10 @@ ORIGINS = (
         library="keras.applications",
         marks=("head_act", "stem_pool_pad", "shortcut_pool"),
     ),
+    # keras-hub 0.32: keras_hub/src/models/resnet/resnet_backbone.py.
+    _keras_hub(name="keras-hub's ResNet", layers=_KERAS_V1),
+    _keras_hub(name="keras-hub's ResNetV2", layers=_KERAS_V2 | {"bn1": "pre_activation_bn"}),
+    OWN,
     # tf_keras 2.21: tf_keras/src/applications/resnet_rs.py.
     Origin(
         name="tf.keras' ResNet-RS",
@@ -259,10 +269,9 @@ ORIGINS = (
             "shortcut_bn": "_projection_batch_norm",
         },
     ),
-    # keras-hub 0.32: keras_hub/src/models/resnet/resnet_backbone.py.
-    _keras_hub(name="keras-hub's ResNet", layers=_KERAS_V1),
-    _keras_hub(name="keras-hub's ResNetV2", layers=_KERAS_V2 | {"bn1": "pre_activation_bn"}),
-    OWN,
+    _bit(name="Google's BiT", layers=_BIT),
+    # google-research/big_transfer, bit_tf2/models.py.
+    _bit(name="Google's BiT for TensorFlow 2", layers=_BIT | {"predictions": "head/dense"}),
     ARTICLE,
 )
 
