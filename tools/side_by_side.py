@@ -1,6 +1,6 @@
 """Compare networks with the library of their origin, side by side, and write the relative errors.
 
-Needs timm, torchvision and keras-hub. Every network has weights from
+Needs timm, torchvision, transformers, tf_keras and keras-hub. Every network has weights from
 tests/weights/checkpoint_recipe.py. Run it from the top of the repository; without patterns, for all
 published networks:
 
@@ -29,6 +29,7 @@ from resnet_builder import PRESETS, ResnetBuilder, load_weights
 from resnet_builder.presets.checkpoints import published
 from tests.helpers import image_batch, randomised, relative_error
 from tests.weights.checkpoint_recipe import tensor
+from tools.make_published_weights import TORCHVISION_REGNETS
 
 PARITY = Path(resnet_builder.__file__).parent / "costs" / "parity.csv"
 HEADER = ("library", "preset", "relative_error", "in_float64")
@@ -52,7 +53,24 @@ def timm_errors(preset: str) -> Errors:
 def torchvision_errors(preset: str) -> Errors:
     import torchvision
 
-    return torch_errors(getattr(torchvision.models, preset)(), preset)
+    name = next((theirs for theirs, ours in TORCHVISION_REGNETS.items() if ours == preset), preset)
+    return torch_errors(getattr(torchvision.models, name)(), preset)
+
+
+def transformers_errors(preset: str) -> Errors:
+    import transformers
+
+    config = PRESETS[preset]
+    original = transformers.RegNetForImageClassification(
+        transformers.RegNetConfig(
+            depths=config.repetitions,
+            hidden_sizes=config.filters,
+            groups_width=config.group_width,
+            layer_type="y" if config.se_ratio else "x",
+            num_labels=config.classes,
+        )
+    )
+    return torch_errors(original, preset)
 
 
 def torch_errors(original: Any, preset: str) -> Errors:
@@ -68,7 +86,8 @@ def torch_errors(original: Any, preset: str) -> Errors:
         images = image_batch(2, *size, 3).astype(dtype)
         with torch.no_grad():
             given = torch.tensor(images.transpose(0, 3, 1, 2).copy())
-            expected = original.to(given.dtype)(given).numpy()
+            answered = original.to(given.dtype)(given)
+            expected = getattr(answered, "logits", answered).numpy()
         return relative_error(np.asarray(model(images)), expected)
 
     model = network(preset, weights, "float32")
@@ -83,9 +102,9 @@ def torch_errors(original: Any, preset: str) -> Errors:
     return max(errors), error("float64", SIZES[0])
 
 
-def network(preset: str, weights: Any, dtype: str) -> keras.Model:
+def network(preset: str, weights: Any, dtype: str, **changes: Any) -> keras.Model:
     return ResnetBuilder.from_preset(
-        preset, (None, None, 3), classifier_activation=None, weights=weights, dtype=dtype
+        preset, (None, None, 3), classifier_activation=None, weights=weights, dtype=dtype, **changes
     )
 
 
@@ -113,6 +132,29 @@ def keras_applications_error(theirs: str, ours: str) -> float:
 def keras_errors(preset: str) -> Errors:
     depth, version = preset.removeprefix("resnet").split("_")
     return keras_applications_error(f"ResNet{depth}{'V2' * (version == 'v2')}", preset), None
+
+
+def tf_keras_errors(preset: str) -> Errors:
+    import tf_keras
+
+    theirs = getattr(tf_keras.applications.regnet, f"RegNet{preset[6:].upper().replace('_', '')}")
+    errors = []
+    for rows, columns in SIZES:
+        original = theirs(
+            weights=None,
+            input_shape=(rows, columns, 3),
+            classifier_activation=None,
+            include_preprocessing=False,
+        )
+        for weight in original.weights:
+            weight.assign(tensor(weight.name, tuple(weight.shape)))
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "theirs.h5"
+            original.save_weights(path)
+            model = network(preset, path, "float32", padding="same")
+        images = image_batch(2, rows, columns, 3)
+        errors.append(relative_error(np.asarray(model(images)), np.asarray(original(images))))
+    return max(errors), None
 
 
 DEEP_STEM = {"input_conv_filters": [32, 32, 64], "input_conv_kernel_sizes": [3, 3, 3]}
@@ -163,6 +205,8 @@ def keras_hub_errors(preset: str) -> Errors:
 ERRORS: dict[str, Callable[[str], Errors]] = {
     "timm": timm_errors,
     "torchvision": torchvision_errors,
+    "transformers": transformers_errors,
+    "tf.keras": tf_keras_errors,
     "keras.applications": keras_errors,
     "keras-hub": keras_hub_errors,
 }

@@ -37,6 +37,13 @@ res2net50_14w_8s res2next50 res2net50d res2net101d
 skresnet18 skresnet34 skresnet50 skresnet50d skresnext50_32x4d
 resnest14d resnest26d resnest50d resnest101e resnest200e resnest269e
 resnest50d_4s2x40d resnest50d_1s4x24d
+regnetx_002 regnetx_004 regnetx_004_tv regnetx_006 regnetx_008 regnetx_016 regnetx_032
+regnetx_040 regnetx_064 regnetx_080 regnetx_120 regnetx_160 regnetx_320
+regnety_002 regnety_004 regnety_006 regnety_008 regnety_008_tv regnety_016 regnety_032
+regnety_040 regnety_064 regnety_080 regnety_080_tv regnety_120 regnety_160 regnety_320
+regnety_640 regnety_1280 regnety_2560 regnetv_040 regnetv_064
+resnext26ts seresnext26ts eca_resnext26ts gcresnext26ts gcresnext50ts
+resnet32ts resnet33ts seresnet33ts eca_resnet33ts gcresnet33ts gcresnet50t resnet51q
 test_resnet
 wide_resnet50_2 wide_resnet101_2
 wrn16_4 wrn16_8 wrn22_8 wrn28_2 wrn28_10 wrn40_1 wrn40_2 wrn40_4 wrn40_8

@@ -33,9 +33,19 @@ Array = npt.NDArray[Any]
 TORCHVISION = next(origin for origin in ORIGINS if origin.name.startswith("torchvision"))
 
 
+# The presets of networks whose names are not timm's.
+PRESET_OF = {
+    "torchvision_regnet_x_400mf": "regnetx_004_tv",
+    "torchvision_regnet_y_400mf": "regnety_004",
+    "transformers_regnet_y_040": "regnety_040",
+    "tfkeras_RegNetX002": "regnetx_002",
+    "tfkeras_RegNetY002": "regnety_002",
+}
+
+
 def preset_of(network: str) -> str:
     """timm_resnet50d -> resnet50d."""
-    return network.partition("_")[2]
+    return PRESET_OF.get(network, network.partition("_")[2])
 
 
 def description(network: str) -> dict[str, Any]:
@@ -46,7 +56,7 @@ def description(network: str) -> dict[str, Any]:
     return found
 
 
-def names_of(network: str) -> dict[str, tuple[int, ...]]:
+def shapes_of(network: str) -> dict[str, tuple[int, ...]]:
     """The names and shapes of a network's tensors in the other library."""
     found = description(network)
     if "state_dict" in found:
@@ -58,7 +68,7 @@ def names_of(network: str) -> dict[str, tuple[int, ...]]:
 def checkpoint(network: str) -> dict[str, Array]:
     """The weights that the other library had."""
     # Keras 2 ends every name in ":0", which files are read without.
-    arrays = {name: tensor(name, shape) for name, shape in names_of(network).items()}
+    arrays = {name: tensor(name, shape) for name, shape in shapes_of(network).items()}
     return {name.removesuffix(":0"): array for name, array in arrays.items()}
 
 

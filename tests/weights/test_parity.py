@@ -40,7 +40,7 @@ def network_of(network: str, **options: Any) -> keras.Model:
         (None, None, 3),
         classifier_activation=None,
         weights=checkpoint(network),
-        **options,
+        **({"padding": "same"} if network.startswith("tfkeras_") else {}) | options,
     )
 
 
@@ -54,7 +54,8 @@ def error_of(network: str) -> float:
     return relative_error(answer(network_of(network), images(network)), logits(network))
 
 
-LARGE = {"timm_senet154"}
+# Of networks that take long, and of two that are like another one here.
+LARGE = {"timm_senet154", "timm_regnety_004", "torchvision_regnet_x_400mf", "tfkeras_RegNetX002"}
 
 
 @pytest.mark.parametrize(
@@ -65,13 +66,18 @@ LARGE = {"timm_senet154"}
         if network != BIT
     ],
 )
-def test_torchvision_and_timm(network: str) -> None:
+def test_other_libraries(network: str) -> None:
     model = network_of(network)
     assert relative_error(answer(model, images(network)), logits(network)) <= TOLERANCE
     odd = PARITY / f"{network}.97x65.npy"
     if odd.exists():
         found = answer(model, image_batch(1, 97, 65, 3))
         assert relative_error(found, np.load(odd)) <= TOLERANCE
+
+
+def test_a_network_of_tf_keras_needs_its_padding() -> None:
+    with pytest.raises(ValueError, match="pads as Keras does: build the network with padding='sa"):
+        network_of("tfkeras_RegNetX002", padding="symmetric")
 
 
 def test_bit() -> None:

@@ -169,6 +169,15 @@ def _group_deviation(layer: planned.GroupDeviation, style: Style) -> Callable[[T
     return _operation(deviation, layer, style)
 
 
+def _weighted_sum(layer: planned.WeightedSum, style: Style) -> Callable[[Tensor], Tensor]:
+    ops = keras.ops
+
+    def weighted(x: Tensor, weights: Tensor) -> Tensor:
+        return ops.expand_dims(ops.einsum("bhwc,bhwk->bkc", x, weights), 1)
+
+    return _operation(weighted, layer, style)
+
+
 def _channel_scale(layer: planned.ChannelScale, style: Style) -> keras.Layer:
     return layers.DepthwiseConv2D(
         1,
@@ -326,6 +335,7 @@ KERAS_LAYERS: dict[type[planned.Layer], Callable[[Any, Style], Any]] = {
     planned.ChannelScale: _channel_scale,
     planned.Activation: _made(layers.Activation, "function"),
     planned.Softmax: _made(layers.Softmax, "axis"),
+    planned.WeightedSum: _weighted_sum,
     planned.MaxPool: _pool(layers.MaxPooling2D),
     planned.AvgPool: _pool(layers.AveragePooling2D),
     planned.HalfBlur: _pool(layers.AveragePooling2D),

@@ -242,9 +242,18 @@ class Activation(Layer):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Softmax(Layer):
-    """Softmax along an axis of the image's tensor, counted from 1 as in Keras."""
+    """Softmax along an axis or axes of the image's tensor, counted from 1 as in Keras."""
 
-    axis: int
+    axis: int | tuple[int, ...]
+
+
+class WeightedSum(Layer):
+    """The sum of a map's pixels, each weighted by the pixel of another map of one channel."""
+
+    @property
+    def output_shape(self) -> Shape:
+        """(1, 1, channels)."""
+        return (1, 1, self.channels)
 
 
 class Pool(Strided):

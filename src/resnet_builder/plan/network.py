@@ -18,7 +18,7 @@ from .layers import Dense, Dropout, GlobalPool, Input, Layer, Strided
 from .names import CLASSIFIER, HEAD, IMAGE, STEM, At, Place
 from .rules import check_config
 from .stems import add_stem
-from .units import ORDERS, add_unit
+from .units import CONV_BN_RELU, ORDERS, ConvSpec, add_unit
 
 Pooling = Literal["avg", "max", "attention"]
 
@@ -147,6 +147,7 @@ def block_specs(
                 block=config.stage_blocks[stage],
                 filters=config.stage_filters[stage],
                 widths=config.widths[stage][block] if config.widths else (),
+                group_width=config.stage_group_widths[stage],
                 strides=(stride, stride),
                 opens_network=number == 0,
                 dilations=(before, dilation),
@@ -176,6 +177,11 @@ def add_head(draft: Draft, x: Layer, head: Head) -> Iterator[Unit]:
     config, at = draft.config, At(HEAD)
     if steps := ORDERS[config.activation_order].head:
         unit = add_unit(draft, x, at, steps)
+        x = unit[-1]
+        yield unit
+    if config.head_filters:
+        spec = ConvSpec(config.head_filters, 1)
+        unit = add_unit(draft, x, at.inside("final"), CONV_BN_RELU, spec)
         x = unit[-1]
         yield unit
     if pooling := head.pooling or (head.include_top and config.head_pool):

@@ -14,7 +14,7 @@ from .naming import OF_POOL, TensorShape, WeightName
 if TYPE_CHECKING:
     import keras
 
-STEM_POOL_PAD = At(STEM)("pool", "pad")
+STEM_PAD, STEM_POOL_PAD = At(STEM)("conv", "pad"), At(STEM)("pool", "pad")
 
 
 class LayerFacts(NamedTuple):
@@ -76,6 +76,11 @@ class ExpectedWeights:
     def pads_stem_pool(self) -> bool:
         """Whether zeros are padded before the stem's pool."""
         return any(layer.name == STEM_POOL_PAD for layer in self.layers)
+
+    @property
+    def pads_stem(self) -> bool:
+        """Whether zeros are padded before a stem of one convolution."""
+        return any(layer.name == STEM_PAD for layer in self.layers)
 
     @cached_property
     def stride_in_3x3(self) -> bool | None:

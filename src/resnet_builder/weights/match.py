@@ -275,6 +275,9 @@ def _of_origin(found: Recognised, expected: ExpectedWeights) -> Iterator[Problem
     if origin.pads_stem_pool and not expected.pads_stem_pool:
         words = f"{origin.name} pads zeros before its pool, as stem_pool='max_ceil' does"
         yield Problem("stem", words)
+    if origin.pads_as_keras and expected.pads_stem:
+        words = f"{origin.name} pads as Keras does: build the network with padding='same'"
+        yield Problem("padding", words)
 
 
 def _adapted(

@@ -62,17 +62,6 @@ _CLIP = {
     "head_attention_positions": "attnpool.positional_embedding",
     "predictions": "attnpool.c_proj",
 }
-# timm models/byobnet.py and layers/attention_pool2d.py.
-_BYOBNET_CLIP = {
-    **{f"stem_conv{n}": f"stem.conv{n}.conv" for n in (1, 2, 3)},
-    **{f"stem_bn{n}": f"stem.conv{n}.bn" for n in (1, 2, 3)},
-    **{f"conv{n}": f"conv{n}_{size}.conv" for n, size in enumerate(("1x1", "kxk", "1x1"), 1)},
-    **{f"bn{n}": f"conv{n}_{size}.bn" for n, size in enumerate(("1x1", "kxk", "1x1"), 1)},
-    "shortcut_conv": "shortcut.conv.conv",
-    "shortcut_bn": "shortcut.conv.bn",
-    **{f"head_attention_{part}": f"head.{part[0]}" for part in _ATTENTION_POOL},
-    "head_attention_positions": "head.pos_embed",
-}
 # google-research/big_transfer, bit_pytorch/models.py and bit_jax/tf2jax.py, reads Google's files.
 _BIT = {
     "stem_conv": "root_block/standardized_conv2d",
@@ -104,6 +93,95 @@ _KERAS_V1 = _KERAS | {
 }
 _KERAS_V2 = _KERAS | {"bn2": "1_bn", "bn3": "2_bn", "head_bn": "post_bn"}
 
+# transformers models/resnet/modeling_resnet.py.
+_TRANSFORMERS = {
+    "stem_conv": "embedder.embedder.convolution",
+    "stem_bn": "embedder.embedder.normalization",
+    **{f"conv{n}": f"layer.{n - 1}.convolution" for n in (1, 2, 3)},
+    **{f"bn{n}": f"layer.{n - 1}.normalization" for n in (1, 2, 3)},
+    "shortcut_conv": "shortcut.convolution",
+    "shortcut_bn": "shortcut.normalization",
+    "predictions": "classifier.1",
+}
+# timm models/regnet.py; pycls names its stages and blocks alike.
+_REGNET = {
+    **{f"{kind}{n}": f"conv{n}.{kind}" for kind in ("conv", "bn") for n in (1, 2, 3)},
+    **{f"stem_{kind}": f"stem.{kind}" for kind in ("conv", "bn")},
+    **{f"shortcut_{kind}": f"downsample.{kind}" for kind in ("conv", "bn")},
+    "se_reduce2": "se.fc1",
+    "se_expand2": "se.fc2",
+    "predictions": "head.fc",
+}
+_REGNETV = {
+    "stem_conv": "stem",
+    **{f"bn{n}": f"norm{n}" for n in (1, 2, 3)},
+    "shortcut_conv": "downsample",
+    "se_reduce2": "se.fc1",
+    "se_expand2": "se.fc2",
+    "predictions": "head.fc",
+}
+# pycls models/anynet.py, and torchvision models/regnet.py.
+_PYCLS = {
+    "stem_conv": "stem.conv",
+    "stem_bn": "stem.bn",
+    **{f"conv{n}": f"f.{letter}" for n, letter in enumerate("abc", 1)},
+    **{f"bn{n}": f"f.{letter}_bn" for n, letter in enumerate("abc", 1)},
+    "shortcut_conv": "proj",
+    "shortcut_bn": "bn",
+    "se_reduce2": "f.se.f_ex.0",
+    "se_expand2": "f.se.f_ex.2",
+    "predictions": "head.fc",
+}
+_TORCHVISION_REGNET = {
+    "stem_conv": "stem.0",
+    "stem_bn": "stem.1",
+    **{f"conv{n}": f"f.{letter}.0" for n, letter in enumerate("abc", 1)},
+    **{f"bn{n}": f"f.{letter}.1" for n, letter in enumerate("abc", 1)},
+    "shortcut_conv": "proj.0",
+    "shortcut_bn": "proj.1",
+    "se_reduce2": "f.se.fc1",
+    "se_expand2": "f.se.fc2",
+    "predictions": "fc",
+}
+# timm models/byobnet.py; layers/squeeze_excite.py, eca.py and global_context.py.
+_BYOBNET = {
+    **{
+        f"{kind}{n}": f"conv{n}_{size}.{kind}"
+        for kind in ("conv", "bn")
+        for n, size in enumerate(("1x1", "kxk", "1x1"), 1)
+    },
+    **{f"stem_{kind}{n}": f"stem.conv{n}.{kind}" for kind in ("conv", "bn") for n in range(1, 5)},
+    **{f"shortcut_{kind}": f"shortcut.{kind}" for kind in ("conv", "bn")},
+    "se_reduce2": "attn.fc1",
+    "se_expand2": "attn.fc2",
+    "eca_conv2": "attn.conv",
+    "gc_conv2": "attn.conv_attn",
+    "gc_reduce2": "attn.mlp_add.fc1",
+    "gc_reduce_bn2": "attn.mlp_add.norm",
+    "gc_expand2": "attn.mlp_add.fc2",
+    "head_final_conv": "final_conv.conv",
+    "head_final_bn": "final_conv.bn",
+    "predictions": "head.fc",
+}
+# The same file, downsample="avg"; layers/attention_pool2d.py.
+_BYOBNET_CLIP = _BYOBNET | {
+    **{f"shortcut_{kind}": f"shortcut.conv.{kind}" for kind in ("conv", "bn")},
+    **{f"head_attention_{part}": f"head.{part[0]}" for part in _ATTENTION_POOL},
+    "head_attention_positions": "head.pos_embed",
+}
+# tf_keras/applications/regnet.py.
+_KERAS_REGNET = {
+    "stem_conv": "stem_conv",
+    "stem_bn": "stem_bn",
+    **{f"conv{n}": f"conv_{name}" for n, name in enumerate(("1x1_1", "3x3", "1x1_2"), 1)},
+    **{f"bn{n}": f"conv_{name}_bn" for n, name in enumerate(("1x1_1", "3x3", "1x1_2"), 1)},
+    "shortcut_conv": "skip_1x1",
+    "shortcut_bn": "skip_bn",
+    "se_reduce2": "squeeze_and_excite_squeeze",
+    "se_expand2": "squeeze_and_excite_excite",
+    "predictions": "head_dense",
+}
+
 # Layers of variants of which torchvision, transformers and keras.applications have no network.
 _OF_VARIANTS = ("shortcut_p*", "pool?", "act3", "head_act", "stem_pool_pad")
 
@@ -115,14 +193,20 @@ _torch = partial(
     ignored=r".*\.num_batches_tracked",
     lacks=("shortcut_pad*",),
 )
+_REGNET_MARKS = ("stem_conv_pad", "!stem_pool*")
+_regnet = partial(_torch, block="s{stage}.b{block}.", first_block=1, library="timm")
+_byobnet = partial(_torch, block="stages.{stage}.{block}.", first_stage=0, library="timm")
+_transformers_regnet = partial(
+    _torch,
+    block="encoder.stages.{stage}.layers.{block}.",
+    first_stage=0,
+    heads={"regnet.": "classifier.1"},
+)
+_keras_regnet = partial(
+    Origin, layout=KERAS, first_stage=0, first_block=0, layers=_KERAS_REGNET, pads_as_keras=True
+)
 _keras_applications = partial(
     Origin, layout=KERAS, block="conv{stage}_block{block}_", first_stage=2, epsilon=1.001e-5
-)
-_byobnet_clip = partial(
-    _torch,
-    block="stages.{stage}.{block}.",
-    first_stage=0,
-    bare=("_positions",),
 )
 _bit = partial(
     Origin,
@@ -208,6 +292,53 @@ ORIGINS = (
         },
         bare=("_v",),
     ),
+    # timm models/regnet.py; the average pool of a projection is downsample.0.
+    _regnet(name="timm's RegNet", layers=_REGNET, marks=_REGNET_MARKS),
+    _regnet(name="timm's RegNetV", layers=_REGNETV, marks=(*_REGNET_MARKS, "head_act")),
+    _regnet(
+        name="timm's RegNetV-D",
+        layers=_REGNETV | {"shortcut_conv": "downsample.1"},
+        marks=(*_REGNET_MARKS, "head_act", "shortcut_pool"),
+    ),
+    # pycls/models/anynet.py.
+    _regnet(name="pycls's RegNet", layers=_PYCLS, library=""),
+    # torchvision models/regnet.py.
+    _torch(
+        name="torchvision's RegNet",
+        block="trunk_output.block{stage}.block{stage}-{block}.",
+        layers=_TORCHVISION_REGNET,
+        library="torchvision",
+        marks=_REGNET_MARKS,
+        lacks=("head_act", "shortcut_pool"),
+    ),
+    # transformers models/regnet/modeling_regnet.py.
+    _transformers_regnet(name="transformers' RegNetX", layers=_TRANSFORMERS),
+    _transformers_regnet(
+        name="transformers' RegNetY",
+        layers=_TRANSFORMERS
+        | {
+            "se_reduce2": "layer.2.attention.0",
+            "se_expand2": "layer.2.attention.2",
+            "conv3": "layer.3.convolution",
+            "bn3": "layer.3.normalization",
+        },
+    ),
+    # timm models/byobnet.py; the first two convolutions of a "quad2" stem have no norm.
+    _byobnet(
+        name="timm's ByobNet", layers=_BYOBNET, marks=("stem_conv3", "stem_conv3_pad|?*_pool2")
+    ),
+    _byobnet(
+        name="timm's ByobNet, quad2",
+        layers=_BYOBNET | {f"stem_conv{n}": f"stem.conv{n}" for n in (1, 2)},
+        marks=("stem_conv4", "!stem_bn1"),
+    ),
+    _byobnet(
+        name="timm's CLIP ResNet",
+        layers=_BYOBNET_CLIP | {"predictions": "head.proj"},
+        bare=("_positions",),
+        marks=("head_attention_query", "stem_conv3", "shortcut_pool"),
+    ),
+    _byobnet(name="timm's CLIP ResNet with an average pool", layers=_BYOBNET_CLIP, library=""),
     # open_clip src/open_clip/modified_resnet.py, as openai/CLIP clip/model.py.
     _torch(
         name="OpenAI's or open_clip's CLIP ResNet",
@@ -216,17 +347,6 @@ ORIGINS = (
         # The text's network: openai/CLIP clip/model.py, open_clip src/open_clip/model.py.
         beside=r"(text|transformer|token_embedding|ln_final)\..*|positional_embedding"
         r"|text_projection|logit_(scale|bias)",
-    ),
-    # timm models/byobnet.py.
-    _byobnet_clip(
-        name="timm's CLIP ResNet",
-        layers=_BYOBNET_CLIP | {"predictions": "head.proj"},
-        library="timm",
-        marks=("head_attention_query",),
-    ),
-    _byobnet_clip(
-        name="timm's CLIP ResNet with an average pool",
-        layers=_BYOBNET_CLIP | {"predictions": "head.fc"},
     ),
     # keras.applications: keras/src/applications/resnet.py.
     _keras_applications(
@@ -272,15 +392,21 @@ ORIGINS = (
     _bit(name="Google's BiT", layers=_BIT),
     # google-research/big_transfer, bit_tf2/models.py.
     _bit(name="Google's BiT for TensorFlow 2", layers=_BIT | {"predictions": "head/dense"}),
+    # tf_keras/applications/regnet.py; its stem is named as here.
+    _keras_regnet(name="tf.keras' RegNetX", block="Stage_{stage}_XBlock_{block}_"),
+    _keras_regnet(name="tf.keras' RegNetY", block="Stage_{stage}_YBlock_{block}_"),
     ARTICLE,
 )
-
-# tf_keras counts the stems of a process: stem_1_stem_conv_1.
-COUNTED = re.compile(r"(?<![^/])stem_\d+_(?=stem_(conv|batch_norm)_)")
 
 # Of the names that torchvision and timm share, those that torchvision has; only to write.
 TORCHVISION = _torch(
     name="torchvision's ResNet", layers=_TORCHVISION, library="torchvision", lacks=_OF_VARIANTS
+)
+
+# tf_keras counts the stems of ResNet-RS in a process, stem_1_stem_conv_1; and the classifiers of
+# RegNet, 1head_dense, with the model's name before all other layers, regnetx002_stem_conv.
+COUNTED = re.compile(
+    r"(?<![^/])(stem_\d+_(?=stem_(conv|batch_norm)_)|regnet[xy]\d+_|\d+(?=head_dense/))"
 )
 
 # torchvision models/detection: the prefix of a detector's backbone.

@@ -9,9 +9,10 @@ from itertools import islice
 from ..common.checks import shortened
 from ..files.checkpoint import Checkpoint, refused
 from ..files.keras_hub import CONFIG_FILE
+from ..plan.names import CLASSIFIER
 from .expected import ExpectedWeights
 from .match import Recognised, match
-from .naming import KERAS, Origin, TensorShape, WeightName, is_known
+from .naming import KERAS, WITH_BIAS, Origin, TensorShape, WeightName, is_known
 from .origins import ARTICLE, BY_CONNECTIONS, COUNTED, ORIGINS, is_never_weight
 
 # An origin is recognised if it explains this fraction of the checkpoint's names, or if this
@@ -85,14 +86,22 @@ def _under(
     prefix: str, fit: "_Fit", checkpoint: Checkpoint, given: Set[str] = frozenset()
 ) -> Recognised:
     """The part of a checkpoint whose names have a prefix."""
+    origin = fit.origin
     tensors = [name for name in checkpoint.shapes if not is_never_weight(name)]
     names = {name.removeprefix(prefix): name for name in tensors if name.startswith(prefix)}
     names |= {name: name for name in tensors if name in fit.others}
     for name in given & checkpoint.shapes.keys():
-        place = fit.origin.place(name)
+        place = origin.place(name)
         if place and not place.prefix:
             names.setdefault(name, name)
-    return Recognised(checkpoint, fit.origin, names, prefix)
+    for module, head in origin.heads.items():
+        if prefix.endswith(module):
+            beside = prefix.removesuffix(module) + head
+            for variable in WITH_BIAS:
+                name = origin.layout.tensor(beside, variable)
+                if name in checkpoint.shapes:
+                    names.setdefault(origin.tensor((CLASSIFIER, variable)), name)
+    return Recognised(checkpoint, origin, names, prefix)
 
 
 @dataclass(frozen=True)
