@@ -73,7 +73,7 @@ def test_positions_are_interpolated_as_in_timm() -> None:
     assert load_weights(model, arrays).adapted == ("50 positions to 7",)
 
 
-def small_clip(side: int = 64, **options: Any) -> keras.Model:
+def small_clip(side: int | None = 64, **options: Any) -> keras.Model:
     shape = {"input_shape": (side, side, 3), "repetitions": (1, 1)}
     return ResnetBuilder.from_preset("resnet50_clip", **SMALL | shape | options)
 
