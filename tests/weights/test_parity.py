@@ -55,8 +55,8 @@ def error_of(network: str) -> float:
     return relative_error(answer(network_of(network), images(network)), logits(network))
 
 
-# Two that are large, and those that differ from others here by depth alone, or by two differences
-# that are tried one by one.
+# Two that are large, and those that differ from others here by depth alone, by two differences that
+# are tried one by one, or by the names of another library.
 SLOW = {
     *("timm_senet154", "torchvision_wide_resnet50_2"),
     *("torchvision_resnet34", "timm_resnet26", "timm_resnet50d", "timm_resnext50d_32x4d"),

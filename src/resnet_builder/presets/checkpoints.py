@@ -230,7 +230,7 @@ class WeightsList(Tabular):
 
 
 def list_weights(pattern: str = "*") -> WeightsList:
-    """List the published checkpoints of timm, torchvision, keras.applications and keras-hub.
+    """List the published checkpoints of timm, torchvision, transformers, Keras and keras-hub.
 
     Args:
         pattern: a shell pattern of names, such as `"resnet50.*"`, or of presets.

@@ -52,10 +52,12 @@ def load_weights(
     The origin is recognised by the names in the checkpoint: torchvision, timm (ResNet, D, SE,
     ResNeXt, wide, ResNetV2), keras.applications' ResNet50, 101 and 152 (into `resnet50_v1` and the
     other `_v1` presets: the biases of the convolutions are folded exactly into batch norm's means),
-    keras-hub, this package, or, by the order of the layers, the article's original under Keras 2.
-    The positions of an attention pool (CLIP) are interpolated to the model's input size, as in
-    timm. The names may all have a prefix, such as `module.`. Layers with the names that Keras gives
-    are identified by their connections, where the file describes them.
+    keras-hub, RegNet of timm, torchvision, transformers, tf.keras and pycls, CLIP of OpenAI,
+    open_clip and timm, tf.keras' ResNet-RS, Google's BiT, this package, or, by the order of the
+    layers, the article's original under Keras 2. The positions of CLIP's attention pool are
+    interpolated to the model's input size, as in timm.
+    The names may all have a prefix, such as `module.`. Layers with the names that Keras gives are
+    identified by their connections, where the file describes them.
 
     A .keras, a .h5 of a whole model and a Keras model describe their layers. The description is
     compared with the model, and every difference other than batch norm's epsilon is refused. A
