@@ -120,7 +120,7 @@ def origin_for(target: Target, library: str) -> Origin:
     """
     layers = [layer.name for layer in target.expected.layers]
     of_library = [origin for origin in WRITTEN if origin.library == library]
-    marked = [of for of in of_library if len(of.matching(of.marks, layers)) == len(of.marks)]
+    marked = [of for of in of_library if of.is_marked(layers)]
     if not marked:
         raise ValueError(_refusal(target, library, "it has no such network"))
     origin = sorted(marked, key=lambda of: len(of.marks))[-1]
