@@ -41,6 +41,10 @@ DATASETS = {
     "swag": "Instagram 3.6B",  # arXiv:2201.08371
     "yfcc100m": "YFCC100M",
     "bamboo": "Bamboo",  # arXiv:2203.07845
+    # Images and their texts: arXiv:2103.00020, arXiv:2102.08981, and a part of YFCC100M.
+    "openai": "400M image-text pairs of OpenAI",
+    "cc12m": "CC12M",
+    "yfcc15m": "YFCC15M",
 }
 
 
@@ -242,6 +246,29 @@ def keras_rows() -> Iterator[PublishedWeights]:
 
 
 def tf_keras_rows() -> Iterator[PublishedWeights]:
+    yield from tf_keras_regnets()
+    yield from tf_keras_resnet_rs()
+
+
+def tf_keras_resnet_rs() -> Iterator[PublishedWeights]:
+    source = import_module("tf_keras.src.applications.resnet_rs")
+    for file, digest in source.WEIGHT_HASHES.items():
+        [(depth, size, ending)] = re.findall(r"resnet-rs-(\d+)-i(\d+)(_notop)?\.h5", file)
+        yield PublishedWeights(
+            library="tf.keras",
+            preset=f"resnetrs{depth}",
+            tag=f"i{size}{ending}",
+            source=f"{source.BASE_WEIGHTS_URL}{file}",
+            classes=0 if ending else 1000,
+            training_data="ImageNet-1k",
+            input_size=(int(size), int(size)),
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
+            checksum=f"md5:{digest}",
+        )
+
+
+def tf_keras_regnets() -> Iterator[PublishedWeights]:
     source = import_module("tf_keras.src.applications.regnet")
     for network, (whole, without_top) in source.WEIGHTS_HASHES.items():
         for tag, ending, digest in (

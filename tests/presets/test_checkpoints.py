@@ -5,7 +5,7 @@ from dataclasses import fields
 
 import pytest
 
-from resnet_builder import list_weights, profile
+from resnet_builder import PRESETS, list_weights, profile
 from resnet_builder.presets.checkpoints import READERS, PublishedWeights, in_table, published
 from resnet_builder.presets.resolve import find_published
 
@@ -14,13 +14,13 @@ ROWS = published()
 
 def test_every_checkpoint_is_in_the_table() -> None:
     # timm 1.0.31: resnet.py 150 and one whose entry point is lost, resnetv2.py 24, senet.py and
-    # res2net.py 9 each, resnest.py 8, sknet.py 3, regnet.py 63 without RegNetZ, byobnet.py 12.
-    # torchvision: resnet.py 17, regnet.py 34. keras.applications: six networks, and tf.keras: 24,
-    # each with and without its top.
-    libraries = {"timm": 279, "torchvision": 51, "transformers": 24, "keras.applications": 12}
-    libraries |= {"tf.keras": 48, "keras-hub": 16}
+    # res2net.py 9 each, resnest.py 8, sknet.py 3, regnet.py 63 without RegNetZ, byobnet.py 12
+    # and 16 of CLIP. torchvision: resnet.py 17, regnet.py 34. keras.applications: six networks, and
+    # tf.keras: 24 and eleven ResNet-RS, each with and without its top.
+    libraries = {"timm": 295, "torchvision": 51, "transformers": 24, "keras.applications": 12}
+    libraries |= {"tf.keras": 70, "keras-hub": 16}
     assert Counter(row.library for row in ROWS) == libraries
-    assert libraries["timm"] == 150 + 1 + 24 + 9 + 9 + 8 + 3 + 63 + 12
+    assert libraries["timm"] == 150 + 1 + 24 + 9 + 9 + 8 + 3 + 63 + 12 + 16
     assert in_table("resnext101_32x48d.fb_wsl_ig1b_ft_in1k")
 
 
@@ -41,7 +41,7 @@ def test_cells() -> None:
     columns = [field.name for field in fields(PublishedWeights)]
     assert set(READERS) < set(columns)
     for row in ROWS:
-        assert row.classes in (0, 1000, 11821, 21843)
+        assert row.classes in (0, 1000, 11821, 21843) or PRESETS[row.preset].embedding
         assert row.input_size[0] == row.input_size[1]
         assert row.interpolation in ("bilinear", "bicubic", "")
         assert len(row.mean) == len(row.std) == 3
@@ -67,6 +67,7 @@ def test_facts() -> None:
         "resnet18.fb_ssl_yfcc100m_ft_in1k": "YFCC100M, fine-tuned on ImageNet-1k",
         "resnetv2_50x1_bit.goog_in21k": "ImageNet-21k",
         "resnetv2_50x1_bit.goog_distilled_in1k": "ImageNet-1k, with knowledge distillation",
+        "resnet50_clip.openai": "400M image-text pairs of OpenAI",
         "regnety_320.swag_lc_in1k": "Instagram 3.6B, with a classifier for ImageNet-1k",
     }
     for name, training_data in words.items():
