@@ -373,7 +373,9 @@ def _recognised(network: Named, plan: Plan, adapt: bool) -> Iterator[Recognised 
     if network.is_recommended and keras.config.is_interactive_logging_enabled():
         print(f'weights="imagenet": {network.checkpoint}')
     with opened(network.weights) as checkpoint:
-        yield recognise(checkpoint, expected_weights(plan))
+        changes = getattr(network.weights, "changes", {})
+        found = recognise(checkpoint, expected_weights(plan))
+        yield found.striding(changes.get("stride_in_3x3"))
 
 
 # Options ----------------------------------------------------------------------------------------
