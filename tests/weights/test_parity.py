@@ -17,6 +17,7 @@ from .checkpoint_recipe import (
     NETWORKS,
     PARITY,
     checkpoint,
+    description,
     images,
     logits,
     preset_of,
@@ -34,13 +35,13 @@ BIT = "timm_resnetv2_50x1_bit"
 
 
 def network_of(network: str, **options: Any) -> keras.Model:
-    """The preset with the weights of a network of torchvision or timm, for images of any size."""
+    """The preset with the weights of a network of PyTorch, for images of any size."""
     return ResnetBuilder.from_preset(
         preset_of(network),
         (None, None, 3),
         classifier_activation=None,
         weights=checkpoint(network),
-        **options,
+        **description(network).get("changes", {}) | options,
     )
 
 
@@ -65,7 +66,7 @@ LARGE = {"timm_senet154"}
         if network != BIT
     ],
 )
-def test_torchvision_and_timm(network: str) -> None:
+def test_networks_of_pytorch(network: str) -> None:
     model = network_of(network)
     assert relative_error(answer(model, images(network)), logits(network)) <= TOLERANCE
     odd = PARITY / f"{network}.97x65.npy"

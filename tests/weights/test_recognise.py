@@ -98,17 +98,30 @@ def test_every_weight_of_every_kind_of_network_is_known_and_few_others() -> None
     assert all("evonorm" in layer for layer, _ in known - planned)
 
 
+KINDS = {
+    "timm_resnetv2": "timm's ResNetV2",
+    "timm_legacy": "timm's legacy SENet",
+    "timm_sk": "timm's SKNet",
+    "transformers_resnet": "transformers' ResNet",
+    "trades": "TRADES' or RobustBench's wide ResNet",
+    "akamaster": "akamaster's or kuangliu's ResNet",
+    "kuangliu": "akamaster's or kuangliu's ResNet",
+    "weiaicunzai": "weiaicunzai's ResNet",
+}
+
+
 @pytest.mark.parametrize("network", NETWORKS)
 def test_real_names_whatever_the_network(network: str) -> None:
     names = description(network)["state_dict"]
     # downsample.2 follows the pool of an average-pooled projection.
     d = "timm's ResNet-D" if any("downsample.2" in name for name in names) else TORCHVISION.name
-    parts = {"resnetv2": "timm's ResNetV2", "legacy": "timm's legacy SENet", "sk": "timm's SKNet"}
-    kind = next((kind for part, kind in parts.items() if f"timm_{part}" in network), d)
+    kind = next((kind for part, kind in KINDS.items() if network.startswith(part)), d)
     for preset in ("resnet18", "resnetv2_50", "resnet50d", "wrn16_4"):
         found = recognised([f"module.{name}" for name in names], preset)
-        assert (found.origin.name, found.prefix) == (kind, "module.")
-        assert list(found.checkpoint.shapes) == list(names)
+        inside = "resnet." if network.startswith("transformers") else ""
+        assert (found.origin.name, found.prefix) == (kind, f"module.{inside}")
+        own = [name.removeprefix(inside) for name in names]
+        assert list(found.checkpoint.shapes) == own
 
 
 @pytest.mark.parametrize("preset", sorted(path.stem for path in KERAS_HUB.glob("*.json")))
@@ -124,6 +137,7 @@ PRESET_OF_ORIGIN = {
     "timm's legacy SENet": "legacy_seresnet50",
     "timm's SKNet": "skresnet18",
     "timm's SKNet-D": "skresnet50d",
+    "TRADES' or RobustBench's wide ResNet": "wrn16_4",
 }
 
 

@@ -112,8 +112,8 @@ def preprocessing(
         settings = named or recommended(source)
         if not settings.std:
             raise ValueError(
-                f"{source!r} has no {PREPROCESSOR}, or one without an equal here: give size=, mean= "
-                "and std="
+                f"{source!r} has no {PREPROCESSOR}, or one without an equal here: give size=, "
+                "mean= and std="
             )
     order = data_format or keras.config.image_data_format()
     return _model(settings, choice(order, AXIS_ORDERS, "data_format"))

@@ -10,7 +10,7 @@ from typing import Any
 
 from .checkpoints import PublishedWeights
 from .networks import PRESETS
-from .timm_arguments import ACTIVATIONS, translated
+from .timm_arguments import translated
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 
@@ -138,7 +138,7 @@ _DEFAULTS: Mapping[str, Any] = {
 }
 _WITH_EQUAL: Mapping[str, Any] = {
     "layer_type": _LAYER_TYPES,
-    "hidden_act": ACTIVATIONS,
+    "hidden_act": ("relu",),  # others are only between blocks: inside them, it is always ReLU
     "downsample_in_first_stage": (False,),
 }
 
@@ -172,7 +172,6 @@ def _network(config: Settings) -> tuple[str, Settings]:
     """The preset of a config, and the fields that the network has other than it."""
     preset, expansion = _LAYER_TYPES[config["layer_type"]]
     changes: Settings = {"repetitions": tuple(config["depths"])}
-    changes["activation"] = ACTIVATIONS[config["hidden_act"]]
     if config["layer_type"] == "bottleneck":
         changes["stride_in_3x3"] = not config["downsample_in_bottleneck"]
     filters = tuple(size // expansion for size in config["hidden_sizes"])

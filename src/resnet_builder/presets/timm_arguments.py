@@ -11,7 +11,7 @@ from ..config import ResnetConfig
 
 # Names of activations that compute what the Keras activation of the value does; timm's leaky_relu
 # has another slope.
-ACTIVATIONS = {
+_ACTIVATIONS = {
     **{name: name for name in ("relu", "relu6", "silu", "elu", "selu", "celu", "gelu", "mish")},
     **{name: name for name in ("sigmoid", "tanh", "hard_sigmoid")},
     "swish": "silu",
@@ -50,7 +50,7 @@ def _block_arguments(arguments: Any) -> Mapping[str, object]:
 
 
 ARGUMENTS: dict[str, Translation] = {
-    "act_layer": _named("activation", ACTIVATIONS),
+    "act_layer": _named("activation", _ACTIVATIONS),
     "norm_layer": _named("norm", _NORMS),
     "aa_layer": _named("anti_aliasing", _ANTI_ALIASING),
     "block_args": _block_arguments,

@@ -304,8 +304,8 @@ def is_copy(prefix: str) -> bool:
     return any(map(_COPIES.fullmatch, re.split("[./]", prefix)))
 
 
-# The style of a ResNet (mmpretrain/models/backbones/resnet.py) in the text of the training's config,
-# which checkpoints of mmcv and mmengine have (mmengine/runner/runner.py, save_checkpoint).
+# The style of a ResNet (mmpretrain/models/backbones/resnet.py) in the text of the training's
+# config, which mmcv and mmengine save with a checkpoint (mmengine/runner/runner.py).
 _STYLE = re.compile(r"\bstyle=['\"](caffe|pytorch)['\"]")
 
 

@@ -12,7 +12,7 @@ from ..files.keras_hub import CONFIG_FILE
 from ..plan.names import CLASSIFIER
 from .expected import ExpectedWeights
 from .match import Recognised, match
-from .naming import KERAS, TORCH, WITH_BIAS, Origin, TensorShape, WeightName, is_known
+from .naming import KERAS, TORCH, WITH_BIAS, Origin, TensorShape, WeightName, branch, is_known
 from .origins import (
     ARTICLE,
     BY_CONNECTIONS,
@@ -102,7 +102,13 @@ def _under(
     """The part of a checkpoint whose names have a prefix."""
     origin = fit.origin
     tensors = [name for name in checkpoint.shapes if not is_never_weight(name)]
-    names = {name.removeprefix(prefix): name for name in tensors if name.startswith(prefix)}
+    left = tuple(other for other in fit.networks if other != prefix)
+    within = tuple(branch(other, prefix) for other in left if other.startswith(prefix))
+    names = {
+        name.removeprefix(prefix): name
+        for name in tensors
+        if name.startswith(prefix) and not name.startswith(within)
+    }
     names |= {name: name for name in tensors if name in fit.others}
     for name in given & checkpoint.shapes.keys():
         place = origin.place(name)
@@ -115,7 +121,6 @@ def _under(
                 name = origin.layout.tensor(beside, variable)
                 if name in checkpoint.shapes:
                     names.setdefault(origin.tensor((CLASSIFIER, variable)), name)
-    left = tuple(other for other in fit.networks if other != prefix)
     return Recognised(checkpoint, origin, names, prefix, left)
 
 
