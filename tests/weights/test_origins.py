@@ -37,8 +37,7 @@ def renamed(name: str, rule: Rule, shift: int = 0) -> str:
     return _number(name, shift)
 
 
-# transformers/models/resnet/convert_resnet_to_pytorch.py has no rule of names; the modules are those
-# of modeling_resnet.py.
+# The modules of transformers/models/resnet/modeling_resnet.py.
 TRANSFORMERS: Rule = (
     (r"^conv1", "embedder.embedder.convolution"),
     (r"^bn1", "embedder.embedder.normalization"),
@@ -81,7 +80,7 @@ MSRA: Rule = (
     (r"[._]bias", "_b"),
 )
 AFFINE: Rule = (*BLOBS, (r"bn\.weight", "bn_s"), (r"[._]weight", "_w"), (r"[._]bias", "_b"))
-# fastai/vision/learner.py, create_body: nn.Sequential(*children) without the pool and the classifier.
+# fastai/vision/learner.py, create_body: nn.Sequential(*children) without pool and classifier.
 SEQUENTIAL: Rule = ((r"^conv1", "0"), (r"^bn1", "1"), (r"^layer(\d)", r"#\1"))
 
 

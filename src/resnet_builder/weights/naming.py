@@ -246,7 +246,8 @@ class Origin:
             for weights in known_weights()
         )
         own_name = rf"(?P<in_block>{self._any_block}(?:{in_block}))|{others}"
-        return re.compile(rf"(?P<prefix>.*?)(?:{own_name})", re.DOTALL)
+        # A number that a name begins with is a whole part.
+        return re.compile(rf"(?P<prefix>.*?)(?:(?<![^./])|(?!\d))(?:{own_name})", re.DOTALL)
 
 
 def _first_part(tensor: str) -> str:
