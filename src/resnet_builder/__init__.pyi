@@ -44,6 +44,8 @@ from .training.trainable import freeze as freeze
 from .training.trainable import unfreeze as unfreeze
 from .weights.load import load_weights as load_weights
 from .weights.report import WeightsReport as WeightsReport
+from .weights.write import WrittenWeights as WrittenWeights
+from .weights.write import write_weights as write_weights
 
 __all__: list[str]
 __version__: str

@@ -24,7 +24,8 @@ IMAGE, CLASSIFIER = "input", "predictions"
 
 # Kinds of layers that are named by their variant, and the plain kind.
 PLAIN_CONV, STANDARDIZED_CONV = "conv", "stdconv"
-PLAIN_KINDS = {STANDARDIZED_CONV: PLAIN_CONV, "gn": "bn", "evonorm": "bn"}
+EVONORM = "evonorm"
+PLAIN_KINDS = {STANDARDIZED_CONV: PLAIN_CONV, "gn": "bn", EVONORM: "bn"}
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,11 @@ class LayerName:
     def is_standardized(self) -> bool:
         """Whether the layer is a convolution with weight standardisation."""
         return STANDARDIZED_CONV in self.role
+
+    @property
+    def is_evonorm(self) -> bool:
+        """Whether the layer is of EvoNorm, with a kernel of a factor for every channel."""
+        return EVONORM in self.role
 
 
 NUMBER = "[1-9][0-9]*"

@@ -138,7 +138,7 @@ def load_weights(
         keep=choice(missing, ("refuse", "keep"), "missing") == "keep",
         epsilon=None if epsilon is None else fraction(epsilon, "epsilon"),
     )
-    target = _target_of(model)
+    target = target_of(model)
     with opened(source) as whole:
         taken = whole.skipping(patterns)
         names = _new_names(taken, rename)
@@ -184,7 +184,7 @@ class LoadOptions:
 # The model --------------------------------------------------------------------------------------
 
 
-def _target_of(model: keras.Model) -> Target:
+def target_of(model: keras.Model) -> Target:
     """The only network in a model."""
     networks = networks_of(model)
     if len(networks) > 1:

@@ -1,11 +1,14 @@
 """How a library names the weights of a network, and in which order of axes it keeps them."""
 
+import fnmatch
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import product
 from typing import NamedTuple
+
+import numpy as np
 
 from ..files.checkpoint import Array
 from ..plan.names import (
@@ -36,11 +39,13 @@ class Layout:
         outputs_first: whether a kernel is (outputs, inputs, ...) as in PyTorch, and not
             (..., inputs, outputs) as in Keras.
         variables: names of variables by Keras name; other variables have the same name.
+        counter: name of the number of batches that a batch norm counts; empty if it does not.
     """
 
     separator: str
     outputs_first: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
+    counter: str = ""
 
     def tensor(self, layer: str, variable: str) -> str:
         """The tensor name of a layer's variable, given by Keras name."""
@@ -56,17 +61,18 @@ class Layout:
         if weight[1] == "kernel" and len(shape) == 1:
             # A factor for every channel, which is a depthwise convolution here.
             return (1, 1, *shape, 1)
-        in_order = tuple(shape[axis] for axis in self._axes(weight, len(shape)))
+        in_order = tuple(shape[axis] for axis in self.axes(weight, len(shape)))
         # Some classifiers are 1x1 convolutions.
         is_dense = weight == CLASSIFIER_KERNEL and in_order[:-2] == (1, 1)
         return in_order[2:] if is_dense else in_order
 
     def keras_array(self, weight: WeightName, array: Array) -> Array:
         """Convert an array to Keras's order of axes."""
-        in_order = array.transpose(self._axes(weight, array.ndim))
+        in_order = array.transpose(self.axes(weight, array.ndim))
         return in_order.reshape(self.keras_shape(weight, array.shape))
 
-    def _axes(self, weight: WeightName, rank: int) -> tuple[int, ...]:
+    def axes(self, weight: WeightName, rank: int) -> tuple[int, ...]:
+        """Where Keras's axes are in a tensor."""
         if weight[1] == "kernel" and self.outputs_first and rank > 1:
             return (*range(2, rank), 1, 0)
         return tuple(range(rank))
@@ -83,6 +89,7 @@ TORCH = Layout(
         "moving_mean": "running_mean",
         "moving_variance": "running_var",
     },
+    counter="num_batches_tracked",
 )
 # Caffe2's names of blobs: detectron2/checkpoint/c2_model_loading.py.
 CAFFE2 = Layout(
@@ -123,6 +130,12 @@ class Origin:
         is_own: whether it is this package: its names tell kinds of norms and convolutions apart,
             and its kernels are already standardised.
         has_names: whether its layers are known by their names, and not by their order.
+        library: the `names` of `write_weights` that it is for; empty for none.
+        marks: patterns of names, in a block without its place, of layers that all its networks
+            have, and that tell them from other networks of the library.
+        lacks: patterns of layers without weights that none of its networks has.
+        has_biases: whether convolutions before a norm have biases there.
+        has_conv_classifier: whether its classifier is a 1x1 convolution.
         epsilon: epsilon of its batch norm; None if it is the network's.
         stride_in_3x3: whether its bottlenecks halve the size in their 3x3 convolution; None if it
             is as in the network.
@@ -141,6 +154,11 @@ class Origin:
     ignored: str = ""
     is_own: bool = False
     has_names: bool = True
+    library: str = ""
+    marks: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    has_biases: bool = False
+    has_conv_classifier: bool = False
     epsilon: float | None = 1e-5
     stride_in_3x3: bool | None = True
     pads_stem_pool: bool = False
@@ -156,6 +174,27 @@ class Origin:
         """The origin's name for a weight."""
         before, role = self._parts(weight[0])
         return before + self._end(role, weight[1])
+
+    def has(self, layer: str) -> bool:
+        """Return whether the origin has a name for a layer with weights."""
+        role = plain(self._parts(layer)[1])
+        return self.is_own or role in self.layers or role in _NUMBERED
+
+    def matching(self, patterns: Iterable[str], layers: Iterable[str]) -> dict[str, str]:
+        """The patterns of `marks` or `lacks` that layers match, and the first layer of each."""
+        roles = {self._parts(layer)[1]: layer for layer in reversed(list(layers))}
+        found = {pattern: fnmatch.filter(roles, pattern) for pattern in patterns}
+        return {pattern: roles[of[-1]] for pattern, of in found.items() if of}
+
+    def array(self, weight: WeightName, array: Array) -> Array:
+        """Convert an array from Keras's order of axes to the origin's."""
+        name = LayerName.parse(weight[0])
+        if name and name.is_evonorm and weight[1] == "kernel":
+            return array.reshape(-1)  # a factor for every channel, as in `Layout.keras_shape`
+        if weight == CLASSIFIER_KERNEL and self.has_conv_classifier:
+            array = array[np.newaxis, np.newaxis]
+        axes = self.layout.axes(weight, array.ndim)
+        return array.transpose(np.argsort(axes))
 
     def place(self, tensor: str) -> TensorPlace | None:
         """The place of a tensor; None if its name, without a prefix, is not this origin's."""
@@ -280,6 +319,9 @@ def is_known(weight: WeightName) -> bool:
 
 # The largest number of parts of a Res2Net block that has a name in another library.
 MOST_SPLITS = 8
+
+# The roles in a block that have the same name in many libraries.
+_NUMBERED = frozenset(f"{kind}{number}" for kind in ("conv", "bn") for number in (1, 2, 3))
 
 # The variables of layers with weights, by kind.
 WITH_BIAS, WITHOUT_BIAS = ("kernel", "bias"), ("kernel",)

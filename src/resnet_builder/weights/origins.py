@@ -11,18 +11,22 @@ from typing import Any
 
 from .naming import CAFFE2, KERAS, MOST_SPLITS, TORCH, Origin
 
-# The names of torchvision models/resnet.py and timm models/resnet.py.
-_TORCH = {
+# The names of torchvision models/resnet.py.
+_TORCHVISION = {
     "stem_conv": "conv1",
     "stem_bn": "bn1",
-    # timm's deep stem.
+    "shortcut_conv": "downsample.0",
+    "shortcut_bn": "downsample.1",
+    "predictions": "fc",
+}
+# The names of timm models/resnet.py.
+_TORCH = _TORCHVISION | {
+    # The deep stem.
     **{f"stem_conv{n}": f"conv1.{3 * n - 3}" for n in (1, 2, 3)},
     **{f"stem_bn{n}": f"conv1.{3 * n - 2}" for n in (1, 2)},
     "stem_bn3": "bn1",
     "stem_pool_conv": "maxpool.0",
     "stem_pool_bn": "maxpool.1",
-    "shortcut_conv": "downsample.0",
-    "shortcut_bn": "downsample.1",
     "se_reduce": "se.fc1",
     "se_expand": "se.fc2",
     "eca_conv": "se.conv",
@@ -35,7 +39,6 @@ _TORCH = {
     "splat_reduce2": "conv2.fc1",
     "splat_reduce_bn2": "conv2.bn1",
     "splat_expand2": "conv2.fc2",
-    "predictions": "fc",
 }
 # The average pool, or the identity in its place, is downsample.0.
 _TORCH_D = _TORCH | {"shortcut_conv": "downsample.1", "shortcut_bn": "downsample.2"}
@@ -67,6 +70,7 @@ _KERAS = {
     **{f"stem_{kind}{n}": f"conv{n}_{kind}" for kind in ("conv", "bn") for n in (1, 2, 3)},
     **{f"conv{n}": f"{n}_conv" for n in (1, 2, 3)},
     "shortcut_conv": "0_conv",
+    "predictions": "predictions",
 }
 _KERAS_V1 = _KERAS | {
     "stem_bn": "conv1_bn",
@@ -106,12 +110,16 @@ _DETECTRON = {
 }
 _SHORTCUT = {"shortcut_conv": "shortcut.0", "shortcut_bn": "shortcut.1"}
 
+# Layers of variants of which torchvision, transformers and keras.applications have no network.
+_OF_VARIANTS = ("shortcut_p*", "pool?", "act3", "head_act", "stem_pool_pad")
+
 _torch = partial(
     Origin,
     layout=TORCH,
     block="layer{stage}.{block}.",
     first_block=0,
     ignored=r".*\.num_batches_tracked",
+    lacks=("shortcut_pad*",),
     # mmpretrain/models/classifiers/image.py and heads/linear_head.py.
     heads={"backbone.": "head.fc"},
 )
@@ -133,11 +141,14 @@ OWN = Origin(
     layout=KERAS,
     block="stage{stage}_block{block}_",
     layers={},
+    library="keras",
     is_own=True,
     epsilon=None,
     stride_in_3x3=None,
 )
-ARTICLE = replace(OWN, name="raghakot's keras-resnet, by the order of its layers", has_names=False)
+ARTICLE = replace(
+    OWN, library="", name="raghakot's keras-resnet, by the order of its layers", has_names=False
+)
 # Not in the table: the description of a file's layers tells which of them is which.
 BY_CONNECTIONS = replace(
     OWN, name="a network of Keras, by the connections of its layers", has_names=False
@@ -147,22 +158,37 @@ BY_CONNECTIONS = replace(
 # that of networks whose layers have only the names that Keras gives.
 ORIGINS = (
     # torchvision models/resnet.py; timm models/resnet.py, resnest.py and res2net.py.
-    _torch(name="torchvision's or timm's ResNet", layers=_TORCH),
+    _torch(name="torchvision's or timm's ResNet", layers=_TORCH, library="timm"),
     # timm models/resnet.py, downsample_avg.
-    _torch(name="timm's ResNet-D", layers=_TORCH_D),
+    _torch(name="timm's ResNet-D", layers=_TORCH_D, library="timm", marks=("shortcut_pool",)),
     # timm models/sknet.py.
-    _torch(name="timm's SKNet", layers=_TORCH | _SELECTIVE_KERNELS),
-    _torch(name="timm's SKNet-D", layers=_TORCH_D | _SELECTIVE_KERNELS),
+    _torch(
+        name="timm's SKNet",
+        layers=_TORCH | _SELECTIVE_KERNELS,
+        library="timm",
+        marks=("sk_reduce?",),
+    ),
+    _torch(
+        name="timm's SKNet-D",
+        layers=_TORCH_D | _SELECTIVE_KERNELS,
+        library="timm",
+        marks=("sk_reduce?", "shortcut_pool"),
+    ),
     # timm models/senet.py. Bottlenecks stride in their 3x3 convolution if it has groups.
     _torch(
         name="timm's legacy SENet",
         layers=_TORCH | _LEGACY_SENET,
+        library="timm",
+        marks=("stem_pool_pad", "se_reduce"),
         stride_in_3x3=None,
         pads_stem_pool=True,
     ),
     # timm models/resnetv2.py.
     _torch(
         name="timm's ResNetV2",
+        library="timm",
+        marks=("head_[!p]*",),  # a norm before the pool
+        has_conv_classifier=True,
         block="stages.{stage}.blocks.{block}.",
         first_stage=0,
         layers={
@@ -246,16 +272,31 @@ ORIGINS = (
         layers=_TORCH | {"stem_conv": "0", "stem_bn": "1"},
     ),
     # keras.applications: keras/src/applications/resnet.py.
-    _keras_applications(name="keras.applications' ResNet", layers=_KERAS_V1, stride_in_3x3=False),
+    _keras_applications(
+        name="keras.applications' ResNet",
+        layers=_KERAS_V1,
+        library="keras.applications",
+        lacks=_OF_VARIANTS,
+        has_biases=True,
+        stride_in_3x3=False,
+    ),
     # The same file; in its stack_residual_blocks_v2 the last block of a stage strides.
     _keras_applications(
-        name="keras.applications' ResNetV2", layers=_KERAS_V2 | {"bn1": "preact_bn"}
+        name="keras.applications' ResNetV2",
+        layers=_KERAS_V2 | {"bn1": "preact_bn"},
+        library="keras.applications",
+        marks=("head_act", "stem_pool_pad", "shortcut_pool"),
     ),
     # keras-hub 0.32: keras_hub/src/models/resnet/resnet_backbone.py.
     _keras_hub(name="keras-hub's ResNet", layers=_KERAS_V1),
     _keras_hub(name="keras-hub's ResNetV2", layers=_KERAS_V2 | {"bn1": "pre_activation_bn"}),
     OWN,
     ARTICLE,
+)
+
+# Of the names that torchvision and timm share, those that torchvision has; only to write.
+TORCHVISION = _torch(
+    name="torchvision's ResNet", layers=_TORCHVISION, library="torchvision", lacks=_OF_VARIANTS
 )
 
 # torchvision models/detection: the prefix of a detector's backbone.
