@@ -149,7 +149,7 @@ def _of_transformers(repository: str, config: Settings, files: Files) -> Publish
     for name, values in _WITH_EQUAL.items():
         if config[name] not in values:
             raise _without_equal(repository, f"{name}={config[name]!r}")
-    preset, changes = _network(config)
+    preset, changes = _network(repository, config)
     labels = {int(number): str(label) for number, label in config["id2label"].items()}
     if sorted(labels) != list(range(len(labels))):
         raise _broken(repository, f"id2label has the numbers {sorted(labels)}")
@@ -168,13 +168,16 @@ def _of_transformers(repository: str, config: Settings, files: Files) -> Publish
     )
 
 
-def _network(config: Settings) -> tuple[str, Settings]:
+def _network(repository: str, config: Settings) -> tuple[str, Settings]:
     """The preset of a config, and the fields that the network has other than it."""
     preset, expansion = _LAYER_TYPES[config["layer_type"]]
     changes: Settings = {"repetitions": tuple(config["depths"])}
     if config["layer_type"] == "bottleneck":
         changes["stride_in_3x3"] = not config["downsample_in_bottleneck"]
-    filters = tuple(size // expansion for size in config["hidden_sizes"])
+    sizes = config["hidden_sizes"]
+    if any(size % expansion for size in sizes):
+        raise _without_equal(repository, f"hidden_sizes={sizes!r}")
+    filters = tuple(size // expansion for size in sizes)
     if filters != PRESETS[preset].replace(**changes).stage_filters:
         changes["filters"] = filters
     if config["embedding_size"] != filters[0]:
