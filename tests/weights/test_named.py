@@ -505,7 +505,7 @@ def test_the_strides_that_transformers_states(tmp_path: Path) -> None:
             {"model_type": "vit"},
             r"not one of timm or of transformers' ResNet: its model_type is 'vi",
         ),
-        ({"model_type": 5}, "its model_type is 5"),
+        ({"model_type": 5}, "its model_type is .5."),
     ],
 )
 def test_configs_of_transformers_that_are_refused(

@@ -20,7 +20,7 @@ SMALL: dict[str, Any] = {
     "input_shape": (32, 32, 3),
     "classes": 5,
 }
-CAFFE = {"stride_in_3x3": False}
+CAFFE: dict[str, Any] = {"stride_in_3x3": False}
 
 # Patterns of torchvision's names and what they become, in this order.
 Rule = Sequence[tuple[str, str]]
@@ -119,7 +119,7 @@ def test_a_network_with_its_classifier(naming: str, preset: str) -> None:
     arrays = checkpoint(preset)
     theirs = {before + renamed(name, rule, shift): array for name, array in arrays.items()}
     is_caffe = "detectron2" in origin and preset == "resnet50"
-    fields = CAFFE if is_caffe else {}
+    fields: dict[str, Any] = CAFFE if is_caffe else {}
     model = small(preset, **fields)
     report = load_weights(model, theirs)
     expected = small(preset, **fields)
@@ -150,7 +150,7 @@ def test_a_network_with_its_classifier(naming: str, preset: str) -> None:
 def test_a_network_without_its_classifier(
     rule: Rule, shift: int, before: str, others: tuple[str, ...]
 ) -> None:
-    fields = CAFFE if rule is DETECTRON2 else {}
+    fields: dict[str, Any] = CAFFE if rule is DETECTRON2 else {}
     arrays = body_of(checkpoint())
     theirs = {before + renamed(name, rule, shift): array for name, array in arrays.items()}
     theirs |= {name: tensor(name, (3, 3)) for name in others}

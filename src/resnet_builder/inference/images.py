@@ -13,8 +13,8 @@ from ..common.checks import choice, described, positive_int
 from ..common.shapes import AXIS_ORDERS, in_order
 from ..model.keras_layers import Tensor
 from ..presets.checkpoints import CLASSES, PublishedWeights, recommended
-from ..presets.described import PREPROCESSOR
 from ..presets.networks import find_preset
+from ..presets.repositories import PREPROCESSOR
 from ..presets.resolve import find_published
 from .resizing import KERNELS, grey, resized
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from ..common.shapes import image_shape
 from ..common.words import INTERFACE, argument
 from ..config import FIELDS, UNSEEN, ResnetConfig
 from .checkpoints import PublishedWeights, in_table, published, recommended
-from .described import CONFIG, described
 from .networks import PRESETS, find_preset
+from .repositories import CONFIG, read_repository
 
 
 @dataclass(frozen=True)
@@ -152,8 +153,7 @@ def find_published(source: str) -> PublishedWeights | None:
     if revision and (found := in_table(repository)):
         return replace(found, source=source)
     if source not in PRESETS and (Path(source) / CONFIG).is_file():
-        folder = Path(source)
-        return described(source, lambda name: folder / name if (folder / name).exists() else None)
+        return read_repository(source, partial(_in_folder, Path(source)))
     if "/" in source:
         return _repository(source) if is_repository(source) else None
     preset, dot, _ = source.partition(".")
@@ -161,6 +161,11 @@ def find_published(source: str) -> PublishedWeights | None:
         where = f"{INTERFACE.get().weights_of(preset)} lists them all"
         raise ValueError(unknown("checkpoint", source, known, where))
     return None
+
+
+def _in_folder(folder: Path, name: str) -> Path | None:
+    path = folder / name
+    return path if path.exists() else None
 
 
 def _repository(name: str) -> PublishedWeights:
@@ -173,7 +178,7 @@ def _repository(name: str) -> PublishedWeights:
             return None
 
     try:
-        return described(name, file)
+        return read_repository(name, file)
     except ConnectionError as error:
         raise ConnectionError(
             f"{name!r} is not in {INTERFACE.get().weights}, and its {CONFIG}, which names its "

@@ -29,7 +29,7 @@ from .expected import (
 )
 from .match import Match, Recognised, match
 from .naming import KERAS
-from .origins import is_average, labels_in
+from .origins import AVERAGE, labels_in
 from .recognise import recognise
 from .report import WeightsReport, refusal
 from .settings import by_connections, by_names, with_settings
@@ -370,7 +370,7 @@ EPSILON_OF_DETECTORS = (
 def _notes(found: Recognised, matched: Match, options: LoadOptions) -> Iterator[str]:
     if found.left:
         loaded, *others = (prefix or "no prefix" for prefix in (found.prefix, *found.left))
-        how = "; ema=True loads the moving average" * any(map(is_average, found.left))
+        how = "; ema=True loads the moving average" * any(map(AVERAGE.search, found.left))
         yield f"of its equal networks, {loaded} was loaded, and {', '.join(others)} left{how}"
     if options.epsilon is None and found.is_frozen_detector:
         yield EPSILON_OF_DETECTORS

@@ -285,8 +285,9 @@ class Origin:
             for weights in known_weights()
         )
         own_name = rf"(?P<in_block>{self._any_block}(?:{in_block}))|{others}"
-        # A number that a name begins with is a whole part.
-        return re.compile(rf"(?P<prefix>.*?)(?:(?<![^./])|(?!\d))(?:{own_name})", re.DOTALL)
+        # A network's name in a PyTorch module is a whole part, and in Keras any text.
+        prefix = ".*?" if self.layout is KERAS else r"(?:.*?[./])??"
+        return re.compile(rf"(?P<prefix>{prefix})(?:{own_name})", re.DOTALL)
 
 
 def _first_part(tensor: str) -> str:

@@ -325,25 +325,15 @@ _COUNTERS = frozenset(
 )
 
 
-# Parts of the names before a network that is the moving average of one beside it: of EMAs, MoCo,
-# BYOL, DINO and mean teachers.
-_AVERAGES = re.compile(
-    r"(\w+_)?ema(_\w+)?|\w*teacher(_\w+)?|encoder_k|momentum_\w+|\w+_momentum|target_\w+",
+# In the prefix of a network, what says that it is the moving average of one beside it: EMAs, the
+# second networks of MoCo and BYOL, the teachers of DINO and of mean teachers.
+AVERAGE = re.compile(
+    r"(^|[./])((\w+_)?ema(_\w+)?|\w*teacher(_\w+)?|encoder_k|momentum_\w+|\w+_momentum|target_\w+)"
+    r"[./]",
     re.IGNORECASE,
 )
-# The same before a copy: MadryLab/robustness attacker.py, AttackerModel.
-_COPIES = re.compile("attacker")
-
-
-def is_average(prefix: str) -> bool:
-    """Return whether a prefix is of the moving average of a network."""
-    return any(map(_AVERAGES.fullmatch, re.split("[./]", prefix)))
-
-
-def is_copy(prefix: str) -> bool:
-    """Return whether a prefix is of a network that a file has twice."""
-    return any(map(_COPIES.fullmatch, re.split("[./]", prefix)))
-
+# The same of a network that a file has twice: MadryLab/robustness attacker.py, AttackerModel.
+COPY = re.compile(r"(^|\.)attacker\.")
 
 # The style of a ResNet (mmpretrain/models/backbones/resnet.py) in the text of the training's
 # config, which mmcv and mmengine save with a checkpoint (mmengine/runner/runner.py).

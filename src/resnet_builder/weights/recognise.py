@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
 
@@ -15,10 +15,10 @@ from .match import Recognised, match
 from .naming import KERAS, TORCH, WITH_BIAS, Origin, TensorShape, WeightName, branch, is_known
 from .origins import (
     ARTICLE,
+    AVERAGE,
     BY_CONNECTIONS,
+    COPY,
     ORIGINS,
-    is_average,
-    is_copy,
     is_never_weight,
     strides_in,
 )
@@ -73,8 +73,7 @@ def recognise(
     tensors = [name for name in numbered.shapes if not is_never_weight(name)]
     known = list(filter(is_known, expected.shapes))
     unknown = expected.shapes.keys() - known
-    fits = [_fit(origin, tensors, unknown) for origin in ORIGINS if origin.has_names]
-    best = max(fits, key=lambda fit: fit.explained)
+    best = _best_fit(tensors, unknown)
     explained = best.explained if best.networks else 0.0  # names outside blocks are anybody's
     if max(explained, _present(best, numbered, known)) < ENOUGH:
         problem = _of_no_origin(checkpoint)
@@ -84,7 +83,7 @@ def recognise(
         return Recognised(checkpoint, BY_CONNECTIONS, as_they_are, unknown=problem)
     prefix = best.prefix
     if ema or len(best.networks) > 1:
-        if ema and not any(map(is_average, best.networks)):
+        if ema and not any(map(AVERAGE.search, best.networks)):
             raise refused(checkpoint.name, _of_no_average(best))
         meant = _meant(best, numbered, ema)
         if meant is None:
@@ -102,7 +101,7 @@ def _under(
     """The part of a checkpoint whose names have a prefix."""
     origin = fit.origin
     tensors = [name for name in checkpoint.shapes if not is_never_weight(name)]
-    left = tuple(other for other in fit.networks if other != prefix)
+    left = tuple(other for other in fit.networks if other != prefix and prefix in fit.networks)
     within = tuple(branch(other, prefix) for other in left if other.startswith(prefix))
     names = {
         name.removeprefix(prefix): name
@@ -141,6 +140,16 @@ class _Fit:
     networks: tuple[str, ...]
     others: Set[str]
     explained: float
+
+
+def _best_fit(tensors: Sequence[str], unknown: Collection[WeightName]) -> _Fit:
+    fits = []
+    for origin in ORIGINS:
+        if origin.has_names:
+            fits.append(_fit(origin, tensors, unknown))
+            if fits[-1].explained == 1:  # no other is better, and each pattern takes time
+                break
+    return max(fits, key=lambda fit: fit.explained)
 
 
 def _fit(origin: Origin, tensors: Iterable[str], unknown: Iterable[WeightName]) -> _Fit:
@@ -187,7 +196,11 @@ def _meant(fit: _Fit, checkpoint: Checkpoint, ema: bool) -> str | None:
         if place and place.in_block and place.prefix in blocks:
             blocks[place.prefix][name.removeprefix(place.prefix)] = shape
     first, *others = blocks.values()
-    meant = [prefix for prefix in blocks if is_average(prefix) == ema and not is_copy(prefix)]
+    meant = [
+        prefix
+        for prefix in blocks
+        if bool(AVERAGE.search(prefix)) == ema and not COPY.search(prefix)
+    ]
     return meant[0] if len(meant) == 1 and all(of == first for of in others) else None
 
 

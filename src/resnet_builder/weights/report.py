@@ -133,17 +133,19 @@ def _what_would_fit(
             yield "It fits the network without its classifier (include_top=False)."
     else:
         presets, adaptable = fitting_presets(found, include_top=expected.has_classifier)
-        if {of.kind for of in matched.problems} == {"strides"} and len(presets) != 1:
+        is_strides_alone = {of.kind for of in matched.problems} == {"strides"}
+        if is_strides_alone and len(presets) != 1:
             strides = found.origin.stride_in_3x3
             yield f"It fits the network with stride_in_3x3={strides} in ResnetBuilder.from_preset."
-            yield (
-                "If it strides as the model does, which its source says, load it with "
-                f"load_weights(..., stride_in_3x3={not strides})."
-            )
         elif presets:
             yield f"It fits {' or '.join(presets)}."
         elif adaptable:
             yield f"With {adapt_argument}=True it fits {' or '.join(adaptable)}."
+        if is_strides_alone:
+            yield (
+                "If it strides as the model does, which its source says, load it with "
+                f"load_weights(..., stride_in_3x3={expected.stride_in_3x3})."
+            )
 
 
 def _rename(found: Recognised, expected: ExpectedWeights, matched: Match) -> str:

@@ -19,7 +19,7 @@ Files = Callable[[str], Path | None]
 Settings = dict[str, Any]
 
 
-def described(repository: str, files: Files) -> PublishedWeights:
+def read_repository(repository: str, files: Files) -> PublishedWeights:
     """Return the checkpoint that a repository or folder describes.
 
     Raises:
@@ -27,7 +27,7 @@ def described(repository: str, files: Files) -> PublishedWeights:
             setting without an equal here.
     """
     config = _settings(repository, files, CONFIG)
-    kind = "timm" if "architecture" in config else config.get("model_type")
+    kind = "timm" if "architecture" in config else str(config.get("model_type", ""))
     try:
         if kind in READERS:
             return READERS[kind](repository, config, files)
