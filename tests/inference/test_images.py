@@ -359,6 +359,20 @@ def test_decode() -> None:
     assert decode(scores[1], top=1) == [[("crane", 7.0)]]
 
 
+def test_decode_knows_the_classes_of_a_checkpoint(config: Path) -> None:
+    scores = np.eye(1000)[207]
+    for source in ("resnet50.a1_in1k", "resnet18", "me/net"):
+        assert decode(scores, source, top=1) == [[("golden retriever", 1.0)]]
+    for source in ("resnet20_cifar", "resnetv2_50x1_bit.goog_in21k"):
+        with pytest.raises(ValueError, match=rf"'{source}' does not say the names of its classes"):
+            decode(scores, source)
+    assert decode([1, 2], "resnet20_cifar", class_names=["a", "b"])[0][0] == ("b", 2)
+    with pytest.raises(ValueError, match="unknown preset 'resnet19'"):
+        decode(scores, "resnet19")
+    with pytest.raises(ValueError, match=r"for 1000 names, got \(1, 2\)$"):
+        decode([1, 2], "resnet18")
+
+
 def test_decode_orders_the_numbers_of_quantised_networks() -> None:
     # -(-128) is -128 in int8, and -5 is 251 in uint8.
     for scores in (np.array([[-128, 5]], np.int8), np.array([[0, 5]], np.uint8)):

@@ -53,7 +53,8 @@ def load_weights(
     """Load a checkpoint into a model of this package, completely or not at all.
 
     The origin is recognised by the names in the checkpoint: torchvision, timm (ResNet, D, SE,
-    ResNeXt, wide, ResNetV2), keras.applications' ResNet50, 101 and 152 (into `resnet50_v1` and the
+    ResNeXt, wide, ResNetV2), transformers' ResNet, detectron2 and Detectron, TRADES' wide ResNet
+    and others for CIFAR, keras.applications' ResNet50, 101 and 152 (into `resnet50_v1` and the
     other `_v1` presets: the biases of the convolutions are folded exactly into batch norm's means),
     keras-hub, this package, or, by the order of the layers, the article's original under Keras 2.
     The names may all have a prefix, such as `module.`. Layers with the names that Keras gives are
@@ -87,7 +88,8 @@ def load_weights(
             model's classifier is then left as it is), and in the number of input channels (one:
             summed; others: repeated and rescaled, as in timm). Other heads are left.
         skip: patterns of names of the checkpoint's tensors to leave, such as `"head.*"`. `*` stands
-            for any text. Of several networks in a checkpoint, skip all but one.
+            for any text. Of several networks in a checkpoint, skip all but one, if they are not a
+            network and its moving average.
         rename: what the checkpoint's names become, after `skip`: a dict of names, or of their first
             parts, such as `{"head.fc": "fc"}` (the longest applies), or a function of a name that
             returns another, or None to keep it.
@@ -99,8 +101,8 @@ def load_weights(
         stride_in_3x3: whether the checkpoint's bottlenecks halve the size in their 3x3 convolution,
             or (False) in the first 1x1 as Caffe's. Names and shapes do not show it. Default: as the
             file says, or as is usual for the origin.
-        ema: whether to load the moving average of the weights, of a checkpoint that has both, and
-            the teacher of a student, or the key encoder of MoCo.
+        ema: whether to load the moving average of the weights, such as `state_dict_ema`, DINO's
+            teacher or MoCo's key encoder, and not the network beside it.
 
     Returns:
         A report of the loaded tensors, the adaptations, and the unused tensors.
