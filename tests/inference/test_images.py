@@ -361,11 +361,14 @@ def test_decode() -> None:
 
 def test_decode_knows_the_classes_of_a_checkpoint(config: Path) -> None:
     scores = np.eye(1000)[207]
-    for source in ("resnet50.a1_in1k", "resnet18", "me/net"):
+    for source in ("resnet50.a1_in1k", "resnet18"):
         assert decode(scores, source, top=1) == [[("golden retriever", 1.0)]]
-    for source in ("resnet20_cifar", "resnetv2_50x1_bit.goog_in21k"):
+    for source in ("resnet20_cifar", "resnetv2_50x1_bit.goog_in21k", "me/net"):
         with pytest.raises(ValueError, match=rf"'{source}' does not say the names of its classes"):
             decode(scores, source)
+    names = {"label_names": ["n1", "n2"], "label_descriptions": {"n2": "ant"}}
+    config.write_text(json.dumps(CONFIG | names))  # timm models/_hub.py
+    assert decode([1, 2], "me/net")[0] == [("ant", 2), ("n1", 1)]
     assert decode([1, 2], "resnet20_cifar", class_names=["a", "b"])[0][0] == ("b", 2)
     with pytest.raises(ValueError, match="unknown preset 'resnet19'"):
         decode(scores, "resnet19")

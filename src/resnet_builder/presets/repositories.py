@@ -92,6 +92,7 @@ def _of_timm(repository: str, config: Settings, _: Files) -> PublishedWeights:
             raise TypeError(f"architecture is {settings['architecture']!r}, not a name")
     except ValueError as error:
         raise _broken(repository, error) from error
+    words = settings.get("label_descriptions") or {}
     changes = translated(arguments, repository, PRESETS.get(settings["architecture"]))
     _check_channels(repository, mean, changes.pop("channels", channels))
     return PublishedWeights(
@@ -100,6 +101,7 @@ def _of_timm(repository: str, config: Settings, _: Files) -> PublishedWeights:
         tag=settings.get("tag", ""),
         source=repository,
         classes=changes.pop("classes", settings["num_classes"]),
+        labels=tuple(words.get(name, name) for name in settings.get("label_names") or ()),
         input_size=(rows, columns),
         crop_pct=settings.get("crop_pct"),
         interpolation=settings.get("interpolation", ""),
