@@ -136,6 +136,15 @@ def test_the_crop_begins_at_the_even_half() -> None:
     np.testing.assert_allclose(levels[100, 100:104, 1], [101, 102, 103, 104], atol=1e-3)
 
 
+def test_the_crop_of_transformers_begins_at_the_lower_half(tmp_path: Path) -> None:
+    # transformers 5.24.0 image_transforms.py, center_crop: (235 - 224) // 2 = 5.
+    settings = {"size": 235, "do_center_crop": True, "crop_size": 224, "do_normalize": False}
+    (tmp_path / "config.json").write_text('{"model_type": "resnet"}')
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
+    [ours, _] = preprocessing(str(tmp_path))(images(235, 235)).numpy()
+    np.testing.assert_allclose(ours[100, 100:104, 1] * 255, [105, 106, 107, 108], atol=1e-3)
+
+
 @pytest.mark.parametrize("mode", ["center", "border", "squash"])
 @pytest.mark.parametrize("size", [(48, 64), (61, 33), (32, 32)])
 @pytest.mark.parametrize("crop_pct", [0.9, 1.0])

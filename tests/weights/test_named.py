@@ -520,21 +520,26 @@ def test_configs_of_transformers_that_are_refused(
 @pytest.mark.parametrize(
     ("changes", "size", "crop_pct", "crop_mode"),
     [
-        ({}, (224, 224), 0.875, "center"),
-        ({"crop_pct": None, "size": {"shortest_edge": 288}}, (288, 288), 0.875, "center"),
+        ({}, (224, 224), 0.875, "center_floor"),
+        ({"crop_pct": None, "size": {"shortest_edge": 288}}, (288, 288), 0.875, "center_floor"),
         ({"size": {"shortest_edge": 384}}, (384, 384), 1.0, "squash"),
         ({"size": {"height": 96, "width": 128}}, (96, 128), 1.0, "squash"),  # ViTImageProcessor
         (  # BitImageProcessor
             {
                 "size": {"shortest_edge": 256},
                 "do_center_crop": True,
-                "crop_size": {"height": 224, "width": 192},
+                "crop_size": {"height": 224, "width": 224},
             },
-            (224, 192),
-            0.875,
-            "center",
+            (224, 224),
+            pytest.approx(0.875),
+            "center_floor",
         ),
-        ({"size": 256, "do_center_crop": True, "crop_size": 224}, (224, 224), 0.875, "center"),
+        (
+            {"size": 54, "do_center_crop": True, "crop_size": 33},
+            (33, 33),
+            pytest.approx(33 / 54),
+            "center_floor",
+        ),
     ],
 )
 def test_image_processors_of_transformers(
@@ -544,13 +549,16 @@ def test_image_processors_of_transformers(
     found = resolve(name).checkpoint
     assert found
     assert (found.input_size, found.crop_pct, found.crop_mode) == (size, crop_pct, crop_mode)
+    assert crop_mode == "squash" or int(size[0] / found.crop_pct) in (256, 329, 54)
     assert (found.interpolation, found.mean) == ("bicubic", tuple(PREPARING["image_mean"]))
 
 
 def test_image_processors_without_an_equal(tmp_path: Path) -> None:
-    for changes in ({"resample": 0}, {"do_rescale": False}, {"do_resize": False}):
+    oblong = {"size": 64, "do_center_crop": True, "crop_size": {"height": 32, "width": 48}}
+    for changes in ({"resample": 0}, {"do_rescale": False}, {"do_resize": False}, oblong):
         name = transformers_folder(tmp_path, MICROSOFT, PREPARING | changes)
-        assert profile(name).input_shape == (224, 224, 3)
+        rows, columns = (32, 48) if changes is oblong else (224, 224)
+        assert profile(name).input_shape == (rows, columns, 3)
         with pytest.raises(ValueError, match=r"or one without an equal here: give size="):
             preprocessing(name)
     name = transformers_folder(tmp_path, MICROSOFT, PREPARING | {"do_normalize": False})

@@ -98,26 +98,26 @@ def body_of(arrays: dict[str, Array]) -> dict[str, Array]:
     return {name: array for name, array in arrays.items() if not name.startswith("fc.")}
 
 
-# Rule, shift of numbers, what stands before the names, the origin.
-NAMINGS: dict[str, tuple[Rule, int, str, str]] = {
-    "transformers": (TRANSFORMERS, -1, "", "transformers' ResNet"),
-    "detectron2": (DETECTRON2, 1, "", "detectron2's ResNet"),
-    "MSRA": (MSRA, 1, "", "MSRA's ResNet in detectron2"),
-    "mmpretrain": (
-        ((r"^(?!fc)", "backbone."), (r"^fc", "head.fc")),
-        0,
-        "",
-        "torchvision's or timm's ResNet",
-    ),
-}
+# mmpretrain/models/classifiers/image.py; backbones/resnet.py, _make_stem_layer.
+MMPRETRAIN: Rule = ((r"^(?!fc)", "backbone."), (r"^fc", "head.fc"))
+V1C: Rule = ((r"^conv1\.", "stem."), (r"^bn1\.", "stem.7."), *MMPRETRAIN)
+
+# The preset, the rule, the shift of numbers, and the origin.
+NAMINGS: Sequence[tuple[str, Rule, int, str]] = (
+    ("resnet18", TRANSFORMERS, -1, "transformers' ResNet"),
+    ("resnet50", TRANSFORMERS, -1, "transformers' ResNet"),
+    ("resnet18", DETECTRON2, 1, "detectron2's ResNet"),
+    ("resnet50", DETECTRON2, 1, "detectron2's ResNet"),
+    ("resnet50", MSRA, 1, "MSRA's ResNet in detectron2"),
+    ("resnet50", MMPRETRAIN, 0, "torchvision's or timm's ResNet"),
+    ("resnet50c", V1C, 0, "mmpretrain's ResNetV1c"),
+)
 
 
-@pytest.mark.parametrize("naming", NAMINGS)
-@pytest.mark.parametrize("preset", ["resnet18", "resnet50"])
-def test_a_network_with_its_classifier(naming: str, preset: str) -> None:
-    rule, shift, before, origin = NAMINGS[naming]
+@pytest.mark.parametrize(("preset", "rule", "shift", "origin"), NAMINGS)
+def test_a_network_with_its_classifier(preset: str, rule: Rule, shift: int, origin: str) -> None:
     arrays = checkpoint(preset)
-    theirs = {before + renamed(name, rule, shift): array for name, array in arrays.items()}
+    theirs = {renamed(name, rule, shift): array for name, array in arrays.items()}
     is_caffe = "detectron2" in origin and preset == "resnet50"
     fields: dict[str, Any] = CAFFE if is_caffe else {}
     model = small(preset, **fields)
@@ -227,9 +227,7 @@ NAMES = ("ant", "bee", "cat", "dog", "eel")
     ],
 )
 def test_the_style_and_the_classes_of_openmmlab(meta: dict[str, Any]) -> None:
-    arrays = {
-        renamed(name, NAMINGS["mmpretrain"][0]): array for name, array in checkpoint().items()
-    }
+    arrays = {renamed(name, MMPRETRAIN): array for name, array in checkpoint().items()}
     file = {"meta": meta, "state_dict": arrays}
     model = small(**CAFFE)
     assert load_weights(model, file).labels == NAMES

@@ -138,6 +138,7 @@ PRESET_OF_ORIGIN = {
     "timm's SKNet": "skresnet18",
     "timm's SKNet-D": "skresnet50d",
     "TRADES' or RobustBench's wide ResNet": "wrn16_4",
+    "mmpretrain's ResNetV1c": "resnet50c",
 }
 
 

@@ -39,7 +39,7 @@ def preprocessing(
     timm does with settings of your own. It is a functional Keras model in float32, so it can be
     called, mapped over a `tf.data.Dataset` on TensorFlow, put before a network and saved with it.
 
-    * timm, torchvision and own settings: the shorter side is resized to the input's divided by
+    * timm, torchvision, transformers and own settings: the shorter side is resized to the input's divided by
       `crop_pct`, with antialiasing and to whole grey levels, and the centre is cropped. The result
       is timm's and torchvision's with Pillow. In noise, at most some pixels in a hundred are one
       or two grey levels off, where a value lies between two levels; photographs are equal but for
@@ -54,8 +54,8 @@ def preprocessing(
     Args:
         source: a name of `list_weights()` such as `"resnet50.a1_in1k"`; a preset's name for its
             `weights="imagenet"` checkpoint; or a repository of the Hugging Face Hub, such as
-            `"timm/resnet18.tv_in1k"`, whose `config.json` is read if it is not in the table, or a
-            local folder with its files.
+            `"timm/resnet18.tv_in1k"`, whose `config.json` is read if it is not in the table (and
+            `preprocessor_config.json`, if it is transformers'), or a local folder with its files.
         size: instead of `source`, the input size of a network: one side, or rows and columns.
         mean: with `size`, the mean of each channel for values from 0 to 1. Default: ImageNet's.
         std: with `size`, the standard deviations likewise.

@@ -5,6 +5,7 @@ To read the files of another library, add a row to `READERS`.
 
 import json
 from collections.abc import Callable, Mapping
+from math import nextafter
 from pathlib import Path
 from typing import Any
 
@@ -198,16 +199,19 @@ def _preparing(settings: Settings, channels: int) -> Settings:
     size = {"shortest_edge": size} if isinstance(size, int) else size
     sides = size.get("height"), size.get("width")
     crop_pct, crop_mode = 1.0, "squash"
+    # models/bit and models/convnext; image_transforms.py, center_crop.
     if settings.get("do_center_crop") and "shortest_edge" in size:
         crop = settings["crop_size"]
         sides = (crop, crop) if isinstance(crop, int) else (crop["height"], crop["width"])
-        crop_pct, crop_mode = sides[0] / size["shortest_edge"], "center"
+        # A little less, so that the side divided by it is no less than the shortest edge.
+        crop_pct, crop_mode = nextafter(sides[0] / size["shortest_edge"], 0), "center_floor"
     elif side := size.get("shortest_edge"):
         sides = side, side
-        if side < 384:  # models/convnext/image_processing_convnext.py
-            crop_pct, crop_mode = settings.get("crop_pct") or 224 / 256, "center"
+        if side < 384:
+            crop_pct, crop_mode = settings.get("crop_pct") or 224 / 256, "center_floor"
     does = [settings.get(f"do_{step}", bool(settings)) for step in ("resize", "rescale")]
     is_known = all(does) and resampling in _RESAMPLING and None not in sides
+    is_known = is_known and (crop_mode == "squash" or sides[0] == sides[1])
     mean, std = (0.0,) * channels, (1.0,) * channels
     if settings.get("do_normalize", is_known):
         mean, std = tuple(settings["image_mean"]), tuple(settings["image_std"])

@@ -205,6 +205,13 @@ ORIGINS = (
         },
         bare=("_v",),
     ),
+    # mmpretrain/models/backbones/resnet.py, _make_stem_layer.
+    _torch(
+        name="mmpretrain's ResNetV1c",
+        layers=_TORCH
+        | {f"stem_conv{n}": f"stem.{3 * n - 3}" for n in (1, 2, 3)}
+        | {f"stem_bn{n}": f"stem.{3 * n - 2}" for n in (1, 2, 3)},
+    ),
     # Bottlenecks stride in their first 1x1 convolution if the config has downsample_in_bottleneck.
     _torch(
         name="transformers' ResNet",
