@@ -39,11 +39,11 @@ def preprocessing(
     timm does with settings of your own. It is a functional Keras model in float32, so it can be
     called, mapped over a `tf.data.Dataset` on TensorFlow, put before a network and saved with it.
 
-    * timm, torchvision, transformers and own settings: the shorter side is resized to the input's divided by
-      `crop_pct`, with antialiasing and to whole grey levels, and the centre is cropped. The result
-      is timm's and torchvision's with Pillow. In noise, at most some pixels in a hundred are one
-      or two grey levels off, where a value lies between two levels; photographs are equal but for
-      one in a thousand. (Since version 13 Pillow resizes some portraits in another order.)
+    * timm, torchvision, transformers and own settings: the shorter side is resized to the input's
+      divided by `crop_pct`, with antialiasing and to whole grey levels, and the centre is cropped.
+      The result is theirs with Pillow. In noise, at most some pixels in a hundred are one or two
+      grey levels off, where a value lies between two levels; photographs are equal but for one in a
+      thousand. (Since version 13 Pillow resizes some portraits in another order.)
     * keras-hub: the largest centred part of the input's proportions is resized without
       antialiasing.
     * keras.applications leaves the resizing to its user: it is keras-hub's, with antialiasing.
