@@ -253,11 +253,11 @@ def _mismatches(
     for weight, shape in wanted.items():
         tensor, given = found.origin.tensor(weight), found.shape(weight)
         name = "/".join(weight)
-        if given is None and weight[1] not in found.origin.constants:
-            yield Problem("missing", f"{tensor}, for {name} {shape}")
-        elif (
-            (own := found.checkpoint.shapes.get(tensor)) and given != shape and weight not in stems
-        ):
+        own = found.checkpoint.shapes.get(tensor)
+        if own is None:
+            if weight[1] not in found.origin.constants:
+                yield Problem("missing", f"{tensor}, for {name} {shape}")
+        elif given != shape and weight not in stems:
             yield Problem(
                 "shape", f"{tensor} {own} is {given} in Keras's order; {name} needs {shape}"
             )

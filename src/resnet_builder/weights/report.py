@@ -10,7 +10,7 @@ from ..plan.network import Head, make_plan
 from ..presets.networks import PRESETS
 from .expected import ExpectedWeights, Target, expected_weights
 from .match import Match, Problem, Recognised, match
-from .naming import CLASSIFIER_KERNEL, branch
+from .naming import CLASSIFIER_KERNEL, KERAS, branch
 
 # Maximum number of lines about one kind of tensors in a message.
 LISTED = 20
@@ -141,7 +141,7 @@ def _what_would_fit(
             yield f"It fits {' or '.join(presets)}."
         elif adaptable:
             yield f"With {adapt_argument}=True it fits {' or '.join(adaptable)}."
-        if is_strides_alone:
+        if is_strides_alone and found.origin.layout is not KERAS:
             yield (
                 "If it strides as the model does, which its source says, load it with "
                 f"load_weights(..., stride_in_3x3={expected.stride_in_3x3})."
