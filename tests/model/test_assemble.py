@@ -67,19 +67,18 @@ def small_config(name: str) -> ResnetConfig:
     return PRESETS[name].replace(**shape | narrow | NETWORKS[name])
 
 
-def planned_and_built(name: str, **options: Any) -> tuple[Plan, keras.Model]:
-    found = small_config(name)
-    return make_plan(found), ResnetBuilder.from_config(found, **options)
+@pytest.fixture(scope="module", params=NETWORKS)
+def planned_and_built(request: pytest.FixtureRequest) -> tuple[Plan, keras.Model]:
+    config = small_config(request.param)
+    return make_plan(config), ResnetBuilder.from_config(config)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_names_order_weights_and_shapes(name: str) -> None:
-    assert_built_as_planned(*planned_and_built(name))
+def test_names_order_weights_and_shapes(planned_and_built: tuple[Plan, keras.Model]) -> None:
+    assert_built_as_planned(*planned_and_built)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_connections_and_costs(name: str) -> None:
-    plan, model = planned_and_built(name)
+def test_connections_and_costs(planned_and_built: tuple[Plan, keras.Model]) -> None:
+    plan, model = planned_and_built
     graph = model_graph(model)
     feeds = {node.layer.name: [graph[n].layer.name for n in node.inputs] for node in graph}
     assert feeds == {layer.name: list(layer.inputs) for layer in plan.layers}

@@ -8,6 +8,7 @@ import json
 import re
 import tarfile
 import zlib
+from functools import lru_cache
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,11 @@ def description(network: str) -> dict[str, Any]:
 
 def checkpoint(network: str) -> dict[str, Array]:
     """The state dict that the other library had."""
+    return dict(_checkpoint(network))
+
+
+@lru_cache(1)
+def _checkpoint(network: str) -> dict[str, Array]:
     shapes = description(network)["state_dict"]
     return {name: tensor(name, tuple(shape)) for name, shape in shapes.items()}
 
