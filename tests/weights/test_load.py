@@ -405,8 +405,8 @@ def test_names_with_something_before_them(prefix: str) -> None:
     assert_same_weights(loaded(arrays), loaded(torch_names()))
     both = arrays | {f"other.{name}": array for name, array in torch_names().items()}
     message = (
-        rf"names begin with {prefix}, other\.: leave out all but one with .*skip=\['other\.\*'\]\) for "
-        rf"{prefix}, or .*skip=\['{prefix}\*'\]\) for other\."
+        rf"names begin with {prefix}, other\.: leave out all but one with .*skip=\['other\.\*'\]\)"
+        rf" for {prefix}, or .*skip=\['{prefix}\*'\]\) for other\."
     )
     assert_refused(both, ValueError, message)
     model = small()
