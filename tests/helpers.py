@@ -68,8 +68,14 @@ def _narrow_and_shallow(config: ResnetConfig) -> ResnetConfig:
     """With at most two blocks in a stage, because the others are like the second."""
     repetitions = [min(blocks, 2) for blocks in config.repetitions]
     widths = config.widths and tuple(stage[:2] for stage in config.widths)
-    filters = min(config.filters, 64) if isinstance(config.filters, int) else config.filters
-    return config.replace(repetitions=repetitions, widths=widths, filters=filters)
+    if isinstance(config.filters, int):
+        filters, group_width = min(config.filters, 64), config.group_width
+    else:
+        repetitions, filters = [2] * len(repetitions), 64
+        group_width = 8 if isinstance(config.group_width, int) else config.group_width
+    return config.replace(
+        repetitions=repetitions, widths=widths, filters=filters, group_width=group_width
+    )
 
 
 # For each kind of network, a narrow and shallow one, and the first preset of that kind.

@@ -94,7 +94,7 @@ def test_unknown_sizes_answer_like_known_ones(variant: str) -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("side", [1, pytest.param(2, marks=pytest.mark.slow), 3])
 def test_the_smallest_inputs_end_as_1x1(variant: str, side: int) -> None:
-    model = network(variant, (side, side, 3), include_top=False, repetitions=(1, 1))
+    model = network(variant, (side, side, 3), include_top=False, repetitions=(1, 1, 1))
     assert model.output_shape[1:3] == (1, 1)
     assert np.isfinite(model(image_batch(2, side, side, 3))).all()
 
@@ -115,14 +115,14 @@ def in_both_orders(variant: str, **options: Any) -> tuple[keras.Model, keras.Mod
 @pytest.mark.parametrize("in_a_graph", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_both_data_formats_answer_alike(variant: str, in_a_graph: bool) -> None:
     images = image_batch(2, 16, 32, 3)
-    answers = [
+    first, second = [
         model.predict(x, verbose=0) if in_a_graph else model(x)
         for model, x in zip(
             in_both_orders(variant), (images, images.transpose(0, 3, 1, 2)), strict=True
         )
     ]
-    np.testing.assert_allclose(*answers, atol=1e-5)
-    assert np.ptp(answers[0], axis=0).max() > 1e-4  # the answer does depend on the image
+    np.testing.assert_allclose(first, second, atol=1e-5)
+    assert np.ptp(first, axis=0).max() > 1e-4  # the answer does depend on the image
 
 
 @pytest.mark.convolutions

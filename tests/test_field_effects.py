@@ -35,6 +35,7 @@ OTHERS: dict[str, list[Any]] = {
     "filters": [64],
     "widths": [],  # depend on the network
     "groups": [2],
+    "group_width": [4],
     "width_per_group": [128],
     "reduce_first": [2],
     "splits": [2],
@@ -59,6 +60,10 @@ OTHERS: dict[str, list[Any]] = {
     "se_ratio": [0.0, 1.5],
     "se_divisor": [64],
     "eca": [True, False],
+    "gc_ratio": [0.0, 0.5],
+    "head_filters": [24],
+    "head_pool": ["avg", "attention"],
+    "embedding": [True],
     "drop_path_rate": [0.1],
     "zero_init_last": [True],
     "padding": ["same", "symmetric"],
@@ -79,7 +84,7 @@ SHAPES: list[dict[str, Any]] = [
     {"repetitions": repetitions, "stem": stem}
     for repetitions in ((1,), (2,), (1, 1), (2, 1))
     for stem in ("imagenet", "cifar")
-]
+] + [{"repetitions": (2,), "stem": "regnet"}, {"repetitions": (1, 1), "stem": "quad"}]
 VARIATIONS: list[dict[str, Any]] = [
     {},
     *({"activation_order": order} for order in ORDERS if order != "post"),
@@ -99,6 +104,7 @@ VARIATIONS: list[dict[str, Any]] = [
     {"stride_in_3x3": False},
     {"stride_in_3x3": False, "projection_kernel": 3},
     {"eca": True},
+    {"group_width": 8},
     {"se_ratio": 0.25},
     {"padding": "same"},
     {"widths": True},
@@ -110,9 +116,8 @@ def base(block: Any, shape: dict[str, Any], variation: dict[str, Any]) -> Resnet
     """A network of that kind; None if its options contradict each other."""
     if isinstance(block, tuple) and len(shape["repetitions"]) != len(block):
         return None
-    own = {"se_ratio": 0.25} if block in ("sk_basic_block", "sk_bottleneck") else {}
-    if block == "resnest_bottleneck":
-        own = {"se_ratio": 0.25}
+    kind = BLOCKS.get(block) if isinstance(block, str) else None
+    own = {"se_ratio": 0.25} if kind and (kind.own_attention or kind.attends_early) else {}
     options = {"block": block, "filters": 32, "input_shape": (32, 32, 3)} | own | shape | variation
     if options.get("widths"):
         kinds = block if isinstance(block, tuple) else (block,) * len(shape["repetitions"])
@@ -157,7 +162,9 @@ def check_field(
             return "refused"
         assert field in message or "has no effect" in message, (field, value, message)
         return "invalid"
-    assert after != before, f"{field}={value!r} changes nothing"
+    # Widths are all that some kinds of bottleneck differ in.
+    is_width = field == "block" and config.widths
+    assert after != before or is_width, f"{field}={value!r} changes nothing"
     return "obeyed"
 
 

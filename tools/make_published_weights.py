@@ -1,22 +1,24 @@
 """Write src/resnet_builder/presets/checkpoints.csv: every published checkpoint.
 
-It is made of the tables of timm 1.0.31, torchvision 0.29.1, Keras 3.15.1 and keras-hub 0.32.0,
-which must be installed, and of timm's accuracies:
+It is made of the tables of timm 1.0.31, torchvision 0.29.1, Keras 3.15.1, tf_keras 2.21.0 and
+keras-hub 0.32.0, which must be installed, and of timm's accuracies:
 https://github.com/huggingface/pytorch-image-models/blob/aa4b5850/results/results-imagenet.csv
 
 python -m tools.make_published_weights results-imagenet.csv
 """
 
 import csv
+import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from importlib import import_module
 from math import floor
 from pathlib import Path
 from typing import Any
 
+from resnet_builder import PRESETS
 from resnet_builder.presets.checkpoints import TABLE, PublishedWeights
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -25,7 +27,9 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 # timm ----------------------------------------------------------------------------------------
 
 TIMM_TOP1 = "timm: results/results-imagenet.csv, commit aa4b5850"
-TIMM_MODULES = ("resnet", "resnetv2", "senet", "res2net", "resnest", "sknet")
+TIMM_MODULES = ("resnet", "resnetv2", "senet", "res2net", "resnest", "sknet", "regnet", "byobnet")
+# The modules with networks that are not built: costs/not_built.csv.
+TIMM_IN_PART = ("regnet", "byobnet")
 
 # The parts of tags that name images.
 DATASETS = {
@@ -33,8 +37,14 @@ DATASETS = {
     "in12k": "ImageNet-12k",
     "in21k": "ImageNet-21k",
     "ig1b": "Instagram 1B",
+    "seer": "Instagram 1B",  # arXiv:2103.01988
+    "swag": "Instagram 3.6B",  # arXiv:2201.08371
     "yfcc100m": "YFCC100M",
     "bamboo": "Bamboo",  # arXiv:2203.07845
+    # Images and their texts: arXiv:2103.00020, arXiv:2102.08981, and a part of YFCC100M.
+    "openai": "400M image-text pairs of OpenAI",
+    "cc12m": "CC12M",
+    "yfcc15m": "YFCC15M",
 }
 
 
@@ -45,6 +55,8 @@ def timm_rows(results: Path) -> Iterator[PublishedWeights]:
         }
     for module in TIMM_MODULES:
         for preset, tags in import_module(f"timm.models.{module}").default_cfgs.items():
+            if module in TIMM_IN_PART and preset not in PRESETS:
+                continue
             for tag, weights in tags.cfgs.items():
                 if weights.has_weights:
                     yield replace(timm_row(preset, tag, weights, measured), module=module)
@@ -92,14 +104,14 @@ def timm_row(
 
 def training_data(tag: str) -> str:
     """The images of a tag in words: sw_in12k_ft_in1k."""
-    trained, _, tuned = tag.partition("_ft_")
+    trained, *tuned = re.split("_(ft|lc)_", tag)
     first, *second = [
         next(DATASETS[word] for word in part.split("_") if word in DATASETS)
-        for part in (trained, tuned)
-        if part
+        for part in (trained, *tuned[1:])
     ]
+    how = {"ft": "fine-tuned on", "lc": "with a classifier for"}.get("".join(tuned[:1]))
     distilled = ", with knowledge distillation" if "distilled" in tag else ""
-    return "".join([first, *(f", fine-tuned on {images}" for images in second), distilled])
+    return "".join([first, *(f", {how} {images}" for images in second), distilled])
 
 
 def rows_and_columns(input_size: tuple[int, int, int] | None) -> Any:
@@ -112,13 +124,41 @@ def number(text: str | None) -> float | None:
 
 # torchvision ---------------------------------------------------------------------------------
 
-TORCHVISION = "torchvision: models/resnet.py, weights metadata"
+TORCHVISION = "torchvision: models/{}.py, weights metadata"
+# timm has other names for torchvision's RegNets: models/regnet.py, where it registers the weights.
+TORCHVISION_REGNETS = {
+    "regnet_x_400mf": "regnetx_004_tv",
+    "regnet_x_800mf": "regnetx_008",
+    "regnet_x_1_6gf": "regnetx_016",
+    "regnet_x_3_2gf": "regnetx_032",
+    "regnet_x_8gf": "regnetx_080",
+    "regnet_x_16gf": "regnetx_160",
+    "regnet_x_32gf": "regnetx_320",
+    "regnet_y_400mf": "regnety_004",
+    "regnet_y_800mf": "regnety_008_tv",
+    "regnet_y_1_6gf": "regnety_016",
+    "regnet_y_3_2gf": "regnety_032",
+    "regnet_y_8gf": "regnety_080_tv",
+    "regnet_y_16gf": "regnety_160",
+    "regnet_y_32gf": "regnety_320",
+    "regnet_y_128gf": "regnety_1280",
+}
+TORCHVISION_TRAINING = {
+    "IMAGENET1K_SWAG_E2E_V1": training_data("swag_ft_in1k"),
+    "IMAGENET1K_SWAG_LINEAR_V1": training_data("swag_lc_in1k"),
+}
 
 
 def torchvision_rows() -> Iterator[PublishedWeights]:
-    for enum_name, weights_of in vars(import_module("torchvision.models.resnet")).items():
+    yield from torchvision_rows_of("resnet")
+    yield from torchvision_rows_of("regnet")
+
+
+def torchvision_rows_of(module: str) -> Iterator[PublishedWeights]:
+    for enum_name, weights_of in vars(import_module(f"torchvision.models.{module}")).items():
         if not enum_name.endswith("_Weights"):
             continue
+        network = enum_name.removesuffix("_Weights").lower()
         for tag, weights in weights_of.__members__.items():
             if tag != weights.name:
                 continue  # DEFAULT, another name of one of them
@@ -130,19 +170,21 @@ def torchvision_rows() -> Iterator[PublishedWeights]:
             [digest] = re.findall(r"-([0-9a-f]+)\.pth$", weights.url)
             yield PublishedWeights(
                 library="torchvision",
-                preset=enum_name.removesuffix("_Weights").lower(),
+                preset=TORCHVISION_REGNETS.get(network, network),
                 tag=tag,
                 source=weights.url,
                 classes=len(weights.meta["categories"]),
-                training_data="ImageNet-1k",
+                training_data=TORCHVISION_TRAINING.get(tag, "ImageNet-1k"),
                 input_size=(size, size),
                 crop_pct=crop_pct,
                 interpolation=transforms.interpolation.value,
                 mean=tuple(transforms.mean),
                 std=tuple(transforms.std),
                 top1=weights.meta["_metrics"]["ImageNet-1K"]["acc@1"],
-                top1_source=TORCHVISION,
+                top1_source=TORCHVISION.format(module),
                 parameters=f"{weights.meta['num_params']:,}",
+                # Of SWAG, whose LICENSE the metadata refers to.
+                licence="cc-by-nc-4.0" if "license" in weights.meta else "",
                 checksum=f"sha256:{digest}",
             )
 
@@ -197,6 +239,79 @@ def keras_rows() -> Iterator[PublishedWeights]:
                 top1_source="" if ending else KERAS_TOP1,
                 licence=KERAS_LICENCES[version],
                 checksum=f"md5:{digest}",
+            )
+
+
+# tf.keras ------------------------------------------------------------------------------------
+
+
+def tf_keras_rows() -> Iterator[PublishedWeights]:
+    yield from tf_keras_regnets()
+    yield from tf_keras_resnet_rs()
+
+
+def tf_keras_resnet_rs() -> Iterator[PublishedWeights]:
+    source = import_module("tf_keras.src.applications.resnet_rs")
+    for file, digest in source.WEIGHT_HASHES.items():
+        [(depth, size, ending)] = re.findall(r"resnet-rs-(\d+)-i(\d+)(_notop)?\.h5", file)
+        yield PublishedWeights(
+            library="tf.keras",
+            preset=f"resnetrs{depth}",
+            tag=f"i{size}{ending}",
+            source=f"{source.BASE_WEIGHTS_URL}{file}",
+            classes=0 if ending else 1000,
+            training_data="ImageNet-1k",
+            input_size=(int(size), int(size)),
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
+            checksum=f"md5:{digest}",
+        )
+
+
+def tf_keras_regnets() -> Iterator[PublishedWeights]:
+    source = import_module("tf_keras.src.applications.regnet")
+    for network, (whole, without_top) in source.WEIGHTS_HASHES.items():
+        for tag, ending, digest in (
+            ("imagenet", "", whole),
+            ("imagenet_notop", "_notop", without_top),
+        ):
+            yield PublishedWeights(
+                library="tf.keras",
+                preset=f"regnet{network[0]}_{network[1:]}",
+                tag=tag,
+                source=f"{source.BASE_WEIGHTS_PATH}regnet{network}{ending}.h5",
+                classes=0 if ending else 1000,
+                training_data="ImageNet-1k",
+                input_size=(224, 224),
+                # Its layer in front only divides by 255.
+                mean=(0.0, 0.0, 0.0),
+                std=(1.0, 1.0, 1.0),
+                checksum=f"sha256:{digest}",
+                changes={"padding": "same"},
+            )
+
+
+# transformers --------------------------------------------------------------------------------
+
+
+def transformers_rows(of_timm: Iterable[PublishedWeights]) -> Iterator[PublishedWeights]:
+    """The repositories of the networks that transformers converted from timm.
+
+    transformers 4.19: models/regnet/convert_regnet_to_pytorch.py, which also gives their images the
+    preprocessing of ConvNeXT at 224: a crop of 0.875, as timm's. The licences were not read.
+    """
+    for row in of_timm:
+        if row.tag == "pycls_in1k":
+            yield replace(
+                row,
+                library="transformers",
+                module="",
+                tag="transformers_in1k",
+                source=f"facebook/{row.preset.replace('regnet', 'regnet-').replace('_', '-')}",
+                licence="",
+                top1=None,
+                top1_source="",
+                parameters="",
             )
 
 
@@ -264,13 +379,17 @@ def keras_hub_preprocessing(tag: str, preset: str) -> dict[str, Any]:
 
 
 def cell(column: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return json.dumps(value) if value else ""
     if isinstance(value, tuple):
         return ("x" if column.endswith("size") else " ").join(map(str, value))
     return "" if value is None else str(value)
 
 
 def main(results: Path) -> None:
-    rows = [*timm_rows(results), *torchvision_rows(), *keras_rows(), *keras_hub_rows()]
+    of_timm = list(timm_rows(results))
+    rows = [*of_timm, *torchvision_rows(), *transformers_rows(of_timm)]
+    rows += [*keras_rows(), *tf_keras_rows(), *keras_hub_rows()]
     columns = [field.name for field in fields(PublishedWeights)]
     with TABLE.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

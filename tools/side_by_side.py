@@ -1,6 +1,6 @@
 """Compare networks with the library of their origin, side by side, and write the relative errors.
 
-Needs timm, torchvision and keras-hub. Every network has weights from
+Needs timm, torchvision, transformers, tf_keras and keras-hub. Every network has weights from
 tests/weights/checkpoint_recipe.py. Run it from the top of the repository; without patterns, for all
 published networks:
 
@@ -29,6 +29,7 @@ from resnet_builder import PRESETS, ResnetBuilder, load_weights
 from resnet_builder.presets.checkpoints import published
 from tests.helpers import image_batch, randomised, relative_error
 from tests.weights.checkpoint_recipe import tensor
+from tools.make_published_weights import TORCHVISION_REGNETS
 
 PARITY = Path(resnet_builder.__file__).parent / "costs" / "parity.csv"
 HEADER = ("library", "preset", "relative_error", "in_float64")
@@ -46,13 +47,30 @@ SIZES = ((64, 64), (75, 107), (97, 65))
 def timm_errors(preset: str) -> Errors:
     import timm
 
-    return torch_errors(timm.create_model(preset), preset)
+    return torch_errors(timm.create_model(preset, num_classes=PRESETS[preset].classes), preset)
 
 
 def torchvision_errors(preset: str) -> Errors:
     import torchvision
 
-    return torch_errors(getattr(torchvision.models, preset)(), preset)
+    name = next((theirs for theirs, ours in TORCHVISION_REGNETS.items() if ours == preset), preset)
+    return torch_errors(getattr(torchvision.models, name)(), preset)
+
+
+def transformers_errors(preset: str) -> Errors:
+    import transformers
+
+    config = PRESETS[preset]
+    original = transformers.RegNetForImageClassification(
+        transformers.RegNetConfig(
+            depths=config.repetitions,
+            hidden_sizes=config.filters,
+            groups_width=config.group_width,
+            layer_type="y" if config.se_ratio else "x",
+            num_labels=config.classes,
+        )
+    )
+    return torch_errors(original, preset)
 
 
 def torch_errors(original: Any, preset: str) -> Errors:
@@ -68,25 +86,28 @@ def torch_errors(original: Any, preset: str) -> Errors:
         images = image_batch(2, *size, 3).astype(dtype)
         with torch.no_grad():
             given = torch.tensor(images.transpose(0, 3, 1, 2).copy())
-            expected = original.to(given.dtype)(given).numpy()
+            answered = original.to(given.dtype)(given)
+            expected = getattr(answered, "logits", answered).numpy()
         return relative_error(np.asarray(model(images)), expected)
 
-    model = network(preset, weights, "float32")
+    has_fixed_size = PRESETS[preset].head_pool == "attention"
+    sizes = SIZES[:1] if has_fixed_size else SIZES
+    input_shape = (*SIZES[0], 3) if has_fixed_size else (None, None, 3)
+    model = network(preset, weights, "float32", input_shape=input_shape)
     errors = []
-    for size in SIZES:
+    for size in sizes:
         # Some average pools of odd maps fail in timm, because the sizes then differ.
         with suppress(RuntimeError):
             errors.append(error("float32", size))
     if max(errors) < SENSITIVE:
         return max(errors), None
-    model = network(preset, weights, "float64")
+    model = network(preset, weights, "float64", input_shape=input_shape)
     return max(errors), error("float64", SIZES[0])
 
 
-def network(preset: str, weights: Any, dtype: str) -> keras.Model:
-    return ResnetBuilder.from_preset(
-        preset, (None, None, 3), classifier_activation=None, weights=weights, dtype=dtype
-    )
+def network(preset: str, weights: Any, dtype: str, **changes: Any) -> keras.Model:
+    options = {"input_shape": (None, None, 3), "classifier_activation": None} | changes
+    return ResnetBuilder.from_preset(preset, weights=weights, dtype=dtype, **options)
 
 
 def keras_applications_error(original: keras.Model, model: keras.Model) -> float:
@@ -113,6 +134,33 @@ def keras_errors(preset: str) -> Errors:
     options: dict[str, Any] = {"input_shape": (64, 64, 3), "classifier_activation": None}
     model = ResnetBuilder.from_preset(preset, **options)
     return keras_applications_error(make(weights=None, **options), model), None
+
+
+def tf_keras_errors(preset: str) -> Errors:
+    import tf_keras
+
+    family, kind, changes = "regnet", "RegNet", {"padding": "same"}
+    if preset.startswith("resnetrs"):
+        family, kind, changes = "resnet_rs", "ResNetRS", {}
+    network_name = preset.removeprefix(kind.lower()).upper().replace("_", "")
+    theirs = getattr(getattr(tf_keras.applications, family), f"{kind}{network_name}")
+    errors = []
+    for rows, columns in SIZES:
+        original = theirs(
+            weights=None,
+            input_shape=(rows, columns, 3),
+            classifier_activation=None,
+            include_preprocessing=False,
+        )
+        for weight in original.weights:
+            weight.assign(tensor(weight.name, tuple(weight.shape)))
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "theirs.h5"
+            original.save_weights(path)
+            model = network(preset, path, "float32", **changes)
+        images = image_batch(2, rows, columns, 3)
+        errors.append(relative_error(np.asarray(model(images)), np.asarray(original(images))))
+    return max(errors), None
 
 
 DEEP_STEM = {"input_conv_filters": [32, 32, 64], "input_conv_kernel_sizes": [3, 3, 3]}
@@ -163,6 +211,8 @@ def keras_hub_errors(preset: str) -> Errors:
 ERRORS: dict[str, Callable[[str], Errors]] = {
     "timm": timm_errors,
     "torchvision": torchvision_errors,
+    "transformers": transformers_errors,
+    "tf.keras": tf_keras_errors,
     "keras.applications": keras_errors,
     "keras-hub": keras_hub_errors,
 }

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from resnet_builder import PRESETS
 from resnet_builder.common.tables import TableCell
 from resnet_builder.costs.published import coverage
 
@@ -17,4 +18,6 @@ def parity_table() -> str:
 def _linked(row: tuple[TableCell, ...]) -> tuple[TableCell, ...]:
     library, architecture, *rest, logits = row
     lines = logits.replace(", ", ",<br>") if isinstance(logits, str) else logits
-    return library, f"[{architecture}](gallery/{architecture}.md)", *rest, lines
+    if architecture in PRESETS:
+        architecture = f"[{architecture}](gallery/{architecture}.md)"
+    return library, architecture, *rest, lines

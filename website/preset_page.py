@@ -23,7 +23,7 @@ from .relatives import Relative, relatives
 
 COVERAGE = coverage()
 MOST_RELATIVES = 12
-LONGEST_VALUE = 60
+LONGEST_VALUE = 70
 # Sections that name other presets or are alike in all pages would hide the page that is meant.
 NOT_SEARCHED = "{ data-search-exclude }"
 

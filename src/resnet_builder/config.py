@@ -28,18 +28,21 @@ BLOCK_NAME = "_resnet_builder_block"
 BlockName = Literal[
     "basic_block",
     "bottleneck",
+    "early_attention_bottleneck",
+    "regnet_bottleneck",
     "res2net_bottleneck",
     "sk_basic_block",
     "sk_bottleneck",
     "resnest_bottleneck",
 ]
 PooledStemName = Literal["imagenet", "deep", "deep_tiered"]
-StemName = Literal[PooledStemName, "cifar"]
-StemPoolName = Literal["max", "max_zeros", "max_ceil", "conv"]
-ActivationOrder = Literal["post", "pre", "pre_raw"]
+StemName = Literal[PooledStemName, "cifar", "quad", "regnet"]
+StemPoolName = Literal["max", "max_zeros", "max_ceil", "conv", "stride"]
+ActivationOrder = Literal["post", "pre", "pre_raw", "pre_shared"]
 NormName = Literal["batch", "group", "evonorm_s0"]
 AntiAliasingName = Literal["avg", "blur"]
 ProjectionName = Literal["conv", "avg_pool", "pad"]
+HeadPoolName = Literal["avg", "attention"]
 Padding = Literal["symmetric", "same"]
 Biases = Literal["unless_normalized"]
 
@@ -49,7 +52,7 @@ Widths = tuple[tuple[tuple[int, ...], ...], ...]
 # Effects that depend on the names above; those that depend on the blocks are in `field_effects`.
 POOL_IN_STEM = Effect(
     f"a stem with a pool, {' or '.join(get_args(PooledStemName))}",
-    lambda net: net.config.pools_in_stem,
+    lambda net: net.config.stem in get_args(PooledStemName),
 )
 ACTIVATION_LAYER = Effect(
     "a norm that is not its own activation", lambda net: net.config.norm != "evonorm_s0"
@@ -195,7 +198,11 @@ class ResnetConfig:
         repetitions: blocks per stage; at every stage after the first the filters double and the
             size halves.
         block: the kind of block, or a tuple with one for each stage: `"basic_block"`,
-            `"bottleneck"`; `"res2net_bottleneck"` (Res2Net, arXiv:1904.01169); `"sk_basic_block"`
+            `"bottleneck"`; `"early_attention_bottleneck"`, whose attention comes before its last
+            convolution (timm's byobnet); `"regnet_bottleneck"`, whose output is as wide as its
+            3x3 convolution, and whose squeeze-and-excitation, before its last convolution, is as
+            wide as the block's input times `se_ratio` (RegNet, arXiv:2003.13678);
+            `"res2net_bottleneck"` (Res2Net, arXiv:1904.01169); `"sk_basic_block"`
             and `"sk_bottleneck"` (selective kernels, arXiv:1903.06586, with timm's split input);
             `"resnest_bottleneck"` (split attention, arXiv:2004.08955); or a custom function with
             the signature of `basic_block`. A custom block defines its own layers; no field changes
@@ -205,6 +212,8 @@ class ResnetConfig:
         widths: filters of every convolution of the residual branches, by stage and block, in place
             of those that `filters` gives (pruned networks). Default: None.
         groups: groups of a bottleneck's 3x3 convolution (ResNeXt, arXiv:1611.05431).
+        group_width: filters of each group of a bottleneck's 3x3 convolution, in place of `groups`
+            (RegNet, arXiv:2003.13678); or a tuple with those of all stages. Default: None.
         width_per_group: filters of each of these groups if `filters` is 64 (ResNeXt, and
             torchvision's wide networks, after arXiv:1605.07146).
         reduce_first: divisor of the filters of a block's first convolution (SENet-154,
@@ -217,15 +226,20 @@ class ResnetConfig:
             not after it.
         stem: `"imagenet"` (7x7 convolution and max pool, together stride 4), `"deep"` (three 3x3
             convolutions in place of the 7x7, arXiv:1812.01187), `"deep_tiered"` (the same, the
-            first with three quarters of the filters; timm's "t" networks), or `"cifar"` (3x3
-            convolution, stride 1).
+            first with three quarters of the filters; timm's "t" networks), `"cifar"` (3x3
+            convolution, stride 1), `"quad"` (four 3x3 convolutions of rising widths, together
+            stride 4, the first two without norm and activation; timm's resnet51q), or `"regnet"`
+            (3x3 convolution, stride 2; the first stage strides as well, arXiv:2003.13678).
         stem_filters: filters of the stem's last convolution. Default: those of the first stage.
         stem_pool: `"max"`; `"max_zeros"`, padded with zeros on all sides (BiT, keras.applications
             V2); `"max_ceil"`, padded with zeros at the bottom right where the size needs it (the
-            original SENets, from Caffe); or `"conv"`, a strided 3x3 convolution (ResNet-RS,
-            arXiv:2103.07579).
+            original SENets, from Caffe); `"conv"`, a strided 3x3 convolution (ResNet-RS,
+            arXiv:2103.07579); or `"stride"`, no pool, and a stride in the last convolution of a
+            deep stem (timm's byobnet).
         activation_order: `"post"`, batch norm and activation after each convolution (He et al.
-            2015, arXiv:1512.03385); `"pre"`, before it (He et al. 2016, arXiv:1603.05027); or
+            2015, arXiv:1512.03385); `"pre"`, before it (He et al. 2016, arXiv:1603.05027);
+            `"pre_shared"`, before it, and all shortcuts take the activated input, identities as
+            well (timm's regnetv); or
             `"pre_raw"`, before it as in the article's code, in which the stem's output is already
             activated and projections take a block's raw input.
         activation: name of a Keras activation.
@@ -259,6 +273,14 @@ class ResnetConfig:
             rounded).
         eca: whether every residual branch ends in efficient channel attention, a 1D convolution
             along the channels' means (arXiv:1910.03151).
+        gc_ratio: width of the global context block of every residual branch, as a fraction of its
+            channels (arXiv:1904.11492); 0 for none.
+        head_filters: filters of a 1x1 convolution, with norm and activation, after the last block;
+            None for no convolution.
+        head_pool: the pool before the classifier: `"avg"`, or `"attention"`, multi-head attention
+            of the last map's mean over its pixels, with learned positions (CLIP, arXiv:2103.00020).
+        embedding: whether the last dense layer projects to an embedding and not to classes, and so
+            has no activation (CLIP). Another number of `classes` makes it a classifier.
         drop_path_rate: probability that the last residual branch is dropped during training,
             rising linearly from 0 at the first (stochastic depth, arXiv:1603.09382).
         zero_init_last: whether to initialise gamma of the last batch norm of every residual
@@ -297,6 +319,7 @@ class ResnetConfig:
     filters: int | tuple[int, ...] = option(64, FREE_FILTERS, follows=True, check=_filters)
     widths: Widths | None = option(None, effects.PACKAGE_BLOCK, check=_widths)
     groups: int = option(1, effects.BOTTLENECK)
+    group_width: int | tuple[int, ...] | None = option(None, effects.BOTTLENECK, check=_filters)
     width_per_group: int = option(64, effects.FREE_BOTTLENECK)
     reduce_first: int = option(1, effects.FREE_BLOCK, follows=True)
     splits: int = option(4, effects.SPLIT_BLOCK, follows=True)
@@ -323,6 +346,10 @@ class ResnetConfig:
     se_ratio: float = option(0.0, effects.PACKAGE_BLOCK, check=partial(fraction, limit=2))
     se_divisor: int = option(8, effects.SQUEEZE, follows=True)
     eca: bool = option(False, effects.PACKAGE_BLOCK)
+    gc_ratio: float = option(0.0, effects.PACKAGE_BLOCK)
+    head_filters: int | None = None
+    head_pool: HeadPoolName = "avg"
+    embedding: bool = False
     drop_path_rate: float = option(0.0, effects.SEVERAL_BLOCKS)
     zero_init_last: bool = option(False, effects.PACKAGE_BLOCK)
     padding: Padding = option("symmetric", effects.STRIDED_WINDOW, follows=True, unseen=True)
@@ -343,7 +370,8 @@ class ResnetConfig:
         for field in dataclasses.fields(self):
             if (value := getattr(self, field.name)) is not field.default:
                 object.__setattr__(self, field.name, checked(value, field))
-        for name, value in (("block", self.block), ("filters", self.filters)):
+        for name in ("block", "filters", "group_width"):
+            value = getattr(self, name)
             if isinstance(value, tuple) and len(value) != len(self.repetitions):
                 raise ValueError(
                     f"{name} must have one value for each of {len(self.repetitions)} stages of "
@@ -365,6 +393,12 @@ class ResnetConfig:
         return tuple(filters * 2**stage for stage in range(len(self.repetitions)))
 
     @property
+    def stage_group_widths(self) -> tuple[int | None, ...]:
+        """The filters of each group of a bottleneck's 3x3 convolution, of each stage."""
+        width = self.group_width
+        return width if isinstance(width, tuple) else (width,) * len(self.repetitions)
+
+    @property
     def has_custom_block(self) -> bool:
         """Whether the blocks are a custom function, with layers that are not in a plan."""
         return callable(self.block)
@@ -372,7 +406,7 @@ class ResnetConfig:
     @property
     def pools_in_stem(self) -> bool:
         """Whether a pool follows the convolutions of the stem."""
-        return self.stem in get_args(PooledStemName)
+        return self.stem in get_args(PooledStemName) and self.stem_pool != "stride"
 
     def __repr__(self) -> str:
         """The call that makes the config, without the fields that have their defaults."""
@@ -387,9 +421,9 @@ class ResnetConfig:
     def replace(self, **changes: Unpack["Changes"]) -> "ResnetConfig":
         """Return the same network with some fields changed.
 
-        A field that is not named, and that only says how something is done which the changed
-        network no longer does, such as the momentum of batch norms in a network without them,
-        is set back to its default.
+        With another number of `classes`, an embedding becomes a classifier. A field that is not
+        named, and that only says how something is done which the changed network no longer does,
+        such as the momentum of batch norms in a network without them, is set back to its default.
 
         Raises:
             TypeError: an unknown field; the message suggests similar names.
@@ -403,6 +437,8 @@ class ResnetConfig:
         """
         _check_field_names(changes)
         fields: Any = changes
+        if changes.get("classes", self.classes) != self.classes:
+            fields = {"embedding": False} | changes
         changed = dataclasses.replace(self, **fields)
         if not (idle := idle_fields(changed)):
             return changed

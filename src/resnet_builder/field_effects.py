@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from .config import ResnetConfig
 
-RES2NET, RESNEST = "res2net_bottleneck", "resnest_bottleneck"
+RES2NET, RESNEST, REGNET = "res2net_bottleneck", "resnest_bottleneck", "regnet_bottleneck"
+EARLY_ATTENTION = "early_attention_bottleneck"
 SELECTIVE_KERNELS = ("sk_basic_block", "sk_bottleneck")
-BOTTLENECKS = ("bottleneck", RES2NET, "sk_bottleneck", RESNEST)
+# Filters of the output of a bottleneck, as a multiple of its filters.
+EXPANSIONS = dict.fromkeys(("bottleneck", EARLY_ATTENTION, RES2NET, "sk_bottleneck", RESNEST), 4)
+EXPANSIONS[REGNET] = 1
+BOTTLENECKS = tuple(EXPANSIONS)
 
 
 # Facts ------------------------------------------------------------------------------------------
@@ -67,7 +71,7 @@ def facts_of(config: "ResnetConfig") -> Facts:
             break
         for block, stride in enumerate(block_strides(config, stage)):
             before, opens = channels, block == 0
-            channels = config.stage_filters[stage] * (4 if kind in BOTTLENECKS else 1)
+            channels = config.stage_filters[stage] * EXPANSIONS.get(kind, 1)
             if config.widths:
                 channels = config.widths[stage][block][-1]
             strided = "" if stride == 1 else _strided(kind, config.stride_in_3x3)
@@ -83,7 +87,7 @@ def block_strides(config: "ResnetConfig", stage: int) -> list[int]:
     if config.stride_in_last_block:
         strides[-1] = 1 if stage == len(config.repetitions) - 1 else 2
     else:
-        strides[0] = 1 if stage == 0 else 2
+        strides[0] = 1 if stage == 0 and config.stem != "regnet" else 2
     return strides
 
 
@@ -146,7 +150,7 @@ STRIDED_CONV_PROJECTION = Effect(
 STRIDED_WINDOW = Effect(
     "a convolution larger than 1x1 or a pool that strides",
     lambda net: (
-        net.config.pools_in_stem
+        net.config.stem != "cifar"
         or (net.strides_by("3x3") and not net.config.anti_aliasing)
         or (net.config.projection_kernel > 1 and STRIDED_CONV_PROJECTION.applies(net))
     ),
@@ -169,7 +173,8 @@ CONV_WITHOUT_NORM = Effect(
     "a convolution that no norm follows, as in activation_order='pre'",
     lambda net: (
         net.config.use_bias is True
-        or net.config.activation_order == "pre"
+        or net.config.stem == "quad"
+        or net.config.activation_order in ("pre", "pre_shared")
         or (net.config.activation_order == "pre_raw" and bool(net.blocks))
     ),
 )

@@ -9,6 +9,7 @@ from .config import (
     Biases,
     BlockFunction,
     BlockName,
+    HeadPoolName,
     NormName,
     Padding,
     ProjectionName,
@@ -21,6 +22,7 @@ class Variations(TypedDict, total=False):
     filters: int | list[int] | tuple[int, ...]
     widths: Sequence[Sequence[Sequence[int]]] | None
     groups: int
+    group_width: int | tuple[int, ...] | None
     width_per_group: int
     reduce_first: int
     splits: int
@@ -45,6 +47,10 @@ class Variations(TypedDict, total=False):
     se_ratio: float
     se_divisor: int
     eca: bool
+    gc_ratio: float
+    head_filters: int | None
+    head_pool: HeadPoolName
+    embedding: bool
     drop_path_rate: float
     zero_init_last: bool
     padding: Padding

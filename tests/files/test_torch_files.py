@@ -95,7 +95,7 @@ def test_of_two_networks_the_average_is_taken_if_asked(
     content, raw, ema = TWO_NETWORKS[file]
     for kept, left, right in ((raw, ema, plain), (ema, raw, averaged)):
         for options in ({"skip": f"{left}*"}, {"ema": right is averaged}):
-            report = load_weights(model, content, **options)  # type: ignore[arg-type]
+            report = load_weights(model, content, **options)
             assert_same_weights(model, right)
             assert report.prefix == kept
             weights = {name for name in named(left, RAW) if "num_batches" not in name}
@@ -319,7 +319,7 @@ def files_that_are_refused(folder: Path) -> dict[str, str]:
     np.save(folder / "net.npy", np.ones(3))
     (folder / "model.safetensors.index.json").write_text('{"weight_map": {}}')
     return {
-        "cut?*.pth": "it is not a whole pickle of tensors",
+        "cut?*.pth": "it is not a whole PyTorch checkpoint of tensors only",
         "list.pth": "it holds list, not tensors by name",
         "running.pth": r"its pickle calls posix\.mkdir, .* pass the dict of its tensors",
         "net.npy": "a single array of NumPy",

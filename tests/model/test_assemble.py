@@ -40,6 +40,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "resnet20_cifar": {},
     "plain18": {"activation": "silu"},
     "resnet14t": {"anti_aliasing": "avg"},
+    "resnet50_clip": {},
     "resnetblur50": {},
     "resnetrs50": {"anti_aliasing": "blur"},
     "resnet50_gn": {"norm_groups": 4},
@@ -57,6 +58,15 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "resnest50d": {},
     "resnest50d_4s2x40d": {"width_per_group": 64},
     "resnest50d_1s4x24d": {"width_per_group": 32},
+    "regnety_002": {},
+    "regnetv_064": {"group_width": 4},
+    "gcresnet50t": {},
+    "resnet51q": {
+        "block": ("bottleneck", "regnet_bottleneck"),
+        "filters": (8, 12),
+        "group_width": (4, 1),
+        "head_filters": 8,
+    },
 }
 
 
@@ -103,7 +113,8 @@ def test_every_kind_of_layer_has_a_keras_layer_and_words() -> None:
     assert {kind.__name__ for kind in kinds - set(WORDS)} == {
         *("Input", "OwnBlock", "Identity", "ZeroPad", "ReflectPad", "HalfBlur", "Subsample"),
         *("ChannelConv", "ChannelSlice", "Concatenate", "Reshape", "Transpose", "Softmax"),
-        *("Multiply", "Divide", "GroupDeviation"),
+        *("Multiply", "Divide", "GroupDeviation", "WeightedSum"),
+        *("Tokens", "TokenNumbers", "Embedding", "FirstToken", "TokenDense", "Attention"),
     }
 
 

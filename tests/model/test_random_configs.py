@@ -20,6 +20,7 @@ from ..helpers import assert_built_as_planned
 BOOLS = (False, True)
 VALUES: dict[str, tuple[Any, ...]] = {
     "groups": (1, 2, 3),
+    "group_width": (None, 1, 4),
     "width_per_group": (4, 26, 64, 128),
     "reduce_first": (1, 2, 9),
     "splits": (1, 2, 3, 4),
@@ -44,6 +45,8 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "se_ratio": (0.0, 0.1, 0.25, 1.9),
     "se_divisor": (1, 8, 5),
     "eca": BOOLS,
+    "gc_ratio": (0.0, 0.3),
+    "head_filters": (None, 1, 8),
     "drop_path_rate": (0.0, 0.3),
     "zero_init_last": BOOLS,
     "padding": ("symmetric", "same"),
@@ -73,7 +76,7 @@ def random_config(rng: random.Random, changes: int) -> ResnetConfig:
             [[rng.choice((width, 8))] * rng.choice((2, 3)) for _ in range(blocks)]
             for blocks in repetitions
         ]
-    if any("sk_" in kind or "resnest" in kind for kind in kinds):
+    if any(BLOCKS[kind].own_attention or BLOCKS[kind].attends_early for kind in kinds):
         fields["se_ratio"] = 0.25
     chosen = rng.sample(sorted(VALUES), changes)
     return ResnetConfig(**fields | {name: rng.choice(VALUES[name]) for name in chosen})

@@ -5,7 +5,7 @@ from dataclasses import fields
 
 import pytest
 
-from resnet_builder import list_weights, profile
+from resnet_builder import PRESETS, list_weights, profile
 from resnet_builder.presets.checkpoints import READERS, PublishedWeights, in_table, published
 from resnet_builder.presets.resolve import find_published
 
@@ -14,11 +14,13 @@ ROWS = published()
 
 def test_every_checkpoint_is_in_the_table() -> None:
     # timm 1.0.31: resnet.py 150 and one whose entry point is lost, resnetv2.py 24, senet.py and
-    # res2net.py 9 each, resnest.py 8, sknet.py 3. keras.applications: six networks, each with and
-    # without its top.
-    libraries = {"timm": 204, "torchvision": 17, "keras.applications": 12, "keras-hub": 16}
+    # res2net.py 9 each, resnest.py 8, sknet.py 3, regnet.py 63 without RegNetZ, byobnet.py 12
+    # and 16 of CLIP. torchvision: resnet.py 17, regnet.py 34. keras.applications: six networks, and
+    # tf.keras: 24 and eleven ResNet-RS, each with and without its top.
+    libraries = {"timm": 295, "torchvision": 51, "transformers": 24, "keras.applications": 12}
+    libraries |= {"tf.keras": 70, "keras-hub": 16}
     assert Counter(row.library for row in ROWS) == libraries
-    assert libraries["timm"] == 150 + 1 + 24 + 9 + 9 + 8 + 3
+    assert libraries["timm"] == 150 + 1 + 24 + 9 + 9 + 8 + 3 + 63 + 12 + 16
     assert in_table("resnext101_32x48d.fb_wsl_ig1b_ft_in1k")
 
 
@@ -31,24 +33,24 @@ def test_the_preset_is_the_published_network() -> None:
     stated = [row for row in ROWS if row.parameters]
     assert len(stated) > 100
     for row in stated:
-        count = profile(row.preset).parameters
-        assert row.parameters in (f"{count / 1e6:.2f} M", f"{count:,}"), row.name
+        count = profile(row.preset, classes=row.classes or 1000).parameters
+        assert row.parameters in (f"{count / 1e6:,.2f} M", f"{count:,}"), row.name
 
 
 def test_cells() -> None:
     columns = [field.name for field in fields(PublishedWeights)]
     assert set(READERS) < set(columns)
     for row in ROWS:
-        assert row.classes in (0, 1000, 11821, 21843)
+        assert row.classes in (0, 1000, 11821, 21843) or PRESETS[row.preset].embedding
         assert row.input_size[0] == row.input_size[1]
         assert row.interpolation in ("bilinear", "bicubic", "")
         assert len(row.mean) == len(row.std) == 3
-        assert row.top1 is None or 41 < row.top1 < 88
+        assert row.top1 is None or 41 < row.top1 < 89
         assert bool(row.top1_source) == (row.top1 is not None or row.test_top1 is not None)
         assert row.test_input_size is None or row.test_input_size > row.input_size
         assert (row.test_input_size is None) == (row.test_crop_pct is None)
         assert row.classes == 1000 or row.top1 is None
-        assert row.source.startswith(("timm/", "keras/", "https://"))
+        assert row.source.startswith(("timm/", "keras/", "facebook/", "https://"))
         assert row.training_data
 
 
@@ -65,6 +67,8 @@ def test_facts() -> None:
         "resnet18.fb_ssl_yfcc100m_ft_in1k": "YFCC100M, fine-tuned on ImageNet-1k",
         "resnetv2_50x1_bit.goog_in21k": "ImageNet-21k",
         "resnetv2_50x1_bit.goog_distilled_in1k": "ImageNet-1k, with knowledge distillation",
+        "resnet50_clip.openai": "400M image-text pairs of OpenAI",
+        "regnety_320.swag_lc_in1k": "Instagram 3.6B, with a classifier for ImageNet-1k",
     }
     for name, training_data in words.items():
         row = in_table(name)
@@ -78,8 +82,9 @@ def test_facts() -> None:
 
 def test_licences() -> None:
     not_free = {row.name for row in ROWS if row.licence and not row.is_free}
-    assert not_free == {row.name for row in ROWS if ".fb_" in row.name}
-    assert len(not_free) == 16
+    parts = (".fb_", "swag", "SWAG", ".seer")
+    assert not_free == {row.name for row in ROWS if any(part in row.name for part in parts)}
+    assert len(not_free) == 16 + 12 + 7
     bamboo = in_table("resnet50.bamboo")
     assert bamboo
     assert not bamboo.is_free  # unknown

@@ -25,6 +25,7 @@ from ..helpers import image_batch
 
 DATA = Path(__file__).parents[1] / "data"
 PARITY = DATA / "parity"
+DIALECTS = DATA / "dialects"
 KERAS_HUB = DATA / "keras_hub"
 NETWORKS = sorted(path.name.partition(".")[0] for path in PARITY.glob("*.logits.npy"))
 
@@ -33,33 +34,54 @@ Array = npt.NDArray[Any]
 TORCHVISION = next(origin for origin in ORIGINS if origin.name.startswith("torchvision"))
 
 
+# The presets of networks whose names are not timm's.
+PRESET_OF = {
+    "torchvision_regnet_x_400mf": "regnetx_004_tv",
+    "torchvision_regnet_y_400mf": "regnety_004",
+    "transformers_regnet_y_040": "regnety_040",
+    "tfkeras_RegNetX002": "regnetx_002",
+    "tfkeras_RegNetY002": "regnety_002",
+}
+
+
 def preset_of(network: str) -> str:
     """timm_resnet50d -> resnet50d."""
-    return network.partition("_")[2]
+    return PRESET_OF.get(network, network.partition("_")[2])
 
 
 def description(network: str) -> dict[str, Any]:
-    plain, packed = (PARITY / f"{network}{ending}" for ending in (".json", ".json.gz"))
+    folder = DIALECTS if (DIALECTS / f"{network}.json.gz").exists() else PARITY
+    plain, packed = (folder / f"{network}{ending}" for ending in (".json", ".json.gz"))
     content = plain.read_bytes() if plain.exists() else gzip.decompress(packed.read_bytes())
     found: dict[str, Any] = json.loads(content)
     return found
 
 
+def shapes_of(network: str) -> dict[str, tuple[int, ...]]:
+    """The names and shapes of a network's tensors in the other library."""
+    found = description(network)
+    if "state_dict" in found:
+        return {name: tuple(shape) for name, shape in found["state_dict"].items()}
+    # Of Keras 2, as its .h5 files list them.
+    return {name: tuple(shape) for _, weights in found["h5_layers"] for name, shape in weights}
+
+
 def checkpoint(network: str) -> dict[str, Array]:
-    """The state dict that the other library had."""
+    """The weights that the other library had."""
     return dict(_checkpoint(network))
 
 
 @lru_cache(1)
 def _checkpoint(network: str) -> dict[str, Array]:
-    shapes = description(network)["state_dict"]
-    return {name: tensor(name, tuple(shape)) for name, shape in shapes.items()}
+    # Keras 2 ends every name in ":0", which files are read without.
+    arrays = {name: tensor(name, shape) for name, shape in shapes_of(network).items()}
+    return {name.removesuffix(":0"): array for name, array in arrays.items()}
 
 
 def tensor(name: str, shape: tuple[int, ...]) -> Any:
     """Of PyTorch, `layer.weight` and (out, in, rows, columns), or of Keras, `layer/kernel`."""
     rng = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
-    last = re.split("[./]", name)[-1]
+    last = re.split("[./]", name.removesuffix(":0"))[-1]
     inputs = shape[:-1] if last == "kernel" else shape[1:]
     if last == "num_batches_tracked":
         return np.zeros(shape, np.int64)
@@ -94,7 +116,8 @@ def images(network: str) -> Any:
 
 def logits(network: str) -> Array:
     """What the other library answered."""
-    answered: Array = np.load(PARITY / f"{network}.logits.npy")
+    folder = DIALECTS if (DIALECTS / f"{network}.logits.npy").exists() else PARITY
+    answered: Array = np.load(folder / f"{network}.logits.npy")
     return answered
 
 

@@ -42,7 +42,8 @@ def network_of(network: str, **options: Any) -> keras.Model:
         (None, None, 3),
         classifier_activation=None,
         weights=checkpoint(network),
-        **description(network).get("changes", {}) | options,
+        **description(network).get("changes", {}),
+        **({"padding": "same"} if network.startswith("tfkeras_") else {}) | options,
     )
 
 
@@ -56,11 +57,12 @@ def error_of(network: str) -> float:
     return relative_error(answer(network_of(network), images(network)), logits(network))
 
 
-# Two that are large, and those that differ from others here by depth alone, or by two differences
-# that are tried one by one.
+# Two that are large, and those that differ from others here by depth alone, by two differences that
+# are tried one by one, or by the names of another library.
 SLOW = {
     *("timm_senet154", "torchvision_wide_resnet50_2"),
     *("torchvision_resnet34", "timm_resnet26", "timm_resnet50d", "timm_resnext50d_32x4d"),
+    *("timm_regnety_004", "torchvision_regnet_x_400mf", "tfkeras_RegNetX002"),
 }
 
 
@@ -72,13 +74,18 @@ SLOW = {
         if network != BIT
     ],
 )
-def test_networks_of_pytorch(network: str) -> None:
+def test_other_libraries(network: str) -> None:
     model = network_of(network)
     assert relative_error(answer(model, images(network)), logits(network)) <= TOLERANCE
     odd = PARITY / f"{network}.97x65.npy"
     if odd.exists():
         found = answer(model, image_batch(1, 97, 65, 3))
         assert relative_error(found, np.load(odd)) <= TOLERANCE
+
+
+def test_a_network_of_tf_keras_needs_its_padding() -> None:
+    with pytest.raises(ValueError, match="pads as Keras does: build the network with padding='sa"):
+        network_of("tfkeras_RegNetX002", padding="symmetric")
 
 
 def test_bit() -> None:

@@ -20,10 +20,10 @@ from resnet_builder.plan.units import ORDERS
 from resnet_builder.weights.expected import ExpectedWeights, expected_weights
 from resnet_builder.weights.match import Recognised
 from resnet_builder.weights.naming import MOST_SPLITS, Origin, is_known, known_weights
-from resnet_builder.weights.origins import ARTICLE, ORIGINS
+from resnet_builder.weights.origins import ARTICLE, COUNTED, ORIGINS
 from resnet_builder.weights.recognise import recognise
 
-from .checkpoint_recipe import KERAS_HUB, NETWORKS, Array, description
+from .checkpoint_recipe import KERAS_HUB, NETWORKS, Array, preset_of, shapes_of
 
 BY_NAME = {origin.name: origin for origin in ORIGINS}
 TORCHVISION = BY_NAME["torchvision's or timm's ResNet"]
@@ -66,12 +66,18 @@ def planned_weights() -> set[tuple[str, str]]:
     """The weights of small networks of every kind, with a projection and the most splits."""
     kinds: list[dict[str, Any]] = [
         *(
-            {"block": block, "se_ratio": 0.25 if BLOCKS[block].own_attention else 0}
-            for block in BLOCKS
+            {"block": block, "se_ratio": 0.25 if kind.own_attention or kind.attends_early else 0}
+            for block, kind in BLOCKS.items()
         ),
         *({"stem": stem} for stem in STEMS),
-        *({"stem_pool": pool} for pool in STEM_POOLS),
-        *({field: 1 / 4 if field == "se_ratio" else True} for field in ATTENTIONS),
+        *({"stem": "deep", "stem_pool": pool} for pool in STEM_POOLS),
+        *(
+            {field: True if field == "eca" else 1 / 4, "block": block}
+            for field in ATTENTIONS
+            for block in ("basic_block", "early_attention_bottleneck")
+        ),
+        {"head_filters": 8},
+        {"head_pool": "attention"},
     ]
     common: dict[str, Any] = {"block": "basic_block", "use_bias": True, "norm_groups": 1}
     common |= {"repetitions": (1,), "stem_filters": 32, "splits": MOST_SPLITS}
@@ -102,7 +108,15 @@ KINDS = {
     "timm_resnetv2": "timm's ResNetV2",
     "timm_legacy": "timm's legacy SENet",
     "timm_sk": "timm's SKNet",
-    "transformers_resnet": "transformers' ResNet",
+    "transformers_resnet": "transformers' ResNet or RegNetX",
+    "timm_regnetv": "timm's RegNetV",
+    "timm_regnet": "timm's RegNet",
+    "timm_gcresnet": "timm's ByobNet",
+    "timm_resnet51q": "timm's ByobNet, quad2",
+    "torchvision_regnet": "torchvision's RegNet",
+    "transformers_regnet_y": "transformers' RegNetY",
+    "tfkeras_RegNetX": "tf.keras' RegNetX",
+    "tfkeras_RegNetY": "tf.keras' RegNetY",
     "trades": "TRADES' or RobustBench's wide ResNet",
     "akamaster": "akamaster's or kuangliu's ResNet",
     "kuangliu": "akamaster's or kuangliu's ResNet",
@@ -112,15 +126,16 @@ KINDS = {
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_real_names_whatever_the_network(network: str) -> None:
-    names = description(network)["state_dict"]
+    names = [name.removesuffix(":0") for name in shapes_of(network)]
     # downsample.2 follows the pool of an average-pooled projection.
     d = "timm's ResNet-D" if any("downsample.2" in name for name in names) else TORCHVISION.name
     kind = next((kind for part, kind in KINDS.items() if network.startswith(part)), d)
+    inside = f"{preset_of(network)[:6]}." if network.startswith("transformers") else ""
+    module = "" if network.startswith("tfkeras") else "module."
     for preset in ("resnet18", "resnetv2_50", "resnet50d", "wrn16_4"):
-        found = recognised([f"module.{name}" for name in names], preset)
-        inside = "resnet." if network.startswith("transformers") else ""
-        assert (found.origin.name, found.prefix) == (kind, f"module.{inside}")
-        own = [name.removeprefix(inside) for name in names]
+        found = recognised([f"{module}{name}" for name in names], preset)
+        assert (found.origin.name, found.prefix) == (kind, module + inside)
+        own = [COUNTED.sub("", name).removeprefix(inside) for name in names]
         assert list(found.checkpoint.shapes) == own
 
 
@@ -139,6 +154,21 @@ PRESET_OF_ORIGIN = {
     "timm's SKNet-D": "skresnet50d",
     "TRADES' or RobustBench's wide ResNet": "wrn16_4",
     "mmpretrain's ResNetV1c": "resnet50c",
+    "timm's RegNetV": "regnetv_040",
+    "timm's RegNetV-D": "regnetv_064",
+    **dict.fromkeys(
+        (
+            "timm's RegNet",
+            "torchvision's RegNet",
+            "pycls's RegNet",
+            "tf.keras' RegNetY",
+            "transformers' RegNetY",
+        ),
+        "regnety_002",
+    ),
+    "tf.keras' RegNetX": "regnetx_002",
+    "timm's ByobNet": "seresnet33ts",
+    "timm's ByobNet, quad2": "resnet51q",
 }
 
 

@@ -13,7 +13,7 @@ from resnet_builder.weights.expected import Target, expected_weights
 from resnet_builder.weights.write import LIBRARIES, origin_for
 
 from ..helpers import assert_same_weights, image_batch, randomised, relative_error, small
-from .checkpoint_recipe import NETWORKS, description, preset_of
+from .checkpoint_recipe import NETWORKS, preset_of, shapes_of
 
 
 @pytest.mark.parametrize("network", [of for of in NETWORKS if of.partition("_")[0] in LIBRARIES])
@@ -27,7 +27,7 @@ def test_the_names_and_shapes_are_those_of_the_library(network: str) -> None:
         shapes[origin.tensor((layer, variable))] = array.shape
         if variable == "moving_mean":
             shapes[origin.tensor((layer, "num_batches_tracked"))] = ()
-    assert shapes == {name: tuple(of) for name, of in description(network)["state_dict"].items()}
+    assert shapes == shapes_of(network)
 
 
 @pytest.mark.parametrize("ending", [".npz", ".safetensors"])
@@ -38,6 +38,7 @@ def test_the_names_and_shapes_are_those_of_the_library(network: str) -> None:
         ("resnet50", "torchvision", {}),
         ("seresnet50", "timm", {"layer_prefix": "left_"}),
         ("resnet50d", "timm", {"include_top": False}),
+        ("regnety_002", "torchvision", {"repetitions": (1, 1, 1, 1), "filters": (8, 16, 24, 32)}),
         ("resnet50_v1", "keras.applications", {}),
     ],
 )

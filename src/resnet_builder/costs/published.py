@@ -22,6 +22,8 @@ NUMBERS = Path(__file__).with_name("published.json")
 # The largest relative errors of the logits, compared with the libraries' own networks, which
 # `tools/side_by_side.py` writes.
 PARITY = Path(__file__).with_name("parity.csv")
+# Networks that a library publishes beside those that are built, and why they are not.
+NOT_BUILT = Path(__file__).with_name("not_built.csv")
 
 
 # Numbers ----------------------------------------------------------------------------------------
@@ -184,15 +186,17 @@ class Covered:
             fraction of the largest logit; None if it was not measured.
         in_float64: the same in float64, measured where float32 is too coarse for a network with
             random weights; None elsewhere.
+        reason: why it is not built; empty if it is.
     """
 
     library: str
     architecture: str
     checkpoints: int
     is_preset: bool
-    parameters: bool | None
-    relative_error: float | None
-    in_float64: float | None
+    parameters: bool | None = None
+    relative_error: float | None = None
+    in_float64: float | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -249,6 +253,12 @@ def coverage() -> Coverage:
         rows.append(
             Covered(library, preset, len(of_network), is_preset, equal, in_float32, in_float64)
         )
+    with NOT_BUILT.open(encoding="utf-8", newline="") as file:
+        _, *others = csv.reader(file)
+    rows += [
+        Covered(library, network, int(checkpoints), is_preset=False, reason=reason)
+        for library, network, checkpoints, reason in others
+    ]
     return Coverage(tuple(rows))
 
 
@@ -277,6 +287,6 @@ def _parameters(row: PublishedWeights) -> int:
 def _cells(row: Covered) -> tuple[TableCell, ...]:
     equal = {None: None, True: "equal", False: "differ"}[row.parameters]
     errors = [f"{e:.1e}" for e in (row.relative_error, row.in_float64) if e is not None]
-    preset = "yes" if row.is_preset else "no"
+    preset = "yes" if row.is_preset else f"no: {row.reason}"
     logits = ", in float64 ".join(errors) or None
     return (row.library, row.architecture, row.checkpoints, preset, equal, logits)

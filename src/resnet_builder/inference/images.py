@@ -166,7 +166,7 @@ def _model(settings: PublishedWeights, data_format: str) -> keras.Model:
         images = images[:, :3]  # where a dataset does not know the number: no transparency
     if expected > channels:
         images = grey(images)
-    is_of_keras = settings.library in ("keras-hub", "keras.applications")
+    is_of_keras = settings.library in ("keras-hub", "keras.applications", "tf.keras")
     images = (_as_keras_hub if is_of_keras else _as_timm)(images, settings)
     images = images if first else ops.transpose(images, (0, 2, 3, 1))
     images = _normalisation(settings, data_format)(images)

@@ -24,8 +24,10 @@ class BlockSpec:
     Attributes:
         place: numbers of its stage and block.
         block: the kind of block.
-        filters: filters of the block; a bottleneck's output has four times as many.
+        filters: filters of the block; the output of most bottlenecks has four times as many.
         widths: filters of each convolution; empty for the filters of its kind.
+        group_width: filters of each group of a bottleneck's 3x3 convolution; None for the config's
+            `groups`.
         strides: strides of the block.
         opens_network: whether it is the first block.
         dilations: dilation before and after the strided convolution. If they differ, the block
@@ -37,6 +39,7 @@ class BlockSpec:
     block: BlockName | BlockFunction
     filters: int
     widths: tuple[int, ...] = ()
+    group_width: int | None = None
     strides: Pair = (1, 1)
     opens_network: bool = False
     dilations: Pair = (1, 1)
@@ -90,9 +93,29 @@ def bottleneck(config: ResnetConfig, spec: BlockSpec) -> list[ConvSpec]:
     first, second = (spec.strides, (1, 1)) if not config.stride_in_3x3 else ((1, 1), spec.strides)
     return [
         ConvSpec(width // config.reduce_first, 1, first),
-        ConvSpec(width, 3, second, config.groups),
+        ConvSpec(width, 3, second, _groups(config, spec, width)),
         ConvSpec(4 * spec.filters, 1),
     ]
+
+
+def _groups(config: ResnetConfig, spec: BlockSpec, width: int) -> int:
+    """The groups of a bottleneck's 3x3 convolution, which has `width` filters if not pruned."""
+    if spec.group_width is None:
+        return config.groups
+    [width] = spec.widths[1:2] or (width,)
+    # Filters that are fewer than a group's are one group (pycls models/blocks.py).
+    if width > spec.group_width and width % spec.group_width:
+        raise ValueError(
+            f"{spec.place}: the {width} filters of its 3x3 convolution are not a multiple of "
+            f"group_width={spec.group_width}: change group_width, filters or widths"
+        )
+    return max(1, width // spec.group_width)
+
+
+def regnet_bottleneck(config: ResnetConfig, spec: BlockSpec) -> list[ConvSpec]:
+    """A bottleneck as wide at its end as in its middle (arXiv:2003.13678, section 3.2)."""
+    reduce, conv, expand = bottleneck(config, spec)
+    return [reduce, conv, expand._replace(filters=spec.filters)]
 
 
 def res2net_bottleneck(config: ResnetConfig, spec: BlockSpec) -> list[ConvSpec]:
@@ -129,15 +152,21 @@ class BlockKind:
         convs: function that returns the convolutions of the residual branch; the order adds norms,
             activations and names.
         own_attention: the attention field that applies to its own attention; empty for none.
+        attends_early: whether attention comes before its last convolution, and not after it.
+        squeezes_input: whether its squeeze-and-excitation is as wide as a fraction of its input.
     """
 
     convs: Callable[[ResnetConfig, BlockSpec], list[ConvSpec]]
     own_attention: str = ""
+    attends_early: bool = False
+    squeezes_input: bool = False
 
 
 BLOCKS = {
     "basic_block": BlockKind(basic_block),
     "bottleneck": BlockKind(bottleneck),
+    "early_attention_bottleneck": BlockKind(bottleneck, attends_early=True),
+    "regnet_bottleneck": BlockKind(regnet_bottleneck, attends_early=True, squeezes_input=True),
     "res2net_bottleneck": BlockKind(res2net_bottleneck),
     "sk_basic_block": BlockKind(sk_basic_block, "se_ratio"),
     "sk_bottleneck": BlockKind(sk_bottleneck, "se_ratio"),
@@ -156,21 +185,26 @@ def add_block(draft: Draft, x: Layer, spec: BlockSpec) -> Block:
     start, kind = len(draft.layers), BLOCKS[spec.block]
     unpruned = kind.convs(config, spec)
     convs = _varied(config, spec, unpruned)
+    last = -1 - kind.attends_early
+    where = at.numbered(len(convs) - 1) if kind.attends_early else at
+    source = x if kind.squeezes_input else None
+    for field, attend in ATTENTIONS.items():
+        if getattr(config, field) and kind.own_attention != field:
+            then = partial(attend, at=where, channels=unpruned[last].filters, source=source)
+            convs[last] = convs[last]._replace(then=then)
     dilation, wider = spec.dilations
     strides = spec.strides if dilation == wider else (1, 1)
     change = Change(convs[-1].filters, strides, spec.strides, dilation)
     always = config.project_first and spec.place.block == 1
     projection = projection_of(config, x, change, always=always)
     shared: Unit = ()
-    if order.shares_activation and projection and projection.is_weighted:
+    if order.activates_identity or (
+        order.shares_activation and projection and projection.is_weighted
+    ):
         shared = add_unit(draft, x, at.numbered(1), BN_RELU)
         x = shared[-1]
     residual = _add_convs(draft, x, spec, convs, is_activated=bool(shared))
     y = residual[-1][-1]
-    for field, add_attention in ATTENTIONS.items():
-        if getattr(config, field) and kind.own_attention != field:
-            residual.append(add_attention(draft, y, at, unpruned[-1].filters))
-            y = residual[-1][-1]
     if spec.drop_path_rate:
         y = draft.add(DropPath, at("drop_path"), y, rate=spec.drop_path_rate)
         residual.append((y,))
@@ -243,6 +277,9 @@ def _add_convs(
         else:
             units.append(add_unit(draft, x, at.numbered(number), of_conv, conv))
         x = units[-1][-1]
+        if conv.then:
+            units.append(conv.then(draft, x))
+            x = units[-1][-1]
     return units
 
 

@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from ..common.checks import choice
 from ..common.keras_names import ACTIVATIONS, INITIALIZERS
-from ..config import Biases, Padding, ResnetConfig
+from ..config import Biases, HeadPoolName, Padding, ResnetConfig
 from ..field_effects import idle_fields
 from .attention import ATTENTIONS
 from .blocks import BLOCKS
@@ -26,6 +26,7 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
 CHOICES: Mapping[str, Collection[str]] = {
     **KINDS,
     "padding": get_args(Padding),
+    "head_pool": get_args(HeadPoolName),
     "activation": ACTIVATIONS,
     "use_bias": get_args(Biases),
     "kernel_initializer": INITIALIZERS,
@@ -67,8 +68,9 @@ def contradictions(config: ResnetConfig) -> Iterator[str]:
         yield "drop_path_rate: a network without shortcuts has no other path"
     if NORMS[config.norm].activates and config.activation_order != "pre":
         yield f"norm={config.norm!r}: it is its own activation; use activation_order='pre'"
-    if config.stem_pool in ("max_zeros", "max_ceil") and config.anti_aliasing:
-        yield f"stem_pool={config.stem_pool!r}: anti_aliasing replaces the stem's pool"
+    yield from _contradictions_of_stem(config)
+    if config.groups > 1 and config.group_width:
+        yield f"groups={config.groups}: group_width={config.group_width} gives the groups"
     if config.projection_kernel % 2 == 0 and config.padding == "symmetric":
         yield (
             f"projection_kernel={config.projection_kernel}: an even kernel has no symmetric "
@@ -94,3 +96,14 @@ def contradictions(config: ResnetConfig) -> Iterator[str]:
     attentions = [name for name in ATTENTIONS if getattr(config, name)]
     if len(attentions) > 1:
         yield f"{' and '.join(attentions)}: a branch ends in one kind of attention"
+    if "early_attention_bottleneck" in config.stage_blocks and not attentions:
+        yield f"block={config.block!r}: it needs one of {', '.join(ATTENTIONS)}, or is a bottleneck"
+
+
+def _contradictions_of_stem(config: ResnetConfig) -> Iterator[str]:
+    if config.stem_pool in ("max_zeros", "max_ceil") and config.anti_aliasing:
+        yield f"stem_pool={config.stem_pool!r}: anti_aliasing replaces the stem's pool"
+    if config.stem_pool == "stride" and config.stem == "imagenet":
+        yield "stem_pool='stride': the only convolution of stem='imagenet' strides already"
+    if config.stem == "regnet" and config.stride_in_last_block:
+        yield "stride_in_last_block: with stem='regnet', the first block of the first stage strides"

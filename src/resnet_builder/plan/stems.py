@@ -11,7 +11,7 @@ from ..common.words import argument
 from .draft import Draft, Unit
 from .layers import AvgPool, Layer, MaxPool, Pair, Subsample, ZeroPad
 from .names import STEM, At
-from .units import ANTI_ALIASING, CONV_BN_RELU, ORDERS, ConvSpec, add_unit
+from .units import ANTI_ALIASING, CONV, CONV_BN_RELU, ORDERS, ConvSpec, add_unit
 
 
 def imagenet_stem(filters: int) -> list[ConvSpec]:
@@ -30,6 +30,18 @@ def tiered_stem(filters: int) -> list[ConvSpec]:
     return [first._replace(filters=3 * (filters // 8)), *others]
 
 
+def quad_stem(filters: int) -> list[ConvSpec]:
+    """Four 3x3 convolutions, the first and last of which halve the size (timm's "quad2")."""
+    first, *others = (filters // divisor for divisor in (8, 4, 2, 1))
+    *middle, last = (ConvSpec(count, 3) for count in others)
+    return [ConvSpec(first, 3, (2, 2)), *middle, last._replace(strides=(2, 2))]
+
+
+def regnet_stem(filters: int) -> list[ConvSpec]:
+    """3x3 convolution that halves the size (arXiv:2003.13678, section 3.2)."""
+    return [ConvSpec(filters, 3, (2, 2))]
+
+
 def cifar_stem(filters: int) -> list[ConvSpec]:
     """3x3 convolution that keeps the size (He et al. 2015, section 4.2)."""
     return [ConvSpec(filters, 3)]
@@ -42,10 +54,12 @@ class Stem:
     Attributes:
         convs: function that returns its convolutions for a number of filters.
         in_words: description for `compare`.
+        linear: number of convolutions at its start without norm and activation.
     """
 
     convs: Callable[[int], list[ConvSpec]]
     in_words: str
+    linear: int = 0
 
 
 STEMS = {
@@ -53,6 +67,8 @@ STEMS = {
     "deep": Stem(deep_stem, "a stem of three 3x3 convolutions and a pool"),
     "deep_tiered": Stem(tiered_stem, "a stem of three wider and wider 3x3 convolutions"),
     "cifar": Stem(cifar_stem, "a stem of one 3x3 convolution"),
+    "quad": Stem(quad_stem, "a stem of four 3x3 convolutions, the first two linear", linear=2),
+    "regnet": Stem(regnet_stem, "a stem of one 3x3 convolution that strides, as the first stage"),
 }
 
 
@@ -101,7 +117,7 @@ class StemPool:
     """A kind of pool after the stem's convolutions.
 
     Attributes:
-        add: function that adds its layers; None if it is one more convolution of the stem.
+        add: function that adds its layers; None if a convolution of the stem strides.
         in_words: description for `compare`.
     """
 
@@ -114,6 +130,7 @@ STEM_POOLS = {
     "max_zeros": StemPool(zero_padded_max_pool, "a max pool of a zero-padded map in the stem"),
     "max_ceil": StemPool(ceil_max_pool, "a max pool with a last incomplete window in the stem"),
     "conv": StemPool(None, "a 3x3 convolution in place of the stem's pool"),
+    "stride": StemPool(None, "a stride in the stem's last convolution in place of the pool"),
 }
 
 
@@ -128,7 +145,10 @@ def add_stem(draft: Draft, x: Layer) -> tuple[list[Unit], list[Unit]]:
     if config.pools_in_stem and not add_pool:
         specs.append(ConvSpec(filters, 3, (2, 2), anti_aliased=config.anti_aliasing is not None))
         places.append(at.inside("pool"))
+    elif config.stem_pool == "stride" and len(specs) > 1:
+        specs[-1] = specs[-1]._replace(strides=(2, 2))
     steps = [CONV_BN_RELU] * (len(specs) - 1) + [ORDERS[config.activation_order].last_of_stem]
+    steps[: stem.linear] = [CONV] * stem.linear
     units = []
     for spec, place, of_conv in zip(specs, places, steps, strict=True):
         units.append(add_unit(draft, x, place, of_conv, spec))

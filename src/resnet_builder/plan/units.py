@@ -40,6 +40,7 @@ class Order:
         head: steps before the head's pool.
         shares_activation: whether a block with a projection begins with a `BN_RELU` that the
             residual branch and the shortcut share.
+        activates_identity: whether blocks with an identity begin with it as well.
         in_words: description for `compare`.
     """
 
@@ -52,6 +53,7 @@ class Order:
     ends_in_activation: bool = False
     head: Steps = BN_RELU
     shares_activation: bool = False
+    activates_identity: bool = False
 
 
 ORDERS = {
@@ -86,6 +88,18 @@ ORDERS = {
         first_of_network=CONV,
         last_of_stem=CONV_BN_RELU,
         projection=CONV,
+    ),
+    # timm models/regnet.py, PreBottleneck.
+    "pre_shared": Order(
+        in_words="batch norm and activation before each convolution, and before every shortcut",
+        residual=BN_RELU_CONV,
+        last_of_residual=BN_RELU_CONV,
+        first_of_network=BN_RELU_CONV,
+        last_of_stem=CONV,
+        projection=CONV,
+        head=("act",),
+        shares_activation=True,
+        activates_identity=True,
     ),
 }
 
@@ -137,6 +151,7 @@ class ConvSpec(NamedTuple):
         anti_aliased: whether a pool strides after it, and the convolution does not.
         normalized: whether a norm follows at the start of the next unit.
         add: function that adds several convolutions in its place, as one or more units.
+        then: function that adds a unit after it.
     """
 
     filters: int
@@ -148,6 +163,7 @@ class ConvSpec(NamedTuple):
     anti_aliased: bool = False
     normalized: bool = False
     add: "Callable[[Draft, Layer, At, Steps, ConvSpec], list[Unit]] | None" = None
+    then: Callable[[Draft, Layer], Unit] | None = None
 
 
 def add_unit(draft: Draft, x: Layer, at: At, steps: Steps, spec: ConvSpec | None = None) -> Unit:

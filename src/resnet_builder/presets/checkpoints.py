@@ -4,6 +4,7 @@
 """
 
 import csv
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -103,7 +104,8 @@ class PublishedWeights:
     @property
     def is_free(self) -> bool:
         """Whether the licence is known and does not exclude commercial use."""
-        return bool(self.licence) and "-nc" not in self.licence  # Creative Commons' abbreviation
+        # Creative Commons' abbreviation; SEER's licence is for research that is not commercial.
+        return bool(self.licence) and not any(of in self.licence for of in ("-nc", "seer"))
 
     def at(self, size: tuple[int | None, int | None]) -> "PublishedWeights | None":
         """The weights at one of the input sizes that they were tested at; None for another."""
@@ -161,7 +163,7 @@ def _row(cells: Mapping[str, str]) -> PublishedWeights:
     values: dict[str, Any] = dict(cells)
     for column, read in READERS.items():
         values[column] = read(cells[column]) if cells[column] else None
-    return PublishedWeights(**values)
+    return PublishedWeights(**values | {"changes": json.loads(cells["changes"] or "{}")})
 
 
 CLASSES = 1000
@@ -231,7 +233,7 @@ class WeightsList(Tabular):
 
 
 def list_weights(pattern: str = "*") -> WeightsList:
-    """List the published checkpoints of timm, torchvision, keras.applications and keras-hub.
+    """List the published checkpoints of timm, torchvision, transformers, Keras and keras-hub.
 
     Args:
         pattern: a shell pattern of names, such as `"resnet50.*"`, or of presets.

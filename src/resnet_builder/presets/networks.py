@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from math import floor, log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +50,9 @@ _DEPTHS = _RESNETS | {
     "resnet14": _bottleneck(1, 1, 1, 1),  # timm
     "resnet154": _RESNETS["resnet152"],  # SENet-154, whose name counts the stem's three
     "resnet269": _bottleneck(3, 30, 48, 8),  # timm
+    # timm models/byobnet.py.
+    "resnet32": _bottleneck(2, 3, 3, 2, filters=(64, 128, 384, 384)),
+    "resnet33": _bottleneck(2, 3, 3, 2, filters=(64, 128, 384, 384), head_filters=1280),
     # Bello et al. 2021, arXiv:2103.07579, Table 10.
     "resnet270": _bottleneck(4, 29, 53, 4),
     "resnet350": _bottleneck(4, 36, 72, 4),
@@ -85,6 +90,7 @@ _GN: Changes = {"norm": "group"}  # Wu and He 2018, arXiv:1803.08494
 _SENET: Changes = {"projection_kernel": 3, "reduce_first": 2, **_S, **_SE, **_x(64, 4)}
 # Kolesnikov et al. 2019, arXiv:1912.11370; timm models/resnetv2.py.
 _BIT: Changes = _V2 | _GN | {"weight_standardization": True, "stem_pool": "max_zeros"}
+_V: Changes = {"activation_order": "pre_shared", "activation": "silu"}  # timm's regnetv
 # Bello et al. 2021, arXiv:2103.07579.
 _RS: Changes = _D | {"stem_pool": "conv", "se_ratio": 1 / 4}
 # The original SENets, from Caffe: timm models/senet.py.
@@ -103,8 +109,89 @@ _KERAS_APPLICATIONS_V2: Changes = _V2 | {
     "use_bias": "unless_normalized",
     "batch_norm_epsilon": 1.001e-5,
 }
+# timm models/byobnet.py.
+_TS: Changes = {"stem": "deep_tiered", "stem_pool": "stride", "activation": "silu"}
+_XTS: Changes = _TS | {"stem_pool": "max", "group_width": 32}
+_EARLY: Changes = {"block": "early_attention_bottleneck"}
+_GC: Changes = _EARLY | {"gc_ratio": 1 / 8}  # Cao et al. 2019, arXiv:1904.11492
 # PaddleClas, ppcls/arch/backbone/legendary_models/resnet.py; keras-hub.
 _VD: Changes = _D | {"project_first": True}
+
+
+# Radosavovic et al. 2020, arXiv:2003.13678: blocks, w_0, w_a, w_m, and filters of a group, as in
+# pycls configs/dds_baselines; the last three Y are of SEER, arXiv:2103.01988.
+_REGNETS = {
+    "regnetx_002": (13, 24, 36.44, 2.49, 8),
+    "regnetx_004": (22, 24, 24.48, 2.54, 16),
+    "regnetx_006": (16, 48, 36.97, 2.24, 24),
+    "regnetx_008": (16, 56, 35.73, 2.28, 16),
+    "regnetx_016": (18, 80, 34.01, 2.25, 24),
+    "regnetx_032": (25, 88, 26.31, 2.25, 48),
+    "regnetx_040": (23, 96, 38.65, 2.43, 40),
+    "regnetx_064": (17, 184, 60.83, 2.07, 56),
+    "regnetx_080": (23, 80, 49.56, 2.88, 120),
+    "regnetx_120": (19, 168, 73.36, 2.37, 112),
+    "regnetx_160": (22, 216, 55.59, 2.1, 128),
+    "regnetx_320": (23, 320, 69.86, 2.0, 168),
+    "regnety_002": (13, 24, 36.44, 2.49, 8),
+    "regnety_004": (16, 48, 27.89, 2.09, 8),
+    "regnety_006": (15, 48, 32.54, 2.32, 16),
+    "regnety_008": (14, 56, 38.84, 2.4, 16),
+    "regnety_016": (27, 48, 20.71, 2.65, 24),
+    "regnety_032": (21, 80, 42.63, 2.66, 24),
+    "regnety_040": (22, 96, 31.41, 2.24, 64),
+    "regnety_064": (25, 112, 33.22, 2.27, 72),
+    "regnety_080": (17, 192, 76.82, 2.19, 56),
+    "regnety_120": (19, 168, 73.36, 2.37, 112),
+    "regnety_160": (18, 200, 106.23, 2.48, 112),
+    "regnety_320": (20, 232, 115.89, 2.53, 232),
+    "regnety_640": (20, 352, 147.48, 2.4, 328),
+    "regnety_1280": (27, 456, 160.83, 2.52, 264),
+    "regnety_2560": (27, 640, 230.83, 2.53, 373),
+}
+
+
+def _regnet(name: str, *, torchvision: bool = False, **changes: Any) -> ResnetConfig:
+    """The network of a row of the table, its stages by the quantised linear rule (eq. 2 to 4).
+
+    Args:
+        torchvision: whether a width of an odd number of half groups is rounded up, and no width
+            loses more than a tenth (models/_utils.py, _make_divisible).
+    """
+    blocks, initial, slope, factor, group_width = _REGNETS[name]
+    steps = (round(log((initial + slope * j) / initial) / log(factor)) for j in range(blocks))
+    stages = Counter(8 * round(initial * factor**step / 8) for step in steps)
+
+    def in_groups(width: int) -> int:
+        of_group = min(group_width, width)
+        groups = round(width / of_group)
+        if torchvision:
+            groups = floor(width / of_group + 0.5)
+            groups += groups * of_group < 0.9 * width
+        return groups * of_group
+
+    squeeze: Changes = {"se_ratio": 1 / 4, "se_divisor": 1} if "regnety" in name else {}
+    return ResnetConfig(
+        block="regnet_bottleneck",
+        repetitions=tuple(stages.values()),
+        filters=tuple(map(in_groups, stages)),
+        group_width=group_width,
+        stem="regnet",
+        stem_filters=32,
+    ).replace(**squeeze, **changes)
+
+
+def _clip(
+    name: str, *repetitions: int, side: int, embedding: int, filters: int
+) -> dict[str, ResnetConfig]:
+    """A network of CLIP with its attention pool, and with an average pool and classes.
+
+    Radford et al. 2021, arXiv:2103.00020; openai/CLIP clip/model.py; timm models/byobnet.py.
+    """
+    shape = (side, side, 3)
+    body = _bottleneck(*repetitions, filters=filters, input_shape=shape).replace(**_D | _AA)
+    whole = body.replace(head_pool="attention", classes=embedding, embedding=True)
+    return {f"{name}_clip": whole, f"{name}_clip_gap": body}
 
 
 _IMAGENET = (
@@ -163,6 +250,11 @@ _IMAGENET = (
     | _family("seresnetaa{}d", "50", **_D | _AA | _SE)
     | _family("seresnextaa{}d_32x8d", "101", **_D | _AA | _SE | _x(32, 8))
     | {"seresnextaa201d_32x8d": _bottleneck(3, 24, 36, 4).replace(**_E | _AA | _SE | _x(32, 8))}
+    | _clip("resnet50", 3, 4, 6, 3, filters=64, side=224, embedding=1024)
+    | _clip("resnet101", 3, 4, 23, 3, filters=64, side=224, embedding=512)
+    | _clip("resnet50x4", 4, 6, 10, 6, filters=80, side=288, embedding=640)
+    | _clip("resnet50x16", 6, 8, 18, 8, filters=96, side=384, embedding=768)
+    | _clip("resnet50x64", 3, 15, 36, 10, filters=128, side=448, embedding=1024)
     | _family("resnetblur{}", "18 50", **_BLUR)
     | _family("resnetblur{}d", "50 101", **_D | _BLUR)
     | _family("resnetrs{}", "50 101 152 200 270 350 420", **_RS)
@@ -195,6 +287,40 @@ _IMAGENET = (
             repetitions=(1, 1, 1, 1),
             filters=(32, 48, 48, 96),
         ).replace(**_D)
+    }
+    | {name: _regnet(name) for name in _REGNETS}
+    # torchvision's rounding, where it makes a difference.
+    | {
+        f"{name}_tv": _regnet(name, torchvision=True)
+        for name in ("regnetx_004", "regnety_008", "regnety_080")
+    }
+    # timm models/regnet.py.
+    | {
+        "regnetv_040": _regnet("regnety_040", **_V),
+        "regnetv_064": _regnet("regnety_064", **_V, projection="avg_pool"),
+    }
+    # timm models/byobnet.py.
+    | _family("resnext{}ts", "26", **_XTS)
+    | _family("seresnext{}ts", "26", **_XTS | _EARLY | _SE)
+    | _family("eca_resnext{}ts", "26", **_XTS | _EARLY | _ECA)
+    | _family("gcresnext{}ts", "26 50", **_XTS | _GC)
+    | _family("gcresnet{}t", "50", **_TS | _GC | {"activation": "relu"})
+    | _family("resnet{}ts", "32", **_TS)
+    | _family("resnet{}ts", "33", **_TS)
+    | _family("seresnet{}ts", "33", **_TS | _EARLY | _SE)
+    | _family("eca_resnet{}ts", "33", **_TS | _EARLY | _ECA)
+    | _family("gcresnet{}ts", "33", **_TS | _GC)
+    | {
+        "resnet51q": ResnetConfig(
+            block=("bottleneck",) * 3 + ("regnet_bottleneck",),
+            repetitions=(2, 4, 6, 4),
+            filters=(64, 128, 384, 1536),
+            group_width=(32, 32, 32, 1),
+            stem="quad",
+            stem_filters=128,
+            activation="silu",
+            head_filters=2048,
+        )
     }
     # The paper's plain networks, Table 1 without the shortcuts.
     | _family("plain{}", "18 34", shortcuts=False)
@@ -351,6 +477,7 @@ _NETWORK_OF_BLOCK = {
     "sk_basic_block": "SKNet",
     "sk_bottleneck": "SKNet",
     "resnest_bottleneck": "ResNeSt",
+    "regnet_bottleneck": "RegNet",
 }
 # Stem and projection -> the letter of "Bag of tricks" (arXiv:1812.01187), or timm's.
 _LETTERS = {
@@ -369,9 +496,13 @@ def family_of(config: ResnetConfig) -> str:
         ('SE-ResNeXt-D', 'pre-activation wide ResNet')
     """
     block = str(config.stage_blocks[0])
-    name = _NETWORK_OF_BLOCK.get(block, "ResNeXt" if config.groups > 1 else "ResNet")
-    if block not in _NETWORK_OF_BLOCK:
-        name = ("ECA-" if config.eca else "SE-" if config.se_ratio else "") + name
+    is_grouped = config.groups > 1 or config.group_width is not None
+    name = _NETWORK_OF_BLOCK.get(block, "ResNeXt" if is_grouped else "ResNet")
+    if block == "regnet_bottleneck":
+        name += "Y" if config.se_ratio else "X"
+    elif block not in _NETWORK_OF_BLOCK:
+        attentions = {"ECA-": config.eca, "SE-": config.se_ratio, "GC-": config.gc_ratio}
+        name = "".join(prefix for prefix, holds in attentions.items() if holds) + name
     words = {
         "plain": not config.shortcuts,
         "pre-activation": config.activation_order != "post",
@@ -387,4 +518,6 @@ def family_of(config: ResnetConfig) -> str:
 def _is_wide(config: ResnetConfig) -> bool:
     if config.stem == "cifar":
         return config.stage_filters[0] > (config.stem_filters or config.stage_filters[0])
-    return config.groups == 1 and (config.width_per_group > 64 or config.stage_filters[0] > 64)
+    if config.groups > 1 or config.group_width:
+        return False
+    return config.width_per_group > 64 or config.stage_filters[0] > 64

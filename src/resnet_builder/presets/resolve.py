@@ -127,8 +127,8 @@ def check_published(network: Named) -> None:
         return
     if network.source in (None, row.preset):
         return
-    preset = PRESETS[row.preset]
-    if any(getattr(network.config, field) != getattr(preset, field) for field in UNSEEN):
+    of_row = _find(row.name).config
+    if any(getattr(network.config, field) != getattr(of_row, field) for field in UNSEEN):
         raise ValueError(
             f"{row.name!r} is a checkpoint of {row.preset!r}, not of {network.source!r}: "
             f"give {row.preset!r} as the preset"

@@ -9,12 +9,12 @@ from ..config import ORIGINAL, ResnetConfig, obeyed
 from ..plan.layers import BatchNorm, Conv
 from ..plan.names import CLASSIFIER, STEM, At, LayerName, Place
 from ..plan.network import Plan
-from .naming import TensorShape, WeightName
+from .naming import OF_POOL, TensorShape, WeightName
 
 if TYPE_CHECKING:
     import keras
 
-STEM_POOL_PAD = At(STEM)("pool", "pad")
+STEM_PAD, STEM_POOL_PAD = At(STEM)("conv", "pad"), At(STEM)("pool", "pad")
 
 
 class LayerFacts(NamedTuple):
@@ -76,6 +76,11 @@ class ExpectedWeights:
     def pads_stem_pool(self) -> bool:
         """Whether zeros are padded before the stem's pool."""
         return any(layer.name == STEM_POOL_PAD for layer in self.layers)
+
+    @property
+    def pads_stem(self) -> bool:
+        """Whether zeros are padded before a stem of one convolution."""
+        return any(layer.name == STEM_PAD for layer in self.layers)
 
     @cached_property
     def stride_in_3x3(self) -> bool | None:
@@ -139,6 +144,12 @@ class Target:
     model: "keras.Model"
     prefix: str
     expected: ExpectedWeights
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the map that an attention pool pools."""
+        rows, columns = self.model.get_layer(self.prefix + OF_POOL("tokens")).inputs[0].shape[1:3]
+        return rows, columns
 
     @cached_property
     def weights(self) -> "dict[WeightName, tuple[keras.Variable, keras.Layer]]":

@@ -28,7 +28,7 @@ from .expected import (
     variable_name,
 )
 from .match import Match, Recognised, match
-from .naming import KERAS
+from .naming import KERAS, POSITIONS
 from .origins import AVERAGE, labels_in
 from .recognise import recognise
 from .report import WeightsReport, refusal
@@ -56,7 +56,10 @@ def load_weights(
     ResNeXt, wide, ResNetV2), transformers' ResNet, detectron2 and Detectron, TRADES' wide ResNet
     and others for CIFAR, keras.applications' ResNet50, 101 and 152 (into `resnet50_v1` and the
     other `_v1` presets: the biases of the convolutions are folded exactly into batch norm's means),
-    keras-hub, this package, or, by the order of the layers, the article's original under Keras 2.
+    keras-hub, RegNet of timm, torchvision, transformers, tf.keras and pycls, CLIP of OpenAI,
+    open_clip and timm, tf.keras' ResNet-RS, Google's BiT, this package, or, by the order of the
+    layers, the article's original under Keras 2. The positions of CLIP's attention pool are
+    interpolated to the model's input size, as in timm.
     The names may all have a prefix, such as `module.`. Layers with the names that Keras gives are
     identified by their connections, where the file describes them.
 
@@ -358,7 +361,11 @@ def _assign(target: Target, found: Recognised, matched: Match, *, restore: bool)
             in_file = matched.epsilons.get(layer.name, found.origin.epsilon)
             shift = 0 if in_file is None else in_file - getattr(layer, "epsilon", 0)
             dtype = variable.dtype
-            variable.assign(to_weight(found.checkpoint, of, found.origin, dtype=dtype, shift=shift))
+            grid = target.grid if of.weight == POSITIONS else (0, 0)
+            value = to_weight(
+                found.checkpoint, of, found.origin, dtype=dtype, shift=shift, grid=grid
+            )
+            variable.assign(value)
 
 
 NO_SETTINGS = "it does not say what its layers compute (activation, padding, strides, epsilon, ...)"

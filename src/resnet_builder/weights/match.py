@@ -1,14 +1,16 @@
 """The matching of a checkpoint's tensors and a network's weights."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import isqrt
 from typing import NamedTuple
 
 from ..files.checkpoint import Checkpoint
 from ..plan.names import CLASSIFIER, FIRST_CONVS
 from .expected import ExpectedWeights
-from .naming import CLASSIFIER_KERNEL, Origin, TensorShape, WeightName, branch
+from .naming import CLASSIFIER_KERNEL, POSITIONS, Origin, TensorShape, WeightName, branch
 from .origins import DETECTOR, is_never_weight
 
 
@@ -151,7 +153,7 @@ def match(
         if (other_head and weight[0] == CLASSIFIER) or (keep and weight not in present)
     }
     wanted = {weight: shape for weight, shape in expected.shapes.items() if weight not in left}
-    stems = _stems_of_other_channels(found, wanted) if adapt else {}
+    resized = _resized(found, wanted, adapt=adapt)
     biases = _folded_biases(found, expected)
     used = {tensors[weight] for weight in wanted} | set(biases.values())
     others = [
@@ -165,13 +167,13 @@ def match(
         for weight, shape in wanted.items()
         if weight in present and (tensor := tensors[weight])
     )
-    problems = (*_mismatches(found, wanted, stems), *unexpected, *_of_origin(found, expected))
+    problems = (*_mismatches(found, wanted, resized), *unexpected, *_of_origin(found, expected))
     if not assignments and not problems:
         problems = (Problem("missing", "every weight of the network"),)
     return Match(
         assignments,
         tuple(left),
-        tuple(_adapted(expected, left, other_head, stems, len(biases))),
+        tuple(_adapted(expected, left, other_head, resized, len(biases))),
         unused,
         problems,
         () if CLASSIFIER_KERNEL in present else tuple(_classifiers(found, expected, others)),
@@ -192,16 +194,25 @@ def _other_head(found: Recognised, expected: ExpectedWeights) -> str:
     return "other classes" if fits and kernel != wanted else ""
 
 
-def _stems_of_other_channels(
-    found: Recognised, wanted: Mapping[WeightName, TensorShape]
+def _resized(
+    found: Recognised, wanted: Mapping[WeightName, TensorShape], *, adapt: bool
 ) -> dict[WeightName, TensorShape]:
-    """First convolutions that can be adapted to the input's channels: the given shapes."""
-    stems = {}
-    for kernel in ((stem, "kernel") for stem in FIRST_CONVS):
+    """The weights that are adapted to another shape, and the shapes in the checkpoint.
+
+    They are an attention pool's positions, if they are of a square, and, with `adapt`, first
+    convolutions.
+    """
+    resized = {}
+    positions, shape = found.shape(POSITIONS), wanted.get(POSITIONS)
+    if positions and shape and positions != shape and positions[1:] == shape[1:]:
+        pixels = positions[0] - 1
+        if pixels > 0 and isqrt(pixels) ** 2 == pixels:
+            resized[POSITIONS] = positions
+    for kernel in ((stem, "kernel") for stem in FIRST_CONVS if adapt):
         given, shape = found.shape(kernel), wanted.get(kernel)
         if given and shape and _differ_in_channels(given, shape):
-            stems[kernel] = given
-    return stems
+            resized[kernel] = given
+    return resized
 
 
 def _differ_in_channels(given: TensorShape, shape: TensorShape) -> bool:
@@ -233,9 +244,12 @@ def _others(
     """
     inside = {t for t in others if last_stage is None or found.origin.is_inside(t, last_stage)}
     beside = {t for t in found.beside if not found.origin.is_ignored(t)}
+    is_beside = re.compile(found.origin.beside).fullmatch
     branches = tuple(branch(prefix, found.prefix) for prefix in found.left)
     left = {
-        t for t in beside if last_stage is not None or is_never_weight(t) or t.startswith(branches)
+        t
+        for t in beside
+        if last_stage is not None or is_never_weight(t) or is_beside(t) or t.startswith(branches)
     }
     place = f", beside {found.prefix!r}" if found.prefix else ""
     unexpected = [
@@ -247,9 +261,9 @@ def _others(
 
 
 def _mismatches(
-    found: Recognised, wanted: Mapping[WeightName, TensorShape], stems: Collection[WeightName]
+    found: Recognised, wanted: Mapping[WeightName, TensorShape], resized: Collection[WeightName]
 ) -> Iterator[Problem]:
-    """The missing and misshapen tensors; `stems` may have another number of channels."""
+    """The missing and misshapen tensors; those of `resized` may have another shape."""
     for weight, shape in wanted.items():
         tensor, given = found.origin.tensor(weight), found.shape(weight)
         name = "/".join(weight)
@@ -257,7 +271,7 @@ def _mismatches(
         if own is None:
             if weight[1] not in found.origin.constants:
                 yield Problem("missing", f"{tensor}, for {name} {shape}")
-        elif given != shape and weight not in stems:
+        elif given != shape and weight not in resized:
             yield Problem(
                 "shape", f"{tensor} {own} is {given} in Keras's order; {name} needs {shape}"
             )
@@ -276,13 +290,16 @@ def _of_origin(found: Recognised, expected: ExpectedWeights) -> Iterator[Problem
     if origin.pads_stem_pool and not expected.pads_stem_pool:
         words = f"{origin.name} pads zeros before its pool, as stem_pool='max_ceil' does"
         yield Problem("stem", words)
+    if origin.pads_as_keras and expected.pads_stem:
+        words = f"{origin.name} pads as Keras does: build the network with padding='same'"
+        yield Problem("padding", words)
 
 
 def _adapted(
     expected: ExpectedWeights,
     left: Collection[WeightName],
     other_head: str,
-    stems: Mapping[WeightName, TensorShape],
+    resized: Mapping[WeightName, TensorShape],
     biases: int,
 ) -> Iterator[str]:
     """The adaptations of the checkpoint, in words."""
@@ -292,8 +309,9 @@ def _adapted(
         yield f"left as they were: {len(kept)} weights of {', '.join(layers[:5])}{more}"
     if other_head:
         yield f"the classifier is left as it was: {other_head}"
-    for weight, (_, _, given, _) in stems.items():
-        yield f"{given} input channels to {expected.shapes[weight][2]}"
+    for weight, given in resized.items():
+        axis, what = (0, "positions") if weight == POSITIONS else (2, "input channels")
+        yield f"{given[axis]} {what} to {expected.shapes[weight][axis]}"
     if biases:
         yield f"{biases} bias{'es' * (biases > 1)} of convolutions into batch norm"
 

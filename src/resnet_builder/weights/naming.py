@@ -28,6 +28,8 @@ WeightName = tuple[str, str]  # layer and variable
 TensorShape = tuple[int, ...]
 
 CLASSIFIER_KERNEL: WeightName = (CLASSIFIER, "kernel")
+OF_POOL = At(HEAD).inside("attention")
+POSITIONS: WeightName = (OF_POOL("positions"), "embeddings")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +134,8 @@ class Origin:
         has_names: whether its layers are known by their names, and not by their order.
         library: the `names` of `write_weights` that it is for; empty for none.
         marks: patterns of names, in a block without its place, of layers that all its networks
-            have, and that tell them from other networks of the library.
+            have, and that tell them from other networks of the library; of layers that none has,
+            after "!". "|" is between alternatives.
         lacks: patterns of layers without weights that none of its networks has.
         has_biases: whether convolutions before a norm have biases there.
         has_conv_classifier: whether its classifier is a 1x1 convolution.
@@ -140,8 +143,12 @@ class Origin:
         stride_in_3x3: whether its bottlenecks halve the size in their 3x3 convolution; None if it
             is as in the network.
         pads_stem_pool: whether zeros are padded before the stem's pool in all its networks.
+        pads_as_keras: whether all its networks have `padding="same"`.
         heads: its names of a classifier beside the network, by the end of the network's prefix.
         constants: values of variables that its files may lack.
+        standardizing_epsilon: what its weight standardisation adds to a kernel's variance; the
+            default is of timm's BiT networks (models/resnetv2.py).
+        beside: pattern of names of other networks that its files hold beside this one.
     """
 
     name: str
@@ -162,8 +169,11 @@ class Origin:
     epsilon: float | None = 1e-5
     stride_in_3x3: bool | None = True
     pads_stem_pool: bool = False
+    pads_as_keras: bool = False
     heads: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, float] = field(default_factory=dict)
+    standardizing_epsilon: float = 1e-8
+    beside: str = ""
 
     def layer(self, name: str) -> str:
         """The origin's name for a layer."""
@@ -183,8 +193,17 @@ class Origin:
     def matching(self, patterns: Iterable[str], layers: Iterable[str]) -> dict[str, str]:
         """The patterns of `marks` or `lacks` that layers match, and the first layer of each."""
         roles = {self._parts(layer)[1]: layer for layer in reversed(list(layers))}
-        found = {pattern: fnmatch.filter(roles, pattern) for pattern in patterns}
+        found = {
+            pattern: [role for one in pattern.split("|") for role in fnmatch.filter(roles, one)]
+            for pattern in patterns
+        }
         return {pattern: roles[of[-1]] for pattern, of in found.items() if of}
+
+    def is_marked(self, layers: Iterable[str]) -> bool:
+        """Return whether layers are of one of its networks."""
+        marks = {mark.removeprefix("!"): not mark.startswith("!") for mark in self.marks}
+        found = self.matching(marks, layers)
+        return all((mark in found) == is_there for mark, is_there in marks.items())
 
     def array(self, weight: WeightName, array: Array) -> Array:
         """Convert an array from Keras's order of axes to the origin's."""
@@ -265,8 +284,11 @@ class Origin:
     @cached_property
     def _any_block(self) -> str:
         """The pattern of `block`."""
-        numbers = {name: rf"(?P<{name}>\d+)" for name in ("stage", "block")}
-        return re.sub(r"\\{(\w+)\\}", lambda of: numbers[of[1]], re.escape(self.block))
+        pattern = re.escape(self.block)
+        for name in ("stage", "block"):
+            first, *others = re.split(rf"\\{{{name}[:\w]*\\}}", pattern)
+            pattern = rf"{first}(?P<{name}>\d+){f'(?P={name})'.join(others)}"
+        return pattern
 
     @cached_property
     def _stem(self) -> dict[str, bool]:
@@ -328,6 +350,10 @@ _NUMBERED = frozenset(f"{kind}{number}" for kind in ("conv", "bn") for number in
 WITH_BIAS, WITHOUT_BIAS = ("kernel", "bias"), ("kernel",)
 BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 CONVS = {PLAIN_CONV: WITH_BIAS, STANDARDIZED_CONV: WITH_BIAS}
+ATTENTION_POOL = {
+    **dict.fromkeys(("query", "key", "value"), WITH_BIAS),
+    "positions": POSITIONS[1:],
+}
 NORMS = {"bn": BATCH_NORM, "gn": BATCH_NORM[:2], "evonorm": WITH_BIAS}
 
 
@@ -339,17 +365,23 @@ def known_weights() -> tuple[frozenset[WeightName], frozenset[WeightName]]:
     splat, selective = second.inside("splat"), [first.inside("sk"), second.inside("sk")]
     paths = [*map(first.numbered, (1, 2)), *map(second.numbered, range(1, MOST_SPLITS))]
     convs = [first, second, third, *paths, splat, block.inside("shortcut")]
-    of_stem = [stem, stem.inside("pool"), *map(stem.numbered, (1, 2, 3))]
+    of_stem = [stem, stem.inside("pool"), *map(stem.numbered, (1, 2, 3, 4))]
+    # Attention at the end of a block, and after the second of three convolutions.
+    se, eca, context = ([at.inside(of) for at in (block, second)] for of in ("se", "eca", "gc"))
+    final = At(HEAD).inside("final")
     in_a_block = [
         *_weights(convs, CONVS),
-        *_weights([block.inside("se"), splat], {"reduce": WITH_BIAS, "expand": WITH_BIAS}),
+        *_weights([*se, splat], {"reduce": WITH_BIAS, "expand": WITH_BIAS}),
         *_weights(selective, {"reduce": WITHOUT_BIAS, "expand": WITHOUT_BIAS}),
-        *_weights([block.inside("eca")], {"conv": WITHOUT_BIAS}),
+        *_weights(eca, {"conv": WITHOUT_BIAS}),
+        *_weights(context, dict.fromkeys(("conv", "reduce", "expand"), WITH_BIAS)),
+        *_weights([at.inside("reduce") for at in context], {"gn": NORMS["gn"]}),
         *_norms([*convs, *(at.inside("reduce") for at in (splat, *selective))]),
     ]
     others = [
-        *_weights(of_stem, CONVS),
-        *_norms([*of_stem, At(HEAD)]),
+        *_weights([*of_stem, final], CONVS),
+        *_norms([*of_stem, final, At(HEAD)]),
+        *_weights([OF_POOL], ATTENTION_POOL),
         *((CLASSIFIER, variable) for variable in WITH_BIAS),
     ]
     return frozenset(in_a_block), frozenset(others)

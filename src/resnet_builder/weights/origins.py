@@ -57,6 +57,22 @@ _SELECTIVE_KERNELS = {
         ("sk_expand{}", "attn.fc_select"),
     )
 }
+_ATTENTION_POOL = ("query", "key", "value")
+_CLIP = {
+    **{f"stem_{kind}{n}": f"{kind}{n}" for kind in ("conv", "bn") for n in (1, 2, 3)},
+    **{f"head_attention_{part}": f"attnpool.{part[0]}_proj" for part in _ATTENTION_POOL},
+    "head_attention_positions": "attnpool.positional_embedding",
+    "predictions": "attnpool.c_proj",
+}
+# google-research/big_transfer, bit_pytorch/models.py and bit_jax/tf2jax.py, reads Google's files.
+_BIT = {
+    "stem_conv": "root_block/standardized_conv2d",
+    **{f"conv{n}": f"{letter}/standardized_conv2d" for n, letter in enumerate("abc", 1)},
+    **{f"bn{n}": f"{letter}/group_norm" for n, letter in enumerate("abc", 1)},
+    "shortcut_conv": "a/proj/standardized_conv2d",
+    "head_bn": "group_norm",
+    "predictions": "head/conv2d",
+}
 _LEGACY_SENET = {
     "stem_conv": "layer0.conv1",
     "stem_bn": "layer0.bn1",
@@ -79,16 +95,6 @@ _KERAS_V1 = _KERAS | {
 }
 _KERAS_V2 = _KERAS | {"bn2": "1_bn", "bn3": "2_bn", "head_bn": "post_bn"}
 
-# transformers models/resnet/modeling_resnet.py.
-_TRANSFORMERS = {
-    "stem_conv": "embedder.embedder.convolution",
-    "stem_bn": "embedder.embedder.normalization",
-    **{f"conv{n}": f"layer.{n - 1}.convolution" for n in (1, 2, 3)},
-    **{f"bn{n}": f"layer.{n - 1}.normalization" for n in (1, 2, 3)},
-    "shortcut_conv": "shortcut.convolution",
-    "shortcut_bn": "shortcut.normalization",
-    "predictions": "classifier.1",
-}
 # detectron2/modeling/backbone/resnet.py.
 _DETECTRON2 = {
     "stem_conv": "stem.conv1",
@@ -110,6 +116,101 @@ _DETECTRON = {
 }
 _SHORTCUT = {"shortcut_conv": "shortcut.0", "shortcut_bn": "shortcut.1"}
 
+
+def _bottlenecks(
+    stem: str, convs: str, of: str, shortcut: str, squeeze: str, classifier: str
+) -> dict[str, str]:
+    """The names of bottlenecks whose squeeze-and-excitation comes before the last convolution.
+
+    Args:
+        stem, convs, shortcut: the names of a convolution and of its norm; those of `convs` have {}
+            for the word of `of` for each convolution.
+        squeeze: the names of the two convolutions of squeeze-and-excitation.
+    """
+    names = {"predictions": classifier}
+    for place, pair in (("stem_", stem), ("shortcut_", shortcut)):
+        names |= zip((f"{place}conv", f"{place}bn"), pair.split(), strict=True)
+    for number, word in enumerate(of.split(), start=1):
+        pair = convs.replace("{}", word)
+        names |= zip((f"conv{number}", f"bn{number}"), pair.split(), strict=True)
+    return names | dict(zip(("se_reduce2", "se_expand2"), squeeze.split(), strict=True))
+
+
+# timm models/regnet.py.
+_REGNET = _bottlenecks(
+    stem="stem.conv stem.bn",
+    convs="conv{}.conv conv{}.bn",
+    of="1 2 3",
+    shortcut="downsample.conv downsample.bn",
+    squeeze="se.fc1 se.fc2",
+    classifier="head.fc",
+)
+_REGNETV = _REGNET | {
+    "stem_conv": "stem",
+    **{f"conv{n}": f"conv{n}" for n in (1, 2, 3)},
+    **{f"bn{n}": f"norm{n}" for n in (1, 2, 3)},
+    "shortcut_conv": "downsample",
+}
+# pycls models/anynet.py, and torchvision models/regnet.py.
+_PYCLS = _bottlenecks(
+    stem="stem.conv stem.bn",
+    convs="f.{} f.{}_bn",
+    of="a b c",
+    shortcut="proj bn",
+    squeeze="f.se.f_ex.0 f.se.f_ex.2",
+    classifier="head.fc",
+)
+_TORCHVISION_REGNET = _bottlenecks(
+    stem="stem.0 stem.1",
+    convs="f.{}.0 f.{}.1",
+    of="a b c",
+    shortcut="proj.0 proj.1",
+    squeeze="f.se.fc1 f.se.fc2",
+    classifier="fc",
+)
+# transformers models/regnet/modeling_regnet.py: Y, whose layer.2 is the squeeze-and-excitation.
+_TRANSFORMERS_REGNET = _bottlenecks(
+    stem="embedder.embedder.convolution embedder.embedder.normalization",
+    convs="layer.{}.convolution layer.{}.normalization",
+    of="0 1 3",
+    shortcut="shortcut.convolution shortcut.normalization",
+    squeeze="layer.2.attention.0 layer.2.attention.2",
+    classifier="classifier.1",
+)
+# timm models/byobnet.py; layers/squeeze_excite.py, eca.py and global_context.py.
+_BYOBNET = _bottlenecks(
+    stem="stem.conv stem.bn",
+    convs="conv{}.conv conv{}.bn",
+    of="1_1x1 2_kxk 3_1x1",
+    shortcut="shortcut.conv shortcut.bn",
+    squeeze="attn.fc1 attn.fc2",
+    classifier="head.fc",
+) | {
+    **{f"stem_{kind}{n}": f"stem.conv{n}.{kind}" for kind in ("conv", "bn") for n in range(1, 5)},
+    "eca_conv2": "attn.conv",
+    "gc_conv2": "attn.conv_attn",
+    "gc_reduce2": "attn.mlp_add.fc1",
+    "gc_reduce_bn2": "attn.mlp_add.norm",
+    "gc_expand2": "attn.mlp_add.fc2",
+    "head_final_conv": "final_conv.conv",
+    "head_final_bn": "final_conv.bn",
+}
+# The same file, downsample="avg"; layers/attention_pool2d.py.
+_BYOBNET_CLIP = _BYOBNET | {
+    **{f"shortcut_{kind}": f"shortcut.conv.{kind}" for kind in ("conv", "bn")},
+    **{f"head_attention_{part}": f"head.{part[0]}" for part in _ATTENTION_POOL},
+    "head_attention_positions": "head.pos_embed",
+}
+# tf_keras/applications/regnet.py.
+_KERAS_REGNET = _bottlenecks(
+    stem="stem_conv stem_bn",
+    convs="conv_{} conv_{}_bn",
+    of="1x1_1 3x3 1x1_2",
+    shortcut="skip_1x1 skip_bn",
+    squeeze="squeeze_and_excite_squeeze squeeze_and_excite_excite",
+    classifier="head_dense",
+)
+
 # Layers of variants of which torchvision, transformers and keras.applications have no network.
 _OF_VARIANTS = ("shortcut_p*", "pool?", "act3", "head_act", "stem_pool_pad")
 
@@ -124,8 +225,26 @@ _torch = partial(
     heads={"backbone.": "head.fc"},
 )
 _detectron = partial(_torch, first_stage=2, stride_in_3x3=False)
+_REGNET_MARKS = ("stem_conv_pad", "!stem_pool*")
+_regnet = partial(_torch, block="s{stage}.b{block}.", first_block=1, library="timm")
+_byobnet = partial(_torch, block="stages.{stage}.{block}.", first_stage=0, library="timm")
+_transformers = partial(
+    _torch,
+    block="encoder.stages.{stage}.layers.{block}.",
+    first_stage=0,
+    heads={"resnet.": "classifier.1", "regnet.": "classifier.1"},
+)
+_keras_regnet = partial(
+    Origin, layout=KERAS, first_stage=0, first_block=0, layers=_KERAS_REGNET, pads_as_keras=True
+)
 _keras_applications = partial(
     Origin, layout=KERAS, block="conv{stage}_block{block}_", first_stage=2, epsilon=1.001e-5
+)
+_bit = partial(
+    Origin,
+    layout=KERAS,
+    block="block{stage}/unit{block:02}/",
+    standardizing_epsilon=1e-10,
 )
 _keras_hub = partial(
     Origin,
@@ -212,14 +331,6 @@ ORIGINS = (
         | {f"stem_conv{n}": f"stem.{3 * n - 3}" for n in (1, 2, 3)}
         | {f"stem_bn{n}": f"stem.{3 * n - 2}" for n in (1, 2, 3)},
     ),
-    # Bottlenecks stride in their first 1x1 convolution if the config has downsample_in_bottleneck.
-    _torch(
-        name="transformers' ResNet",
-        block="encoder.stages.{stage}.layers.{block}.",
-        first_stage=0,
-        layers=_TRANSFORMERS,
-        heads={"resnet.": "classifier.1"},
-    ),
     # Networks of its default, STRIDE_IN_1X1 (detectron2/config/defaults.py), as MSRA's are.
     _detectron(name="detectron2's ResNet", block="res{stage}.{block}.", layers=_DETECTRON2),
     # MSRA's R-50.pkl and R-101.pkl of detectron2, with moving statistics.
@@ -278,6 +389,58 @@ ORIGINS = (
         first_stage=4,
         layers=_TORCH | {"stem_conv": "0", "stem_bn": "1"},
     ),
+    # timm models/regnet.py; the average pool of a projection is downsample.0.
+    _regnet(name="timm's RegNet", layers=_REGNET, marks=_REGNET_MARKS),
+    _regnet(name="timm's RegNetV", layers=_REGNETV, marks=(*_REGNET_MARKS, "head_act")),
+    _regnet(
+        name="timm's RegNetV-D",
+        layers=_REGNETV | {"shortcut_conv": "downsample.1"},
+        marks=(*_REGNET_MARKS, "head_act", "shortcut_pool"),
+    ),
+    # pycls/models/anynet.py.
+    _regnet(name="pycls's RegNet", layers=_PYCLS, library=""),
+    # torchvision models/regnet.py.
+    _torch(
+        name="torchvision's RegNet",
+        block="trunk_output.block{stage}.block{stage}-{block}.",
+        layers=_TORCHVISION_REGNET,
+        library="torchvision",
+        marks=_REGNET_MARKS,
+        lacks=("head_act", "shortcut_pool"),
+    ),
+    # transformers models/resnet/modeling_resnet.py, whose bottlenecks stride in their first 1x1
+    # convolution if the config has downsample_in_bottleneck; models/regnet/modeling_regnet.py.
+    _transformers(
+        name="transformers' ResNet or RegNetX",
+        layers=_TRANSFORMERS_REGNET
+        | {"conv3": "layer.2.convolution", "bn3": "layer.2.normalization"},
+    ),
+    _transformers(name="transformers' RegNetY", layers=_TRANSFORMERS_REGNET),
+    # timm models/byobnet.py; the first two convolutions of a "quad2" stem have no norm.
+    _byobnet(
+        name="timm's ByobNet", layers=_BYOBNET, marks=("stem_conv3", "stem_conv3_pad|?*_pool2")
+    ),
+    _byobnet(
+        name="timm's ByobNet, quad2",
+        layers=_BYOBNET | {f"stem_conv{n}": f"stem.conv{n}" for n in (1, 2)},
+        marks=("stem_conv4",),
+    ),
+    _byobnet(
+        name="timm's CLIP ResNet",
+        layers=_BYOBNET_CLIP | {"predictions": "head.proj"},
+        bare=("_positions",),
+        marks=("head_attention_query", "stem_conv3", "shortcut_pool"),
+    ),
+    _byobnet(name="timm's CLIP ResNet with an average pool", layers=_BYOBNET_CLIP, library=""),
+    # open_clip src/open_clip/modified_resnet.py, as openai/CLIP clip/model.py.
+    _torch(
+        name="OpenAI's or open_clip's CLIP ResNet",
+        layers=_TORCH | _CLIP,
+        bare=("_positions",),
+        # The text's network: openai/CLIP clip/model.py, open_clip src/open_clip/model.py.
+        beside=r"(text|transformer|token_embedding|ln_final)\..*|positional_embedding"
+        r"|text_projection|logit_(scale|bias)",
+    ),
     # keras.applications: keras/src/applications/resnet.py.
     _keras_applications(
         name="keras.applications' ResNet",
@@ -298,12 +461,45 @@ ORIGINS = (
     _keras_hub(name="keras-hub's ResNet", layers=_KERAS_V1),
     _keras_hub(name="keras-hub's ResNetV2", layers=_KERAS_V2 | {"bn1": "pre_activation_bn"}),
     OWN,
+    # tf_keras 2.21: tf_keras/src/applications/resnet_rs.py.
+    Origin(
+        name="tf.keras' ResNet-RS",
+        layout=KERAS,
+        block="BlockGroup{stage}__block_{block}_",
+        first_stage=2,
+        first_block=0,
+        layers={
+            **{f"stem_conv{n}": f"stem_conv_{n}" for n in (1, 2, 3)},
+            **{f"stem_bn{n}": f"stem_batch_norm_{n}" for n in (1, 2, 3)},
+            "stem_pool_conv": "stem_conv_4",
+            "stem_pool_bn": "stem_batch_norm_4",
+            **{f"conv{n}": f"_conv_{n}" for n in (1, 2, 3)},
+            "bn1": "batch_norm_1",
+            **{f"bn{n}": f"_batch_norm_{n}" for n in (2, 3)},
+            "se_reduce": "_se_se_reduce",
+            "se_expand": "_se_se_expand",
+            "shortcut_conv": "_projection_conv",
+            "shortcut_bn": "_projection_batch_norm",
+        },
+    ),
+    _bit(name="Google's BiT", layers=_BIT),
+    # google-research/big_transfer, bit_tf2/models.py.
+    _bit(name="Google's BiT for TensorFlow 2", layers=_BIT | {"predictions": "head/dense"}),
+    # tf_keras/applications/regnet.py; its stem is named as here.
+    _keras_regnet(name="tf.keras' RegNetX", block="Stage_{stage}_XBlock_{block}_"),
+    _keras_regnet(name="tf.keras' RegNetY", block="Stage_{stage}_YBlock_{block}_"),
     ARTICLE,
 )
 
 # Of the names that torchvision and timm share, those that torchvision has; only to write.
 TORCHVISION = _torch(
     name="torchvision's ResNet", layers=_TORCHVISION, library="torchvision", lacks=_OF_VARIANTS
+)
+
+# tf_keras counts the stems of ResNet-RS in a process, stem_1_stem_conv_1; and the classifiers of
+# RegNet, 1head_dense, with the model's name before all other layers, regnetx002_stem_conv.
+COUNTED = re.compile(
+    r"(?<![^/])(stem_\d+_(?=stem_(conv|batch_norm)_)|regnet[xy]\d+_|\d+(?=head_dense/))"
 )
 
 # torchvision models/detection: the prefix of a detector's backbone.

@@ -18,6 +18,7 @@ from .origins import (
     AVERAGE,
     BY_CONNECTIONS,
     COPY,
+    COUNTED,
     ORIGINS,
     is_never_weight,
     strides_in,
@@ -69,12 +70,15 @@ def recognise(
     only_ordered = checkpoint.in_order and all(map(NAMED_BY_KERAS.fullmatch, checkpoint.shapes))
     if only_ordered and not checkpoint.settings:
         return _by_order(checkpoint, expected)
-    numbered = checkpoint.renamed(named_by_number(checkpoint.shapes, expected.shapes))
+    names = named_by_number(checkpoint.shapes, expected.shapes)
+    uncounted = {COUNTED.sub("", new): old for new, old in names.items()}
+    numbered = checkpoint.renamed(uncounted if len(uncounted) == len(names) else names)
     tensors = [name for name in numbered.shapes if not is_never_weight(name)]
     known = list(filter(is_known, expected.shapes))
     unknown = expected.shapes.keys() - known
     best = _best_fit(tensors, unknown)
-    explained = best.explained if best.networks else 0.0  # names outside blocks are anybody's
+    # Names outside of blocks, such as conv1 and conv2, may be of any network.
+    explained = best.explained if best.networks else 0.0
     if max(explained, _present(best, numbered, known)) < ENOUGH:
         problem = _of_no_origin(checkpoint)
         if not checkpoint.settings:
