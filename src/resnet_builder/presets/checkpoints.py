@@ -184,8 +184,8 @@ def recommended(preset: object) -> PublishedWeights:
         return best
     if others := [row.name for row in published() if row.preset == preset]:
         raise ValueError(
-            f"none of the ImageNet weights of {preset!r} are known to be free to use: see "
-            f"list_weights({preset!r}), and give one by its name, such as {others[0]!r}"
+            f"none of the weights of {preset!r} are of ImageNet's classes and known to be free to "
+            f"use: see list_weights({preset!r}), and give one by its name, such as {others[0]!r}"
         )
     known = " (it is a preset, but none are published for it)" if preset in PRESETS else ""
     presets = dict.fromkeys(row.preset for row in published())
@@ -279,7 +279,9 @@ def _accuracies(row: PublishedWeights) -> str:
 def _training(row: PublishedWeights) -> str:
     """The training data, and the number of classes if it is another than ImageNet's."""
     words = {0: " (no classifier)", CLASSES: ""}
-    return (row.training_data or "?") + words.get(row.classes, f" ({row.classes:,} classes)")
+    is_embedding = row.preset in PRESETS and PRESETS[row.preset].embedding
+    others = f" (embedding of {row.classes:,})" if is_embedding else f" ({row.classes:,} classes)"
+    return (row.training_data or "?") + words.get(row.classes, others)
 
 
 def _notes(rows: tuple[PublishedWeights, ...], is_best: list[bool]) -> Iterator[str]:
