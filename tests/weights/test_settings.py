@@ -186,6 +186,7 @@ OTHER: dict[str, list[Any]] = {
     "eca": [True],
     "gc_ratio": [0.5],
     "head_filters": [8],
+    "head_pool": ["attention"],
     "padding": ["same"],
     "use_bias": [True, "unless_normalized"],
     "batch_norm_epsilon": [1e-2],
@@ -193,6 +194,7 @@ OTHER: dict[str, list[Any]] = {
 IN_TRAINING = {
     *("drop_path_rate", "zero_init_last", "batch_norm_momentum", "kernel_initializer"),
     *("classifier_initializer", "weight_decay", "input_shape", "classes"),
+    "embedding",  # an activation of the classifier, of which there is a note
 }
 # Networks that together have the layers whose settings no shape shows.
 BASES: dict[str, dict[str, Any]] = {

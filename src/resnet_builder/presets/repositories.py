@@ -40,8 +40,7 @@ def read_repository(repository: str, files: Files) -> PublishedWeights:
 def _other(repository: str, why: str) -> ValueError:
     return ValueError(
         f"the config.json of {repository!r} is not one of timm or of transformers' ResNet or "
-        f"RegNet: {why}. "
-        "Give a preset's name, and the repository as weights"
+        f"RegNet: {why}. Give a preset's name, and the repository as weights"
     )
 
 
