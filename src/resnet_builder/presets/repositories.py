@@ -250,7 +250,7 @@ def _of_own(repository: str, config: Settings, _: Files) -> PublishedWeights:
         crop_pct=data.get("crop_pct"),
         interpolation=data.get("interpolation", ""),
         crop_mode=data.get("crop_mode", "center"),
-        channels=data.get("channels", "RGB"),
+        channels=config["channels"],
         mean=tuple(data.get("mean", [0.0] * channels)),
         std=tuple(data.get("std", ())),
         licence=data["license"],
