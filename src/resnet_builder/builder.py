@@ -17,6 +17,7 @@ from .model.keras_layers import Style
 from .model.record import BuildRecord, arguments_in, json_of, recorded
 from .plan.names import CLASSIFIER
 from .plan.network import Head, Plan, Pooling, make_plan
+from .presets.checkpoints import PublishedWeights
 from .presets.resolve import Named, check_published, resolve
 from .weights.expected import expected_weights
 from .weights.load import load_blank
@@ -73,8 +74,9 @@ class ResnetBuilder:
 
         Args:
             preset: one of `list_presets()`; or a checkpoint, by a name of `list_weights()` such as
-                `"resnet50.a1_in1k"`, by its repository of the Hugging Face Hub, or by a local
-                folder with the repository's files, with its input size and number of classes.
+                `"resnet50.a1_in1k"`, by its repository of the Hugging Face Hub (timm's, or a ResNet
+                of transformers such as `"microsoft/resnet-50"`), or by a local folder with the
+                repository's files, with its input size and number of classes.
             input_shape: (rows, columns, channels), or (channels, rows, columns) for
                 `data_format="channels_first"`; rows and columns may differ and may be None. A
                 shape that looks as if in the other order, such as (64, 64, 3), is refused there.
@@ -155,7 +157,7 @@ class ResnetBuilder:
             model = assemble(plan, style, name, outputs, blank=found is not None)
             if found:
                 load_blank(model, plan, layer_prefix, found, adapt=adapt_weights)
-        return recorded(model, _built_from(plan, head, style, name, outputs, output_stride))
+        return recorded(model, _record(network, plan, head, style, name, outputs, output_stride))
 
     @staticmethod
     def from_config(
@@ -375,7 +377,9 @@ def _recognised(network: Named, plan: Plan, adapt: bool) -> Iterator[Recognised 
     if network.is_recommended and keras.config.is_interactive_logging_enabled():
         print(f'weights="imagenet": {network.checkpoint}')
     with opened(network.weights) as checkpoint:
-        yield recognise(checkpoint, expected_weights(plan))
+        changes = getattr(network.weights, "changes", {})
+        found = recognise(checkpoint, expected_weights(plan))
+        yield found.striding(changes.get("stride_in_3x3"))
 
 
 # Options ----------------------------------------------------------------------------------------
@@ -478,7 +482,8 @@ def _checked_features(
     return wanted
 
 
-def _built_from(
+def _record(
+    network: Named,
     plan: Plan,
     head: Head,
     style: Style,
@@ -497,4 +502,5 @@ def _built_from(
         "features": features,
         "output_stride": output_stride,
     }
-    return BuildRecord(plan.config, asdict(head) | others)
+    checkpoint = network.weights if isinstance(network.weights, PublishedWeights) else None
+    return BuildRecord(plan.config, asdict(head) | others, checkpoint)

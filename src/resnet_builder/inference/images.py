@@ -12,7 +12,9 @@ from keras import layers, ops
 from ..common.checks import choice, described, positive_int
 from ..common.shapes import AXIS_ORDERS, in_order
 from ..model.keras_layers import Tensor
-from ..presets.checkpoints import PublishedWeights, recommended
+from ..model.record import RECORDS
+from ..presets.checkpoints import CLASSES, PublishedWeights, recommended
+from ..presets.networks import find_preset
 from ..presets.resolve import find_published
 from .resizing import KERNELS, grey, resized
 
@@ -22,7 +24,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def preprocessing(
-    source: str | None = None,
+    source: str | keras.Model | None = None,
     *,
     size: int | Sequence[int] | None = None,
     mean: float | Sequence[float] | None = None,
@@ -37,11 +39,11 @@ def preprocessing(
     timm does with settings of your own. It is a functional Keras model in float32, so it can be
     called, mapped over a `tf.data.Dataset` on TensorFlow, put before a network and saved with it.
 
-    * timm, torchvision and own settings: the shorter side is resized to the input's divided by
-      `crop_pct`, with antialiasing and to whole grey levels, and the centre is cropped. The result
-      is timm's and torchvision's with Pillow. In noise, at most some pixels in a hundred are one
-      or two grey levels off, where a value lies between two levels; photographs are equal but for
-      one in a thousand. (Since version 13 Pillow resizes some portraits in another order.)
+    * timm, torchvision, transformers and own settings: the shorter side is resized to the input's
+      divided by `crop_pct`, with antialiasing and to whole grey levels, and the centre is cropped.
+      The result is theirs with Pillow. In noise, at most some pixels in a hundred are one or two
+      grey levels off, where a value lies between two levels; photographs are equal but for one in a
+      thousand. (Since version 13 Pillow resizes some portraits in another order.)
     * keras-hub: the largest centred part of the input's proportions is resized without
       antialiasing.
     * keras.applications leaves the resizing to its user: it is keras-hub's, with antialiasing.
@@ -52,8 +54,9 @@ def preprocessing(
     Args:
         source: a name of `list_weights()` such as `"resnet50.a1_in1k"`; a preset's name for its
             `weights="imagenet"` checkpoint; or a repository of the Hugging Face Hub, such as
-            `"timm/resnet18.tv_in1k"`, whose `config.json` is read if it is not in the table, or a
-            local folder with its files.
+            `"timm/resnet18.tv_in1k"`, whose `config.json` is read if it is not in the table (and
+            `preprocessor_config.json`, if it is transformers'); a local folder with its files, or
+            that `save_pretrained` wrote; or the model that was built from one of these names.
         size: instead of `source`, the input size of a network: one side, or rows and columns.
         mean: with `size`, the mean of each channel for values from 0 to 1. Default: ImageNet's.
         std: with `size`, the standard deviations likewise.
@@ -86,34 +89,64 @@ def preprocessing(
         >>> float(own(image)[0, 0, 0, 0])
         2.0
     """
-    own = {
-        "size": size,
-        "mean": mean,
-        "std": std,
-        "crop_pct": crop_pct,
-        "interpolation": interpolation,
-    }
+    settings = settings_of(
+        source, size=size, mean=mean, std=std, crop_pct=crop_pct, interpolation=interpolation
+    )
+    order = data_format or keras.config.image_data_format()
+    return _model(settings, choice(order, AXIS_ORDERS, "data_format"))
+
+
+def settings_of(source: str | keras.Model | None, **own: Any) -> PublishedWeights:
+    """The settings of a checkpoint, or own settings as those of a checkpoint; as `preprocessing`.
+
+    Raises:
+        TypeError, ValueError, OSError, ImportError: as in `preprocessing`.
+    """
     given = [name for name, value in own.items() if value is not None]
     if source is not None and given:
         raise ValueError(
             f"give a source, or settings of your own: got source={source!r} and {', '.join(given)}"
         )
-    if source is None and size is None:
+    if source is None and own.get("size") is None:
         raise ValueError(
             "preprocessing needs a checkpoint, such as preprocessing('resnet50.a1_in1k'), or a "
             "size, such as preprocessing(size=224)" + (f"; got {', '.join(given)}" * bool(given))
         )
     if source is None:
-        settings = _own_settings(**own)
-    else:
-        named = find_published(source) if isinstance(source, str) else None
-        settings = named or recommended(source)
-    order = data_format or keras.config.image_data_format()
-    return _model(settings, choice(order, AXIS_ORDERS, "data_format"))
+        return _own_settings(**own)
+    settings = checkpoint_of(source) or recommended(source)
+    if not settings.std:
+        raise ValueError(
+            f"{_named(source)} does not say how images are prepared, or says what has no equal "
+            "here: give size=, mean= and std="
+        )
+    return settings
+
+
+def checkpoint_of(source: object) -> PublishedWeights | None:
+    """The checkpoint of a name, repository or folder, or that a model was built from.
+
+    Raises:
+        ValueError: a model that was not built from a checkpoint by name.
+        OSError, ImportError: as in `preprocessing`.
+    """
+    if isinstance(source, keras.Model):
+        record = RECORDS.get(source)
+        if record is None or record.checkpoint is None:
+            raise ValueError(
+                f"the model {source.name!r} was not built from the name of a checkpoint, a "
+                "repository or a folder: give the name"
+            )
+        return record.checkpoint
+    return find_published(source) if isinstance(source, str) else None
+
+
+def _named(source: object) -> str:
+    return repr(source.name if isinstance(source, keras.Model) else source)
 
 
 def _own_settings(
-    size: Any, mean: Any, std: Any, crop_pct: Any, interpolation: Any
+    size: Any, mean: Any = None, std: Any = None, crop_pct: Any = None, interpolation: Any = None
 ) -> PublishedWeights:
     """The settings as those of a checkpoint that no library publishes."""
     sides = [size, size] if np.ndim(size) == 0 else list(size)
@@ -224,21 +257,28 @@ class Guess(NamedTuple):
 
 
 def decode(
-    predictions: Any, *, top: int = 5, class_names: Sequence[str] | None = None
+    predictions: Any,
+    source: str | keras.Model | None = None,
+    *,
+    top: int = 5,
+    class_names: Sequence[str] | None = None,
 ) -> list[list[Guess]]:
     """Return the names of the top classes of every image, the best first.
 
     Args:
         predictions: probabilities or logits, (batch, classes), or (classes,) for one image.
+        source: the checkpoint that the network has, as in `preprocessing`: repositories and
+            folders of transformers and of `save_pretrained` have the names of their classes.
         top: number of classes for each image.
-        class_names: names in the order of the predictions. Default: the 1000 of ImageNet, some of
-            which are the same word: a crane is a bird and a machine.
+        class_names: names in the order of the predictions. Default: those of `source`, or the 1000
+            of ImageNet, some of which are the same word: a crane is a bird and a machine.
 
     Returns:
         For each image, its top classes with their scores.
 
     Raises:
-        ValueError: predictions of another shape or with NaN, or another number of names.
+        ValueError: predictions of another shape or with NaN, another number of names, or a source
+            without names that has not ImageNet's classes.
         TypeError: predictions that are not numbers, such as the dict of a model with several
             outputs; names that are not text; a `top` that is no integer.
 
@@ -249,9 +289,10 @@ def decode(
         [[Guess(name='dog', score=0.7), Guess(name='cat', score=0.2)]]
     """
     scores = _as_numbers(predictions)
-    names = _imagenet_classes() if class_names is None else _checked(class_names)
+    names = _labels_of(source) if class_names is None else _checked(class_names)
     if scores.ndim != 2 or scores.shape[1] != len(names):
-        own = "" if class_names is not None else "; for classes of your own give class_names"
+        is_given = class_names is not None or source is not None
+        own = "" if is_given else "; for classes of your own give class_names"
         raise ValueError(
             f"predictions must be (batch, {len(names)}) for {len(names)} names, got "
             f"{scores.shape}{own}"
@@ -291,6 +332,13 @@ def _checked(class_names: Any) -> list[str]:
     return names
 
 
-def _imagenet_classes() -> list[str]:
+def _labels_of(source: str | keras.Model | None) -> Sequence[str]:
+    """The names of a checkpoint's classes, or ImageNet's."""
+    found = checkpoint_of(source)
+    if found and found.labels:
+        return found.labels
+    if source is not None and (found or find_preset(str(source))).classes != CLASSES:
+        named = _named(source)
+        raise ValueError(f"{named} does not say the names of its classes: give class_names")
     text = resources.files(__package__).joinpath(IMAGENET_CLASSES).read_text(encoding="utf-8")
     return [line.partition(" ")[2] for line in text.splitlines()]

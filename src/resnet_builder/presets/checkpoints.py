@@ -32,6 +32,7 @@ class PublishedWeights:
         tag: its name in the library.
         source: repository of the Hugging Face Hub, or URL.
         classes: number of classes; 0 if it has no classifier.
+        labels: names of the classes in their order, where its repository has them.
         training_data: the images it was trained on, in words.
         input_size: rows and columns of the input in training.
         crop_pct: the input's share of the rows and columns that an image is resized to.
@@ -39,7 +40,8 @@ class PublishedWeights:
         crop_mode: how the input is cut from an image of other proportions: timm's name for it.
         channels: order of the colours, `"RGB"` or `"BGR"`.
         mean: mean of red, green and blue, for values from 0 to 1.
-        std: standard deviation of red, green and blue, likewise.
+        std: standard deviation of red, green and blue, likewise; empty if its repository does not
+            say how images are prepared.
         top1: accuracy on ImageNet's validation images at `input_size`, in percent.
         test_input_size: larger input size at which it was tested as well.
         test_crop_pct: `crop_pct` at that size.
@@ -64,6 +66,7 @@ class PublishedWeights:
     tag: str
     source: str
     classes: int
+    labels: tuple[str, ...] = ()
     training_data: str = ""
     input_size: tuple[int, int]
     crop_pct: float | None = None

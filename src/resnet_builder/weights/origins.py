@@ -4,10 +4,11 @@ To add an origin, add a row to `ORIGINS`.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-from .naming import KERAS, MOST_SPLITS, TORCH, Origin
+from .naming import CAFFE2, KERAS, MOST_SPLITS, TORCH, Origin
 
 # The names of torchvision models/resnet.py.
 _TORCHVISION = {
@@ -92,6 +93,27 @@ _KERAS_V1 = _KERAS | {
     "shortcut_bn": "0_bn",
 }
 _KERAS_V2 = _KERAS | {"bn2": "1_bn", "bn3": "2_bn", "head_bn": "post_bn"}
+
+# detectron2/modeling/backbone/resnet.py.
+_DETECTRON2 = {
+    "stem_conv": "stem.conv1",
+    "stem_bn": "stem.conv1.norm",
+    **{f"bn{n}": f"conv{n}.norm" for n in (1, 2, 3)},
+    "shortcut_conv": "shortcut",
+    "shortcut_bn": "shortcut.norm",
+    "predictions": "linear",
+}
+# Detectron's blobs: detectron2/checkpoint/c2_model_loading.py.
+_DETECTRON = {
+    "stem_conv": "conv1",
+    "stem_bn": "res_conv1_bn",
+    **{f"conv{n}": f"branch2{letter}" for n, letter in enumerate("abc", 1)},
+    **{f"bn{n}": f"branch2{letter}_bn" for n, letter in enumerate("abc", 1)},
+    "shortcut_conv": "branch1",
+    "shortcut_bn": "branch1_bn",
+    "predictions": "fc1000",
+}
+_SHORTCUT = {"shortcut_conv": "shortcut.0", "shortcut_bn": "shortcut.1"}
 
 
 def _bottlenecks(
@@ -198,15 +220,18 @@ _torch = partial(
     first_block=0,
     ignored=r".*\.num_batches_tracked",
     lacks=("shortcut_pad*",),
+    # mmpretrain/models/classifiers/image.py and heads/linear_head.py.
+    heads={"backbone.": "head.fc"},
 )
+_detectron = partial(_torch, first_stage=2, stride_in_3x3=False)
 _REGNET_MARKS = ("stem_conv_pad", "!stem_pool*")
 _regnet = partial(_torch, block="s{stage}.b{block}.", first_block=1, library="timm")
 _byobnet = partial(_torch, block="stages.{stage}.{block}.", first_stage=0, library="timm")
-_transformers_regnet = partial(
+_transformers = partial(
     _torch,
     block="encoder.stages.{stage}.layers.{block}.",
     first_stage=0,
-    heads={"regnet.": "classifier.1"},
+    heads={"resnet.": "classifier.1", "regnet.": "classifier.1"},
 )
 _keras_regnet = partial(
     Origin, layout=KERAS, first_stage=0, first_block=0, layers=_KERAS_REGNET, pads_as_keras=True
@@ -298,6 +323,71 @@ ORIGINS = (
         },
         bare=("_v",),
     ),
+    # mmpretrain/models/backbones/resnet.py, _make_stem_layer.
+    _torch(
+        name="mmpretrain's ResNetV1c",
+        layers=_TORCH
+        | {f"stem_conv{n}": f"stem.{3 * n - 3}" for n in (1, 2, 3)}
+        | {f"stem_bn{n}": f"stem.{3 * n - 2}" for n in (1, 2, 3)},
+    ),
+    # Networks of its default, STRIDE_IN_1X1 (detectron2/config/defaults.py), as MSRA's are.
+    _detectron(name="detectron2's ResNet", block="res{stage}.{block}.", layers=_DETECTRON2),
+    # MSRA's R-50.pkl and R-101.pkl of detectron2, with moving statistics.
+    _detectron(
+        name="MSRA's ResNet in detectron2",
+        layout=CAFFE2,
+        block="res{stage}_{block}_",
+        layers=_DETECTRON,
+    ),
+    # facebookresearch/Detectron: batch norm is a scale and a bias.
+    _detectron(
+        name="Detectron's ResNet",
+        layout=replace(CAFFE2, variables={**CAFFE2.variables, "gamma": "s", "beta": "b"}),
+        block="res{stage}_{block}_",
+        layers=_DETECTRON,
+        ignored=".*_momentum",
+        epsilon=0.0,
+        constants={"moving_mean": 0.0, "moving_variance": 1.0},
+    ),
+    # xternalz/WideResNet-pytorch; yaodongyu/TRADES models/wideresnet.py, whose `forward` does not
+    # call `sub_block1`; RobustBench model_zoo/architectures/wide_resnet.py.
+    _torch(
+        name="TRADES' or RobustBench's wide ResNet",
+        block="block{stage}.layer.{block}.",
+        layers={
+            "stem_conv": "conv1",
+            "shortcut_conv": "convShortcut",
+            "head_bn": "bn1",
+            "predictions": "fc",
+        },
+        ignored=r".*\.num_batches_tracked|(.*\.)?sub_block1\..*",
+    ),
+    # akamaster/pytorch_resnet_cifar10 resnet.py; kuangliu/pytorch-cifar models/resnet.py.
+    _torch(
+        name="akamaster's or kuangliu's ResNet",
+        layers=_TORCH | _SHORTCUT | {"predictions": "linear"},
+    ),
+    # weiaicunzai/pytorch-cifar100 models/resnet.py.
+    _torch(
+        name="weiaicunzai's ResNet",
+        block="conv{stage}_x.{block}.",
+        first_stage=2,
+        layers={
+            "stem_conv": "conv1.0",
+            "stem_bn": "conv1.1",
+            **{f"conv{n}": f"residual_function.{3 * n - 3}" for n in (1, 2, 3)},
+            **{f"bn{n}": f"residual_function.{3 * n - 2}" for n in (1, 2, 3)},
+            **_SHORTCUT,
+            "predictions": "fc",
+        },
+    ),
+    # nn.Sequential(*resnet.children()), as in fastai/vision/learner.py, create_body.
+    _torch(
+        name="torchvision's ResNet, numbered by nn.Sequential",
+        block="{stage}.{block}.",
+        first_stage=4,
+        layers=_TORCH | {"stem_conv": "0", "stem_bn": "1"},
+    ),
     # timm models/regnet.py; the average pool of a projection is downsample.0.
     _regnet(name="timm's RegNet", layers=_REGNET, marks=_REGNET_MARKS),
     _regnet(name="timm's RegNetV", layers=_REGNETV, marks=(*_REGNET_MARKS, "head_act")),
@@ -317,13 +407,14 @@ ORIGINS = (
         marks=_REGNET_MARKS,
         lacks=("head_act", "shortcut_pool"),
     ),
-    # transformers models/regnet/modeling_regnet.py.
-    _transformers_regnet(
-        name="transformers' RegNetX",
+    # transformers models/resnet/modeling_resnet.py, whose bottlenecks stride in their first 1x1
+    # convolution if the config has downsample_in_bottleneck; models/regnet/modeling_regnet.py.
+    _transformers(
+        name="transformers' ResNet or RegNetX",
         layers=_TRANSFORMERS_REGNET
         | {"conv3": "layer.2.convolution", "bn3": "layer.2.normalization"},
     ),
-    _transformers_regnet(name="transformers' RegNetY", layers=_TRANSFORMERS_REGNET),
+    _transformers(name="transformers' RegNetY", layers=_TRANSFORMERS_REGNET),
     # timm models/byobnet.py; the first two convolutions of a "quad2" stem have no norm.
     _byobnet(
         name="timm's ByobNet", layers=_BYOBNET, marks=("stem_conv3", "stem_conv3_pad|?*_pool2")
@@ -422,8 +513,11 @@ _OF_TRAINING = re.compile(
     r"|criterions?|loss|losses|loss_(fn|func|function)|(cuda_)?rng_states?"
     r"|((train|val|valid|test)_)?metrics"
 )
-# The statistics of keras.layers.Normalization, which prepares images.
-_OF_INPUT = re.compile(r"(^|/)normalization(_\d+)?/(mean|variance|count)$")
+# The statistics that prepare images: of keras.layers.Normalization, of MadryLab/robustness
+# (tools/helpers.py, InputNormalize) and of detectron2 (modeling/meta_arch/rcnn.py).
+_OF_INPUT = re.compile(
+    r"(^|/)normalization(_\d+)?/(mean|variance|count)$|(^|\.)(new|pixel)_(mean|std)$"
+)
 _COUNTERS = frozenset(
     (
         # thop; torch.optim.swa_utils; ema_pytorch; torchmetrics
@@ -431,6 +525,36 @@ _COUNTERS = frozenset(
         *("tp", "fp", "tn", "fn", "correct", "total", "confmat", "mean_value", "sum_value"),
     )
 )
+
+
+# In the prefix of a network, what says that it is the moving average of one beside it: EMAs, the
+# second networks of MoCo and BYOL, the teachers of DINO and of mean teachers.
+AVERAGE = re.compile(
+    r"(^|[./])((\w+_)?ema(_\w+)?|\w*teacher(_\w+)?|encoder_k|momentum_\w+|\w+_momentum|target_\w+)"
+    r"[./]",
+    re.IGNORECASE,
+)
+# The same of a network that a file has twice: MadryLab/robustness attacker.py, AttackerModel.
+COPY = re.compile(r"(^|\.)attacker\.")
+
+# The style of a ResNet (mmpretrain/models/backbones/resnet.py) in the text of the training's
+# config, which mmcv and mmengine save with a checkpoint (mmengine/runner/runner.py).
+_STYLE = re.compile(r"\bstyle=['\"](caffe|pytorch)['\"]")
+
+
+def strides_in(meta: Mapping[str, object]) -> bool | None:
+    """Whether bottlenecks stride in their 3x3 convolution, as a file says; None if it does not."""
+    found = _STYLE.search(str(meta.get("cfg") or meta.get("config")))
+    return found and found[1] == "pytorch"
+
+
+def labels_in(meta: Mapping[str, object]) -> tuple[str, ...]:
+    """The names of the classes that a file states: `CLASSES`, or those of `dataset_meta`."""
+    data = meta.get("dataset_meta")
+    stated = {**meta, **(data if isinstance(data, Mapping) else {})}
+    labels = stated.get("classes") or stated.get("CLASSES") or ()
+    is_list = isinstance(labels, list | tuple) and all(isinstance(name, str) for name in labels)
+    return tuple(labels) if is_list else ()
 
 
 def is_never_weight(tensor: str) -> bool:
