@@ -436,9 +436,9 @@ ORIGINS = (
         name="OpenAI's or open_clip's CLIP ResNet",
         layers=_TORCH | _CLIP,
         bare=("_positions",),
-        # The text's network: openai/CLIP clip/model.py, open_clip src/open_clip/model.py.
+        # The text's network and sizes: openai/CLIP clip/model.py, open_clip src/open_clip/model.py.
         beside=r"(text|transformer|token_embedding|ln_final)\..*|positional_embedding"
-        r"|text_projection|logit_(scale|bias)",
+        r"|text_projection|logit_(scale|bias)|input_resolution|context_length|vocab_size",
     ),
     # keras.applications: keras/src/applications/resnet.py.
     _keras_applications(
