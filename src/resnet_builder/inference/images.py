@@ -71,8 +71,8 @@ def preprocessing(
         is any other than the network's with channels first.
 
     Raises:
-        ValueError: neither a checkpoint nor a preset with ImageNet weights, a repository without
-            preprocessing settings, both or neither of `source` and `size`, or an invalid setting.
+        ValueError: neither a checkpoint nor a preset with ImageNet weights, a checkpoint for
+            bands of a satellite, a repository without preprocessing settings, both or neither of `source` and `size`, or an invalid setting.
         TypeError: a setting of the wrong type.
         OSError, ImportError: as in `load_weights`.
 
@@ -108,6 +108,12 @@ def preprocessing(
     else:
         named = find_published(source) if isinstance(source, str) else None
         settings = named or recommended(source)
+        if not settings.crop_mode:
+            raise ValueError(
+                f"{source!r} takes bands of a satellite, and not images: give its network "
+                "(bands / 255 - mean) / std, with the mean and std of "
+                f"list_weights({source!r}).rows[0], in the order of its library's bands"
+            )
     order = data_format or keras.config.image_data_format()
     return _model(settings, choice(order, AXIS_ORDERS, "data_format"))
 
