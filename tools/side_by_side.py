@@ -230,7 +230,11 @@ def main(patterns: list[str]) -> None:
         name = f"{library}/{preset}"
         # In timm, it is the name of a checkpoint without a network.
         lost = name == "timm/resnext101_32x48d"
-        if library in ERRORS and not lost and any(fnmatchcase(name, pattern) for pattern in patterns or ["*"]):
+        if (
+            library in ERRORS
+            and not lost
+            and any(fnmatchcase(name, pattern) for pattern in patterns or ["*"])
+        ):
             errors = ERRORS[library](preset)
             print(name, *(f"{error:.1e}" for error in errors if error is not None), flush=True)
             write(library, preset, errors)

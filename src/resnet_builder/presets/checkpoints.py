@@ -250,9 +250,7 @@ def recommended(preset: object, purpose: str = "imagenet") -> PublishedWeights:
     """
     noun, suits = PURPOSES[purpose].noun, PURPOSES[purpose].suits
     if not isinstance(preset, str):
-        raise ValueError(
-            f'weights="{purpose}" needs a preset: give its name, or give a checkpoint'
-        )
+        raise ValueError(f'weights="{purpose}" needs a preset: give its name, or give a checkpoint')
     if best := find_recommended(preset, purpose):
         return best
     suitable = [row for row in published() if suits(row) and not row.changes]
