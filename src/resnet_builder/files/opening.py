@@ -168,7 +168,7 @@ def _from_url(weights: PublishedWeights) -> Path:
 
     try:
         name = cached_name(weights)
-        file = Path(keras.utils.get_file(name, weights.source, cache_subdir="models"))
+        file = Path(keras.utils.get_file(name, origin=weights.source, cache_subdir="models"))
     except OSError:
         raise
     except Exception as error:  # what Keras raises if the server cannot be reached

@@ -71,8 +71,9 @@ def preprocessing(
         is any other than the network's with channels first.
 
     Raises:
-        ValueError: neither a checkpoint nor a preset with ImageNet weights, a checkpoint for
-            bands of a satellite, a repository without preprocessing settings, both or neither of `source` and `size`, or an invalid setting.
+        ValueError: neither a checkpoint nor a preset with ImageNet weights, a checkpoint for bands
+            of a satellite, a repository without preprocessing settings, both or neither of `source`
+            and `size`, or an invalid setting.
         TypeError: a setting of the wrong type.
         OSError, ImportError: as in `load_weights`.
 
