@@ -60,7 +60,7 @@ def driver() -> Iterator[Any]:
     driver.quit()
 
 
-if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+if IS_GLIBC := sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
     # Arrays of a mebibyte and more get mappings of their own, which are given back when they are
     # freed. Without it glibc raises this bound to the largest array, and keeps what is freed.
     libc.mallopt(-3, 2**20)  # M_MMAP_THRESHOLD
@@ -85,6 +85,8 @@ def _no_models_pile_up() -> Iterator[None]:
     yield
     if memory() > AFTER_COLLECTION["bytes"] + MOST_GARBAGE:
         gc.collect()
+        if IS_GLIBC:
+            libc.malloc_trim(0)  # else it keeps what lies between arrays that are still in use
         AFTER_COLLECTION["bytes"] = memory()
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 from keras import layers
+from keras.src.applications import resnet
 
 from resnet_builder import ResnetBuilder
 
@@ -87,6 +88,29 @@ BUILT_UPON = {
     "siamese": siamese,
     "with_separable_blocks": with_separable_blocks,
 }
+
+
+# What the first two stages of keras.applications' ResNet50 and ResNet50V2 are here.
+OF_KERAS: dict[str, Any] = {"repetitions": (2, 2), "input_shape": (32, 32, 3)}
+
+
+def of_keras_applications(version: int, **options: Any) -> keras.Model:
+    """Two stages of two blocks by the functions of keras.applications, with the names it gives.
+
+    They are not public: the public ones build 16 blocks and more.
+    """
+    stack = {1: resnet.stack_residual_blocks_v1, 2: resnet.stack_residual_blocks_v2}[version]
+    strides = {1: (1, 2), 2: (2, 1)}[version]  # of the stages, as in ResNet50 and ResNet50V2
+
+    def stages(x: Any) -> Any:
+        for number, (filters, stride) in enumerate(zip((64, 128), strides, strict=True), 2):
+            x = stack(x, filters, 2, stride1=stride, name=f"conv{number}")
+        return x
+
+    built: keras.Model = resnet.ResNet(
+        stages, version == 2, True, weights=None, input_shape=(32, 32, 3), **options
+    )
+    return built
 
 
 def with_a_table() -> keras.Model:

@@ -191,7 +191,7 @@ def test_saved_models_need_no_resnet_builder(tmp_path: Path) -> None:
         model = ResnetBuilder.from_preset(preset, **small | options)
         model.save(tmp_path / f"{name}.keras")
         batch = images.transpose(0, 3, 1, 2) if "first" in name else images
-        answers = keras.tree.flatten(model.predict(batch, verbose=0))
+        answers = keras.tree.flatten(model(batch))
         np.savez(tmp_path / f"{name}.npz", *answers)
     code = f"""
 import sys
@@ -201,7 +201,7 @@ images = np.load("images.npy")
 for name in {list(SAVED)}:
     model = keras.models.load_model(f"{{name}}.keras")
     batch = images.transpose(0, 3, 1, 2) if "first" in name else images
-    answers = keras.tree.flatten(model.predict(batch, verbose=0))
+    answers = keras.tree.flatten(model(batch))
     expected = np.load(f"{{name}}.npz")
     assert len(answers) == len(expected)
     for number, answer in enumerate(answers):

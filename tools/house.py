@@ -281,7 +281,7 @@ def table() -> list[Row]:
         Row("layer names put together outside plan/names.py", len(names_written(everything)), 0),
         Row("layer names cut outside plan/names.py", len(names_read(everything)), 0),
         Row("weights/: modules", len(rooms), 10),
-        Row("pictures/: code lines of Python", total("pictures/"), 1_900, limit=1_980),
+        Row("pictures/: code lines of Python", total("pictures/"), 1_900, limit=1_952),
         Row("code lines", sum(lines.values()), 8_500, limit=10_800),
         Row("modules", len(everything), 100),
         Row("functions over 40 code lines", len(long_functions(everything)), 0),

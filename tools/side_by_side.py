@@ -108,30 +108,30 @@ def network(preset: str, weights: Any, dtype: str, **changes: Any) -> keras.Mode
     )
 
 
-def keras_applications_error(theirs: str, ours: str) -> float:
-    """Of a network of keras.applications, computed side by side."""
-    original = getattr(keras.applications, theirs)(
-        weights=None, input_shape=(64, 64, 3), classifier_activation=None
-    )
+def keras_applications_error(original: keras.Model, model: keras.Model) -> float:
+    """Of a network of keras.applications and the same of this package, computed side by side."""
     randomised(original)
-    model = ResnetBuilder.from_preset(ours, (64, 64, 3), classifier_activation=None)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "theirs.weights.h5"
         original.save_weights(path)
         report = load_weights(model, path)
     # Every convolution of V1 has a bias; those of V2 are biases here too.
     convolutions = sum(isinstance(layer, keras.layers.Conv2D) for layer in original.layers)
-    folded = () if "V2" in theirs else (f"{convolutions} biases of convolutions into batch norm",)
+    is_v2 = any(layer.name == "post_bn" for layer in original.layers)
+    folded = () if is_v2 else (f"{convolutions} biases of convolutions into batch norm",)
     assert report.adapted == folded
     assert report.tensors == len(original.weights)
-    x = image_batch(2, 64, 64, 3)
+    x = image_batch(2, *model.input_shape[1:])
     ours_and_theirs = (np.asarray(net(x)) for net in (model, original))
     return relative_error(*ours_and_theirs)
 
 
 def keras_errors(preset: str) -> Errors:
     depth, version = preset.removeprefix("resnet").split("_")
-    return keras_applications_error(f"ResNet{depth}{'V2' * (version == 'v2')}", preset), None
+    make = getattr(keras.applications, f"ResNet{depth}{'V2' * (version == 'v2')}")
+    options: dict[str, Any] = {"input_shape": (64, 64, 3), "classifier_activation": None}
+    model = ResnetBuilder.from_preset(preset, **options)
+    return keras_applications_error(make(weights=None, **options), model), None
 
 
 def tf_keras_errors(preset: str) -> Errors:

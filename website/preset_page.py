@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 from functools import cache
+from typing import Any
 
 from resnet_builder import (
     PRESETS,
@@ -69,16 +70,25 @@ def _what_it_is(name: str) -> Iterator[str]:
     yield f'<div class="facts" markdown>\n\n{items}\n</div>'
 
 
+def calls(name: str) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
+    """The arguments of `from_preset` for the preset itself, and for images of one's own."""
+    weights = {"weights": "imagenet"} if find_recommended(name) else {}
+    yield (name,), weights
+    adapt = {"adapt_weights": True} if weights else {}
+    yield (name, (160, 128, 1)), {"classes": 7} | weights | adapt
+
+
 def _snippet(name: str) -> Iterator[str]:
-    weights = ', weights="imagenet"' if find_recommended(name) else ""
-    adapt = f"{weights}, adapt_weights=True" if weights else ""
+    plain, own = (
+        ", ".join([*map(_literal, arguments), *map(_assignment, options.items())])
+        for arguments, options in calls(name)
+    )
     yield (
         "```python\nfrom resnet_builder import ResnetBuilder\n\n"
-        f'model = ResnetBuilder.from_preset("{name}"{weights})\n```'
+        f"model = ResnetBuilder.from_preset({plain})\n```"
     )
     yield "For your own images, of any size, with any number of channels and classes:"
-    call = [f'    "{name}", (160, 128, 1), classes=7{adapt}']
-    yield "\n".join(["```python", "model = ResnetBuilder.from_preset(", *call, ")", "```"])
+    yield f"```python\nmodel = ResnetBuilder.from_preset(\n    {own}\n)\n```"
 
 
 def _architecture(name: str) -> Iterator[str]:
@@ -150,17 +160,17 @@ def _relative(other: Relative) -> str:
     return f"* [{other.name}]({other.name}.md): `{field}`"
 
 
+def changed_fields(name: str) -> dict[str, Any]:
+    """The fields of a preset's config that are not at their defaults."""
+    values = {field: getattr(PRESETS[name], field.name) for field in fields(ResnetConfig)}
+    return {field.name: value for field, value in values.items() if value != field.default}
+
+
 def _config(name: str) -> Iterator[str]:
-    """The fields that are not at their defaults, as code."""
     yield f"## Config {NOT_SEARCHED}"
-    config = PRESETS[name]
-    changed = [
-        (field.name, _literal(getattr(config, field.name)))
-        for field in fields(ResnetConfig)
-        if getattr(config, field.name) != field.default
-    ]
-    lines = [f"    {field}={value}," for field, value in changed if len(value) <= LONGEST_VALUE]
-    long = [field for field, value in changed if len(value) > LONGEST_VALUE]
+    changed = changed_fields(name)
+    long = [field for field, value in changed.items() if len(_literal(value)) > LONGEST_VALUE]
+    lines = [f"    {_assignment(item)}," for item in changed.items() if item[0] not in long]
     yield f'`PRESETS["{name}"]`, but for what is at its default:'
     yield "```py\n" + "\n".join(["ResnetConfig(", *lines, ")"]) + "\n```"
     if long:
@@ -174,6 +184,11 @@ def _size(sizes: Iterable[int | None]) -> str:
 def _literal(value: object) -> str:
     """The value in Python, with this code's quotes."""
     return repr(value).replace("'", '"')
+
+
+def _assignment(item: tuple[str, object]) -> str:
+    name, value = item
+    return f"{name}={_literal(value)}"
 
 
 def _checks(name: str) -> Iterator[str]:

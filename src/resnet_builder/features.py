@@ -125,10 +125,7 @@ def _built_levels(model: Any) -> FeatureLevels:
     way = way_to_network(model)
     networks = networks_of(end_of(model, way))
     graph = model_graph(model, lambda layer, _: model_inside(layer) if layer in way else None)
-    strides = _strides(
-        (_stride(node.layer) for node in graph),
-        (node.inputs for node in graph),
-    )
+    strides = _strides((_stride(node.layer) for node in graph), (node.inputs for node in graph))
     nodes = {id(node.layer): (node, stride) for node, stride in zip(graph, strides, strict=True)}
     levels = FeatureLevels()
     for network in networks:

@@ -1,8 +1,6 @@
 """What the gallery's pages are made of; the built pages are tested in test_site."""
 
 import re
-from dataclasses import fields
-from typing import Any
 
 import pytest
 
@@ -12,7 +10,7 @@ from website.accuracy import accuracy
 from website.chart import Point, chart
 from website.command_line import commands
 from website.families import FAMILIES, PAGE, presets_page
-from website.preset_page import preset_page
+from website.preset_page import calls, changed_fields, preset_page
 from website.relatives import relatives
 
 from ..helpers import cases
@@ -65,33 +63,28 @@ def test_not_free_checkpoints_are_told() -> None:
 
 @pytest.mark.parametrize("name", cases())
 def test_the_config_of_a_page_is_that_of_the_preset(name: str) -> None:
-    [code] = re.findall(r"```py\n(ResnetConfig\(.*?\n\))\n```", preset_page(name), re.DOTALL)
-    written = eval(code, {"ResnetConfig": ResnetConfig})
-    differing = [
-        field.name
-        for field in fields(ResnetConfig)
-        if getattr(written, field.name) != getattr(PRESETS[name], field.name)
-    ]
-    # Tables of widths are too long for a page.
-    assert differing == (["widths"] if "pruned" in name else [])
+    changed = changed_fields(name)
+    assert ResnetConfig(**changed) == PRESETS[name]
+    lines = preset_page(name).replace('"', "'").splitlines()
+    hidden = [field for field, value in changed.items() if f"    {field}={value!r}," not in lines]
+    assert hidden == (["widths"] if "pruned" in name else [])  # too long for a page
 
 
 @pytest.mark.parametrize("name", cases())
-def test_the_snippets_of_a_page_describe_a_network(name: str) -> None:
-    calls = re.findall(
-        r"^model = ResnetBuilder.from_preset(\(.*?\))$", preset_page(name), re.MULTILINE | re.DOTALL
-    )
-    plain, own = (eval(f"call{call}", {"call": call_of}) for call in calls)
+def test_the_calls_of_a_page_describe_a_network(name: str) -> None:
+    (plain, weights), (own, options) = calls(name)
     has_weights = find_recommended(name) is not None
-    assert plain == ((name,), {"weights": "imagenet"} if has_weights else {})
-    names, options = own
+    assert (plain, weights) == ((name,), {"weights": "imagenet"} if has_weights else {})
     assert options.pop("weights", None) == ("imagenet" if has_weights else None)
     assert options.pop("adapt_weights", False) is has_weights
-    assert profile(*names, **options).macs
+    assert profile(*own, **options).input_shape == (160, 128, 1)
 
 
-def call_of(*names: Any, **options: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    return names, options
+def test_the_calls_of_a_page_are_python() -> None:
+    text = preset_page("resnet50")
+    assert '\nmodel = ResnetBuilder.from_preset("resnet50", weights="imagenet")\n' in text
+    own = '"resnet50", (160, 128, 1), classes=7, weights="imagenet", adapt_weights=True'
+    assert f"\nmodel = ResnetBuilder.from_preset(\n    {own}\n)\n" in text
 
 
 def test_the_chart_links_every_point() -> None:

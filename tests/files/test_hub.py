@@ -238,6 +238,7 @@ def test_what_is_not_there(hub: Hub, tmp_path: Path) -> None:
     message = download(hub, tmp_path / "new")
     assert message == (
         "FileNotFoundError 'timm/resnet18' has none of model.safetensors, pytorch_model.bin, "
+        "open_clip_model.safetensors, model.safetensors.index.json, pytorch_model.bin.index.json, "
         "model.weights.h5"
     )
 
@@ -247,6 +248,31 @@ def test_an_older_repository(hub: Hub, tmp_path: Path) -> None:
     whole = f"{len(CONTENT)} bytes"
     assert download(hub, tmp_path) == whole
     assert download(None, tmp_path) == whole
+
+
+def test_a_checkpoint_in_several_files(hub: Hub, tmp_path: Path) -> None:
+    names = list(checkpoint("torchvision_resnet18"))
+    parts = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    places = {name: parts[number % 2] for number, name in enumerate(names)}
+    index = "model.safetensors.index.json"
+    content = checkpoint("torchvision_resnet18")
+    hub.files = {
+        part: save({name: content[name] for name in names if places[name] == part})
+        for part in parts
+    }
+    hub.files[index] = json.dumps({"weight_map": places}).encode()
+    imports = "from resnet_builder.files.opening import opened"
+    code = 'with opened("timm/resnet18") as file: print(float(file.read("fc.bias")[0]))'
+    expected = str(float(content["fc.bias"][0]))
+    for asked in (hub, None):  # then from the cache
+        assert in_a_new_process(asked, tmp_path, imports, code) == expected
+    del hub.files[parts[1]]
+    message = in_a_new_process(hub, tmp_path / "new", imports, code)
+    assert message.startswith("FileNotFoundError cannot load ")
+    assert message.endswith(f"{index}: its file {parts[1]} is missing")
+    hub.files[index] = b'{"weight_map": {"a": "../../elsewhere"}}'
+    message = in_a_new_process(hub, tmp_path / "elsewhere", imports, code)
+    assert "names the file '../../elsewhere', which is not in its folder" in message
 
 
 def test_a_preset_of_keras_hub(hub: Hub, tmp_path: Path) -> None:
@@ -273,7 +299,7 @@ def test_a_cache_that_cannot_be_made(hub: Hub, tmp_path: Path) -> None:
     assert "cannot be reached" not in message
 
 
-def test_preprocessing_is_read_from_the_repository(hub: Hub, tmp_path: Path) -> None:
+def test_a_repository_without_a_config(hub: Hub, tmp_path: Path) -> None:
     message = in_a_new_process(
         hub,
         tmp_path,
@@ -281,32 +307,28 @@ def test_preprocessing_is_read_from_the_repository(hub: Hub, tmp_path: Path) -> 
         'download("timm/resnet18", ["config.json"])',
     )
     assert message.startswith("FileNotFoundError 'timm/resnet18' has none of config.json")
+
+
+def test_a_repository_names_its_network_and_its_preprocessing(hub: Hub, tmp_path: Path) -> None:
     hub.files["config.json"] = SMALL
     imports = """
+import json
 import numpy as np
-from resnet_builder import preprocessing
-image = np.full((1, 300, 400, 3), 255.0)
-"""
-    code = 'print(preprocessing("timm/resnet18")(image)[0, 5, 7].numpy().round(4).tolist())'
-    expected = [round((1 - m) / s, 4) for m, s in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))]
-    answered = in_a_new_process(hub, tmp_path, imports, code)
-    assert json.loads(answered) == pytest.approx(expected, abs=1e-3)
-
-
-NAMED = """
-from resnet_builder import ResnetBuilder
+from resnet_builder import ResnetBuilder, preprocessing
 def built(name):
     model = ResnetBuilder.from_preset(name, (32, 32, 3))
     return model.name, model.output_shape, float(model.get_layer("stem_bn").gamma[0])
+image = np.full((1, 300, 400, 3), 255.0)
+def pixel(name):
+    return preprocessing(name)(image)[0, 5, 7].numpy().tolist()
 """
-
-
-def test_a_repository_names_its_network(hub: Hub, tmp_path: Path) -> None:
-    hub.files["config.json"] = SMALL
+    code = 'print(json.dumps([*built("timm/resnet18"), pixel("timm/resnet18")]))'
+    answered = in_a_new_process(hub, tmp_path, imports, code).splitlines()[-1]
     gamma = float(checkpoint("torchvision_resnet18")["bn1.weight"][0])
-    expected = f"('resnet18', (None, 1000), {gamma})"
-    code = "print(built('timm/resnet18'))"
-    assert in_a_new_process(hub, tmp_path, NAMED, code).endswith(expected)
+    white = [(1 - m) / s for m, s in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))]
+    *network, found = json.loads(answered)
+    assert network == ["resnet18", [None, 1000], gamma]
+    assert found == pytest.approx(white, abs=1e-3)
     # From the cache, and from an empty one; counting needs no TensorFlow.
     imports, code = (
         "from resnet_builder import profile",
@@ -318,17 +340,17 @@ def test_a_repository_names_its_network(hub: Hub, tmp_path: Path) -> None:
     assert message.startswith("ConnectionError 'timm/resnet18' is not in list_weights(), and its")
 
 
-def test_a_name_is_found_in_the_cache(tmp_path: Path) -> None:
+def test_a_checkpoint_of_the_table_is_found_in_the_cache(tmp_path: Path) -> None:
     repository = tmp_path / "hub" / "models--timm--resnet18.tv_in1k"
     snapshot = repository / "snapshots" / COMMIT
     snapshot.mkdir(parents=True)
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text(COMMIT)
     (snapshot / "model.safetensors").write_bytes(CONTENT)
-    gamma = float(checkpoint("torchvision_resnet18")["bn1.weight"][0])
-    code = "print(built('resnet18.tv_in1k'))"
-    expected = f"('resnet18.tv_in1k', (None, 1000), {gamma})"
-    assert in_a_new_process(None, tmp_path, NAMED, code).endswith(expected)
+    imports = "from resnet_builder.files.opening import opened"
+    code = 'print(opened("resnet18.tv_in1k").__enter__().read("bn1.weight")[0])'
+    gamma = checkpoint("torchvision_resnet18")["bn1.weight"][0]
+    assert in_a_new_process(None, tmp_path, imports, code) == f"{gamma}"
 
 
 def test_what_reads_as_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Files recognised by their content, and folders."""
 
 import os
+import pickle
 import socket
 import zipfile
 from collections.abc import Callable
@@ -15,14 +16,9 @@ from safetensors.numpy import save_file
 from resnet_builder import load_weights
 from resnet_builder.common.hub import is_repository
 from resnet_builder.files.opening import opened
-from resnet_builder.presets.resolve import resolve
 
-from ..helpers import TINY, assert_same_weights, tiny
-from ..weights.checkpoint_recipe import Array, as_torchvision
-
-
-def arrays() -> dict[str, Array]:
-    return as_torchvision(resolve("resnet18").config.replace(**TINY))
+from ..helpers import assert_same_weights, tiny
+from .tensor_recipe import arrays
 
 
 def save_safetensors(path: Path, model: keras.Model) -> None:
@@ -48,10 +44,22 @@ def save_keras_weights(path: Path, model: keras.Model) -> None:
     path.with_suffix(".weights.h5").rename(path)
 
 
+def save_npz(path: Path, model: keras.Model) -> None:
+    named: Any = arrays()
+    with path.open("wb") as file:
+        np.savez(file, **named)
+
+
+def save_pickle(path: Path, model: keras.Model) -> None:
+    path.write_bytes(pickle.dumps(arrays(), 2))
+
+
 FORMATS: tuple[Callable[[Path, keras.Model], None], ...] = (
     save_safetensors,
     save_pytorch,
     save_older_pytorch,
+    save_npz,
+    save_pickle,
     save_keras,
     save_keras_weights,
 )

@@ -57,6 +57,15 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "resnest50d": {},
     "resnest50d_4s2x40d": {"width_per_group": 64},
     "resnest50d_1s4x24d": {"width_per_group": 32},
+    "regnety_002": {},
+    "regnetv_064": {"group_width": 4},
+    "gcresnet50t": {},
+    "resnet51q": {
+        "block": ("bottleneck", "regnet_bottleneck"),
+        "filters": (8, 12),
+        "group_width": (4, 1),
+        "head_filters": 8,
+    },
 }
 
 
@@ -67,19 +76,18 @@ def small_config(name: str) -> ResnetConfig:
     return PRESETS[name].replace(**shape | narrow | NETWORKS[name])
 
 
-def planned_and_built(name: str, **options: Any) -> tuple[Plan, keras.Model]:
-    found = small_config(name)
-    return make_plan(found), ResnetBuilder.from_config(found, **options)
+@pytest.fixture(scope="module", params=NETWORKS)
+def planned_and_built(request: pytest.FixtureRequest) -> tuple[Plan, keras.Model]:
+    config = small_config(request.param)
+    return make_plan(config), ResnetBuilder.from_config(config)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_names_order_weights_and_shapes(name: str) -> None:
-    assert_built_as_planned(*planned_and_built(name))
+def test_names_order_weights_and_shapes(planned_and_built: tuple[Plan, keras.Model]) -> None:
+    assert_built_as_planned(*planned_and_built)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_connections_and_costs(name: str) -> None:
-    plan, model = planned_and_built(name)
+def test_connections_and_costs(planned_and_built: tuple[Plan, keras.Model]) -> None:
+    plan, model = planned_and_built
     graph = model_graph(model)
     feeds = {node.layer.name: [graph[n].layer.name for n in node.inputs] for node in graph}
     assert feeds == {layer.name: list(layer.inputs) for layer in plan.layers}
@@ -104,7 +112,7 @@ def test_every_kind_of_layer_has_a_keras_layer_and_words() -> None:
     assert {kind.__name__ for kind in kinds - set(WORDS)} == {
         *("Input", "OwnBlock", "Identity", "ZeroPad", "ReflectPad", "HalfBlur", "Subsample"),
         *("ChannelConv", "ChannelSlice", "Concatenate", "Reshape", "Transpose", "Softmax"),
-        *("Multiply", "Divide", "GroupDeviation"),
+        *("Multiply", "Divide", "GroupDeviation", "WeightedSum"),
     }
 
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from resnet_builder import ResnetBuilder, basic_block, bottleneck
+from resnet_builder import ResnetBuilder, basic_block, bottleneck, profile
 from resnet_builder.model.graph import model_graph
 
 from ..helpers import image_batch, trainable_parameters
@@ -18,17 +18,30 @@ DATA = Path(__file__).parents[1] / "data" / "original"
 PRESET_COUNTS = json.loads((DATA / "original_presets.json").read_text(encoding="utf-8"))
 
 
+def arguments(call: str) -> tuple[str, tuple[int, ...], int]:
+    """The depth, the shape with the channels first, and the classes of `build_resnet_18(...)`."""
+    depth, *shape, classes = re.findall(r"\d+", call)
+    return depth, tuple(map(int, shape)), int(classes)
+
+
+@pytest.mark.parametrize("call", PRESET_COUNTS)
+def test_parameter_counts(call: str) -> None:
+    depth, (channels, *size), classes = arguments(call)
+    counts = profile(f"keras_resnet{depth}", (*size, channels), classes)
+    assert counts.total_parameters == PRESET_COUNTS[call]["total"]
+    assert counts.parameters == PRESET_COUNTS[call]["trainable"]
+
+
 def default_or_slow(call: str) -> Any:
-    """The whole networks at 224x224, and the smallest at other sizes."""
-    is_default = "224" in call or "resnet_18" in call
+    """The smallest network of either block at 224x224, and the smallest at other sizes."""
+    is_default = "resnet_18" in call or ("resnet_50" in call and "224" in call)
     return call if is_default else pytest.param(call, marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize("call", [default_or_slow(call) for call in PRESET_COUNTS])
-def test_parameter_counts(call: str) -> None:
-    method, *numbers = re.findall(r"build_resnet_\d+|\d+", call)
-    *shape, outputs = map(int, numbers)
-    model = getattr(ResnetBuilder, method)(tuple(shape), outputs)
+def test_parameter_counts_of_models(call: str) -> None:
+    depth, shape, classes = arguments(call)
+    model = getattr(ResnetBuilder, f"build_resnet_{depth}")(shape, classes)
     assert model.count_params() == PRESET_COUNTS[call]["total"]
     assert trainable_parameters(model) == PRESET_COUNTS[call]["trainable"]
 

@@ -266,6 +266,32 @@ def test_preactivated_projections_share_the_activation() -> None:
             "the 32 channels of the attention in stage1_block1_splat2 are not a multiple of its "
             "groups=3",
         ),
+        (
+            {"block": "bottleneck", "filters": 12, "group_width": 8},
+            {},
+            "the 12 filters of its 3x3 convolution are not a multiple of group_width=8",
+        ),
+        (
+            {"block": "bottleneck", "groups": 2, "group_width": 8},
+            {},
+            "groups=2: group_width=8 gives the groups",
+        ),
+        (
+            {"block": "bottleneck", "group_width": (8, 8)},
+            {},
+            "group_width must have one value for each of 3 stages",
+        ),
+        ({"block": "early_attention_bottleneck"}, {}, "it needs one of se_ratio, eca, gc_ratio"),
+        (
+            {"stem": "imagenet", "stem_pool": "stride"},
+            {},
+            "the only convolution of stem='imagenet' strides already",
+        ),
+        (
+            {"stem": "regnet", "stride_in_last_block": True},
+            {},
+            "the first block of the first stage strides",
+        ),
         ({**AA, "input_shape": (2, 2, 3)}, {}, "too small"),
         ({}, {"output_stride": 8}, "must be one of 1, 2, 4 for this network, got 8"),
         ({"block": lambda **_: None}, {"output_stride": 2}, "custom block function"),

@@ -233,7 +233,7 @@ def test_the_output_may_be_that_of_a_network_in_the_model(
     answer = network(image)
     for output in (answer, {"answer": answer}, keras.Sequential([network])(image)):
         model = keras.Model(image, output)
-        compile_recipe(model, epochs=1, steps_per_epoch=1)
+        compile_recipe(model, epochs=1, steps_per_epoch=1, run_eagerly=True)
         assert model.loss.get_config()["from_logits"] == from_logits
         assert len(model.losses) == 2
         model.fit(np.eye(3), np.arange(3), verbose=0)
@@ -412,7 +412,7 @@ def test_binary_crossentropy_for_sigmoids_and_one_logit(network: str) -> None:
     }[network]()
     images, _ = batch()
     labels = np.ones((6, *model.output_shape[1:]), "float32")
-    model = compile_recipe(model, "he2015", epochs=1, steps_per_epoch=1)
+    model = compile_recipe(model, "he2015", epochs=1, steps_per_epoch=1, run_eagerly=True)
     given = model.evaluate(images, labels, verbose=0, return_dict=True)
     computed = keras.losses.BinaryCrossentropy("logit" in network)(labels, model(images))
     penalties = sum(model.losses)
@@ -533,7 +533,7 @@ def test_gradients_that_underflow_in_float16_are_scaled(scaled: bool) -> None:
     def small_loss(labels: Any, predictions: Any) -> Any:
         return 1e-7 * keras.losses.sparse_categorical_crossentropy(labels, predictions)
 
-    model.compile(keras.optimizers.SGD(1e5), small_loss, auto_scale_loss=scaled)
+    model.compile(keras.optimizers.SGD(1e5), small_loss, auto_scale_loss=scaled, run_eagerly=True)
     kernel = model.get_layer("stem_conv").kernel
     before = kernel.numpy()
     model.fit(*batch(), verbose=0)

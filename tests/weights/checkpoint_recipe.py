@@ -8,6 +8,7 @@ import json
 import re
 import tarfile
 import zlib
+from functools import lru_cache
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,11 @@ def shapes_of(network: str) -> dict[str, tuple[int, ...]]:
 
 def checkpoint(network: str) -> dict[str, Array]:
     """The weights that the other library had."""
+    return dict(_checkpoint(network))
+
+
+@lru_cache(1)
+def _checkpoint(network: str) -> dict[str, Array]:
     # Keras 2 ends every name in ":0", which files are read without.
     arrays = {name: tensor(name, shape) for name, shape in shapes_of(network).items()}
     return {name.removesuffix(":0"): array for name, array in arrays.items()}

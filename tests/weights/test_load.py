@@ -26,6 +26,7 @@ from resnet_builder.weights import load as restoring
 from resnet_builder.weights.expected import expected_weights
 
 from ..helpers import SMALL, assert_same_weights, randomised, small
+from ..models import OF_KERAS, of_keras_applications
 from .checkpoint_recipe import DATA, TORCHVISION, Array, as_torchvision, checkpoint
 
 ORIGINAL = DATA / "original"
@@ -84,7 +85,9 @@ def test_safetensors_of_every_float(dtype: str, tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 def test_files_of_keras(optimizer: str, tmp_path: Path) -> None:
     trained = small()
-    trained.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    trained.compile(
+        optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], run_eagerly=True
+    )
     trained.fit(np.ones((2, 16, 16, 3)), np.zeros(2), verbose=0)
     for ending in ("net.weights.h5", "net.h5", "net.keras"):
         path = tmp_path / ending
@@ -494,14 +497,13 @@ def test_what_lies_behind_the_model_is_left(preset: str) -> None:
             load_weights(maps, arrays | {inside: np.zeros(3, np.float32)})
 
 
-@pytest.fixture(scope="module")
 def arrays_of_keras_applications() -> dict[str, Array]:
     theirs = keras.applications.ResNet50(weights=None, input_shape=(32, 32, 3))
     return {weight.path: weight.numpy() for weight in theirs.weights}
 
 
-def test_strides_that_no_shape_tells(arrays_of_keras_applications: dict[str, Array]) -> None:
-    arrays = arrays_of_keras_applications
+def test_strides_that_no_shape_tells() -> None:
+    arrays = arrays_of_keras_applications()
     refused = pytest.raises(ValueError, match=r"stride in their 3x3(.|\n)*\nIt fits resnet50_v1\.$")
     for preset in ("resnet50", "resnetaa50"):
         model = ResnetBuilder.from_preset(preset, (32, 32, 3))
@@ -513,11 +515,9 @@ def test_strides_that_no_shape_tells(arrays_of_keras_applications: dict[str, Arr
         ResnetBuilder.from_preset("resnet50", **other, weights=arrays, adapt_weights=True)
 
 
-def test_biases_that_do_not_fit_their_batch_norm(
-    arrays_of_keras_applications: dict[str, Array],
-) -> None:
-    arrays = arrays_of_keras_applications
-    model = ResnetBuilder.from_preset("resnet50_v1", (32, 32, 3))
+def test_biases_that_do_not_fit_their_batch_norm() -> None:
+    arrays = {weight.path: weight.numpy() for weight in of_keras_applications(1).weights}
+    model = ResnetBuilder.from_preset("resnet50_v1", **OF_KERAS)
     before = model.get_weights()
     for shape in ((1,), (3,), (256, 1)):
         bias = {"conv2_block1_3_conv/bias": np.zeros(shape, np.float32)}

@@ -20,7 +20,7 @@ from resnet_builder.plan.units import ORDERS
 from resnet_builder.weights.expected import ExpectedWeights, expected_weights
 from resnet_builder.weights.match import Recognised
 from resnet_builder.weights.naming import MOST_SPLITS, Origin, is_known, known_weights
-from resnet_builder.weights.origins import ARTICLE, ORIGINS
+from resnet_builder.weights.origins import ARTICLE, COUNTED, ORIGINS
 from resnet_builder.weights.recognise import recognise
 
 from .checkpoint_recipe import KERAS_HUB, NETWORKS, Array, shapes_of
@@ -71,7 +71,11 @@ def planned_weights() -> set[tuple[str, str]]:
         ),
         *({"stem": stem} for stem in STEMS),
         *({"stem": "deep", "stem_pool": pool} for pool in STEM_POOLS),
-        *({field: True if field == "eca" else 1 / 4} for field in ATTENTIONS),
+        *(
+            {field: True if field == "eca" else 1 / 4, "block": block}
+            for field in ATTENTIONS
+            for block in ("basic_block", "early_attention_bottleneck")
+        ),
         {"head_filters": 8},
     ]
     common: dict[str, Any] = {"block": "basic_block", "use_bias": True, "norm_groups": 1}
@@ -118,12 +122,13 @@ def test_real_names_whatever_the_network(network: str) -> None:
         "tfkeras_RegNetY": "tf.keras' RegNetY",
     }
     kind = next((kind for part, kind in parts.items() if network.startswith(part)), d)
-    inside = {"transformers": "regnet.", "tfkeras": f"{network[8:].lower()}_"}
+    inside = "regnet." if network.startswith("transformers") else ""
+    module = "" if network.startswith("tfkeras") else "module."
     for preset in ("resnet18", "resnetv2_50", "resnet50d", "wrn16_4"):
-        found = recognised([f"module.{name}" for name in names], preset)
-        prefix = f"module.{inside.get(network.partition('_')[0], '')}"
-        assert (found.origin.name, found.prefix) == (kind, prefix)
-        assert list(found.checkpoint.shapes) == list(names)
+        found = recognised([f"{module}{name}" for name in names], preset)
+        assert (found.origin.name, found.prefix) == (kind, module + inside)
+        own = [COUNTED.sub("", name).removeprefix(inside) for name in names]
+        assert list(found.checkpoint.shapes) == own
 
 
 @pytest.mark.parametrize("preset", sorted(path.stem for path in KERAS_HUB.glob("*.json")))

@@ -18,6 +18,7 @@ from resnet_builder.plan.network import make_plan
 from resnet_builder.weights.expected import expected_weights
 
 from ..helpers import assert_same_weights, image_batch, randomised, small
+from ..models import OF_KERAS, of_keras_applications
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file"),
@@ -84,12 +85,12 @@ def test_the_file_of_another_network_is_refused(
 
 def test_other_weights_are_told_without_their_settings(tmp_path: Path) -> None:
     path = tmp_path / "model.keras"
-    ResnetBuilder.from_preset("resnet18", (32, 32, 3), classes=4).save(path)
-    other = ResnetBuilder.from_preset("seresnet18", (32, 32, 1), classes=4)
+    small("resnet18").save(path)
+    other = small("seresnet18", input_shape=(16, 16, 1))
     with pytest.raises(ValueError, match="missing: stage1_block1_se_reduce/kernel") as raised:
         load_weights(other, path)
     assert "setting:" not in str(raised.value)
-    same = ResnetBuilder.from_preset("resnet18", (32, 32, 1), classes=4)
+    same = small("resnet18", input_shape=(16, 16, 1))
     with pytest.raises(ValueError, match=r"\nWith adapt=True it fits: 3 input channels") as raised:
         load_weights(same, path)
     assert "It fits" not in str(raised.value)
@@ -108,7 +109,7 @@ def test_other_weights_are_told_without_their_settings(tmp_path: Path) -> None:
         ({"data_format": "channels_first", "input_shape": (3, 32, 32)}, {"features": ("stem",)}),
     ],
 )
-@pytest.mark.parametrize("preset", ["resnet50", "resnet50d"])
+@pytest.mark.parametrize("preset", ["resnet50", pytest.param("resnet50d", marks=pytest.mark.slow)])
 def test_the_same_network_in_another_form_loads(
     preset: str, given: dict[str, Any], loaded: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -352,14 +353,11 @@ def test_a_file_without_settings_says_so(tmp_path: Path) -> None:
         assert note.startswith("it does not say what its layers compute")
 
 
-@pytest.mark.parametrize("version", ["", "V2"])
-def test_settings_of_keras_applications(version: str) -> None:
-    theirs = getattr(keras.applications, f"ResNet50{version}")(
-        weights=None, input_shape=(32, 32, 3)
-    )
-    preset = "resnet50_v2" if version else "resnet50_v1"
-    assert not load_weights(ResnetBuilder.from_preset(preset, (32, 32, 3)), theirs).notes
-    other = ResnetBuilder.from_preset(preset, (32, 32, 3), activation="silu")
+@pytest.mark.parametrize("version", [1, 2])
+def test_settings_of_keras_applications(version: int) -> None:
+    theirs, preset = of_keras_applications(version), f"resnet50_v{version}"
+    assert not load_weights(ResnetBuilder.from_preset(preset, **OF_KERAS), theirs).notes
+    other = ResnetBuilder.from_preset(preset, **OF_KERAS, activation="silu")
     with pytest.raises(ValueError, match="setting: stage1_block1_act2 has activation=relu there"):
         load_weights(other, theirs)
 

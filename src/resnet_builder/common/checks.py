@@ -50,7 +50,7 @@ def boolean(value: object, what: str) -> bool:
 
 def fraction(value: object, what: str, limit: float = 1) -> float:
     """Return `value` as a number of at least 0 and less than `limit`, which may be infinite."""
-    number = _number(value, what)
+    number = real_number(value, what)
     if not 0 <= number < limit:
         raise ValueError(f"{what} must be at least 0 and less than {limit}, got {value!r}")
     return number
@@ -58,13 +58,14 @@ def fraction(value: object, what: str, limit: float = 1) -> float:
 
 def positive_number(value: object, what: str) -> float:
     """Return `value` as a finite number of more than 0."""
-    number = _number(value, what)
+    number = real_number(value, what)
     if not 0 < number < inf:
         raise ValueError(f"{what} must be more than 0 and finite, got {value!r}")
     return number
 
 
-def _number(value: object, what: str) -> float:
+def real_number(value: object, what: str) -> float:
+    """Return `value` as a float; bools are rejected."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{what} must be a number, got {value!r}")
     return float(value)

@@ -1,7 +1,7 @@
 """Files of the Hugging Face Hub, through huggingface_hub: its cache and progress bar."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -10,7 +10,10 @@ from types import ModuleType
 REPOSITORY = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 
 # Endings of text that names a file and not a repository. The format is recognised by the content.
-FILE_ENDINGS = (".safetensors", ".h5", ".keras", ".pth", ".pt", ".bin", ".ckpt", ".tar", ".pkl")
+FILE_ENDINGS = (
+    *(".safetensors", ".json", ".h5", ".keras", ".npz"),
+    *(".pth", ".pt", ".bin", ".ckpt", ".tar", ".pkl"),
+)
 
 
 def is_repository(source: object) -> bool:
@@ -22,15 +25,17 @@ def is_repository(source: object) -> bool:
 
 
 def download(
-    repository: str, files: Sequence[str], companions: Mapping[str, Sequence[str]] | None = None
+    repository: str,
+    files: Sequence[str],
+    companions: Mapping[str, Callable[[Path], Sequence[str]]] | None = None,
 ) -> Path:
     """Return the first of some files that a repository has, from the cache or the hub.
 
     Args:
         repository: a name such as `timm/resnet18.tv_in1k`, optionally with `@` and a revision.
         files: file names, in the order of preference; a file in the cache goes first.
-        companions: of a file, others that belong to it, of which the repository may lack some.
-            Where it has companions, the folder with all of them is returned.
+        companions: of a file, a function of its path that returns others that belong to it, of
+            which the repository may lack some. The folder with all of them is returned then.
 
     Raises:
         ImportError: huggingface_hub is not installed.
@@ -50,12 +55,13 @@ def download(
     asked = _Repository(huggingface_hub, name, revision or None)
     for file in sorted(files, key=lambda file: not asked.in_cache(file)):
         if path := asked.get(file):
-            others = (companions or {}).get(file, ())
+            if not (find := (companions or {}).get(file)):
+                return path
             same_commit = replace(asked, revision=path.parent.name)
-            for other in others:
+            for other in find(path):
                 if same_commit.in_cache(other) is not None:
                     same_commit.get(other)
-            return path.parent if others else path
+            return path.parent
     if asked.unreachable:
         raise ConnectionError(
             f"{repository!r} is not in the cache and the Hugging Face Hub cannot be reached: on a "

@@ -1,9 +1,10 @@
 """Checkpoints as names and tensors, wherever they come from."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from operator import gt
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ Json = dict[str, Any]
 # Keys of the network in checkpoints that hold more than a network.
 STATE_DICTS = ("state_dict", "model", "model_state_dict", "net", "module")
 
-# Dicts, lists or groups within one another, and dicts and lists in all: numbers that no checkpoint
-# comes near.
+# Dicts, lists or groups within one another, dicts and lists in all, values in all, and letters of
+# the names of arrays in all, to which an array adds 100: numbers that no checkpoint comes near.
 MOST_LEVELS = 100
 MOST_CONTAINERS = 10**5
+MOST_VALUES = 10**7
+MOST_LETTERS = 4 * 2**20
 
 
 @dataclass(frozen=True)
@@ -133,22 +136,38 @@ def _flattened(
     name: str, arrays: Mapping[Any, object]
 ) -> Iterator[tuple[tuple[object, ...], object]]:
     """The arrays in dicts and lists, with the keys on the way to them, in their order."""
-    containers = 0
-    left: list[tuple[tuple[object, ...], object]] = [((), arrays)]
-    while left:
-        keys, value = left.pop()
-        if keys and _has_shape(value):
-            yield keys, value
+    keys: list[object] = []
+    around = [_items(arrays)]
+    containers = values = letters = 0
+    while around:
+        if (item := next(around[-1], None)) is None:
+            around.pop()
+            keys = keys[:-1]
+            continue
+        key, value = item
+        values += 1
+        if _has_shape(value):
+            yield (*keys, key), value
+            letters += 100 + sum(len(str(part)) for part in (*keys, key))
         elif isinstance(value, Mapping | list | tuple):
+            keys = [*keys, key]
+            around.append(_items(value))
             containers += 1
-            if len(keys) > MOST_LEVELS or containers > MOST_CONTAINERS:
-                raise refused(name, "its dicts are nested without end")
-            items = value.items() if isinstance(value, Mapping) else enumerate(value)
-            inner = [
-                ((*keys, key if isinstance(key, str | int) else f"#{number}"), inside)
-                for number, (key, inside) in enumerate(items)
-            ]
-            left += reversed(inner)
+        sizes = (len(keys), containers, values, letters)
+        if any(map(gt, sizes, (MOST_LEVELS, MOST_CONTAINERS, MOST_VALUES, MOST_LETTERS))):
+            raise refused(name, "its dicts are nested without end")
+
+
+def _items(values: Mapping[Any, object] | Iterable[object]) -> Iterator[tuple[object, object]]:
+    """The values of a dict or list, under their number where the key is no name."""
+    items = values.items() if isinstance(values, Mapping) else enumerate(values)
+    for number, (key, value) in enumerate(items):
+        yield (key if is_name(key) else f"#{number}"), value
+
+
+def is_name(key: object) -> bool:
+    """Return whether a key of a dict can be a part of a name: a text or a number of a sane size."""
+    return isinstance(key, str) or (isinstance(key, int) and abs(key) < 2**60)
 
 
 def _has_shape(value: object) -> bool:

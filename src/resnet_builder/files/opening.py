@@ -1,26 +1,33 @@
 """Checkpoints opened from files of any format, folders and dicts."""
 
 import fnmatch
+import json
 import os
+import re
 import zipfile
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
-from ..common.checks import described
+from ..common.checks import described, shortened
 from ..common.hub import FILE_ENDINGS, check_digest, download, is_repository
 from ..presets.checkpoints import PublishedWeights, in_table
 from .checkpoint import Checkpoint, broken, check_regular, from_arrays, refused
 from .keras_files import WEIGHTS_IN_ARCHIVE, hdf5_file, keras_archive
 from .keras_hub import BACKBONE_FILE, CONFIG_FILE, HEAD_FILE, preset_folder
-from .torch_files import pytorch_file, safetensors_file
+from .tensor_files import npz_file, pickle_file, pytorch_archive, safetensors_file
 
 Reader = Callable[[Path], AbstractContextManager[Checkpoint]]
 
 ALLOWED = (
     'weights are "imagenet", a repository as owner/name, a dict of arrays, a file (safetensors, '
-    "PyTorch, or of Keras: .weights.h5, .h5, .keras), or a folder with such a file"
+    "PyTorch, or of Keras: .weights.h5, .h5, .keras; .npz, or .pkl of arrays), or a folder with "
+    "such a file"
 )
+
+# What the directory of a zip archive and the index of a checkpoint may have: names of some thousand
+# tensors. The directory may have a tenth of the archive, too.
+DIRECTORY_BYTES, INDEX_BYTES = 2**20, 2**19
 
 UNKNOWN = f"its content is of no known format; {ALLOWED}"
 
@@ -67,7 +74,8 @@ def opened(source: object) -> AbstractContextManager[Checkpoint]:
 # Files ------------------------------------------------------------------------------------------
 
 
-def _open_file(path: Path) -> AbstractContextManager[Checkpoint]:
+def _open_file(path: Path, *, is_part: bool = False) -> AbstractContextManager[Checkpoint]:
+    """Open a file, which may be a part of a checkpoint in several files."""
     check_regular(path)
     with path.open("rb") as file:  # unreadable files say so here
         first = file.read(64)
@@ -76,18 +84,40 @@ def _open_file(path: Path) -> AbstractContextManager[Checkpoint]:
     if first[8:9] == b"{":  # a header of JSON, after its length, which is any 8 bytes
         return safetensors_file(path)
     matching = (known for signature, known in CONTENTS.items() if first.startswith(signature))
-    return _read_or_refused(path, next(matching, UNKNOWN))
+    known = next(matching, UNKNOWN)
+    return _read_or_refused(path, UNKNOWN if is_part and known is index_file else known)
 
 
 def _archive(path: Path) -> AbstractContextManager[Checkpoint]:
-    """Open a zip archive, in which both PyTorch and Keras write."""
+    """Open a zip archive, in which PyTorch, NumPy and Keras write."""
     try:
+        _check_directory(path)
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except Exception as error:  # zipfile raises any error of a broken directory
-        raise broken(path, "PyTorch or .keras file", error) from error
+        raise broken(path, "PyTorch or .keras file, or .npz", error) from error
     matching = (known for pattern, known in ARCHIVES.items() if fnmatch.filter(names, pattern))
     return _read_or_refused(path, next(matching, UNKNOWN))
+
+
+def _check_directory(path: Path) -> None:
+    """Refuse an archive of countless files, of which Python keeps ten times what it reads.
+
+    Raises:
+        ValueError: the directory at its end is too large.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - 2**17))
+        end = file.read()
+    # Of the last record (APPNOTE 4.3.16), and of the one before it in large archives (4.3.14).
+    last = max(0, end.rfind(b"PK\5\6"))
+    large = end[max(0, last - 76) : last]
+    stated = int.from_bytes(end[last + 12 : last + 16], "little")
+    if large.startswith(b"PK\6\6"):
+        stated = int.from_bytes(large[40:48], "little")
+    if stated > DIRECTORY_BYTES + size // 10:
+        raise ValueError(f"the directory of its files is said to have {stated} bytes")
 
 
 def _read_or_refused(path: Path, known: Reader | str) -> AbstractContextManager[Checkpoint]:
@@ -96,34 +126,93 @@ def _read_or_refused(path: Path, known: Reader | str) -> AbstractContextManager[
     return known(path)
 
 
+# A checkpoint in several files -------------------------------------------------------------------
+
+
+@contextmanager
+def index_file(path: Path) -> Iterator[Checkpoint]:
+    """Open the index of a checkpoint in several files, and the files.
+
+    Raises:
+        ValueError: a broken index or file.
+        OSError: a file is missing or cannot be read.
+    """
+    places = _places(path)
+    with ExitStack() as files:
+        parts: dict[str, Checkpoint] = {}
+        for name in dict.fromkeys(places.values()):
+            if not (path.parent / name).exists():
+                raise FileNotFoundError(f"cannot load {path}: its file {name} is missing")
+            parts[name] = files.enter_context(_open_file(path.parent / name, is_part=True))
+        for tensor, name in places.items():
+            if tensor not in parts[name].shapes:
+                raise refused(path, f"its {shortened(tensor)} is not in {name}")
+        shapes = {tensor: parts[name].shapes[tensor] for tensor, name in places.items()}
+        yield Checkpoint(str(path), shapes, lambda tensor: parts[places[tensor]].read(tensor))
+
+
+def parts_of(index: Path) -> list[str]:
+    """The files beside an index that have its tensors.
+
+    Raises:
+        ValueError: a broken index.
+    """
+    return list(dict.fromkeys(_places(index).values()))
+
+
+def _places(index: Path) -> dict[str, str]:
+    """The file of each tensor, by an index: files in its folder, and no others."""
+    if index.stat().st_size > INDEX_BYTES:
+        raise refused(index, f"it is JSON of more than {INDEX_BYTES} bytes, and no index")
+    try:
+        content = json.loads(index.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise broken(index, "index of a checkpoint in several files", error) from error
+    places = content.get("weight_map")
+    if not places or not isinstance(places, dict):
+        why = "it is JSON, but not the index of a checkpoint in several files, for it has no"
+        raise refused(index, f"{why} weight_map of tensors and their files")
+    for name in places.values():
+        if (
+            not isinstance(name, str)
+            or not re.fullmatch(r"[^/\\:\0]+", name)
+            or name in (".", "..")
+        ):
+            raise refused(index, f"it names the file {described(name)}, which is not in its folder")
+    return places
+
+
 # The first bytes of a file, and its reader, or what it is and what to do with it.
 CONTENTS: dict[bytes, Reader | str] = {
     b"\x89HDF\r\n\x1a\n": hdf5_file,
     b"PK\x03\x04": _archive,
-    b"\x80": pytorch_file,  # a pickle, as PyTorch wrote before 1.6
+    b"\x80": pickle_file,  # of protocol 2 or more, as PyTorch wrote before 1.6
+    b"}q": pickle_file,  # a dict in protocol 1
+    **dict.fromkeys((b"(dp", b"ccollections\n"), pickle_file),  # and 0
     b"version https://git-lfs": "it is a pointer of Git LFS and not the file itself: run git lfs "
     "pull, or download the file",
-    b"{": "it is JSON, perhaps the index of a checkpoint in several files: load these with the "
-    "library that wrote them, and pass the dict of arrays, or save one file",
+    b"{": index_file,
     b"\x93NUMPY": "it is a single array of NumPy, without a name: pass a dict of arrays",
 }
 # The same by the name of a file in a zip archive.
 ARCHIVES: dict[str, Reader | str] = {
     WEIGHTS_IN_ARCHIVE: keras_archive,
-    "*/constants.pkl": "it is TorchScript, which is a program: save its tensors by torch.save("
-    "torch.jit.load(file).state_dict(), path), and load that",
-    "*.npy": "it is a .npz of NumPy: pass dict(numpy.load(file))",
-    "*/data.pkl": pytorch_file,
+    "*/data.pkl": pytorch_archive,  # of TorchScript, too
+    "*.npy": npz_file,
 }
 
 
 # Folders ----------------------------------------------------------------------------------------
+
+INDICES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 
 # The file that a folder or a repository is recognised by, in the order of preference, and the
 # function that opens the folder, if it is not enough to open the file.
 FOLDER_FILES: dict[str, Reader | None] = {
     "model.safetensors": None,
     "pytorch_model.bin": None,
+    "open_clip_model.safetensors": None,
+    **dict.fromkeys(INDICES),
     BACKBONE_FILE: preset_folder,
 }
 
@@ -145,12 +234,16 @@ def _published(weights: PublishedWeights) -> Path:
 
 
 def from_hub(repository: str) -> Path:
-    """Return the checkpoint of a repository: a file, or the folder of a preset of keras-hub.
+    """Return the checkpoint of a repository: a file, or a folder if it is in several.
 
     Raises:
         OSError, ImportError, ValueError: as in `download`.
     """
-    return download(repository, tuple(FOLDER_FILES), {BACKBONE_FILE: (HEAD_FILE, CONFIG_FILE)})
+    companions = {
+        BACKBONE_FILE: lambda _: (HEAD_FILE, CONFIG_FILE),
+        **dict.fromkeys(INDICES, parts_of),
+    }
+    return download(repository, tuple(FOLDER_FILES), companions)
 
 
 def cached_name(weights: PublishedWeights) -> str:

@@ -13,7 +13,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import astuple, replace
 from importlib import resources
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from os.path import commonprefix  # compares letters, of any strings
 from string import Template
 from typing import Any
@@ -22,6 +22,7 @@ from ..common.words import by
 from . import style
 from .page.page import Frame, Page, Text, cell_width, corners
 from .page.page_layout import add_panel, heading, lay_out_lanes, title_parts
+from .page.panel_layout import PanelLayout
 from .page.routing import PanelColumn, PlacedPanel, placed_ports, route_between, skip_tracks
 from .sketch.sketch import DrawnLayer, Panel, Sketch
 from .sketch.transforms import closed, folded, mark_differences, unfolded
@@ -127,9 +128,9 @@ class SharedData:
         """The views of all sections in one state."""
         lanes = list(lay_out_lanes(sketch, in_one_column=state == CLOSED))
         views: dict[Frame, dict[str, Any]] = {
-            lane.frame: {
-                "frame": tenths(astuple(lane.frame)[1:]),
-                "panels": list(map(self._panel, lane.panels)),
+            lane[0].lane: {
+                "frame": tenths(astuple(lane[0].lane)[1:]),
+                "panels": list(map(self._panel, lane)),
                 **{kind: [] for kind in ("lines", "inlets", "outlets")},
             }
             for lane in lanes
@@ -138,7 +139,7 @@ class SharedData:
         def add(kind: str, lane: Frame, *line: Any) -> None:
             views[lane][kind].append(tenths(line))
 
-        panels = [placed for lane in lanes for placed in lane.panels]
+        panels = list(chain.from_iterable(lanes))
         for before, placed in pairwise(panels):
             if placed.panel.follows:
                 arrow = not placed.panel.forks
@@ -160,7 +161,7 @@ class SharedData:
         untitled = replace(panel, names=(TITLE, TITLE)) if panel.title else panel
         key = untitled, replace(placed.column, x=0), placed.layout.in_a_frame
         if key not in self._drawn:
-            page, layout = Page(), placed.layout.of(untitled)
+            page, layout = Page(), PanelLayout(untitled, in_a_frame=placed.layout.in_a_frame)
             add_panel(page, replace(placed, layout=layout, x=0, y=0))
             self._drawn[key] = self._number("drawings", tenths(_page_data(page)))
         return [self._drawn[key], *tenths([placed.x, placed.y]), panel.title, panel.repeats]

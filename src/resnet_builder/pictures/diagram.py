@@ -25,14 +25,8 @@ DPI = 96  # pixels in an inch, which has 72 points
 MOST_PIXELS = 16_384
 MOST_PIXELS_IN_ALL = MOST_PIXELS * MOST_PIXELS // 2
 
-FORMATS = {
-    ".png": "png",
-    ".svg": "svg",
-    ".pdf": "pdf",
-    ".dot": "raw",
-    ".gv": "raw",
-    ".html": "html",
-}
+PICTURES = {f".{format}": format for format in ("png", "svg", "pdf")}
+FORMATS = PICTURES | {".dot": "raw", ".gv": "raw", ".html": "html"}
 
 
 class Diagram:
@@ -222,10 +216,6 @@ def graphviz_program(format: str = "png") -> str:
             "(on Debian and Ubuntu: apt install graphviz; on macOS: brew install graphviz; on "
             "Windows: winget install graphviz), or save the picture as .svg"
         )
-    return _graphviz_pure()
-
-
-def _graphviz_pure() -> str:
     # Imported here: 30 ms that DOT text and `dot` do not need.
     from importlib import metadata
 

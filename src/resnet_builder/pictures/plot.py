@@ -5,13 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from inspect import signature
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args
 
 import pydot
 
-from ..common.checks import boolean, choice, unknown
+from ..common.checks import boolean, choice, real_number, unknown
 from ..common.words import argument
 from ..config import ResnetConfig
 from ..plan.network import make_plan
@@ -207,9 +206,7 @@ def _read(
 
         if plan.is_known:
             return sketch_plan(plan, named.name), model
-        from .sketch.of_model import sketch_model
-
-        return sketch_model(model()), model
+        source, input_shape, classes = model(), None, None
     from ..model.locate import check_source
     from .sketch.of_model import sketch_model
 
@@ -270,11 +267,10 @@ def _shown(given: Mapping[str, object], name: str, detail: object) -> bool:
 def _dpi(dpi: object) -> float | None:
     if dpi is None:
         return None
-    if isinstance(dpi, bool) or not isinstance(dpi, Real):
-        raise TypeError(f"dpi must be a number, got {dpi!r}")
-    if not 1 <= float(dpi) <= MOST_DPI:
+    number = real_number(dpi, "dpi")
+    if not 1 <= number <= MOST_DPI:
         raise ValueError(f"dpi must be from 1 to {MOST_DPI:,} pixels per inch, got {dpi!r}")
-    return float(dpi)
+    return number
 
 
 def _check_size(size: object, dpi: float | None) -> None:

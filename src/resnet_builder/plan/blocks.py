@@ -104,13 +104,12 @@ def _groups(config: ResnetConfig, spec: BlockSpec, width: int) -> int:
         return config.groups
     [width] = spec.widths[1:2] or (width,)
     # Filters that are fewer than a group's are one group (pycls models/blocks.py).
-    groups = max(1, width // spec.group_width)
-    if groups > 1 and width % spec.group_width:
+    if width > spec.group_width and width % spec.group_width:
         raise ValueError(
             f"{spec.place}: the {width} filters of its 3x3 convolution are not a multiple of "
             f"group_width={spec.group_width}: change group_width, filters or widths"
         )
-    return groups
+    return max(1, width // spec.group_width)
 
 
 def regnet_bottleneck(config: ResnetConfig, spec: BlockSpec) -> list[ConvSpec]:

@@ -67,12 +67,7 @@ def contradictions(config: ResnetConfig) -> Iterator[str]:
         yield "drop_path_rate: a network without shortcuts has no other path"
     if NORMS[config.norm].activates and config.activation_order != "pre":
         yield f"norm={config.norm!r}: it is its own activation; use activation_order='pre'"
-    if config.stem_pool in ("max_zeros", "max_ceil") and config.anti_aliasing:
-        yield f"stem_pool={config.stem_pool!r}: anti_aliasing replaces the stem's pool"
-    if config.stem_pool == "stride" and config.stem == "imagenet":
-        yield "stem_pool='stride': the only convolution of stem='imagenet' strides already"
-    if config.stem == "regnet" and config.stride_in_last_block:
-        yield "stride_in_last_block: with stem='regnet', the first block of the first stage strides"
+    yield from _contradictions_of_stem(config)
     if config.groups > 1 and config.group_width:
         yield f"groups={config.groups}: group_width={config.group_width} gives the groups"
     if config.projection_kernel % 2 == 0 and config.padding == "symmetric":
@@ -102,3 +97,12 @@ def contradictions(config: ResnetConfig) -> Iterator[str]:
         yield f"{' and '.join(attentions)}: a branch ends in one kind of attention"
     if "early_attention_bottleneck" in config.stage_blocks and not attentions:
         yield f"block={config.block!r}: it needs one of {', '.join(ATTENTIONS)}, or is a bottleneck"
+
+
+def _contradictions_of_stem(config: ResnetConfig) -> Iterator[str]:
+    if config.stem_pool in ("max_zeros", "max_ceil") and config.anti_aliasing:
+        yield f"stem_pool={config.stem_pool!r}: anti_aliasing replaces the stem's pool"
+    if config.stem_pool == "stride" and config.stem == "imagenet":
+        yield "stem_pool='stride': the only convolution of stem='imagenet' strides already"
+    if config.stem == "regnet" and config.stride_in_last_block:
+        yield "stride_in_last_block: with stem='regnet', the first block of the first stage strides"

@@ -40,9 +40,7 @@ def is_chief(strategy: Strategy) -> bool:
         True
     """
     resolver = strategy.cluster_resolver
-    if resolver is None or not resolver.task_type:
-        return True
-    if resolver.task_type == "chief":
+    if resolver is None or resolver.task_type in (None, "", "chief"):
         return True
     has_chief = "chief" in resolver.cluster_spec().as_dict()
     return resolver.task_type == "worker" and resolver.task_id == 0 and not has_chief

@@ -74,7 +74,7 @@ def load_weights(
     Args:
         model: a model of `ResnetBuilder`. To join several networks in one model, load each of them
             first.
-        source: a file: safetensors, PyTorch's (if PyTorch is installed), or .weights.h5, .h5 or
+        source: a file: safetensors, PyTorch's, .npz, .pkl, or .weights.h5, .h5 or
             .keras, recognised by its content; a folder with a model.safetensors or a
             pytorch_model.bin, or a preset of keras-hub; a name of `list_weights()` such as
             `"resnet18.tv_in1k"`; a repository of the Hugging Face Hub such as

@@ -132,6 +132,7 @@ class Origin:
             is as in the network.
         pads_stem_pool: whether zeros are padded before the stem's pool in all its networks.
         pads_as_keras: whether all its networks have `padding="same"`.
+        heads: its names of a classifier beside the network, by the end of the network's prefix.
     """
 
     name: str
@@ -153,6 +154,7 @@ class Origin:
     stride_in_3x3: bool | None = True
     pads_stem_pool: bool = False
     pads_as_keras: bool = False
+    heads: Mapping[str, str] = field(default_factory=dict)
 
     def layer(self, name: str) -> str:
         """The origin's name for a layer."""

@@ -77,67 +77,77 @@ _KERAS_V1 = _KERAS | {
 }
 _KERAS_V2 = _KERAS | {"bn2": "1_bn", "bn3": "2_bn", "head_bn": "post_bn"}
 
-# timm models/regnet.py; pycls names its stages and blocks alike.
-_REGNET = {
-    **{f"{kind}{n}": f"conv{n}.{kind}" for kind in ("conv", "bn") for n in (1, 2, 3)},
-    **{f"stem_{kind}": f"stem.{kind}" for kind in ("conv", "bn")},
-    **{f"shortcut_{kind}": f"downsample.{kind}" for kind in ("conv", "bn")},
-    "se_reduce2": "se.fc1",
-    "se_expand2": "se.fc2",
-    "predictions": "head.fc",
-}
-_REGNETV = {
+
+def _bottlenecks(
+    stem: str, convs: str, of: str, shortcut: str, squeeze: str, classifier: str
+) -> dict[str, str]:
+    """The names of bottlenecks whose squeeze-and-excitation comes before the last convolution.
+
+    Args:
+        stem, convs, shortcut: the names of a convolution and of its norm; those of `convs` have {}
+            for the word of `of` for each convolution.
+        squeeze: the names of the two convolutions of squeeze-and-excitation.
+    """
+    names = {"predictions": classifier}
+    for place, pair in (("stem_", stem), ("shortcut_", shortcut)):
+        names |= zip((f"{place}conv", f"{place}bn"), pair.split(), strict=True)
+    for number, word in enumerate(of.split(), start=1):
+        pair = convs.replace("{}", word)
+        names |= zip((f"conv{number}", f"bn{number}"), pair.split(), strict=True)
+    return names | dict(zip(("se_reduce2", "se_expand2"), squeeze.split(), strict=True))
+
+
+# timm models/regnet.py.
+_REGNET = _bottlenecks(
+    stem="stem.conv stem.bn",
+    convs="conv{}.conv conv{}.bn",
+    of="1 2 3",
+    shortcut="downsample.conv downsample.bn",
+    squeeze="se.fc1 se.fc2",
+    classifier="head.fc",
+)
+_REGNETV = _REGNET | {
     "stem_conv": "stem",
+    **{f"conv{n}": f"conv{n}" for n in (1, 2, 3)},
     **{f"bn{n}": f"norm{n}" for n in (1, 2, 3)},
     "shortcut_conv": "downsample",
-    "se_reduce2": "se.fc1",
-    "se_expand2": "se.fc2",
-    "predictions": "head.fc",
 }
 # pycls models/anynet.py, and torchvision models/regnet.py.
-_PYCLS = {
-    "stem_conv": "stem.conv",
-    "stem_bn": "stem.bn",
-    **{f"conv{n}": f"f.{letter}" for n, letter in enumerate("abc", 1)},
-    **{f"bn{n}": f"f.{letter}_bn" for n, letter in enumerate("abc", 1)},
-    "shortcut_conv": "proj",
-    "shortcut_bn": "bn",
-    "se_reduce2": "f.se.f_ex.0",
-    "se_expand2": "f.se.f_ex.2",
-    "predictions": "head.fc",
-}
-_TORCHVISION_REGNET = {
-    "stem_conv": "stem.0",
-    "stem_bn": "stem.1",
-    **{f"conv{n}": f"f.{letter}.0" for n, letter in enumerate("abc", 1)},
-    **{f"bn{n}": f"f.{letter}.1" for n, letter in enumerate("abc", 1)},
-    "shortcut_conv": "proj.0",
-    "shortcut_bn": "proj.1",
-    "se_reduce2": "f.se.fc1",
-    "se_expand2": "f.se.fc2",
-    "predictions": "fc",
-}
-# transformers models/regnet/modeling_regnet.py.
-_TRANSFORMERS_REGNET = {
-    "stem_conv": "embedder.embedder.convolution",
-    "stem_bn": "embedder.embedder.normalization",
-    **{f"conv{n}": f"layer.{n - 1}.convolution" for n in (1, 2, 3)},
-    **{f"bn{n}": f"layer.{n - 1}.normalization" for n in (1, 2, 3)},
-    "shortcut_conv": "shortcut.convolution",
-    "shortcut_bn": "shortcut.normalization",
-    "predictions": "classifier.1",
-}
+_PYCLS = _bottlenecks(
+    stem="stem.conv stem.bn",
+    convs="f.{} f.{}_bn",
+    of="a b c",
+    shortcut="proj bn",
+    squeeze="f.se.f_ex.0 f.se.f_ex.2",
+    classifier="head.fc",
+)
+_TORCHVISION_REGNET = _bottlenecks(
+    stem="stem.0 stem.1",
+    convs="f.{}.0 f.{}.1",
+    of="a b c",
+    shortcut="proj.0 proj.1",
+    squeeze="f.se.fc1 f.se.fc2",
+    classifier="fc",
+)
+# transformers models/regnet/modeling_regnet.py: Y, whose layer.2 is the squeeze-and-excitation.
+_TRANSFORMERS_REGNET = _bottlenecks(
+    stem="embedder.embedder.convolution embedder.embedder.normalization",
+    convs="layer.{}.convolution layer.{}.normalization",
+    of="0 1 3",
+    shortcut="shortcut.convolution shortcut.normalization",
+    squeeze="layer.2.attention.0 layer.2.attention.2",
+    classifier="classifier.1",
+)
 # timm models/byobnet.py; layers/squeeze_excite.py, eca.py and global_context.py.
-_BYOBNET = {
-    **{
-        f"{kind}{n}": f"conv{n}_{size}.{kind}"
-        for kind in ("conv", "bn")
-        for n, size in enumerate(("1x1", "kxk", "1x1"), 1)
-    },
+_BYOBNET = _bottlenecks(
+    stem="stem.conv stem.bn",
+    convs="conv{}.conv conv{}.bn",
+    of="1_1x1 2_kxk 3_1x1",
+    shortcut="shortcut.conv shortcut.bn",
+    squeeze="attn.fc1 attn.fc2",
+    classifier="head.fc",
+) | {
     **{f"stem_{kind}{n}": f"stem.conv{n}.{kind}" for kind in ("conv", "bn") for n in range(1, 5)},
-    **{f"shortcut_{kind}": f"shortcut.{kind}" for kind in ("conv", "bn")},
-    "se_reduce2": "attn.fc1",
-    "se_expand2": "attn.fc2",
     "eca_conv2": "attn.conv",
     "gc_conv2": "attn.conv_attn",
     "gc_reduce2": "attn.mlp_add.fc1",
@@ -145,20 +155,16 @@ _BYOBNET = {
     "gc_expand2": "attn.mlp_add.fc2",
     "head_final_conv": "final_conv.conv",
     "head_final_bn": "final_conv.bn",
-    "predictions": "head.fc",
 }
 # tf_keras/applications/regnet.py.
-_KERAS_REGNET = {
-    "stem_conv": "stem_conv",
-    "stem_bn": "stem_bn",
-    **{f"conv{n}": f"conv_{name}" for n, name in enumerate(("1x1_1", "3x3", "1x1_2"), 1)},
-    **{f"bn{n}": f"conv_{name}_bn" for n, name in enumerate(("1x1_1", "3x3", "1x1_2"), 1)},
-    "shortcut_conv": "skip_1x1",
-    "shortcut_bn": "skip_bn",
-    "se_reduce2": "squeeze_and_excite_squeeze",
-    "se_expand2": "squeeze_and_excite_excite",
-    "predictions": "head_dense",
-}
+_KERAS_REGNET = _bottlenecks(
+    stem="stem_conv stem_bn",
+    convs="conv_{} conv_{}_bn",
+    of="1x1_1 3x3 1x1_2",
+    shortcut="skip_1x1 skip_bn",
+    squeeze="squeeze_and_excite_squeeze squeeze_and_excite_excite",
+    classifier="head_dense",
+)
 
 # Layers of variants of which torchvision, transformers and keras.applications have no network.
 _OF_VARIANTS = ("shortcut_p*", "pool?", "act3", "head_act", "stem_pool_pad")
@@ -175,7 +181,10 @@ _REGNET_MARKS = ("stem_conv_pad", "!stem_pool*")
 _regnet = partial(_torch, block="s{stage}.b{block}.", first_block=1, library="timm")
 _byobnet = partial(_torch, block="stages.{stage}.{block}.", first_stage=0, library="timm")
 _transformers_regnet = partial(
-    _torch, block="encoder.stages.{stage}.layers.{block}.", first_stage=0
+    _torch,
+    block="encoder.stages.{stage}.layers.{block}.",
+    first_stage=0,
+    heads={"regnet.": "classifier.1"},
 )
 _keras_regnet = partial(
     Origin, layout=KERAS, first_stage=0, first_block=0, layers=_KERAS_REGNET, pads_as_keras=True
@@ -281,17 +290,12 @@ ORIGINS = (
         lacks=("head_act", "shortcut_pool"),
     ),
     # transformers models/regnet/modeling_regnet.py.
-    _transformers_regnet(name="transformers' RegNetX", layers=_TRANSFORMERS_REGNET),
     _transformers_regnet(
-        name="transformers' RegNetY",
+        name="transformers' RegNetX",
         layers=_TRANSFORMERS_REGNET
-        | {
-            "se_reduce2": "layer.2.attention.0",
-            "se_expand2": "layer.2.attention.2",
-            "conv3": "layer.3.convolution",
-            "bn3": "layer.3.normalization",
-        },
+        | {"conv3": "layer.2.convolution", "bn3": "layer.2.normalization"},
     ),
+    _transformers_regnet(name="transformers' RegNetY", layers=_TRANSFORMERS_REGNET),
     # timm models/byobnet.py; the first two convolutions of a "quad2" stem have no norm.
     _byobnet(
         name="timm's ByobNet", layers=_BYOBNET, marks=("stem_conv3", "stem_conv3_pad|?*_pool2")
@@ -331,6 +335,10 @@ ORIGINS = (
 TORCHVISION = _torch(
     name="torchvision's ResNet", layers=_TORCHVISION, library="torchvision", lacks=_OF_VARIANTS
 )
+
+# tf_keras puts the model's name before all layers but the classifier, which it counts in a process:
+# regnetx002_stem_conv, 1head_dense.
+COUNTED = re.compile(r"(?<![^/])(regnet[xy]\d+_|\d+(?=head_dense/))")
 
 # torchvision models/detection: the prefix of a detector's backbone.
 DETECTOR = re.compile(r".*backbone\.body\.", re.DOTALL)

@@ -9,10 +9,11 @@ from itertools import islice
 from ..common.checks import shortened
 from ..files.checkpoint import Checkpoint, refused
 from ..files.keras_hub import CONFIG_FILE
+from ..plan.names import CLASSIFIER
 from .expected import ExpectedWeights
 from .match import Recognised, match
-from .naming import KERAS, Origin, TensorShape, WeightName, is_known
-from .origins import ARTICLE, BY_CONNECTIONS, ORIGINS, is_never_weight
+from .naming import KERAS, WITH_BIAS, Origin, TensorShape, WeightName, is_known
+from .origins import ARTICLE, BY_CONNECTIONS, COUNTED, ORIGINS, is_never_weight
 
 # An origin is recognised if it explains this fraction of the checkpoint's names, or if this
 # fraction of the network's weights is in the checkpoint under its names.
@@ -60,7 +61,9 @@ def recognise(
     only_ordered = checkpoint.in_order and all(map(NAMED_BY_KERAS.fullmatch, checkpoint.shapes))
     if only_ordered and not checkpoint.settings:
         return _by_order(checkpoint, expected)
-    numbered = checkpoint.renamed(named_by_number(checkpoint.shapes, expected.shapes))
+    names = named_by_number(checkpoint.shapes, expected.shapes)
+    uncounted = {COUNTED.sub("", new): old for new, old in names.items()}
+    numbered = checkpoint.renamed(uncounted if len(uncounted) == len(names) else names)
     tensors = [name for name in numbered.shapes if not is_never_weight(name)]
     known = list(filter(is_known, expected.shapes))
     unknown = expected.shapes.keys() - known
@@ -81,14 +84,22 @@ def _under(
     prefix: str, fit: "_Fit", checkpoint: Checkpoint, given: Set[str] = frozenset()
 ) -> Recognised:
     """The part of a checkpoint whose names have a prefix."""
+    origin = fit.origin
     tensors = [name for name in checkpoint.shapes if not is_never_weight(name)]
     names = {name.removeprefix(prefix): name for name in tensors if name.startswith(prefix)}
     names |= {name: name for name in tensors if name in fit.others}
     for name in given & checkpoint.shapes.keys():
-        place = fit.origin.place(name)
+        place = origin.place(name)
         if place and not place.prefix:
             names.setdefault(name, name)
-    return Recognised(checkpoint, fit.origin, names, prefix)
+    for module, head in origin.heads.items():
+        if prefix.endswith(module):
+            beside = prefix.removesuffix(module) + head
+            for variable in WITH_BIAS:
+                name = origin.layout.tensor(beside, variable)
+                if name in checkpoint.shapes:
+                    names.setdefault(origin.tensor((CLASSIFIER, variable)), name)
+    return Recognised(checkpoint, origin, names, prefix)
 
 
 @dataclass(frozen=True)

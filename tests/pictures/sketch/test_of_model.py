@@ -251,6 +251,23 @@ def test_a_shortcut_that_pads_channels_is_a_resized_identity() -> None:
     assert beside == ["1×1 max pool, stride 2", "zeros up to 16×16×32", "+ | ReLU"]
 
 
+def test_a_projection_is_a_shortcut_past_branches_that_join() -> None:
+    """As in a ResNeSt block, where the way from the last join is not longer than the projection."""
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 1)(layers.Conv2D(3, 1)(image))
+    x = layers.Add()([layers.Conv2D(4, 1)(x), layers.Conv2D(4, 1)(x)])
+    x = layers.Conv2D(5, 1, name="last")(x)
+    x = layers.Add()([layers.Conv2D(5, 1, name="beside")(image), x])
+    [section] = sketch_model(keras.Model(image, x)).sections
+    projections = [
+        text_of(panel, edge.target)
+        for panel in section.panels
+        for edge in panel.edges
+        if edge.role == "projection"
+    ]
+    assert projections == ["1×1 conv, 5", "+"]
+
+
 def test_a_sum_of_equal_branches_has_no_shortcut() -> None:
     image = keras.Input((8, 8, 3))
     sides = [layers.Conv2D(4, 3)(image) for _ in range(2)]

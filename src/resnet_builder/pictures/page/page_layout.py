@@ -5,11 +5,11 @@ is a column of panels. Panels in one column have no frames.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import accumulate, chain, repeat, zip_longest
+from dataclasses import replace
+from itertools import accumulate, chain, groupby, repeat, zip_longest
 
 from .. import style
-from ..sketch.sketch import Panel, Section, Sketch
+from ..sketch.sketch import Section, Sketch
 from ..style import MARGIN
 from .page import Extent, Frame, Page, PlacedBox, Point, Text, TextPart, extent, text_width, widest
 from .panel_layout import PanelLayout
@@ -20,15 +20,7 @@ ROOM = WIDEST - style.HEADING_WIDTH  # for panels
 SKIPS_IN_A_MARGIN = 4  # lines that come into a lane have room there
 
 Layouts = list[PanelLayout]
-
-
-@dataclass(frozen=True)
-class Lane:
-    """A section's frame, the heights of its rows, and its panels in their places."""
-
-    frame: Frame
-    rows: list[float]
-    panels: list[PlacedPanel]
+Lane = list[PlacedPanel]  # the panels of a section, in rows
 
 
 def lay_out_page(
@@ -39,8 +31,8 @@ def lay_out_page(
     if len(sketches) > 1:
         lanes = (lay_out_lanes(sketch, in_one_column=in_one_column) for sketch in sketches)
         heights = [
-            [max(row) for row in zip_longest(*(lane.rows for lane in beside if lane), fillvalue=0)]
-            for beside in zip_longest(*lanes)
+            [max(row) for row in zip_longest(*map(_row_heights, beside), fillvalue=0)]
+            for beside in zip_longest(*lanes, fillvalue=[])
         ]
     page = Page()
     for sketch in sketches:
@@ -61,9 +53,10 @@ def _add_network(
     """Add a network with its left edge at `x`."""
     panels: list[PlacedPanel] = []
     for section, lane in zip(sketch.sections, lanes, strict=True):
-        page.frames.append(lane.frame)
-        page.texts.append(heading(section, lane.frame.x, lane.frame.y))
-        for placed in lane.panels:
+        frame = lane[0].lane
+        page.frames.append(frame)
+        page.texts.append(heading(section, frame.x, frame.y))
+        for placed in lane:
             placed = replace(placed, first=len(page.boxes))
             if panels and placed.panel.follows:
                 connect(page, panels[-1], placed)
@@ -92,7 +85,10 @@ def lay_out_lanes(
 
     `row_heights` are the least heights of the rows of each lane, from top to bottom.
     """
-    panels = [_layouts(section.panels, framed=not in_one_column) for section in sketch.sections]
+    panels = [
+        [PanelLayout(panel, in_a_frame=not in_one_column) for panel in section.panels]
+        for section in sketch.sections
+    ]
     titles = (panel.title for section in sketch.sections for panel in section.panels)
     names = max(map(text_width, titles)) if in_one_column else 0
     columns = panel_columns(panels, 1 if in_one_column else max(map(len, panels)))
@@ -101,19 +97,12 @@ def lay_out_lanes(
         if direction == "TB":
             room = style.HEADING_WIDTH + names, style.BETWEEN_SKIPS * _extra(of_lane)
             lane = _lane(of_lane, columns, (x, y), room, least)
-            y = lane.frame.bottom + style.LANE_GAP
+            y = lane[0].lane.bottom + style.LANE_GAP
         else:
             room = names + style.BETWEEN_LINES * _extra(of_lane), style.HEADING_HEIGHT + style.GAP
             lane = _lane(of_lane, panel_columns([of_lane], 1), (x, y), room, ())
-            x = lane.frame.right + style.LANE_GAP
+            x = lane[0].lane.right + style.LANE_GAP
         yield lane
-
-
-def _layouts(panels: Sequence[Panel], *, framed: bool) -> Layouts:
-    """The layouts of panels; one layout is made for all that differ in names only."""
-    alike = [replace(panel, names=("block", "") if panel.title else ("", "")) for panel in panels]
-    made = {panel: PanelLayout(panel, in_a_frame=framed) for panel in set(alike)}
-    return [made[unnamed].of(panel) for unnamed, panel in zip(alike, panels, strict=True)]
 
 
 def _extra(panels: Iterable[PanelLayout]) -> int:
@@ -135,12 +124,16 @@ def _lane(
     height = max(above + sum(heights) + gap * (len(heights) - 1), style.HEADING_HEIGHT)
     frame = Frame("lane", x, y, width + 2 * MARGIN, height + 2 * MARGIN)
     tops = accumulate((height + gap for height in heights), initial=y + MARGIN + above)
-    placed = [
+    return [
         PlacedPanel(panel, column, x + MARGIN + left + column.x, top, frame)
         for row, top in zip(rows, tops, strict=False)
         for panel, column in zip(row, columns, strict=False)
     ]
-    return Lane(frame, heights, placed)
+
+
+def _row_heights(lane: Lane) -> list[float]:
+    rows = groupby(lane, key=lambda placed: placed.y)
+    return [max(placed.layout.height for placed in row) for _, row in rows]
 
 
 # Columns of panels ------------------------------------------------------------------------------
@@ -148,12 +141,10 @@ def _lane(
 
 def panel_columns(lanes: Sequence[Layouts], most: int) -> list[PanelColumn]:
     """The columns that all lanes share: at most so many, and as many as fit."""
-    narrowest = min(_column(0, [panel]).right for panel in chain.from_iterable(lanes))
-    for number in range(min(most, int(ROOM / (narrowest + style.PANEL_GAP))), 1, -1):
-        columns = _columns(lanes, number)
-        if columns[-1].right + style.PANEL_GAP <= ROOM:
-            return columns
-    return _columns(lanes, 1)
+    columns = _columns(lanes, most)
+    while len(columns) > 1 and columns[-1].right + style.PANEL_GAP > ROOM:
+        columns = _columns(lanes, len(columns) - 1)
+    return columns
 
 
 def _columns(lanes: Sequence[Layouts], number: int) -> list[PanelColumn]:

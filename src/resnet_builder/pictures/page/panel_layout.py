@@ -4,10 +4,11 @@ Boxes are in rows by the longest path to them, and in columns by branch. Columns
 the main one, 0, to the left; heights grow downwards from the top of the panel.
 """
 
+from collections import Counter
 from collections.abc import Iterator
-from copy import copy
+from itertools import permutations
 from math import inf
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from ..sketch.sketch import ENTRY, Edge, Panel
 from ..style import ARROW, BETWEEN_LINES, GAP, ROLE_SIZE, ROW, TITLE
@@ -48,19 +49,16 @@ class PanelLayout:
         for edge in sorted(panel.edges, key=lambda edge: edge.target):
             self.rows[edge.target] = max(self.rows[edge.target], self.rows[edge.source] + 1)
         main, *others = self._branches()
+        others.sort(key=self._length)  # a branch is outside those that begin and end within it
         self.columns, self.tracks = {ENTRY: 0}, dict[Edge, int]()
         self._set_columns(main, others)
         self.extents = list(self._extents())
         aside = (others and panel.inlets) or any(self.columns[port.box] for port in panel.outlets)
-        self.tangled = bool(aside) or not all(self._rejoins(branch, main) for branch in others)
+        ends = permutations(map(self._interval, others), 2)
+        overlap = any(start < other < end < last for (start, end), (other, last) in ends)
+        self.tangled = bool(aside) or overlap or not self._all_rejoin(others)
         from_entry = [edge for edge in panel.edges if edge.source == ENTRY]
         self._set_heights(others, turns_aside=from_entry != main.edges[: len(from_entry)])
-
-    def of(self, panel: Panel) -> Self:
-        """The same layout for a panel that differs in its names only."""
-        layout = copy(self)
-        layout.panel = panel
-        return layout
 
     # Branches
 
@@ -108,12 +106,12 @@ class PanelLayout:
                 main.boxes.insert(0, box)
         return main
 
-    def _rejoins(self, branch: Branch, main: Branch) -> bool:
-        """Whether a branch is a path from the main one to it, without other edges at its boxes."""
-        boxes, edges = {*branch.boxes}, branch.edges
-        touching = {edge for edge in self.panel.edges if {edge.source, edge.target} & boxes}
-        is_path = len(edges) == len(boxes) + 1 and touching <= {*edges}
-        return is_path and {edges[0].source, edges[-1].target} <= {ENTRY, *main.boxes}
+    def _all_rejoin(self, branches: list[Branch]) -> bool:
+        """Whether branches are paths from the main one to it: one edge to and from each box."""
+        edges = self.panel.edges
+        ends = Counter(end for e in edges for end in ((BELOW, e.source), (ABOVE, e.target)))
+        boxes = [box for branch in branches for box in branch.boxes]
+        return all(ends[BELOW, box] == ends[ABOVE, box] == 1 for box in boxes)
 
     # Columns
 
@@ -133,6 +131,10 @@ class PanelLayout:
         ends += [rows[edge.source] + 0.5 for edge in branch.edges]
         ends += [rows[edge.target] for edge in branch.edges]
         return min(ends), max(ends)
+
+    def _length(self, branch: Branch) -> float:
+        start, end = self._interval(branch)
+        return end - start
 
     def _extents(self) -> Iterator[Extent]:
         for column in range(1 + max([*self.columns.values(), *self.tracks.values()])):

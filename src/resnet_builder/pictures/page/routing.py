@@ -181,7 +181,7 @@ class PlacedPort:
 
     A skip leaves a box, which may be the last of its lane, or a line that leads `on` from the box.
     Ends of one kind share the room beside a lane by their `order`; all share the room above it,
-    this one after `before` others.
+    this one below some others and above others, so that lines end above where others begin.
     """
 
     placed: PlacedPanel
@@ -191,7 +191,8 @@ class PlacedPort:
     last_in_lane: bool
     on: bool
     order: int
-    before: int
+    below: int
+    above: int
 
     def name(self, kind: str = "b") -> str:
         """The name of the box on the page, or of a fork there."""
@@ -237,14 +238,14 @@ class PlacedPort:
         if not downwards:
             x = lane.x - style.LANE_GAP / 6 + style.BETWEEN_LINES * self.order
             if self.is_source:
-                right = lane.right + style.LANE_GAP / 4 - style.BETWEEN_LINES * self.order
+                right = lane.right + style.LANE_GAP / 4 - style.BETWEEN_SKIPS * self.order
                 x = axis if self.last_in_lane else right
             return [(x, side), (x, height)]
         if self.last_in_row:
             return [(side, height)]
-        above = frame.y - 0.3 * style.ROW_GAP - style.BETWEEN_SKIPS * self.before
+        above = frame.y - 0.3 * style.ROW_GAP - style.BETWEEN_SKIPS * self.above
         if frame.y - lane.y < style.ROW_GAP:  # the first row
-            above = lane.y - style.LANE_GAP / 2 + style.BETWEEN_SKIPS * (self.before + 1)
+            above = lane.y - style.LANE_GAP / 2 + style.BETWEEN_SKIPS * (self.below + 1)
         panel, right = self.placed.panel, self.placed.column.extents[0].right
         further = sum(p.skip >= self.port.skip for p in (*panel.inlets, *panel.outlets)) - 1
         x = self.placed.axes[0] + right + 6 + style.BETWEEN_SKIPS * further
@@ -269,6 +270,7 @@ def placed_ports(panels: Sequence[PlacedPanel]) -> Iterator[PlacedPort]:
         for kind, ports in ((inlets, panel.inlets), (outlets, panel.outlets)):
             for port in ports:
                 order = kind.index(port.skip)
+                below = order + (len(inlets) if kind is outlets else 0)
                 yield PlacedPort(
                     placed,
                     port,
@@ -277,7 +279,8 @@ def placed_ports(panels: Sequence[PlacedPanel]) -> Iterator[PlacedPort]:
                     last_in_lane=not in_lane and port.box == last,
                     on=port.box in leads_on,
                     order=order,
-                    before=order + (len(inlets) if kind is outlets else 0),
+                    below=below,
+                    above=len(inlets) + len(outlets) - 1 - below,
                 )
 
 

@@ -180,11 +180,11 @@ def _with_roles(panel: Panel) -> tuple[Edge, ...]:
     At every box, shortcuts come last.
     """
 
-    def effort(path: list[Edge]) -> tuple[int, int, int]:
-        """The number of convolutions, then the size of their windows, then the number of edges."""
+    def effort(path: list[Edge]) -> tuple[int, ...]:
+        """The convolutions, their windows' sizes, the edges, and whether boxes come before them."""
         cells = (cell for edge in path[:-1] for cell in panel.boxes[edge.target])
         windows = [prod(cell.description.window) for cell in cells if cell.kind == "conv"]
-        return len(windows), sum(windows), len(path)
+        return len(windows), sum(windows), len(path), path[0].source != ENTRY
 
     roles: dict[Edge, str] = {}
     for paths in _paths_to_sums(panel):
