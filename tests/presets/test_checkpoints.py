@@ -140,7 +140,7 @@ def test_list_weights() -> None:
     assert len(by_preset) == 19 + 2 + 1 + 1 + 25 + 15 + 1 + 30
     assert {row.kind for row in list_weights("resnet50", kind="robust").rows} == {"robust"}
     assert len(list_weights(kind="robust").rows) == 57 - 5  # five are the plain ones beside them
-    with pytest.raises(ValueError, match=r"kind must be .*'robust'"):
+    with pytest.raises(ValueError, match=r"unknown kind 'strong': choose from .*'robust'"):
         list_weights(kind="strong")
     assert [row.name for row in list_weights("*.fb_wsl*").rows] == [
         f"resnext101_32x{width}d.fb_wsl_ig1b_ft_in1k" for width in (8, 16, 32, 48)
