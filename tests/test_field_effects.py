@@ -62,6 +62,8 @@ OTHERS: dict[str, list[Any]] = {
     "eca": [True, False],
     "gc_ratio": [0.0, 0.5],
     "head_filters": [24],
+    "head_pool": ["avg", "attention"],
+    "embedding": [True],
     "drop_path_rate": [0.1],
     "zero_init_last": [True],
     "padding": ["same", "symmetric"],

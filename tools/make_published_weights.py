@@ -41,6 +41,10 @@ DATASETS = {
     "swag": "Instagram 3.6B",  # arXiv:2201.08371
     "yfcc100m": "YFCC100M",
     "bamboo": "Bamboo",  # arXiv:2203.07845
+    # Images and their texts: arXiv:2103.00020, arXiv:2102.08981, and a part of YFCC100M.
+    "openai": "400M image-text pairs of OpenAI",
+    "cc12m": "CC12M",
+    "yfcc15m": "YFCC15M",
 }
 
 
@@ -242,6 +246,29 @@ def keras_rows() -> Iterator[PublishedWeights]:
 
 
 def tf_keras_rows() -> Iterator[PublishedWeights]:
+    yield from tf_keras_regnets()
+    yield from tf_keras_resnet_rs()
+
+
+def tf_keras_resnet_rs() -> Iterator[PublishedWeights]:
+    source = import_module("tf_keras.src.applications.resnet_rs")
+    for file, digest in source.WEIGHT_HASHES.items():
+        [(depth, size, ending)] = re.findall(r"resnet-rs-(\d+)-i(\d+)(_notop)?\.h5", file)
+        yield PublishedWeights(
+            library="tf.keras",
+            preset=f"resnetrs{depth}",
+            tag=f"i{size}{ending}",
+            source=f"{source.BASE_WEIGHTS_URL}{file}",
+            classes=0 if ending else 1000,
+            training_data="ImageNet-1k",
+            input_size=(int(size), int(size)),
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
+            checksum=f"md5:{digest}",
+        )
+
+
+def tf_keras_regnets() -> Iterator[PublishedWeights]:
     source = import_module("tf_keras.src.applications.regnet")
     for network, (whole, without_top) in source.WEIGHTS_HASHES.items():
         for tag, ending, digest in (
@@ -370,18 +397,19 @@ def keras_hub_preprocessing(tag: str, preset: str) -> dict[str, Any]:
 #   `preprocessing` divides.
 PROJECTS = Path(__file__).with_name("projects.csv")
 
-# What publications say of frozen features. timm's tv_in1k are torchvision's first weights, trained
-# by plain softmax cross-entropy (references/classification; resnext101_64x4d's were not), and
-# pycls trained "without any training enhancements" (MODEL_ZOO.md, 5719de6); both
-# by arXiv:1805.08974 and arXiv:2010.16402. goog_in21k: arXiv:1912.11370. Self-supervised networks
-# in PROJECTS: arXiv:2011.13377.
-FOR_FEATURES = ("tv_in1k", "pycls_in1k", "goog_in21k")
+# What publications say of frozen features. Label smoothing, mixup and most other losses harm them
+# (arXiv:1805.08974, arXiv:2010.16402): timm's tv_in1k are torchvision's first weights, trained with
+# softmax cross-entropy (references/classification; but resnext101_64x4d's with all of that), and
+# pycls' are "without any training enhancements" (MODEL_ZOO.md, 5719de6). More images help
+# (arXiv:1912.11370, arXiv:2103.00020). Self-supervised ones, of PROJECTS: arXiv:2011.13377.
+FOR_FEATURES = ("tv_in1k", "pycls_in1k", "goog_in21k", "openai")
 NOT_PLAIN = "resnext101_64x4d.tv_in1k"
 
 
-def good_for(row: PublishedWeights) -> str:
+def with_kind(row: PublishedWeights) -> PublishedWeights:
+    kind = "CLIP" if "_clip" in row.preset else row.kind
     suits = row.library == "timm" and row.tag in FOR_FEATURES and row.name != NOT_PLAIN
-    return "features" if suits else row.good_for
+    return replace(row, kind=kind, good_for="features" if suits else row.good_for)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -399,7 +427,7 @@ def main(results: Path) -> None:
     of_timm = list(timm_rows(results))
     rows = [*of_timm, *torchvision_rows(), *transformers_rows(of_timm)]
     rows += [*keras_rows(), *tf_keras_rows(), *keras_hub_rows(), *read_table(PROJECTS)]
-    rows = [replace(row, good_for=good_for(row)) for row in rows]
+    rows = [with_kind(row) for row in rows]
     columns = [field.name for field in fields(PublishedWeights)]
     with TABLE.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -24,6 +24,7 @@ from .config import (
     Biases,
     BlockFunction,
     BlockName,
+    HeadPoolName,
     NormName,
     Padding,
     ProjectionName,

@@ -47,7 +47,7 @@ SIZES = ((64, 64), (75, 107), (97, 65))
 def timm_errors(preset: str) -> Errors:
     import timm
 
-    return torch_errors(timm.create_model(preset), preset)
+    return torch_errors(timm.create_model(preset, num_classes=PRESETS[preset].classes), preset)
 
 
 def torchvision_errors(preset: str) -> Errors:
@@ -90,22 +90,24 @@ def torch_errors(original: Any, preset: str) -> Errors:
             expected = getattr(answered, "logits", answered).numpy()
         return relative_error(np.asarray(model(images)), expected)
 
-    model = network(preset, weights, "float32")
+    has_fixed_size = PRESETS[preset].head_pool == "attention"
+    sizes = SIZES[:1] if has_fixed_size else SIZES
+    input_shape = (*SIZES[0], 3) if has_fixed_size else (None, None, 3)
+    model = network(preset, weights, "float32", input_shape=input_shape)
     errors = []
-    for size in SIZES:
+    for size in sizes:
         # Some average pools of odd maps fail in timm, because the sizes then differ.
         with suppress(RuntimeError):
             errors.append(error("float32", size))
     if max(errors) < SENSITIVE:
         return max(errors), None
-    model = network(preset, weights, "float64")
+    model = network(preset, weights, "float64", input_shape=input_shape)
     return max(errors), error("float64", SIZES[0])
 
 
 def network(preset: str, weights: Any, dtype: str, **changes: Any) -> keras.Model:
-    return ResnetBuilder.from_preset(
-        preset, (None, None, 3), classifier_activation=None, weights=weights, dtype=dtype, **changes
-    )
+    options = {"input_shape": (None, None, 3), "classifier_activation": None} | changes
+    return ResnetBuilder.from_preset(preset, weights=weights, dtype=dtype, **options)
 
 
 def keras_applications_error(original: keras.Model, model: keras.Model) -> float:
@@ -137,7 +139,11 @@ def keras_errors(preset: str) -> Errors:
 def tf_keras_errors(preset: str) -> Errors:
     import tf_keras
 
-    theirs = getattr(tf_keras.applications.regnet, f"RegNet{preset[6:].upper().replace('_', '')}")
+    family, kind, changes = "regnet", "RegNet", {"padding": "same"}
+    if preset.startswith("resnetrs"):
+        family, kind, changes = "resnet_rs", "ResNetRS", {}
+    network_name = preset.removeprefix(kind.lower()).upper().replace("_", "")
+    theirs = getattr(getattr(tf_keras.applications, family), f"{kind}{network_name}")
     errors = []
     for rows, columns in SIZES:
         original = theirs(
@@ -151,7 +157,7 @@ def tf_keras_errors(preset: str) -> Errors:
         with TemporaryDirectory() as folder:
             path = Path(folder) / "theirs.h5"
             original.save_weights(path)
-            model = network(preset, path, "float32", padding="same")
+            model = network(preset, path, "float32", **changes)
         images = image_batch(2, rows, columns, 3)
         errors.append(relative_error(np.asarray(model(images)), np.asarray(original(images))))
     return max(errors), None

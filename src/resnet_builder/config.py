@@ -42,6 +42,7 @@ ActivationOrder = Literal["post", "pre", "pre_raw", "pre_shared"]
 NormName = Literal["batch", "group", "evonorm_s0"]
 AntiAliasingName = Literal["avg", "blur"]
 ProjectionName = Literal["conv", "avg_pool", "pad"]
+HeadPoolName = Literal["avg", "attention"]
 Padding = Literal["symmetric", "same"]
 Biases = Literal["unless_normalized"]
 
@@ -277,6 +278,10 @@ class ResnetConfig:
             channels (arXiv:1904.11492); 0 for none.
         head_filters: filters of a 1x1 convolution, with norm and activation, after the last block;
             None for no convolution.
+        head_pool: the pool before the classifier: `"avg"`, or `"attention"`, multi-head attention
+            of the last map's mean over its pixels, with learned positions (CLIP, arXiv:2103.00020).
+        embedding: whether the last dense layer projects to an embedding and not to classes, and so
+            has no activation (CLIP). Another number of `classes` makes it a classifier.
         drop_path_rate: probability that the last residual branch is dropped during training,
             rising linearly from 0 at the first (stochastic depth, arXiv:1603.09382).
         zero_init_last: whether to initialise gamma of the last batch norm of every residual
@@ -344,6 +349,8 @@ class ResnetConfig:
     eca: bool = option(False, effects.PACKAGE_BLOCK)
     gc_ratio: float = option(0.0, effects.PACKAGE_BLOCK)
     head_filters: int | None = None
+    head_pool: HeadPoolName = "avg"
+    embedding: bool = False
     drop_path_rate: float = option(0.0, effects.SEVERAL_BLOCKS)
     zero_init_last: bool = option(False, effects.PACKAGE_BLOCK)
     padding: Padding = option("symmetric", effects.STRIDED_WINDOW, follows=True, unseen=True)
@@ -415,9 +422,9 @@ class ResnetConfig:
     def replace(self, **changes: Unpack["Changes"]) -> "ResnetConfig":
         """Return the same network with some fields changed.
 
-        A field that is not named, and that only says how something is done which the changed
-        network no longer does, such as the momentum of batch norms in a network without them,
-        is set back to its default.
+        With another number of `classes`, an embedding becomes a classifier. A field that is not
+        named, and that only says how something is done which the changed network no longer does,
+        such as the momentum of batch norms in a network without them, is set back to its default.
 
         Raises:
             TypeError: an unknown field; the message suggests similar names.
@@ -431,6 +438,8 @@ class ResnetConfig:
         """
         _check_field_names(changes)
         fields: Any = changes
+        if changes.get("classes", self.classes) != self.classes:
+            fields = {"embedding": False} | changes
         changed = dataclasses.replace(self, **fields)
         if not (idle := idle_fields(changed)):
             return changed

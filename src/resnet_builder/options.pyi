@@ -9,6 +9,7 @@ from .config import (
     Biases,
     BlockFunction,
     BlockName,
+    HeadPoolName,
     NormName,
     Padding,
     ProjectionName,
@@ -48,6 +49,8 @@ class Variations(TypedDict, total=False):
     eca: bool
     gc_ratio: float
     head_filters: int | None
+    head_pool: HeadPoolName
+    embedding: bool
     drop_path_rate: float
     zero_init_last: bool
     padding: Padding

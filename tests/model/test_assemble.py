@@ -40,6 +40,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "resnet20_cifar": {},
     "plain18": {"activation": "silu"},
     "resnet14t": {"anti_aliasing": "avg"},
+    "resnet50_clip": {},
     "resnetblur50": {},
     "resnetrs50": {"anti_aliasing": "blur"},
     "resnet50_gn": {"norm_groups": 4},
@@ -113,6 +114,7 @@ def test_every_kind_of_layer_has_a_keras_layer_and_words() -> None:
         *("Input", "OwnBlock", "Identity", "ZeroPad", "ReflectPad", "HalfBlur", "Subsample"),
         *("ChannelConv", "ChannelSlice", "Concatenate", "Reshape", "Transpose", "Softmax"),
         *("Multiply", "Divide", "GroupDeviation", "WeightedSum"),
+        *("Tokens", "TokenNumbers", "Embedding", "FirstToken", "TokenDense", "Attention"),
     }
 
 

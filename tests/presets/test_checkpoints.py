@@ -5,7 +5,7 @@ from dataclasses import fields
 
 import pytest
 
-from resnet_builder import list_weights, profile
+from resnet_builder import PRESETS, list_weights, profile
 from resnet_builder.presets.checkpoints import (
     KINDS,
     READERS,
@@ -20,17 +20,17 @@ ROWS = published()
 
 def test_every_checkpoint_is_in_the_table() -> None:
     # timm 1.0.31: resnet.py 150 and one whose entry point is lost, resnetv2.py 24, senet.py and
-    # res2net.py 9 each, resnest.py 8, sknet.py 3, regnet.py 63 without RegNetZ, byobnet.py 12.
-    # torchvision: resnet.py 17, regnet.py 34. keras.applications: six networks, and tf.keras: 24,
-    # each with and without its top.
-    libraries = {"timm": 279, "torchvision": 51, "transformers": 24 + 6, "keras.applications": 12}
-    libraries |= {"tf.keras": 48, "keras-hub": 16}
+    # res2net.py 9 each, resnest.py 8, sknet.py 3, regnet.py 63 without RegNetZ, byobnet.py 12
+    # and 16 of CLIP. torchvision: resnet.py 17, regnet.py 34. keras.applications: six networks, and
+    # tf.keras: 24 and eleven ResNet-RS, each with and without its top.
+    libraries = {"timm": 295, "torchvision": 51, "transformers": 24 + 6, "keras.applications": 12}
+    libraries |= {"tf.keras": 70, "keras-hub": 16}
     # tools/projects.csv. Robust: 4 networks with 10 L2 norms and 1 with 2, 3 with 5 Linf norms.
     libraries |= {"dino": 1, "barlowtwins": 1, "vicreg": 3, "swav": 15, "moco": 3, "moco-v3": 3}
     libraries |= {"robust-models-transfer": 4 * 10 + 2 + 3 * 5, "places365": 2}
     libraries |= {"big_transfer": 20, "torchgeo": 47}
     assert Counter(row.library for row in ROWS) == libraries
-    assert libraries["timm"] == 150 + 1 + 24 + 9 + 9 + 8 + 3 + 63 + 12
+    assert libraries["timm"] == 150 + 1 + 24 + 9 + 9 + 8 + 3 + 63 + 12 + 16
     assert in_table("resnext101_32x48d.fb_wsl_ig1b_ft_in1k")
 
 
@@ -51,7 +51,8 @@ def test_cells() -> None:
     columns = [field.name for field in fields(PublishedWeights)]
     assert set(READERS) < set(columns)
     for row in ROWS:
-        assert row.classes in (0, 365, 1000, 11821, 21843)
+        classes = (0, 365, 1000, 11821, 21843)
+        assert row.classes in classes or PRESETS[row.preset].embedding
         assert row.kind in KINDS
         assert row.good_for in ("", "features")
         assert row.crop_mode == ("" if row.library == "torchgeo" else "center")
@@ -82,6 +83,7 @@ def test_facts() -> None:
         "resnet18.fb_ssl_yfcc100m_ft_in1k": "YFCC100M, fine-tuned on ImageNet-1k",
         "resnetv2_50x1_bit.goog_in21k": "ImageNet-21k",
         "resnetv2_50x1_bit.goog_distilled_in1k": "ImageNet-1k, with knowledge distillation",
+        "resnet50_clip.openai": "400M image-text pairs of OpenAI",
         "regnety_320.swag_lc_in1k": "Instagram 3.6B, with a classifier for ImageNet-1k",
     }
     for name, training_data in words.items():

@@ -14,7 +14,7 @@ from resnet_builder.presets.checkpoints import find_recommended, in_table, publi
 
 from ..weights.checkpoint_recipe import checkpoint
 
-FOR_FEATURES = ("tv_in1k", "pycls_in1k", "goog_in21k")  # tools/make_published_weights.py
+FOR_FEATURES = ("tv_in1k", "pycls_in1k", "goog_in21k", "openai")  # tools/make_published_weights.py
 
 
 def test_the_best_that_was_tested_at_the_presets_size_and_is_free() -> None:

@@ -25,6 +25,7 @@ from ..helpers import image_batch
 
 DATA = Path(__file__).parents[1] / "data"
 PARITY = DATA / "parity"
+DIALECTS = DATA / "dialects"
 KERAS_HUB = DATA / "keras_hub"
 NETWORKS = sorted(path.name.partition(".")[0] for path in PARITY.glob("*.logits.npy"))
 
@@ -49,7 +50,8 @@ def preset_of(network: str) -> str:
 
 
 def description(network: str) -> dict[str, Any]:
-    plain, packed = (PARITY / f"{network}{ending}" for ending in (".json", ".json.gz"))
+    folder = DIALECTS if (DIALECTS / f"{network}.json.gz").exists() else PARITY
+    plain, packed = (folder / f"{network}{ending}" for ending in (".json", ".json.gz"))
     content = plain.read_bytes() if plain.exists() else gzip.decompress(packed.read_bytes())
     found: dict[str, Any] = json.loads(content)
     return found
@@ -114,7 +116,8 @@ def images(network: str) -> Any:
 
 def logits(network: str) -> Array:
     """What the other library answered."""
-    answered: Array = np.load(PARITY / f"{network}.logits.npy")
+    folder = DIALECTS if (DIALECTS / f"{network}.logits.npy").exists() else PARITY
+    answered: Array = np.load(folder / f"{network}.logits.npy")
     return answered
 
 

@@ -77,6 +77,7 @@ def planned_weights() -> set[tuple[str, str]]:
             for block in ("basic_block", "early_attention_bottleneck")
         ),
         {"head_filters": 8},
+        {"head_pool": "attention"},
     ]
     common: dict[str, Any] = {"block": "basic_block", "use_bias": True, "norm_groups": 1}
     common |= {"repetitions": (1,), "stem_filters": 32, "splits": MOST_SPLITS}

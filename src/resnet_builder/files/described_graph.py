@@ -192,6 +192,10 @@ class DescribedGraph:
             pool = self._before(node)
             if pool.kind == "AveragePooling2D" and _pools_all(pool):
                 return replace(pool, kind="GlobalAveragePooling2D", settings={"keepdims": False})
+        if node.settings.get("target_shape", [])[:2] == [1, 1]:
+            pool = self._before(node)
+            if node.kind == "Reshape" and pool.kind in GLOBAL_POOLS:
+                return replace(pool, settings={"keepdims": True})
         if node.kind in CONVOLUTIONS + POOLS:
             node = self._with_padding(node)
         if node.kind in POOLS and _largest(node.settings["pool_size"]) == 1:
@@ -246,7 +250,7 @@ def _computed(kind: str, config: Json, arguments: list[object]) -> tuple[str, Js
     settings = _computing(config)
     settings |= {name: value for name, value in defaults.items() if name not in settings}
     if arguments:
-        settings["arguments"] = arguments
+        settings["arguments"] = _as_json(arguments)
     if name := ACTIVATIONS.get(kind):
         changed = {n: v for n, v in settings.items() if v != defaults.get(n)}
         if changed in ({}, {"max_value": 6}):

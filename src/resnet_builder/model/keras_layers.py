@@ -229,6 +229,48 @@ def _global_pool(layer: planned.GlobalPool, style: Style) -> keras.Layer:
     return kinds[layer.pooling](keepdims=layer.keeps_axes, **INSIDE, **style.common(layer.name))
 
 
+def _tokens(layer: planned.Tokens, style: Style) -> Callable[[Tensor], Tensor]:
+    ops, pixel_count = keras.ops, planned.known_tokens(layer.output_shape) - 1
+
+    def tokens(x: Tensor) -> Tensor:
+        pixels = ops.reshape(x, (-1, pixel_count, layer.channels))
+        return ops.concatenate([ops.mean(pixels, axis=1, keepdims=True), pixels], axis=1)
+
+    return _operation(tokens, layer, style)
+
+
+def _token_numbers(layer: planned.TokenNumbers, style: Style) -> Callable[[Tensor], Tensor]:
+    ops = keras.ops
+
+    def numbers(x: Tensor) -> Tensor:
+        return ops.cumsum(ops.ones_like(x[:, :, 0], dtype="int32"), axis=1) - 1
+
+    return _operation(numbers, layer, style)
+
+
+def _embedding(layer: planned.Embedding, style: Style) -> keras.Layer:
+    tokens, filters = layer.weights["embeddings"]
+    # openai/CLIP clip/model.py, AttentionPool2d.
+    initial = keras.initializers.RandomNormal(stddev=filters**-0.5)
+    return layers.Embedding(tokens, filters, initial, **style.common(layer.name))
+
+
+def _first_token(layer: planned.FirstToken, style: Style) -> keras.Layer:
+    tokens = layer.input_shape[0] or 1
+    return layers.Cropping1D((0, tokens - 1), **style.common(layer.name))
+
+
+def _attention(layer: planned.Attention, style: Style) -> Callable[[Tensor], Tensor]:
+    ops, channels = keras.ops, layer.channels
+
+    def attend(*tensors: Tensor) -> Tensor:
+        in_heads = (layer.heads, channels // layer.heads)
+        split = [ops.reshape(x, (-1, x.shape[1], *in_heads)) for x in tensors]
+        return ops.reshape(ops.nn.dot_product_attention(*split), (-1, channels))
+
+    return _operation(attend, layer, style)
+
+
 def _made(kind: type[keras.Layer], *fields: str) -> Callable[[Any, Style], keras.Layer]:
     """A layer whose first arguments are fields of the plan's layer."""
     return lambda layer, style: kind(
@@ -241,11 +283,12 @@ def _drop_path(layer: planned.DropPath, style: Style) -> keras.Layer:
 
 
 def _dense(layer: planned.Dense, style: Style) -> keras.Layer:
+    of_tokens = isinstance(layer, planned.TokenDense)
     return layers.Dense(
         layer.units,
         activation=layer.activation,
         kernel_initializer=style.kernels(layer),
-        **style.common(layer.name) | {"dtype": style.full_precision},
+        **style.common(layer.name) | ({} if of_tokens else {"dtype": style.full_precision}),
     )
 
 
@@ -302,6 +345,11 @@ KERAS_LAYERS: dict[type[planned.Layer], Callable[[Any, Style], Any]] = {
     planned.ChannelSlice: _channel_slice,
     planned.Concatenate: _made(layers.Concatenate),
     planned.GlobalPool: _global_pool,
+    planned.Tokens: _tokens,
+    planned.TokenNumbers: _token_numbers,
+    planned.Embedding: _embedding,
+    planned.FirstToken: _first_token,
+    planned.Attention: _attention,
     planned.Reshape: _made(layers.Reshape, "shape"),
     planned.Transpose: _made(layers.Permute, "axes"),
     planned.Add: _made(layers.Add),
@@ -310,5 +358,6 @@ KERAS_LAYERS: dict[type[planned.Layer], Callable[[Any, Style], Any]] = {
     planned.DropPath: _drop_path,
     planned.Dropout: _made(layers.Dropout, "rate"),
     planned.Dense: _dense,
+    planned.TokenDense: _dense,
     planned.OwnBlock: _own_block,
 }

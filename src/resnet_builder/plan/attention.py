@@ -1,7 +1,7 @@
-"""Channel attention in a residual branch: at its end, or before its last convolution.
+"""Channel attention in a residual branch, and the attention that pools the last map.
 
-To add a kind, write a function that adds its layers, and add a row to `ATTENTIONS` under the name
-of the `ResnetConfig` field that enables it.
+To add a channel attention, write a function that adds its layers, and add a row to `ATTENTIONS`
+under the name of the `ResnetConfig` field that enables it.
 """
 
 from math import log2
@@ -11,13 +11,19 @@ from .draft import Composite, Draft
 from .layers import (
     Activation,
     Add,
+    Attention,
     ChannelConv,
+    Embedding,
+    FirstToken,
     GlobalPool,
     GroupNorm,
     Layer,
     Multiply,
     Reshape,
     Softmax,
+    TokenDense,
+    TokenNumbers,
+    Tokens,
     WeightedSum,
 )
 from .multipath import make_divisible
@@ -98,3 +104,38 @@ ATTENTIONS = {
     "eca": efficient_channel_attention,
     "gc_ratio": global_context,
 }
+
+
+# The pool of the head ----------------------------------------------------------------------------
+
+HEAD_CHANNELS = 64  # of each head, in all networks of CLIP
+
+
+def attention_pool(draft: Draft, x: Layer, at: At) -> Composite:
+    """Multi-head attention of a map's mean over the mean and the pixels, with learned positions.
+
+    Radford et al. 2021, arXiv:2103.00020, section 2.4; openai/CLIP clip/model.py, AttentionPool2d.
+    """
+    start, inside, channels = len(draft.layers), at.inside("attention"), x.output_channels
+    if not channels or channels % HEAD_CHANNELS:
+        raise ValueError(
+            f"an attention pool (pooling or head_pool) has heads of {HEAD_CHANNELS} channels, and "
+            f"the last map has {channels or 'an unknown number of'} channels: change filters, or "
+            "pool otherwise"
+        )
+    x = draft.add(Tokens, inside("tokens"), x)
+    numbers = draft.add(TokenNumbers, inside("numbers"), x)
+    positions = draft.add(Embedding, inside("positions"), numbers, filters=channels)
+    x = draft.add(Add, inside("sum"), x, positions)
+    mean = draft.add(FirstToken, inside("mean"), x)
+    fields = {"units": channels, "activation": None, "initializer": "lecun_normal"}
+    query, key, value = (
+        draft.add(TokenDense, inside(name), source, **fields)
+        for name, source in (("query", mean), ("key", x), ("value", x))
+    )
+    heads, tokens = channels // HEAD_CHANNELS, x.output_shape[0]
+    draft.add(Attention, at("pool"), query, key, value, tokens=tokens, heads=heads)
+    words = Description(
+        "pool", "attention pool", count=str(heads), in_table="attention pool, {1} heads"
+    )
+    return Composite(draft.since(start), words)

@@ -10,7 +10,7 @@ from math import prod
 from typing import Any
 
 from ..common.keras_names import Initializer
-from ..common.shapes import Shape, known_product
+from ..common.shapes import Shape, known_product, known_sum
 
 Pair = tuple[int, int]
 WeightShape = tuple[int, ...]
@@ -320,6 +320,92 @@ class GlobalPool(Layer):
         return (1, 1, self.channels) if self.keeps_axes else (self.channels,)
 
 
+def known_tokens(sequence: Shape) -> int:
+    """The number of tokens of a sequence's shape.
+
+    Raises:
+        ValueError: it is unknown.
+    """
+    if sequence[0] is None:
+        raise ValueError(
+            "an attention pool has a position for every pixel of the last map, and a side of "
+            "input_shape is unknown: give both sides, or pool otherwise"
+        )
+    return sequence[0]
+
+
+class Tokens(Layer):
+    """The mean of a map, and its pixels, as a sequence."""
+
+    @property
+    def output_shape(self) -> Shape:
+        """(1 + rows * columns, channels)."""
+        return (known_sum([1, known_product(*self.input_shape[:-1])]), self.channels)
+
+
+class TokenNumbers(Layer):
+    """The numbers of a sequence's tokens: 0, 1, 2, ..."""
+
+    @property
+    def output_shape(self) -> Shape:
+        """(tokens,)."""
+        return self.input_shape[:1]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Embedding(Layer):
+    """A learned vector for the number of every token."""
+
+    filters: int
+
+    @property
+    def output_shape(self) -> Shape:
+        """(tokens, filters)."""
+        return (*self.input_shape, self.filters)
+
+    @property
+    def weights(self) -> dict[str, WeightShape]:
+        """Embeddings (tokens, filters); of no tokens if their number is unknown."""
+        return {"embeddings": (self.input_shape[0] or 0, self.filters)}
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Number of weights, which are trained."""
+        return known_tokens(self.input_shape) * self.filters, 0
+
+
+class FirstToken(Layer):
+    """The first token of a sequence."""
+
+    @property
+    def output_shape(self) -> Shape:
+        """(1, channels)."""
+        return (1, self.channels)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attention(Layer):
+    """Scaled dot-product attention of one query over keys and values (arXiv:1706.03762).
+
+    Attributes:
+        tokens: number of the keys; None if unknown.
+        heads: parts of the channels, each with its own attention.
+    """
+
+    tokens: int | None
+    heads: int
+
+    @property
+    def output_shape(self) -> Shape:
+        """(channels,)."""
+        return (self.channels,)
+
+    @property
+    def macs(self) -> int | None:
+        """The products of query and keys, and of their weights and the values."""
+        return known_product(2, self.tokens, self.channels)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reshape(Layer):
     """A change of shape."""
@@ -377,13 +463,17 @@ class Dense(Layer):
 
     @property
     def output_shape(self) -> Shape:
-        """(units,)."""
-        return (self.units,)
+        """(units,), or (tokens, units)."""
+        return (*self.input_shape[:-1], self.units)
 
     @property
     def weights(self) -> dict[str, WeightShape]:
         """Kernel (features, units) and bias."""
         return {"kernel": (self.channels, self.units), "bias": (self.units,)}
+
+
+class TokenDense(Dense):
+    """A dense layer for every token, in the precision of the policy."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

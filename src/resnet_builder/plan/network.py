@@ -11,6 +11,7 @@ from ..common.checks import boolean, choice, fraction, positive_int
 from ..common.keras_names import ACTIVATIONS
 from ..config import ResnetConfig
 from ..field_effects import block_strides
+from .attention import attention_pool
 from .blocks import Block, BlockSpec, add_block
 from .draft import Draft, Unit
 from .layers import Dense, Dropout, GlobalPool, Input, Layer, Strided
@@ -19,7 +20,7 @@ from .rules import check_config
 from .stems import add_stem
 from .units import CONV_BN_RELU, ORDERS, ConvSpec, add_unit
 
-Pooling = Literal["avg", "max"]
+Pooling = Literal["avg", "max", "attention"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,9 +184,13 @@ def add_head(draft: Draft, x: Layer, head: Head) -> Iterator[Unit]:
         unit = add_unit(draft, x, at.inside("final"), CONV_BN_RELU, spec)
         x = unit[-1]
         yield unit
-    if head.pooling or head.include_top:
-        x = draft.add(GlobalPool, at("pool"), x, pooling=head.pooling or "avg")
-        yield (x,)
+    if pooling := head.pooling or (head.include_top and config.head_pool):
+        if pooling == "attention":
+            unit = attention_pool(draft, x, at)
+        else:
+            unit = (draft.add(GlobalPool, at("pool"), x, pooling=pooling),)
+        x = unit[-1]
+        yield unit
     if head.dropout_rate:
         x = draft.add(Dropout, at("dropout"), x, rate=head.dropout_rate)
         yield (x,)
@@ -195,7 +200,7 @@ def add_head(draft: Draft, x: Layer, head: Head) -> Iterator[Unit]:
             CLASSIFIER,
             x,
             units=config.classes,
-            activation=head.classifier_activation,
+            activation=None if config.embedding else head.classifier_activation,
             initializer=config.classifier_initializer,
         )
         yield (x,)

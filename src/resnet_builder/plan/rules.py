@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from ..common.checks import choice
 from ..common.keras_names import ACTIVATIONS, INITIALIZERS
-from ..config import Biases, Padding, ResnetConfig
+from ..config import Biases, HeadPoolName, Padding, ResnetConfig
 from ..field_effects import idle_fields
 from .attention import ATTENTIONS
 from .blocks import BLOCKS
@@ -26,6 +26,7 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
 CHOICES: Mapping[str, Collection[str]] = {
     **KINDS,
     "padding": get_args(Padding),
+    "head_pool": get_args(HeadPoolName),
     "activation": ACTIVATIONS,
     "use_bias": get_args(Biases),
     "kernel_initializer": INITIALIZERS,

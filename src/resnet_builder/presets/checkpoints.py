@@ -113,9 +113,9 @@ class PublishedWeights:
     @property
     def training(self) -> str:
         """The training data, with the kind and the classes if they are not the usual ones."""
-        classes = {0: "no classifier", CLASSES: ""}.get(self.classes, f"{self.classes:,} classes")
-        kind = "" if self.kind == "supervised" else self.kind
-        other = ", ".join(filter(None, (kind, classes)))
+        outputs = f"{self.classes:,} {'numbers' if self.kind == 'CLIP' else 'classes'}"
+        classes = {0: "no classifier", CLASSES: ""}.get(self.classes, outputs)
+        other = ", ".join(filter(None, (self.kind.removeprefix("supervised"), classes)))
         return (self.training_data or "?") + f" ({other})" * bool(other)
 
     @property
@@ -243,7 +243,7 @@ def recommended(preset: object, purpose: str = "imagenet") -> PublishedWeights:
     top-1 of a linear classifier: on most of 40 tasks the best self-supervised ResNet-50s exceed
     the supervised one, and this top-1 correlates with their accuracy on other images
     (arXiv:2011.13377). Else it is one that was trained with plain softmax cross-entropy, or on
-    ImageNet-21k (arXiv:1912.11370). `tools/make_published_weights.py` says which are.
+    more images (arXiv:1912.11370, arXiv:2103.00020). `tools/make_published_weights.py` says which.
 
     Raises:
         ValueError: there is none for the preset, or a config is given instead of a preset.

@@ -181,6 +181,19 @@ def _regnet(name: str, *, torchvision: bool = False, **changes: Any) -> ResnetCo
     ).replace(**squeeze, **changes)
 
 
+def _clip(
+    name: str, *repetitions: int, side: int, embedding: int, filters: int
+) -> dict[str, ResnetConfig]:
+    """A network of CLIP with its attention pool, and with an average pool and classes.
+
+    Radford et al. 2021, arXiv:2103.00020; openai/CLIP clip/model.py; timm models/byobnet.py.
+    """
+    shape = (side, side, 3)
+    body = _bottleneck(*repetitions, filters=filters, input_shape=shape).replace(**_D | _AA)
+    whole = body.replace(head_pool="attention", classes=embedding, embedding=True)
+    return {f"{name}_clip": whole, f"{name}_clip_gap": body}
+
+
 _IMAGENET = (
     _RESNETS
     # The article's networks (raghakot/keras-resnet, resnet.py).
@@ -237,6 +250,11 @@ _IMAGENET = (
     | _family("seresnetaa{}d", "50", **_D | _AA | _SE)
     | _family("seresnextaa{}d_32x8d", "101", **_D | _AA | _SE | _x(32, 8))
     | {"seresnextaa201d_32x8d": _bottleneck(3, 24, 36, 4).replace(**_E | _AA | _SE | _x(32, 8))}
+    | _clip("resnet50", 3, 4, 6, 3, filters=64, side=224, embedding=1024)
+    | _clip("resnet101", 3, 4, 23, 3, filters=64, side=224, embedding=512)
+    | _clip("resnet50x4", 4, 6, 10, 6, filters=80, side=288, embedding=640)
+    | _clip("resnet50x16", 6, 8, 18, 8, filters=96, side=384, embedding=768)
+    | _clip("resnet50x64", 3, 15, 36, 10, filters=128, side=448, embedding=1024)
     | _family("resnetblur{}", "18 50", **_BLUR)
     | _family("resnetblur{}d", "50 101", **_D | _BLUR)
     | _family("resnetrs{}", "50 101 152 200 270 350 420", **_RS)

@@ -9,7 +9,7 @@ from ..config import ORIGINAL, ResnetConfig, obeyed
 from ..plan.layers import BatchNorm, Conv
 from ..plan.names import CLASSIFIER, STEM, At, LayerName, Place
 from ..plan.network import Plan
-from .naming import TensorShape, WeightName
+from .naming import OF_POOL, TensorShape, WeightName
 
 if TYPE_CHECKING:
     import keras
@@ -144,6 +144,12 @@ class Target:
     model: "keras.Model"
     prefix: str
     expected: ExpectedWeights
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the map that an attention pool pools."""
+        rows, columns = self.model.get_layer(self.prefix + OF_POOL("tokens")).inputs[0].shape[1:3]
+        return rows, columns
 
     @cached_property
     def weights(self) -> "dict[WeightName, tuple[keras.Variable, keras.Layer]]":

@@ -29,7 +29,7 @@ from .expected import (
     variable_name,
 )
 from .match import Match, Recognised, match
-from .naming import KERAS
+from .naming import KERAS, POSITIONS
 from .recognise import recognise
 from .report import WeightsReport, refusal
 from .settings import by_connections, by_names, with_settings
@@ -344,7 +344,11 @@ def _assign(target: Target, found: Recognised, matched: Match, *, restore: bool)
             in_file = matched.epsilons.get(layer.name, found.origin.epsilon)
             shift = 0 if in_file is None else in_file - getattr(layer, "epsilon", 0)
             dtype = variable.dtype
-            variable.assign(to_weight(found.checkpoint, of, found.origin, dtype=dtype, shift=shift))
+            grid = target.grid if of.weight == POSITIONS else (0, 0)
+            value = to_weight(
+                found.checkpoint, of, found.origin, dtype=dtype, shift=shift, grid=grid
+            )
+            variable.assign(value)
 
 
 NO_SETTINGS = "it does not say what its layers compute (activation, padding, strides, epsilon, ...)"

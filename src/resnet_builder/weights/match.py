@@ -1,14 +1,16 @@
 """The matching of a checkpoint's tensors and a network's weights."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import isqrt
 from typing import NamedTuple
 
 from ..files.checkpoint import Checkpoint
 from ..plan.names import CLASSIFIER, FIRST_CONVS
 from .expected import ExpectedWeights
-from .naming import CLASSIFIER_KERNEL, Origin, TensorShape, WeightName
+from .naming import CLASSIFIER_KERNEL, POSITIONS, Origin, TensorShape, WeightName
 from .origins import DETECTOR, is_never_weight
 
 
@@ -137,7 +139,9 @@ def match(
         if (other_head and weight[0] == CLASSIFIER) or (keep and weight not in present)
     }
     wanted = {weight: shape for weight, shape in expected.shapes.items() if weight not in left}
-    stems = _stems_of_other_channels(found, wanted) if adapt else {}
+    resized = _positions_of_another_size(found, wanted)
+    if adapt:
+        resized |= _stems_of_other_channels(found, wanted)
     biases = _folded_biases(found, expected)
     used = {tensors[weight] for weight in wanted} | set(biases.values())
     others = [
@@ -153,13 +157,13 @@ def match(
         for weight, shape in wanted.items()
         if weight in present
     )
-    problems = (*_mismatches(found, wanted, stems), *unexpected, *_of_origin(found, expected))
+    problems = (*_mismatches(found, wanted, resized), *unexpected, *_of_origin(found, expected))
     if not assignments and not problems:
         problems = (Problem("missing", "every weight of the network"),)
     return Match(
         assignments,
         tuple(left),
-        tuple(_adapted(expected, left, other_head, stems, len(biases))),
+        tuple(_adapted(expected, left, other_head, resized, len(biases))),
         unused,
         problems,
         () if CLASSIFIER_KERNEL in present else tuple(_classifiers(found, expected, others)),
@@ -192,6 +196,16 @@ def _stems_of_other_channels(
     return stems
 
 
+def _positions_of_another_size(
+    found: Recognised, wanted: Mapping[WeightName, TensorShape]
+) -> dict[WeightName, TensorShape]:
+    """The given shape of an attention pool's positions, if they are of a square of other size."""
+    given, shape = found.shape(POSITIONS), wanted.get(POSITIONS)
+    if not (given and shape) or given == shape or len(given) != 2 or given[1] != shape[1]:
+        return {}
+    return {POSITIONS: given} if given[0] == 1 + isqrt(given[0] - 1) ** 2 > 1 else {}
+
+
 def _differ_in_channels(given: TensorShape, shape: TensorShape) -> bool:
     is_same_otherwise = given[:2] + given[3:] == shape[:2] + shape[3:]
     return is_same_otherwise and given[2] != shape[2] and given[2] > 0
@@ -221,7 +235,8 @@ def _others(
     """
     inside = {t for t in others if last_stage is None or found.origin.is_inside(t, last_stage)}
     beside = {t for t in found.beside if not found.origin.is_ignored(t)}
-    left = {t for t in beside if last_stage is not None or is_never_weight(t)}
+    is_beside = re.compile(found.origin.beside).fullmatch
+    left = {t for t in beside if last_stage is not None or is_never_weight(t) or is_beside(t)}
     place = f", beside {found.prefix!r}" if found.prefix else ""
     unexpected = [
         *(f"{t} {found.checkpoint.shapes[t]}" for t in sorted(inside)),
@@ -232,15 +247,15 @@ def _others(
 
 
 def _mismatches(
-    found: Recognised, wanted: Mapping[WeightName, TensorShape], stems: Collection[WeightName]
+    found: Recognised, wanted: Mapping[WeightName, TensorShape], resized: Collection[WeightName]
 ) -> Iterator[Problem]:
-    """The missing and misshapen tensors; `stems` may have another number of channels."""
+    """The missing and misshapen tensors; those of `resized` may have another shape."""
     for weight, shape in wanted.items():
         tensor, given = found.origin.tensor(weight), found.shape(weight)
         name = "/".join(weight)
         if given is None:
             yield Problem("missing", f"{tensor}, for {name} {shape}")
-        elif given != shape and weight not in stems:
+        elif given != shape and weight not in resized:
             own = found.checkpoint.shapes[tensor]
             yield Problem(
                 "shape", f"{tensor} {own} is {given} in Keras's order; {name} needs {shape}"
@@ -269,7 +284,7 @@ def _adapted(
     expected: ExpectedWeights,
     left: Collection[WeightName],
     other_head: str,
-    stems: Mapping[WeightName, TensorShape],
+    resized: Mapping[WeightName, TensorShape],
     biases: int,
 ) -> Iterator[str]:
     """The adaptations of the checkpoint, in words."""
@@ -279,8 +294,9 @@ def _adapted(
         yield f"left as they were: {len(kept)} weights of {', '.join(layers[:5])}{more}"
     if other_head:
         yield f"the classifier is left as it was: {other_head}"
-    for weight, (_, _, given, _) in stems.items():
-        yield f"{given} input channels to {expected.shapes[weight][2]}"
+    for weight, given in resized.items():
+        axis, what = (0, "positions") if weight == POSITIONS else (2, "input channels")
+        yield f"{given[axis]} {what} to {expected.shapes[weight][axis]}"
     if biases:
         yield f"{biases} bias{'es' * (biases > 1)} of convolutions into batch norm"
 

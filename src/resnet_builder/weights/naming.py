@@ -28,6 +28,8 @@ WeightName = tuple[str, str]  # layer and variable
 TensorShape = tuple[int, ...]
 
 CLASSIFIER_KERNEL: WeightName = (CLASSIFIER, "kernel")
+OF_POOL = At(HEAD).inside("attention")
+POSITIONS: WeightName = (OF_POOL("positions"), "embeddings")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +135,9 @@ class Origin:
         pads_stem_pool: whether zeros are padded before the stem's pool in all its networks.
         pads_as_keras: whether all its networks have `padding="same"`.
         heads: its names of a classifier beside the network, by the end of the network's prefix.
+        standardizing_epsilon: what its weight standardisation adds to a kernel's variance; the
+            default is of timm's BiT networks (models/resnetv2.py).
+        beside: pattern of names of other networks that its files hold beside this one.
     """
 
     name: str
@@ -155,6 +160,8 @@ class Origin:
     pads_stem_pool: bool = False
     pads_as_keras: bool = False
     heads: Mapping[str, str] = field(default_factory=dict)
+    standardizing_epsilon: float = 1e-8
+    beside: str = ""
 
     def layer(self, name: str) -> str:
         """The origin's name for a layer."""
@@ -310,6 +317,10 @@ _NUMBERED = frozenset(f"{kind}{number}" for kind in ("conv", "bn") for number in
 WITH_BIAS, WITHOUT_BIAS = ("kernel", "bias"), ("kernel",)
 BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 CONVS = {PLAIN_CONV: WITH_BIAS, STANDARDIZED_CONV: WITH_BIAS}
+ATTENTION_POOL = {
+    **dict.fromkeys(("query", "key", "value"), WITH_BIAS),
+    "positions": POSITIONS[1:],
+}
 NORMS = {"bn": BATCH_NORM, "gn": BATCH_NORM[:2], "evonorm": WITH_BIAS}
 
 
@@ -337,6 +348,7 @@ def known_weights() -> tuple[frozenset[WeightName], frozenset[WeightName]]:
     others = [
         *_weights([*of_stem, final], CONVS),
         *_norms([*of_stem, final, At(HEAD)]),
+        *_weights([OF_POOL], ATTENTION_POOL),
         *((CLASSIFIER, variable) for variable in WITH_BIAS),
     ]
     return frozenset(in_a_block), frozenset(others)

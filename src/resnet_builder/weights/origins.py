@@ -55,6 +55,22 @@ _SELECTIVE_KERNELS = {
         ("sk_expand{}", "attn.fc_select"),
     )
 }
+_ATTENTION_POOL = ("query", "key", "value")
+_CLIP = {
+    **{f"stem_{kind}{n}": f"{kind}{n}" for kind in ("conv", "bn") for n in (1, 2, 3)},
+    **{f"head_attention_{part}": f"attnpool.{part[0]}_proj" for part in _ATTENTION_POOL},
+    "head_attention_positions": "attnpool.positional_embedding",
+    "predictions": "attnpool.c_proj",
+}
+# google-research/big_transfer, bit_pytorch/models.py and bit_jax/tf2jax.py, reads Google's files.
+_BIT = {
+    "stem_conv": "root_block/standardized_conv2d",
+    **{f"conv{n}": f"{letter}/standardized_conv2d" for n, letter in enumerate("abc", 1)},
+    **{f"bn{n}": f"{letter}/group_norm" for n, letter in enumerate("abc", 1)},
+    "shortcut_conv": "a/proj/standardized_conv2d",
+    "head_bn": "group_norm",
+    "predictions": "head/conv2d",
+}
 _LEGACY_SENET = {
     "stem_conv": "layer0.conv1",
     "stem_bn": "layer0.bn1",
@@ -156,6 +172,12 @@ _BYOBNET = _bottlenecks(
     "head_final_conv": "final_conv.conv",
     "head_final_bn": "final_conv.bn",
 }
+# The same file, downsample="avg"; layers/attention_pool2d.py.
+_BYOBNET_CLIP = _BYOBNET | {
+    **{f"shortcut_{kind}": f"shortcut.conv.{kind}" for kind in ("conv", "bn")},
+    **{f"head_attention_{part}": f"head.{part[0]}" for part in _ATTENTION_POOL},
+    "head_attention_positions": "head.pos_embed",
+}
 # tf_keras/applications/regnet.py.
 _KERAS_REGNET = _bottlenecks(
     stem="stem_conv stem_bn",
@@ -191,6 +213,12 @@ _keras_regnet = partial(
 )
 _keras_applications = partial(
     Origin, layout=KERAS, block="conv{stage}_block{block}_", first_stage=2, epsilon=1.001e-5
+)
+_bit = partial(
+    Origin,
+    layout=KERAS,
+    block="block{stage}/unit{block:02}/",
+    standardizing_epsilon=1e-10,
 )
 _keras_hub = partial(
     Origin,
@@ -305,6 +333,22 @@ ORIGINS = (
         layers=_BYOBNET | {f"stem_conv{n}": f"stem.conv{n}" for n in (1, 2)},
         marks=("stem_conv4", "!stem_bn1"),
     ),
+    _byobnet(
+        name="timm's CLIP ResNet",
+        layers=_BYOBNET_CLIP | {"predictions": "head.proj"},
+        bare=("_positions",),
+        marks=("head_attention_query", "stem_conv3", "shortcut_pool"),
+    ),
+    _byobnet(name="timm's CLIP ResNet with an average pool", layers=_BYOBNET_CLIP, library=""),
+    # open_clip src/open_clip/modified_resnet.py, as openai/CLIP clip/model.py.
+    _torch(
+        name="OpenAI's or open_clip's CLIP ResNet",
+        layers=_TORCH | _CLIP,
+        bare=("_positions",),
+        # The text's network: openai/CLIP clip/model.py, open_clip src/open_clip/model.py.
+        beside=r"(text|transformer|token_embedding|ln_final)\..*|positional_embedding"
+        r"|text_projection|logit_(scale|bias)",
+    ),
     # keras.applications: keras/src/applications/resnet.py.
     _keras_applications(
         name="keras.applications' ResNet",
@@ -325,6 +369,30 @@ ORIGINS = (
     _keras_hub(name="keras-hub's ResNet", layers=_KERAS_V1),
     _keras_hub(name="keras-hub's ResNetV2", layers=_KERAS_V2 | {"bn1": "pre_activation_bn"}),
     OWN,
+    # tf_keras 2.21: tf_keras/src/applications/resnet_rs.py.
+    Origin(
+        name="tf.keras' ResNet-RS",
+        layout=KERAS,
+        block="BlockGroup{stage}__block_{block}_",
+        first_stage=2,
+        first_block=0,
+        layers={
+            **{f"stem_conv{n}": f"stem_conv_{n}" for n in (1, 2, 3)},
+            **{f"stem_bn{n}": f"stem_batch_norm_{n}" for n in (1, 2, 3)},
+            "stem_pool_conv": "stem_conv_4",
+            "stem_pool_bn": "stem_batch_norm_4",
+            **{f"conv{n}": f"_conv_{n}" for n in (1, 2, 3)},
+            "bn1": "batch_norm_1",
+            **{f"bn{n}": f"_batch_norm_{n}" for n in (2, 3)},
+            "se_reduce": "_se_se_reduce",
+            "se_expand": "_se_se_expand",
+            "shortcut_conv": "_projection_conv",
+            "shortcut_bn": "_projection_batch_norm",
+        },
+    ),
+    _bit(name="Google's BiT", layers=_BIT),
+    # google-research/big_transfer, bit_tf2/models.py.
+    _bit(name="Google's BiT for TensorFlow 2", layers=_BIT | {"predictions": "head/dense"}),
     # tf_keras/applications/regnet.py; its stem is named as here.
     _keras_regnet(name="tf.keras' RegNetX", block="Stage_{stage}_XBlock_{block}_"),
     _keras_regnet(name="tf.keras' RegNetY", block="Stage_{stage}_YBlock_{block}_"),
@@ -336,9 +404,11 @@ TORCHVISION = _torch(
     name="torchvision's ResNet", layers=_TORCHVISION, library="torchvision", lacks=_OF_VARIANTS
 )
 
-# tf_keras puts the model's name before all layers but the classifier, which it counts in a process:
-# regnetx002_stem_conv, 1head_dense.
-COUNTED = re.compile(r"(?<![^/])(regnet[xy]\d+_|\d+(?=head_dense/))")
+# tf_keras counts the stems of ResNet-RS in a process, stem_1_stem_conv_1; and the classifiers of
+# RegNet, 1head_dense, with the model's name before all other layers, regnetx002_stem_conv.
+COUNTED = re.compile(
+    r"(?<![^/])(stem_\d+_(?=stem_(conv|batch_norm)_)|regnet[xy]\d+_|\d+(?=head_dense/))"
+)
 
 # torchvision models/detection: the prefix of a detector's backbone.
 DETECTOR = re.compile(r".*backbone\.body\.", re.DOTALL)

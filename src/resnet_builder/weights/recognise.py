@@ -69,7 +69,9 @@ def recognise(
     unknown = expected.shapes.keys() - known
     fits = [_fit(origin, tensors, unknown) for origin in ORIGINS if origin.has_names]
     best = max(fits, key=lambda fit: fit.explained)
-    if max(best.explained, _present(best, numbered, known)) < ENOUGH:
+    # Names outside of blocks, such as conv1 and conv2, may be of any network.
+    explained = best.explained if best.networks else 0.0
+    if max(explained, _present(best, numbered, known)) < ENOUGH:
         problem = _of_no_origin(checkpoint)
         if not checkpoint.settings:
             raise refused(checkpoint.name, problem)

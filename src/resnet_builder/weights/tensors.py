@@ -1,24 +1,33 @@
 """Conversion of a checkpoint's tensors to a network's weights."""
 
+from math import isqrt
+
 import ml_dtypes
 import numpy as np
 
 from ..files.checkpoint import Array, Checkpoint, refused
 from ..plan.names import FIRST_CONVS, LayerName
 from .match import Assignment
-from .naming import Origin
+from .naming import POSITIONS, Origin
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 def to_weight(
-    checkpoint: Checkpoint, assignment: Assignment, origin: Origin, *, dtype: str, shift: float
+    checkpoint: Checkpoint,
+    assignment: Assignment,
+    origin: Origin,
+    *,
+    dtype: str,
+    shift: float,
+    grid: tuple[int, int],
 ) -> Array:
     """Read the value of a weight.
 
     Args:
         dtype: dtype of the weight.
         shift: what is added to a variance: the epsilon in the file minus the network's.
+        grid: rows and columns of the positions of an attention pool.
 
     Raises:
         ValueError: a tensor that cannot be read, is not of floats, has another shape than the
@@ -29,9 +38,11 @@ def to_weight(
     array = origin.layout.keras_array(assignment.weight, array)
     if layer in FIRST_CONVS and variable == "kernel" and array.shape != assignment.shape:
         array = _adapt_channels(array, assignment.shape[2])
+    if assignment.weight == POSITIONS and array.shape != assignment.shape:
+        array = _resampled(array, grid)
     name = LayerName.parse(layer)
     if name and name.is_standardized and variable == "kernel" and not origin.is_own:
-        array = _standardized(array)
+        array = _standardized(array, origin.standardizing_epsilon)
     if assignment.bias:
         # gamma * (x + bias - mean) / ... is a batch norm of x with the mean (mean - bias).
         array = array - _read(checkpoint, assignment.bias)
@@ -46,14 +57,14 @@ def to_weight(
     return array
 
 
-def _standardized(kernel: Array) -> Array:
+def _standardized(kernel: Array, epsilon: float) -> Array:
     """Weight standardisation: each filter with mean 0 and variance 1 (arXiv:1903.10520).
 
-    timm layers/std_conv.py, with the epsilon of its BiT networks (models/resnetv2.py).
+    timm layers/std_conv.py.
     """
     wide = kernel.astype(np.float64)
     mean, variance = (of(wide, axis=(0, 1, 2), keepdims=True) for of in (np.mean, np.var))
-    standardized: Array = (wide - mean) / np.sqrt(variance + 1e-8)
+    standardized: Array = (wide - mean) / np.sqrt(variance + epsilon)
     return standardized
 
 
@@ -83,3 +94,28 @@ def _adapt_channels(kernel: Array, channels: int) -> Array:
         return summed
     repeated = np.tile(kernel, (1, 1, -(-channels // given), 1))[:, :, :channels]
     return repeated * np.float32(given / channels)
+
+
+def _resampled(positions: Array, grid: tuple[int, int]) -> Array:
+    """Positions of a mean and of a square's pixels for another grid, as timm interpolates them.
+
+    timm layers/pos_embed.py, resample_abs_pos_embed: bicubic, with antialiasing.
+    """
+    mean, pixels = positions[:1], positions[1:]
+    side = isqrt(len(pixels))
+    of_rows, of_columns = (_bicubic(side, wanted) for wanted in grid)
+    square = pixels.reshape(side, side, -1).astype(np.float64)
+    resized = np.einsum("ri,cj,ijd->rcd", of_rows, of_columns, square, optimize=True)
+    return np.concatenate([mean, resized.reshape(-1, pixels.shape[1])])
+
+
+def _bicubic(given: int, wanted: int) -> Array:
+    """The matrix that resizes an axis: Keys 1981 (doi:10.1109/TASSP.1981.1163711), a = -1/2."""
+    # The kernel is as wide as a pixel of the smaller of the two grids, which is antialiasing.
+    places = (np.arange(wanted)[:, np.newaxis] + 0.5) * given / wanted
+    distances = np.abs(np.arange(given) + 0.5 - places) / max(1, given / wanted)
+    near = (1.5 * distances - 2.5) * distances**2 + 1
+    far = ((-0.5 * distances + 2.5) * distances - 4) * distances + 2
+    weights = np.where(distances < 1, near, np.where(distances < 2, far, 0.0))
+    matrix: Array = weights / weights.sum(axis=1, keepdims=True)
+    return matrix
