@@ -99,7 +99,7 @@ def test_nothing_is_called(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
                 assert list(checkpoint.shapes) == ["a.weight"]
         else:
             with pytest.raises(
-                ValueError, match=rf"^cannot load net\.pkl: its pickle calls {name}"
+                ValueError, match=rf"^cannot load net\.pkl: .*its pickle calls {name},"
             ):
                 opened("net.pkl").__enter__()
         assert list(tmp_path.iterdir()) == [tmp_path / "net.pkl"]

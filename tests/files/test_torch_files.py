@@ -318,7 +318,7 @@ def files_that_are_refused(folder: Path) -> dict[str, str]:
     np.save(folder / "net.npy", np.ones(3))
     (folder / "model.safetensors.index.json").write_text('{"weight_map": {}}')
     return {
-        "cut?*.pth": "it is not a whole pickle of tensors",
+        "cut?*.pth": "it is not a whole PyTorch checkpoint of tensors only",
         "list.pth": "it holds list, not tensors by name",
         "running.pth": r"its pickle calls posix\.mkdir, .* pass the dict of its tensors",
         "net.npy": "a single array of NumPy",

@@ -8,14 +8,14 @@ from collections.abc import Callable
 import keras
 import pytest
 
-from resnet_builder import plot
+from resnet_builder import ResnetBuilder, plot
 from resnet_builder.common.words import Description
 from resnet_builder.pictures.cards import draw_stages
 from resnet_builder.pictures.sketch.of_model import sketch_model
 from resnet_builder.pictures.sketch.sketch import ENTRY, Cell, Section, Sketch
 from resnet_builder.pictures.sketch.transforms import folded
 
-from ..models import feature_pyramid, several_tasks, two_towers, unet, up_sampled
+from ..models import SMALL_NETWORK, feature_pyramid, several_tasks, two_towers, unet, up_sampled
 from .panel_maker import PanelMaker
 
 
@@ -50,7 +50,17 @@ def test_the_stride_of_a_first_block_unlike_the_others_is_shown() -> None:
     assert plot("resnest50d", detail="stage").dot.count("3×3 avg pool, stride 2") == 3
     assert plot("resnet10t", detail="stage").dot.count("3×3 conv, 512, stride 2") == 1
     # All four blocks are alike but for the strides.
-    assert "3×3 conv, 128, stride 2" not in plot("resnet50", detail="stage").dot
+    text = plot("resnet50", detail="stage").dot
+    assert "3×3 conv, 128, stride 2" not in text
+    assert text.count("stride 2 in the first") == 3
+
+
+def test_a_skip_to_the_next_card_is_not_drawn_beside_the_line_to_it() -> None:
+    network = ResnetBuilder.from_preset("resnet18", features=("stage2",), **SMALL_NETWORK)
+    middle, end = network.get_layer("stage2_block1_out").output, network.output["stage2"]
+    head = keras.layers.Conv2D(4, 3, strides=2)(keras.layers.Concatenate()([middle, end]))
+    text = plot(keras.Model(network.input, head), detail="stage").dot
+    assert text.count("->") == text.count("label=<<TABLE") - 1
 
 
 def test_cards_are_equally_high() -> None:

@@ -155,7 +155,6 @@ class Malicious:
 def test_a_malicious_pickle_is_refused_and_does_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("torch", reason="PyTorch is not installed")
     monkeypatch.chdir(tmp_path)
     Path("net.pth").write_bytes(pickle.dumps({"layer1.0.conv1.weight": Malicious()}))
     pickle.loads(Path("net.pth").read_bytes())
@@ -165,20 +164,10 @@ def test_a_malicious_pickle_is_refused_and_does_not_run(
     assert not Path("touched").exists()
 
 
-def test_a_whole_pickled_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    monkeypatch.chdir(tmp_path)
-    torch.save(torch.nn.Linear(2, 2), "net.pth")
-    assert_refused("net.pth", ValueError, r"whole model, .*: save model\.state_dict\(\) in PyTorch")
-
-
 def test_without_pytorch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
-    (tmp_path / "net.pth").write_bytes(pickle.dumps({}))
-    message = (
-        r"reading the PyTorch file net\.pth needs PyTorch: install it, or save .* as .safetenso"
-    )
-    assert_refused(tmp_path / "net.pth", ImportError, message)
+    (tmp_path / "net.pth").write_bytes(pickle.dumps({"state_dict": torch_names(), "epoch": 3}))
+    assert_same_weights(loaded(tmp_path / "net.pth"), loaded(torch_names()).get_weights())
 
 
 def cut(path: Path) -> None:

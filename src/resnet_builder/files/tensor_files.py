@@ -41,6 +41,13 @@ MOST_MAPPED_BYTES = 32 * 2**20
 # PyTorch does not compress, and weights hardly shrink.
 UNPACKED_BYTES = 16 * 2**20
 
+# What files of pickles should be, and what to do with those that are not.
+KIND = "PyTorch checkpoint of tensors only, or pickle of arrays"
+ADVICE = (
+    "Nothing in it is run: where its source can be trusted, load it by the library that wrote it, "
+    "and pass the dict of its tensors"
+)
+
 # What torch.save wrote first before 1.6 (torch/serialization.py).
 MAGIC_NUMBER, PROTOCOL_VERSION = 0x1950A86A20F9469CFC6C, 1001
 
@@ -103,7 +110,7 @@ def pytorch_archive(path: Path) -> Iterator[Checkpoint]:
     """
     with zipfile.ZipFile(path) as archive:
         read = lru_cache(maxsize=1)(partial(_unpacked, archive, path.stat().st_size))
-        with _refusing(path, "PyTorch file"):
+        with _refusing(path, KIND):
             root = _of_archive(archive, read, path.stat().st_size)
         yield _of_tensors(path, root)
 
@@ -116,7 +123,7 @@ def pickle_file(path: Path) -> Iterator[Checkpoint]:
         ValueError: a broken file, or one that holds no tensors by name or calls what is no data.
     """
     with path.open("rb") as file:
-        with _refusing(path, "pickle of tensors"):
+        with _refusing(path, KIND):
             size = path.stat().st_size
             of_bytes = cache(_of_bytes)  # a pickle may have the same bytes many times
             parts = {"torch.storage._load_from_bytes": lambda of: of_bytes(_hashable(of))}
@@ -132,12 +139,8 @@ def _refusing(path: Path, kind: str) -> Iterator[None]:
     try:
         yield
     except ForbiddenError as error:
-        raise refused(
-            path,
-            f"its pickle calls {error}, which no checkpoint needs, and nothing in it is run: where "
-            "its source can be trusted, load it by the library that wrote it, and pass the dict of "
-            "its tensors",
-        ) from error
+        why = f"its pickle calls {error}, which no checkpoint needs"
+        raise ValueError(f"{broken(path, kind, why)}. {ADVICE}") from error
     except Exception as error:  # a broken file may raise any
         said = shortened(str(error).partition("\n")[0]) or type(error).__name__
         raise broken(path, kind, said) from error
