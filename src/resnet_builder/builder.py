@@ -73,8 +73,9 @@ class ResnetBuilder:
 
         Args:
             preset: one of `list_presets()`; or a checkpoint, by a name of `list_weights()` such as
-                `"resnet50.a1_in1k"`, by its repository of the Hugging Face Hub, or by a local
-                folder with the repository's files, with its input size and number of classes.
+                `"resnet50.a1_in1k"`, by its repository of the Hugging Face Hub (timm's, or a ResNet
+                of transformers such as `"microsoft/resnet-50"`), or by a local folder with the
+                repository's files, with its input size and number of classes.
             input_shape: (rows, columns, channels), or (channels, rows, columns) for
                 `data_format="channels_first"`; rows and columns may differ and may be None. A
                 shape that looks as if in the other order, such as (64, 64, 3), is refused there.
@@ -375,7 +376,9 @@ def _recognised(network: Named, plan: Plan, adapt: bool) -> Iterator[Recognised 
     if network.purpose and keras.config.is_interactive_logging_enabled():
         print(f'weights="{network.purpose}": {network.checkpoint}')
     with opened(network.weights) as checkpoint:
-        yield recognise(checkpoint, expected_weights(plan))
+        changes = getattr(network.weights, "changes", {})
+        found = recognise(checkpoint, expected_weights(plan))
+        yield found.striding(changes.get("stride_in_3x3"))
 
 
 # Options ----------------------------------------------------------------------------------------

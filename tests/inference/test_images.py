@@ -136,6 +136,15 @@ def test_the_crop_begins_at_the_even_half() -> None:
     np.testing.assert_allclose(levels[100, 100:104, 1], [101, 102, 103, 104], atol=1e-3)
 
 
+def test_the_crop_of_transformers_begins_at_the_lower_half(tmp_path: Path) -> None:
+    # transformers 5.24.0 image_transforms.py, center_crop: (235 - 224) // 2 = 5.
+    settings = {"size": 235, "do_center_crop": True, "crop_size": 224, "do_normalize": False}
+    (tmp_path / "config.json").write_text('{"model_type": "resnet"}')
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
+    [ours, _] = preprocessing(str(tmp_path))(images(235, 235)).numpy()
+    np.testing.assert_allclose(ours[100, 100:104, 1] * 255, [105, 106, 107, 108], atol=1e-3)
+
+
 @pytest.mark.parametrize("mode", ["center", "border", "squash"])
 @pytest.mark.parametrize("size", [(48, 64), (61, 33), (32, 32)])
 @pytest.mark.parametrize("crop_pct", [0.9, 1.0])
@@ -357,6 +366,23 @@ def test_decode() -> None:
     assert second[0] == ("crane", 7)
     assert len(decode(scores)[0]) == 5
     assert decode(scores[1], top=1) == [[("crane", 7.0)]]
+
+
+def test_decode_knows_the_classes_of_a_checkpoint(config: Path) -> None:
+    scores = np.eye(1000)[207]
+    for source in ("resnet50.a1_in1k", "resnet18"):
+        assert decode(scores, source, top=1) == [[("golden retriever", 1.0)]]
+    for source in ("resnet20_cifar", "resnetv2_50x1_bit.goog_in21k", "me/net"):
+        with pytest.raises(ValueError, match=rf"'{source}' does not say the names of its classes"):
+            decode(scores, source)
+    names = {"label_names": ["n1", "n2"], "label_descriptions": {"n2": "ant"}}
+    config.write_text(json.dumps(CONFIG | names))  # timm models/_hub.py
+    assert decode([1, 2], "me/net")[0] == [("ant", 2), ("n1", 1)]
+    assert decode([1, 2], "resnet20_cifar", class_names=["a", "b"])[0][0] == ("b", 2)
+    with pytest.raises(ValueError, match="unknown preset 'resnet19'"):
+        decode(scores, "resnet19")
+    with pytest.raises(ValueError, match=r"for 1000 names, got \(1, 2\)$"):
+        decode([1, 2], "resnet18")
 
 
 def test_decode_orders_the_numbers_of_quantised_networks() -> None:

@@ -50,7 +50,7 @@ def refusal(model: keras.Model, source: Any, **options: Any) -> str:
 @pytest.mark.parametrize(
     ("head", "prefix"),
     [
-        *((name, "backbone.") for name in ("head.fc", "fc.1", "classifier.1")),
+        *((name, "backbone.") for name in ("head.1", "fc.1", "classifier.1")),
         *((name, "") for name in ("linear", "last_linear", "head.fc", "fc.1")),
     ],
 )
@@ -153,7 +153,6 @@ def test_no_weight_of_any_network_is_taken_for_one_of_training() -> None:
 
 
 def test_names_that_a_function_knows() -> None:
-    """transformers' ResNetForImageClassification has torchvision's weights under other names."""
     arrays = {f"a.{name.replace('layer', 'stage')}": of for name, of in torch_names().items()}
     model = small()
     assert "of a known origin" in refusal(model, arrays)
@@ -276,7 +275,15 @@ def test_strides_that_names_do_not_show() -> None:
         "strides: bottlenecks stride in their first 1x1 convolution, and in torchvision's or "
         "timm's ResNet in the 3x3 convolution; the names and shapes do not show it",
         "It fits the network with stride_in_3x3=True in ResnetBuilder.from_preset.",
+        "If it strides as the model does, which its source says, load it with "
+        "load_weights(..., stride_in_3x3=False).",
     ]
+    report = load_weights(small("resnet50_v1"), torch_names("resnet50"), stride_in_3x3=False)
+    assert report.origin == "torchvision's or timm's ResNet"
+    with pytest.raises(ValueError, match=r"3x3 convolution, and in torchvision.*first 1x1"):
+        load_weights(small("resnet50"), torch_names("resnet50"), stride_in_3x3=False)
+    with pytest.raises(TypeError, match="stride_in_3x3 must be True or False, got 1"):
+        load_weights(small("resnet50"), torch_names("resnet50"), stride_in_3x3=1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("preset", ["resnet18", "resnetv2_18", "resnet50"])

@@ -19,7 +19,11 @@ AFFINE = ("weight", "bias")
 
 # The other modules of networks: torchvision 0.29 (models/segmentation, models/detection), MoCo
 # (facebookresearch/moco, moco/builder.py), DINO (facebookresearch/dino, main_dino.py), SimCLR
-# (sthalles/SimCLR, models/resnet_simclr.py), SwAV (facebookresearch/swav, src/resnet50.py).
+# (sthalles/SimCLR, models/resnet_simclr.py), SwAV (facebookresearch/swav, src/resnet50.py), Barlow
+# Twins and VICReg (facebookresearch/barlowtwins and vicreg, main.py and main_vicreg.py), VISSL
+# (facebookresearch/vissl, models/trunks/resnext.py), SparK (keyu-tian/SparK, pretrain/spark.py),
+# segmentation_models.pytorch (decoders/unet/model.py) and DETR (facebookresearch/detr,
+# models/detr.py and backbone.py).
 FPN = [f"backbone.fpn.{part}_blocks.{n}.0" for part in ("inner", "layer") for n in range(4)]
 TOWERS = [
     f"head.{task}_head.conv.{n}.0" for task in ("classification", "regression") for n in "0123"
@@ -60,6 +64,32 @@ MODULES: dict[str, dict[tuple[str, ...], list[str]]] = {
         BATCH_NORM: ["module.projection_head.1"],
         ("weight",): ["module.prototypes"],
     },
+    "Barlow Twins": {
+        ("weight",): ["module.projector.0", "module.projector.3"],
+        BATCH_NORM: ["module.projector.1"],
+        ("running_mean", "running_var"): ["module.bn"],
+    },
+    "VICReg": {AFFINE: ["module.projector.0"], BATCH_NORM: ["module.projector.1"]},
+    "VISSL": {
+        AFFINE: ["classy_state_dict.base_model.model.heads.0.clf.0"],
+        ("momentum_buffer",): ["classy_state_dict.optimizer.state.0"],
+    },
+    "SparK": {
+        AFFINE: ["densify_projs.0", "dense_decoder.proj", "dense_decoder.dec.0.up_sample"],
+        BATCH_NORM: ["densify_norms.0", "dense_decoder.dec.0.conv.1"],
+        ("0", "1"): ["mask_tokens"],
+    },
+    "DINO's backbone": {("weight",): ["head.last_layer"]},
+    "Unet": {
+        ("weight",): ["decoder.blocks.0.conv1.0", "decoder.blocks.0.conv2.0"],
+        BATCH_NORM: ["decoder.blocks.0.conv1.1", "decoder.blocks.0.conv2.1"],
+        AFFINE: ["segmentation_head.0"],
+    },
+    "DETR": {
+        AFFINE: ["transformer.encoder.layers.0.linear1", "class_embed", "bbox_embed.layers.0"]
+        + [f"transformer.decoder.layers.{n}.norm{m}" for n in range(6) for m in (1, 2, 3)],
+        ("weight",): ["query_embed", "input_proj"],
+    },
     "MoCo": {
         AFFINE: [f"module.encoder_{which}.fc.{n}" for which in "qk" for n in (0, 2)],
         ("queue", "queue_ptr"): ["module"],
@@ -72,6 +102,13 @@ PREFIX_OF = {
     "retinanet_resnet50_fpn": "backbone.body.",
     "SimCLR": "backbone.",
     "SwAV": "module.",
+    "Barlow Twins": "module.backbone.",
+    "VICReg": "module.backbone.",
+    "VISSL": "classy_state_dict.base_model.model.trunk._feature_blocks.",
+    "SparK": "sparse_encoder.sp_cnn.",
+    "DINO's backbone": "backbone.",
+    "Unet": "encoder.",
+    "DETR": "backbone.0.body.",
 }
 
 
@@ -169,38 +206,96 @@ def test_what_the_network_itself_lacks_is_refused(name: str) -> None:
 # Several networks -------------------------------------------------------------------------------
 
 
-def test_moco_has_two_encoders_of_which_one_is_skipped(plain: keras.Model) -> None:
-    arrays = other_modules("MoCo")
-    for which, offset in (("q", 0), ("k", 1)):
-        arrays |= {f"module.encoder_{which}.{n}": array + offset for n, array in body().items()}
+# The network that is meant, and its moving average or copy: torchvision's names begin so in MoCo
+# (facebookresearch/moco and moco-v3, moco/builder.py), timm (utils/checkpoint_saver.py), mmengine
+# (hooks/ema_hook.py), YOLO-like trainers, DINO (main_dino.py), Unbiased Teacher
+# (facebookresearch/unbiased-teacher, modeling/meta_arch/ts_ensemble.py), torch.compile, lightly
+# (examples/pytorch/moco.py) and robustness (MadryLab/robustness, attacker.py).
+DOUBLED = {
+    "MoCo": ("module.encoder_q.", "module.encoder_k."),
+    "MoCo v3": ("state_dict.module.base_encoder.", "state_dict.module.momentum_encoder."),
+    "timm": ("state_dict.", "state_dict_ema."),
+    "mmengine": ("state_dict.backbone.", "ema_state_dict.module.backbone."),
+    "EMA within": ("net.", "net.module.ema."),
+    "EMA beside": ("", "ema."),
+    "model_ema": ("model.", "model_ema."),
+    "DINO": ("student.module.backbone.", "teacher.backbone."),
+    "Unbiased Teacher": ("modelStudent.backbone.", "modelTeacher.backbone."),
+    "torch.compile": ("model._orig_mod.", "ema_model._orig_mod."),
+    "lightly": ("backbone.", "backbone_momentum."),
+    "robustness": ("module.model.", "module.attacker.model."),
+}
+
+
+def doubled(kind: str, arrays: dict[str, Array]) -> dict[str, Array]:
+    """Two networks of a checkpoint, the second of other values."""
+    first, second = DOUBLED[kind]
+    other = {f"{second}{name}": array + 1 for name, array in arrays.items()}
+    return {f"{first}{name}": array for name, array in arrays.items()} | other
+
+
+@pytest.mark.parametrize("kind", DOUBLED)
+def test_of_two_networks_the_one_that_is_meant_is_loaded(kind: str, plain: keras.Model) -> None:
+    first, second = DOUBLED[kind]
+    arrays = doubled(kind, body()) | {"optimizer.state.0.exp_avg": np.zeros(3)}
     model = resnet50()
-    message = r"begin with .*skip=\['module\.encoder_k\.\*'\]\)"
-    with pytest.raises(ValueError, match=message):
-        load_weights(model, arrays)
-    report = load_weights(model, arrays, skip=["module.encoder_k.*"])
+    report = load_weights(model, arrays)
     assert_same_weights(model, plain)
-    groups = {line.rpartition(" of ")[2] for line in str(report).splitlines()[1:]}
-    assert groups == {
-        *("module.encoder_q.fc", "module.encoder_k", "module.queue", "module.queue_ptr"),
+    assert (report.prefix, report.tensors) == (first, len(model.weights))
+    words = f"of its equal networks, {first or 'no prefix'} was loaded, and {second} left"
+    if kind == "robustness":
+        assert report.notes == (words,)
+        with pytest.raises(
+            ValueError, match=r"moving average, and it has none: .* module\.model\."
+        ):
+            load_weights(model, arrays, ema=True)
+        return
+    assert report.notes == (f"{words}; ema=True loads the moving average",)
+    average = load_weights(model, arrays, ema=True)
+    np.testing.assert_array_equal(model.get_layer("stem_bn").gamma, body()["bn1.weight"] + 1)
+    assert (average.prefix, average.tensors) == (second, report.tensors)
+    assert set(report.unused) ^ set(average.unused) >= {
+        f"{prefix}bn1.weight" for prefix in (first, second)
     }
+    assert f"{second} was loaded, and {first or 'no prefix'} left" in str(average)
 
 
-def test_dino_has_a_teacher_and_a_student(plain: keras.Model) -> None:
-    arrays: dict[str, Any] = {
-        "student": {f"module.backbone.{name}": array + 1 for name, array in body().items()},
-        "teacher": {f"backbone.{name}": array for name, array in body().items()},
-        "epoch": 100,
-    }
-    arrays["teacher"]["head.mlp.0.weight"] = np.zeros((2, 2), np.float32)
-    model = resnet50()
-    with pytest.raises(
-        ValueError, match=r"begin with student\.module\.backbone\., teacher\.backbo"
+@pytest.mark.parametrize("kind", ["timm", "EMA beside", "EMA within", "robustness"])
+@pytest.mark.parametrize("ema", [False, True])
+def test_a_network_with_a_classifier_and_another(kind: str, ema: bool) -> None:
+    config = resolve("resnet50").config.replace(**SMALL, classes=7)
+    arrays = doubled(kind, as_torchvision(config))
+    first, second = DOUBLED[kind]
+    if kind == "robustness":  # robustness/tools/helpers.py, InputNormalize
+        modules = ("module.normalizer", "module.attacker.normalize")
+        names = (f"{module}.new_{part}" for module in modules for part in ("mean", "std"))
+        arrays |= {name: np.zeros((3, 1, 1), np.float32) for name in names}
+        ema = False
+    model = resnet50(include_top=True, classes=7)
+    report = load_weights(model, arrays, ema=ema)
+    kernel = arrays[f"{second if ema else first}fc.weight"].T
+    np.testing.assert_array_equal(model.get_layer("predictions").kernel, kernel)
+    assert f"{first if ema else second}fc.weight" in report.unused
+    counted = {name for name in arrays if "num_batches_tracked" not in name}
+    assert report.tensors + len(report.unused) == len(counted)
+
+
+def test_several_networks_of_which_none_is_meant() -> None:
+    model, arrays = resnet50(), body()
+    for others, message in (
+        (("left.", "right."), "several networks; their names begin with left., right."),
+        (("net.", "ema.", "teacher."), "several networks"),
     ):
-        load_weights(model, arrays)
-    report = load_weights(model, arrays, skip="student.*")
-    assert_same_weights(model, plain)
-    assert report.prefix == "teacher.backbone."
-    assert "teacher.head.mlp.0.weight" in report.unused
+        several = {f"{prefix}{name}": array for prefix in others for name, array in arrays.items()}
+        with pytest.raises(ValueError, match=message):
+            load_weights(model, several, ema="ema." in others)
+    with pytest.raises(ValueError, match=r"it has none: its names begin with no prefix, and not"):
+        load_weights(model, arrays, ema=True)
+    only = {f"state_dict_ema.{name}": array for name, array in arrays.items()}
+    assert not load_weights(model, only, ema=True).notes
+    assert load_weights(model, only).prefix == "state_dict_ema."
+    with pytest.raises(TypeError, match="ema must be True or False, got 1"):
+        load_weights(model, arrays, ema=1)  # type: ignore[arg-type]
 
 
 # Skipping ---------------------------------------------------------------------------------------

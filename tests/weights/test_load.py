@@ -392,16 +392,16 @@ def test_nobodys_names() -> None:
 def test_names_with_something_before_them(prefix: str) -> None:
     arrays = {prefix + name: array for name, array in torch_names().items()}
     assert_same_weights(loaded(arrays), loaded(torch_names()))
-    both = arrays | {f"ema.{name}": array for name, array in torch_names().items()}
+    both = arrays | {f"other.{name}": array for name, array in torch_names().items()}
     message = (
-        rf"names begin with {prefix}, ema\.: leave out all but one with .*skip=\['ema\.\*'\]\) for "
-        rf"{prefix}, or .*skip=\['{prefix}\*'\]\) for ema\."
+        rf"names begin with {prefix}, other\.: leave out all but one with .*skip=\['other\.\*'\]\)"
+        rf" for {prefix}, or .*skip=\['{prefix}\*'\]\) for other\."
     )
     assert_refused(both, ValueError, message)
     model = small()
-    report = load_weights(model, both, skip="ema.*")
+    report = load_weights(model, both, skip="other.*")
     assert_same_weights(model, loaded(torch_names()))
-    assert report.unused == tuple(f"ema.{name}" for name in torch_names())
+    assert report.unused == tuple(f"other.{name}" for name in torch_names())
 
 
 def test_tensors_that_cannot_be_read() -> None:

@@ -12,8 +12,10 @@ import pytest
 from safetensors.numpy import save_file
 
 from resnet_builder import (
+    PRESETS,
     ResnetBuilder,
     compare,
+    decode,
     feature_info,
     load_weights,
     plot,
@@ -22,12 +24,15 @@ from resnet_builder import (
 )
 from resnet_builder.files import opening as fetching
 from resnet_builder.files.opening import cached_name
+from resnet_builder.plan.network import make_plan
 from resnet_builder.presets import resolve as repositories
 from resnet_builder.presets.checkpoints import in_table, published
 from resnet_builder.presets.resolve import resolve
+from resnet_builder.weights.expected import expected_weights
+from resnet_builder.weights.origins import ORIGINS
 
 from ..helpers import assert_same_weights
-from .checkpoint_recipe import checkpoint
+from .checkpoint_recipe import as_torchvision, checkpoint, description
 
 SMALL: dict[str, Any] = {"repetitions": (1, 1), "filters": 8}
 
@@ -369,8 +374,210 @@ def test_arguments_of_timm_without_an_equal_are_refused(
             use(name)
 
 
-def test_a_repository_of_transformers_says_so(tmp_path: Path) -> None:
-    config = {"model_type": "resnet", "hidden_sizes": [64, 128, 256, 512]}
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match=r"is one of transformers, .* rename="):
-        ResnetBuilder.from_preset(str(tmp_path))
+# Folders and repositories of transformers ---------------------------------------------------------
+
+# microsoft/resnet-50 without its id2label, as transformers 4.18 wrote it.
+MICROSOFT: dict[str, Any] = {
+    "architectures": ["ResNetForImageClassification"],
+    "depths": [3, 4, 6, 3],
+    "downsample_in_first_stage": False,
+    "embedding_size": 64,
+    "hidden_act": "relu",
+    "hidden_sizes": [256, 512, 1024, 2048],
+    "id2label": {str(number): f"class {number}" for number in range(1000)},
+    "layer_type": "bottleneck",
+    "model_type": "resnet",
+    "num_channels": 3,
+}
+# Of ConvNextFeatureExtractor.
+PREPARING: dict[str, Any] = {
+    "crop_pct": 0.875,
+    "do_normalize": True,
+    "do_resize": True,
+    "image_mean": [0.485, 0.456, 0.406],
+    "image_std": [0.229, 0.224, 0.225],
+    "resample": 3,
+    "size": 224,
+}
+
+
+def transformers_folder(folder: Path, config: Any, preparing: Any = None) -> str:
+    """A folder as save_pretrained of transformers' networks and image processors writes it."""
+    (folder / "config.json").write_text(json.dumps(config))
+    if preparing is not None:
+        (folder / "preprocessor_config.json").write_text(json.dumps(preparing))
+    return str(folder)
+
+
+def test_a_folder_of_transformers(tmp_path: Path) -> None:
+    given = description("transformers_resnet18")
+    labels = given["id2label"]
+    config = given["config"] | {"model_type": "resnet", "id2label": labels}
+    name = transformers_folder(tmp_path, config, PREPARING)
+    arrays = checkpoint("transformers_resnet18")
+    save_file(arrays, tmp_path / "model.safetensors")
+    model = ResnetBuilder.from_preset(name)
+    assert (model.name, model.output_shape) == ("resnet18", (None, 5))
+    assert profile(name).parameters == given["parameters"]
+    np.testing.assert_array_equal(model.get_layer("predictions").bias, arrays["classifier.1.bias"])
+    loaded = load_weights(ResnetBuilder.from_preset("resnet18", (32, 32, 3), 5), name)
+    assert loaded.origin == "transformers' ResNet"
+    photo = np.zeros((1, 300, 400, 3), np.float32)
+    assert preprocessing(name, data_format="channels_last")(photo).shape == (1, 224, 224, 3)
+    [[best]] = decode([[0.1, 0.5, 0.2, 0.1, 0.1]], name, top=1)
+    assert best.name == labels["1"] == "class 1"
+
+
+def test_a_repository_of_transformers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def download(repository: str, files: list[str]) -> Path:
+        asked.append((repository, *files))
+        if not (tmp_path / files[0]).exists():
+            raise FileNotFoundError(files[0])
+        return tmp_path / files[0]
+
+    monkeypatch.setattr(repositories, "download", download)
+    transformers_folder(tmp_path, MICROSOFT)
+    name = "microsoft/resnet-50"
+    found = resolve(name)
+    assert found.config == PRESETS["resnet50"]
+    assert found.checkpoint
+    assert (found.name, found.checkpoint.library) == ("resnet50", "transformers")
+    assert asked == [(name, "config.json"), (name, "preprocessor_config.json")]
+    with pytest.raises(
+        ValueError, match=r"has no preprocessor_config\.json, or one without an equ"
+    ):
+        preprocessing(name)
+    transformers_folder(tmp_path, MICROSOFT, PREPARING | {"size": 64})
+    assert resolve(name).config.input_shape == (64, 64, 3)
+    assert decode(np.eye(1000)[281], name)[0][0].name == "class 281"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"layer_type": "basic", "hidden_sizes": [64, 128, 256, 512]}, ("resnet34", {})),
+        ({"depths": [2, 2, 2, 2]}, ("resnet26", {})),
+        (
+            {"hidden_sizes": [64, 96, 128, 256]},
+            ("resnet50", {"filters": (16, 24, 32, 64), "stem_filters": 64}),
+        ),
+        ({"embedding_size": 32}, ("resnet50", {"stem_filters": 32})),
+        ({"downsample_in_bottleneck": True}, ("resnet50", {"stride_in_3x3": False})),
+        ({"id2label": {"1": "b", "0": "a"}}, ("resnet50", {"classes": 2})),
+        ({"id2label": None, "architectures": None}, ("resnet50", {"classes": 2})),
+        ({"architectures": ["ResNetModel"]}, ("resnet50", {})),
+        ({"num_channels": 1}, ("resnet50", {"input_shape": (224, 224, 1)})),
+    ],
+)
+def test_configs_of_transformers(changes: Any, expected: Any, tmp_path: Path) -> None:
+    preset, fields = expected
+    found = resolve(transformers_folder(tmp_path, MICROSOFT | changes))
+    assert found.config == PRESETS[preset].replace(**fields)
+    assert found.checkpoint
+    assert len(found.checkpoint.labels) == found.checkpoint.classes
+    assert bool(found.checkpoint.classes) is (changes.get("architectures") != ["ResNetModel"])
+
+
+def test_the_strides_that_transformers_states(tmp_path: Path) -> None:
+    small: dict[str, Any] = {"depths": [1, 1], "hidden_sizes": [32, 64], "embedding_size": 8}
+    config = MICROSOFT | small | {"id2label": {"0": "a"}, "downsample_in_bottleneck": True}
+    name = transformers_folder(tmp_path, config)
+    fields: dict[str, Any] = {"repetitions": (1, 1), "filters": 8, "classes": 1}
+    fields |= {"stride_in_3x3": False}
+    [row] = [of for of in ORIGINS if of.name == "transformers' ResNet"]
+    torchvision = as_torchvision(PRESETS["resnet50"].replace(**fields))
+    [names] = [of for of in ORIGINS if of.name == "torchvision's or timm's ResNet"]
+    weights = expected_weights(make_plan(PRESETS["resnet50"].replace(**fields))).shapes
+    arrays = {row.tensor(weight): torchvision[names.tensor(weight)] for weight in weights}
+    save_file(
+        {n: np.ascontiguousarray(of) for n, of in arrays.items()}, tmp_path / "model.safetensors"
+    )
+    model = ResnetBuilder.from_preset(name, (32, 32, 3))
+    assert model.get_layer("stage2_block1_conv1").strides == (2, 2)
+    with pytest.raises(ValueError, match="strides: bottlenecks stride in their first 1x1"):
+        ResnetBuilder.from_preset("resnet50", (32, 32, 3), weights=name, **fields)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hidden_act": "gelu"}, "hidden_act='gelu', which has no equal here"),
+        ({"downsample_in_first_stage": True}, "downsample_in_first_stage=True, which has no equal"),
+        ({"layer_type": "wide"}, "layer_type='wide', which has no equal here"),
+        ({"hidden_sizes": [258, 512, 1024, 2048]}, r"hidden_sizes=\[258, .*which has no equal"),
+        ({"id2label": {"1": "a", "2": "b"}}, r"is broken: id2label has the numbers \[1, 2\]"),
+        ({"id2label": ["a", "b"]}, r"the config\.json of .* is broken"),
+        ({"depths": 3}, r"the config\.json of .* is broken"),
+        (
+            {"model_type": "vit"},
+            r"not one of timm or of transformers' ResNet: its model_type is 'vi",
+        ),
+        ({"model_type": 5}, "its model_type is .5."),
+    ],
+)
+def test_configs_of_transformers_that_are_refused(
+    changes: Any, message: str, tmp_path: Path
+) -> None:
+    name = transformers_folder(tmp_path, MICROSOFT | changes)
+    for use in (profile, ResnetBuilder.from_preset, preprocessing):
+        with pytest.raises(ValueError, match=message):
+            use(name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "size", "crop_pct", "crop_mode"),
+    [
+        ({}, (224, 224), 0.875, "center_floor"),
+        ({"crop_pct": None, "size": {"shortest_edge": 288}}, (288, 288), 0.875, "center_floor"),
+        ({"size": {"shortest_edge": 384}}, (384, 384), 1.0, "squash"),
+        ({"size": {"height": 96, "width": 128}}, (96, 128), 1.0, "squash"),  # ViTImageProcessor
+        (  # BitImageProcessor
+            {
+                "size": {"shortest_edge": 256},
+                "do_center_crop": True,
+                "crop_size": {"height": 224, "width": 224},
+            },
+            (224, 224),
+            pytest.approx(0.875),
+            "center_floor",
+        ),
+        (
+            {"size": 54, "do_center_crop": True, "crop_size": 33},
+            (33, 33),
+            pytest.approx(33 / 54),
+            "center_floor",
+        ),
+    ],
+)
+def test_image_processors_of_transformers(
+    changes: Any, size: Any, crop_pct: float, crop_mode: str, tmp_path: Path
+) -> None:
+    name = transformers_folder(tmp_path, MICROSOFT, PREPARING | changes)
+    found = resolve(name).checkpoint
+    assert found
+    assert (found.input_size, found.crop_pct, found.crop_mode) == (size, crop_pct, crop_mode)
+    assert crop_mode == "squash" or int(size[0] / found.crop_pct) in (256, 329, 54)
+    assert (found.interpolation, found.mean) == ("bicubic", tuple(PREPARING["image_mean"]))
+
+
+def test_image_processors_without_an_equal(tmp_path: Path) -> None:
+    oblong = {"size": 64, "do_center_crop": True, "crop_size": {"height": 32, "width": 48}}
+    for changes in ({"resample": 0}, {"do_rescale": False}, {"do_resize": False}, oblong):
+        name = transformers_folder(tmp_path, MICROSOFT, PREPARING | changes)
+        rows, columns = (32, 48) if changes is oblong else (224, 224)
+        assert profile(name).input_shape == (rows, columns, 3)
+        with pytest.raises(ValueError, match=r"or one without an equal here: give size="):
+            preprocessing(name)
+    name = transformers_folder(tmp_path, MICROSOFT, PREPARING | {"do_normalize": False})
+    white = preprocessing(name, data_format="channels_last")(np.full((1, 9, 9, 3), 255))
+    np.testing.assert_allclose(white, 1)
+    transformers_folder(tmp_path, MICROSOFT, [])
+    with pytest.raises(
+        ValueError, match=r"the preprocessor_config\.json of .* is broken: it is no"
+    ):
+        profile(name)
+    transformers_folder(tmp_path, MICROSOFT, {"size": 224})
+    with pytest.raises(ValueError, match=r"the .*json of .* is broken: 'image_mean'"):
+        profile(name)

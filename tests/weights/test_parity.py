@@ -18,6 +18,7 @@ from .checkpoint_recipe import (
     NETWORKS,
     PARITY,
     checkpoint,
+    description,
     images,
     logits,
     preset_of,
@@ -35,13 +36,15 @@ BIT = "timm_resnetv2_50x1_bit"
 
 
 def network_of(network: str, **options: Any) -> keras.Model:
-    """The preset with the weights of a network of torchvision or timm, for images of any size."""
+    """The preset with the weights of a network of PyTorch, for images of any size."""
     return ResnetBuilder.from_preset(
         preset_of(network),
         (None, None, 3),
         classifier_activation=None,
         weights=checkpoint(network),
-        **({"padding": "same"} if network.startswith("tfkeras_") else {}) | options,
+        **({"padding": "same"} if network.startswith("tfkeras_") else {})
+        | description(network).get("changes", {})
+        | options,
     )
 
 

@@ -104,15 +104,24 @@ def test_every_weight_of_every_kind_of_network_is_known_and_few_others() -> None
     assert all("evonorm" in layer for layer, _ in known - planned)
 
 
+KINDS = {
+    "timm_resnetv2": "timm's ResNetV2",
+    "timm_legacy": "timm's legacy SENet",
+    "timm_sk": "timm's SKNet",
+    "transformers_resnet": "transformers' ResNet",
+    "trades": "TRADES' or RobustBench's wide ResNet",
+    "akamaster": "akamaster's or kuangliu's ResNet",
+    "kuangliu": "akamaster's or kuangliu's ResNet",
+    "weiaicunzai": "weiaicunzai's ResNet",
+}
+
+
 @pytest.mark.parametrize("network", NETWORKS)
 def test_real_names_whatever_the_network(network: str) -> None:
     names = [name.removesuffix(":0") for name in shapes_of(network)]
     # downsample.2 follows the pool of an average-pooled projection.
     d = "timm's ResNet-D" if any("downsample.2" in name for name in names) else TORCHVISION.name
-    parts = {
-        "timm_resnetv2": "timm's ResNetV2",
-        "timm_legacy": "timm's legacy SENet",
-        "timm_sk": "timm's SKNet",
+    parts = KINDS | {
         "timm_regnetv": "timm's RegNetV",
         "timm_regnet": "timm's RegNet",
         "timm_gcresnet": "timm's ByobNet",
@@ -123,7 +132,11 @@ def test_real_names_whatever_the_network(network: str) -> None:
         "tfkeras_RegNetY": "tf.keras' RegNetY",
     }
     kind = next((kind for part, kind in parts.items() if network.startswith(part)), d)
-    inside = "regnet." if network.startswith("transformers") else ""
+    inside = (
+        f"{network.split('_')[1].rstrip('0123456789')}."
+        if network.startswith("transformers")
+        else ""
+    )
     module = "" if network.startswith("tfkeras") else "module."
     for preset in ("resnet18", "resnetv2_50", "resnet50d", "wrn16_4"):
         found = recognised([f"{module}{name}" for name in names], preset)
@@ -161,6 +174,8 @@ PRESET_OF_ORIGIN = {
     "tf.keras' RegNetX": "regnetx_002",
     "timm's ByobNet": "seresnet33ts",
     "timm's ByobNet, quad2": "resnet51q",
+    "TRADES' or RobustBench's wide ResNet": "wrn16_4",
+    "mmpretrain's ResNetV1c": "resnet50c",
 }
 
 

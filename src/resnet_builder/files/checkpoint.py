@@ -46,6 +46,7 @@ class Checkpoint:
         others: names of arrays that are not a network's weights, such as an optimizer's state.
             Single numbers are left out.
         in_file: the names in the file by those in `shapes`, which differ once it is renamed.
+        meta: what OpenMMLab's files say of the training beside the arrays.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Checkpoint:
     without_head: str = ""
     others: tuple[str, ...] = ()
     in_file: Mapping[str, str] = field(default_factory=dict)
+    meta: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.in_file:
@@ -129,7 +131,12 @@ def from_arrays(name: str, arrays: Mapping[Any, object]) -> Checkpoint:
     others = tuple(key for key in tensors if key not in names and shapes[key])
     checkpoint = Checkpoint(name, shapes, lambda key: _as_array(tensors[key]), others=others)
     # Reports use the short names.
-    return replace(checkpoint.renamed(short if len(short) == len(names) else names), in_file={})
+    meta = arrays.get("meta")
+    return replace(
+        checkpoint.renamed(short if len(short) == len(names) else names),
+        in_file={},
+        meta=meta if isinstance(meta, Mapping) else {},
+    )
 
 
 def _flattened(

@@ -12,7 +12,9 @@ from keras import layers, ops
 from ..common.checks import choice, described, positive_int
 from ..common.shapes import AXIS_ORDERS, in_order
 from ..model.keras_layers import Tensor
-from ..presets.checkpoints import PublishedWeights, recommended
+from ..presets.checkpoints import CLASSES, PublishedWeights, recommended
+from ..presets.networks import find_preset
+from ..presets.repositories import PREPROCESSOR
 from ..presets.resolve import find_published
 from .resizing import KERNELS, grey, resized
 
@@ -37,11 +39,11 @@ def preprocessing(
     timm does with settings of your own. It is a functional Keras model in float32, so it can be
     called, mapped over a `tf.data.Dataset` on TensorFlow, put before a network and saved with it.
 
-    * timm, torchvision and own settings: the shorter side is resized to the input's divided by
-      `crop_pct`, with antialiasing and to whole grey levels, and the centre is cropped. The result
-      is timm's and torchvision's with Pillow. In noise, at most some pixels in a hundred are one
-      or two grey levels off, where a value lies between two levels; photographs are equal but for
-      one in a thousand. (Since version 13 Pillow resizes some portraits in another order.)
+    * timm, torchvision, transformers and own settings: the shorter side is resized to the input's
+      divided by `crop_pct`, with antialiasing and to whole grey levels, and the centre is cropped.
+      The result is theirs with Pillow. In noise, at most some pixels in a hundred are one or two
+      grey levels off, where a value lies between two levels; photographs are equal but for one in a
+      thousand. (Since version 13 Pillow resizes some portraits in another order.)
     * keras-hub: the largest centred part of the input's proportions is resized without
       antialiasing.
     * keras.applications leaves the resizing to its user: it is keras-hub's, with antialiasing.
@@ -52,8 +54,8 @@ def preprocessing(
     Args:
         source: a name of `list_weights()` such as `"resnet50.a1_in1k"`; a preset's name for its
             `weights="imagenet"` checkpoint; or a repository of the Hugging Face Hub, such as
-            `"timm/resnet18.tv_in1k"`, whose `config.json` is read if it is not in the table, or a
-            local folder with its files.
+            `"timm/resnet18.tv_in1k"`, whose `config.json` is read if it is not in the table (and
+            `preprocessor_config.json`, if it is transformers'), or a local folder with its files.
         size: instead of `source`, the input size of a network: one side, or rows and columns.
         mean: with `size`, the mean of each channel for values from 0 to 1. Default: ImageNet's.
         std: with `size`, the standard deviations likewise.
@@ -114,6 +116,11 @@ def preprocessing(
                 f"{source!r} takes bands of a satellite, and not images: give its network "
                 "(bands / 255 - mean) / std, with the mean and std of "
                 f"list_weights({source!r}).rows[0], in the order of its library's bands"
+            )
+        if not settings.std:
+            raise ValueError(
+                f"{source!r} has no {PREPROCESSOR}, or one without an equal here: give size=, "
+                "mean= and std="
             )
     order = data_format or keras.config.image_data_format()
     return _model(settings, choice(order, AXIS_ORDERS, "data_format"))
@@ -231,21 +238,28 @@ class Guess(NamedTuple):
 
 
 def decode(
-    predictions: Any, *, top: int = 5, class_names: Sequence[str] | None = None
+    predictions: Any,
+    source: str | None = None,
+    *,
+    top: int = 5,
+    class_names: Sequence[str] | None = None,
 ) -> list[list[Guess]]:
     """Return the names of the top classes of every image, the best first.
 
     Args:
         predictions: probabilities or logits, (batch, classes), or (classes,) for one image.
+        source: the checkpoint that the network has, as in `preprocessing`: a repository or folder
+            of transformers has the names of its classes.
         top: number of classes for each image.
-        class_names: names in the order of the predictions. Default: the 1000 of ImageNet, some of
-            which are the same word: a crane is a bird and a machine.
+        class_names: names in the order of the predictions. Default: those of `source`, or the 1000
+            of ImageNet, some of which are the same word: a crane is a bird and a machine.
 
     Returns:
         For each image, its top classes with their scores.
 
     Raises:
-        ValueError: predictions of another shape or with NaN, or another number of names.
+        ValueError: predictions of another shape or with NaN, another number of names, or a source
+            without names that has not ImageNet's classes.
         TypeError: predictions that are not numbers, such as the dict of a model with several
             outputs; names that are not text; a `top` that is no integer.
 
@@ -256,9 +270,10 @@ def decode(
         [[Guess(name='dog', score=0.7), Guess(name='cat', score=0.2)]]
     """
     scores = _as_numbers(predictions)
-    names = _imagenet_classes() if class_names is None else _checked(class_names)
+    names = _labels_of(source) if class_names is None else _checked(class_names)
     if scores.ndim != 2 or scores.shape[1] != len(names):
-        own = "" if class_names is not None else "; for classes of your own give class_names"
+        is_given = class_names is not None or source is not None
+        own = "" if is_given else "; for classes of your own give class_names"
         raise ValueError(
             f"predictions must be (batch, {len(names)}) for {len(names)} names, got "
             f"{scores.shape}{own}"
@@ -298,6 +313,12 @@ def _checked(class_names: Any) -> list[str]:
     return names
 
 
-def _imagenet_classes() -> list[str]:
+def _labels_of(source: str | None) -> Sequence[str]:
+    """The names of a checkpoint's classes, or ImageNet's."""
+    found = find_published(source) if source is not None else None
+    if found and found.labels:
+        return found.labels
+    if source is not None and (found or find_preset(source)).classes != CLASSES:
+        raise ValueError(f"{source!r} does not say the names of its classes: give class_names")
     text = resources.files(__package__).joinpath(IMAGENET_CLASSES).read_text(encoding="utf-8")
     return [line.partition(" ")[2] for line in text.splitlines()]

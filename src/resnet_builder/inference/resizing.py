@@ -15,7 +15,7 @@ from ..model.keras_layers import Tensor
 
 Kernel = Callable[[Tensor], Tensor]
 
-CROP_MODES = ("center", "border", "squash")
+CROP_MODES = ("center", "center_floor", "border", "squash")
 
 
 def resized(
@@ -35,7 +35,8 @@ def resized(
         interpolation: a key of `KERNELS`.
         crop_mode: timm's (transforms_imagenet_eval in timm/data/transforms_factory.py, version
             1.0.31). "center" keeps the proportions and fills the result, "border" keeps them and
-            shows the whole image, "squash" does not keep them.
+            shows the whole image, "squash" does not keep them. And "center_floor", transformers'
+            "center", which rounds half a pixel down.
         border: the grey level around a smaller image, one for all or one for each channel.
     """
     kernel = look_up(KERNELS, interpolation, "interpolation")
@@ -48,7 +49,11 @@ def resized(
     lengths = [ops.maximum(ops.max(numbers) + 1, 1) for numbers in pixels]
     scaled = [int(side / crop_pct) for side in size]
     wholes = _sides(lengths, scaled, crop_mode)
-    of_rows, of_columns = map(_matrix, pixels, lengths, wholes, size, (kernel, kernel))
+    rounding = ops.floor if crop_mode == "center_floor" else ops.round
+    of_rows, of_columns = (
+        _matrix(*of_axis, kernel, rounding)
+        for of_axis in zip(pixels, lengths, wholes, size, strict=True)
+    )
     images = _grey_levels(ops.matmul(images, ops.transpose(of_columns)), level)
     images = _grey_levels(ops.matmul(of_rows, images), level)
     return images + level if level.any() else images
@@ -82,20 +87,22 @@ def _sides(lengths: list[Tensor], scaled: list[int], crop_mode: str) -> list[Ten
     # The shorter side decides, or with a border the longer one.
     rows_decide = wider <= 0 if crop_mode == "border" else wider >= 0
     wanted, given = ops.where(rows_decide, *scaled), ops.where(rows_decide, rows, columns)
-    if crop_mode == "center" and scaled[0] == scaled[1]:
+    if crop_mode != "border" and scaled[0] == scaled[1]:
         # torchvision.transforms.Resize
         return [length * wanted // given for length in lengths]
     # timm.data.transforms.ResizeKeepRatio
     return [ops.round(length * wanted / given) for length in lengths]
 
 
-def _matrix(pixels: Tensor, length: Tensor, whole: Tensor, side: int, kernel: Kernel) -> Tensor:
+def _matrix(
+    pixels: Tensor, length: Tensor, whole: Tensor, side: int, kernel: Kernel, rounding: Kernel
+) -> Tensor:
     """From the pixels along an axis to the middle ones, `side` in number, of the `whole`."""
     pixels, length, whole = (ops.cast(value, "float32") for value in (pixels, length, whole))
     half = (whole - side) / 2
     # torchvision.transforms.functional.center_crop: int(round(half)), where Python's round takes
     # the even number of two; a smaller image has the smaller half of its border first.
-    start = ops.where(half < 0, ops.ceil(half), ops.round(half))
+    start = ops.where(half < 0, ops.ceil(half), rounding(half))
     places = start + np.arange(side, dtype="float32")[:, np.newaxis]
     inside = ops.logical_and(places >= 0, places < whole)
     # Between the centres of two pixels, times twice both numbers of pixels: whole numbers, so that

@@ -39,6 +39,7 @@ class PublishedWeights:
             `weights="features"` takes it; else empty.
         source: repository of the Hugging Face Hub, or URL.
         classes: number of classes; 0 if it has no classifier.
+        labels: names of the classes in their order, where its repository has them.
         training_data: the images it was trained on, in words.
         input_size: rows and columns of the input in training.
         crop_pct: the input's share of the rows and columns that an image is resized to.
@@ -48,7 +49,8 @@ class PublishedWeights:
         channels: order of the colours, `"RGB"` or `"BGR"`; empty for bands of a satellite.
         mean: mean of red, green and blue, for values from 0 to 1; of bands, for the values that
             the library takes, divided by 255.
-        std: standard deviation of red, green and blue, likewise.
+        std: standard deviation of red, green and blue, likewise; empty if its repository does not
+            say how images are prepared.
         top1: accuracy on ImageNet's validation images at `input_size`, in percent; without a
             classifier, of a linear one that was trained on the frozen features.
         test_input_size: larger input size at which it was tested as well.
@@ -76,6 +78,7 @@ class PublishedWeights:
     good_for: str = ""
     source: str
     classes: int
+    labels: tuple[str, ...] = ()
     training_data: str = ""
     input_size: tuple[int, int]
     crop_pct: float | None = None

@@ -1,8 +1,8 @@
 """From the name of a network, of a checkpoint or of a repository to its config and checkpoint."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from ..common.words import INTERFACE, argument
 from ..config import FIELDS, UNSEEN, ResnetConfig
 from .checkpoints import PURPOSES, PublishedWeights, in_table, published, recommended
 from .networks import PRESETS, find_preset
-from .timm_arguments import translated
+from .repositories import CONFIG, read_repository
 
 
 @dataclass(frozen=True)
@@ -135,10 +135,6 @@ def check_published(network: Named) -> None:
         )
 
 
-CONFIG = "config.json"
-NEEDED = ("architecture", "num_classes", "input_size", "mean", "std")
-
-
 def find_published(source: str) -> PublishedWeights | None:
     """Return the checkpoint of a name or a repository; None if `source` is neither.
 
@@ -148,7 +144,7 @@ def find_published(source: str) -> PublishedWeights | None:
             of a repository that is not in the table is read from the cache or downloaded.
 
     Raises:
-        ValueError: an unknown tag, or a repository that names no network of timm.
+        ValueError: an unknown tag, or a repository that names no network of timm or transformers.
         OSError, ImportError: the repository cannot be read.
     """
     if found := in_table(source):
@@ -157,7 +153,7 @@ def find_published(source: str) -> PublishedWeights | None:
     if revision and (found := in_table(repository)):
         return replace(found, source=source)
     if source not in PRESETS and (Path(source) / CONFIG).is_file():
-        return _described(Path(source) / CONFIG, source)
+        return read_repository(source, partial(_in_folder, Path(source)))
     if "/" in source:
         return _repository(source) if is_repository(source) else None
     preset, dot, _ = source.partition(".")
@@ -167,73 +163,25 @@ def find_published(source: str) -> PublishedWeights | None:
     return None
 
 
+def _in_folder(folder: Path, name: str) -> Path | None:
+    path = folder / name
+    return path if path.exists() else None
+
+
 def _repository(name: str) -> PublishedWeights:
+    def file(needed: str) -> Path | None:
+        try:
+            return download(name, [needed])
+        except OSError:
+            if needed == CONFIG:
+                raise
+            return None
+
     try:
-        file = download(name, [CONFIG])
+        return read_repository(name, file)
     except ConnectionError as error:
         raise ConnectionError(
             f"{name!r} is not in {INTERFACE.get().weights}, and its {CONFIG}, which names its "
             "network, is not in the cache and cannot be downloaded: give a preset's name, and a "
             "file as weights"
         ) from error
-    return _described(file, name)
-
-
-def _described(file: Path, repository: str) -> PublishedWeights:
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-        # Older repositories have all settings at the top level.
-        settings = config.get("pretrained_cfg", {}) | config
-    except (ValueError, AttributeError, TypeError) as error:
-        raise _broken(repository, error) from error
-    _check_timm(settings, repository)
-    try:
-        channels, rows, columns = settings["input_size"]
-        mean, std = (tuple(map(float, settings[name])) for name in ("mean", "std"))
-        if not all(deviation > 0 for deviation in std):
-            raise ValueError(f"std is {std}")
-        arguments = dict(config.get("model_args") or {})
-        if not isinstance(settings["architecture"], str):
-            raise TypeError(f"architecture is {settings['architecture']!r}, not a name")
-    except (ValueError, TypeError) as error:
-        raise _broken(repository, error) from error
-    changes = translated(arguments, repository, PRESETS.get(settings["architecture"]))
-    if len(mean) != changes.pop("channels", channels):
-        raise ValueError(
-            f"the config.json of {repository!r} states a mean of {len(mean)} channels, and another "
-            "number of input channels"
-        )
-    return PublishedWeights(
-        library="timm",
-        preset=settings["architecture"],
-        tag=settings.get("tag", ""),
-        source=repository,
-        classes=changes.pop("classes", settings["num_classes"]),
-        input_size=(rows, columns),
-        crop_pct=settings.get("crop_pct"),
-        interpolation=settings.get("interpolation", ""),
-        crop_mode=settings.get("crop_mode") or "center",
-        mean=mean,
-        std=std,
-        licence=settings.get("license", ""),
-        changes=changes,
-    )
-
-
-def _broken(repository: str, error: Exception) -> ValueError:
-    return ValueError(f"the config.json of {repository!r} is broken: {error}")
-
-
-def _check_timm(settings: Mapping[str, Any], repository: str) -> None:
-    """Refuse the settings of another library's repository."""
-    if settings.get("model_type") == "resnet" and "hidden_sizes" in settings:
-        raise ValueError(
-            f"{repository!r} is one of transformers, whose names of weights are not read yet. "
-            "Build the preset, and give load_weights(model, ..., rename=) a function from its "
-            "names to torchvision's: docs/howto/checkpoints.md has it"
-        )
-    if missing := [name for name in NEEDED if name not in settings]:
-        raise ValueError(
-            f"the config.json of {repository!r} is not one of timm: it does not say "
-            f"{', '.join(missing)}. Give a preset's name, and the repository as weights"
-        )

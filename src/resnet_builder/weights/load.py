@@ -9,7 +9,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from ..common.checks import choice, described, fraction, shortened
+from ..common.checks import boolean, choice, described, fraction, shortened
 from ..files.checkpoint import Checkpoint
 from ..files.keras_files import IN_MEMORY_BYTES
 from ..files.opening import opened
@@ -30,6 +30,7 @@ from .expected import (
 )
 from .match import Match, Recognised, match
 from .naming import KERAS, POSITIONS
+from .origins import AVERAGE, labels_in
 from .recognise import recognise
 from .report import WeightsReport, refusal
 from .settings import by_connections, by_names, with_settings
@@ -47,11 +48,14 @@ def load_weights(
     rename: Rename = None,
     missing: Literal["refuse", "keep"] = "refuse",
     epsilon: float | None = None,
+    stride_in_3x3: bool | None = None,
+    ema: bool = False,
 ) -> WeightsReport:
     """Load a checkpoint into a model of this package, completely or not at all.
 
     The origin is recognised by the names in the checkpoint: torchvision, timm (ResNet, D, SE,
-    ResNeXt, wide, ResNetV2), keras.applications' ResNet50, 101 and 152 (into `resnet50_v1` and the
+    ResNeXt, wide, ResNetV2), transformers' ResNet, detectron2 and Detectron, TRADES' wide ResNet
+    and others for CIFAR, keras.applications' ResNet50, 101 and 152 (into `resnet50_v1` and the
     other `_v1` presets: the biases of the convolutions are folded exactly into batch norm's means),
     keras-hub, this package, or, by the order of the layers, the article's original under Keras 2.
     The names may all have a prefix, such as `module.`. Layers with the names that Keras gives are
@@ -85,7 +89,8 @@ def load_weights(
             model's classifier is then left as it is), and in the number of input channels (one:
             summed; others: repeated and rescaled, as in timm). Other heads are left.
         skip: patterns of names of the checkpoint's tensors to leave, such as `"head.*"`. `*` stands
-            for any text. Of several networks in a checkpoint, skip all but one.
+            for any text. Of several networks in a checkpoint, skip all but one, if they are not a
+            network and its moving average.
         rename: what the checkpoint's names become, after `skip`: a dict of names, or of their first
             parts, such as `{"head.fc": "fc"}` (the longest applies), or a function of a name that
             returns another, or None to keep it.
@@ -94,6 +99,11 @@ def load_weights(
         epsilon: epsilon of the checkpoint's batch norms: the model's are adapted exactly. Default:
             the file's own, or the usual one of the origin. torchvision's COCO_V1 detectors have 0
             (torchvision/models/detection/faster_rcnn.py).
+        stride_in_3x3: whether the checkpoint's bottlenecks halve the size in their 3x3 convolution,
+            or (False) in the first 1x1 as Caffe's. Names and shapes do not show it. Default: as the
+            file says, or as is usual for the origin.
+        ema: whether to load the moving average of the weights, such as `state_dict_ema`, DINO's
+            teacher or MoCo's key encoder, and not the network beside it.
 
     Returns:
         A report of the loaded tensors, the adaptations, and the unused tensors.
@@ -123,6 +133,8 @@ def load_weights(
         word = f'weights="{source}"'
         raise ValueError(f"{word} needs a preset: ResnetBuilder.from_preset(..., {word})")
     patterns = _patterns(skip)
+    if stride_in_3x3 is not None:
+        boolean(stride_in_3x3, "stride_in_3x3")
     options = LoadOptions(
         adapt=adapt,
         keep=choice(missing, ("refuse", "keep"), "missing") == "keep",
@@ -133,7 +145,8 @@ def load_weights(
         taken = whole.skipping(patterns)
         names = _new_names(taken, rename)
         given = {new for new, old in names.items() if new != old}
-        found = recognise(taken.renamed(names), target.expected, given)
+        found = recognise(taken.renamed(names), target.expected, given, ema=boolean(ema, "ema"))
+        found = found.striding(stride_in_3x3)
         report, _ = _load(target, whole, found, options, restore=True)
     return report
 
@@ -300,12 +313,13 @@ def _load(
     report = WeightsReport(
         source=whole.name,
         origin=found.origin.name,
-        tensors=sum(1 + bool(assignment.bias) for assignment in matched.assignments),
+        tensors=len(read),
         adapted=matched.adapted,
         left_random=tuple(KERAS.tensor(*weight) for weight in matched.left_random),
         unused=unused,
         prefix=found.prefix,
         notes=tuple(_notes(found, matched, options)),
+        labels=labels_in(whole.meta),
     )
     return report, matched
 
@@ -360,6 +374,10 @@ EPSILON_OF_DETECTORS = (
 
 
 def _notes(found: Recognised, matched: Match, options: LoadOptions) -> Iterator[str]:
+    if found.left:
+        loaded, *others = (prefix or "no prefix" for prefix in (found.prefix, *found.left))
+        how = "; ema=True loads the moving average" * any(map(AVERAGE.search, found.left))
+        yield f"of its equal networks, {loaded} was loaded, and {', '.join(others)} left{how}"
     if options.epsilon is None and found.is_frozen_detector:
         yield EPSILON_OF_DETECTORS
     yield from matched.notes

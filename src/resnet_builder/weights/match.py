@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isqrt
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ..files.checkpoint import Checkpoint
 from ..plan.names import CLASSIFIER, FIRST_CONVS
 from .expected import ExpectedWeights
-from .naming import CLASSIFIER_KERNEL, POSITIONS, Origin, TensorShape, WeightName
+from .naming import CLASSIFIER_KERNEL, POSITIONS, Origin, TensorShape, WeightName, branch
 from .origins import DETECTOR, is_never_weight
 
 
@@ -23,6 +23,7 @@ class Recognised:
         origin: the library that the names are from.
         names: names of the network's tensors, without the prefix, and those in `source`.
         prefix: prefix of the network's names in the file.
+        left: prefixes of other networks of the same shapes in it.
         unknown: why the names are of no known origin, if the layers' connections have to be used.
     """
 
@@ -30,6 +31,7 @@ class Recognised:
     origin: Origin
     names: Mapping[str, str]
     prefix: str = ""
+    left: tuple[str, ...] = ()
     unknown: str = ""
 
     @cached_property
@@ -46,6 +48,8 @@ class Recognised:
     def shape(self, weight: WeightName) -> TensorShape | None:
         """The shape of a weight's tensor in Keras's order of axes; None if there is no tensor."""
         shape = self.checkpoint.shapes.get(self.origin.tensor(weight))
+        if shape is None and weight[1] in self.origin.constants:
+            return self.shape((weight[0], "beta"))
         return None if shape is None else self.origin.layout.keras_shape(weight, shape)
 
     @property
@@ -61,6 +65,12 @@ class Recognised:
         kernels = self._of_rank(4) if self.unknown else list(filter(None, stems))
         return kernels[0][2] if kernels else None
 
+    def striding(self, in_3x3: bool | None) -> "Recognised":
+        """The same, if it is known whether its bottlenecks stride in their 3x3 convolution."""
+        if in_3x3 is None:
+            return self
+        return replace(self, origin=replace(self.origin, stride_in_3x3=in_3x3))
+
     def _of_rank(self, rank: int) -> list[TensorShape]:
         """The shapes of the kernels of that rank, in the order of the layers."""
         return [shape for shape in self.checkpoint.shapes.values() if len(shape) == rank]
@@ -74,7 +84,10 @@ class Recognised:
 
 @dataclass(frozen=True)
 class Assignment:
-    """A weight and its tensor; `bias` is the one to subtract, if any."""
+    """A weight and its tensor; `bias` is the one to subtract, if any.
+
+    The tensor of a weight with a constant value is empty.
+    """
 
     weight: WeightName
     tensor: str
@@ -131,7 +144,8 @@ def match(
         keep: whether weights that the checkpoint lacks are left as they are.
     """
     tensors = {weight: found.origin.tensor(weight) for weight in expected.shapes}
-    present = {weight for weight, tensor in tensors.items() if tensor in found.checkpoint.shapes}
+    present = {weight for weight in tensors if found.shape(weight) is not None}
+    shapes = found.checkpoint.shapes
     other_head = _other_head(found, expected) if adapt else ""
     left = {
         weight: None
@@ -145,17 +159,15 @@ def match(
     biases = _folded_biases(found, expected)
     used = {tensors[weight] for weight in wanted} | set(biases.values())
     others = [
-        tensor
-        for tensor in found.checkpoint.shapes
-        if tensor not in used and not found.origin.is_ignored(tensor)
+        tensor for tensor in shapes if tensor not in used and not found.origin.is_ignored(tensor)
     ]
     has_head = expected.has_classifier and not other_head
     last_stage = None if has_head else expected.last_stage
     unused, unexpected = _others(found, others, last_stage)
     assignments = tuple(
-        Assignment(weight, tensors[weight], shape, biases.get(tensors[weight]))
+        Assignment(weight, tensor if tensor in shapes else "", shape, biases.get(tensor))
         for weight, shape in wanted.items()
-        if weight in present
+        if weight in present and (tensor := tensors[weight])
     )
     problems = (*_mismatches(found, wanted, resized), *unexpected, *_of_origin(found, expected))
     if not assignments and not problems:
@@ -215,11 +227,11 @@ def _folded_biases(found: Recognised, expected: ExpectedWeights) -> dict[str, st
     """Biases of convolutions without bias here, by the mean that they are folded into."""
     tensor, shapes = found.origin.tensor, found.checkpoint.shapes
     return {
-        mean: bias
+        tensor((norm, "moving_mean")): bias
         for conv, norm in expected.norms.items()
         if (conv, "bias") not in expected.shapes
         and (bias := tensor((conv, "bias"))) in shapes
-        and shapes.get(mean := tensor((norm, "moving_mean"))) == shapes[bias]
+        and found.shape((norm, "moving_mean")) == shapes[bias]
     }
 
 
@@ -235,8 +247,13 @@ def _others(
     """
     inside = {t for t in others if last_stage is None or found.origin.is_inside(t, last_stage)}
     beside = {t for t in found.beside if not found.origin.is_ignored(t)}
+    branches = tuple(branch(prefix, found.prefix) for prefix in found.left)
     is_beside = re.compile(found.origin.beside).fullmatch
-    left = {t for t in beside if last_stage is not None or is_never_weight(t) or is_beside(t)}
+    left = {
+        t
+        for t in beside
+        if last_stage is not None or is_never_weight(t) or t.startswith(branches) or is_beside(t)
+    }
     place = f", beside {found.prefix!r}" if found.prefix else ""
     unexpected = [
         *(f"{t} {found.checkpoint.shapes[t]}" for t in sorted(inside)),
@@ -253,10 +270,11 @@ def _mismatches(
     for weight, shape in wanted.items():
         tensor, given = found.origin.tensor(weight), found.shape(weight)
         name = "/".join(weight)
-        if given is None:
-            yield Problem("missing", f"{tensor}, for {name} {shape}")
+        own = found.checkpoint.shapes.get(tensor)
+        if own is None:
+            if weight[1] not in found.origin.constants:
+                yield Problem("missing", f"{tensor}, for {name} {shape}")
         elif given != shape and weight not in resized:
-            own = found.checkpoint.shapes[tensor]
             yield Problem(
                 "shape", f"{tensor} {own} is {given} in Keras's order; {name} needs {shape}"
             )

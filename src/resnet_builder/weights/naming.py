@@ -93,7 +93,17 @@ TORCH = Layout(
     },
     counter="num_batches_tracked",
 )
-
+# Caffe2's names of blobs: detectron2/checkpoint/c2_model_loading.py.
+CAFFE2 = Layout(
+    separator="_",
+    outputs_first=True,
+    variables={
+        "kernel": "w",
+        "bias": "b",
+        "moving_mean": "running_mean",
+        "moving_variance": "running_var",
+    },
+)
 
 # First parts of the names of stems and stages, in networks that are not built here as well.
 OF_ANY_STEM = re.compile(r"(stem|conv|bn|maxpool|layer)\d*")
@@ -138,6 +148,7 @@ class Origin:
         standardizing_epsilon: what its weight standardisation adds to a kernel's variance; the
             default is of timm's BiT networks (models/resnetv2.py).
         beside: pattern of names of other networks that its files hold beside this one.
+        constants: values of variables that its files may lack.
     """
 
     name: str
@@ -162,6 +173,7 @@ class Origin:
     heads: Mapping[str, str] = field(default_factory=dict)
     standardizing_epsilon: float = 1e-8
     beside: str = ""
+    constants: Mapping[str, float] = field(default_factory=dict)
 
     def layer(self, name: str) -> str:
         """The origin's name for a layer."""
@@ -220,7 +232,7 @@ class Origin:
         place, _ = self._cut(tensor)
         if place:
             return place.stage <= stage
-        first = tensor.partition(self.layout.separator)[0]
+        first = _first_part(tensor)
         if first in self._stem:  # a stem's map is the one before its pool
             return stage > 0 or not self._stem[first]
         return OF_ANY_STEM.fullmatch(first) is not None
@@ -282,7 +294,7 @@ class Origin:
     def _stem(self) -> dict[str, bool]:
         """The first parts of the names in stems, and whether they are of the pool."""
         return {
-            self.tensor(weight).partition(self.layout.separator)[0]: name.role.startswith("pool")
+            _first_part(self.tensor(weight)): name.role.startswith("pool")
             for weight in known_weights()[1]
             if (name := LayerName.parse(weight[0])) and name.place == STEM
         }
@@ -295,7 +307,28 @@ class Origin:
             for weights in known_weights()
         )
         own_name = rf"(?P<in_block>{self._any_block}(?:{in_block}))|{others}"
-        return re.compile(rf"(?P<prefix>.*?)(?:{own_name})", re.DOTALL)
+        # A network's name in a PyTorch module is a whole part, and in Keras any text.
+        prefix = ".*?" if self.layout is KERAS else r"(?:.*?[./])??"
+        return re.compile(rf"(?P<prefix>{prefix})(?:{own_name})", re.DOTALL)
+
+
+def _first_part(tensor: str) -> str:
+    return re.split("[./]", tensor)[0]
+
+
+def branch(name: str, prefix: str) -> str:
+    """The first parts of a name, to the first that a prefix does not have.
+
+    Example:
+        >>> [branch(name, "backbone.body.") for name in ("backbone.fpn.p6.bias", "rpn.conv.bias")]
+        ['backbone.fpn.', 'rpn.']
+    """
+    end = 0
+    for part in re.finditer(r"[^./]*[./]?", name):
+        end = part.end()
+        if not prefix.startswith(name[:end]):
+            break
+    return name[:end]
 
 
 def is_known(weight: WeightName) -> bool:

@@ -4,10 +4,12 @@ To add an origin, add a row to `ORIGINS`.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
-from .naming import KERAS, MOST_SPLITS, TORCH, Origin
+from .naming import CAFFE2, KERAS, MOST_SPLITS, TORCH, Origin
 
 # The names of torchvision models/resnet.py.
 _TORCHVISION = {
@@ -187,6 +189,36 @@ _KERAS_REGNET = _bottlenecks(
     squeeze="squeeze_and_excite_squeeze squeeze_and_excite_excite",
     classifier="head_dense",
 )
+# transformers models/resnet/modeling_resnet.py.
+_TRANSFORMERS = {
+    "stem_conv": "embedder.embedder.convolution",
+    "stem_bn": "embedder.embedder.normalization",
+    **{f"conv{n}": f"layer.{n - 1}.convolution" for n in (1, 2, 3)},
+    **{f"bn{n}": f"layer.{n - 1}.normalization" for n in (1, 2, 3)},
+    "shortcut_conv": "shortcut.convolution",
+    "shortcut_bn": "shortcut.normalization",
+    "predictions": "classifier.1",
+}
+# detectron2/modeling/backbone/resnet.py.
+_DETECTRON2 = {
+    "stem_conv": "stem.conv1",
+    "stem_bn": "stem.conv1.norm",
+    **{f"bn{n}": f"conv{n}.norm" for n in (1, 2, 3)},
+    "shortcut_conv": "shortcut",
+    "shortcut_bn": "shortcut.norm",
+    "predictions": "linear",
+}
+# Detectron's blobs: detectron2/checkpoint/c2_model_loading.py.
+_DETECTRON = {
+    "stem_conv": "conv1",
+    "stem_bn": "res_conv1_bn",
+    **{f"conv{n}": f"branch2{letter}" for n, letter in enumerate("abc", 1)},
+    **{f"bn{n}": f"branch2{letter}_bn" for n, letter in enumerate("abc", 1)},
+    "shortcut_conv": "branch1",
+    "shortcut_bn": "branch1_bn",
+    "predictions": "fc1000",
+}
+_SHORTCUT = {"shortcut_conv": "shortcut.0", "shortcut_bn": "shortcut.1"}
 
 # Layers of variants of which torchvision, transformers and keras.applications have no network.
 _OF_VARIANTS = ("shortcut_p*", "pool?", "act3", "head_act", "stem_pool_pad")
@@ -198,6 +230,8 @@ _torch = partial(
     first_block=0,
     ignored=r".*\.num_batches_tracked",
     lacks=("shortcut_pad*",),
+    # mmpretrain/models/classifiers/image.py and heads/linear_head.py.
+    heads={"backbone.": "head.fc"},
 )
 _REGNET_MARKS = ("stem_conv_pad", "!stem_pool*")
 _regnet = partial(_torch, block="s{stage}.b{block}.", first_block=1, library="timm")
@@ -211,6 +245,7 @@ _transformers_regnet = partial(
 _keras_regnet = partial(
     Origin, layout=KERAS, first_stage=0, first_block=0, layers=_KERAS_REGNET, pads_as_keras=True
 )
+_detectron = partial(_torch, first_stage=2, stride_in_3x3=False)
 _keras_applications = partial(
     Origin, layout=KERAS, block="conv{stage}_block{block}_", first_stage=2, epsilon=1.001e-5
 )
@@ -349,6 +384,79 @@ ORIGINS = (
         beside=r"(text|transformer|token_embedding|ln_final)\..*|positional_embedding"
         r"|text_projection|logit_(scale|bias)",
     ),
+    # mmpretrain/models/backbones/resnet.py, _make_stem_layer.
+    _torch(
+        name="mmpretrain's ResNetV1c",
+        layers=_TORCH
+        | {f"stem_conv{n}": f"stem.{3 * n - 3}" for n in (1, 2, 3)}
+        | {f"stem_bn{n}": f"stem.{3 * n - 2}" for n in (1, 2, 3)},
+    ),
+    # Bottlenecks stride in their first 1x1 convolution if the config has downsample_in_bottleneck.
+    _torch(
+        name="transformers' ResNet",
+        block="encoder.stages.{stage}.layers.{block}.",
+        first_stage=0,
+        layers=_TRANSFORMERS,
+        heads={"resnet.": "classifier.1"},
+    ),
+    # Networks of its default, STRIDE_IN_1X1 (detectron2/config/defaults.py), as MSRA's are.
+    _detectron(name="detectron2's ResNet", block="res{stage}.{block}.", layers=_DETECTRON2),
+    # MSRA's R-50.pkl and R-101.pkl of detectron2, with moving statistics.
+    _detectron(
+        name="MSRA's ResNet in detectron2",
+        layout=CAFFE2,
+        block="res{stage}_{block}_",
+        layers=_DETECTRON,
+    ),
+    # facebookresearch/Detectron: batch norm is a scale and a bias.
+    _detectron(
+        name="Detectron's ResNet",
+        layout=replace(CAFFE2, variables={**CAFFE2.variables, "gamma": "s", "beta": "b"}),
+        block="res{stage}_{block}_",
+        layers=_DETECTRON,
+        ignored=".*_momentum",
+        epsilon=0.0,
+        constants={"moving_mean": 0.0, "moving_variance": 1.0},
+    ),
+    # xternalz/WideResNet-pytorch; yaodongyu/TRADES models/wideresnet.py, whose `forward` does not
+    # call `sub_block1`; RobustBench model_zoo/architectures/wide_resnet.py.
+    _torch(
+        name="TRADES' or RobustBench's wide ResNet",
+        block="block{stage}.layer.{block}.",
+        layers={
+            "stem_conv": "conv1",
+            "shortcut_conv": "convShortcut",
+            "head_bn": "bn1",
+            "predictions": "fc",
+        },
+        ignored=r".*\.num_batches_tracked|(.*\.)?sub_block1\..*",
+    ),
+    # akamaster/pytorch_resnet_cifar10 resnet.py; kuangliu/pytorch-cifar models/resnet.py.
+    _torch(
+        name="akamaster's or kuangliu's ResNet",
+        layers=_TORCH | _SHORTCUT | {"predictions": "linear"},
+    ),
+    # weiaicunzai/pytorch-cifar100 models/resnet.py.
+    _torch(
+        name="weiaicunzai's ResNet",
+        block="conv{stage}_x.{block}.",
+        first_stage=2,
+        layers={
+            "stem_conv": "conv1.0",
+            "stem_bn": "conv1.1",
+            **{f"conv{n}": f"residual_function.{3 * n - 3}" for n in (1, 2, 3)},
+            **{f"bn{n}": f"residual_function.{3 * n - 2}" for n in (1, 2, 3)},
+            **_SHORTCUT,
+            "predictions": "fc",
+        },
+    ),
+    # nn.Sequential(*resnet.children()), as in fastai/vision/learner.py, create_body.
+    _torch(
+        name="torchvision's ResNet, numbered by nn.Sequential",
+        block="{stage}.{block}.",
+        first_stage=4,
+        layers=_TORCH | {"stem_conv": "0", "stem_bn": "1"},
+    ),
     # keras.applications: keras/src/applications/resnet.py.
     _keras_applications(
         name="keras.applications' ResNet",
@@ -422,8 +530,11 @@ _OF_TRAINING = re.compile(
     r"|criterions?|loss|losses|loss_(fn|func|function)|(cuda_)?rng_states?"
     r"|((train|val|valid|test)_)?metrics"
 )
-# The statistics of keras.layers.Normalization, which prepares images.
-_OF_INPUT = re.compile(r"(^|/)normalization(_\d+)?/(mean|variance|count)$")
+# The statistics that prepare images: of keras.layers.Normalization, of MadryLab/robustness
+# (tools/helpers.py, InputNormalize) and of detectron2 (modeling/meta_arch/rcnn.py).
+_OF_INPUT = re.compile(
+    r"(^|/)normalization(_\d+)?/(mean|variance|count)$|(^|\.)(new|pixel)_(mean|std)$"
+)
 _COUNTERS = frozenset(
     (
         # thop; torch.optim.swa_utils; ema_pytorch; torchmetrics
@@ -431,6 +542,36 @@ _COUNTERS = frozenset(
         *("tp", "fp", "tn", "fn", "correct", "total", "confmat", "mean_value", "sum_value"),
     )
 )
+
+
+# In the prefix of a network, what says that it is the moving average of one beside it: EMAs, the
+# second networks of MoCo and BYOL, the teachers of DINO and of mean teachers.
+AVERAGE = re.compile(
+    r"(^|[./])((\w+_)?ema(_\w+)?|\w*teacher(_\w+)?|encoder_k|momentum_\w+|\w+_momentum|target_\w+)"
+    r"[./]",
+    re.IGNORECASE,
+)
+# The same of a network that a file has twice: MadryLab/robustness attacker.py, AttackerModel.
+COPY = re.compile(r"(^|\.)attacker\.")
+
+# The style of a ResNet (mmpretrain/models/backbones/resnet.py) in the text of the training's
+# config, which mmcv and mmengine save with a checkpoint (mmengine/runner/runner.py).
+_STYLE = re.compile(r"\bstyle=['\"](caffe|pytorch)['\"]")
+
+
+def strides_in(meta: Mapping[str, Any]) -> bool | None:
+    """Whether bottlenecks stride in their 3x3 convolution, as a file says; None if it does not."""
+    found = _STYLE.search(str(meta.get("cfg") or meta.get("config")))
+    return found and found[1] == "pytorch"
+
+
+def labels_in(meta: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the classes that a file states: `CLASSES`, or those of `dataset_meta`."""
+    data = meta.get("dataset_meta")
+    stated = {**meta, **(data if isinstance(data, Mapping) else {})}
+    labels = stated.get("classes") or stated.get("CLASSES") or ()
+    is_list = isinstance(labels, list | tuple) and all(isinstance(name, str) for name in labels)
+    return tuple(labels) if is_list else ()
 
 
 def is_never_weight(tensor: str) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
 
@@ -12,8 +12,17 @@ from ..files.keras_hub import CONFIG_FILE
 from ..plan.names import CLASSIFIER
 from .expected import ExpectedWeights
 from .match import Recognised, match
-from .naming import KERAS, WITH_BIAS, Origin, TensorShape, WeightName, is_known
-from .origins import ARTICLE, BY_CONNECTIONS, COUNTED, ORIGINS, is_never_weight
+from .naming import KERAS, TORCH, WITH_BIAS, Origin, TensorShape, WeightName, branch, is_known
+from .origins import (
+    ARTICLE,
+    AVERAGE,
+    BY_CONNECTIONS,
+    COPY,
+    COUNTED,
+    ORIGINS,
+    is_never_weight,
+    strides_in,
+)
 
 # An origin is recognised if it explains this fraction of the checkpoint's names, or if this
 # fraction of the network's weights is in the checkpoint under its names.
@@ -21,11 +30,6 @@ ENOUGH = 0.5
 
 # A prefix is another network's if it has this fraction of the largest network's tensors in blocks.
 ANOTHER_NETWORK = 0.1
-
-# Libraries whose names are known and not read: a pattern of a name, and the library.
-NOT_READ = (
-    (r"(.*\.)?encoder\.stages\.\d+\.layers\.\d+\..*convolution\.weight", "transformers' ResNet"),
-)
 
 # Names that Keras gives, of which only the order tells which layer is which.
 NAMED_BY_KERAS = re.compile(r"(conv2d|batch_normalization|dense)(_\d+)?/\w+")
@@ -43,13 +47,18 @@ WITHOUT_OWN_NAMES = (
 
 
 def recognise(
-    checkpoint: Checkpoint, expected: ExpectedWeights, given: Set[str] = frozenset()
+    checkpoint: Checkpoint,
+    expected: ExpectedWeights,
+    given: Set[str] = frozenset(),
+    *,
+    ema: bool = False,
 ) -> Recognised:
     """Recognise a checkpoint's origin, and return the checkpoint under the origin's names.
 
     Args:
         expected: the weights of the network to load into.
         given: names that the user gave, which may be the network's without its prefix.
+        ema: whether to take the moving average of the network.
 
     Raises:
         ValueError: no origin fits, there are several networks, or the layers have no names.
@@ -67,19 +76,26 @@ def recognise(
     tensors = [name for name in numbered.shapes if not is_never_weight(name)]
     known = list(filter(is_known, expected.shapes))
     unknown = expected.shapes.keys() - known
-    fits = [_fit(origin, tensors, unknown) for origin in ORIGINS if origin.has_names]
-    best = max(fits, key=lambda fit: fit.explained)
-    # Names outside of blocks, such as conv1 and conv2, may be of any network.
-    explained = best.explained if best.networks else 0.0
+    best = _best_fit(tensors, unknown)
+    explained = best.explained if best.networks else 0.0  # names outside blocks are anybody's
     if max(explained, _present(best, numbered, known)) < ENOUGH:
         problem = _of_no_origin(checkpoint)
         if not checkpoint.settings:
             raise refused(checkpoint.name, problem)
         as_they_are = {name: name for name in checkpoint.shapes}
         return Recognised(checkpoint, BY_CONNECTIONS, as_they_are, unknown=problem)
-    if len(best.networks) > 1:
-        raise refused(checkpoint.name, _of_several(best, numbered, expected))
-    return _under(best.prefix, best, numbered, given)
+    prefix = best.prefix
+    if ema or len(best.networks) > 1:
+        if ema and not any(map(AVERAGE.search, best.networks)):
+            raise refused(checkpoint.name, _of_no_average(best))
+        meant = _meant(best, numbered, ema)
+        if meant is None:
+            raise refused(checkpoint.name, _of_several(best, numbered, expected))
+        prefix = meant
+    found = _under(prefix, best, numbered, given)
+    if best.origin.layout is TORCH:
+        found = found.striding(strides_in(checkpoint.meta))
+    return found
 
 
 def _under(
@@ -88,7 +104,13 @@ def _under(
     """The part of a checkpoint whose names have a prefix."""
     origin = fit.origin
     tensors = [name for name in checkpoint.shapes if not is_never_weight(name)]
-    names = {name.removeprefix(prefix): name for name in tensors if name.startswith(prefix)}
+    left = tuple(other for other in fit.networks if other != prefix and prefix in fit.networks)
+    within = tuple(branch(other, prefix) for other in left if other.startswith(prefix))
+    names = {
+        name.removeprefix(prefix): name
+        for name in tensors
+        if name.startswith(prefix) and not name.startswith(within)
+    }
     names |= {name: name for name in tensors if name in fit.others}
     for name in given & checkpoint.shapes.keys():
         place = origin.place(name)
@@ -101,7 +123,7 @@ def _under(
                 name = origin.layout.tensor(beside, variable)
                 if name in checkpoint.shapes:
                     names.setdefault(origin.tensor((CLASSIFIER, variable)), name)
-    return Recognised(checkpoint, origin, names, prefix)
+    return Recognised(checkpoint, origin, names, prefix, left)
 
 
 @dataclass(frozen=True)
@@ -121,6 +143,16 @@ class _Fit:
     networks: tuple[str, ...]
     others: Set[str]
     explained: float
+
+
+def _best_fit(tensors: Sequence[str], unknown: Collection[WeightName]) -> _Fit:
+    fits = []
+    for origin in ORIGINS:
+        if origin.has_names:
+            fits.append(_fit(origin, tensors, unknown))
+            if fits[-1].explained == 1:  # no other is better, and each pattern takes time
+                break
+    return max(fits, key=lambda fit: fit.explained)
 
 
 def _fit(origin: Origin, tensors: Iterable[str], unknown: Iterable[WeightName]) -> _Fit:
@@ -148,13 +180,6 @@ def _present(fit: _Fit, checkpoint: Checkpoint, weights: Iterable[WeightName]) -
 
 def _of_no_origin(checkpoint: Checkpoint) -> str:
     some = ", ".join(map(shortened, islice(checkpoint.shapes, 5)))
-    for pattern, library in NOT_READ:
-        if any(re.fullmatch(pattern, name) for name in checkpoint.shapes):
-            return (
-                f"its names are names of {library}, such as {some}, ..., which are not read yet. "
-                "Give load_weights(..., rename=) a function from them to torchvision's names: "
-                "docs/howto/checkpoints.md has it"
-            )
     known = "; ".join(origin.name for origin in ORIGINS)
     return (
         f"its names are not of a known origin. It has {some}, ...; the known origins are: {known}. "
@@ -164,6 +189,30 @@ def _of_no_origin(checkpoint: Checkpoint) -> str:
 
 
 # Several networks --------------------------------------------------------------------------------
+
+
+def _meant(fit: _Fit, checkpoint: Checkpoint, ema: bool) -> str | None:
+    """The prefix of the network that is meant among some of equal shapes; None if none is."""
+    blocks: dict[str, dict[str, TensorShape]] = {prefix: {} for prefix in fit.networks}
+    for name, shape in checkpoint.shapes.items():
+        place = fit.origin.place(name)
+        if place and place.in_block and place.prefix in blocks:
+            blocks[place.prefix][name.removeprefix(place.prefix)] = shape
+    first, *others = blocks.values()
+    meant = [
+        prefix
+        for prefix in blocks
+        if bool(AVERAGE.search(prefix)) == ema and not COPY.search(prefix)
+    ]
+    return meant[0] if len(meant) == 1 and all(of == first for of in others) else None
+
+
+def _of_no_average(fit: _Fit) -> str:
+    begin = ", ".join(shortened(prefix) or "no prefix" for prefix in fit.networks[:5])
+    return (
+        f"ema=True loads a moving average, and it has none: its names begin with {begin}, and not "
+        "with a part such as ema, state_dict_ema or teacher"
+    )
 
 
 def _of_several(fit: _Fit, checkpoint: Checkpoint, expected: ExpectedWeights) -> str:

@@ -1,6 +1,5 @@
 """What was loaded of a checkpoint, or why it does not fit and what would, in words."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ from ..plan.network import Head, make_plan
 from ..presets.networks import PRESETS
 from .expected import ExpectedWeights, Target, expected_weights
 from .match import Match, Problem, Recognised, match
-from .naming import CLASSIFIER_KERNEL
+from .naming import CLASSIFIER_KERNEL, KERAS, branch
 
 # Maximum number of lines about one kind of tensors in a message.
 LISTED = 20
@@ -31,6 +30,7 @@ class WeightsReport:
             that a network without a classifier leaves, or that are no weights.
         prefix: prefix of the network's names in the checkpoint, such as `"backbone."`.
         notes: what to check, in sentences.
+        labels: names of the classes, where the checkpoint has them (mmpretrain's `meta`).
 
     Example:
         >>> from resnet_builder import ResnetBuilder, load_weights
@@ -52,6 +52,7 @@ class WeightsReport:
     unused: tuple[str, ...] = ()
     prefix: str = ""
     notes: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         first = f"{self.tensors} tensors from {self.source}, named as in {self.origin}"
@@ -62,25 +63,10 @@ class WeightsReport:
     @property
     def _groups(self) -> list[str]:
         """The unused tensors by the first part of their names that is not the network's too."""
-        counts = Counter(_group(name, self.prefix) for name in self.unused)
+        counts = Counter(branch(name, self.prefix).rstrip("./") for name in self.unused)
         lines = [f"unused: {_tensors(count)} of {shortened(g)}" for g, count in counts.items()]
         more = sum(list(counts.values())[LISTED:])
         return [*lines[:LISTED], *([f"unused: {_tensors(more)} of others"] if more else [])]
-
-
-def _group(name: str, prefix: str) -> str:
-    """The first parts of a name, to the first that is not the network's too.
-
-    Example:
-        >>> [_group(name, "backbone.body.") for name in ("backbone.fpn.p6.bias", "rpn.conv.bias")]
-        ['backbone.fpn', 'rpn']
-    """
-    end = 0
-    for part in re.finditer(r"[^./]*[./]?", name):
-        end = part.end()
-        if not prefix.startswith(name[:end]):
-            break
-    return name[:end].rstrip("./")
 
 
 def _tensors(count: int) -> str:
@@ -147,13 +133,19 @@ def _what_would_fit(
             yield "It fits the network without its classifier (include_top=False)."
     else:
         presets, adaptable = fitting_presets(found, include_top=expected.has_classifier)
-        if {of.kind for of in matched.problems} == {"strides"} and len(presets) != 1:
+        is_strides_alone = {of.kind for of in matched.problems} == {"strides"}
+        if is_strides_alone and len(presets) != 1:
             strides = found.origin.stride_in_3x3
             yield f"It fits the network with stride_in_3x3={strides} in ResnetBuilder.from_preset."
         elif presets:
             yield f"It fits {' or '.join(presets)}."
         elif adaptable:
             yield f"With {adapt_argument}=True it fits {' or '.join(adaptable)}."
+        if is_strides_alone and found.origin.layout is not KERAS:
+            yield (
+                "If it strides as the model does, which its source says, load it with "
+                f"load_weights(..., stride_in_3x3={expected.stride_in_3x3})."
+            )
 
 
 def _rename(found: Recognised, expected: ExpectedWeights, matched: Match) -> str:

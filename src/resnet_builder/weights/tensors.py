@@ -34,7 +34,10 @@ def to_weight(
             checkpoint states, or has values that are not finite.
     """
     layer, variable = assignment.weight
-    array = _read(checkpoint, assignment.tensor)
+    if assignment.tensor:
+        array = _read(checkpoint, assignment.tensor)
+    else:
+        array = np.full(assignment.shape, origin.constants[variable], np.float32)
     array = origin.layout.keras_array(assignment.weight, array)
     if layer in FIRST_CONVS and variable == "kernel" and array.shape != assignment.shape:
         array = _adapt_channels(array, assignment.shape[2])

@@ -1,0 +1,232 @@
+"""The checkpoint that the config.json of a repository or of a folder describes.
+
+To read the files of another library, add a row to `READERS`.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from math import nextafter
+from pathlib import Path
+from typing import Any
+
+from .checkpoints import PublishedWeights
+from .networks import PRESETS
+from .timm_arguments import translated
+
+CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
+
+# A function of a file's name that returns its path; None if the repository does not have it.
+Files = Callable[[str], Path | None]
+Settings = dict[str, Any]
+
+
+def read_repository(repository: str, files: Files) -> PublishedWeights:
+    """Return the checkpoint that a repository or folder describes.
+
+    Raises:
+        ValueError: its config.json is broken, names no network of timm or transformers, or has a
+            setting without an equal here.
+    """
+    config = _settings(repository, files, CONFIG)
+    kind = "timm" if "architecture" in config else str(config.get("model_type", ""))
+    try:
+        if kind in READERS:
+            return READERS[kind](repository, config, files)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _broken(repository, error) from error
+    raise _other(repository, f"its model_type is {kind!r}" if kind else _lacking(config))
+
+
+def _other(repository: str, why: str) -> ValueError:
+    return ValueError(
+        f"the config.json of {repository!r} is not one of timm or of transformers' ResNet: {why}. "
+        "Give a preset's name, and the repository as weights"
+    )
+
+
+def _settings(repository: str, files: Files, name: str) -> Settings:
+    """The object in a JSON file; empty if there is no such file."""
+    path = files(name)
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8")) if path else {}
+        if not isinstance(settings, dict):
+            raise ValueError("it is no object")
+    except ValueError as error:
+        raise _broken(repository, error, name) from error
+    return settings
+
+
+def _broken(repository: str, error: object, name: str = CONFIG) -> ValueError:
+    return ValueError(f"the {name} of {repository!r} is broken: {error}")
+
+
+def _without_equal(repository: str, setting: str) -> ValueError:
+    return ValueError(
+        f"the config.json of {repository!r} has {setting}, which has no equal here. Give a config "
+        "of the network, and the repository as weights"
+    )
+
+
+# timm -------------------------------------------------------------------------------------------
+
+_NEEDED = ("architecture", "num_classes", "input_size", "mean", "std")
+
+
+def _lacking(settings: Settings) -> str:
+    missing = ", ".join(name for name in _NEEDED if name not in settings)
+    return f"it does not say {missing}" * bool(missing)
+
+
+def _of_timm(repository: str, config: Settings, _: Files) -> PublishedWeights:
+    """Of timm's save_for_hf (models/_hub.py)."""
+    # Older repositories have all settings at the top level.
+    settings = config.get("pretrained_cfg", {}) | config
+    if lacking := _lacking(settings):
+        raise _other(repository, lacking)
+    try:
+        channels, rows, columns = settings["input_size"]
+        mean, std = (tuple(map(float, settings[name])) for name in ("mean", "std"))
+        if not all(deviation > 0 for deviation in std):
+            raise ValueError(f"std is {std}")
+        arguments = dict(config.get("model_args") or {})
+        if not isinstance(settings["architecture"], str):
+            raise TypeError(f"architecture is {settings['architecture']!r}, not a name")
+    except ValueError as error:
+        raise _broken(repository, error) from error
+    words = settings.get("label_descriptions") or {}
+    changes = translated(arguments, repository, PRESETS.get(settings["architecture"]))
+    _check_channels(repository, mean, changes.pop("channels", channels))
+    return PublishedWeights(
+        library="timm",
+        preset=settings["architecture"],
+        tag=settings.get("tag", ""),
+        source=repository,
+        classes=changes.pop("classes", settings["num_classes"]),
+        labels=tuple(words.get(name, name) for name in settings.get("label_names") or ()),
+        input_size=(rows, columns),
+        crop_pct=settings.get("crop_pct"),
+        interpolation=settings.get("interpolation", ""),
+        crop_mode=settings.get("crop_mode") or "center",
+        mean=mean,
+        std=std,
+        licence=settings.get("license", ""),
+        changes=changes,
+    )
+
+
+def _check_channels(repository: str, mean: tuple[float, ...], channels: int) -> None:
+    if len(mean) != channels:
+        raise ValueError(
+            f"the config.json of {repository!r} states a mean of {len(mean)} channels, and another "
+            "number of input channels"
+        )
+
+
+# transformers -----------------------------------------------------------------------------------
+
+# The preset of a layer_type, and the output of its blocks by the filters inside.
+_LAYER_TYPES = {"basic": ("resnet18", 1), "bottleneck": ("resnet50", 4)}
+# models/resnet/configuration_resnet.py and configuration_utils.py.
+_DEFAULTS: Mapping[str, Any] = {
+    "num_channels": 3,
+    "embedding_size": 64,
+    "hidden_sizes": (256, 512, 1024, 2048),
+    "depths": (3, 4, 6, 3),
+    "layer_type": "bottleneck",
+    "hidden_act": "relu",
+    "downsample_in_first_stage": False,
+    "downsample_in_bottleneck": False,
+    "id2label": {"0": "LABEL_0", "1": "LABEL_1"},
+    "architectures": ("ResNetForImageClassification",),
+}
+_WITH_EQUAL: Mapping[str, Any] = {
+    "layer_type": _LAYER_TYPES,
+    "hidden_act": ("relu",),  # others are only between blocks: inside them, it is always ReLU
+    "downsample_in_first_stage": (False,),
+}
+
+
+def _of_transformers(repository: str, config: Settings, files: Files) -> PublishedWeights:
+    """Of ResNetPreTrainedModel.save_pretrained (models/resnet/modeling_resnet.py)."""
+    config = {**_DEFAULTS, **{name: value for name, value in config.items() if value is not None}}
+    for name, values in _WITH_EQUAL.items():
+        if config[name] not in values:
+            raise _without_equal(repository, f"{name}={config[name]!r}")
+    preset, changes = _network(repository, config)
+    labels = {int(number): str(label) for number, label in config["id2label"].items()}
+    if sorted(labels) != list(range(len(labels))):
+        raise _broken(repository, f"id2label has the numbers {sorted(labels)}")
+    has_head = any(name.endswith("ForImageClassification") for name in config["architectures"])
+    preparing = _preparing(_settings(repository, files, PREPROCESSOR), config["num_channels"])
+    _check_channels(repository, preparing["mean"], config["num_channels"])
+    return PublishedWeights(
+        library="transformers",
+        preset=preset,
+        tag="",
+        source=repository,
+        classes=len(labels) if has_head else 0,
+        labels=tuple(labels[number] for number in sorted(labels)) if has_head else (),
+        changes=changes,
+        **preparing,
+    )
+
+
+def _network(repository: str, config: Settings) -> tuple[str, Settings]:
+    """The preset of a config, and the fields that the network has other than it."""
+    preset, expansion = _LAYER_TYPES[config["layer_type"]]
+    changes: Settings = {"repetitions": tuple(config["depths"])}
+    if config["layer_type"] == "bottleneck":
+        changes["stride_in_3x3"] = not config["downsample_in_bottleneck"]
+    sizes = config["hidden_sizes"]
+    if any(size % expansion for size in sizes):
+        raise _without_equal(repository, f"hidden_sizes={sizes!r}")
+    filters = tuple(size // expansion for size in sizes)
+    if filters != PRESETS[preset].replace(**changes).stage_filters:
+        changes["filters"] = filters
+    if config["embedding_size"] != filters[0]:
+        changes["stem_filters"] = config["embedding_size"]
+    wanted = PRESETS[preset].replace(**changes)
+    return next((name for name, of in PRESETS.items() if of == wanted), preset), changes
+
+
+# PIL.Image.Resampling.
+_RESAMPLING = {2: "bilinear", 3: "bicubic"}
+
+
+def _preparing(settings: Settings, channels: int) -> Settings:
+    """The fields that an image processor's settings give; without an equal here, no `std`."""
+    resampling, size = settings.get("resample", 3), settings.get("size", 224)
+    size = {"shortest_edge": size} if isinstance(size, int) else size
+    sides = size.get("height"), size.get("width")
+    crop_pct, crop_mode = 1.0, "squash"
+    # models/bit and models/convnext; image_transforms.py, center_crop.
+    if settings.get("do_center_crop") and "shortest_edge" in size:
+        crop = settings["crop_size"]
+        sides = (crop, crop) if isinstance(crop, int) else (crop["height"], crop["width"])
+        # A little less, so that the side divided by it is no less than the shortest edge.
+        crop_pct, crop_mode = nextafter(sides[0] / size["shortest_edge"], 0), "center_floor"
+    elif side := size.get("shortest_edge"):
+        sides = side, side
+        if side < 384:
+            crop_pct, crop_mode = settings.get("crop_pct") or 224 / 256, "center_floor"
+    does = [settings.get(f"do_{step}", bool(settings)) for step in ("resize", "rescale")]
+    is_known = all(does) and resampling in _RESAMPLING and None not in sides
+    is_known = is_known and (crop_mode == "squash" or sides[0] == sides[1])
+    mean, std = (0.0,) * channels, (1.0,) * channels
+    if settings.get("do_normalize", is_known):
+        mean, std = tuple(settings["image_mean"]), tuple(settings["image_std"])
+    return {
+        "input_size": sides if None not in sides else (224, 224),
+        "crop_pct": crop_pct,
+        "interpolation": _RESAMPLING.get(resampling, ""),
+        "crop_mode": crop_mode,
+        "mean": mean,
+        "std": std if is_known else (),
+    }
+
+
+# By "timm", or the model_type of transformers.
+READERS: Mapping[str, Callable[[str, Settings, Files], PublishedWeights]] = {
+    "timm": _of_timm,
+    "resnet": _of_transformers,
+}
