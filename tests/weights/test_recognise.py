@@ -159,7 +159,6 @@ PRESET_OF_ORIGIN = {
     "timm's SKNet": "skresnet18",
     "timm's SKNet-D": "skresnet50d",
     "timm's RegNetV": "regnetv_040",
-    "transformers' RegNetX": "regnetx_002",
     "timm's RegNetV-D": "regnetv_064",
     **dict.fromkeys(
         (

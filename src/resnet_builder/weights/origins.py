@@ -352,12 +352,16 @@ ORIGINS = (
         marks=_REGNET_MARKS,
         lacks=("head_act", "shortcut_pool"),
     ),
-    # transformers models/regnet/modeling_regnet.py.
-    _transformers_regnet(
-        name="transformers' RegNetX",
-        layers=_TRANSFORMERS_REGNET
-        | {"conv3": "layer.2.convolution", "bn3": "layer.2.normalization"},
+    # Bottlenecks stride in their first 1x1 convolution if the config has downsample_in_bottleneck.
+    _torch(
+        name="transformers' ResNet",
+        block="encoder.stages.{stage}.layers.{block}.",
+        first_stage=0,
+        layers=_TRANSFORMERS,
+        # RegNetX has the same names.
+        heads={"resnet.": "classifier.1", "regnet.": "classifier.1"},
     ),
+    # transformers models/regnet/modeling_regnet.py.
     _transformers_regnet(name="transformers' RegNetY", layers=_TRANSFORMERS_REGNET),
     # timm models/byobnet.py; the first two convolutions of a "quad2" stem have no norm.
     _byobnet(
@@ -390,14 +394,6 @@ ORIGINS = (
         layers=_TORCH
         | {f"stem_conv{n}": f"stem.{3 * n - 3}" for n in (1, 2, 3)}
         | {f"stem_bn{n}": f"stem.{3 * n - 2}" for n in (1, 2, 3)},
-    ),
-    # Bottlenecks stride in their first 1x1 convolution if the config has downsample_in_bottleneck.
-    _torch(
-        name="transformers' ResNet",
-        block="encoder.stages.{stage}.layers.{block}.",
-        first_stage=0,
-        layers=_TRANSFORMERS,
-        heads={"resnet.": "classifier.1"},
     ),
     # Networks of its default, STRIDE_IN_1X1 (detectron2/config/defaults.py), as MSRA's are.
     _detectron(name="detectron2's ResNet", block="res{stage}.{block}.", layers=_DETECTRON2),
