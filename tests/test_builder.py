@@ -94,7 +94,7 @@ def test_unknown_sizes_answer_like_known_ones(variant: str) -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("side", [1, pytest.param(2, marks=pytest.mark.slow), 3])
 def test_the_smallest_inputs_end_as_1x1(variant: str, side: int) -> None:
-    model = network(variant, (side, side, 3), include_top=False, repetitions=(1, 1))
+    model = network(variant, (side, side, 3), include_top=False, repetitions=(1, 1, 1))
     assert model.output_shape[1:3] == (1, 1)
     assert np.isfinite(model(image_batch(2, side, side, 3))).all()
 

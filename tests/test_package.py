@@ -58,6 +58,7 @@ def test_the_public_names() -> None:
         "StageProfile",
         "WeightsList",
         "WeightsReport",
+        "WrittenWeights",
         "along_paths",
         "basic_block",
         "bottleneck",
@@ -85,6 +86,7 @@ def test_the_public_names() -> None:
         "unfreeze",
         "verify",
         "without_blocks",
+        "write_weights",
     ]
 
 

@@ -72,13 +72,15 @@ def assert_counts_are_the_models(source: ResnetConfig) -> None:
     assert of_model.stages == counts.stages
 
 
+# Fields that may have a value for each stage.
+OF_STAGES = ("repetitions", "block", "filters", "widths")
+
+
 def narrow(config: ResnetConfig) -> ResnetConfig:
     """Its first two stages, with the fewest filters that its groups allow."""
-    stages = ("repetitions", "block", "filters", "widths")  # fields with a value for each
-    values = {name: getattr(config, name) for name in stages}
-    config = config.replace(
-        **{name: of[:2] for name, of in values.items() if isinstance(of, tuple)}
-    )
+    values = {name: getattr(config, name) for name in OF_STAGES}
+    cut: dict[str, Any] = {name: of[:2] for name, of in values.items() if isinstance(of, tuple)}
+    config = config.replace(**cut)
     if isinstance(config.filters, int):
         for filters in (16, 32):
             with suppress(ValueError):

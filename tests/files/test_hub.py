@@ -348,8 +348,8 @@ def test_a_checkpoint_of_the_table_is_found_in_the_cache(tmp_path: Path) -> None
     (repository / "refs" / "main").write_text(COMMIT)
     (snapshot / "model.safetensors").write_bytes(CONTENT)
     imports = "from resnet_builder.files.opening import opened"
-    code = 'print(opened("resnet18.tv_in1k").__enter__().read("bn1.weight")[0])'
-    gamma = checkpoint("torchvision_resnet18")["bn1.weight"][0]
+    code = 'print(float(opened("resnet18.tv_in1k").__enter__().read("bn1.weight")[0]))'
+    gamma = float(checkpoint("torchvision_resnet18")["bn1.weight"][0])
     assert in_a_new_process(None, tmp_path, imports, code) == f"{gamma}"
 
 

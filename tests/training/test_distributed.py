@@ -41,7 +41,7 @@ def assert_close(found: dict[str, Any], expected: dict[str, Any]) -> None:
 
 
 def test_replicas_train_like_one_process(tmp_path: Path) -> None:
-    found = run("none,mirrored", tmp_path, 2) | run("multiworker", tmp_path, 2)
+    found = run("none,mirrored", tmp_path, 4) | run("multiworker", tmp_path, 4)
     [one] = found.pop("none")
     assert {"loss", "accuracy", "val_loss", "val_accuracy"} < one.keys()
     for replicas in found.values():

@@ -49,10 +49,10 @@ def to_weight(
     if assignment.bias:
         # gamma * (x + bias - mean) / ... is a batch norm of x with the mean (mean - bias).
         array = array - _read(checkpoint, assignment.bias)
-    if variable == "moving_variance":
-        # Variance + epsilon is then the same with the network's epsilon as with the file's.
-        array = array + np.float32(shift)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
+        if variable == "moving_variance":
+            # Variance + epsilon is then the same with the network's epsilon as with the file's.
+            array = array + np.float32(shift)
         array = array.astype(getattr(ml_dtypes, dtype, dtype))
     if not np.isfinite(array).all():
         words = f"{assignment.tensor} has values that are not finite in {dtype}"

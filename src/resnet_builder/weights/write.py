@@ -34,12 +34,15 @@ class WrittenWeights:
         notes: what the other network must compute and the names do not show, in sentences.
 
     Example:
+        >>> from tempfile import mkdtemp
         >>> from resnet_builder import ResnetBuilder, write_weights
         >>> small = {"repetitions": (1,), "filters": 8, "input_shape": (8, 8, 3)}
         >>> model = ResnetBuilder.from_preset("resnet18", activation="silu", **small)
-        >>> print(write_weights(model, "small.npz", names="timm"))
-        20 tensors in small.npz, named as in torchvision's or timm's ResNet
-        - the names do not show activation='silu': the network must have it too
+        >>> written = write_weights(model, f"{mkdtemp()}/small.npz", names="timm")
+        >>> written.origin, written.tensors
+        ("torchvision's or timm's ResNet", 20)
+        >>> written.notes
+        ("the names do not show activation='silu': the network must have it too",)
     """
 
     file: str
@@ -80,10 +83,12 @@ def write_weights(model: keras.Model, path: str | Path, *, names: str = "keras")
         ImportError: a .safetensors without the package safetensors.
 
     Example:
+        >>> from tempfile import mkdtemp
         >>> from resnet_builder import ResnetBuilder, write_weights
         >>> model = ResnetBuilder.from_preset("resnet18", (32, 32, 3), 5)
-        >>> print(write_weights(model, "resnet18.safetensors", names="torchvision"))
-        122 tensors in resnet18.safetensors, named as in torchvision's ResNet
+        >>> file = f"{mkdtemp()}/resnet18.safetensors"
+        >>> write_weights(model, file, names="torchvision").tensors
+        122
     """
     check_model(model)
     path = Path(path)
