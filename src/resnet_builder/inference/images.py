@@ -221,6 +221,9 @@ def _normalisation(settings: PublishedWeights, data_format: str) -> keras.layers
 # WordNet's number and first word for each of ILSVRC 2012's classes, in the order of the classes:
 # timm/data/_info/imagenet_synsets.txt and imagenet_synset_to_lemma.txt, commit aa4b5850.
 IMAGENET_CLASSES = "imagenet_classes.txt"
+# The classes of other libraries' checkpoints. Places365's folder and name of each: CSAILVision/
+# places365, categories_places365.txt, commit 0621862; copyright 2017 Bolei Zhou and MIT CSAIL, MIT.
+OTHER_CLASSES = {"places365": "places365_classes.txt"}
 
 
 class Guess(NamedTuple):
@@ -248,8 +251,8 @@ def decode(
 
     Args:
         predictions: probabilities or logits, (batch, classes), or (classes,) for one image.
-        source: the checkpoint that the network has, as in `preprocessing`: a repository or folder
-            of transformers has the names of its classes.
+        source: the checkpoint that the network has, as in `preprocessing`: Places365's, or a
+            repository or folder of transformers, which has the names of its classes.
         top: number of classes for each image.
         class_names: names in the order of the predictions. Default: those of `source`, or the 1000
             of ImageNet, some of which are the same word: a crane is a bird and a machine.
@@ -318,7 +321,9 @@ def _labels_of(source: str | None) -> Sequence[str]:
     found = find_published(source) if source is not None else None
     if found and found.labels:
         return found.labels
-    if source is not None and (found or find_preset(source)).classes != CLASSES:
+    file = OTHER_CLASSES.get(found.library) if found else None
+    if source is not None and not file and (found or find_preset(source)).classes != CLASSES:
         raise ValueError(f"{source!r} does not say the names of its classes: give class_names")
-    text = resources.files(__package__).joinpath(IMAGENET_CLASSES).read_text(encoding="utf-8")
+    names = resources.files(__package__).joinpath(file or IMAGENET_CLASSES)
+    text = names.read_text(encoding="utf-8")
     return [line.partition(" ")[2] for line in text.splitlines()]
