@@ -428,7 +428,7 @@ def main(results: Path) -> None:
     rows = [*of_timm, *torchvision_rows(), *transformers_rows(of_timm)]
     rows += [*keras_rows(), *tf_keras_rows(), *keras_hub_rows(), *read_table(PROJECTS)]
     rows = [with_kind(row) for row in rows]
-    columns = [field.name for field in fields(PublishedWeights)]
+    columns = [field.name for field in fields(PublishedWeights) if field.name != "labels"]
     with TABLE.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)

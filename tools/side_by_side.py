@@ -61,16 +61,23 @@ def transformers_errors(preset: str) -> Errors:
     import transformers
 
     config = PRESETS[preset]
-    original = transformers.RegNetForImageClassification(
-        transformers.RegNetConfig(
+    if config.group_width:
+        regnet = transformers.RegNetConfig(
             depths=config.repetitions,
             hidden_sizes=config.filters,
             groups_width=config.group_width,
             layer_type="y" if config.se_ratio else "x",
             num_labels=config.classes,
         )
+        return torch_errors(transformers.RegNetForImageClassification(regnet), preset)
+    expansion = BLOCKS[config.block].expansion
+    resnet = transformers.ResNetConfig(
+        depths=config.repetitions,
+        hidden_sizes=[expansion * filters for filters in config.stage_filters],
+        layer_type="basic" if expansion == 1 else "bottleneck",
+        num_labels=config.classes,
     )
-    return torch_errors(original, preset)
+    return torch_errors(transformers.ResNetForImageClassification(resnet), preset)
 
 
 def torch_errors(original: Any, preset: str) -> Errors:
