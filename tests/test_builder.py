@@ -115,14 +115,14 @@ def in_both_orders(variant: str, **options: Any) -> tuple[keras.Model, keras.Mod
 @pytest.mark.parametrize("in_a_graph", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_both_data_formats_answer_alike(variant: str, in_a_graph: bool) -> None:
     images = image_batch(2, 16, 32, 3)
-    answers = [
+    first, second = [
         model.predict(x, verbose=0) if in_a_graph else model(x)
         for model, x in zip(
             in_both_orders(variant), (images, images.transpose(0, 3, 1, 2)), strict=True
         )
     ]
-    np.testing.assert_allclose(*answers, atol=1e-5)
-    assert np.ptp(answers[0], axis=0).max() > 1e-4  # the answer does depend on the image
+    np.testing.assert_allclose(first, second, atol=1e-5)
+    assert np.ptp(first, axis=0).max() > 1e-4  # the answer does depend on the image
 
 
 @pytest.mark.convolutions

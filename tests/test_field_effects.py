@@ -84,7 +84,7 @@ SHAPES: list[dict[str, Any]] = [
     {"repetitions": repetitions, "stem": stem}
     for repetitions in ((1,), (2,), (1, 1), (2, 1))
     for stem in ("imagenet", "cifar")
-] + [{"repetitions": (2,), "stem": "regnet"}, {"repetitions": (1, 1), "stem": "quad_linear"}]
+] + [{"repetitions": (2,), "stem": "regnet"}, {"repetitions": (1, 1), "stem": "quad"}]
 VARIATIONS: list[dict[str, Any]] = [
     {},
     *({"activation_order": order} for order in ORDERS if order != "post"),

@@ -84,9 +84,11 @@ class ResnetBuilder:
                 as in the preset.
             include_top: whether to include the classifier. Without it the output is the last
                 feature map, pooled if `pooling` is given.
-            pooling: `"avg"` (the default of a network with a classifier), `"max"`, or None.
+            pooling: `"avg"`, `"max"`, or `"attention"` (CLIP's, which needs an input of known
+                size). Default: with a classifier, `head_pool` of the config, else none.
             classifier_activation: name of a Keras activation; None gives logits. It is ignored if
-                there is no classifier, as `classes` is with `include_top=False`.
+                there is no classifier, as `classes` is with `include_top=False`, and if the network
+                ends in an embedding (CLIP without `classes`).
             weights: a checkpoint, as in `load_weights`, or a word for one of the preset's that are
                 free to use. `"imagenet"`: with the highest top-1 at its input size. `"features"`:
                 for frozen features and similarity, where a high top-1 is a poor guide; many have no

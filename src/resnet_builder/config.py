@@ -36,7 +36,7 @@ BlockName = Literal[
     "resnest_bottleneck",
 ]
 PooledStemName = Literal["imagenet", "deep", "deep_tiered"]
-StemName = Literal[PooledStemName, "cifar", "quad", "quad_linear", "regnet"]
+StemName = Literal[PooledStemName, "cifar", "quad", "regnet"]
 StemPoolName = Literal["max", "max_zeros", "max_ceil", "conv", "stride"]
 ActivationOrder = Literal["post", "pre", "pre_raw", "pre_shared"]
 NormName = Literal["batch", "group", "evonorm_s0"]
@@ -228,9 +228,8 @@ class ResnetConfig:
             convolutions in place of the 7x7, arXiv:1812.01187), `"deep_tiered"` (the same, the
             first with three quarters of the filters; timm's "t" networks), `"cifar"` (3x3
             convolution, stride 1), `"quad"` (four 3x3 convolutions of rising widths, together
-            stride 4; timm's "q" networks), `"quad_linear"` (the same, without norm and activation
-            after the first two), or `"regnet"` (3x3 convolution, stride 2; the first stage
-            strides as well, arXiv:2003.13678).
+            stride 4, the first two without norm and activation; timm's resnet51q), or `"regnet"`
+            (3x3 convolution, stride 2; the first stage strides as well, arXiv:2003.13678).
         stem_filters: filters of the stem's last convolution. Default: those of the first stage.
         stem_pool: `"max"`; `"max_zeros"`, padded with zeros on all sides (BiT, keras.applications
             V2); `"max_ceil"`, padded with zeros at the bottom right where the size needs it (the

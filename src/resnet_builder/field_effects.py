@@ -173,7 +173,7 @@ CONV_WITHOUT_NORM = Effect(
     "a convolution that no norm follows, as in activation_order='pre'",
     lambda net: (
         net.config.use_bias is True
-        or net.config.stem == "quad_linear"
+        or net.config.stem == "quad"
         or net.config.activation_order in ("pre", "pre_shared")
         or (net.config.activation_order == "pre_raw" and bool(net.blocks))
     ),

@@ -73,7 +73,7 @@ def assert_counts_are_the_models(source: ResnetConfig) -> None:
 
 
 # Fields that may have a value for each stage.
-OF_STAGES = ("repetitions", "block", "filters", "widths")
+OF_STAGES = ("repetitions", "block", "filters", "widths", "group_width")
 
 
 def narrow(config: ResnetConfig) -> ResnetConfig:

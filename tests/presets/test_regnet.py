@@ -2,9 +2,10 @@
 
 import pytest
 
-from resnet_builder import PRESETS
+from resnet_builder import PRESETS, profile
 from resnet_builder.plan.layers import Add, Conv
 from resnet_builder.plan.network import make_plan
+from resnet_builder.presets.resolve import check_published, resolve
 
 # Blocks and filters of the stages, and filters of a group: tf_keras/applications/regnet.py,
 # MODEL_CONFIGS; the last of Y, transformers 4.19 models/regnet/convert_regnet_to_pytorch.py and,
@@ -86,3 +87,14 @@ def test_identities_of_regnetv_are_activated() -> None:
     [added] = [layer for layer in second.layers if isinstance(layer, Add)]
     assert added.inputs[0] == "stage1_block2_act1"
     assert [layer.name for layer in plan.head[0]] == ["head_act"]
+
+
+def test_a_table_has_the_range_of_the_squeezes_of_a_stage() -> None:
+    block = profile("regnety_004").stages[2].block
+    assert block == ("1x1, 104", "3x3, 104, 13 groups", "SE, 12-26", "1x1, 104")
+
+
+def test_a_checkpoint_of_tf_keras_has_its_padding() -> None:
+    named = resolve("regnety_002.imagenet")
+    assert named.config == PRESETS["regnety_002"].replace(padding="same")
+    check_published(named)

@@ -365,6 +365,7 @@ def reduced_presets() -> list[ResnetConfig]:
             filters=32,
             widths=None,
             width_per_group=64,
+            group_width=config.group_width and 16,
             stem_filters=None,
             norm_groups=32 if config.norm == "batch" else 4,
             input_shape=(64, 64, 3),

@@ -73,7 +73,7 @@ def test_positions_are_interpolated_as_in_timm() -> None:
     assert load_weights(model, arrays).adapted == ("50 positions to 7",)
 
 
-def small_clip(side: int = 64, **options: Any) -> keras.Model:
+def small_clip(side: int | None = 64, **options: Any) -> keras.Model:
     shape = {"input_shape": (side, side, 3), "repetitions": (1, 1)}
     return ResnetBuilder.from_preset("resnet50_clip", **SMALL | shape | options)
 
@@ -83,7 +83,7 @@ def test_positions_that_do_not_fit() -> None:
     arrays = {weight.path: weight.numpy() for weight in model.weights}
     name = "head_attention_positions/embeddings"
     assert arrays[name].shape == (1 + 8 * 8, 64)
-    for shape in ((64, 64), (1, 64), (50, 63)):  # of no square, of none, of other channels
+    for shape in ((64, 64), (1, 64), (0, 64), (50, 63)):  # of no square, or of other channels
         with pytest.raises(ValueError, match=rf"shape: {name} \({shape[0]}, {shape[1]}\)"):
             load_weights(model, arrays | {name: np.zeros(shape)})
     # What does not vary with the place stays so, and the mean's is another matter.

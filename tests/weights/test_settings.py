@@ -165,7 +165,7 @@ OTHER: dict[str, list[Any]] = {
     "splits": [2],
     "split_input": [False],
     "pool_first": [True],
-    "stem": ["deep", "cifar", "quad", "quad_linear", "regnet"],
+    "stem": ["deep", "cifar", "quad", "regnet"],
     "stem_filters": [16],
     "stem_pool": ["max_zeros", "max_ceil", "conv"],
     "activation_order": ["pre", "pre_raw", "pre_shared"],

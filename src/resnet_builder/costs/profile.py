@@ -261,9 +261,8 @@ def planned_rows(plan: Plan, names: Container[str] | None = None) -> Iterator[Pl
     yield PlannedRow("stem", _lines([stem]), 1, tuple(chain.from_iterable(stem)))
     for stage in plan.stages:
         if blocks := [block for block in stage.blocks if has(block.output)]:
-            # One that does not stride, if there is one; all blocks if each has its own widths.
-            shown = blocks if plan.config.widths else [blocks[len(blocks) // 2]]
-            lines = _lines(block.residual for block in shown)
+            # One that does not stride, if there is one, with the filters of all.
+            lines = _lines(block.residual for block in [*blocks, blocks[len(blocks) // 2]])
             layers = tuple(chain.from_iterable(block.layers for block in blocks))
             yield PlannedRow(stage.name, lines, len(blocks), layers)
     yield PlannedRow("head", _lines([head]), 1, tuple(chain.from_iterable(head)))

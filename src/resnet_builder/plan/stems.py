@@ -31,7 +31,7 @@ def tiered_stem(filters: int) -> list[ConvSpec]:
 
 
 def quad_stem(filters: int) -> list[ConvSpec]:
-    """Four 3x3 convolutions, the first and the last of which halve the size (timm's byobnet)."""
+    """Four 3x3 convolutions, the first and last of which halve the size (timm's "quad2")."""
     first, *others = (filters // divisor for divisor in (8, 4, 2, 1))
     *middle, last = (ConvSpec(count, 3) for count in others)
     return [ConvSpec(first, 3, (2, 2)), *middle, last._replace(strides=(2, 2))]
@@ -67,8 +67,7 @@ STEMS = {
     "deep": Stem(deep_stem, "a stem of three 3x3 convolutions and a pool"),
     "deep_tiered": Stem(tiered_stem, "a stem of three wider and wider 3x3 convolutions"),
     "cifar": Stem(cifar_stem, "a stem of one 3x3 convolution"),
-    "quad": Stem(quad_stem, "a stem of four 3x3 convolutions"),
-    "quad_linear": Stem(quad_stem, "a stem of four 3x3 convolutions, the first two linear", 2),
+    "quad": Stem(quad_stem, "a stem of four 3x3 convolutions, the first two linear", linear=2),
     "regnet": Stem(regnet_stem, "a stem of one 3x3 convolution that strides, as the first stage"),
 }
 

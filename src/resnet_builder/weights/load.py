@@ -57,7 +57,10 @@ def load_weights(
     ResNeXt, wide, ResNetV2), transformers' ResNet, detectron2 and Detectron, TRADES' wide ResNet
     and others for CIFAR, keras.applications' ResNet50, 101 and 152 (into `resnet50_v1` and the
     other `_v1` presets: the biases of the convolutions are folded exactly into batch norm's means),
-    keras-hub, this package, or, by the order of the layers, the article's original under Keras 2.
+    keras-hub, RegNet of timm, torchvision, transformers, tf.keras and pycls, CLIP of OpenAI,
+    open_clip and timm, tf.keras' ResNet-RS, Google's BiT, this package, or, by the order of the
+    layers, the article's original under Keras 2. The positions of CLIP's attention pool are
+    interpolated to the model's input size, as in timm.
     The names may all have a prefix, such as `module.`. Layers with the names that Keras gives are
     identified by their connections, where the file describes them.
 

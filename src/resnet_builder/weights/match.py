@@ -153,9 +153,7 @@ def match(
         if (other_head and weight[0] == CLASSIFIER) or (keep and weight not in present)
     }
     wanted = {weight: shape for weight, shape in expected.shapes.items() if weight not in left}
-    resized = _positions_of_another_size(found, wanted)
-    if adapt:
-        resized |= _stems_of_other_channels(found, wanted)
+    resized = _resized(found, wanted, adapt=adapt)
     biases = _folded_biases(found, expected)
     used = {tensors[weight] for weight in wanted} | set(biases.values())
     others = [
@@ -196,26 +194,25 @@ def _other_head(found: Recognised, expected: ExpectedWeights) -> str:
     return "other classes" if fits and kernel != wanted else ""
 
 
-def _stems_of_other_channels(
-    found: Recognised, wanted: Mapping[WeightName, TensorShape]
+def _resized(
+    found: Recognised, wanted: Mapping[WeightName, TensorShape], *, adapt: bool
 ) -> dict[WeightName, TensorShape]:
-    """First convolutions that can be adapted to the input's channels: the given shapes."""
-    stems = {}
-    for kernel in ((stem, "kernel") for stem in FIRST_CONVS):
+    """The weights that are adapted to another shape, and the shapes in the checkpoint.
+
+    They are an attention pool's positions, if they are of a square, and, with `adapt`, first
+    convolutions.
+    """
+    resized = {}
+    positions, shape = found.shape(POSITIONS), wanted.get(POSITIONS)
+    if positions and shape and positions != shape and positions[1:] == shape[1:]:
+        pixels = positions[0] - 1
+        if pixels > 0 and isqrt(pixels) ** 2 == pixels:
+            resized[POSITIONS] = positions
+    for kernel in ((stem, "kernel") for stem in FIRST_CONVS if adapt):
         given, shape = found.shape(kernel), wanted.get(kernel)
         if given and shape and _differ_in_channels(given, shape):
-            stems[kernel] = given
-    return stems
-
-
-def _positions_of_another_size(
-    found: Recognised, wanted: Mapping[WeightName, TensorShape]
-) -> dict[WeightName, TensorShape]:
-    """The given shape of an attention pool's positions, if they are of a square of other size."""
-    given, shape = found.shape(POSITIONS), wanted.get(POSITIONS)
-    if not (given and shape) or given == shape or len(given) != 2 or given[1] != shape[1]:
-        return {}
-    return {POSITIONS: given} if given[0] == 1 + isqrt(given[0] - 1) ** 2 > 1 else {}
+            resized[kernel] = given
+    return resized
 
 
 def _differ_in_channels(given: TensorShape, shape: TensorShape) -> bool:

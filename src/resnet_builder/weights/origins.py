@@ -370,7 +370,7 @@ ORIGINS = (
     _byobnet(
         name="timm's ByobNet, quad2",
         layers=_BYOBNET | {f"stem_conv{n}": f"stem.conv{n}" for n in (1, 2)},
-        marks=("stem_conv4", "!stem_bn1"),
+        marks=("stem_conv4",),
     ),
     _byobnet(
         name="timm's CLIP ResNet",
