@@ -70,11 +70,11 @@ def transformers_errors(preset: str) -> Errors:
             num_labels=config.classes,
         )
         return torch_errors(transformers.RegNetForImageClassification(regnet), preset)
-    expansion = BLOCKS[config.block].expansion
+    is_basic = config.block == "basic_block"
     resnet = transformers.ResNetConfig(
         depths=config.repetitions,
-        hidden_sizes=[expansion * filters for filters in config.stage_filters],
-        layer_type="basic" if expansion == 1 else "bottleneck",
+        hidden_sizes=[filters if is_basic else 4 * filters for filters in config.stage_filters],
+        layer_type="basic" if is_basic else "bottleneck",
         num_labels=config.classes,
     )
     return torch_errors(transformers.ResNetForImageClassification(resnet), preset)
