@@ -95,7 +95,7 @@ def test_of_two_networks_the_average_is_taken_if_asked(
     content, raw, ema = TWO_NETWORKS[file]
     for kept, left, right in ((raw, ema, plain), (ema, raw, averaged)):
         for options in ({"skip": f"{left}*"}, {"ema": right is averaged}):
-            report = load_weights(model, content, **options)  # type: ignore[arg-type]
+            report = load_weights(model, content, **options)
             assert_same_weights(model, right)
             assert report.prefix == kept
             weights = {name for name in named(left, RAW) if "num_batches" not in name}

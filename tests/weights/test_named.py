@@ -421,7 +421,7 @@ def test_a_folder_of_transformers(tmp_path: Path) -> None:
     assert profile(name).parameters == given["parameters"]
     np.testing.assert_array_equal(model.get_layer("predictions").bias, arrays["classifier.1.bias"])
     loaded = load_weights(ResnetBuilder.from_preset("resnet18", (32, 32, 3), 5), name)
-    assert loaded.origin == "transformers' ResNet"
+    assert loaded.origin == "transformers' ResNet or RegNetX"
     photo = np.zeros((1, 300, 400, 3), np.float32)
     assert preprocessing(name, data_format="channels_last")(photo).shape == (1, 224, 224, 3)
     [[best]] = decode([[0.1, 0.5, 0.2, 0.1, 0.1]], name, top=1)
@@ -486,7 +486,7 @@ def test_the_strides_that_transformers_states(tmp_path: Path) -> None:
     name = transformers_folder(tmp_path, config)
     fields: dict[str, Any] = {"repetitions": (1, 1), "filters": 8, "classes": 1}
     fields |= {"stride_in_3x3": False}
-    [row] = [of for of in ORIGINS if of.name == "transformers' ResNet"]
+    [row] = [of for of in ORIGINS if of.name == "transformers' ResNet or RegNetX"]
     torchvision = as_torchvision(PRESETS["resnet50"].replace(**fields))
     [names] = [of for of in ORIGINS if of.name == "torchvision's or timm's ResNet"]
     weights = expected_weights(make_plan(PRESETS["resnet50"].replace(**fields))).shapes

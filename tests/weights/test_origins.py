@@ -104,8 +104,8 @@ V1C: Rule = ((r"^conv1\.", "stem."), (r"^bn1\.", "stem.7."), *MMPRETRAIN)
 
 # The preset, the rule, the shift of numbers, and the origin.
 NAMINGS: Sequence[tuple[str, Rule, int, str]] = (
-    ("resnet18", TRANSFORMERS, -1, "transformers' ResNet"),
-    ("resnet50", TRANSFORMERS, -1, "transformers' ResNet"),
+    ("resnet18", TRANSFORMERS, -1, "transformers' ResNet or RegNetX"),
+    ("resnet50", TRANSFORMERS, -1, "transformers' ResNet or RegNetX"),
     ("resnet18", DETECTRON2, 1, "detectron2's ResNet"),
     ("resnet50", DETECTRON2, 1, "detectron2's ResNet"),
     ("resnet50", MSRA, 1, "MSRA's ResNet in detectron2"),

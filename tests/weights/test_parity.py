@@ -42,9 +42,8 @@ def network_of(network: str, **options: Any) -> keras.Model:
         (None, None, 3),
         classifier_activation=None,
         weights=checkpoint(network),
-        **({"padding": "same"} if network.startswith("tfkeras_") else {})
-        | description(network).get("changes", {})
-        | options,
+        **description(network).get("changes", {}),
+        **({"padding": "same"} if network.startswith("tfkeras_") else {}) | options,
     )
 
 

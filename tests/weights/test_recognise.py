@@ -23,7 +23,7 @@ from resnet_builder.weights.naming import MOST_SPLITS, Origin, is_known, known_w
 from resnet_builder.weights.origins import ARTICLE, COUNTED, ORIGINS
 from resnet_builder.weights.recognise import recognise
 
-from .checkpoint_recipe import KERAS_HUB, NETWORKS, Array, shapes_of
+from .checkpoint_recipe import KERAS_HUB, NETWORKS, Array, preset_of, shapes_of
 
 BY_NAME = {origin.name: origin for origin in ORIGINS}
 TORCHVISION = BY_NAME["torchvision's or timm's ResNet"]
@@ -108,7 +108,15 @@ KINDS = {
     "timm_resnetv2": "timm's ResNetV2",
     "timm_legacy": "timm's legacy SENet",
     "timm_sk": "timm's SKNet",
-    "transformers_resnet": "transformers' ResNet",
+    "transformers_resnet": "transformers' ResNet or RegNetX",
+    "timm_regnetv": "timm's RegNetV",
+    "timm_regnet": "timm's RegNet",
+    "timm_gcresnet": "timm's ByobNet",
+    "timm_resnet51q": "timm's ByobNet, quad2",
+    "torchvision_regnet": "torchvision's RegNet",
+    "transformers_regnet_y": "transformers' RegNetY",
+    "tfkeras_RegNetX": "tf.keras' RegNetX",
+    "tfkeras_RegNetY": "tf.keras' RegNetY",
     "trades": "TRADES' or RobustBench's wide ResNet",
     "akamaster": "akamaster's or kuangliu's ResNet",
     "kuangliu": "akamaster's or kuangliu's ResNet",
@@ -121,22 +129,8 @@ def test_real_names_whatever_the_network(network: str) -> None:
     names = [name.removesuffix(":0") for name in shapes_of(network)]
     # downsample.2 follows the pool of an average-pooled projection.
     d = "timm's ResNet-D" if any("downsample.2" in name for name in names) else TORCHVISION.name
-    parts = KINDS | {
-        "timm_regnetv": "timm's RegNetV",
-        "timm_regnet": "timm's RegNet",
-        "timm_gcresnet": "timm's ByobNet",
-        "timm_resnet51q": "timm's ByobNet, quad2",
-        "torchvision_regnet": "torchvision's RegNet",
-        "transformers_regnet_y": "transformers' RegNetY",
-        "tfkeras_RegNetX": "tf.keras' RegNetX",
-        "tfkeras_RegNetY": "tf.keras' RegNetY",
-    }
-    kind = next((kind for part, kind in parts.items() if network.startswith(part)), d)
-    inside = (
-        f"{network.split('_')[1].rstrip('0123456789')}."
-        if network.startswith("transformers")
-        else ""
-    )
+    kind = next((kind for part, kind in KINDS.items() if network.startswith(part)), d)
+    inside = f"{preset_of(network)[:6]}." if network.startswith("transformers") else ""
     module = "" if network.startswith("tfkeras") else "module."
     for preset in ("resnet18", "resnetv2_50", "resnet50d", "wrn16_4"):
         found = recognised([f"{module}{name}" for name in names], preset)
@@ -158,6 +152,8 @@ PRESET_OF_ORIGIN = {
     "timm's legacy SENet": "legacy_seresnet50",
     "timm's SKNet": "skresnet18",
     "timm's SKNet-D": "skresnet50d",
+    "TRADES' or RobustBench's wide ResNet": "wrn16_4",
+    "mmpretrain's ResNetV1c": "resnet50c",
     "timm's RegNetV": "regnetv_040",
     "timm's RegNetV-D": "regnetv_064",
     **dict.fromkeys(
@@ -173,8 +169,6 @@ PRESET_OF_ORIGIN = {
     "tf.keras' RegNetX": "regnetx_002",
     "timm's ByobNet": "seresnet33ts",
     "timm's ByobNet, quad2": "resnet51q",
-    "TRADES' or RobustBench's wide ResNet": "wrn16_4",
-    "mmpretrain's ResNetV1c": "resnet50c",
 }
 
 

@@ -244,12 +244,12 @@ def _others(
     """
     inside = {t for t in others if last_stage is None or found.origin.is_inside(t, last_stage)}
     beside = {t for t in found.beside if not found.origin.is_ignored(t)}
-    branches = tuple(branch(prefix, found.prefix) for prefix in found.left)
     is_beside = re.compile(found.origin.beside).fullmatch
+    branches = tuple(branch(prefix, found.prefix) for prefix in found.left)
     left = {
         t
         for t in beside
-        if last_stage is not None or is_never_weight(t) or t.startswith(branches) or is_beside(t)
+        if last_stage is not None or is_never_weight(t) or is_beside(t) or t.startswith(branches)
     }
     place = f", beside {found.prefix!r}" if found.prefix else ""
     unexpected = [

@@ -145,10 +145,10 @@ class Origin:
         pads_stem_pool: whether zeros are padded before the stem's pool in all its networks.
         pads_as_keras: whether all its networks have `padding="same"`.
         heads: its names of a classifier beside the network, by the end of the network's prefix.
+        constants: values of variables that its files may lack.
         standardizing_epsilon: what its weight standardisation adds to a kernel's variance; the
             default is of timm's BiT networks (models/resnetv2.py).
         beside: pattern of names of other networks that its files hold beside this one.
-        constants: values of variables that its files may lack.
     """
 
     name: str
@@ -171,9 +171,9 @@ class Origin:
     pads_stem_pool: bool = False
     pads_as_keras: bool = False
     heads: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, float] = field(default_factory=dict)
     standardizing_epsilon: float = 1e-8
     beside: str = ""
-    constants: Mapping[str, float] = field(default_factory=dict)
 
     def layer(self, name: str) -> str:
         """The origin's name for a layer."""

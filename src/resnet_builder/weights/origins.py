@@ -95,6 +95,27 @@ _KERAS_V1 = _KERAS | {
 }
 _KERAS_V2 = _KERAS | {"bn2": "1_bn", "bn3": "2_bn", "head_bn": "post_bn"}
 
+# detectron2/modeling/backbone/resnet.py.
+_DETECTRON2 = {
+    "stem_conv": "stem.conv1",
+    "stem_bn": "stem.conv1.norm",
+    **{f"bn{n}": f"conv{n}.norm" for n in (1, 2, 3)},
+    "shortcut_conv": "shortcut",
+    "shortcut_bn": "shortcut.norm",
+    "predictions": "linear",
+}
+# Detectron's blobs: detectron2/checkpoint/c2_model_loading.py.
+_DETECTRON = {
+    "stem_conv": "conv1",
+    "stem_bn": "res_conv1_bn",
+    **{f"conv{n}": f"branch2{letter}" for n, letter in enumerate("abc", 1)},
+    **{f"bn{n}": f"branch2{letter}_bn" for n, letter in enumerate("abc", 1)},
+    "shortcut_conv": "branch1",
+    "shortcut_bn": "branch1_bn",
+    "predictions": "fc1000",
+}
+_SHORTCUT = {"shortcut_conv": "shortcut.0", "shortcut_bn": "shortcut.1"}
+
 
 def _bottlenecks(
     stem: str, convs: str, of: str, shortcut: str, squeeze: str, classifier: str
@@ -189,36 +210,6 @@ _KERAS_REGNET = _bottlenecks(
     squeeze="squeeze_and_excite_squeeze squeeze_and_excite_excite",
     classifier="head_dense",
 )
-# transformers models/resnet/modeling_resnet.py.
-_TRANSFORMERS = {
-    "stem_conv": "embedder.embedder.convolution",
-    "stem_bn": "embedder.embedder.normalization",
-    **{f"conv{n}": f"layer.{n - 1}.convolution" for n in (1, 2, 3)},
-    **{f"bn{n}": f"layer.{n - 1}.normalization" for n in (1, 2, 3)},
-    "shortcut_conv": "shortcut.convolution",
-    "shortcut_bn": "shortcut.normalization",
-    "predictions": "classifier.1",
-}
-# detectron2/modeling/backbone/resnet.py.
-_DETECTRON2 = {
-    "stem_conv": "stem.conv1",
-    "stem_bn": "stem.conv1.norm",
-    **{f"bn{n}": f"conv{n}.norm" for n in (1, 2, 3)},
-    "shortcut_conv": "shortcut",
-    "shortcut_bn": "shortcut.norm",
-    "predictions": "linear",
-}
-# Detectron's blobs: detectron2/checkpoint/c2_model_loading.py.
-_DETECTRON = {
-    "stem_conv": "conv1",
-    "stem_bn": "res_conv1_bn",
-    **{f"conv{n}": f"branch2{letter}" for n, letter in enumerate("abc", 1)},
-    **{f"bn{n}": f"branch2{letter}_bn" for n, letter in enumerate("abc", 1)},
-    "shortcut_conv": "branch1",
-    "shortcut_bn": "branch1_bn",
-    "predictions": "fc1000",
-}
-_SHORTCUT = {"shortcut_conv": "shortcut.0", "shortcut_bn": "shortcut.1"}
 
 # Layers of variants of which torchvision, transformers and keras.applications have no network.
 _OF_VARIANTS = ("shortcut_p*", "pool?", "act3", "head_act", "stem_pool_pad")
@@ -233,19 +224,19 @@ _torch = partial(
     # mmpretrain/models/classifiers/image.py and heads/linear_head.py.
     heads={"backbone.": "head.fc"},
 )
+_detectron = partial(_torch, first_stage=2, stride_in_3x3=False)
 _REGNET_MARKS = ("stem_conv_pad", "!stem_pool*")
 _regnet = partial(_torch, block="s{stage}.b{block}.", first_block=1, library="timm")
 _byobnet = partial(_torch, block="stages.{stage}.{block}.", first_stage=0, library="timm")
-_transformers_regnet = partial(
+_transformers = partial(
     _torch,
     block="encoder.stages.{stage}.layers.{block}.",
     first_stage=0,
-    heads={"regnet.": "classifier.1"},
+    heads={"resnet.": "classifier.1", "regnet.": "classifier.1"},
 )
 _keras_regnet = partial(
     Origin, layout=KERAS, first_stage=0, first_block=0, layers=_KERAS_REGNET, pads_as_keras=True
 )
-_detectron = partial(_torch, first_stage=2, stride_in_3x3=False)
 _keras_applications = partial(
     Origin, layout=KERAS, block="conv{stage}_block{block}_", first_stage=2, epsilon=1.001e-5
 )
@@ -333,61 +324,6 @@ ORIGINS = (
         },
         bare=("_v",),
     ),
-    # timm models/regnet.py; the average pool of a projection is downsample.0.
-    _regnet(name="timm's RegNet", layers=_REGNET, marks=_REGNET_MARKS),
-    _regnet(name="timm's RegNetV", layers=_REGNETV, marks=(*_REGNET_MARKS, "head_act")),
-    _regnet(
-        name="timm's RegNetV-D",
-        layers=_REGNETV | {"shortcut_conv": "downsample.1"},
-        marks=(*_REGNET_MARKS, "head_act", "shortcut_pool"),
-    ),
-    # pycls/models/anynet.py.
-    _regnet(name="pycls's RegNet", layers=_PYCLS, library=""),
-    # torchvision models/regnet.py.
-    _torch(
-        name="torchvision's RegNet",
-        block="trunk_output.block{stage}.block{stage}-{block}.",
-        layers=_TORCHVISION_REGNET,
-        library="torchvision",
-        marks=_REGNET_MARKS,
-        lacks=("head_act", "shortcut_pool"),
-    ),
-    # Bottlenecks stride in their first 1x1 convolution if the config has downsample_in_bottleneck.
-    _torch(
-        name="transformers' ResNet",
-        block="encoder.stages.{stage}.layers.{block}.",
-        first_stage=0,
-        layers=_TRANSFORMERS,
-        # RegNetX has the same names.
-        heads={"resnet.": "classifier.1", "regnet.": "classifier.1"},
-    ),
-    # transformers models/regnet/modeling_regnet.py.
-    _transformers_regnet(name="transformers' RegNetY", layers=_TRANSFORMERS_REGNET),
-    # timm models/byobnet.py; the first two convolutions of a "quad2" stem have no norm.
-    _byobnet(
-        name="timm's ByobNet", layers=_BYOBNET, marks=("stem_conv3", "stem_conv3_pad|?*_pool2")
-    ),
-    _byobnet(
-        name="timm's ByobNet, quad2",
-        layers=_BYOBNET | {f"stem_conv{n}": f"stem.conv{n}" for n in (1, 2)},
-        marks=("stem_conv4",),
-    ),
-    _byobnet(
-        name="timm's CLIP ResNet",
-        layers=_BYOBNET_CLIP | {"predictions": "head.proj"},
-        bare=("_positions",),
-        marks=("head_attention_query", "stem_conv3", "shortcut_pool"),
-    ),
-    _byobnet(name="timm's CLIP ResNet with an average pool", layers=_BYOBNET_CLIP, library=""),
-    # open_clip src/open_clip/modified_resnet.py, as openai/CLIP clip/model.py.
-    _torch(
-        name="OpenAI's or open_clip's CLIP ResNet",
-        layers=_TORCH | _CLIP,
-        bare=("_positions",),
-        # The text's network: openai/CLIP clip/model.py, open_clip src/open_clip/model.py.
-        beside=r"(text|transformer|token_embedding|ln_final)\..*|positional_embedding"
-        r"|text_projection|logit_(scale|bias)",
-    ),
     # mmpretrain/models/backbones/resnet.py, _make_stem_layer.
     _torch(
         name="mmpretrain's ResNetV1c",
@@ -452,6 +388,58 @@ ORIGINS = (
         block="{stage}.{block}.",
         first_stage=4,
         layers=_TORCH | {"stem_conv": "0", "stem_bn": "1"},
+    ),
+    # timm models/regnet.py; the average pool of a projection is downsample.0.
+    _regnet(name="timm's RegNet", layers=_REGNET, marks=_REGNET_MARKS),
+    _regnet(name="timm's RegNetV", layers=_REGNETV, marks=(*_REGNET_MARKS, "head_act")),
+    _regnet(
+        name="timm's RegNetV-D",
+        layers=_REGNETV | {"shortcut_conv": "downsample.1"},
+        marks=(*_REGNET_MARKS, "head_act", "shortcut_pool"),
+    ),
+    # pycls/models/anynet.py.
+    _regnet(name="pycls's RegNet", layers=_PYCLS, library=""),
+    # torchvision models/regnet.py.
+    _torch(
+        name="torchvision's RegNet",
+        block="trunk_output.block{stage}.block{stage}-{block}.",
+        layers=_TORCHVISION_REGNET,
+        library="torchvision",
+        marks=_REGNET_MARKS,
+        lacks=("head_act", "shortcut_pool"),
+    ),
+    # transformers models/resnet/modeling_resnet.py, whose bottlenecks stride in their first 1x1
+    # convolution if the config has downsample_in_bottleneck; models/regnet/modeling_regnet.py.
+    _transformers(
+        name="transformers' ResNet or RegNetX",
+        layers=_TRANSFORMERS_REGNET
+        | {"conv3": "layer.2.convolution", "bn3": "layer.2.normalization"},
+    ),
+    _transformers(name="transformers' RegNetY", layers=_TRANSFORMERS_REGNET),
+    # timm models/byobnet.py; the first two convolutions of a "quad2" stem have no norm.
+    _byobnet(
+        name="timm's ByobNet", layers=_BYOBNET, marks=("stem_conv3", "stem_conv3_pad|?*_pool2")
+    ),
+    _byobnet(
+        name="timm's ByobNet, quad2",
+        layers=_BYOBNET | {f"stem_conv{n}": f"stem.conv{n}" for n in (1, 2)},
+        marks=("stem_conv4",),
+    ),
+    _byobnet(
+        name="timm's CLIP ResNet",
+        layers=_BYOBNET_CLIP | {"predictions": "head.proj"},
+        bare=("_positions",),
+        marks=("head_attention_query", "stem_conv3", "shortcut_pool"),
+    ),
+    _byobnet(name="timm's CLIP ResNet with an average pool", layers=_BYOBNET_CLIP, library=""),
+    # open_clip src/open_clip/modified_resnet.py, as openai/CLIP clip/model.py.
+    _torch(
+        name="OpenAI's or open_clip's CLIP ResNet",
+        layers=_TORCH | _CLIP,
+        bare=("_positions",),
+        # The text's network: openai/CLIP clip/model.py, open_clip src/open_clip/model.py.
+        beside=r"(text|transformer|token_embedding|ln_final)\..*|positional_embedding"
+        r"|text_projection|logit_(scale|bias)",
     ),
     # keras.applications: keras/src/applications/resnet.py.
     _keras_applications(

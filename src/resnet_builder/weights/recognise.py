@@ -77,7 +77,8 @@ def recognise(
     known = list(filter(is_known, expected.shapes))
     unknown = expected.shapes.keys() - known
     best = _best_fit(tensors, unknown)
-    explained = best.explained if best.networks else 0.0  # names outside blocks are anybody's
+    # Names outside of blocks, such as conv1 and conv2, may be of any network.
+    explained = best.explained if best.networks else 0.0
     if max(explained, _present(best, numbered, known)) < ENOUGH:
         problem = _of_no_origin(checkpoint)
         if not checkpoint.settings:
