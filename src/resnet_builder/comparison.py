@@ -212,6 +212,11 @@ FIELD_WORDS: dict[str, dict[Any, str]] = {
         "unless_normalized": "biases in convolutions that no norm follows",
     },
     "weight_standardization": {True: "standardised kernels", False: "free kernels"},
+    "head_pool": {
+        "avg": "an average pool in the head",
+        "attention": "an attention pool in the head",
+    },
+    "embedding": {True: "an embedding in the end", False: "a classifier in the end"},
     "stride_in_last_block": {
         True: "strides in the last block of a stage",
         False: "strides in the first block of a stage",

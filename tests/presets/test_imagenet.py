@@ -60,7 +60,7 @@ def test_frozen_features() -> None:
             assert found.kind == "self-supervised" or found.tag in FOR_FEATURES, name
     # torchvision trained this one with label smoothing and mixup.
     assert not find_recommended("resnext101_64x4d", "features")
-    with pytest.raises(ValueError, match=r"weights for features 'seresnet50'.*none are published"):
+    with pytest.raises(ValueError, match=r"'seresnet50' are known to suit frozen features and"):
         ResnetBuilder.from_preset("seresnet50", weights="features")
     with pytest.raises(ValueError, match=r'weights="features" needs a preset'):
         load_weights(ResnetBuilder.from_preset("resnet18", (32, 32, 3)), "features")

@@ -439,7 +439,8 @@ def test_a_repository_of_transformers(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(repositories, "download", download)
     transformers_folder(tmp_path, MICROSOFT)
-    name = "microsoft/resnet-50"
+    assert resolve("microsoft/resnet-50").name == "resnet50.transformers_in1k"  # in the table
+    name = "me/resnet-50"
     found = resolve(name)
     assert found.config == PRESETS["resnet50"]
     assert found.checkpoint

@@ -115,10 +115,12 @@ class PublishedWeights:
 
     @property
     def training(self) -> str:
-        """The training data, with the kind and the classes if they are not the usual ones."""
-        outputs = f"{self.classes:,} {'numbers' if self.kind == 'CLIP' else 'classes'}"
-        classes = {0: "no classifier", CLASSES: ""}.get(self.classes, outputs)
-        other = ", ".join(filter(None, (self.kind.removeprefix("supervised"), classes)))
+        """The training data, and the kind and the outputs if they are not the usual ones."""
+        is_embedding = self.preset in PRESETS and PRESETS[self.preset].embedding
+        others = f"embedding of {self.classes:,}" if is_embedding else f"{self.classes:,} classes"
+        outputs = {0: "no classifier", CLASSES: ""}.get(self.classes, others)
+        kind = "" if self.kind == "supervised" else self.kind
+        other = ", ".join(filter(None, (kind, outputs)))
         return (self.training_data or "?") + f" ({other})" * bool(other)
 
     @property
@@ -200,6 +202,7 @@ class Purpose(NamedTuple):
 
     Attributes:
         noun: such checkpoints.
+        needs: what they are.
         sign: behind the name of the recommended one in a list.
         meaning: of the sign.
         suits: whether a checkpoint is one.
@@ -207,6 +210,7 @@ class Purpose(NamedTuple):
     """
 
     noun: str
+    needs: str
     sign: str
     meaning: str
     suits: Callable[[PublishedWeights], bool]
@@ -217,6 +221,7 @@ class Purpose(NamedTuple):
 PURPOSES: Mapping[str, Purpose] = {
     "imagenet": Purpose(
         "ImageNet weights",
+        "of ImageNet's classes",
         "*",
         'the one for weights="imagenet"',
         lambda row: row.classes == CLASSES,
@@ -224,6 +229,7 @@ PURPOSES: Mapping[str, Purpose] = {
     ),
     "features": Purpose(
         "weights for features",
+        "known to suit frozen features",
         "+",
         'the one for weights="features": frozen features, similarity, retrieval',
         lambda row: row.good_for == "features",
@@ -251,20 +257,20 @@ def recommended(preset: object, purpose: str = "imagenet") -> PublishedWeights:
     Raises:
         ValueError: there is none for the preset, or a config is given instead of a preset.
     """
-    noun, suits = PURPOSES[purpose].noun, PURPOSES[purpose].suits
     if not isinstance(preset, str):
         raise ValueError(f'weights="{purpose}" needs a preset: give its name, or give a checkpoint')
     if best := find_recommended(preset, purpose):
         return best
-    suitable = [row for row in published() if suits(row) and not row.changes]
-    if others := [row.name for row in suitable if row.preset == preset]:
+    rows = [row for row in published() if not row.changes]
+    if others := [row.name for row in rows if row.preset == preset]:
         raise ValueError(
-            f"none of the {noun} of {preset!r} are known to be free to use: see "
-            f"list_weights({preset!r}), and give one by its name, such as {others[0]!r}"
+            f"none of the weights of {preset!r} are {PURPOSES[purpose].needs} and known to be free to "
+            f"use: see list_weights({preset!r}), and give one by its name, such as {others[0]!r}"
         )
     known = " (it is a preset, but none are published for it)" if preset in PRESETS else ""
-    presets, where = dict.fromkeys(row.preset for row in suitable), "list_weights() lists them all"
-    raise ValueError(unknown(f"preset with {noun}", preset, presets, where) + known)
+    presets = dict.fromkeys(row.preset for row in rows if PURPOSES[purpose].suits(row))
+    kind, where = f"preset with {PURPOSES[purpose].noun}", "list_weights() lists them all"
+    raise ValueError(unknown(kind, preset, presets, where) + known)
 
 
 def find_recommended(preset: str, purpose: str = "imagenet") -> PublishedWeights | None:

@@ -509,6 +509,7 @@ def family_of(config: ResnetConfig) -> str:
         "group-norm": config.norm == "group",
         "EvoNorm": config.norm == "evonorm_s0",
         "anti-aliased": config.anti_aliasing is not None,
+        "attention-pooled": config.head_pool == "attention",
         "wide": _is_wide(config),
     }
     letter = _LETTERS.get((config.stem, config.projection), "")
