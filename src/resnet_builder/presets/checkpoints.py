@@ -257,6 +257,7 @@ def recommended(preset: object, purpose: str = "imagenet") -> PublishedWeights:
     Raises:
         ValueError: there is none for the preset, or a config is given instead of a preset.
     """
+    wanted = PURPOSES[purpose]
     if not isinstance(preset, str):
         raise ValueError(f'weights="{purpose}" needs a preset: give its name, or give a checkpoint')
     if best := find_recommended(preset, purpose):
@@ -264,12 +265,12 @@ def recommended(preset: object, purpose: str = "imagenet") -> PublishedWeights:
     rows = [row for row in published() if not row.changes]
     if others := [row.name for row in rows if row.preset == preset]:
         raise ValueError(
-            f"none of the weights of {preset!r} are {PURPOSES[purpose].needs} and known to be free to "
+            f"none of the weights of {preset!r} are {wanted.needs} and known to be free to "
             f"use: see list_weights({preset!r}), and give one by its name, such as {others[0]!r}"
         )
     known = " (it is a preset, but none are published for it)" if preset in PRESETS else ""
-    presets = dict.fromkeys(row.preset for row in rows if PURPOSES[purpose].suits(row))
-    kind, where = f"preset with {PURPOSES[purpose].noun}", "list_weights() lists them all"
+    presets = dict.fromkeys(row.preset for row in rows if wanted.suits(row))
+    kind, where = f"preset with {wanted.noun}", "list_weights() lists them all"
     raise ValueError(unknown(kind, preset, presets, where) + known)
 
 
@@ -277,11 +278,11 @@ def find_recommended(preset: str, purpose: str = "imagenet") -> PublishedWeights
     """As `recommended`, but None if there is none."""
     if preset not in PRESETS:
         return None
-    size, suits = PRESETS[preset].input_shape[:2], PURPOSES[purpose].suits
+    size, wanted = PRESETS[preset].input_shape[:2], PURPOSES[purpose]
     rows = [row for row in published() if row.preset == preset and not row.changes]
-    free = [row for row in rows if row.is_free and suits(row)]
+    free = [row for row in rows if row.is_free and wanted.suits(row)]
     at_size = [row for weights in free if (row := weights.at(size))]
-    return max(at_size or free, key=PURPOSES[purpose].rank, default=None)
+    return max(at_size or free, key=wanted.rank, default=None)
 
 
 @dataclass(frozen=True)
