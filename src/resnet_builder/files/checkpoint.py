@@ -58,7 +58,7 @@ class Checkpoint:
     without_head: str = ""
     others: tuple[str, ...] = ()
     in_file: Mapping[str, str] = field(default_factory=dict)
-    meta: Mapping[str, Any] = field(default_factory=dict)
+    meta: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.in_file:

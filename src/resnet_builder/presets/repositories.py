@@ -127,7 +127,7 @@ def _check_channels(repository: str, mean: tuple[float, ...], channels: int) -> 
 # The preset of a layer_type, and the output of its blocks by the filters inside.
 _LAYER_TYPES = {"basic": ("resnet18", 1), "bottleneck": ("resnet50", 4)}
 # models/resnet/configuration_resnet.py and configuration_utils.py.
-_DEFAULTS: Mapping[str, Any] = {
+_DEFAULTS: Settings = {
     "num_channels": 3,
     "embedding_size": 64,
     "hidden_sizes": (256, 512, 1024, 2048),
@@ -139,7 +139,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "id2label": {"0": "LABEL_0", "1": "LABEL_1"},
     "architectures": ("ResNetForImageClassification",),
 }
-_WITH_EQUAL: Mapping[str, Any] = {
+_WITH_EQUAL: Settings = {
     "layer_type": _LAYER_TYPES,
     "hidden_act": ("relu",),  # others are only between blocks: inside them, it is always ReLU
     "downsample_in_first_stage": (False,),

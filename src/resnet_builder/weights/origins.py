@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from .naming import CAFFE2, KERAS, MOST_SPLITS, TORCH, Origin
 
@@ -543,13 +542,13 @@ COPY = re.compile(r"(^|\.)attacker\.")
 _STYLE = re.compile(r"\bstyle=['\"](caffe|pytorch)['\"]")
 
 
-def strides_in(meta: Mapping[str, Any]) -> bool | None:
+def strides_in(meta: Mapping[str, object]) -> bool | None:
     """Whether bottlenecks stride in their 3x3 convolution, as a file says; None if it does not."""
     found = _STYLE.search(str(meta.get("cfg") or meta.get("config")))
     return found and found[1] == "pytorch"
 
 
-def labels_in(meta: Mapping[str, Any]) -> tuple[str, ...]:
+def labels_in(meta: Mapping[str, object]) -> tuple[str, ...]:
     """The names of the classes that a file states: `CLASSES`, or those of `dataset_meta`."""
     data = meta.get("dataset_meta")
     stated = {**meta, **(data if isinstance(data, Mapping) else {})}
