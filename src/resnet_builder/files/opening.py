@@ -20,7 +20,7 @@ from .tensor_files import npz_file, pickle_file, pytorch_archive, safetensors_fi
 Reader = Callable[[Path], AbstractContextManager[Checkpoint]]
 
 ALLOWED = (
-    'weights are "imagenet", a repository as owner/name, a dict of arrays, a file (safetensors, '
+    'weights are "imagenet", "features", a repository as owner/name, a dict, a file (safetensors, '
     "PyTorch, or of Keras: .weights.h5, .h5, .keras; .npz, or .pkl of arrays), or a folder with "
     "such a file"
 )

@@ -106,24 +106,27 @@ def preprocessing(
             "preprocessing needs a checkpoint, such as preprocessing('resnet50.a1_in1k'), or a "
             "size, such as preprocessing(size=224)" + (f"; got {', '.join(given)}" * bool(given))
         )
-    if source is None:
-        settings = _own_settings(**own)
-    else:
-        named = find_published(source) if isinstance(source, str) else None
-        settings = named or recommended(source)
-        if not settings.crop_mode:
-            raise ValueError(
-                f"{source!r} takes bands of a satellite, and not images: give its network "
-                "(bands / 255 - mean) / std, with the mean and std of "
-                f"list_weights({source!r}).rows[0], in the order of its library's bands"
-            )
-        if not settings.std:
-            raise ValueError(
-                f"{source!r} has no {PREPROCESSOR}, or one without an equal here: give size=, "
-                "mean= and std="
-            )
+    settings = _own_settings(**own) if source is None else _settings_of(source)
     order = data_format or keras.config.image_data_format()
     return _model(settings, choice(order, AXIS_ORDERS, "data_format"))
+
+
+def _settings_of(source: str) -> PublishedWeights:
+    """The settings of a checkpoint, or of a preset's best one."""
+    named = find_published(source) if isinstance(source, str) else None
+    settings = named or recommended(source)
+    if not settings.crop_mode:
+        raise ValueError(
+            f"{source!r} takes bands of a satellite, and not images: give its network "
+            "(bands / 255 - mean) / std, with the mean and std of "
+            f"list_weights({source!r}).rows[0], in the order of its library's bands"
+        )
+    if not settings.std:
+        raise ValueError(
+            f"{source!r} has no {PREPROCESSOR}, or one without an equal here: give size=, mean= "
+            "and std="
+        )
+    return settings
 
 
 def _own_settings(
