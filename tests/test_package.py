@@ -82,6 +82,7 @@ def test_the_public_names() -> None:
         "profile",
         "reordered",
         "restore_backup",
+        "save_pretrained",
         "synchronize_batch_norm",
         "unfreeze",
         "verify",

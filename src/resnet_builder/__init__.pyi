@@ -31,6 +31,7 @@ from .presets.checkpoints import WeightsList as WeightsList
 from .presets.checkpoints import list_weights as list_weights
 from .presets.networks import PRESETS as PRESETS
 from .presets.networks import list_presets as list_presets
+from .pretrained import save_pretrained as save_pretrained
 from .training.backup import EpochBackup as EpochBackup
 from .training.backup import restore_backup as restore_backup
 from .training.distributed import fit_distributed as fit_distributed

@@ -17,6 +17,7 @@ from .model.keras_layers import Style
 from .model.record import BuildRecord, arguments_in, json_of, recorded
 from .plan.names import CLASSIFIER
 from .plan.network import Head, Plan, Pooling, make_plan
+from .presets.checkpoints import PublishedWeights
 from .presets.resolve import Named, check_published, resolve
 from .weights.expected import expected_weights
 from .weights.load import load_blank
@@ -158,7 +159,7 @@ class ResnetBuilder:
             model = assemble(plan, style, name, outputs, blank=found is not None)
             if found:
                 load_blank(model, plan, layer_prefix, found, adapt=adapt_weights)
-        return recorded(model, _built_from(plan, head, style, name, outputs, output_stride))
+        return recorded(model, _record(network, plan, head, style, name, outputs, output_stride))
 
     @staticmethod
     def from_config(
@@ -483,7 +484,8 @@ def _checked_features(
     return wanted
 
 
-def _built_from(
+def _record(
+    network: Named,
     plan: Plan,
     head: Head,
     style: Style,
@@ -502,4 +504,5 @@ def _built_from(
         "features": features,
         "output_stride": output_stride,
     }
-    return BuildRecord(plan.config, asdict(head) | others)
+    checkpoint = network.weights if isinstance(network.weights, PublishedWeights) else None
+    return BuildRecord(plan.config, asdict(head) | others, checkpoint)

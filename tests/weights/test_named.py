@@ -447,7 +447,7 @@ def test_a_repository_of_transformers(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (found.name, found.checkpoint.library) == ("resnet50", "transformers")
     assert asked == [(name, "config.json"), (name, "preprocessor_config.json")]
     with pytest.raises(
-        ValueError, match=r"has no preprocessor_config\.json, or one without an equ"
+        ValueError, match=r"does not say how images are prepared, or says what has no equal"
     ):
         preprocessing(name)
     transformers_folder(tmp_path, MICROSOFT, PREPARING | {"size": 64})
@@ -569,7 +569,7 @@ def test_image_processors_without_an_equal(tmp_path: Path) -> None:
         name = transformers_folder(tmp_path, MICROSOFT, PREPARING | changes)
         rows, columns = (32, 48) if changes is oblong else (224, 224)
         assert profile(name).input_shape == (rows, columns, 3)
-        with pytest.raises(ValueError, match=r"or one without an equal here: give size="):
+        with pytest.raises(ValueError, match=r"or says what has no equal here: give size="):
             preprocessing(name)
     name = transformers_folder(tmp_path, MICROSOFT, PREPARING | {"do_normalize": False})
     white = preprocessing(name, data_format="channels_last")(np.full((1, 9, 9, 3), 255))

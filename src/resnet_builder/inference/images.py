@@ -12,9 +12,9 @@ from keras import layers, ops
 from ..common.checks import choice, described, positive_int
 from ..common.shapes import AXIS_ORDERS, in_order
 from ..model.keras_layers import Tensor
+from ..model.record import RECORDS
 from ..presets.checkpoints import CLASSES, PublishedWeights, recommended
 from ..presets.networks import find_preset
-from ..presets.repositories import PREPROCESSOR
 from ..presets.resolve import find_published
 from .resizing import KERNELS, grey, resized
 
@@ -24,7 +24,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def preprocessing(
-    source: str | None = None,
+    source: str | keras.Model | None = None,
     *,
     size: int | Sequence[int] | None = None,
     mean: float | Sequence[float] | None = None,
@@ -55,7 +55,8 @@ def preprocessing(
         source: a name of `list_weights()` such as `"resnet50.a1_in1k"`; a preset's name for its
             `weights="imagenet"` checkpoint; or a repository of the Hugging Face Hub, such as
             `"timm/resnet18.tv_in1k"`, whose `config.json` is read if it is not in the table (and
-            `preprocessor_config.json`, if it is transformers'), or a local folder with its files.
+            `preprocessor_config.json`, if it is transformers'); a local folder with its files, or
+            that `save_pretrained` wrote; or the model that was built from one of these names.
         size: instead of `source`, the input size of a network: one side, or rows and columns.
         mean: with `size`, the mean of each channel for values from 0 to 1. Default: ImageNet's.
         std: with `size`, the standard deviations likewise.
@@ -89,48 +90,70 @@ def preprocessing(
         >>> float(own(image)[0, 0, 0, 0])
         2.0
     """
-    own = {
-        "size": size,
-        "mean": mean,
-        "std": std,
-        "crop_pct": crop_pct,
-        "interpolation": interpolation,
-    }
+    settings = settings_of(
+        source, size=size, mean=mean, std=std, crop_pct=crop_pct, interpolation=interpolation
+    )
+    order = data_format or keras.config.image_data_format()
+    return _model(settings, choice(order, AXIS_ORDERS, "data_format"))
+
+
+def settings_of(source: str | keras.Model | None, **own: Any) -> PublishedWeights:
+    """The settings of a checkpoint, or own settings as those of a checkpoint; as `preprocessing`.
+
+    Raises:
+        TypeError, ValueError, OSError, ImportError: as in `preprocessing`.
+    """
     given = [name for name, value in own.items() if value is not None]
     if source is not None and given:
         raise ValueError(
             f"give a source, or settings of your own: got source={source!r} and {', '.join(given)}"
         )
-    if source is None and size is None:
+    if source is None and own.get("size") is None:
         raise ValueError(
             "preprocessing needs a checkpoint, such as preprocessing('resnet50.a1_in1k'), or a "
             "size, such as preprocessing(size=224)" + (f"; got {', '.join(given)}" * bool(given))
         )
-    settings = _own_settings(**own) if source is None else _settings_of(source)
-    order = data_format or keras.config.image_data_format()
-    return _model(settings, choice(order, AXIS_ORDERS, "data_format"))
-
-
-def _settings_of(source: str) -> PublishedWeights:
-    """The settings of a checkpoint, or of a preset's best one."""
-    named = find_published(source) if isinstance(source, str) else None
-    settings = named or recommended(source)
+    if source is None:
+        return _own_settings(**own)
+    settings = checkpoint_of(source) or recommended(source)
     if not settings.crop_mode:
         raise ValueError(
-            f"{source!r} takes bands of a satellite, and not images: give its network "
+            f"{_named(source)} takes bands of a satellite, and not images: give its network "
             "(bands / 255 - mean) / std, with the mean and std of "
-            f"list_weights({source!r}).rows[0], in the order of its library's bands"
+            f"list_weights({settings.name!r}).rows[0], in the order of its library's bands"
         )
     if not settings.std:
         raise ValueError(
-            f"{source!r} has no {PREPROCESSOR}, or one without an equal here: give size=, mean= "
-            "and std="
+            f"{_named(source)} does not say how images are prepared, or says what has no equal "
+            "here: give size=, mean= and std="
         )
     return settings
 
 
+def checkpoint_of(source: object) -> PublishedWeights | None:
+    """The checkpoint of a name, repository or folder, or that a model was built from.
+
+    Raises:
+        ValueError: a model that was not built from a checkpoint by name.
+        OSError, ImportError: as in `preprocessing`.
+    """
+    if isinstance(source, keras.Model):
+        record = RECORDS.get(source)
+        if record is None or record.checkpoint is None:
+            raise ValueError(
+                f"the model {source.name!r} was not built from the name of a checkpoint, a "
+                "repository or a folder: give the name"
+            )
+        return record.checkpoint
+    return find_published(source) if isinstance(source, str) else None
+
+
+def _named(source: object) -> str:
+    return repr(source.name if isinstance(source, keras.Model) else source)
+
+
 def _own_settings(
-    size: Any, mean: Any, std: Any, crop_pct: Any, interpolation: Any
+    size: Any, mean: Any = None, std: Any = None, crop_pct: Any = None, interpolation: Any = None
 ) -> PublishedWeights:
     """The settings as those of a checkpoint that no library publishes."""
     sides = [size, size] if np.ndim(size) == 0 else list(size)
@@ -245,7 +268,7 @@ class Guess(NamedTuple):
 
 def decode(
     predictions: Any,
-    source: str | None = None,
+    source: str | keras.Model | None = None,
     *,
     top: int = 5,
     class_names: Sequence[str] | None = None,
@@ -254,8 +277,9 @@ def decode(
 
     Args:
         predictions: probabilities or logits, (batch, classes), or (classes,) for one image.
-        source: the checkpoint that the network has, as in `preprocessing`: Places365's, or a
-            repository or folder of transformers, which has the names of its classes.
+        source: the checkpoint that the network has, as in `preprocessing`: Places365's, and
+            repositories and folders of transformers and of `save_pretrained`, have the names of
+            their classes.
         top: number of classes for each image.
         class_names: names in the order of the predictions. Default: those of `source`, or the 1000
             of ImageNet, some of which are the same word: a crane is a bird and a machine.
@@ -319,14 +343,15 @@ def _checked(class_names: Any) -> list[str]:
     return names
 
 
-def _labels_of(source: str | None) -> Sequence[str]:
+def _labels_of(source: str | keras.Model | None) -> Sequence[str]:
     """The names of a checkpoint's classes, or ImageNet's."""
-    found = find_published(source) if source is not None else None
+    found = checkpoint_of(source)
     if found and found.labels:
         return found.labels
     file = OTHER_CLASSES.get(found.library) if found else None
-    if source is not None and not file and (found or find_preset(source)).classes != CLASSES:
-        raise ValueError(f"{source!r} does not say the names of its classes: give class_names")
+    if source is not None and not file and (found or find_preset(str(source))).classes != CLASSES:
+        named = _named(source)
+        raise ValueError(f"{named} does not say the names of its classes: give class_names")
     names = resources.files(__package__).joinpath(file or IMAGENET_CLASSES)
     text = names.read_text(encoding="utf-8")
     return [line.partition(" ")[2] for line in text.splitlines()]

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 from ..common.checks import shortened
 from ..config import ResnetConfig, config_of_fields, fields_of
 from ..plan.network import Head, Plan, make_plan
+from ..presets.checkpoints import PublishedWeights
 
 if TYPE_CHECKING:
     import keras
@@ -27,10 +28,12 @@ class BuildRecord:
         config: config of the network, with the input shape and number of classes as built.
         options: the other arguments of `ResnetBuilder.from_preset`, but for the weights, as `json`
             writes them.
+        checkpoint: the published or described checkpoint that was loaded.
     """
 
     config: ResnetConfig
     options: Mapping[str, Any]
+    checkpoint: PublishedWeights | None = None
 
     def plan(self) -> Plan:
         """The plan of the model, and of what else is made of its layers."""

@@ -28,7 +28,9 @@ def read_repository(repository: str, files: Files) -> PublishedWeights:
             setting without an equal here.
     """
     config = _settings(repository, files, CONFIG)
-    kind = "timm" if "architecture" in config else str(config.get("model_type", ""))
+    keys = {OWN: OWN, "architecture": "timm"}
+    named = [kind for key, kind in keys.items() if key in config]
+    kind = named[0] if named else str(config.get("model_type", ""))
     try:
         if kind in READERS:
             return READERS[kind](repository, config, files)
@@ -225,8 +227,40 @@ def _preparing(settings: Settings, channels: int) -> Settings:
     }
 
 
-# By "timm", or the model_type of transformers.
+# Of this package ---------------------------------------------------------------------------------
+
+# The key of the arguments that build the network, as ResnetBuilder.to_json writes them.
+OWN = "resnet_builder"
+_OPTIONS = ("pooling", "dropout_rate", "output_stride")
+
+
+def _of_own(repository: str, config: Settings, _: Files) -> PublishedWeights:
+    """Of `save_pretrained`."""
+    network, data = config[OWN], config["pretrained_cfg"]
+    fields = {name: of for name, of in network["preset"].items() if name != "input_shape"}
+    channels, rows, columns = data["input_size"]
+    return PublishedWeights(
+        library=OWN,
+        preset=config.get("architecture", "resnet50"),
+        tag=str(network["name"]),
+        source=repository,
+        classes=config["num_classes"],
+        labels=tuple(config["label_names"]),
+        input_size=(rows, columns),
+        crop_pct=data.get("crop_pct"),
+        interpolation=data.get("interpolation", ""),
+        crop_mode=data.get("crop_mode", "center"),
+        channels=data.get("channels", "RGB"),
+        mean=tuple(data.get("mean", [0.0] * channels)),
+        std=tuple(data.get("std", ())),
+        licence=data["license"],
+        changes=fields | {name: network[name] for name in _OPTIONS},
+    )
+
+
+# By "timm" or "resnet_builder", or the model_type of transformers.
 READERS: Mapping[str, Callable[[str, Settings, Files], PublishedWeights]] = {
+    OWN: _of_own,
     "timm": _of_timm,
     "resnet": _of_transformers,
 }
