@@ -61,16 +61,23 @@ def transformers_errors(preset: str) -> Errors:
     import transformers
 
     config = PRESETS[preset]
-    original = transformers.RegNetForImageClassification(
-        transformers.RegNetConfig(
+    if config.group_width:
+        regnet = transformers.RegNetConfig(
             depths=config.repetitions,
             hidden_sizes=config.filters,
             groups_width=config.group_width,
             layer_type="y" if config.se_ratio else "x",
             num_labels=config.classes,
         )
+        return torch_errors(transformers.RegNetForImageClassification(regnet), preset)
+    is_basic = config.block == "basic_block"
+    resnet = transformers.ResNetConfig(
+        depths=config.repetitions,
+        hidden_sizes=[filters if is_basic else 4 * filters for filters in config.stage_filters],
+        layer_type="basic" if is_basic else "bottleneck",
+        num_labels=config.classes,
     )
-    return torch_errors(original, preset)
+    return torch_errors(transformers.ResNetForImageClassification(resnet), preset)
 
 
 def torch_errors(original: Any, preset: str) -> Errors:
@@ -236,7 +243,11 @@ def main(patterns: list[str]) -> None:
         name = f"{library}/{preset}"
         # In timm, it is the name of a checkpoint without a network.
         lost = name == "timm/resnext101_32x48d"
-        if not lost and any(fnmatchcase(name, pattern) for pattern in patterns or ["*"]):
+        if (
+            library in ERRORS
+            and not lost
+            and any(fnmatchcase(name, pattern) for pattern in patterns or ["*"])
+        ):
             errors = ERRORS[library](preset)
             print(name, *(f"{error:.1e}" for error in errors if error is not None), flush=True)
             write(library, preset, errors)

@@ -23,9 +23,10 @@ from resnet_builder import (
     profile,
 )
 from resnet_builder.files import opening as fetching
+from resnet_builder.files.opening import cached_name
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets import resolve as repositories
-from resnet_builder.presets.checkpoints import in_table
+from resnet_builder.presets.checkpoints import in_table, published
 from resnet_builder.presets.resolve import resolve
 from resnet_builder.weights.expected import expected_weights
 from resnet_builder.weights.origins import ORIGINS
@@ -187,7 +188,7 @@ class Server:
         self.file, self.asked = file, ""
         self.error: Exception | None = None
 
-    def get_file(self, *, origin: str, cache_subdir: str) -> str:
+    def get_file(self, fname: str, *, origin: str, cache_subdir: str) -> str:
         self.asked = origin
         if self.error:
             raise self.error
@@ -216,6 +217,14 @@ def test_a_checkpoint_at_a_url(server: Server, monkeypatch: pytest.MonkeyPatch) 
     assert server.asked == url
     gamma = checkpoint("torchvision_resnet18")["bn1.weight"]
     np.testing.assert_array_equal(model.get_layer("stem_bn").gamma, gamma)
+
+
+def test_files_of_several_projects_do_not_share_a_place_in_the_cache() -> None:
+    rows = [row for row in published() if "://" in row.source]
+    names = [cached_name(row) for row in rows]
+    assert len(set(names)) == len(names) > len({row.source.rpartition("/")[2] for row in rows})
+    # The libraries' own caches hold these files under these names.
+    assert "resnet50_weights_tf_dim_ordering_tf_kernels.h5" in names
 
 
 def test_a_broken_download_from_a_url(server: Server) -> None:
@@ -439,7 +448,8 @@ def test_a_repository_of_transformers(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(repositories, "download", download)
     transformers_folder(tmp_path, MICROSOFT)
-    name = "microsoft/resnet-50"
+    assert resolve("microsoft/resnet-50").name == "resnet50.transformers_in1k"  # in the table
+    name = "me/resnet-50"
     found = resolve(name)
     assert found.config == PRESETS["resnet50"]
     assert found.checkpoint
