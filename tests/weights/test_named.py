@@ -389,6 +389,15 @@ MICROSOFT: dict[str, Any] = {
     "model_type": "resnet",
     "num_channels": 3,
 }
+# What facebook/regnet-y-040, whose config has the defaults, and regnet-x-002 have in other ways.
+OF_RESNET = ("depths", "downsample_in_first_stage", "embedding_size", "hidden_sizes", "layer_type")
+REGNET: dict[str, Any] = {"model_type": "regnet"} | dict.fromkeys(OF_RESNET)
+REGNET_X = REGNET | {
+    "depths": [1, 1, 4, 7],
+    "groups_width": 8,
+    "hidden_sizes": [24, 56, 152, 368],
+    "layer_type": "x",
+}
 # Of ConvNextFeatureExtractor.
 PREPARING: dict[str, Any] = {
     "crop_pct": 0.875,
@@ -470,6 +479,9 @@ def test_a_repository_of_transformers(tmp_path: Path, monkeypatch: pytest.Monkey
         ({"id2label": None, "architectures": None}, ("resnet50", {"classes": 2})),
         ({"architectures": ["ResNetModel"]}, ("resnet50", {})),
         ({"num_channels": 1}, ("resnet50", {"input_shape": (224, 224, 1)})),
+        (REGNET, ("regnety_040", {})),
+        (REGNET_X, ("regnetx_002", {})),
+        (REGNET_X | {"groups_width": 4}, ("regnetx_002", {"group_width": 4})),
     ],
 )
 def test_configs_of_transformers(changes: Any, expected: Any, tmp_path: Path) -> None:
@@ -506,6 +518,7 @@ def test_the_strides_that_transformers_states(tmp_path: Path) -> None:
     [
         ({"hidden_act": "gelu"}, "hidden_act='gelu', which has no equal here"),
         ({"downsample_in_first_stage": True}, "downsample_in_first_stage=True, which has no equal"),
+        (REGNET | {"downsample_in_first_stage": False}, "in_first_stage=False, which has no equal"),
         ({"layer_type": "wide"}, "layer_type='wide', which has no equal here"),
         ({"hidden_sizes": [258, 512, 1024, 2048]}, r"hidden_sizes=\[258, .*which has no equal"),
         ({"id2label": {"1": "a", "2": "b"}}, r"is broken: id2label has the numbers \[1, 2\]"),
@@ -513,7 +526,7 @@ def test_the_strides_that_transformers_states(tmp_path: Path) -> None:
         ({"depths": 3}, r"the config\.json of .* is broken"),
         (
             {"model_type": "vit"},
-            r"not one of timm or of transformers' ResNet: its model_type is 'vi",
+            r"not one of timm or of transformers' ResNet or RegNet: its model_type is 'vi",
         ),
         ({"model_type": 5}, "its model_type is .5."),
     ],
