@@ -26,6 +26,8 @@ def test_the_best_that_was_tested_at_the_presets_size_and_is_free() -> None:
     assert recommended("resnet18").name == "resnet18.a1_in1k"
     # Its only checkpoint was trained at 256 and tested at 320 as well.
     assert recommended("resnet200d") is in_table("resnet200d.ra2_in1k")
+    # BiT-S was trained at the preset's size, but no top-1 is published for the file.
+    assert recommended("resnetv2_101x1_bit").name == "resnetv2_101x1_bit.goog_in21k_ft_in1k"
     # The accuracies of keras.applications are in its documentation.
     assert recommended("resnet50_v1").library == "keras.applications"
 

@@ -281,8 +281,8 @@ def find_recommended(preset: str, purpose: str = "imagenet") -> PublishedWeights
     size, wanted = PRESETS[preset].input_shape[:2], PURPOSES[purpose]
     rows = [row for row in published() if row.preset == preset and not row.changes]
     free = [row for row in rows if row.is_free and wanted.suits(row)]
-    at_size = [row for weights in free if (row := weights.at(size))]
-    return max(at_size or free, key=wanted.rank, default=None)
+    tested = [row for weights in free if (row := weights.at(size)) and row.top1]
+    return max(tested or free, key=wanted.rank, default=None)
 
 
 @dataclass(frozen=True)
