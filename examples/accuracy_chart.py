@@ -40,8 +40,9 @@ def measured(pattern: str = "*") -> Iterator[Point]:
     """Yield a point for every preset and kind of training data, by preset."""
     best: dict[tuple[str, bool], tuple[float, tuple[int, int]]] = {}
     for row in list_weights(pattern).rows:
+        is_plain = row.kind == "supervised" and row.classes == 1000 and not row.changes
         # timm's test networks are for its tests.
-        if row.top1 and row.classes == 1000 and not row.preset.startswith("test_"):
+        if row.top1 and is_plain and not row.preset.startswith("test_"):
             key = row.preset, row.training_data != IMAGENET
             best[key] = max(best.get(key, (0.0, (0, 0))), (row.top1, row.input_size))
     for (preset, more_data), (top1, size) in best.items():

@@ -70,7 +70,9 @@ def test_a_network_of_timm_is_saved_under_its_names(channels: int, tmp_path: Pat
     del config["resnet_builder"]
     config["pretrained_cfg"] |= {"mean": [0.5] * channels, "std": [0.5] * channels}
     (tmp_path / "net" / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    assert_same_weights(ResnetBuilder.from_preset(str(tmp_path / "net")), model)
+    without = ResnetBuilder.from_preset(str(tmp_path / "net"))
+    assert_same_weights(without, model)
+    assert decode([0, 1, 0, 0, 0.5], without, top=1)[0] == [("bee", 1.0)]
 
 
 def test_class_names_and_preprocessing(tmp_path: Path) -> None:

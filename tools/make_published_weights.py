@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from resnet_builder import PRESETS
-from resnet_builder.presets.checkpoints import TABLE, PublishedWeights
+from resnet_builder.presets.checkpoints import TABLE, PublishedWeights, read_table
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -375,6 +375,43 @@ def keras_hub_preprocessing(tag: str, preset: str) -> dict[str, Any]:
     return {"crop_pct": 1.0, "interpolation": interpolation, "mean": mean, "std": std}
 
 
+# Projects without a table ----------------------------------------------------------------------
+
+# One row for each of their checkpoints, with these columns of the table. Read for it:
+#
+# * transformers: models/resnet/convert_resnet_to_pytorch.py, which converted timm's and gave them
+#   the images of ConvNeXT at 224; licences of the repositories on the Hub, of which microsoft/
+#   resnet-26 states none.
+# * dino (facebookresearch/dino, 7c446df), vicreg (4e12602), swav (06b1b7c), moco-v3 (c349e6e):
+#   README.md (moco-v3: CONFIG.md), hubconf.py, LICENSE, and for the images eval_linear.py,
+#   evaluate.py or main_lincls.py. barlowtwins (8e8d284): README.md, whose file is newer than
+#   hubconf.py's. moco (5670021): README.md; commit 7397dfe relicensed it under MIT.
+# * robust-models-transfer (microsoft, cea2c37): README.md. Its links have expired; the Hub's
+#   repository madrylab/robust-imagenet-models, README.md of commit 1c68d6e, has the same files
+#   and the licence. Images: MadryLab/robustness, datasets.py and data_augmentation.py (148be00).
+# * places365 (CSAILVision, 0621862): README.md, run_placesCNN_basic.py.
+# * big_transfer (google-research, 140de6e): README.md, bit_pytorch/models.py, LICENSE; images as of
+#   timm's copies of these files.
+# * torchgeo (65507dc): torchgeo/models/resnet.py and swin.py, licences in docs/api/weights/. A mean
+#   and a standard deviation are of the values that its `transforms` take, divided by 255, as
+#   `preprocessing` divides.
+PROJECTS = Path(__file__).with_name("projects.csv")
+
+# What publications say of frozen features. Label smoothing, mixup and most other losses harm them
+# (arXiv:1805.08974, arXiv:2010.16402): timm's tv_in1k are torchvision's first weights, trained with
+# softmax cross-entropy (references/classification; but resnext101_64x4d's with all of that), and
+# pycls' are "without any training enhancements" (MODEL_ZOO.md, 5719de6). More images help
+# (arXiv:1912.11370, arXiv:2103.00020). Self-supervised ones, of PROJECTS: arXiv:2011.13377.
+FOR_FEATURES = ("tv_in1k", "pycls_in1k", "goog_in21k", "openai")
+NOT_PLAIN = "resnext101_64x4d.tv_in1k"
+
+
+def with_kind(row: PublishedWeights) -> PublishedWeights:
+    kind = "CLIP" if "_clip" in row.preset else row.kind
+    suits = row.library == "timm" and row.tag in FOR_FEATURES and row.name != NOT_PLAIN
+    return replace(row, kind=kind, good_for="features" if suits else row.good_for)
+
+
 # ---------------------------------------------------------------------------------------------
 
 
@@ -389,8 +426,9 @@ def cell(column: str, value: Any) -> str:
 def main(results: Path) -> None:
     of_timm = list(timm_rows(results))
     rows = [*of_timm, *torchvision_rows(), *transformers_rows(of_timm)]
-    rows += [*keras_rows(), *tf_keras_rows(), *keras_hub_rows()]
-    columns = [field.name for field in fields(PublishedWeights)]
+    rows += [*keras_rows(), *tf_keras_rows(), *keras_hub_rows(), *read_table(PROJECTS)]
+    rows = [with_kind(row) for row in rows]
+    columns = [field.name for field in fields(PublishedWeights) if field.name != "labels"]
     with TABLE.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)

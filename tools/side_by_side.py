@@ -9,7 +9,8 @@ published networks:
 It updates src/resnet_builder/costs/parity.csv: the largest relative error of the logits in
 float32, for two images of each of `SIZES` on which the origin itself runs. Very deep networks with
 random weights are so sensitive that the logits of the origin in float32 are as far from those in
-float64; where the error is above `SENSITIVE`, the error in float64 is written as well.
+float64; where the error is above `SENSITIVE`, the error in float64 is written as well. The column
+`written` is the error of the origin's network with the weights that `write_weights` wrote for it.
 """
 
 import csv
@@ -25,20 +26,20 @@ import keras
 import numpy as np
 
 import resnet_builder
-from resnet_builder import PRESETS, ResnetBuilder, load_weights
+from resnet_builder import PRESETS, ResnetBuilder, load_weights, write_weights
 from resnet_builder.presets.checkpoints import published
 from tests.helpers import image_batch, randomised, relative_error
 from tests.weights.checkpoint_recipe import tensor
 from tools.make_published_weights import TORCHVISION_REGNETS
 
 PARITY = Path(resnet_builder.__file__).parent / "costs" / "parity.csv"
-HEADER = ("library", "preset", "relative_error", "in_float64")
+HEADER = ("library", "preset", "relative_error", "in_float64", "written")
 
 # The float32 error above which float64 decides.
 SENSITIVE = 5e-6
 
-# Errors in float32 and, where it is above `SENSITIVE`, in float64.
-Errors = tuple[float, float | None]
+# Errors in float32; where it is above `SENSITIVE`, in float64; and with weights that were written.
+Errors = tuple[float, float | None, float | None]
 
 # (rows, columns), even and odd.
 SIZES = ((64, 64), (75, 107), (97, 65))
@@ -47,33 +48,43 @@ SIZES = ((64, 64), (75, 107), (97, 65))
 def timm_errors(preset: str) -> Errors:
     import timm
 
-    return torch_errors(timm.create_model(preset, num_classes=PRESETS[preset].classes), preset)
+    original = timm.create_model(preset, num_classes=PRESETS[preset].classes)
+    return torch_errors("timm", original, preset)
 
 
 def torchvision_errors(preset: str) -> Errors:
     import torchvision
 
     name = next((theirs for theirs, ours in TORCHVISION_REGNETS.items() if ours == preset), preset)
-    return torch_errors(getattr(torchvision.models, name)(), preset)
+    return torch_errors("torchvision", getattr(torchvision.models, name)(), preset)
 
 
 def transformers_errors(preset: str) -> Errors:
     import transformers
 
     config = PRESETS[preset]
-    original = transformers.RegNetForImageClassification(
-        transformers.RegNetConfig(
+    if config.group_width:
+        regnet = transformers.RegNetConfig(
             depths=config.repetitions,
             hidden_sizes=config.filters,
             groups_width=config.group_width,
             layer_type="y" if config.se_ratio else "x",
             num_labels=config.classes,
         )
+        original = transformers.RegNetForImageClassification(regnet)
+        return torch_errors("transformers", original, preset)
+    is_basic = config.block == "basic_block"
+    resnet = transformers.ResNetConfig(
+        depths=config.repetitions,
+        hidden_sizes=[filters if is_basic else 4 * filters for filters in config.stage_filters],
+        layer_type="basic" if is_basic else "bottleneck",
+        num_labels=config.classes,
     )
-    return torch_errors(original, preset)
+    original = transformers.ResNetForImageClassification(resnet)
+    return torch_errors("transformers", original, preset)
 
 
-def torch_errors(original: Any, preset: str) -> Errors:
+def torch_errors(library: str, original: Any, preset: str) -> Errors:
     """The largest relative errors of a preset's logits from those of a PyTorch network."""
     import torch
 
@@ -81,15 +92,6 @@ def torch_errors(original: Any, preset: str) -> Errors:
     shapes = {key: tuple(value.shape) for key, value in original.state_dict().items()}
     weights = {key: tensor(key, shape) for key, shape in shapes.items()}
     original.load_state_dict({key: torch.tensor(value) for key, value in weights.items()})
-
-    def error(dtype: str, size: tuple[int, int]) -> float:
-        images = image_batch(2, *size, 3).astype(dtype)
-        with torch.no_grad():
-            given = torch.tensor(images.transpose(0, 3, 1, 2).copy())
-            answered = original.to(given.dtype)(given)
-            expected = getattr(answered, "logits", answered).numpy()
-        return relative_error(np.asarray(model(images)), expected)
-
     has_fixed_size = PRESETS[preset].head_pool == "attention"
     sizes = SIZES[:1] if has_fixed_size else SIZES
     input_shape = (*SIZES[0], 3) if has_fixed_size else (None, None, 3)
@@ -98,11 +100,29 @@ def torch_errors(original: Any, preset: str) -> Errors:
     for size in sizes:
         # Some average pools of odd maps fail in timm, because the sizes then differ.
         with suppress(RuntimeError):
-            errors.append(error("float32", size))
-    if max(errors) < SENSITIVE:
-        return max(errors), None
-    model = network(preset, weights, "float64", input_shape=input_shape)
-    return max(errors), error("float64", SIZES[0])
+            errors.append(torch_error(original, model, size))
+    in_float64 = None
+    if max(errors) >= SENSITIVE:
+        wide = network(preset, weights, "float64", input_shape=input_shape)
+        in_float64 = torch_error(original.double(), wide, SIZES[0])
+        original.float()
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "ours.npz"
+        write_weights(model, path, names=library)
+        written = {key: torch.tensor(value) for key, value in np.load(path).items()}
+    original.load_state_dict(written)
+    return max(errors), in_float64, torch_error(original, model, SIZES[0])
+
+
+def torch_error(original: Any, model: keras.Model, size: tuple[int, int]) -> float:
+    """The relative error of a model's logits from those of a PyTorch network, at an input size."""
+    import torch
+
+    images = image_batch(2, *size, 3).astype(model.compute_dtype)
+    with torch.no_grad():
+        answered = original(torch.tensor(images.transpose(0, 3, 1, 2).copy()))
+    expected = getattr(answered, "logits", answered).numpy()
+    return relative_error(np.asarray(model(images)), expected)
 
 
 def network(preset: str, weights: Any, dtype: str, **changes: Any) -> keras.Model:
@@ -133,7 +153,14 @@ def keras_errors(preset: str) -> Errors:
     make = getattr(keras.applications, f"ResNet{depth}{'V2' * (version == 'v2')}")
     options: dict[str, Any] = {"input_shape": (64, 64, 3), "classifier_activation": None}
     model = ResnetBuilder.from_preset(preset, **options)
-    return keras_applications_error(make(weights=None, **options), model), None
+    error = keras_applications_error(make(weights=None, **options), model)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "ours.h5"
+        write_weights(model, path, names="keras.applications")
+        written = make(weights=path, **options)
+    images = image_batch(2, 64, 64, 3)
+    found = relative_error(*(np.asarray(net(images)) for net in (model, written)))
+    return error, None, found
 
 
 def tf_keras_errors(preset: str) -> Errors:
@@ -160,7 +187,7 @@ def tf_keras_errors(preset: str) -> Errors:
             model = network(preset, path, "float32", **changes)
         images = image_batch(2, rows, columns, 3)
         errors.append(relative_error(np.asarray(model(images)), np.asarray(original(images))))
-    return max(errors), None
+    return max(errors), None, None
 
 
 DEEP_STEM = {"input_conv_filters": [32, 32, 64], "input_conv_kernel_sizes": [3, 3, 3]}
@@ -205,7 +232,7 @@ def keras_hub_errors(preset: str) -> Errors:
     model = ResnetBuilder.from_preset(
         preset, (32, 48, 3), classes=5, classifier_activation=None, weights=weights
     )
-    return relative_error(np.asarray(model(images)), np.asarray(original(images))), None
+    return relative_error(np.asarray(model(images)), np.asarray(original(images))), None, None
 
 
 ERRORS: dict[str, Callable[[str], Errors]] = {
@@ -236,7 +263,11 @@ def main(patterns: list[str]) -> None:
         name = f"{library}/{preset}"
         # In timm, it is the name of a checkpoint without a network.
         lost = name == "timm/resnext101_32x48d"
-        if not lost and any(fnmatchcase(name, pattern) for pattern in patterns or ["*"]):
+        if (
+            library in ERRORS
+            and not lost
+            and any(fnmatchcase(name, pattern) for pattern in patterns or ["*"])
+        ):
             errors = ERRORS[library](preset)
             print(name, *(f"{error:.1e}" for error in errors if error is not None), flush=True)
             write(library, preset, errors)

@@ -116,7 +116,7 @@ def _checkpoints(name: str) -> Iterator[str]:
     if not rows:
         yield "No library publishes weights of this network: it starts from random ones."
         return
-    best = find_recommended(name)
+    best, for_features = find_recommended(name), find_recommended(name, "features")
     table = _table(
         ("checkpoint", "top-1, %", "training data", "licence", "source"),
         (_checkpoint(row, row.name == (best and best.name)) for row in rows),
@@ -124,6 +124,8 @@ def _checkpoints(name: str) -> Iterator[str]:
     yield f'<div class="checkpoints" markdown>\n\n{table}\n\n</div>'
     if best:
         yield f'**Bold**: the one for `weights="imagenet"`, at {_size(best.input_size)}.'
+    if for_features:
+        yield f'For frozen features, `weights="features"`: `{for_features.name}`.'
     if any(row.licence and not row.is_free for row in rows):
         yield "!: not for commercial use."
     sources = dict.fromkeys(row.top1_source for row in rows if row.top1_source)
@@ -136,7 +138,7 @@ def _checkpoint(row: PublishedWeights, is_best: bool) -> Iterator[str]:
     yield f"**`{row.name}`**" if is_best else f"`{row.name}`"
     measured = [(row.top1, row.input_size), (row.test_top1, row.test_input_size)]
     yield "<br>".join(f"{top1} at {size[0]}" for top1, size in measured if top1 and size) or "?"
-    yield row.training_data or "?"
+    yield row.training
     yield (row.licence or "?") + (" !" if row.licence and not row.is_free else "")
     is_url = "://" in row.source
     yield f"[{row.library}]({row.source if is_url else f'https://huggingface.co/{row.source}'})"

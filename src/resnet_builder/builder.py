@@ -90,10 +90,12 @@ class ResnetBuilder:
             classifier_activation: name of a Keras activation; None gives logits. It is ignored if
                 there is no classifier, as `classes` is with `include_top=False`, and if the network
                 ends in an embedding (CLIP without `classes`).
-            weights: a checkpoint, as in `load_weights`, or `"imagenet"`: the preset's checkpoint
-                with the highest top-1 at its input size among those that are free to use. Its name
-                is printed, unless by `keras.config.disable_interactive_logging()`. Weights that the
-                network does not need, such as the classifier's without `include_top`, are skipped.
+            weights: a checkpoint, as in `load_weights`, or a word for one of the preset's that are
+                free to use. `"imagenet"`: with the highest top-1 at its input size. `"features"`:
+                for frozen features and similarity, where a high top-1 is a poor guide; many have no
+                classifier and need `include_top=False`. Its name is printed, unless by
+                `keras.config.disable_interactive_logging()`. Weights that the network does not
+                need, such as the classifier's without `include_top`, are skipped.
                 Default: the checkpoint that `preset` names, or random weights if it names none.
             adapt_weights: whether the checkpoint may differ in the number of classes (the
                 classifier is then random) and of input channels (the stem's kernel is summed, or
@@ -374,8 +376,8 @@ def _recognised(network: Named, plan: Plan, adapt: bool) -> Iterator[Recognised 
         yield None
         return
     check_published(network)
-    if network.is_recommended and keras.config.is_interactive_logging_enabled():
-        print(f'weights="imagenet": {network.checkpoint}')
+    if network.purpose and keras.config.is_interactive_logging_enabled():
+        print(f'weights="{network.purpose}": {network.checkpoint}')
     with opened(network.weights) as checkpoint:
         changes = getattr(network.weights, "changes", {})
         found = recognise(checkpoint, expected_weights(plan))

@@ -79,11 +79,13 @@ def save_pretrained(
     classes = record.config.classes if target.expected.has_classifier else 0
     of_timm = _of_timm(target, record.config)
     license = license or (record.checkpoint.licence if record.checkpoint else "")
-    data = _data(_settings(record, preprocessing), record.config) | {"license": license}
+    settings = _settings(record, preprocessing)
+    data = _data(settings, record.config) | {"license": license}
     config = of_timm | {
         "num_classes": classes,
         "label_names": _labels(record, labels, classes),
         "pretrained_cfg": of_timm.get("pretrained_cfg", {}) | data,
+        "channels": settings.channels if settings else "RGB",
         OWN: json.loads(json_of(model)),
     }
     folder = Path(folder)
@@ -173,7 +175,7 @@ def _data(settings: PublishedWeights | None, config: ResnetConfig) -> dict[str, 
     known = [size or default for size, default in zip(sizes, DEFAULT_SIZE, strict=True)]
     data: dict[str, Any] = {"input_size": [config.input_shape[2], *known]}
     if settings:
-        names = ("mean", "std", "crop_pct", "interpolation", "crop_mode", "channels")
+        names = ("mean", "std", "crop_pct", "interpolation", "crop_mode")
         data |= {name: of for name in names if (of := getattr(settings, name))}
     return data
 

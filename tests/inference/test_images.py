@@ -356,6 +356,15 @@ def test_what_cannot_be_told(config: Path) -> None:
         preprocessing("me/net")
 
 
+def test_bands_of_a_satellite_are_not_prepared() -> None:
+    [row] = list_weights("resnet50.SENTINEL2_ALL_MOCO").rows
+    with pytest.raises(ValueError, match=r"takes bands .*\(bands / 255 - mean\) / std"):
+        preprocessing(row.name)
+    # torchgeo/models/resnet.py: divided by 10,000.
+    bands = np.full(13, 5000.0)
+    np.testing.assert_allclose((bands / 255 - np.array(row.mean)) / np.array(row.std), 0.5)
+
+
 def test_decode() -> None:
     scores = np.zeros((2, 1000))
     scores[0, [0, 999, 207]] = 0.5, 0.3, 0.2
@@ -375,6 +384,10 @@ def test_decode_knows_the_classes_of_a_checkpoint(config: Path) -> None:
     for source in ("resnet20_cifar", "resnetv2_50x1_bit.goog_in21k", "me/net"):
         with pytest.raises(ValueError, match=rf"'{source}' does not say the names of its classes"):
             decode(scores, source)
+    # The first, the ninth and the last line of categories_places365.txt.
+    scenes = decode(np.eye(365)[[0, 8, 364]], "resnet18.places365", top=1)
+    names_of = [best.name for [best] in scenes]
+    assert names_of == ["airfield", "apartment building/outdoor", "zen garden"]
     names = {"label_names": ["n1", "n2"], "label_descriptions": {"n2": "ant"}}
     config.write_text(json.dumps(CONFIG | names))  # timm models/_hub.py
     assert decode([1, 2], "me/net")[0] == [("ant", 2), ("n1", 1)]

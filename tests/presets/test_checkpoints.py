@@ -6,7 +6,13 @@ from dataclasses import fields
 import pytest
 
 from resnet_builder import PRESETS, list_weights, profile
-from resnet_builder.presets.checkpoints import READERS, PublishedWeights, in_table, published
+from resnet_builder.presets.checkpoints import (
+    KINDS,
+    READERS,
+    PublishedWeights,
+    in_table,
+    published,
+)
 from resnet_builder.presets.resolve import find_published
 
 ROWS = published()
@@ -17,8 +23,12 @@ def test_every_checkpoint_is_in_the_table() -> None:
     # res2net.py 9 each, resnest.py 8, sknet.py 3, regnet.py 63 without RegNetZ, byobnet.py 12
     # and 16 of CLIP. torchvision: resnet.py 17, regnet.py 34. keras.applications: six networks, and
     # tf.keras: 24 and eleven ResNet-RS, each with and without its top.
-    libraries = {"timm": 295, "torchvision": 51, "transformers": 24, "keras.applications": 12}
+    libraries = {"timm": 295, "torchvision": 51, "transformers": 24 + 6, "keras.applications": 12}
     libraries |= {"tf.keras": 70, "keras-hub": 16}
+    # tools/projects.csv. Robust: 4 networks with 10 L2 norms and 1 with 2, 3 with 5 Linf norms.
+    libraries |= {"dino": 1, "barlowtwins": 1, "vicreg": 3, "swav": 15, "moco": 3, "moco-v3": 3}
+    libraries |= {"robust-models-transfer": 4 * 10 + 2 + 3 * 5, "places365": 2}
+    libraries |= {"big_transfer": 20, "torchgeo": 47}
     assert Counter(row.library for row in ROWS) == libraries
     assert libraries["timm"] == 150 + 1 + 24 + 9 + 9 + 8 + 3 + 63 + 12 + 16
     assert in_table("resnext101_32x48d.fb_wsl_ig1b_ft_in1k")
@@ -41,16 +51,22 @@ def test_cells() -> None:
     columns = [field.name for field in fields(PublishedWeights)]
     assert set(READERS) < set(columns)
     for row in ROWS:
-        assert row.classes in (0, 1000, 11821, 21843) or PRESETS[row.preset].embedding
+        classes = (0, 365, 1000, 11821, 21843)
+        assert row.classes in classes or PRESETS[row.preset].embedding
+        assert row.kind in KINDS
+        assert row.good_for in ("", "features")
+        assert row.crop_mode == ("" if row.library == "torchgeo" else "center")
         assert row.input_size[0] == row.input_size[1]
         assert row.interpolation in ("bilinear", "bicubic", "")
-        assert len(row.mean) == len(row.std) == 3
+        assert len(row.mean) == len(row.std)
+        assert len(row.mean) == 3 or row.library == "torchgeo"
         assert row.top1 is None or 41 < row.top1 < 89
         assert bool(row.top1_source) == (row.top1 is not None or row.test_top1 is not None)
         assert row.test_input_size is None or row.test_input_size > row.input_size
         assert (row.test_input_size is None) == (row.test_crop_pct is None)
-        assert row.classes == 1000 or row.top1 is None
-        assert row.source.startswith(("timm/", "keras/", "facebook/", "https://"))
+        assert row.classes == 1000 or row.top1 is None or row.kind == "self-supervised"
+        is_repository = row.source.startswith(("timm/", "keras/", "facebook/", "microsoft/"))
+        assert is_repository or row.source.startswith(("https://", "http://places2.csail.mit.edu"))
         assert row.training_data
 
 
@@ -82,9 +98,9 @@ def test_facts() -> None:
 
 def test_licences() -> None:
     not_free = {row.name for row in ROWS if row.licence and not row.is_free}
-    parts = (".fb_", "swag", "SWAG", ".seer")
+    parts = (".fb_", "swag", "SWAG", ".seer", ".swav", ".deepclusterv2", ".selav2", ".mocov3")
     assert not_free == {row.name for row in ROWS if any(part in row.name for part in parts)}
-    assert len(not_free) == 16 + 12 + 7
+    assert len(not_free) == 16 + 12 + 7 + 15 + 3
     bamboo = in_table("resnet50.bamboo")
     assert bamboo
     assert not bamboo.is_free  # unknown
@@ -122,20 +138,27 @@ def test_list_weights() -> None:
     assert list_weights().rows == ROWS
     by_preset = list_weights("resnet50").rows
     assert by_preset == list_weights("resnet50.*").rows
-    assert len(by_preset) == 19 + 2 + 1  # timm, torchvision, keras-hub
+    # timm, torchvision, keras-hub, transformers, self-supervised, robust, Places365, torchgeo.
+    assert len(by_preset) == 19 + 2 + 1 + 1 + 25 + 15 + 1 + 30
+    assert {row.kind for row in list_weights("resnet50", kind="robust").rows} == {"robust"}
+    assert len(list_weights(kind="robust").rows) == 57 - 5  # five are the plain ones beside them
+    with pytest.raises(ValueError, match=r"unknown kind 'strong': choose from .*'robust'"):
+        list_weights(kind="strong")
     assert [row.name for row in list_weights("*.fb_wsl*").rows] == [
         f"resnext101_32x{width}d.fb_wsl_ig1b_ft_in1k" for width in (8, 16, 32, 48)
     ]
 
 
 def test_the_table_of_a_preset() -> None:
-    weights = list_weights("resnet18*")
+    weights = list_weights("resnet18.[aftI]*")
     text = str(weights)
     assert "resnet18.a1_in1k *" in text
     assert "71.504 at 224, 73.164 at 288" in text
     assert "cc-by-nc-4.0 !" in text
-    assert text.splitlines()[-4:] == [
+    assert "resnet18.tv_in1k +" in text
+    assert text.splitlines()[-5:] == [
         '* the one for weights="imagenet"',
+        '+ the one for weights="features": frozen features, similarity, retrieval',
         "! not for commercial use",
         "top-1 by timm: results/results-imagenet.csv, commit aa4b5850",
         "top-1 by torchvision: models/resnet.py, weights metadata",
@@ -143,5 +166,6 @@ def test_the_table_of_a_preset() -> None:
     assert "| resnet18.a1_in1k * " in weights.to_markdown()
     assert ">resnet18.a1_in1k *" in weights._repr_html_()
     assert "(11,821 classes)" in str(list_weights("resnetaa50d"))
+    assert "ImageNet-1k (self-supervised, no classifier)" in str(list_weights("resnet50.dino"))
     assert "(no classifier)" in str(list_weights("resnet50.bamboo"))
     assert str(list_weights("vgg*")).endswith("no checkpoint matches")

@@ -14,6 +14,8 @@ from resnet_builder.presets.checkpoints import find_recommended, in_table, publi
 
 from ..weights.checkpoint_recipe import checkpoint
 
+FOR_FEATURES = ("tv_in1k", "pycls_in1k", "goog_in21k", "openai")  # tools/make_published_weights.py
+
 
 def test_the_best_that_was_tested_at_the_presets_size_and_is_free() -> None:
     # results-imagenet.csv at 224: 81.146 of fb_swsl_ig1b_ft_in1k is not free, 80.846 of tv2_in1k,
@@ -40,6 +42,28 @@ def test_every_choice() -> None:
         measured = [at.top1 for row in rivals if (at := row.at(size)) and at.top1]
         assert best.input_size == size or not measured, name
         assert best.top1 == max(measured, default=best.top1), name
+
+
+def test_frozen_features() -> None:
+    # Linear classifiers, by the projects' READMEs: SwAV has 75.3 as well, but is not free to use,
+    # VICReg 73.2 and, at twice the width, 75.5, MoCo v2 71.1, Barlow Twins 73.5.
+    best = recommended("resnet50", "features")
+    assert (best.name, best.top1, best.licence) == ("resnet50.dino", 75.3, "apache-2.0")
+    # Nothing self-supervised: plain training, though a1_in1k has the higher top-1, or more images.
+    assert recommended("resnet18", "features").name == "resnet18.tv_in1k"
+    assert recommended("regnety_160", "features").name == "regnety_160.pycls_in1k"
+    assert recommended("resnetv2_50x1_bit", "features").name == "resnetv2_50x1_bit.goog_in21k"
+    for name in PRESETS:
+        if found := find_recommended(name, "features"):
+            assert found.is_free, name
+            assert not found.changes, name
+            assert found.kind == "self-supervised" or found.tag in FOR_FEATURES, name
+    # torchvision trained this one with label smoothing and mixup.
+    assert not find_recommended("resnext101_64x4d", "features")
+    with pytest.raises(ValueError, match=r"'seresnet50' are known to suit frozen features and"):
+        ResnetBuilder.from_preset("seresnet50", weights="features")
+    with pytest.raises(ValueError, match=r'weights="features" needs a preset'):
+        load_weights(ResnetBuilder.from_preset("resnet18", (32, 32, 3)), "features")
 
 
 def test_a_preset_without_a_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,6 +100,9 @@ def test_from_preset_downloads_it_and_says_which(
     assert model.name == "resnet18"
     said = 'weights="imagenet": resnet18.a1_in1k, top-1 71.504% at 224x224, apache-2.0\n'
     assert capsys.readouterr().out == said
+    ResnetBuilder.from_preset("resnet18", (32, 32, 3), weights="features")
+    assert asked[1:] == ["timm/resnet18.tv_in1k"]
+    assert capsys.readouterr().out.startswith('weights="features": resnet18.tv_in1k, top-1 69.752%')
     keras.config.disable_interactive_logging()
     try:
         model = ResnetBuilder.from_preset("resnet18", weights="imagenet")

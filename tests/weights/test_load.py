@@ -306,7 +306,7 @@ def test_an_assignment_that_fails(
 
 def test_paths(tmp_path: Path) -> None:
     assert_refused(tmp_path / "no.keras", FileNotFoundError, "there is no such file or folder$")
-    assert_refused("resnet18", FileNotFoundError, 'weights are "imagenet", a repository as owner')
+    assert_refused("resnet18", FileNotFoundError, 'weights are "imagenet", "features", a repo')
     assert_refused(3, TypeError, "not from 3")
     target = saved_safetensors(torch_names(), tmp_path)
     link = tmp_path / "link.safetensors"

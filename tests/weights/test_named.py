@@ -23,9 +23,10 @@ from resnet_builder import (
     profile,
 )
 from resnet_builder.files import opening as fetching
+from resnet_builder.files.opening import cached_name
 from resnet_builder.plan.network import make_plan
 from resnet_builder.presets import resolve as repositories
-from resnet_builder.presets.checkpoints import in_table
+from resnet_builder.presets.checkpoints import in_table, published
 from resnet_builder.presets.resolve import resolve
 from resnet_builder.weights.expected import expected_weights
 from resnet_builder.weights.origins import ORIGINS
@@ -187,7 +188,7 @@ class Server:
         self.file, self.asked = file, ""
         self.error: Exception | None = None
 
-    def get_file(self, *, origin: str, cache_subdir: str) -> str:
+    def get_file(self, fname: str, *, origin: str, cache_subdir: str) -> str:
         self.asked = origin
         if self.error:
             raise self.error
@@ -216,6 +217,14 @@ def test_a_checkpoint_at_a_url(server: Server, monkeypatch: pytest.MonkeyPatch) 
     assert server.asked == url
     gamma = checkpoint("torchvision_resnet18")["bn1.weight"]
     np.testing.assert_array_equal(model.get_layer("stem_bn").gamma, gamma)
+
+
+def test_files_of_several_projects_do_not_share_a_place_in_the_cache() -> None:
+    rows = [row for row in published() if "://" in row.source]
+    names = [cached_name(row) for row in rows]
+    assert len(set(names)) == len(names) > len({row.source.rpartition("/")[2] for row in rows})
+    # The libraries' own caches hold these files under these names.
+    assert "resnet50_weights_tf_dim_ordering_tf_kernels.h5" in names
 
 
 def test_a_broken_download_from_a_url(server: Server) -> None:
@@ -380,6 +389,15 @@ MICROSOFT: dict[str, Any] = {
     "model_type": "resnet",
     "num_channels": 3,
 }
+# What facebook/regnet-y-040, whose config has the defaults, and regnet-x-002 have in other ways.
+OF_RESNET = ("depths", "downsample_in_first_stage", "embedding_size", "hidden_sizes", "layer_type")
+REGNET: dict[str, Any] = {"model_type": "regnet"} | dict.fromkeys(OF_RESNET)
+REGNET_X = REGNET | {
+    "depths": [1, 1, 4, 7],
+    "groups_width": 8,
+    "hidden_sizes": [24, 56, 152, 368],
+    "layer_type": "x",
+}
 # Of ConvNextFeatureExtractor.
 PREPARING: dict[str, Any] = {
     "crop_pct": 0.875,
@@ -430,7 +448,8 @@ def test_a_repository_of_transformers(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(repositories, "download", download)
     transformers_folder(tmp_path, MICROSOFT)
-    name = "microsoft/resnet-50"
+    assert resolve("microsoft/resnet-50").name == "resnet50.transformers_in1k"  # in the table
+    name = "me/resnet-50"
     found = resolve(name)
     assert found.config == PRESETS["resnet50"]
     assert found.checkpoint
@@ -460,6 +479,9 @@ def test_a_repository_of_transformers(tmp_path: Path, monkeypatch: pytest.Monkey
         ({"id2label": None, "architectures": None}, ("resnet50", {"classes": 2})),
         ({"architectures": ["ResNetModel"]}, ("resnet50", {})),
         ({"num_channels": 1}, ("resnet50", {"input_shape": (224, 224, 1)})),
+        (REGNET, ("regnety_040", {})),
+        (REGNET_X, ("regnetx_002", {})),
+        (REGNET_X | {"groups_width": 4}, ("regnetx_002", {"group_width": 4})),
     ],
 )
 def test_configs_of_transformers(changes: Any, expected: Any, tmp_path: Path) -> None:
@@ -496,6 +518,7 @@ def test_the_strides_that_transformers_states(tmp_path: Path) -> None:
     [
         ({"hidden_act": "gelu"}, "hidden_act='gelu', which has no equal here"),
         ({"downsample_in_first_stage": True}, "downsample_in_first_stage=True, which has no equal"),
+        (REGNET | {"downsample_in_first_stage": False}, "in_first_stage=False, which has no equal"),
         ({"layer_type": "wide"}, "layer_type='wide', which has no equal here"),
         ({"hidden_sizes": [258, 512, 1024, 2048]}, r"hidden_sizes=\[258, .*which has no equal"),
         ({"id2label": {"1": "a", "2": "b"}}, r"is broken: id2label has the numbers \[1, 2\]"),
@@ -503,7 +526,7 @@ def test_the_strides_that_transformers_states(tmp_path: Path) -> None:
         ({"depths": 3}, r"the config\.json of .* is broken"),
         (
             {"model_type": "vit"},
-            r"not one of timm or of transformers' ResNet: its model_type is 'vi",
+            r"not one of timm or of transformers' ResNet or RegNet: its model_type is 'vi",
         ),
         ({"model_type": 5}, "its model_type is .5."),
     ],

@@ -41,10 +41,10 @@ def renamed(name: str, rule: Rule, shift: int = 0) -> str:
 TRANSFORMERS: Rule = (
     (r"^conv1", "embedder.embedder.convolution"),
     (r"^bn1", "embedder.embedder.normalization"),
-    (r"^layer(\d)\.(\d)\.downsample\.0", r"encoder.stages.#\1.layers.\2.shortcut.convolution"),
-    (r"^layer(\d)\.(\d)\.downsample\.1", r"encoder.stages.#\1.layers.\2.shortcut.normalization"),
-    (r"^layer(\d)\.(\d)\.conv(\d)", r"encoder.stages.#\1.layers.\2.layer.#\3.convolution"),
-    (r"^layer(\d)\.(\d)\.bn(\d)", r"encoder.stages.#\1.layers.\2.layer.#\3.normalization"),
+    (r"^layer(\d)\.(\d+)\.downsample\.0", r"encoder.stages.#\1.layers.\2.shortcut.convolution"),
+    (r"^layer(\d)\.(\d+)\.downsample\.1", r"encoder.stages.#\1.layers.\2.shortcut.normalization"),
+    (r"^layer(\d)\.(\d+)\.conv(\d)", r"encoder.stages.#\1.layers.\2.layer.#\3.convolution"),
+    (r"^layer(\d)\.(\d+)\.bn(\d)", r"encoder.stages.#\1.layers.\2.layer.#\3.normalization"),
     (r"^(e)", r"resnet.\1"),
     (r"^fc", "classifier.1"),
 )

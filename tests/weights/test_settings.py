@@ -13,7 +13,7 @@ import pytest
 from keras import layers
 
 from resnet_builder import ResnetBuilder, ResnetConfig, load_weights
-from resnet_builder.files.described_graph import of_model
+from resnet_builder.files.described_graph import DescribedGraph, of_model
 from resnet_builder.plan.network import make_plan
 from resnet_builder.weights.expected import expected_weights
 
@@ -186,6 +186,7 @@ OTHER: dict[str, list[Any]] = {
     "eca": [True],
     "gc_ratio": [0.5],
     "head_filters": [8],
+    "head_pool": ["attention"],
     "padding": ["same"],
     "use_bias": [True, "unless_normalized"],
     "batch_norm_epsilon": [1e-2],
@@ -193,6 +194,7 @@ OTHER: dict[str, list[Any]] = {
 IN_TRAINING = {
     *("drop_path_rate", "zero_init_last", "batch_norm_momentum", "kernel_initializer"),
     *("classifier_initializer", "weight_decay", "input_shape", "classes"),
+    "embedding",  # an activation of the classifier, of which there is a note
 }
 # Networks that together have the layers whose settings no shape shows.
 BASES: dict[str, dict[str, Any]] = {
@@ -560,3 +562,18 @@ def test_a_broken_description_of_layers(harm: dict[str, Any]) -> None:
     broken = dataclasses.replace(source, settings=layers_of)
     with pytest.raises(ValueError, match="cannot load the model 'resnet18'"):
         load_weights(small("resnet18"), broken)
+
+
+def test_functions_of_tensorflow_in_files_of_keras_2() -> None:
+    # As tf_keras 2.21 writes the squeeze-and-excitation of its RegNetY.
+    gate = {
+        "class_name": "TFOpLambda",
+        "config": {"name": "tf.math.multiply", "function": "math.multiply"},
+        "inbound_nodes": [["squeeze", 0, 0, {"y": ["image", 0, 0], "name": None}]],
+    }
+    squeeze = {"class_name": "Conv2D", "config": {}, "inbound_nodes": [[["image", 0, 0, {}]]]}
+    image = {"class_name": "InputLayer", "config": {}, "inbound_nodes": []}
+    graph = DescribedGraph({"image": image, "squeeze": squeeze, "tf.math.multiply": gate}, "")
+    call = graph.calls["tf.math.multiply", 0]
+    assert (call.kind, call.settings) == ("Multiply", {})
+    assert call.inputs == (("squeeze", 0), ("image", 0))

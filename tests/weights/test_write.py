@@ -13,20 +13,22 @@ from resnet_builder.weights.expected import Target, expected_weights
 from resnet_builder.weights.write import LIBRARIES, origin_for
 
 from ..helpers import assert_same_weights, image_batch, randomised, relative_error, small
-from .checkpoint_recipe import NETWORKS, preset_of, shapes_of
+from .checkpoint_recipe import NETWORKS, description, preset_of, shapes_of
 
 
 @pytest.mark.parametrize("network", [of for of in NETWORKS if of.partition("_")[0] in LIBRARIES])
 def test_the_names_and_shapes_are_those_of_the_library(network: str) -> None:
-    plan = make_plan(PRESETS[preset_of(network)])
+    labels = description(network).get("id2label")
+    changes = {"classes": len(labels)} if labels else {}
+    plan = make_plan(PRESETS[preset_of(network)].replace(**changes))
     target = Target(keras.Model(), "", expected_weights(plan))
     origin = origin_for(target, network.partition("_")[0])
     shapes = {}
     for (layer, variable), shape in target.expected.shapes.items():
         array = origin.array((layer, variable), np.broadcast_to(0, shape))
-        shapes[origin.tensor((layer, variable))] = array.shape
+        shapes[origin.whole_tensor((layer, variable))] = array.shape
         if variable == "moving_mean":
-            shapes[origin.tensor((layer, "num_batches_tracked"))] = ()
+            shapes[origin.whole_tensor((layer, "num_batches_tracked"))] = ()
     assert shapes == shapes_of(network)
 
 
@@ -36,6 +38,7 @@ def test_the_names_and_shapes_are_those_of_the_library(network: str) -> None:
     [
         ("resnet50", "keras", {}),
         ("resnet50", "torchvision", {}),
+        ("resnet50", "transformers", {}),
         ("seresnet50", "timm", {"layer_prefix": "left_"}),
         ("resnet50d", "timm", {"include_top": False}),
         ("resnet50_clip", "timm", {}),

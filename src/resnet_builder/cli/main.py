@@ -132,7 +132,7 @@ def _list(options: argparse.Namespace) -> Answer:
 def _weights(options: argparse.Namespace) -> Answer:
     from ..presets.checkpoints import list_weights
 
-    found = list_weights(options.pattern)
+    found = list_weights(options.pattern, kind=options.kind)
     data = [{"name": row.name, **asdict(row)} for row in found.rows]
     return Answer(found.table(), data, int(not found.rows))
 
@@ -251,6 +251,7 @@ def _field_and_value(text: str) -> tuple[str, str]:
 PATTERN: Arguments = {
     "pattern": {"nargs": "?", "default": "*", "metavar": "PATTERN", "help": "such as '*50*'"}
 }
+KIND: Arguments = {"--kind": {"help": "supervised, self-supervised, robust or CLIP"}}
 SIDES, SIZE = ("ROWS", "COLUMNS", "CHANNELS"), ("WIDTH", "HEIGHT")
 NETWORK: Arguments = {
     "name": {"metavar": "NAME", "help": NAME},
@@ -280,7 +281,7 @@ CONVERSION: Arguments = {
 }
 COMMANDS = {
     "list": Command(_list, "list the presets", PATTERN),
-    "weights": Command(_weights, "list the published checkpoints", PATTERN),
+    "weights": Command(_weights, "list the published checkpoints", {**PATTERN, **KIND}),
     "coverage": Command(_coverage, "compare the presets with all published networks", {}),
     "show": Command(_show, "show a network as Table 1 of the paper does", NETWORK),
     "plot": Command(_plot, "draw a network on one page", {**NETWORK, **PICTURE}),

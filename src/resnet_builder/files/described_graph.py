@@ -45,6 +45,8 @@ INPUT = "InputLayer"
 # Layers and functions of Keras that are an activation with its default settings.
 ACTIVATIONS = {"ReLU": "relu", "ELU": "elu", "Softmax": "softmax"}
 ACTIVATIONS |= {name.title(): name for name in ("relu", "silu", "gelu", "sigmoid", "tanh")}
+# Functions of TensorFlow that Keras 2 writes as layers of the class TFOpLambda.
+OPERATIONS = {"math.multiply": "Multiply", "__operators__.add": "Add"}
 SYNONYMS = {"swish": "silu", "hard_swish": "hard_silu"}
 
 # Orders of axes that a network is entered and left with.
@@ -246,6 +248,8 @@ def is_own_layer(path: str, layers: Mapping[str, Json]) -> bool:
 
 def _computed(kind: str, config: Json, arguments: list[object]) -> tuple[str, Json]:
     """The kind and the settings of a layer, the same for layers that compute the same."""
+    if kind == "TFOpLambda" and config.get("function") in OPERATIONS:
+        return OPERATIONS[config["function"]], {}
     defaults = _defaults(kind)
     settings = _computing(config)
     settings |= {name: value for name, value in defaults.items() if name not in settings}
@@ -322,13 +326,15 @@ def _pools_all(pool: Computation) -> bool:
 def _references(call: object) -> Iterator[tuple[str, int]]:
     """The names of layers and the numbers of their calls in a call's arguments, in order.
 
-    Keras 3 writes them as {"class_name": "__keras_tensor__", ...}, Keras 2 as [name, call, output].
+    Keras 3 writes them as {"class_name": "__keras_tensor__", ...}, Keras 2 as [name, call, output,
+    other arguments].
     """
     match call:
         case {"class_name": "__keras_tensor__", "config": {"keras_history": [name, number, _]}}:
             yield name, number
-        case [str(name), int(number), int(), *_]:
+        case [str(name), int(number), int(), *others]:
             yield name, number
+            yield from _references(others)
         case dict() | list() | tuple():
             for part in call.values() if isinstance(call, dict) else call:
                 yield from _references(part)

@@ -20,7 +20,7 @@ from .tensor_files import npz_file, pickle_file, pytorch_archive, safetensors_fi
 Reader = Callable[[Path], AbstractContextManager[Checkpoint]]
 
 ALLOWED = (
-    'weights are "imagenet", a repository as owner/name, a dict of arrays, a file (safetensors, '
+    'weights are "imagenet", "features", a repository as owner/name, a dict, a file (safetensors, '
     "PyTorch, or of Keras: .weights.h5, .h5, .keras; .npz, or .pkl of arrays), or a folder with "
     "such a file"
 )
@@ -227,7 +227,7 @@ def _open_folder(path: Path) -> AbstractContextManager[Checkpoint]:
 
 
 def _published(weights: PublishedWeights) -> Path:
-    if weights.source.startswith("https://"):
+    if "://" in weights.source:
         return _from_url(weights)
     folder = Path(weights.source)
     return folder if folder.is_dir() else from_hub(weights.source)
@@ -246,12 +246,22 @@ def from_hub(repository: str) -> Path:
     return download(repository, tuple(FOLDER_FILES), companions)
 
 
+def cached_name(weights: PublishedWeights) -> str:
+    """The name of a file in the cache, where several projects have a `resnet50.pth`.
+
+    One with a checksum has the name of its URL, as in the libraries' own caches.
+    """
+    name = weights.source.rpartition("/")[2]
+    return name if weights.checksum else f"{weights.library}-{name}"
+
+
 def _from_url(weights: PublishedWeights) -> Path:
     """The file in the cache of keras.applications, downloaded if it is not there."""
     import keras  # for its cache; the hub's files do not need it
 
     try:
-        file = Path(keras.utils.get_file(origin=weights.source, cache_subdir="models"))
+        name = cached_name(weights)
+        file = Path(keras.utils.get_file(name, origin=weights.source, cache_subdir="models"))
     except OSError:
         raise
     except Exception as error:  # what Keras raises if the server cannot be reached

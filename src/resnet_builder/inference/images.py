@@ -74,8 +74,9 @@ def preprocessing(
         is any other than the network's with channels first.
 
     Raises:
-        ValueError: neither a checkpoint nor a preset with ImageNet weights, a repository without
-            preprocessing settings, both or neither of `source` and `size`, or an invalid setting.
+        ValueError: neither a checkpoint nor a preset with ImageNet weights, a checkpoint for bands
+            of a satellite, a repository without preprocessing settings, both or neither of `source`
+            and `size`, or an invalid setting.
         TypeError: a setting of the wrong type.
         OSError, ImportError: as in `load_weights`.
 
@@ -115,6 +116,12 @@ def settings_of(source: str | keras.Model | None, **own: Any) -> PublishedWeight
     if source is None:
         return _own_settings(**own)
     settings = checkpoint_of(source) or recommended(source)
+    if not settings.crop_mode:
+        raise ValueError(
+            f"{_named(source)} takes bands of a satellite, and not images: give its network "
+            "(bands / 255 - mean) / std, with the mean and std of "
+            f"list_weights({settings.name!r}).rows[0], in the order of its library's bands"
+        )
     if not settings.std:
         raise ValueError(
             f"{_named(source)} does not say how images are prepared, or says what has no equal "
@@ -240,6 +247,9 @@ def _normalisation(settings: PublishedWeights, data_format: str) -> keras.layers
 # WordNet's number and first word for each of ILSVRC 2012's classes, in the order of the classes:
 # timm/data/_info/imagenet_synsets.txt and imagenet_synset_to_lemma.txt, commit aa4b5850.
 IMAGENET_CLASSES = "imagenet_classes.txt"
+# The classes of other libraries' checkpoints. Places365's folder and name of each: CSAILVision/
+# places365, categories_places365.txt, commit 0621862; copyright 2017 Bolei Zhou and MIT CSAIL, MIT.
+OTHER_CLASSES = {"places365": "places365_classes.txt"}
 
 
 class Guess(NamedTuple):
@@ -267,8 +277,9 @@ def decode(
 
     Args:
         predictions: probabilities or logits, (batch, classes), or (classes,) for one image.
-        source: the checkpoint that the network has, as in `preprocessing`: repositories and
-            folders of transformers and of `save_pretrained` have the names of their classes.
+        source: the checkpoint that the network has, as in `preprocessing`: Places365's, and
+            repositories and folders of transformers and of `save_pretrained`, have the names of
+            their classes.
         top: number of classes for each image.
         class_names: names in the order of the predictions. Default: those of `source`, or the 1000
             of ImageNet, some of which are the same word: a crane is a bird and a machine.
@@ -337,8 +348,10 @@ def _labels_of(source: str | keras.Model | None) -> Sequence[str]:
     found = checkpoint_of(source)
     if found and found.labels:
         return found.labels
-    if source is not None and (found or find_preset(str(source))).classes != CLASSES:
+    file = OTHER_CLASSES.get(found.library) if found else None
+    if source is not None and not file and (found or find_preset(str(source))).classes != CLASSES:
         named = _named(source)
         raise ValueError(f"{named} does not say the names of its classes: give class_names")
-    text = resources.files(__package__).joinpath(IMAGENET_CLASSES).read_text(encoding="utf-8")
+    names = resources.files(__package__).joinpath(file or IMAGENET_CLASSES)
+    text = names.read_text(encoding="utf-8")
     return [line.partition(" ")[2] for line in text.splitlines()]

@@ -10,15 +10,18 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..common.checks import unknown
+from ..common.checks import choice, unknown
 from ..common.shapes import ImageShape
 from ..common.tables import Table, TableCell, Tabular
 from ..common.words import by
 from .networks import PRESETS
 
 TABLE = Path(__file__).with_name("checkpoints.csv")
+
+CLASSES = 1000  # of ImageNet
+KINDS = ("supervised", "self-supervised", "robust", "CLIP")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,10 @@ class PublishedWeights:
         module: timm's module of its network, such as `"resnetv2"`; empty for other libraries.
         preset: its network.
         tag: its name in the library.
+        kind: how it was trained: `"supervised"`, `"self-supervised"` (without classes),
+            `"robust"` (on images that were changed to deceive it), or `"CLIP"` (with texts).
+        good_for: `"features"` if publications say that it suits frozen features, as
+            `weights="features"` takes it; else empty.
         source: repository of the Hugging Face Hub, or URL.
         classes: number of classes; 0 if it has no classifier.
         labels: names of the classes in their order, where its repository has them.
@@ -38,11 +45,14 @@ class PublishedWeights:
         crop_pct: the input's share of the rows and columns that an image is resized to.
         interpolation: `"bilinear"` or `"bicubic"`.
         crop_mode: how the input is cut from an image of other proportions: timm's name for it.
-        channels: order of the colours, `"RGB"` or `"BGR"`.
-        mean: mean of red, green and blue, for values from 0 to 1.
+            Empty for bands of a satellite, whose preparation is left to the user.
+        channels: order of the colours, `"RGB"` or `"BGR"`; empty for bands of a satellite.
+        mean: mean of red, green and blue, for values from 0 to 1; of bands, for the values that
+            the library takes, divided by 255.
         std: standard deviation of red, green and blue, likewise; empty if its repository does not
             say how images are prepared.
-        top1: accuracy on ImageNet's validation images at `input_size`, in percent.
+        top1: accuracy on ImageNet's validation images at `input_size`, in percent; without a
+            classifier, of a linear one that was trained on the frozen features.
         test_input_size: larger input size at which it was tested as well.
         test_crop_pct: `crop_pct` at that size.
         test_top1: accuracy at that size, in percent.
@@ -64,6 +74,8 @@ class PublishedWeights:
     module: str = ""
     preset: str
     tag: str
+    kind: str = "supervised"
+    good_for: str = ""
     source: str
     classes: int
     labels: tuple[str, ...] = ()
@@ -102,6 +114,16 @@ class PublishedWeights:
         return (*self.input_size, len(self.mean))
 
     @property
+    def training(self) -> str:
+        """The training data, and the kind and the outputs if they are not the usual ones."""
+        is_embedding = self.preset in PRESETS and PRESETS[self.preset].embedding
+        others = f"embedding of {self.classes:,}" if is_embedding else f"{self.classes:,} classes"
+        outputs = {0: "no classifier", CLASSES: ""}.get(self.classes, others)
+        kind = "" if self.kind == "supervised" else self.kind
+        other = ", ".join(filter(None, (kind, outputs)))
+        return (self.training_data or "?") + f" ({other})" * bool(other)
+
+    @property
     def is_free(self) -> bool:
         """Whether the licence is known and does not exclude commercial use."""
         # Creative Commons' abbreviation; SEER's licence is for research that is not commercial.
@@ -138,7 +160,12 @@ def _index() -> dict[str, PublishedWeights]:
 @cache
 def published() -> tuple[PublishedWeights, ...]:
     """All rows of the table."""
-    with TABLE.open(encoding="utf-8", newline="") as file:
+    return read_table(TABLE)
+
+
+def read_table(path: Path) -> tuple[PublishedWeights, ...]:
+    """The rows of a file with columns of the table."""
+    with path.open(encoding="utf-8", newline="") as file:
         return tuple(map(_row, csv.DictReader(file)))
 
 
@@ -156,52 +183,106 @@ READERS: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(("input_size", "test_input_size"), _size),
     **dict.fromkeys(("crop_pct", "top1", "test_crop_pct", "test_top1"), float),
     **dict.fromkeys(("mean", "std"), _numbers_of),
+    "changes": json.loads,
 }
+# Of an empty cell in one of them; None elsewhere.
+EMPTY: dict[str, Any] = {"changes": {}}
 
 
 def _row(cells: Mapping[str, str]) -> PublishedWeights:
     values: dict[str, Any] = dict(cells)
-    for column, read in READERS.items():
-        values[column] = read(cells[column]) if cells[column] else None
-    return PublishedWeights(**values | {"changes": json.loads(cells["changes"] or "{}")})
+    for column in READERS.keys() & cells:
+        cell = cells[column]
+        values[column] = READERS[column](cell) if cell else EMPTY.get(column)
+    return PublishedWeights(**values)
 
 
-CLASSES = 1000
+class Purpose(NamedTuple):
+    """What a checkpoint is recommended for.
+
+    Attributes:
+        noun: such checkpoints.
+        needs: what they are.
+        sign: behind the name of the recommended one in a list.
+        meaning: of the sign.
+        suits: whether a checkpoint is one.
+        rank: the larger, the better.
+    """
+
+    noun: str
+    needs: str
+    sign: str
+    meaning: str
+    suits: Callable[[PublishedWeights], bool]
+    rank: Callable[[PublishedWeights], Any]
 
 
-def recommended(preset: object) -> PublishedWeights:
-    """Return the best checkpoint of a preset for ImageNet's classes that is free to use.
+# By the word for `weights`.
+PURPOSES: Mapping[str, Purpose] = {
+    "imagenet": Purpose(
+        "ImageNet weights",
+        "of ImageNet's classes",
+        "*",
+        'the one for weights="imagenet"',
+        lambda row: row.classes == CLASSES,
+        lambda row: row.top1 or 0,
+    ),
+    "features": Purpose(
+        "weights for features",
+        "known to suit frozen features",
+        "+",
+        'the one for weights="features": frozen features, similarity, retrieval',
+        lambda row: row.good_for == "features",
+        lambda row: (row.kind == "self-supervised", row.top1 or 0),
+    ),
+}
 
-    The best has the highest top-1 at the preset's own input size; if none was tested at it, at the
-    size that each was trained at. The result's input size is that size.
+
+def recommended(preset: object, purpose: str = "imagenet") -> PublishedWeights:
+    """Return the checkpoint of a preset for a purpose, among those that are free to use.
+
+    `"imagenet"`: with ImageNet's classes, the one with the highest top-1 at the preset's own input
+    size; if none was tested at it, at the size that each was trained at. The result's input size
+    is that size.
+
+    `"features"`: for a classifier on frozen features, for similarity and for retrieval. The highest
+    top-1 is a poor guide there: label smoothing, mixup and most other losses raise it, and yield
+    features that transfer worse (arXiv:1805.08974, arXiv:2010.16402; reports on such weights:
+    timm #691, torchvision #8382). A self-supervised one is preferred, the one with the highest
+    top-1 of a linear classifier: on most of 40 tasks the best self-supervised ResNet-50s exceed
+    the supervised one, and this top-1 correlates with their accuracy on other images
+    (arXiv:2011.13377). Else it is one that was trained with plain softmax cross-entropy, or on
+    more images (arXiv:1912.11370, arXiv:2103.00020). `tools/make_published_weights.py` says which.
 
     Raises:
         ValueError: there is none for the preset, or a config is given instead of a preset.
     """
+    wanted = PURPOSES[purpose]
     if not isinstance(preset, str):
-        raise ValueError('weights="imagenet" needs a preset: give its name, or give a checkpoint')
-    if best := find_recommended(preset):
+        raise ValueError(f'weights="{purpose}" needs a preset: give its name, or give a checkpoint')
+    if best := find_recommended(preset, purpose):
         return best
-    if others := [row.name for row in published() if row.preset == preset]:
+    rows = [row for row in published() if not row.changes]
+    if others := [row.name for row in rows if row.preset == preset]:
         raise ValueError(
-            f"none of the weights of {preset!r} are of ImageNet's classes and known to be free to "
+            f"none of the weights of {preset!r} are {wanted.needs} and known to be free to "
             f"use: see list_weights({preset!r}), and give one by its name, such as {others[0]!r}"
         )
     known = " (it is a preset, but none are published for it)" if preset in PRESETS else ""
-    presets = dict.fromkeys(row.preset for row in published())
-    kind, where = "preset with ImageNet weights", "list_weights() lists them all"
+    presets = dict.fromkeys(row.preset for row in rows if wanted.suits(row))
+    kind, where = f"preset with {wanted.noun}", "list_weights() lists them all"
     raise ValueError(unknown(kind, preset, presets, where) + known)
 
 
-def find_recommended(preset: str) -> PublishedWeights | None:
+def find_recommended(preset: str, purpose: str = "imagenet") -> PublishedWeights | None:
     """As `recommended`, but None if there is none."""
     if preset not in PRESETS:
         return None
-    size = PRESETS[preset].input_shape[:2]
-    free = [row for row in published() if row.preset == preset and row.is_free]
-    free = [row for row in free if row.classes == CLASSES]
+    size, wanted = PRESETS[preset].input_shape[:2], PURPOSES[purpose]
+    rows = [row for row in published() if row.preset == preset and not row.changes]
+    free = [row for row in rows if row.is_free and wanted.suits(row)]
     at_size = [row for weights in free if (row := weights.at(size))]
-    return max(at_size or free, key=lambda row: row.top1 or 0, default=None)
+    return max(at_size or free, key=wanted.rank, default=None)
 
 
 @dataclass(frozen=True)
@@ -220,32 +301,44 @@ class WeightsList(Tabular):
     rows: tuple[PublishedWeights, ...]
 
     def table(self) -> Table:
-        """A row for every checkpoint, then the sources of the accuracies."""
+        """A row for every checkpoint, then what the signs mean, and the sources."""
         presets = dict.fromkeys(row.preset for row in self.rows)
-        found = {best.name for preset in presets if (best := find_recommended(preset))}
-        is_best = [row.name in found for row in self.rows]
+        found = {
+            word: {best.name for preset in presets if (best := find_recommended(preset, word))}
+            for word in PURPOSES
+        }
+        signs = [
+            "".join(f" {of.sign}" for word, of in PURPOSES.items() if row.name in found[word])
+            for row in self.rows
+        ]
         return Table(
             header=("checkpoint", "top-1, %", "licence", "training data", "library"),
-            rows=tuple(map(_cells, self.rows, is_best)),
-            note="\n".join(_notes(self.rows, is_best)),
-            kinds=tuple("best" if best else "" for best in is_best),
+            rows=tuple(map(_cells, self.rows, signs)),
+            note="\n".join(_notes(self.rows, signs)),
+            kinds=tuple("best" if "*" in of else "" for of in signs),
         )
 
 
-def list_weights(pattern: str = "*") -> WeightsList:
-    """List the published checkpoints of timm, torchvision, transformers, Keras and keras-hub.
+def list_weights(pattern: str = "*", *, kind: str | None = None) -> WeightsList:
+    """List the published checkpoints of residual networks, of libraries and of projects.
 
     Args:
         pattern: a shell pattern of names, such as `"resnet50.*"`, or of presets.
+        kind: `"supervised"`, `"self-supervised"`, `"robust"` or `"CLIP"`: only those that were
+            trained so. Default: all.
 
     Returns:
         The checkpoints, which print as a table: name, accuracies and the input sizes that they
         were measured at (the first is the size in training), licence, training data, and library.
+        `*` and `+` mark those that `weights="imagenet"` and `weights="features"` take.
         A name can be given to `ResnetBuilder.from_preset`, `load_weights` and `preprocessing`.
+
+    Raises:
+        ValueError: an unknown kind.
 
     Example:
         >>> from resnet_builder import list_weights
-        >>> print(list_weights("resnet26"))
+        >>> print(list_weights("resnet26.bt*"))
         checkpoint          top-1, %                      licence     training data    library
         ------------------  ----------------------------  ----------  ---------------  ---------
         resnet26.bt_in1k *  75.298 at 224, 76.384 at 288  apache-2.0  ImageNet-1k      timm
@@ -253,17 +346,20 @@ def list_weights(pattern: str = "*") -> WeightsList:
         top-1 by timm: results/results-imagenet.csv, commit aa4b5850
     """
     rows = published()
+    if kind is not None:
+        choice(kind, KINDS, "kind")
+        rows = tuple(row for row in rows if row.kind == kind)
     return WeightsList(
         tuple(row for row in rows if any(fnmatchcase(n, pattern) for n in (row.name, row.preset)))
     )
 
 
-def _cells(row: PublishedWeights, is_best: bool) -> tuple[TableCell, ...]:
+def _cells(row: PublishedWeights, signs: str) -> tuple[TableCell, ...]:
     return (
-        f"{row.name} *" if is_best else row.name,
+        row.name + signs,
         _accuracies(row),
         f"{row.licence} !" if row.licence and not row.is_free else row.licence or None,
-        _training(row),
+        row.training,
         row.library,
     )
 
@@ -276,20 +372,13 @@ def _accuracies(row: PublishedWeights) -> str:
     )
 
 
-def _training(row: PublishedWeights) -> str:
-    """The training data, and the number of classes if it is another than ImageNet's."""
-    words = {0: " (no classifier)", CLASSES: ""}
-    is_embedding = row.preset in PRESETS and PRESETS[row.preset].embedding
-    others = f" (embedding of {row.classes:,})" if is_embedding else f" ({row.classes:,} classes)"
-    return (row.training_data or "?") + words.get(row.classes, others)
-
-
-def _notes(rows: tuple[PublishedWeights, ...], is_best: list[bool]) -> Iterator[str]:
+def _notes(rows: tuple[PublishedWeights, ...], signs: list[str]) -> Iterator[str]:
     """The meaning of the signs, and the sources."""
     if not rows:
         yield "no checkpoint matches"
-    if any(is_best):
-        yield '* the one for weights="imagenet"'
+    for purpose in PURPOSES.values():
+        if any(purpose.sign in of for of in signs):
+            yield f"{purpose.sign} {purpose.meaning}"
     if any(row.licence and not row.is_free for row in rows):
         yield "! not for commercial use"
     yield from dict.fromkeys(f"top-1 by {row.top1_source}" for row in rows if row.top1_source)

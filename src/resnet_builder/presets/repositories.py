@@ -41,8 +41,8 @@ def read_repository(repository: str, files: Files) -> PublishedWeights:
 
 def _other(repository: str, why: str) -> ValueError:
     return ValueError(
-        f"the config.json of {repository!r} is not one of timm or of transformers' ResNet: {why}. "
-        "Give a preset's name, and the repository as weights"
+        f"the config.json of {repository!r} is not one of timm or of transformers' ResNet or "
+        f"RegNet: {why}. Give a preset's name, and the repository as weights"
     )
 
 
@@ -128,30 +128,46 @@ def _check_channels(repository: str, mean: tuple[float, ...], channels: int) -> 
 
 # The preset of a layer_type, and the output of its blocks by the filters inside.
 _LAYER_TYPES = {"basic": ("resnet18", 1), "bottleneck": ("resnet50", 4)}
-# models/resnet/configuration_resnet.py and configuration_utils.py.
-_DEFAULTS: Settings = {
+_REGNET_TYPES = {"x": ("regnetx_002", 1), "y": ("regnety_002", 1)}
+# By model_type: models/resnet/configuration_resnet.py, models/regnet/configuration_regnet.py and
+# configuration_utils.py.
+_DEFAULTS: Mapping[str, Settings] = {
+    "resnet": {
+        "embedding_size": 64,
+        "hidden_sizes": (256, 512, 1024, 2048),
+        "depths": (3, 4, 6, 3),
+        "layer_type": "bottleneck",
+        "downsample_in_first_stage": False,
+        "downsample_in_bottleneck": False,
+        "architectures": ("ResNetForImageClassification",),
+    },
+    "regnet": {
+        "embedding_size": 32,
+        "hidden_sizes": (128, 192, 512, 1088),
+        "depths": (2, 6, 12, 2),
+        "layer_type": "y",
+        "groups_width": 64,
+        "downsample_in_first_stage": True,
+        "architectures": ("RegNetForImageClassification",),
+    },
+}
+_COMMON: Settings = {
     "num_channels": 3,
-    "embedding_size": 64,
-    "hidden_sizes": (256, 512, 1024, 2048),
-    "depths": (3, 4, 6, 3),
-    "layer_type": "bottleneck",
     "hidden_act": "relu",
-    "downsample_in_first_stage": False,
-    "downsample_in_bottleneck": False,
     "id2label": {"0": "LABEL_0", "1": "LABEL_1"},
-    "architectures": ("ResNetForImageClassification",),
 }
-_WITH_EQUAL: Settings = {
-    "layer_type": _LAYER_TYPES,
-    "hidden_act": ("relu",),  # others are only between blocks: inside them, it is always ReLU
-    "downsample_in_first_stage": (False,),
+_WITH_EQUAL: Mapping[str, Settings] = {
+    "resnet": {"layer_type": _LAYER_TYPES, "downsample_in_first_stage": (False,)},
+    "regnet": {"layer_type": _REGNET_TYPES, "downsample_in_first_stage": (True,)},
 }
+_ACTIVATIONS = ("relu",)  # others are only between the blocks of ResNet: inside, it is always ReLU
 
 
 def _of_transformers(repository: str, config: Settings, files: Files) -> PublishedWeights:
-    """Of ResNetPreTrainedModel.save_pretrained (models/resnet/modeling_resnet.py)."""
-    config = {**_DEFAULTS, **{name: value for name, value in config.items() if value is not None}}
-    for name, values in _WITH_EQUAL.items():
+    """Of save_pretrained (models/resnet/modeling_resnet.py, models/regnet/modeling_regnet.py)."""
+    kind, given = config["model_type"], {k: v for k, v in config.items() if v is not None}
+    config = {**_COMMON, **_DEFAULTS[kind], **given}
+    for name, values in {**_WITH_EQUAL[kind], "hidden_act": _ACTIVATIONS}.items():
         if config[name] not in values:
             raise _without_equal(repository, f"{name}={config[name]!r}")
     preset, changes = _network(repository, config)
@@ -175,7 +191,7 @@ def _of_transformers(repository: str, config: Settings, files: Files) -> Publish
 
 def _network(repository: str, config: Settings) -> tuple[str, Settings]:
     """The preset of a config, and the fields that the network has other than it."""
-    preset, expansion = _LAYER_TYPES[config["layer_type"]]
+    preset, expansion = (_LAYER_TYPES | _REGNET_TYPES)[config["layer_type"]]
     changes: Settings = {"repetitions": tuple(config["depths"])}
     if config["layer_type"] == "bottleneck":
         changes["stride_in_3x3"] = not config["downsample_in_bottleneck"]
@@ -183,9 +199,11 @@ def _network(repository: str, config: Settings) -> tuple[str, Settings]:
     if any(size % expansion for size in sizes):
         raise _without_equal(repository, f"hidden_sizes={sizes!r}")
     filters = tuple(size // expansion for size in sizes)
-    if filters != PRESETS[preset].replace(**changes).stage_filters:
+    if "groups_width" in config:
+        changes |= {"filters": filters, "group_width": config["groups_width"]}
+    elif filters != PRESETS[preset].replace(**changes).stage_filters:
         changes["filters"] = filters
-    if config["embedding_size"] != filters[0]:
+    if config["embedding_size"] != (PRESETS[preset].stem_filters or filters[0]):
         changes["stem_filters"] = config["embedding_size"]
     wanted = PRESETS[preset].replace(**changes)
     return next((name for name, of in PRESETS.items() if of == wanted), preset), changes
@@ -250,7 +268,7 @@ def _of_own(repository: str, config: Settings, _: Files) -> PublishedWeights:
         crop_pct=data.get("crop_pct"),
         interpolation=data.get("interpolation", ""),
         crop_mode=data.get("crop_mode", "center"),
-        channels=data.get("channels", "RGB"),
+        channels=config["channels"],
         mean=tuple(data.get("mean", [0.0] * channels)),
         std=tuple(data.get("std", ())),
         licence=data["license"],
@@ -263,4 +281,5 @@ READERS: Mapping[str, Callable[[str, Settings, Files], PublishedWeights]] = {
     OWN: _of_own,
     "timm": _of_timm,
     "resnet": _of_transformers,
+    "regnet": _of_transformers,
 }

@@ -11,7 +11,7 @@ from ..common.hub import download, is_repository
 from ..common.shapes import image_shape
 from ..common.words import INTERFACE, argument
 from ..config import FIELDS, UNSEEN, ResnetConfig
-from .checkpoints import PublishedWeights, in_table, published, recommended
+from .checkpoints import PURPOSES, PublishedWeights, in_table, published, recommended
 from .networks import PRESETS, find_preset
 from .repositories import CONFIG, read_repository
 
@@ -23,12 +23,12 @@ class Named:
     Attributes:
         name: name for its model, table or picture.
         config: its config, with the input shape and the number of classes.
-        checkpoint: the published checkpoint that it is of, or that `weights="imagenet"` stands for.
+        checkpoint: the published checkpoint that it is of, or that a word for `weights` stands for.
         options: options of `ResnetBuilder.from_preset` that the checkpoint's network needs.
         source: the given name; None for a config.
         classes: the given number of classes.
         weights: the given weights, or the published checkpoint that they name.
-        is_recommended: whether `weights="imagenet"` chose the checkpoint.
+        purpose: `"imagenet"` or `"features"` if `weights` was that, and chose the checkpoint.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Named:
     source: str | None = None
     classes: int | None = None
     weights: object = None
-    is_recommended: bool = False
+    purpose: str = ""
 
     @property
     def output_stride(self) -> int | None:
@@ -76,12 +76,12 @@ def resolve(
     Raises:
         TypeError: a source of another type, or an unknown field.
         ValueError: an unknown preset or checkpoint, with similar names in the message; or
-            `weights="imagenet"` for a network without free weights.
+            `weights="imagenet"` or `"features"` for a network without such weights.
         OSError, ImportError: the `config.json` of an unknown repository cannot be read.
     """
-    best = None
-    if isinstance(weights, str) and weights == "imagenet":
-        best = recommended(source.source if isinstance(source, Named) else source)
+    best, purpose = None, weights if isinstance(weights, str) and weights in PURPOSES else ""
+    if purpose:
+        best = recommended(source.source if isinstance(source, Named) else source, purpose)
     named = _find(source)
     if input_shape is not None:
         changes["input_shape"] = image_shape(input_shape, data_format, corrected_call)
@@ -97,7 +97,7 @@ def resolve(
         checkpoint=best or named.checkpoint,
         classes=named.classes if classes is None else classes,
         weights=named.checkpoint if weights is None else weights,
-        is_recommended=best is not None,
+        purpose=purpose,
     )
 
 

@@ -18,6 +18,7 @@ from ..model.initializers import draw_kernels
 from ..model.locate import check_model, networks_of
 from ..model.record import RECORDS
 from ..plan.network import Plan
+from ..presets.checkpoints import PURPOSES
 from .expected import (
     ExpectedWeights,
     LayerFacts,
@@ -131,10 +132,9 @@ def load_weights(
         - it does not say what its layers compute (activation, padding, strides, epsilon, ...)
     """
     check_model(model)
-    if isinstance(source, str) and source == "imagenet":
-        raise ValueError(
-            'weights="imagenet" needs a preset: ResnetBuilder.from_preset(..., weights="imagenet")'
-        )
+    if isinstance(source, str) and source in PURPOSES:
+        word = f'weights="{source}"'
+        raise ValueError(f"{word} needs a preset: ResnetBuilder.from_preset(..., {word})")
     patterns = _patterns(skip)
     if stride_in_3x3 is not None:
         boolean(stride_in_3x3, "stride_in_3x3")

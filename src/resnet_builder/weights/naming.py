@@ -133,6 +133,8 @@ class Origin:
             and its kernels are already standardised.
         has_names: whether its layers are known by their names, and not by their order.
         library: the `names` of `write_weights` that it is for; empty for none.
+        module: the module that the network is in there, of those in `heads`; empty for none.
+        unshown: fields of a config that its networks do not have and its names do not show.
         marks: patterns of names, in a block without its place, of layers that all its networks
             have, and that tell them from other networks of the library; of layers that none has,
             after "!". "|" is between alternatives.
@@ -162,6 +164,8 @@ class Origin:
     is_own: bool = False
     has_names: bool = True
     library: str = ""
+    module: str = ""
+    unshown: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
     has_biases: bool = False
@@ -184,6 +188,13 @@ class Origin:
         """The origin's name for a weight."""
         before, role = self._parts(weight[0])
         return before + self._end(role, weight[1])
+
+    def whole_tensor(self, weight: WeightName) -> str:
+        """The name for a weight in a file of the library's whole network."""
+        layer, variable = weight
+        if self.module and layer == CLASSIFIER:
+            return self.layout.tensor(self.heads[self.module], variable)
+        return self.module + self.tensor(weight)
 
     def has(self, layer: str) -> bool:
         """Return whether the origin has a name for a layer with weights."""

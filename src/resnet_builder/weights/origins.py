@@ -176,6 +176,10 @@ _TRANSFORMERS_REGNET = _bottlenecks(
     squeeze="layer.2.attention.0 layer.2.attention.2",
     classifier="classifier.1",
 )
+_TRANSFORMERS_X = _TRANSFORMERS_REGNET | {
+    "conv3": "layer.2.convolution",
+    "bn3": "layer.2.normalization",
+}
 # timm models/byobnet.py; layers/squeeze_excite.py, eca.py and global_context.py.
 _BYOBNET = _bottlenecks(
     stem="stem.conv stem.bn",
@@ -411,8 +415,7 @@ ORIGINS = (
     # convolution if the config has downsample_in_bottleneck; models/regnet/modeling_regnet.py.
     _transformers(
         name="transformers' ResNet or RegNetX",
-        layers=_TRANSFORMERS_REGNET
-        | {"conv3": "layer.2.convolution", "bn3": "layer.2.normalization"},
+        layers=_TRANSFORMERS_X,
     ),
     _transformers(name="transformers' RegNetY", layers=_TRANSFORMERS_REGNET),
     # timm models/byobnet.py; the first two convolutions of a "quad2" stem have no norm.
@@ -490,9 +493,35 @@ ORIGINS = (
     ARTICLE,
 )
 
-# Of the names that torchvision and timm share, those that torchvision has; only to write.
+# Names that several libraries or networks share, for each of those that have them.
 TORCHVISION = _torch(
     name="torchvision's ResNet", layers=_TORCHVISION, library="torchvision", lacks=_OF_VARIANTS
+)
+_written = partial(_transformers, library="transformers")
+WRITTEN = (
+    *ORIGINS,
+    TORCHVISION,
+    _written(
+        name="transformers' ResNet",
+        layers=_TRANSFORMERS_X,
+        module="resnet.",
+        lacks=_OF_VARIANTS,
+        unshown=("groups", "width_per_group", "group_width"),
+    ),
+    _written(
+        name="transformers' RegNetX",
+        layers=_TRANSFORMERS_X,
+        module="regnet.",
+        marks=_REGNET_MARKS,
+        lacks=("head_act", "shortcut_pool"),
+    ),
+    _written(
+        name="transformers' RegNetY",
+        layers=_TRANSFORMERS_REGNET,
+        module="regnet.",
+        marks=(*_REGNET_MARKS, "se_reduce?"),
+        lacks=("head_act", "shortcut_pool"),
+    ),
 )
 
 # tf_keras counts the stems of ResNet-RS in a process, stem_1_stem_conv_1; and the classifiers of

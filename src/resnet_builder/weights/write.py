@@ -17,9 +17,8 @@ from ..plan.names import ADD, LayerName
 from .expected import Target
 from .load import target_of
 from .naming import KERAS, TORCH, Origin
-from .origins import ORIGINS, TORCHVISION
+from .origins import WRITTEN
 
-WRITTEN = (*ORIGINS, TORCHVISION)
 LIBRARIES = tuple(dict.fromkeys(origin.library for origin in WRITTEN if origin.library))
 
 
@@ -69,8 +68,9 @@ def write_weights(model: keras.Model, path: str | Path, *, names: str = "keras")
         path: the file, which is replaced if it exists. Its ending is its format: `.safetensors`;
             `.npz` of NumPy; or `.h5` in the layout of Keras 2, which `Model.load_weights` and
             `keras.applications` read.
-        names: `"keras"` (the names of the model's layers), `"torchvision"`, `"timm"` or
-            `"keras.applications"`.
+        names: `"keras"` (the names of the model's layers), `"torchvision"`, `"timm"`,
+            `"transformers"` (of `ResNetForImageClassification` and `RegNetForImageClassification`)
+            or `"keras.applications"`.
 
     Returns:
         A report of the file.
@@ -160,11 +160,11 @@ def _tensors(target: Target, origin: Origin) -> Iterator[tuple[str, Array]]:
         if name == "moving_variance" and origin.epsilon is not None:
             # Variance + epsilon is then the same with the origin's epsilon.
             value = value + np.float32(layer.epsilon - origin.epsilon)
-        yield origin.tensor(weight), origin.array(weight, value)
+        yield origin.whole_tensor(weight), origin.array(weight, value)
         if name == "moving_variance" and origin.layout.counter:
-            yield origin.tensor((weight[0], origin.layout.counter)), np.array(0)
+            yield origin.whole_tensor((weight[0], origin.layout.counter)), np.array(0)
         if name == "kernel" and origin.has_biases and weight[0] in target.expected.norms:
-            yield origin.tensor((weight[0], "bias")), np.zeros(value.shape[-1], "float32")
+            yield origin.whole_tensor((weight[0], "bias")), np.zeros(value.shape[-1], "float32")
 
 
 def _check_standardized(kernel: Array, layer: keras.Layer) -> None:
@@ -183,7 +183,7 @@ def _notes(model: keras.Model, origin: Origin) -> Iterator[str]:
     if record is None or origin.is_own:
         return
     known = ("stride_in_3x3", "weight_standardization")
-    for name in UNSEEN:
+    for name in (*UNSEEN, *origin.unshown):
         value = getattr(record.config, name)
         if name in known or value == FIELDS[name].default:
             continue
