@@ -19,7 +19,7 @@ from .checkpoint_recipe import NETWORKS, description, preset_of, shapes_of
 @pytest.mark.parametrize("network", [of for of in NETWORKS if of.partition("_")[0] in LIBRARIES])
 def test_the_names_and_shapes_are_those_of_the_library(network: str) -> None:
     labels = description(network).get("id2label")
-    changes = {"classes": len(labels)} if labels else {}
+    changes: Any = {"classes": len(labels)} if labels else {}
     plan = make_plan(PRESETS[preset_of(network)].replace(**changes))
     target = Target(keras.Model(), "", expected_weights(plan))
     origin = origin_for(target, network.partition("_")[0])
