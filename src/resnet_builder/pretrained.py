@@ -12,7 +12,8 @@ from .common.files import whole_file
 from .common.words import by
 from .config import FIELDS, ResnetConfig
 from .costs.profile import profile
-from .inference.images import settings_of
+from .files.checkpoint import Json
+from .inference.images import image_settings
 from .model.record import BuildRecord, build_record_of, config_of, json_of
 from .pictures.plot import plot
 from .plan.names import CLASSIFIER
@@ -32,7 +33,7 @@ def save_pretrained(
     folder: str | Path,
     *,
     labels: Sequence[str] | None = None,
-    preprocessing: str | Mapping[str, Any] | None = None,
+    preprocessing: str | Json | None = None,
     license: str | None = None,
 ) -> Path:
     """Write a network with its weights, class names and preprocessing as a folder to share.
@@ -107,9 +108,9 @@ def _settings(record: BuildRecord, given: object) -> PublishedWeights | None:
     if given is None:
         return record.checkpoint if record.checkpoint and record.checkpoint.std else None
     if isinstance(given, Mapping):
-        return settings_of(None, **given)
+        return image_settings(None, **given)
     if isinstance(given, str):
-        return settings_of(given)
+        return image_settings(given)
     raise TypeError(
         "preprocessing is the name of a checkpoint or a dict of the settings of preprocessing(), "
         f"got {described(given)}"
@@ -147,7 +148,7 @@ def preset_of(config: ResnetConfig) -> str | None:
 # config.json -----------------------------------------------------------------------------------
 
 
-def _of_timm(target: Target, config: ResnetConfig) -> dict[str, Any]:
+def _of_timm(target: Target, config: ResnetConfig) -> Json:
     """What timm.create_model reads of its network; empty if timm does not have it.
 
     timm models/_hub.py, save_config_for_hf.
@@ -169,11 +170,11 @@ def _of_timm(target: Target, config: ResnetConfig) -> dict[str, Any]:
     }
 
 
-def _data(settings: PublishedWeights | None, config: ResnetConfig) -> dict[str, Any]:
+def _data(settings: PublishedWeights | None, config: ResnetConfig) -> Json:
     """The input, and how images are prepared for it."""
     sizes = settings.input_size if settings else config.input_shape[:2]
     known = [size or default for size, default in zip(sizes, DEFAULT_SIZE, strict=True)]
-    data: dict[str, Any] = {"input_size": [config.input_shape[2], *known]}
+    data: Json = {"input_size": [config.input_shape[2], *known]}
     if settings:
         names = ("mean", "std", "crop_pct", "interpolation", "crop_mode")
         data |= {name: of for name in names if (of := getattr(settings, name))}
@@ -183,7 +184,7 @@ def _data(settings: PublishedWeights | None, config: ResnetConfig) -> dict[str, 
 # The model card --------------------------------------------------------------------------------
 
 
-def _card(name: str, model: keras.Model, config: Mapping[str, Any]) -> Iterator[str]:
+def _card(name: str, model: keras.Model, config: Json) -> Iterator[str]:
     """The lines of the README.md, which begins as the Hub asks."""
     data, is_of_timm = config["pretrained_cfg"], "architecture" in config
     yield from ("---", *([f"license: {data['license']}"] * bool(data["license"])))
@@ -210,7 +211,7 @@ def _card(name: str, model: keras.Model, config: Mapping[str, Any]) -> Iterator[
         yield "```"
 
 
-def _of_images(data: Mapping[str, Any]) -> Iterator[str]:
+def _of_images(data: Json) -> Iterator[str]:
     channels, *size = data["input_size"]
     yield f"- size: {by(size)}, {channels} channels"
     if "mean" not in data:

@@ -22,6 +22,7 @@ from .checkpoint import Array, is_name
 # kept outside of the pickle, from its identifier.
 Makers = Mapping[str, Callable[..., object]]
 Loader = Callable[[Any], object]
+DType = np.dtype[Any]
 
 # Longer strings and bytes are the content of arrays, which stays in the file until it is asked for.
 # How many bytes their length takes, by instruction.
@@ -169,13 +170,13 @@ def sizes(shape: object) -> tuple[int, ...]:
     return shape
 
 
-def _dtype(kind: Placeholder) -> "np.dtype[Any]":
+def _dtype(kind: Placeholder) -> DType:
     """The dtype of the parts of `dtype.__reduce__`."""
     name = shortened(kind.parts[0]) if isinstance(kind.parts[0], str) else "object"
     if not re.fullmatch(r"[?bBhHiIlLqQefd]|[biufc]\d\d?|ml_dtypes\.bfloat16", name):
         raise ValueError(f"its values are of NumPy's dtype {name!r}, not numbers")
     is_big = isinstance(kind.state, tuple) and kind.state[1] == ">"
-    dtype: np.dtype[Any] = np.dtype(name.removeprefix("ml_dtypes."))
+    dtype: DType = np.dtype(name.removeprefix("ml_dtypes."))
     return dtype.newbyteorder(">" if is_big else "<")
 
 
@@ -251,7 +252,7 @@ class _Machine:
         self.makers, self.persistent, self.left = makers, persistent, left
         self.stack: list[Any] = []
         self.marks: list[int] = []
-        self.memo: dict[int, Any] = {}
+        self.memo: dict[int, object] = {}
 
     def spend(self, memory: int) -> None:
         self.left -= memory

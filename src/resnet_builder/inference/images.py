@@ -90,14 +90,14 @@ def preprocessing(
         >>> float(own(image)[0, 0, 0, 0])
         2.0
     """
-    settings = settings_of(
+    settings = image_settings(
         source, size=size, mean=mean, std=std, crop_pct=crop_pct, interpolation=interpolation
     )
     order = data_format or keras.config.image_data_format()
     return _model(settings, choice(order, AXIS_ORDERS, "data_format"))
 
 
-def settings_of(source: str | keras.Model | None, **own: Any) -> PublishedWeights:
+def image_settings(source: str | keras.Model | None, **own: Any) -> PublishedWeights:
     """The settings of a checkpoint, or own settings as those of a checkpoint; as `preprocessing`.
 
     Raises:
