@@ -36,15 +36,19 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_weights(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["weights", "resnet26.*"]) == 0
+    assert main(["weights", "resnet26.bt*"]) == 0
     assert capsys.readouterr().out.splitlines()[2:] == [
         "resnet26.bt_in1k *  75.298 at 224, 76.384 at 288  apache-2.0  ImageNet-1k      timm",
         '* the one for weights="imagenet"',
         "top-1 by timm: results/results-imagenet.csv, commit aa4b5850",
     ]
-    assert main(["weights", "resnet26", "--json"]) == 0
+    assert main(["weights", "resnet26.bt*", "--json"]) == 0
     [row] = json.loads(capsys.readouterr().out)
     assert (row["name"], row["source"]) == ("resnet26.bt_in1k", "timm/resnet26.bt_in1k")
+    assert main(["weights", "resnet50*", "--kind", "robust", "--json"]) == 0
+    robust = json.loads(capsys.readouterr().out)
+    assert {row["kind"] for row in robust} == {"robust"}
+    assert len(robust) == 9 + 5
     assert main(["weights", "vgg*"]) == 1
     assert "no checkpoint matches" in capsys.readouterr().out
 
