@@ -66,6 +66,9 @@ def test_every_network_was_compared_side_by_side() -> None:
     # parameters and more, twice, and the checkpoint.
     unmeasured = ["resnext101_32x48d", "resnetv2_152x4_bit"]
     unmeasured += ["regnety_1280", "regnety_2560", "regnety_1280"]
+    # With random weights too sensitive for float32, in which tf_keras computes: timm's is 7.4e-5
+    # from its own logits in float64.
+    unmeasured += ["resnetrs420"]
     assert [row.architecture for row in rows if row.relative_error is None] == unmeasured
     for row in rows:
         if row.relative_error is not None and row.relative_error > 1e-5:
