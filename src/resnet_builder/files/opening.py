@@ -6,7 +6,8 @@ import os
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from ..common.checks import described, shortened
@@ -28,6 +29,9 @@ ALLOWED = (
 # What the directory of a zip archive and the index of a checkpoint may have: names of some thousand
 # tensors. The directory may have a tenth of the archive, too.
 DIRECTORY_BYTES, INDEX_BYTES = 2**20, 2**19
+
+# Whether transformers' bottlenecks stride in their first convolution, in its config.json.
+IN_FIRST = "downsample_in_bottleneck"
 
 UNKNOWN = f"its content is of no known format; {ALLOWED}"
 
@@ -68,7 +72,20 @@ def opened(source: object) -> AbstractContextManager[Checkpoint]:
         raise FileNotFoundError(
             f"cannot load {described(str(path))}: there is no such file or folder{hint}"
         )
-    return (_open_folder if path.is_dir() else _open_file)(path)
+    if path.is_dir():
+        return _with_config(_open_folder(path), path / CONFIG_FILE)
+    return _with_config(_open_file(path), path.parent / CONFIG_FILE)
+
+
+@contextmanager
+def _with_config(opened: AbstractContextManager[Checkpoint], config: Path) -> Iterator[Checkpoint]:
+    """Add what the config.json of transformers beside a checkpoint says of its strides."""
+    with opened as checkpoint:
+        with suppress(OSError, ValueError):
+            settings = json.loads(config.read_text(encoding="utf-8"))
+            if isinstance(settings, dict) and IN_FIRST in settings:
+                checkpoint = replace(checkpoint, meta={IN_FIRST: settings[IN_FIRST]})
+        yield checkpoint
 
 
 # Files ------------------------------------------------------------------------------------------
