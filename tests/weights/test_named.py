@@ -510,12 +510,12 @@ def test_the_strides_that_transformers_states(tmp_path: Path) -> None:
     model = ResnetBuilder.from_preset(name, (32, 32, 3))
     assert model.get_layer("stage2_block1_conv1").strides == (2, 2)
     # The folder as weights, and the file in it, say so too.
-    for weights in (name, tmp_path / "model.safetensors"):
-        same = ResnetBuilder.from_preset("resnet50", (32, 32, 3), weights=weights, **fields)
+    for source in (name, tmp_path / "model.safetensors"):
+        same = ResnetBuilder.from_preset("resnet50", (32, 32, 3), weights=source, **fields)
         assert_same_weights(same, model)
         with pytest.raises(ValueError, match="strides: bottlenecks stride in their 3x3"):
             ResnetBuilder.from_preset(
-                "resnet50", (32, 32, 3), weights=weights, **fields | {"stride_in_3x3": True}
+                "resnet50", (32, 32, 3), weights=source, **fields | {"stride_in_3x3": True}
             )
 
 
