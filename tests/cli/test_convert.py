@@ -1,13 +1,15 @@
 """The command convert."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, fold_batch_norm
 from resnet_builder.cli.convert import PHASES, convert
@@ -51,6 +53,35 @@ def test_convert(
     expected = ResnetBuilder.from_config(config, weights=given)
     assert_same_weights(keras.models.load_model(file), expected)
     assert_same_weights(ResnetBuilder.from_config(config, weights=weights), expected)
+
+
+def test_under_the_names_of_another_library(
+    narrow: tuple[str, ResnetConfig, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given, _, network = narrow
+    own, back = str(tmp_path / "own.npz"), str(tmp_path / "back.safetensors")
+    assert main(["convert", given, network, own]) == 0
+    assert main(["convert", own, network, back, "--names", "torchvision"]) == 0
+    written, expected = load_file(back), load_file(given)
+    assert written.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_allclose(written[name], array, rtol=1e-6)
+    for file, options, message in (
+        ("net.keras", ["--names", "timm"], "names=timm needs a file with .safetensors or .npz"),
+        ("net.npz", ["--names", "torch"], "unknown names 'torch': did you mean 'torchvision'"),
+        ("net.npz", ["--fold"], "a folded network is written to a file with .keras or .weights.h5"),
+        ("net.npz", ["--names", "keras.applications"], "it has no such network"),
+    ):
+        assert main(["convert", given, network, str(tmp_path / file), *options]) == 2
+        assert re.search(message, capsys.readouterr().err)
+        assert not (tmp_path / file).exists()
+
+
+def test_a_folder_to_share(narrow: tuple[str, ResnetConfig, str], tmp_path: Path) -> None:
+    given, config, network = narrow
+    assert main(["convert", given, network, str(tmp_path / "shared")]) == 0
+    again = ResnetBuilder.from_preset(str(tmp_path / "shared"))
+    assert_same_weights(again, ResnetBuilder.from_config(config, weights=given))
 
 
 def test_fold(

@@ -7,10 +7,11 @@ import keras
 import numpy as np
 import pytest
 
-from resnet_builder import PRESETS, ResnetBuilder, load_weights, write_weights
+from resnet_builder import PRESETS, ResnetBuilder, fold_batch_norm, load_weights, write_weights
 from resnet_builder.plan.network import make_plan
 from resnet_builder.weights.expected import Target, expected_weights
-from resnet_builder.weights.write import LIBRARIES, origin_for
+from resnet_builder.weights.origins import LIBRARIES
+from resnet_builder.weights.write import origin_for
 
 from ..helpers import assert_same_weights, image_batch, randomised, relative_error, small
 from .checkpoint_recipe import NETWORKS, description, preset_of, shapes_of
@@ -130,6 +131,11 @@ def test_kernels_that_are_no_longer_standardised(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="the kernel of stem_stdconv is not standardised"):
         write_weights(model, tmp_path / "net.npz", names="timm")
     assert write_weights(model, tmp_path / "net.npz").tensors == len(model.weights)
+
+
+def test_a_folded_network(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="convolutions have no bias, and stem_conv has one"):
+        write_weights(fold_batch_norm(small("resnet18")), tmp_path / "net.npz", names="timm")
 
 
 def test_what_the_names_do_not_show_is_noted(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Conversion of another library's checkpoint to a Keras file.
+"""Conversion of a checkpoint to a file of Keras or of another library, or to a folder to share.
 
 Keras is loaded when everything else has been checked: it takes seconds.
 """
@@ -9,19 +9,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..common.checks import choice
 from ..common.files import check_place, whole_file
 from ..files.opening import opened
 from ..model.keras_limits import room_for
 from ..plan.network import make_plan
 from ..presets.resolve import Named
 from ..weights.expected import expected_weights
+from ..weights.origins import LIBRARIES
 from ..weights.recognise import recognise
 from ..weights.report import WeightsReport
 
 if TYPE_CHECKING:
     import keras
 
-WRITTEN_ENDINGS = (".keras", ".weights.h5")
+OF_KERAS = (".keras", ".weights.h5")
+OF_WEIGHTS = (".safetensors", ".npz")
 PHASES = ("building", "loading", "writing", "reading back")
 
 
@@ -30,6 +33,7 @@ def convert(
     network: Named,
     file: str,
     fold: bool = False,
+    names: str = "keras",
     begins: Callable[[str], None] = lambda step: None,
 ) -> WeightsReport:
     """Load a checkpoint into a preset with its classes and channels, save it, and check the file.
@@ -37,21 +41,25 @@ def convert(
     Args:
         checkpoint: a file or a repository, as in `load_weights`.
         network: the checkpoint's network, with its options.
-        file: file to write, which ends in .keras or .weights.h5; replaced if it exists.
-        fold: whether to fold batch norms into convolutions, as `fold_batch_norm` does.
+        file: file to write, which ends in .keras, .weights.h5, .safetensors or .npz, and is
+            replaced if it exists; or, without an ending, a folder as of `save_pretrained`.
+        fold: whether to fold batch norms into convolutions, as `fold_batch_norm` does; for the
+            first two endings.
+        names: the library of the names in a .safetensors or .npz, as in `write_weights`.
         begins: function that is called at the start of each of `PHASES`.
 
     Returns:
         The report of `load_weights`; the folding is one of the adaptations.
 
     Raises:
-        ValueError: an unsupported ending, or a checkpoint that does not fit.
+        ValueError: an unsupported ending, a checkpoint that does not fit, or a network that the
+            library of `names` does not have.
         OSError: a file that cannot be read or written.
         ImportError: as in `load_weights`.
         RuntimeError: the written file has other weights when it is read back.
     """
     path = Path(file)
-    _check_path(path)
+    _check_path(path, fold=fold, names=names)
     with opened(checkpoint) as source:
         plan = make_plan(network.config)
         found = recognise(source, expected_weights(plan))
@@ -76,33 +84,72 @@ def convert(
         report = replace(report, adapted=(*report.adapted, folding_report(model).summary))
         model = fold_batch_norm(model)
     begins("writing")
+    if not path.suffix:
+        _save_folder(model, network, path)
+        return report
     with whole_file(path) as unfinished:
-        (model.save if path.suffix == ".keras" else model.save_weights)(unfinished)
+        _write(model, unfinished, names)
         begins("reading back")
         _check_file(model, unfinished)
     return report
 
 
-def _check_path(path: Path) -> None:
-    if not path.name.endswith(WRITTEN_ENDINGS):
+def _check_path(path: Path, *, fold: bool, names: str) -> None:
+    if path.suffix and not path.name.endswith((*OF_KERAS, *OF_WEIGHTS)):
         raise ValueError(
-            f"cannot write {str(path)!r}: its ending must be one of {', '.join(WRITTEN_ENDINGS)}"
+            f"cannot write {str(path)!r}: its ending must be one of "
+            f"{', '.join((*OF_KERAS, *OF_WEIGHTS))}, or none for a folder"
         )
-    check_place(path)
+    if fold and not path.name.endswith(OF_KERAS):
+        raise ValueError(f"a folded network is written to a file with {' or '.join(OF_KERAS)}")
+    choice(names, LIBRARIES, "names")
+    if names != "keras" and path.suffix not in OF_WEIGHTS:
+        raise ValueError(f"names={names} needs a file with {' or '.join(OF_WEIGHTS)}")
+    if path.suffix:
+        check_place(path)
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(f"cannot write {path}: the folder {path.parent} is not writable")
+
+
+def _save_folder(model: "keras.Model", network: Named, path: Path) -> None:
+    from ..pretrained import save_pretrained
+
+    row = network.checkpoint
+    labels, licence = (row.labels, row.licence) if row else ((), "")
+    has_settings = row is not None and bool(row.std)
+    save_pretrained(
+        model,
+        path,
+        labels=labels if len(labels) == model.output_shape[-1] else None,
+        preprocessing=network.source if has_settings else None,
+        license=licence or None,
+    )
+
+
+def _write(model: "keras.Model", file: Path, names: str) -> None:
+    from ..weights.write import write_weights
+
+    if file.suffix in OF_WEIGHTS:
+        write_weights(model, file, names=names)
+    else:
+        (model.save if file.suffix == ".keras" else model.save_weights)(file)
 
 
 def _check_file(model: "keras.Model", file: Path) -> None:
     import keras
     import numpy as np
 
+    from ..weights.load import load_weights
+
+    is_of_keras = file.name.endswith(OF_KERAS)
+    # Another library's epsilon is in the variances, which are rounded with it.
+    tolerance = 0 if is_of_keras else 1e-6
     with room_for(len(model.layers)):
         if file.suffix == ".keras":
             written = keras.models.load_model(file)
         else:
             written = keras.models.clone_model(model)
-            written.load_weights(file)
+            written.load_weights(file) if is_of_keras else load_weights(written, file)
     for weight, read_back in zip(model.weights, written.weights, strict=True):
-        if not np.array_equal(weight.numpy(), read_back.numpy()):
+        if not np.allclose(weight.numpy(), read_back.numpy(), rtol=tolerance, atol=tolerance):
             raise RuntimeError(f"{weight.path} is not what was written: the disk may be faulty")

@@ -207,7 +207,8 @@ def _convert(options: argparse.Namespace) -> Answer:
         def begins(phase: str) -> None:
             progress.update(task, description=phase, completed=PHASES.index(phase))
 
-        report = convert(options.checkpoint, network, options.file, options.fold, begins)
+        given = (options.checkpoint, network, options.file, options.fold, options.names)
+        report = convert(*given, begins)
         progress.update(task, completed=len(PHASES))
     data = {"file": options.file, **asdict(report)}
     return Answer(Table(title=f"{report}\nwrote {options.file}"), data)
@@ -275,9 +276,13 @@ TWO_NETWORKS: Arguments = {
 CONVERSION: Arguments = {
     "checkpoint": {"metavar": "CHECKPOINT", "help": "file, folder, name or repository"},
     "name": {"metavar": "NAME", "help": f"its network: {NAME}"},
-    "file": {"metavar": "FILE", "help": "ends in .keras or .weights.h5"},
+    "file": {
+        "metavar": "FILE",
+        "help": "ends in .keras, .weights.h5, .safetensors or .npz; or a folder to share",
+    },
     **_changes_of("the network"),
     "--fold": {"action": "store_true", "help": "fold batch norms, for inference"},
+    "--names": {"default": "keras", "metavar": "LIBRARY", "help": "of a .safetensors or .npz"},
 }
 COMMANDS = {
     "list": Command(_list, "list the presets", PATTERN),
@@ -289,7 +294,9 @@ COMMANDS = {
         _compare, "compare two networks, with the cost of each difference", TWO_NETWORKS
     ),
     "verify": Command(_verify, "compare the presets with published numbers", PATTERN),
-    "convert": Command(_convert, "convert a checkpoint to a Keras file", CONVERSION),
+    "convert": Command(
+        _convert, "convert a checkpoint to a file of Keras or of another library", CONVERSION
+    ),
 }
 
 

@@ -201,6 +201,11 @@ class Origin:
         role = plain(self._parts(layer)[1])
         return self.is_own or role in self.layers or role in _NUMBERED
 
+    def lacks_bias(self, layer: str) -> bool:
+        """Return whether a layer is a convolution that has no bias in the origin's networks."""
+        role = plain(self._parts(layer)[1])
+        return not (self.is_own or self.has_biases) and role in _CONVS
+
     def matching(self, patterns: Iterable[str], layers: Iterable[str]) -> dict[str, str]:
         """The patterns of `marks` or `lacks` that layers match, and the first layer of each."""
         roles = {self._parts(layer)[1]: layer for layer in reversed(list(layers))}
@@ -356,6 +361,8 @@ MOST_SPLITS = 8
 
 # The roles in a block that have the same name in many libraries.
 _NUMBERED = frozenset(f"{kind}{number}" for kind in ("conv", "bn") for number in (1, 2, 3))
+
+_CONVS = frozenset(("conv1", "conv2", "conv3", "stem_conv", "shortcut_conv"))
 
 # The variables of layers with weights, by kind.
 WITH_BIAS, WITHOUT_BIAS = ("kernel", "bias"), ("kernel",)

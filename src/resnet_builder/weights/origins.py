@@ -449,6 +449,7 @@ ORIGINS = (
         name="keras.applications' ResNet",
         layers=_KERAS_V1,
         library="keras.applications",
+        marks=("conv3",),
         lacks=_OF_VARIANTS,
         has_biases=True,
         stride_in_3x3=False,
@@ -458,7 +459,7 @@ ORIGINS = (
         name="keras.applications' ResNetV2",
         layers=_KERAS_V2 | {"bn1": "preact_bn"},
         library="keras.applications",
-        marks=("head_act", "stem_pool_pad", "shortcut_pool"),
+        marks=("conv3", "head_act", "stem_pool_pad", "shortcut_pool"),
     ),
     # keras-hub 0.32: keras_hub/src/models/resnet/resnet_backbone.py.
     _keras_hub(name="keras-hub's ResNet", layers=_KERAS_V1),
@@ -524,6 +525,9 @@ WRITTEN = (
         lacks=("head_act", "shortcut_pool"),
     ),
 )
+
+LIBRARIES = tuple(dict.fromkeys(origin.library for origin in WRITTEN if origin.library))
+"""The `names` of `write_weights`."""
 
 # tf_keras counts the stems of ResNet-RS in a process, stem_1_stem_conv_1; and the classifiers of
 # RegNet, 1head_dense, with the model's name before all other layers, regnetx002_stem_conv.

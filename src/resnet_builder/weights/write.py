@@ -17,9 +17,7 @@ from ..plan.names import ADD, LayerName
 from .expected import Target
 from .load import target_of
 from .naming import KERAS, TORCH, Origin
-from .origins import WRITTEN
-
-LIBRARIES = tuple(dict.fromkeys(origin.library for origin in WRITTEN if origin.library))
+from .origins import LIBRARIES, WRITTEN
 
 
 @dataclass(frozen=True)
@@ -131,6 +129,10 @@ def origin_for(target: Target, library: str) -> Origin:
     if nameless := [*unnamed, *layers_of_variants]:
         more = f" and {len(nameless) - 5} more" if len(nameless) > 5 else ""
         words = f"it has no layer for {', '.join(nameless[:5])}{more}"
+        raise ValueError(_refusal(target, library, words))
+    biased = [layer for layer, of in target.expected.shapes if of == "bias"]
+    if biased := list(filter(origin.lacks_bias, biased)):
+        words = f"its convolutions have no bias, and {biased[0]} has one, as folded networks have"
         raise ValueError(_refusal(target, library, words))
     strides = target.expected.stride_in_3x3
     if None not in (strides, origin.stride_in_3x3) and strides != origin.stride_in_3x3:
