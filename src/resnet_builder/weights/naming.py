@@ -204,7 +204,7 @@ class Origin:
     def lacks_bias(self, layer: str) -> bool:
         """Return whether a layer is a convolution that has no bias in the origin's networks."""
         role = plain(self._parts(layer)[1])
-        return not (self.is_own or self.has_biases) and role in _CONVS
+        return self.layout is TORCH and role in _CONVS
 
     def matching(self, patterns: Iterable[str], layers: Iterable[str]) -> dict[str, str]:
         """The patterns of `marks` or `lacks` that layers match, and the first layer of each."""
