@@ -136,6 +136,6 @@ def attention_pool(draft: Draft, x: Layer, at: At) -> Composite:
     heads, tokens = channels // HEAD_CHANNELS, x.output_shape[0]
     draft.add(Attention, at("pool"), query, key, value, tokens=tokens, heads=heads)
     words = Description(
-        "pool", "attention pool", count=str(heads), in_table="attention pool, {1} heads"
+        "pool", "attention pool", count=f"{heads} heads", in_table="attention pool, {1}"
     )
     return Composite(draft.since(start), words)
