@@ -49,8 +49,8 @@ def preset_page(name: str) -> str:
 
 def _place_in_search(name: str) -> Iterator[str]:
     """resnet50 is found before resnet50_gn, which is the rarer word and so would be first."""
-    if any(other != name and other.startswith(name) for other in PRESETS):
-        yield "---\nsearch: { boost: 8 }\n---"
+    if longer := sum(other != name and other.startswith(name) for other in PRESETS):
+        yield f"---\nsearch: {{ boost: {8 * longer} }}\n---"
 
 
 def _what_it_is(name: str) -> Iterator[str]:
