@@ -60,27 +60,11 @@ def convert(
     """
     path = Path(file)
     _check_path(path, fold=fold, names=names)
-    with opened(checkpoint) as source:
-        plan = make_plan(network.config)
-        found = recognise(source, expected_weights(plan))
-        begins("building")
-        from ..builder import ResnetBuilder
+    model, report = _loaded(checkpoint, network, begins)
+    if fold:
         from ..inference.folding import fold_batch_norm
         from ..inference.folds import folding_report
-        from ..weights.load import load_weights
 
-        rows, columns, channels = plan.config.input_shape
-        model = ResnetBuilder.from_config(
-            plan.config,
-            (rows, columns, found.channels or channels),
-            found.classes,
-            name=network.name,
-            data_format="channels_last",
-            **network.options,
-        )
-        begins("loading")
-        report = load_weights(model, source)
-    if fold:
         report = replace(report, adapted=(*report.adapted, folding_report(model).summary))
         model = fold_batch_norm(model)
     begins("writing")
@@ -109,6 +93,30 @@ def _check_path(path: Path, *, fold: bool, names: str) -> None:
         check_place(path)
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(f"cannot write {path}: the folder {path.parent} is not writable")
+
+
+def _loaded(
+    checkpoint: str, network: Named, begins: Callable[[str], None]
+) -> tuple["keras.Model", WeightsReport]:
+    """The network with the checkpoint's classes and channels, and what was loaded."""
+    with opened(checkpoint) as source:
+        plan = make_plan(network.config)
+        found = recognise(source, expected_weights(plan))
+        begins("building")
+        from ..builder import ResnetBuilder
+        from ..weights.load import load_weights
+
+        rows, columns, channels = plan.config.input_shape
+        model = ResnetBuilder.from_config(
+            plan.config,
+            (rows, columns, found.channels or channels),
+            found.classes,
+            name=network.name,
+            data_format="channels_last",
+            **network.options,
+        )
+        begins("loading")
+        return model, load_weights(model, source)
 
 
 def _save_folder(model: "keras.Model", network: Named, path: Path) -> None:
