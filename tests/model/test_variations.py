@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from resnet_builder import ResnetBuilder, load_weights
+from resnet_builder import load_weights
+from resnet_builder.weights.origins import ORIGINS
 
 from ..helpers import image_batch, randomised, small
-from ..weights.checkpoint_recipe import checkpoint
+from ..weights.checkpoint_recipe import tensor
 
 IMAGES = image_batch(2, 33, 40, 3)
 
@@ -96,12 +97,16 @@ def test_two_networks_in_one_model(name: str) -> None:
 
 def test_kernels_are_standardised_when_they_are_loaded_and_then_kept() -> None:
     # Each filter has mean 0 and variance 1: arXiv:1903.10520, equation 5.
-    network = "timm_resnetv2_50x1_bit"
-    loaded = ResnetBuilder.from_preset(
-        "resnetv2_50x1_bit", (33, 40, 3), weights=checkpoint(network)
-    )
+    [timm] = (origin for origin in ORIGINS if origin.name == "timm's ResNetV2")
+    blank = small("resnetv2_50x1_bit", norm_groups=4)
+    weights = {(layer.name, of.name): of for layer in blank.layers for of in layer.weights}
+    arrays = {
+        (name := timm.tensor(weight)): tensor(name, timm.array(weight, of.numpy()).shape)
+        for weight, of in weights.items()
+    }
+    loaded = small("resnetv2_50x1_bit", norm_groups=4, weights=arrays)
     kernels = [weight.numpy() for weight in loaded.weights if "stdconv" in weight.path]
-    assert len(kernels) == 53
+    assert len(kernels) == 9
     for kernel in kernels:
         filters = kernel.reshape(-1, kernel.shape[-1]).astype("float64")
         np.testing.assert_allclose(filters.mean(axis=0), 0, atol=1e-6)

@@ -207,7 +207,7 @@ def test_a_first_kernel_that_is_missing_is_named() -> None:
 
 def test_keras_applications_version_2_is_told_from_version_1() -> None:
     arrays = {
-        version: {weight.path: np.zeros(weight.shape, "float32") for weight in network.weights}
+        version: {of.path: np.broadcast_to(np.float32(0), of.shape) for of in network.weights}
         for version, network in (
             (1, keras.applications.ResNet50(weights=None, input_shape=(32, 32, 3))),
             (2, keras.applications.ResNet50V2(weights=None, input_shape=(32, 32, 3))),
