@@ -16,8 +16,8 @@ def parity_table() -> str:
 
 
 def _linked(row: tuple[TableCell, ...]) -> tuple[TableCell, ...]:
-    library, architecture, *rest, logits = row
+    library, architecture, *rest, logits, written = row
     lines = logits.replace(", ", ",<br>") if isinstance(logits, str) else logits
     if architecture in PRESETS:
         architecture = f"[{architecture}](gallery/{architecture}.md)"
-    return library, architecture, *rest, lines
+    return library, architecture, *rest, lines, written

@@ -82,3 +82,11 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[-1].strip() == "torchgeo 47/47"
     assert main(["coverage", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == len(coverage().rows)
+
+
+def test_what_is_written_was_read_by_the_libraries() -> None:
+    rows = [row for row in coverage().rows if row.written is not None]
+    assert len(rows) >= 130
+    # BiT's logits are as far from its own in float64.
+    above = [row for row in rows if (row.written or 0) > 1e-5]
+    assert all(row.architecture.endswith("_bit") and (row.written or 0) < 1e-4 for row in above)

@@ -186,6 +186,8 @@ class Covered:
             fraction of the largest logit; None if it was not measured.
         in_float64: the same in float64, measured where float32 is too coarse for a network with
             random weights; None elsewhere.
+        written: the error of the library's own network with the weights that `write_weights` wrote
+            for it; None if it was not measured.
         reason: why it is not built; empty if it is.
     """
 
@@ -196,7 +198,11 @@ class Covered:
     parameters: bool | None = None
     relative_error: float | None = None
     in_float64: float | None = None
+    written: float | None = None
     reason: str = ""
+
+
+_HEADER = ("library", "architecture", "checkpoints", "preset", "parameters")
 
 
 @dataclass(frozen=True)
@@ -222,7 +228,7 @@ class Coverage(Tabular):
         """A row for every network, then the totals."""
         totals = [f"{name} {some}/{count}" for name, (some, count) in self.totals.items()]
         return Table(
-            header=("library", "architecture", "checkpoints", "preset", "parameters", "logits"),
+            header=(*_HEADER, "logits", "written back"),
             rows=tuple(map(_cells, self.rows)),
             note="\n".join(["checkpoints whose network is a preset:", *totals]),
         )
@@ -234,7 +240,8 @@ def coverage() -> Coverage:
     Returns:
         A row for each network of each library, which print as a table: the number of its
         checkpoints, whether it is a preset, whether the number of parameters is the published one,
-        and the relative error of the logits side by side.
+        the relative error of the logits side by side, and the error in the library's own network
+        of the weights that `write_weights` wrote for it.
 
     Example:
         >>> from resnet_builder.costs.published import coverage
@@ -247,12 +254,19 @@ def coverage() -> Coverage:
     rows = []
     for (library, preset), group in groupby(published_weights(), _network_of):
         of_network = list(group)
-        cells = measured.get((of_network[0].library, preset), ["", ""])
-        in_float32, in_float64 = (float(cell) if cell else None for cell in cells)
-        is_preset, equal = preset in PRESETS, _same_parameters(of_network)
-        rows.append(
-            Covered(library, preset, len(of_network), is_preset, equal, in_float32, in_float64)
+        cells = measured.get((of_network[0].library, preset), ["", "", ""])
+        in_float32, in_float64, written = (float(cell) if cell else None for cell in cells)
+        covered = Covered(
+            library,
+            preset,
+            len(of_network),
+            is_preset=preset in PRESETS,
+            parameters=_same_parameters(of_network),
+            relative_error=in_float32,
+            in_float64=in_float64,
+            written=written,
         )
+        rows.append(covered)
     with NOT_BUILT.open(encoding="utf-8", newline="") as file:
         _, *others = csv.reader(file)
     rows += [
@@ -289,4 +303,5 @@ def _cells(row: Covered) -> tuple[TableCell, ...]:
     errors = [f"{e:.1e}" for e in (row.relative_error, row.in_float64) if e is not None]
     preset = "yes" if row.is_preset else f"no: {row.reason}"
     logits = ", in float64 ".join(errors) or None
-    return (row.library, row.architecture, row.checkpoints, preset, equal, logits)
+    written = None if row.written is None else f"{row.written:.1e}"
+    return (row.library, row.architecture, row.checkpoints, preset, equal, logits, written)
