@@ -379,9 +379,7 @@ def _recognised(network: Named, plan: Plan, adapt: bool) -> Iterator[Recognised 
     if network.purpose and keras.config.is_interactive_logging_enabled():
         print(f'weights="{network.purpose}": {network.checkpoint}')
     with opened(network.weights) as checkpoint:
-        changes = getattr(network.weights, "changes", {})
-        found = recognise(checkpoint, expected_weights(plan))
-        yield found.striding(changes.get("stride_in_3x3"))
+        yield recognise(checkpoint, expected_weights(plan))
 
 
 # Options ----------------------------------------------------------------------------------------

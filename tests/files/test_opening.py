@@ -191,3 +191,14 @@ def test_a_file_with_any_byte_changed_is_opened_or_refused(
         except ValueError as error:
             refused += str(error).startswith(f"cannot load {path}: ")
     assert refused > 0
+
+
+@pytest.mark.parametrize(
+    "config", ["a pipe", b"[" * 10**5, b'{"downsample_in_bottleneck": ', b"[]"]
+)
+def test_a_broken_config_beside_a_file_does_not_matter(config: Any, tmp_path: Path) -> None:
+    save_file(arrays(), tmp_path / "model.safetensors")
+    beside = tmp_path / "config.json"
+    os.mkfifo(beside) if config == "a pipe" else beside.write_bytes(config)
+    with opened(tmp_path / "model.safetensors") as checkpoint:
+        assert not checkpoint.meta

@@ -1,8 +1,13 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and JSON that is read within bounds."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+# More than the names of any network's classes take.
+MOST_JSON_BYTES = 2**24
 
 
 def check_place(path: Path) -> None:
@@ -30,3 +35,23 @@ def whole_file(path: Path) -> Iterator[Path]:
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def json_object(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no regular file, too large, no JSON, or no object.
+    """
+    if path.stat() and not path.is_file():  # to read a pipe may never end
+        raise ValueError("it is no regular file")
+    if path.stat().st_size > MOST_JSON_BYTES:
+        raise ValueError(f"it has more than {MOST_JSON_BYTES} bytes")
+    try:
+        content = json.loads(path.read_bytes())
+    except RecursionError:
+        raise ValueError("it is nested without end") from None
+    if not isinstance(content, dict):
+        raise ValueError("it is no object")
+    return content

@@ -46,7 +46,8 @@ class Checkpoint:
         others: names of arrays that are not a network's weights, such as an optimizer's state.
             Single numbers are left out.
         in_file: the names in the file by those in `shapes`, which differ once it is renamed.
-        meta: what OpenMMLab's files say of the training beside the arrays.
+        meta: what OpenMMLab's files say of the training beside the arrays; and `stride_in_3x3`, as
+            in `ResnetConfig`, where something beside the file states it.
     """
 
     name: str

@@ -1,7 +1,6 @@
 """Checkpoints opened from files of any format, folders and dicts."""
 
 import fnmatch
-import json
 import os
 import re
 import zipfile
@@ -11,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..common.checks import described, shortened
+from ..common.files import json_object
 from ..common.hub import FILE_ENDINGS, check_digest, download, is_repository
 from ..presets.checkpoints import PublishedWeights, in_table
 from .checkpoint import Checkpoint, broken, check_regular, from_arrays, refused
@@ -29,9 +29,6 @@ ALLOWED = (
 # What the directory of a zip archive and the index of a checkpoint may have: names of some thousand
 # tensors. The directory may have a tenth of the archive, too.
 DIRECTORY_BYTES, INDEX_BYTES = 2**20, 2**19
-
-# Whether transformers' bottlenecks stride in their first convolution, in its config.json.
-IN_FIRST = "downsample_in_bottleneck"
 
 UNKNOWN = f"its content is of no known format; {ALLOWED}"
 
@@ -57,8 +54,9 @@ def opened(source: object) -> AbstractContextManager[Checkpoint]:
         return nullcontext(from_arrays("the dict", source))
     if isinstance(source, str):
         source = in_table(source) or (from_hub(source) if is_repository(source) else source)
+    in_3x3 = None
     if isinstance(source, PublishedWeights):
-        source = _published(source)
+        in_3x3, source = source.changes.get("stride_in_3x3"), _published(source)
     if not isinstance(source, str | os.PathLike):
         is_a_list = isinstance(source, list | tuple)
         hint = "; model.set_weights takes the list of model.get_weights" if is_a_list else ""
@@ -72,20 +70,26 @@ def opened(source: object) -> AbstractContextManager[Checkpoint]:
         raise FileNotFoundError(
             f"cannot load {described(str(path))}: there is no such file or folder{hint}"
         )
-    if path.is_dir():
-        return _with_config(_open_folder(path), path / CONFIG_FILE)
-    return _with_config(_open_file(path), path.parent / CONFIG_FILE)
+    folder, file = (path, _open_folder(path)) if path.is_dir() else (path.parent, _open_file(path))
+    return _striding(file, _strides_beside(folder) if in_3x3 is None else in_3x3)
 
 
 @contextmanager
-def _with_config(opened: AbstractContextManager[Checkpoint], config: Path) -> Iterator[Checkpoint]:
-    """Add what the config.json of transformers beside a checkpoint says of its strides."""
+def _striding(
+    opened: AbstractContextManager[Checkpoint], in_3x3: bool | None
+) -> Iterator[Checkpoint]:
+    """A checkpoint that says whether its bottlenecks stride in their 3x3 convolution, if known."""
     with opened as checkpoint:
-        with suppress(OSError, ValueError):
-            settings = json.loads(config.read_text(encoding="utf-8"))
-            if isinstance(settings, dict) and IN_FIRST in settings:
-                checkpoint = replace(checkpoint, meta={IN_FIRST: settings[IN_FIRST]})
-        yield checkpoint
+        stated = {} if in_3x3 is None else {"stride_in_3x3": in_3x3}
+        yield replace(checkpoint, meta={**checkpoint.meta, **stated})
+
+
+def _strides_beside(folder: Path) -> bool | None:
+    """What a config.json of transformers in a folder says of the strides."""
+    with suppress(OSError, ValueError):
+        in_first = json_object(folder / CONFIG_FILE).get("downsample_in_bottleneck")
+        return None if in_first is None else not in_first
+    return None
 
 
 # Files ------------------------------------------------------------------------------------------
@@ -182,10 +186,9 @@ def _places(index: Path) -> dict[str, str]:
     if index.stat().st_size > INDEX_BYTES:
         raise refused(index, f"it is JSON of more than {INDEX_BYTES} bytes, and no index")
     try:
-        content = json.loads(index.read_bytes())
-    except (ValueError, RecursionError) as error:
+        places = json_object(index).get("weight_map")
+    except ValueError as error:
         raise broken(index, "index of a checkpoint in several files", error) from error
-    places = content.get("weight_map")
     if not places or not isinstance(places, dict):
         why = "it is JSON, but not the index of a checkpoint in several files, for it has no"
         raise refused(index, f"{why} weight_map of tensors and their files")

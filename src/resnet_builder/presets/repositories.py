@@ -3,12 +3,12 @@
 To read the files of another library, add a row to `READERS`.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from math import nextafter
 from pathlib import Path
 from typing import Any
 
+from ..common.files import json_object
 from .checkpoints import PublishedWeights
 from .networks import PRESETS
 from .timm_arguments import translated
@@ -50,12 +50,9 @@ def _settings(repository: str, files: Files, name: str) -> Settings:
     """The object in a JSON file; empty if there is no such file."""
     path = files(name)
     try:
-        settings = json.loads(path.read_text(encoding="utf-8")) if path else {}
-        if not isinstance(settings, dict):
-            raise ValueError("it is no object")
+        return json_object(path) if path else {}
     except ValueError as error:
         raise _broken(repository, error, name) from error
-    return settings
 
 
 def _broken(repository: str, error: object, name: str = CONFIG) -> ValueError:

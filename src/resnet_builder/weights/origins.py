@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-from ..files.opening import IN_FIRST
 from .naming import CAFFE2, KERAS, MOST_SPLITS, TORCH, Origin
 
 # The names of torchvision models/resnet.py.
@@ -578,8 +577,8 @@ _STYLE = re.compile(r"\bstyle=['\"](caffe|pytorch)['\"]")
 
 def strides_in(meta: Mapping[str, object]) -> bool | None:
     """Whether bottlenecks stride in their 3x3 convolution, as a file says; None if it does not."""
-    if isinstance(in_first := meta.get(IN_FIRST), bool):
-        return not in_first
+    if isinstance(stated := meta.get("stride_in_3x3"), bool):
+        return stated
     found = _STYLE.search(str(meta.get("cfg") or meta.get("config")))
     return found and found[1] == "pytorch"
 

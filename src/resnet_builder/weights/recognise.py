@@ -12,7 +12,7 @@ from ..files.keras_hub import CONFIG_FILE
 from ..plan.names import CLASSIFIER
 from .expected import ExpectedWeights
 from .match import Recognised, match
-from .naming import KERAS, TORCH, WITH_BIAS, Origin, TensorShape, WeightName, branch, is_known
+from .naming import KERAS, WITH_BIAS, Origin, TensorShape, WeightName, branch, is_known
 from .origins import (
     ARTICLE,
     AVERAGE,
@@ -93,10 +93,7 @@ def recognise(
         if meant is None:
             raise refused(checkpoint.name, _of_several(best, numbered, expected))
         prefix = meant
-    found = _under(prefix, best, numbered, given)
-    if best.origin.layout is TORCH:
-        found = found.striding(strides_in(checkpoint.meta))
-    return found
+    return _under(prefix, best, numbered, given).striding(strides_in(checkpoint.meta))
 
 
 def _under(
