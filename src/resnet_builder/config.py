@@ -522,6 +522,12 @@ def obeyed(config: ResnetConfig) -> ResnetConfig:
 
 FIELDS = {field.name: field for field in dataclasses.fields(ResnetConfig)}
 
+# The fields that only matter in training, or that are given beside a network.
+BESIDE = (
+    *("input_shape", "classes", "drop_path_rate", "zero_init_last", "weight_decay"),
+    *("kernel_initializer", "classifier_initializer", "batch_norm_momentum"),
+)
+
 # The fields that no name or shape of a weight shows.
 UNSEEN = tuple(name for name, field in FIELDS.items() if field.metadata.get("unseen"))
 

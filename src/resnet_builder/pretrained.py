@@ -10,10 +10,10 @@ import keras
 from .common.checks import described
 from .common.files import whole_file
 from .common.words import by
-from .config import FIELDS, ResnetConfig
+from .config import BESIDE, FIELDS, ResnetConfig
 from .costs.profile import profile
 from .files.checkpoint import Json
-from .inference.images import image_settings
+from .inference.images import image_settings, names_in
 from .model.record import BuildRecord, build_record_of, config_of, json_of
 from .pictures.plot import plot
 from .plan.names import CLASSIFIER
@@ -122,24 +122,15 @@ def _labels(record: BuildRecord, given: object, classes: int) -> list[str]:
     if given is None:
         of_checkpoint = record.checkpoint.labels if record.checkpoint else ()
         return list(of_checkpoint) if len(of_checkpoint) == classes else []
-    labels = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else []
-    if not labels or not all(isinstance(label, str) for label in labels):
-        raise TypeError(f"labels are a list of names, got {described(given)}")
+    labels = names_in(given, "labels are")
     if len(labels) != classes:
         raise ValueError(f"the network has {classes} classes, and labels has {len(labels)} names")
     return labels
 
 
-# Fields that do not change what a network computes when it is used, or that are given beside it.
-_OTHER = (
-    *("input_shape", "classes", "drop_path_rate", "zero_init_last", "weight_decay"),
-    *("kernel_initializer", "classifier_initializer", "batch_norm_momentum"),
-)
-
-
 def preset_of(config: ResnetConfig) -> str | None:
     """The preset that computes what a config's network does, whatever its size and classes."""
-    defaults: Any = {name: FIELDS[name].default for name in _OTHER}
+    defaults: Any = {name: FIELDS[name].default for name in BESIDE}
     network = config.replace(**defaults)
     presets = PRESETS.items()
     return next((name for name, of in presets if of.replace(**defaults) == network), None)

@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 from resnet_builder import load_weights
 from resnet_builder.files.opening import opened
 
-from ..helpers import Array, assert_same_weights, tiny
+from ..helpers import Array, assert_same_weights
 from .tensor_recipe import (
     BASE,
     FILES,
@@ -31,17 +31,6 @@ from .tensor_recipe import (
     of_python_2,
     pickled,
 )
-
-
-@pytest.fixture(scope="module")
-def model() -> keras.Model:
-    """What files are loaded into."""
-    return tiny()
-
-
-@pytest.fixture(scope="module")
-def plain() -> keras.Model:
-    return tiny(weights=arrays())
 
 
 def read_all(path: Path) -> dict[str, Array]:

@@ -33,17 +33,6 @@ def named(prefix: str, tensors: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def model() -> keras.Model:
-    """What files are loaded into."""
-    return tiny()
-
-
-@pytest.fixture(scope="module")
-def plain() -> keras.Model:
-    return tiny(weights=arrays())
-
-
-@pytest.fixture(scope="module")
 def averaged() -> keras.Model:
     return tiny(weights=arrays(1))
 

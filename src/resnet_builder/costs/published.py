@@ -202,9 +202,6 @@ class Covered:
     reason: str = ""
 
 
-_HEADER = ("library", "architecture", "checkpoints", "preset", "parameters")
-
-
 @dataclass(frozen=True)
 class Coverage(Tabular):
     """All published networks and their checkpoints; prints as a table.
@@ -228,7 +225,10 @@ class Coverage(Tabular):
         """A row for every network, then the totals."""
         totals = [f"{name} {some}/{count}" for name, (some, count) in self.totals.items()]
         return Table(
-            header=(*_HEADER, "logits", "written back"),
+            header=(
+                *("library", "architecture", "checkpoints", "preset", "parameters"),
+                *("logits", "written back"),
+            ),
             rows=tuple(map(_cells, self.rows)),
             note="\n".join(["checkpoints whose network is a preset:", *totals]),
         )

@@ -41,9 +41,9 @@ def preprocessing(
 
     * timm, torchvision, transformers and own settings: the shorter side is resized to the input's
       divided by `crop_pct`, with antialiasing and to whole grey levels, and the centre is cropped.
-      The result is theirs with Pillow. In noise, at most some pixels in a hundred are one or two
-      grey levels off, where a value lies between two levels; photographs are equal but for one in a
-      thousand. (Since version 13 Pillow resizes some portraits in another order.)
+      The result is the library's with Pillow. In noise, at most some pixels in a hundred are one or
+      two grey levels off, where a value lies between two levels; photographs are equal but for one
+      in a thousand. (Since version 13 Pillow resizes some portraits in another order.)
     * keras-hub: the largest centred part of the input's proportions is resized without
       antialiasing.
     * keras.applications leaves the resizing to its user: it is keras-hub's, with antialiasing.
@@ -300,7 +300,9 @@ def decode(
         [[Guess(name='dog', score=0.7), Guess(name='cat', score=0.2)]]
     """
     scores = _as_numbers(predictions)
-    names = _labels_of(source) if class_names is None else _checked(class_names)
+    names = (
+        _labels_of(source) if class_names is None else names_in(class_names, "class_names must be")
+    )
     if scores.ndim != 2 or scores.shape[1] != len(names):
         is_given = class_names is not None or source is not None
         own = "" if is_given else "; for classes of your own give class_names"
@@ -335,11 +337,12 @@ def _as_numbers(predictions: Any) -> npt.NDArray[np.float64]:
         ) from None
 
 
-def _checked(class_names: Any) -> list[str]:
-    listed = isinstance(class_names, Iterable) and not isinstance(class_names, str | Mapping)
-    names = list(class_names) if listed else []
+def names_in(given: Any, rule: str) -> list[str]:
+    """The names of classes that a caller gave; `rule` begins the message."""
+    listed = isinstance(given, Iterable) and not isinstance(given, str | Mapping)
+    names = list(given) if listed else []
     if not names or not all(isinstance(name, str) for name in names):
-        raise TypeError(f"class_names must be a list of names, got {described(class_names)}")
+        raise TypeError(f"{rule} a list of names, got {described(given)}")
     return names
 
 

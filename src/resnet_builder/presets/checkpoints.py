@@ -203,7 +203,7 @@ class Purpose(NamedTuple):
     Attributes:
         noun: such checkpoints.
         needs: what they are.
-        sign: behind the name of the recommended one in a list.
+        sign: after the name of the recommended one in a list.
         meaning: of the sign.
         suits: whether a checkpoint is one.
         rank: the larger, the better.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..config import ORIGINAL, ResnetConfig, obeyed
+from ..config import BESIDE, ORIGINAL, ResnetConfig, obeyed
 from ..plan.layers import BatchNorm, Conv
 from ..plan.names import CLASSIFIER, STEM, At, LayerName, Place
 from ..plan.network import Plan
@@ -173,12 +173,8 @@ def variable_name(variable: "keras.Variable", layer: "keras.Layer") -> str:
     return inside if of_layer else str(variable.name)
 
 
-# Fields that differ among the original's networks, and that only matter in training.
-_FREE = (
-    *("block", "repetitions", "filters", "input_shape", "classes", "drop_path_rate"),
-    *("kernel_initializer", "classifier_initializer", "weight_decay", "batch_norm_momentum"),
-    "zero_init_last",
-)
+# Fields that differ among the original's networks, or that they may have of any value.
+_FREE = ("block", "repetitions", "filters", *BESIDE)
 
 
 def is_original(config: ResnetConfig) -> bool:
