@@ -337,10 +337,11 @@ def _as_numbers(predictions: Any) -> npt.NDArray[np.float64]:
         ) from None
 
 
-def names_in(given: Any, rule: str) -> list[str]:
+def names_in(given: object, rule: str) -> list[str]:
     """The names of classes that a caller gave; `rule` begins the message."""
-    listed = isinstance(given, Iterable) and not isinstance(given, str | Mapping)
-    names = list(given) if listed else []
+    names = []
+    if isinstance(given, Iterable) and not isinstance(given, str | Mapping):
+        names = list(given)
     if not names or not all(isinstance(name, str) for name in names):
         raise TypeError(f"{rule} a list of names, got {described(given)}")
     return names
