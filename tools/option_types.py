@@ -46,20 +46,27 @@ TAKEN = {
     "input_shape": "Sequence[int | None]",
 }
 
+# The options of `from_preset` that are those of a network for a task as well.
+OF_ENCODER = ("adapt_weights", "data_format", "dtype", "name", "layer_prefix")
+
 
 def option_types() -> str:
     """The text of the stub."""
     variations = fields() | TAKEN
     blocks = {name: variations.pop(name) for name in ("repetitions", "block")}
     sizes = {name: variations.pop(name) for name in ("input_shape", "classes")}
+    of_end = {"activation": variations.pop("activation")}  # in heads/, that of the pixels' classes
     optional = {name: f"NotRequired[{kind}]" for name, kind in sizes.items()}
+    of_encoder = {name: kind for name, kind in build_options().items() if name in OF_ENCODER}
     classes = {
-        "Variations(TypedDict, total=False)": variations,
+        "EncoderVariations(TypedDict, total=False)": variations,
+        "Variations(EncoderVariations, total=False)": of_end,
         "ConfigChanges(Variations, total=False)": blocks,
         "Changes(ConfigChanges, total=False)": sizes,
         "ConfigFields(Variations)": blocks | optional,
         "BuildOptions(Variations, total=False)": build_options(),
         "PresetOptions(BuildOptions, ConfigChanges, total=False)": {},
+        "EncoderOptions(EncoderVariations, total=False)": blocks | of_encoder,
     }
     return HEAD + "\n".join(_class(head, options) for head, options in classes.items())
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .common.tables import Table, Tabular
 from .config import ResnetConfig
 from .plan.layers import OwnBlock, Strided
-from .plan.names import OUT, STEM, Place, is_before_pool
+from .plan.names import OUT, STEM, Place, is_before_pool, pyramid_level
 from .plan.network import Plan, make_plan
 from .presets.resolve import resolve
 
@@ -130,7 +130,9 @@ def _built_levels(model: Any) -> FeatureLevels:
     levels = FeatureLevels()
     for network in networks:
         prefix = network.prefix if len(networks) > 1 else ""
-        for part, layer in _last_layers(network.places).items():
+        pyramid = {pyramid_level(node.layer.name, network.prefix): node.layer for node in graph}
+        pyramid.pop("", None)
+        for part, layer in (_last_layers(network.places) | dict(sorted(pyramid.items()))).items():
             node, stride = nodes[id(layer)]
             levels[prefix + part] = FeatureLevel(layer.name, stride, node.output_shape[-1])
     return levels

@@ -18,7 +18,7 @@ from .config import (
 )
 from .plan.network import Pooling
 
-class Variations(TypedDict, total=False):
+class EncoderVariations(TypedDict, total=False):
     filters: int | list[int] | tuple[int, ...]
     widths: Sequence[Sequence[Sequence[int]]] | None
     groups: int
@@ -32,7 +32,6 @@ class Variations(TypedDict, total=False):
     stem_filters: int | None
     stem_pool: StemPoolName
     activation_order: ActivationOrder
-    activation: str
     activate_residual: bool
     norm: NormName
     norm_groups: int
@@ -60,6 +59,9 @@ class Variations(TypedDict, total=False):
     kernel_initializer: Any
     classifier_initializer: Any
     weight_decay: float
+
+class Variations(EncoderVariations, total=False):
+    activation: str
 
 class ConfigChanges(Variations, total=False):
     repetitions: Sequence[int]
@@ -90,3 +92,12 @@ class BuildOptions(Variations, total=False):
     output_stride: int | None
 
 class PresetOptions(BuildOptions, ConfigChanges, total=False): ...
+
+class EncoderOptions(EncoderVariations, total=False):
+    repetitions: Sequence[int]
+    block: BlockName | BlockFunction | list[BlockName] | tuple[BlockName, ...]
+    adapt_weights: bool
+    data_format: str | None
+    dtype: Any
+    name: str | None
+    layer_prefix: str

@@ -98,8 +98,8 @@ def _zero_pad(layer: planned.ZeroPad, style: Style) -> keras.Layer:
     return layers.ZeroPadding2D(sizes, **INSIDE, **style.common(layer.name))
 
 
-def _operation(
-    function: Callable[..., Tensor], layer: planned.Layer, style: Style
+def operation(
+    function: Callable[..., Tensor], name: str, style: Style
 ) -> Callable[[Tensor], Tensor]:
     """Functions of keras.ops as one layer, which is a model so that it has a name and is saved."""
 
@@ -109,7 +109,7 @@ def _operation(
             keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=f"input{number}")
             for number, tensor in enumerate(given, start=1)
         ]
-        model = keras.Model(inputs, function(*inputs), name=style.common(layer.name)["name"])
+        model = keras.Model(inputs, function(*inputs), name=style.common(name)["name"])
         # Keras numbers operations by what was created before in the process.
         for number, operation in enumerate(model.operations):
             if not isinstance(operation, keras.Layer):
@@ -129,7 +129,7 @@ def _reflect_pad(layer: planned.ReflectPad, style: Style) -> Callable[[Tensor], 
         x = ops.concatenate([x[:, :2][:, -1:], x, x[:, -2:][:, :1]], axis=1)
         return ops.concatenate([x[:, :, :2][:, :, -1:], x, x[:, :, -2:][:, :, :1]], axis=2)
 
-    return _operation(pad, layer, style)
+    return operation(pad, layer.name, style)
 
 
 def _batch_norm(layer: planned.BatchNorm, style: Style) -> keras.Layer:
@@ -166,7 +166,7 @@ def _group_deviation(layer: planned.GroupDeviation, style: Style) -> Callable[[T
         variance = mean(ops.square(wide - mean(wide)))
         return ops.cast(ops.sqrt(variance + layer.epsilon), x.dtype)
 
-    return _operation(deviation, layer, style)
+    return operation(deviation, layer.name, style)
 
 
 def _weighted_sum(layer: planned.WeightedSum, style: Style) -> Callable[[Tensor], Tensor]:
@@ -175,7 +175,7 @@ def _weighted_sum(layer: planned.WeightedSum, style: Style) -> Callable[[Tensor]
     def weighted(x: Tensor, weights: Tensor) -> Tensor:
         return ops.expand_dims(ops.einsum("bhwc,bhwk->bkc", x, weights), 1)
 
-    return _operation(weighted, layer, style)
+    return operation(weighted, layer.name, style)
 
 
 def _channel_scale(layer: planned.ChannelScale, style: Style) -> keras.Layer:
@@ -236,7 +236,7 @@ def _tokens(layer: planned.Tokens, style: Style) -> Callable[[Tensor], Tensor]:
         pixels = ops.reshape(x, (-1, pixel_count, layer.channels))
         return ops.concatenate([ops.mean(pixels, axis=1, keepdims=True), pixels], axis=1)
 
-    return _operation(tokens, layer, style)
+    return operation(tokens, layer.name, style)
 
 
 def _token_numbers(layer: planned.TokenNumbers, style: Style) -> Callable[[Tensor], Tensor]:
@@ -245,7 +245,7 @@ def _token_numbers(layer: planned.TokenNumbers, style: Style) -> Callable[[Tenso
     def numbers(x: Tensor) -> Tensor:
         return ops.cumsum(ops.ones_like(x[:, :, 0], dtype="int32"), axis=1) - 1
 
-    return _operation(numbers, layer, style)
+    return operation(numbers, layer.name, style)
 
 
 def _embedding(layer: planned.Embedding, style: Style) -> keras.Layer:
@@ -268,7 +268,7 @@ def _attention(layer: planned.Attention, style: Style) -> Callable[[Tensor], Ten
         split = [ops.reshape(x, (-1, x.shape[1], *in_heads)) for x in tensors]
         return ops.reshape(ops.nn.dot_product_attention(*split), (-1, channels))
 
-    return _operation(attend, layer, style)
+    return operation(attend, layer.name, style)
 
 
 def _made(kind: type[keras.Layer], *fields: str) -> Callable[[Any, Style], keras.Layer]:
@@ -331,7 +331,7 @@ KERAS_LAYERS: dict[type[planned.Layer], Callable[[Any, Style], Any]] = {
     planned.BatchNorm: _batch_norm,
     planned.GroupNorm: _group_norm,
     planned.GroupDeviation: _group_deviation,
-    planned.Divide: lambda layer, style: _operation(keras.ops.divide, layer, style),
+    planned.Divide: lambda layer, style: operation(keras.ops.divide, layer.name, style),
     planned.ChannelScale: _channel_scale,
     planned.Activation: _made(layers.Activation, "function"),
     planned.Softmax: _made(layers.Softmax, "axis"),

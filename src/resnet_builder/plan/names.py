@@ -6,6 +6,10 @@ A name gives the layer's place in the network and its role there:
     stage2   stage2_block1_conv1, stage2_block1_shortcut_bn, stage2_block1_add, stage2_block1_out
     head     head_bn, head_act, head_pool, predictions
 
+Around a network, the layers of a task (heads/) are named in the same way:
+
+    decoder_block1_conv1, decoder_up, aspp_conv1, p2_lateral, p2_out, segmentation_conv
+
 A role is a kind of layer, such as "conv", with the groups before it, its number, and the part of a
 layer that consists of several: "splat_conv2", "conv2_pad". All names of a network begin with its
 `layer_prefix`, which may be any text, even one that looks like the name of a layer.
@@ -33,7 +37,8 @@ class Place:
     """The stem, the head, or a block of a stage.
 
     Attributes:
-        kind: `"stem"`, `"stage"` or `"head"`; empty outside of a network.
+        kind: `"stem"`, `"stage"` or `"head"`; that of a task's layers; empty for other layers
+            outside of a network.
         stage, block: numbers from 1; 0 in the stem and the head.
 
     Example:
@@ -47,7 +52,7 @@ class Place:
     block: int = 0
 
     def __str__(self) -> str:
-        return f"{self.kind}{self.stage}_block{self.block}" if self.block else self.part
+        return f"{self.part}_block{self.block}" if self.block else self.part
 
     @property
     def part(self) -> str:
@@ -63,6 +68,10 @@ class Place:
 STEM, HEAD, ELSEWHERE = Place("stem"), Place("head"), Place("")
 
 ENDS = {IMAGE: STEM, CLASSIFIER: HEAD}
+
+# The parts of a task around a network: a decoder, ASPP, the levels of a feature pyramid, and the
+# classes of the pixels.
+DECODER, ASPP, PYRAMID, SEGMENTATION = Place("decoder"), Place("aspp"), "p", Place("segmentation")
 
 
 class At(NamedTuple):
@@ -168,6 +177,9 @@ NAME = re.compile(
     re.DOTALL,
 )
 VARIANTS = re.compile("|".join(PLAIN_KINDS))
+OF_TASK = re.compile(
+    rf"(?:{DECODER}|{ASPP}|{SEGMENTATION}|{PYRAMID}(?P<level>{NUMBER}))_(?P<role>.+)", re.DOTALL
+)
 
 # Layers of every network, after its prefix: the first convolution, and the ends of blocks.
 STEM_CONV = re.compile(rf"(.*)(?:{'|'.join(FIRST_CONVS)})", re.DOTALL)
@@ -182,6 +194,25 @@ def plain(name: str) -> str:
 def is_before_pool(role: str) -> bool:
     """Whether a role in the stem is of its convolutions, and not of the image or the pool."""
     return not role.startswith((IMAGE, "pool"))
+
+
+def own_name(name: str, prefix: str) -> str:
+    """The name of a layer of a network, or of a task around it, without the `layer_prefix`.
+
+    Example:
+        >>> [own_name(name, "left_") for name in ("left_p2_out", "left_stem_conv", "left_dense")]
+        ['p2_out', 'stem_conv', 'left_dense']
+    """
+    own = name.removeprefix(prefix)
+    is_own = LayerName.parse(name, prefix) or OF_TASK.fullmatch(own)
+    return own if is_own else name
+
+
+def pyramid_level(name: str, prefix: str) -> str:
+    """The level of a feature pyramid, such as `"P2"`, that a layer is the end of; empty if none."""
+    found = OF_TASK.fullmatch(name.removeprefix(prefix))
+    is_end = found and found["level"] and found["role"] == OUT
+    return f"{PYRAMID.upper()}{found['level']}" if found and is_end else ""
 
 
 def read_names(names: Iterable[str]) -> dict[str, LayerName]:

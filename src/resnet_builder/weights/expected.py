@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..config import BESIDE, ORIGINAL, ResnetConfig, obeyed
 from ..plan.layers import BatchNorm, Conv
-from ..plan.names import CLASSIFIER, STEM, At, LayerName, Place
+from ..plan.names import CLASSIFIER, STEM, At, LayerName, Place, own_name
 from ..plan.network import Plan
 from .naming import OF_POOL, TensorShape, WeightName
 
@@ -155,16 +155,10 @@ class Target:
     def weights(self) -> "dict[WeightName, tuple[keras.Variable, keras.Layer]]":
         """The variables and their layers."""
         return {
-            (own_name(layer, self.prefix), variable_name(variable, layer)): (variable, layer)
+            (own_name(layer.name, self.prefix), variable_name(variable, layer)): (variable, layer)
             for layer in self.model.layers
             for variable in layer.weights
         }
-
-
-def own_name(layer: "keras.Layer", prefix: str) -> str:
-    """The layer's name without the `layer_prefix`."""
-    name = LayerName.parse(layer.name, prefix)
-    return str(name.without_prefix) if name else str(layer.name)
 
 
 def variable_name(variable: "keras.Variable", layer: "keras.Layer") -> str:

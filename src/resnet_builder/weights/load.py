@@ -17,6 +17,7 @@ from ..model.graph import model_graph
 from ..model.initializers import draw_kernels
 from ..model.locate import check_model, networks_of
 from ..model.record import RECORDS
+from ..plan.names import own_name
 from ..plan.network import Plan
 from ..presets.checkpoints import PURPOSES
 from .expected import (
@@ -25,7 +26,6 @@ from .expected import (
     Target,
     expected_weights,
     is_original,
-    own_name,
     variable_name,
 )
 from .match import Match, Recognised, match
@@ -163,7 +163,7 @@ def load_blank(
         prefix: prefix of the names of the model's layers.
         adapt: as in `load_weights`; the weights that are not loaded are then random.
     """
-    built = {own_name(layer, prefix) for layer in model.layers}
+    built = {own_name(layer.name, prefix) for layer in model.layers}
     target = Target(model, prefix, expected_weights(plan, built))
     options = LoadOptions(adapt=adapt, adapt_argument="adapt_weights")
     _, matched = _load(target, found.source, found, options, restore=False)
@@ -203,10 +203,12 @@ def target_of(model: keras.Model) -> Target:
     inputs: dict[str, list[str]] = {}
     for node in graph:
         before = (graph[source].layer for source in node.inputs)
-        inputs.setdefault(node.layer.name, []).extend(own_name(layer, prefix) for layer in before)
+        inputs.setdefault(node.layer.name, []).extend(
+            own_name(layer.name, prefix) for layer in before
+        )
     layers = [
         LayerFacts(
-            own_name(layer, prefix),
+            own_name(layer.name, prefix),
             inputs.get(layer.name, []),
             {variable_name(of, layer): tuple(of.shape) for of in layer.weights},
             strides=getattr(layer, "strides", None) if layer.weights else None,

@@ -1,0 +1,127 @@
+"""The encoder of a network for a task: the feature maps that a decoder starts from."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import keras
+from keras import layers
+
+from ..builder import ResnetBuilder
+from ..common.checks import choice, positive_int
+from ..common.keras_names import ACTIVATIONS
+from ..config import ResnetConfig
+from ..features import feature_info
+from ..model.keras_layers import INSIDE, Style, Tensor
+from ..model.keras_limits import room_for
+from ..plan.names import DECODER, HEAD, IMAGE, OUT, SEGMENTATION, At
+from .steps import bilinear, norm_relu
+
+if TYPE_CHECKING:
+    from ..options import EncoderOptions
+
+# Options of `from_preset` for networks that end in a classifier or in maps.
+_OF_OTHER_ENDS = ("include_top", "pooling", "classifier_activation", "dropout_rate", "features")
+
+
+class FeatureMap(NamedTuple):
+    """A map inside a model; the image's rows and columns are divided by its stride."""
+
+    tensor: Tensor
+    stride: int
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A network of this package, for a decoder on its maps.
+
+    Attributes:
+        model: the network.
+        name: name of the model with the decoder.
+        style: settings of all layers.
+        image: the input.
+        maps: the maps of the stem and of each stage, which are activated.
+    """
+
+    model: keras.Model
+    name: str
+    style: Style
+    image: FeatureMap
+    maps: tuple[FeatureMap, ...]
+
+    def model_to(self, outputs: Tensor | dict[str, Tensor]) -> keras.Model:
+        """The model from the image to outputs."""
+        with room_for(2 * len(self.model.layers)):
+            model = keras.Model(self.model.input, outputs, name=self.name)
+        model.dtype_policy = self.model.dtype_policy  # for compile, as in `assemble`
+        return model
+
+
+def encoder(
+    preset: str | ResnetConfig,
+    input_shape: Sequence[int | None] | None,
+    task: str,
+    options: "EncoderOptions",
+    **others: Any,
+) -> Encoder:
+    """Build an encoder; arguments and errors as in `ResnetBuilder.from_preset`.
+
+    Args:
+        task: what is added to the network's name.
+    """
+    if unfit := [option for option in _OF_OTHER_ENDS if option in options]:
+        raise TypeError(f"{task} has no option {unfit[0]}: its networks end in a decoder")
+    model = ResnetBuilder.from_preset(preset, input_shape, include_top=False, **others, **options)
+    data_format = options.get("data_format") or keras.config.image_data_format()
+    style = Style(data_format, options.get("dtype"), options.get("layer_prefix", ""))
+    permuted = _layer(model, f"{IMAGE}_permute", style)
+    return Encoder(
+        model,
+        options.get("name") or f"{model.name}_{task}",
+        style,
+        FeatureMap(permuted.output if permuted else model.input, 1),
+        tuple(_maps(model, style)),
+    )
+
+
+def _maps(model: keras.Model, style: Style) -> Iterator[FeatureMap]:
+    levels = feature_info(model)
+    for part, level in levels.items():
+        layer = model.get_layer(level.layer)
+        if not isinstance(layer, layers.Activation) and part == list(levels)[-1]:
+            # A network that activates before its convolutions does so at its end as well.
+            layer = _layer(model, At(HEAD)("act"), style) or layer
+        x = layer.output
+        if not isinstance(layer, layers.Activation):
+            x = norm_relu(x, At(DECODER).inside(part), style)
+        yield FeatureMap(x, level.stride)
+
+
+def _layer(model: keras.Model, name: str, style: Style) -> keras.Layer | None:
+    return {layer.name: layer for layer in model.layers}.get(style.common(name)["name"])
+
+
+def check_classes(classes: int, activation: str | None) -> None:
+    """Refuse classes of pixels that cannot be, and an activation that says nothing of them."""
+    positive_int(classes, "classes")
+    if activation is not None:
+        choice(activation, ACTIVATIONS, "activation")
+    if classes == 1 and activation == "softmax":
+        raise ValueError(
+            "the softmax of one class is always 1: give activation='sigmoid' for one class, or "
+            "classes=2 for it and the background"
+        )
+
+
+def segmented(
+    x: FeatureMap, encoder: Encoder, classes: int, kernel: int, activation: str | None
+) -> keras.Model:
+    """The model that ends in the classes of the image's pixels, in full precision."""
+    style = replace(encoder.style, dtype=encoder.style.full_precision)
+    at, end = At(SEGMENTATION), x.tensor
+    end = layers.Conv2D(classes, kernel, padding="same", **INSIDE, **style.common(at("conv")))(end)
+    if x.stride > 1:
+        end = bilinear(end, encoder.image.tensor, at("up"), style)
+    if activation is not None:
+        end = layers.Activation(activation, **style.common(at(OUT)))(end)
+    return encoder.model_to(style.leave(end, at("permute")))
