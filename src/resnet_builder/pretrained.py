@@ -77,7 +77,7 @@ def save_pretrained(
         'dog'
     """
     record, target = build_record_of(model), target_of(model)
-    classes = record.config.classes if target.expected.has_classifier else 0
+    classes = record.config.classes if target.expected.classifier else 0
     of_timm = _of_timm(target, record.config)
     license = license or (record.checkpoint.licence if record.checkpoint else "")
     settings = _settings(record, preprocessing)

@@ -5,7 +5,7 @@ from typing import Literal
 from keras import layers, ops
 
 from ..model.keras_layers import INSIDE, Style, Tensor, operation
-from ..plan.names import At
+from ..plan.names import DEPTHWISE, At
 
 
 def conv_norm_relu(
@@ -23,7 +23,7 @@ def conv_norm_relu(
     spatial = {"dilation_rate": dilation, "padding": "same", "use_bias": False} | INSIDE
     if separable:
         x = layers.DepthwiseConv2D(
-            kernel, depthwise_initializer="he_normal", **spatial, **style.common(at("depthwise"))
+            kernel, depthwise_initializer="he_normal", **spatial, **style.common(at(DEPTHWISE))
         )(x)
         kernel, spatial = 1, spatial | {"dilation_rate": 1}
     x = layers.Conv2D(

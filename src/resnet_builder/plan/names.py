@@ -29,6 +29,7 @@ IMAGE, CLASSIFIER = "input", "predictions"
 # Kinds of layers that are named by their variant, and the plain kind.
 PLAIN_CONV, STANDARDIZED_CONV = "conv", "stdconv"
 EVONORM = "evonorm"
+DEPTHWISE = "depthwise"
 PLAIN_KINDS = {STANDARDIZED_CONV: PLAIN_CONV, "gn": "bn", EVONORM: "bn"}
 
 
@@ -72,6 +73,9 @@ ENDS = {IMAGE: STEM, CLASSIFIER: HEAD}
 # The parts of a task around a network: a decoder, ASPP, the levels of a feature pyramid, and the
 # classes of the pixels.
 DECODER, ASPP, PYRAMID, SEGMENTATION = Place("decoder"), Place("aspp"), "p", Place("segmentation")
+
+# The layers that have the classes, of images and of pixels.
+CLASSIFIERS = (CLASSIFIER, f"{SEGMENTATION}_{PLAIN_CONV}")
 
 
 class At(NamedTuple):
@@ -189,6 +193,17 @@ BLOCK_END = re.compile(rf"(.*)stage{NUMBER}_block{NUMBER}_{OUT}", re.DOTALL)
 def plain(name: str) -> str:
     """A name or role with the plain kinds of convolutions and norms: stdconv2 -> conv2."""
     return VARIANTS.sub(lambda found: PLAIN_KINDS[found[0]], name)
+
+
+def is_of_task(name: str) -> bool:
+    """Whether a layer is of a task around a network; the name is without the `layer_prefix`."""
+    return OF_TASK.fullmatch(name) is not None
+
+
+def is_depthwise(name: str) -> bool:
+    """Whether a layer is a convolution of each channel for itself."""
+    found = OF_TASK.fullmatch(name)
+    return found is not None and DEPTHWISE in found["role"]
 
 
 def is_before_pool(role: str) -> bool:

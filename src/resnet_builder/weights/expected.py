@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..config import BESIDE, ORIGINAL, ResnetConfig, obeyed
 from ..plan.layers import BatchNorm, Conv
-from ..plan.names import CLASSIFIER, STEM, At, LayerName, Place, own_name
+from ..plan.names import CLASSIFIERS, STEM, At, LayerName, Place, is_of_task, own_name
 from ..plan.network import Plan
 from .naming import OF_POOL, TensorShape, WeightName
 
@@ -50,7 +50,17 @@ class ExpectedWeights:
     @property
     def body(self) -> "ExpectedWeights":
         """Those of the network without its classifier."""
-        return replace(self, layers=[layer for layer in self.layers if layer.name != CLASSIFIER])
+        return replace(self, layers=[layer for layer in self.layers if layer.name not in CLASSIFIERS])
+
+    @property
+    def encoder(self) -> "ExpectedWeights":
+        """Those of the network without the layers of a task around it."""
+        return replace(self, layers=[of for of in self.layers if not is_of_task(of.name)])
+
+    @property
+    def has_task(self) -> bool:
+        """Whether there are layers of a task around the network."""
+        return any(is_of_task(layer) for layer, _ in self.shapes)
 
     @cached_property
     def shapes(self) -> dict[WeightName, TensorShape]:
@@ -62,9 +72,9 @@ class ExpectedWeights:
         }
 
     @cached_property
-    def has_classifier(self) -> bool:
-        """Whether the network has its classifier."""
-        return any(layer == CLASSIFIER for layer, _ in self.shapes)
+    def classifier(self) -> str:
+        """The layer with the classes, of images or of pixels; empty if there is none."""
+        return next((layer for layer, _ in self.shapes if layer in CLASSIFIERS), "")
 
     @cached_property
     def last_stage(self) -> int:

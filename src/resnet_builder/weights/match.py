@@ -8,9 +8,9 @@ from math import isqrt
 from typing import NamedTuple
 
 from ..files.checkpoint import Checkpoint
-from ..plan.names import CLASSIFIER, FIRST_CONVS
+from ..plan.names import CLASSIFIERS, FIRST_CONVS
 from .expected import ExpectedWeights
-from .naming import CLASSIFIER_KERNEL, POSITIONS, Origin, TensorShape, WeightName, branch
+from .naming import CLASSIFIER_KERNEL, POSITIONS, WITH_BIAS, Origin, TensorShape, WeightName, branch
 from .origins import DETECTOR, is_never_weight
 
 
@@ -150,7 +150,7 @@ def match(
     left = {
         weight: None
         for weight in expected.shapes
-        if (other_head and weight[0] == CLASSIFIER) or (keep and weight not in present)
+        if (other_head and weight[0] == expected.classifier) or (keep and weight not in present)
     }
     wanted = {weight: shape for weight, shape in expected.shapes.items() if weight not in left}
     resized = _resized(found, wanted, adapt=adapt)
@@ -159,7 +159,7 @@ def match(
     others = [
         tensor for tensor in shapes if tensor not in used and not found.origin.is_ignored(tensor)
     ]
-    has_head = expected.has_classifier and not other_head
+    has_head = expected.classifier and not other_head
     last_stage = None if has_head else expected.last_stage
     unused, unexpected = _others(found, others, last_stage)
     assignments = tuple(
@@ -182,15 +182,16 @@ def match(
 
 def _other_head(found: Recognised, expected: ExpectedWeights) -> str:
     """The difference of the checkpoint's classifier in words; empty if there is none to leave."""
-    wanted = expected.shapes.get(CLASSIFIER_KERNEL)
-    kernel, bias = found.shape(CLASSIFIER_KERNEL), found.shape((CLASSIFIER, "bias"))
+    of_kernel, of_bias = ((expected.classifier, variable) for variable in WITH_BIAS)
+    wanted = expected.shapes.get(of_kernel)
+    kernel, bias = found.shape(of_kernel), found.shape(of_bias)
     if wanted is None:
         return ""
     if kernel is None and bias is None:
         return "the checkpoint has none"
     if kernel is None or bias is None:
         return "the checkpoint has another kind"
-    fits = kernel[:1] == wanted[:1] and kernel[1:] == bias
+    fits = kernel[:-1] == wanted[:-1] and kernel[-1:] == bias
     return "other classes" if fits and kernel != wanted else ""
 
 
@@ -303,7 +304,7 @@ def _adapted(
     biases: int,
 ) -> Iterator[str]:
     """The adaptations of the checkpoint, in words."""
-    if kept := [layer for layer, _ in left if layer != CLASSIFIER]:
+    if kept := [layer for layer, _ in left if layer not in CLASSIFIERS]:
         layers = list(dict.fromkeys(kept))
         more = ", ..." if len(layers) > 5 else ""
         yield f"left as they were: {len(kept)} weights of {', '.join(layers[:5])}{more}"

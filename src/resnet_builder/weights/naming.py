@@ -3,7 +3,7 @@
 import fnmatch
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import product
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from ..plan.names import (
     At,
     LayerName,
     Place,
+    is_depthwise,
     plain,
 )
 
@@ -76,7 +77,8 @@ class Layout:
     def axes(self, weight: WeightName, rank: int) -> tuple[int, ...]:
         """Where Keras's axes are in a tensor."""
         if weight[1] == "kernel" and self.outputs_first and rank > 1:
-            return (*range(2, rank), 1, 0)
+            # Of a depthwise convolution, both have the one filter of every channel beside it.
+            return (*range(2, rank), *((0, 1) if is_depthwise(weight[0]) else (1, 0)))
         return tuple(range(rank))
 
 
@@ -146,7 +148,8 @@ class Origin:
             is as in the network.
         pads_stem_pool: whether zeros are padded before the stem's pool in all its networks.
         pads_as_keras: whether all its networks have `padding="same"`.
-        heads: its names of a classifier beside the network, by the end of the network's prefix.
+        heads: its names of layers beside the network, a classifier or those of a task, by the end
+            of the network's prefix.
         constants: values of variables that its files may lack.
         standardizing_epsilon: what its weight standardisation adds to a kernel's variance; the
             default is of timm's BiT networks (models/resnetv2.py).
@@ -174,7 +177,7 @@ class Origin:
     stride_in_3x3: bool | None = True
     pads_stem_pool: bool = False
     pads_as_keras: bool = False
-    heads: Mapping[str, str] = field(default_factory=dict)
+    heads: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     constants: Mapping[str, float] = field(default_factory=dict)
     standardizing_epsilon: float = 1e-8
     beside: str = ""
@@ -192,14 +195,18 @@ class Origin:
     def whole_tensor(self, weight: WeightName) -> str:
         """The name for a weight in a file of the library's whole network."""
         layer, variable = weight
-        if self.module and layer == CLASSIFIER:
-            return self.layout.tensor(self.heads[self.module], variable)
+        if beside := self._beside.get(plain(layer)):
+            return self.layout.tensor(beside, variable)
         return self.module + self.tensor(weight)
+
+    def around(self, module: str) -> "Origin":
+        """The same with the names of the layers beside the network in a module."""
+        return replace(self, layers={**self.layers, **self.heads[module]})
 
     def has(self, layer: str) -> bool:
         """Return whether the origin has a name for a layer with weights."""
         role = plain(self._parts(layer)[1])
-        return self.is_own or role in self.layers or role in _NUMBERED
+        return self.is_own or role in {*self.layers, *self._beside, *_NUMBERED}
 
     def lacks_bias(self, layer: str) -> bool:
         """Return whether a layer is a convolution that has no bias in the origin's networks."""
@@ -269,6 +276,11 @@ class Origin:
             if any(names != others[0] for names in others):
                 return ()
         return tuple(len(blocks) for _, blocks in sorted(stages.items()))
+
+    @property
+    def _beside(self) -> Mapping[str, str]:
+        """The names of the layers beside the network in `module`."""
+        return self.heads.get(self.module, {})
 
     def _parts(self, layer: str) -> tuple[str, str]:
         """The beginning of a name, which is empty outside of blocks, and the layer's role."""

@@ -8,7 +8,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
+from ..plan.names import CLASSIFIER
 from .naming import CAFFE2, KERAS, MOST_SPLITS, TORCH, Origin
+
+# Of the decoder of a U-Net.
+MOST_BLOCKS = 5
 
 # The names of torchvision models/resnet.py.
 _TORCHVISION = {
@@ -217,6 +221,47 @@ _KERAS_REGNET = _bottlenecks(
 # Layers of variants of which torchvision, transformers and keras.applications have no network.
 _OF_VARIANTS = ("shortcut_p*", "pool?", "act3", "head_act", "stem_pool_pad")
 
+
+
+# segmentation_models_pytorch/decoders/: unet, fpn, and the DeepLabV3Plus of deeplabv3.
+_SMP = {
+    "segmentation_conv": "segmentation_head.0",
+    # The number of blocks is that of the maps of the encoder, and that of an FPN's levels four.
+    **{
+        f"decoder_block{block + 1}_{kind}{conv}": f"decoder.blocks.{block}.conv{conv}.{index}"
+        for block in range(MOST_BLOCKS)
+        for conv in (1, 2)
+        for index, kind in enumerate(("conv", "bn"))
+    },
+    "p5_lateral": "decoder.p5",
+    **{f"p{level}_lateral": f"decoder.p{level}.skip_conv" for level in (2, 3, 4)},
+    **{
+        f"p{level}_{kind}{step + 1}": f"decoder.seg_blocks.{5 - level}.block.{step}.block.{index}"
+        for level in (2, 3, 4, 5)
+        for step in range(3)
+        for index, kind in enumerate(("conv", "bn"))
+    },
+    "aspp_conv1": "decoder.aspp.0.convs.0.0",
+    "aspp_bn1": "decoder.aspp.0.convs.0.1",
+    **{
+        f"aspp_{kind}{rate + 1}": f"decoder.aspp.0.convs.{rate}.{end}"
+        for rate in (1, 2, 3)
+        for kind, end in (("depthwise", "0.0"), ("conv", "0.1"), ("bn", "1"))
+    },
+    "aspp_pool_conv": "decoder.aspp.0.convs.4.1",
+    "aspp_pool_bn": "decoder.aspp.0.convs.4.2",
+    "aspp_project_conv": "decoder.aspp.0.project.0",
+    "aspp_project_bn": "decoder.aspp.0.project.1",
+    "aspp_out_depthwise": "decoder.aspp.1.0",
+    "aspp_out_conv": "decoder.aspp.1.1",
+    "aspp_out_bn": "decoder.aspp.2",
+    "decoder_skip_conv": "decoder.block1.0",
+    "decoder_skip_bn": "decoder.block1.1",
+    "decoder_depthwise": "decoder.block2.0.0",
+    "decoder_conv": "decoder.block2.0.1",
+    "decoder_bn": "decoder.block2.1",
+}
+
 _torch = partial(
     Origin,
     layout=TORCH,
@@ -224,8 +269,12 @@ _torch = partial(
     first_block=0,
     ignored=r".*\.num_batches_tracked",
     lacks=("shortcut_pad*",),
-    # mmpretrain/models/classifiers/image.py and heads/linear_head.py.
-    heads={"backbone.": "head.fc"},
+    heads={
+        # mmpretrain/models/classifiers/image.py and heads/linear_head.py.
+        "backbone.": {CLASSIFIER: "head.fc"},
+        # segmentation_models_pytorch/encoders/: its own, and timm_universal.py.
+        **dict.fromkeys(("encoder.", "encoder.model."), _SMP),
+    },
 )
 _detectron = partial(_torch, first_stage=2, stride_in_3x3=False)
 _REGNET_MARKS = ("stem_conv_pad", "!stem_pool*")
@@ -235,7 +284,7 @@ _transformers = partial(
     _torch,
     block="encoder.stages.{stage}.layers.{block}.",
     first_stage=0,
-    heads={"resnet.": "classifier.1", "regnet.": "classifier.1"},
+    heads=dict.fromkeys(("resnet.", "regnet."), {CLASSIFIER: "classifier.1"}),
 )
 _keras_regnet = partial(
     Origin, layout=KERAS, first_stage=0, first_block=0, layers=_KERAS_REGNET, pads_as_keras=True

@@ -9,10 +9,9 @@ from itertools import islice
 from ..common.checks import shortened
 from ..files.checkpoint import Checkpoint, refused
 from ..files.keras_hub import CONFIG_FILE
-from ..plan.names import CLASSIFIER
 from .expected import ExpectedWeights
 from .match import Recognised, match
-from .naming import KERAS, WITH_BIAS, Origin, TensorShape, WeightName, branch, is_known
+from .naming import KERAS, Origin, TensorShape, WeightName, branch, is_known
 from .origins import (
     ARTICLE,
     AVERAGE,
@@ -114,13 +113,12 @@ def _under(
         place = origin.place(name)
         if place and not place.prefix:
             names.setdefault(name, name)
-    for module, head in origin.heads.items():
-        if prefix.endswith(module):
-            beside = prefix.removesuffix(module) + head
-            for variable in WITH_BIAS:
-                name = origin.layout.tensor(beside, variable)
-                if name in checkpoint.shapes:
-                    names.setdefault(origin.tensor((CLASSIFIER, variable)), name)
+    for module in filter(prefix.endswith, fit.origin.heads):
+        outside, heads = prefix.removesuffix(module), fit.origin.heads[module]
+        first_parts = {f"{outside}{there.partition('.')[0]}." for there in heads.values()}
+        for name in filter(lambda name: name.startswith(tuple(first_parts)), tensors):
+            names.setdefault(name.removeprefix(outside), name)
+            origin = fit.origin.around(module)
     return Recognised(checkpoint, origin, names, prefix, left)
 
 

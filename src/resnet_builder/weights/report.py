@@ -119,7 +119,7 @@ def _what_would_fit(
     adapt_argument: str,
 ) -> Iterator[str]:
     fits_without_classifier = not match(found, expected.body, adapt=False).problems
-    if expected.has_classifier and found.checkpoint.without_head:
+    if expected.classifier and found.checkpoint.without_head:
         yield found.checkpoint.without_head
     inside = found.checkpoint
     alone = replace(found, source=inside, names={name: name for name in inside.shapes})
@@ -127,12 +127,14 @@ def _what_would_fit(
         yield "Without these tensors it fits: leave them out with load_weights(..., skip=)."
     elif matched.classifiers and fits_without_classifier:
         yield _rename(found, expected, matched)
+    elif expected.has_task and not match(found, expected.encoder, adapt=False).problems:
+        yield "Its encoder fits, and its decoder is another."
     elif not adapted.problems:
         yield f"With {adapt_argument}=True it fits: {', '.join(adapted.adapted)}."
         if adapted.left_random and fits_without_classifier:
             yield "It fits the network without its classifier (include_top=False)."
     else:
-        presets, adaptable = fitting_presets(found, include_top=expected.has_classifier)
+        presets, adaptable = fitting_presets(found, include_top=expected.classifier == CLASSIFIER)
         is_strides_alone = {of.kind for of in matched.problems} == {"strides"}
         if is_strides_alone and len(presets) != 1:
             strides = found.origin.stride_in_3x3
