@@ -16,7 +16,7 @@ from .model.assemble import assemble
 from .model.keras_layers import Style
 from .model.record import BuildRecord, arguments_in, json_of, recorded
 from .plan.names import CLASSIFIER
-from .plan.network import Head, Plan, Pooling, make_plan
+from .plan.network import Dilation, Head, Plan, Pooling, make_plan
 from .presets.checkpoints import PublishedWeights
 from .presets.resolve import Named, check_published, resolve
 from .weights.expected import expected_weights
@@ -59,6 +59,7 @@ class ResnetBuilder:
         layer_prefix: str = "",
         features: Sequence[str] | None = None,
         output_stride: int | None = None,
+        dilate_first: bool = False,
         **changes: Unpack["ConfigChanges"],
     ) -> keras.Model:
         """Build a published network by its name.
@@ -117,6 +118,9 @@ class ResnetBuilder:
                 network are not activated. `feature_info` gives their strides and channels.
             output_stride: 8, 16 or 32 (any stride that the network reaches): later stages keep
                 their size and dilate their convolutions instead (arXiv:1606.00915).
+            dilate_first: whether the first block that would have halved the size is dilated as
+                those after it (segmentation_models.pytorch), and not as those before it
+                (torchvision, timm). It needs an `output_stride`.
             **changes: fields of `ResnetConfig` to change: see `help(ResnetConfig)`.
 
         Returns:
@@ -149,17 +153,18 @@ class ResnetBuilder:
             classifier_activation=classifier_activation,
             dropout_rate=dropout_rate or own.get("dropout_rate", 0.0),
         )
-        plan = make_plan(network.config, head, output_stride)
+        dilation: Dilation = {"output_stride": output_stride, "dilate_first": dilate_first}
+        plan = make_plan(network.config, head, **dilation)
         outputs = None if features is None else _checked_features(features, plan, head, classes)
         # TensorFlow takes no name of a model that begins with "_" or "-".
         name = name or f"{layer_prefix}{network.name}".lstrip("_-")
         with _recognised(network, plan, adapt_weights) as found:
             if found and not network.classes and found.classes not in (None, plan.config.classes):
-                plan = make_plan(plan.config.replace(classes=found.classes), head, output_stride)
+                plan = make_plan(plan.config.replace(classes=found.classes), head, **dilation)
             model = assemble(plan, style, name, outputs, blank=found is not None)
             if found:
                 load_blank(model, plan, layer_prefix, found, adapt=adapt_weights)
-        return recorded(model, _record(network, plan, head, style, name, outputs, output_stride))
+        return recorded(model, _record(network, plan, head, style, name, outputs, dilation))
 
     @staticmethod
     def from_config(
@@ -489,7 +494,7 @@ def _record(
     style: Style,
     name: str,
     features: Sequence[str] | None,
-    output_stride: int | None,
+    dilation: Dilation,
 ) -> BuildRecord:
     """What a model is built from."""
     policy = keras.dtype_policies.get(style.dtype)
@@ -500,7 +505,7 @@ def _record(
         "name": name,
         "layer_prefix": style.prefix,
         "features": features,
-        "output_stride": output_stride,
+        **dilation,
     }
     checkpoint = network.weights if isinstance(network.weights, PublishedWeights) else None
     return BuildRecord(plan.config, asdict(head) | others, checkpoint)

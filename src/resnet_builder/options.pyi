@@ -90,6 +90,7 @@ class BuildOptions(Variations, total=False):
     layer_prefix: str
     features: Sequence[str] | None
     output_stride: int | None
+    dilate_first: bool
 
 class PresetOptions(BuildOptions, ConfigChanges, total=False): ...
 

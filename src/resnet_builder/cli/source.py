@@ -25,6 +25,7 @@ SHOWN: Mapping[str, Any] = {
     **{field.name: field.default for field in fields(Head)},
     "features": None,
     "output_stride": None,
+    "dilate_first": False,
 }
 # Those that do not change it.
 UNSEEN = ("weights", "adapt_weights", "data_format", "dtype", "layer_prefix")

@@ -11,7 +11,7 @@ from ..config import ResnetConfig
 from ..model.keras_layers import INSIDE, Style, Tensor
 from ..plan.names import ASPP, DECODER, At
 from .encoder import FeatureMap, check_classes, encoder, segmented
-from .steps import bilinear, conv_norm_relu, fitted
+from .steps import bilinear, conv_norm_relu, nearest
 
 if TYPE_CHECKING:
     from ..options import EncoderOptions
@@ -77,7 +77,13 @@ def deeplab(
     positive_int(decoder_filters, "decoder_filters")
     fraction(dropout_rate, "dropout_rate")
     body = encoder(
-        preset, input_shape, "deeplab", options, weights=weights, output_stride=output_stride
+        preset,
+        input_shape,
+        "deeplab",
+        options,
+        weights=weights,
+        output_stride=output_stride,
+        dilate_first=output_stride is not None,
     )
     style, at = body.style, At(DECODER)
     skip, last = body.maps[1], body.maps[-1]
@@ -103,4 +109,4 @@ def _branches(x: Tensor, filters: int, rates: Sequence[int], style: Style) -> It
         yield conv_norm_relu(x, filters, at.numbered(number), style, dilation=rate, separable=True)
     pooled = layers.GlobalAveragePooling2D(keepdims=True, **INSIDE, **style.common(at("pool")))(x)
     pooled = conv_norm_relu(pooled, filters, at.inside("pool"), style, kernel=1)
-    yield fitted(pooled, x, at.inside("pool")("fit"), style)
+    yield nearest(pooled, x, at.inside("pool")("fit"), style)

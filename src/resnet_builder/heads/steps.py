@@ -42,28 +42,31 @@ def norm_relu(x: Tensor, at: At, style: Style, *, norm: Literal["bn", "gn"] = "b
 
 
 def upsampled(x: Tensor, factor: int, like: Tensor, at: At, style: Style) -> Tensor:
-    """A map with repeated pixels, of the size of a finer one.
+    """A map with repeated pixels, of the size of a finer one; their strides differ by `factor`.
 
-    The stride between them is `factor`. Strides round up, so that the repeated pixels may be more
-    than fit.
+    Strides round up, so that there may be a row or column too many, which is cropped; after pools
+    without incomplete windows they round down.
     """
     if factor > 1:
         x = layers.UpSampling2D(factor, **INSIDE, **style.common(at("up")))(x)
     if None in like.shape[1:3] or x.shape[1:3] != like.shape[1:3]:
-        x = fitted(x, like, at("fit"), style)
+        x = nearest(x, like, at("fit"), style)
     return x
 
 
-def fitted(x: Tensor, like: Tensor, name: str, style: Style) -> Tensor:
-    """A map without the last rows and columns that another has not, or with the last repeated."""
+def nearest(x: Tensor, like: Tensor, name: str, style: Style) -> Tensor:
+    """A map resized to the size of another by the nearest pixel above and to the left.
 
-    def fit(like: Tensor, x: Tensor) -> Tensor:
+    If the other is a row and a column smaller, those are cropped.
+    """
+
+    def resize(like: Tensor, x: Tensor) -> Tensor:
         for axis in (1, 2):
-            given, wanted = _numbers(x, axis), _numbers(like, axis)
-            x = ops.take(x, ops.minimum(wanted, ops.max(given)), axis=axis)
+            (wanted, size), (_, given) = _numbers(like, axis), _numbers(x, axis)
+            x = ops.take(x, wanted * given // size, axis=axis)
         return x
 
-    return operation(fit, name, style)([like, x])
+    return operation(resize, name, style)([like, x])
 
 
 def bilinear(x: Tensor, like: Tensor, name: str, style: Style) -> Tensor:
@@ -74,22 +77,25 @@ def bilinear(x: Tensor, like: Tensor, name: str, style: Style) -> Tensor:
 
     def resize(like: Tensor, x: Tensor) -> Tensor:
         for axis in (1, 2):
-            wanted, last = _numbers(like, axis), ops.max(_numbers(x, axis))
-            place = ops.cast(wanted * last, "float32") / ops.cast(
-                ops.maximum(ops.max(wanted), 1), "float32"
-            )
-            before = ops.floor(place)
-            share = ops.cast(ops.reshape(place - before, (-1, *[1] * (3 - axis))), x.dtype)
-            first = ops.cast(before, "int32")
+            (wanted, size), (_, given) = _numbers(like, axis), _numbers(x, axis)
+            last = ops.cast(ops.maximum(size - 1, 1), "float32")
+            place = ops.cast(wanted * (given - 1), "float32") / last
+            above = ops.floor(place)
+            share = ops.reshape(place - above, (-1, *[1] * (3 - axis)))
+            first = ops.cast(above, "int32")
             low = ops.take(x, first, axis=axis)
-            high = ops.take(x, ops.minimum(first + 1, last), axis=axis)
-            x = low + (high - low) * share
+            high = ops.take(x, ops.minimum(first + 1, given - 1), axis=axis)
+            x = low + (high - low) * ops.cast(share, x.dtype)
         return x
 
     return operation(resize, name, style)([like, x])
 
 
-def _numbers(x: Tensor, axis: int) -> Tensor:
-    """The numbers of a map's rows (axis 1) or columns (axis 2), from 0."""
+def _numbers(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    """The numbers of a map's rows (axis 1) or columns (axis 2), from 0, and how many there are.
+
+    They are counted, because a shape that is not known yet is no tensor in a model of Keras.
+    """
     line = x[0, :, 0, 0] if axis == 1 else x[0, 0, :, 0]
-    return ops.cumsum(ops.ones_like(line, dtype="int32")) - 1
+    counted = ops.cumsum(ops.ones_like(line, dtype="int32"))
+    return counted - 1, counted[-1]

@@ -8,12 +8,12 @@ process. A model that is loaded from a file, copied, or changed by `keras.Model`
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 from weakref import WeakKeyDictionary
 
 from ..common.checks import shortened
 from ..config import ResnetConfig, config_of_fields, fields_of
-from ..plan.network import Head, Plan, make_plan
+from ..plan.network import Dilation, Head, Plan, make_plan
 from ..presets.checkpoints import PublishedWeights
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class BuildRecord:
     def plan(self) -> Plan:
         """The plan of the model, and of what else is made of its layers."""
         head = Head(**{field.name: self.options[field.name] for field in fields(Head)})
-        return make_plan(self.config, head, self.options["output_stride"])
+        dilation = {name: self.options[name] for name in get_type_hints(Dilation)}
+        return make_plan(self.config, head, **dilation)
 
 
 # By the models that ResnetBuilder returned, and by their layers, which other models may have too.

@@ -32,6 +32,8 @@ class BlockSpec:
         opens_network: whether it is the first block.
         dilations: dilation before and after the strided convolution. If they differ, the block
             dilates instead of striding.
+        dilates_first: whether the convolution that would have been strided, and those before it,
+            have the wider dilation already.
         drop_path_rate: rate of its stochastic depth.
     """
 
@@ -43,6 +45,7 @@ class BlockSpec:
     strides: Pair = (1, 1)
     opens_network: bool = False
     dilations: Pair = (1, 1)
+    dilates_first: bool = False
     drop_path_rate: float = 0.0
 
 
@@ -244,16 +247,18 @@ def _varied(config: ResnetConfig, spec: BlockSpec, convs: list[ConvSpec]) -> lis
     if config.anti_aliasing:
         convs = [conv._replace(anti_aliased=conv.strides != (1, 1)) for conv in convs]
     if spec.dilations != (1, 1):
-        convs = list(_dilated(convs, *spec.dilations))
+        convs = list(_dilated(convs, spec))
     return [*convs[:-1], convs[-1]._replace(zero_gamma=config.zero_init_last)]
 
 
-def _dilated(convs: list[ConvSpec], dilation: int, wider: int) -> Iterator[ConvSpec]:
+def _dilated(convs: list[ConvSpec], spec: BlockSpec) -> Iterator[ConvSpec]:
     """The convolutions with a dilation, which is wider after one that has lost its stride."""
+    narrow, wide = spec.dilations
+    dilation = wide if spec.dilates_first else narrow
     for conv in convs:
         own = dilation if conv.kernel_size > 1 else 1
-        if conv.strides != (1, 1) and wider != dilation:
-            conv, dilation = conv._replace(strides=(1, 1)), wider
+        if conv.strides != (1, 1) and wide != narrow:
+            conv, dilation = conv._replace(strides=(1, 1)), wide
         yield conv._replace(dilation=own)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import accumulate, chain
 from math import prod
 from operator import mul
-from typing import Literal, get_args
+from typing import Literal, TypedDict, get_args
 
 from ..common.checks import boolean, choice, fraction, positive_int
 from ..common.keras_names import ACTIVATIONS
@@ -97,8 +97,24 @@ class Plan:
         return not self.config.has_custom_block
 
 
-def make_plan(config: ResnetConfig, head: Head = Head(), output_stride: int | None = None) -> Plan:
-    """Plan the network of a config; `output_stride` is as in `ResnetBuilder.from_preset`.
+class Dilation(TypedDict, total=False):
+    """The options of `ResnetBuilder.from_preset` that dilate convolutions in place of strides."""
+
+    output_stride: int | None
+    dilate_first: bool
+
+
+def make_plan(
+    config: ResnetConfig,
+    head: Head = Head(),
+    output_stride: int | None = None,
+    *,
+    dilate_first: bool = False,
+) -> Plan:
+    """Plan the network of a config.
+
+    Args:
+        output_stride, dilate_first: as in `ResnetBuilder.from_preset`.
 
     Raises:
         TypeError, ValueError: a config or an output stride that cannot be planned.
@@ -109,7 +125,7 @@ def make_plan(config: ResnetConfig, head: Head = Head(), output_stride: int | No
     stages: dict[str, list[Block]] = {}
     features = {STEM.part: convs[-1][-1]}
     stem_stride = prod(layer.strides[0] for layer in draft.layers if isinstance(layer, Strided))
-    for spec in block_specs(config, stem_stride, output_stride):
+    for spec in block_specs(config, stem_stride, output_stride, dilate_first):
         name = spec.place.part
         stages.setdefault(name, []).append(add_block(draft, draft.layers[-1], spec))
         features[name] = draft.layers[-1]
@@ -128,10 +144,12 @@ def make_plan(config: ResnetConfig, head: Head = Head(), output_stride: int | No
 
 
 def block_specs(
-    config: ResnetConfig, stem_stride: int, output_stride: int | None
+    config: ResnetConfig, stem_stride: int, output_stride: int | None, dilate_first: bool
 ) -> Iterator[BlockSpec]:
     """The settings of all blocks, in order."""
     strides = [block_strides(config, stage) for stage in range(len(config.repetitions))]
+    if boolean(dilate_first, "dilate_first") and output_stride is None:
+        raise ValueError("dilate_first needs an output_stride: without one nothing is dilated")
     if output_stride is not None:
         _check_output_stride(config, [stem_stride, *chain(*strides)], output_stride)
     reached, dilation = stem_stride, 1
@@ -151,6 +169,7 @@ def block_specs(
                 strides=(stride, stride),
                 opens_network=number == 0,
                 dilations=(before, dilation),
+                dilates_first=dilate_first,
                 # It rises linearly from 0 to the config's rate.
                 drop_path_rate=config.drop_path_rate * number / last,
             )
