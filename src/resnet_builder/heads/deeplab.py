@@ -94,7 +94,7 @@ def deeplab(
     x = layers.Dropout(dropout_rate, **style.common(At(ASPP)("dropout")))(x)
     x = conv_norm_relu(x, decoder_filters, At(ASPP).inside("out"), style, separable=True)
     if last.stride > skip.stride:
-        x = bilinear(x, skip.tensor, at("up"), style)
+        x = bilinear(x, skip.tensor, at("bilinear"), style)
     finer = conv_norm_relu(skip.tensor, SKIP_FILTERS, at.inside("skip"), style, kernel=1)
     x = layers.Concatenate(**style.common(at("concat")))([x, finer])
     x = conv_norm_relu(x, decoder_filters, at, style, separable=True)
@@ -109,4 +109,4 @@ def _branches(x: Tensor, filters: int, rates: Sequence[int], style: Style) -> It
         yield conv_norm_relu(x, filters, at.numbered(number), style, dilation=rate, separable=True)
     pooled = layers.GlobalAveragePooling2D(keepdims=True, **INSIDE, **style.common(at("pool")))(x)
     pooled = conv_norm_relu(pooled, filters, at.inside("pool"), style, kernel=1)
-    yield nearest(pooled, x, at.inside("pool")("fit"), style)
+    yield nearest(pooled, x, at.inside("pool")("repeat"), style)

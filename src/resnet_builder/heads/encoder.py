@@ -121,7 +121,7 @@ def segmented(
     at, end = At(SEGMENTATION), x.tensor
     end = layers.Conv2D(classes, kernel, padding="same", **INSIDE, **style.common(at("conv")))(end)
     if x.stride > 1:
-        end = bilinear(end, encoder.image.tensor, at("up"), style)
+        end = bilinear(end, encoder.image.tensor, at("bilinear"), style)
     if activation is not None:
         end = layers.Activation(activation, **style.common(at(OUT)))(end)
     return encoder.model_to(style.leave(end, at("permute")))

@@ -158,7 +158,7 @@ def _segmentation_map(
         for step, finer in enumerate(reversed(levels[:number] or [level]), start=1):
             x = conv_norm_relu(x, filters, at.numbered(step), style, norm="gn")
             if finer.stride < stride:
-                x = bilinear(x, finer.tensor, at(f"up{step}"), style)
+                x = bilinear(x, finer.tensor, at.numbered(step)("bilinear"), style)
             stride = finer.stride
         ends.append(x)
     at = At(SEGMENTATION)

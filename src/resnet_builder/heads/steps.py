@@ -50,7 +50,7 @@ def upsampled(x: Tensor, factor: int, like: Tensor, at: At, style: Style) -> Ten
     if factor > 1:
         x = layers.UpSampling2D(factor, **INSIDE, **style.common(at("up")))(x)
     if None in like.shape[1:3] or x.shape[1:3] != like.shape[1:3]:
-        x = nearest(x, like, at("fit"), style)
+        x = nearest(x, like, at("crop"), style)
     return x
 
 

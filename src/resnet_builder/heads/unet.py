@@ -97,7 +97,9 @@ def _filters(given: Sequence[int] | None, blocks: int) -> list[int]:
     """The filters of each block of the decoder."""
     if given is None:
         return [LAST_FILTERS << number for number in reversed(range(blocks))]
-    filters = [positive_int(count, "decoder_filters") for count in given]
+    if not isinstance(given, Sequence):
+        raise TypeError(f"decoder_filters are the filters of each block, got {given!r}")
+    filters = [positive_int(count, "each of decoder_filters") for count in given]
     if len(filters) != blocks:
         raise ValueError(
             f"the decoder has {blocks} blocks on this network, one for each map to upsample to, "

@@ -50,7 +50,9 @@ class ExpectedWeights:
     @property
     def body(self) -> "ExpectedWeights":
         """Those of the network without its classifier."""
-        return replace(self, layers=[layer for layer in self.layers if layer.name not in CLASSIFIERS])
+        return replace(
+            self, layers=[layer for layer in self.layers if layer.name not in CLASSIFIERS]
+        )
 
     @property
     def encoder(self) -> "ExpectedWeights":

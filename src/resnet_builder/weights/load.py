@@ -76,10 +76,15 @@ def load_weights(
     of convolutions that a batch norm follows are folded exactly into its mean. Dilation is not in a
     checkpoint: torchvision's DeepLab and FCN need a model with `output_stride=8`.
 
+    A model of `unet`, `fpn` or `deeplab` loads the state dict of segmentation_models.pytorch's
+    Unet, FPN or DeepLabV3Plus, encoder and decoder. The rest of a state dict, such as the weights
+    of `aux_params` or of `decoder_attention_type`, is refused: leave it out with `skip`, if the
+    answers do not depend on it.
+
     After any error, including an interrupt, the model is unchanged.
 
     Args:
-        model: a model of `ResnetBuilder`. To join several networks in one model, load each of them
+        model: a model of `ResnetBuilder`, or of `unet`, `fpn` or `deeplab`. To join several networks in one model, load each of them
             first.
         source: a file: safetensors, PyTorch's, .npz, .pkl, or .weights.h5, .h5 or
             .keras, recognised by its content; a folder with a model.safetensors or a

@@ -222,7 +222,6 @@ _KERAS_REGNET = _bottlenecks(
 _OF_VARIANTS = ("shortcut_p*", "pool?", "act3", "head_act", "stem_pool_pad")
 
 
-
 # segmentation_models_pytorch/decoders/: unet, fpn, and the DeepLabV3Plus of deeplabv3.
 _SMP = {
     "segmentation_conv": "segmentation_head.0",
@@ -551,6 +550,14 @@ _written = partial(_transformers, library="transformers")
 WRITTEN = (
     *ORIGINS,
     TORCHVISION,
+    _torch(
+        name="segmentation_models.pytorch's ResNet",
+        layers=_TORCHVISION,
+        library="smp",
+        module="encoder.",
+        marks=("segmentation_conv",),
+        lacks=_OF_VARIANTS,
+    ),
     _written(
         name="transformers' ResNet",
         layers=_TRANSFORMERS_X,

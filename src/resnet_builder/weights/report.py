@@ -127,12 +127,12 @@ def _what_would_fit(
         yield "Without these tensors it fits: leave them out with load_weights(..., skip=)."
     elif matched.classifiers and fits_without_classifier:
         yield _rename(found, expected, matched)
-    elif expected.has_task and not match(found, expected.encoder, adapt=False).problems:
-        yield "Its encoder fits, and its decoder is another."
     elif not adapted.problems:
         yield f"With {adapt_argument}=True it fits: {', '.join(adapted.adapted)}."
-        if adapted.left_random and fits_without_classifier:
+        if adapted.left_random and fits_without_classifier and not expected.has_task:
             yield "It fits the network without its classifier (include_top=False)."
+    elif expected.has_task and not match(found, expected.encoder, adapt=False).problems:
+        yield "Its encoder fits; its decoder is another."
     else:
         presets, adaptable = fitting_presets(found, include_top=expected.classifier == CLASSIFIER)
         is_strides_alone = {of.kind for of in matched.problems} == {"strides"}

@@ -67,8 +67,9 @@ def write_weights(model: keras.Model, path: str | Path, *, names: str = "keras")
             `.npz` of NumPy; or `.h5` in the layout of Keras 2, which `Model.load_weights` and
             `keras.applications` read.
         names: `"keras"` (the names of the model's layers), `"torchvision"`, `"timm"`,
-            `"transformers"` (of `ResNetForImageClassification` and `RegNetForImageClassification`)
-            or `"keras.applications"`.
+            `"transformers"` (of `ResNetForImageClassification` and `RegNetForImageClassification`),
+            `"keras.applications"`, or `"smp"` (of a whole `unet`, `fpn` or `deeplab`, for
+            segmentation_models.pytorch).
 
     Returns:
         A report of the file.
