@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import resnet_builder
-from resnet_builder import ResnetBuilder, ResnetConfig
+from resnet_builder import ResnetBuilder, ResnetConfig, deeplab, fpn, unet
 
 from .helpers import image_batch, png_size
 from .processes import printed_by
@@ -66,10 +66,12 @@ def test_the_public_names() -> None:
         "compile_recipe",
         "config_of",
         "decode",
+        "deeplab",
         "feature_info",
         "fit_distributed",
         "fold_batch_norm",
         "folding_report",
+        "fpn",
         "freeze",
         "is_chief",
         "list_presets",
@@ -84,6 +86,7 @@ def test_the_public_names() -> None:
         "restore_backup",
         "save_pretrained",
         "synchronize_batch_norm",
+        "unet",
         "unfreeze",
         "verify",
         "without_blocks",
@@ -184,14 +187,20 @@ SAVED: dict[str, tuple[str, dict[str, Any]]] = {
     "plain": ("plain18", {"stem": "deep"}),
     "mixed": ("keras_resnet18", {"dtype": "mixed_bfloat16"}),
 }
+HEADS = {"unet": unet, "fpn": fpn, "deeplab": deeplab}
 
 
 def test_saved_models_need_no_resnet_builder(tmp_path: Path) -> None:
     images = image_batch(2, 32, 32, 3)
     np.save(tmp_path / "images.npy", images)
-    for name, (preset, options) in SAVED.items():
-        small: dict[str, Any] = {"repetitions": (1, 1), "filters": 8, "input_shape": (32, 32, 3)}
-        model = ResnetBuilder.from_preset(preset, **small | options)
+    small: dict[str, Any] = {"repetitions": (1, 1), "filters": 8}
+    models = {
+        name: ResnetBuilder.from_preset(preset, **small | {"input_shape": (32, 32, 3)} | options)
+        for name, (preset, options) in SAVED.items()
+    }
+    for name, head in HEADS.items():
+        models[name] = head("resnet18", (None, None, 3), 2, output_stride=8, **small)
+    for name, model in models.items():
         model.save(tmp_path / f"{name}.keras")
         batch = images.transpose(0, 3, 1, 2) if "first" in name else images
         answers = keras.tree.flatten(model(batch))
@@ -201,7 +210,7 @@ import sys
 sys.modules["resnet_builder"] = None  # importing it raises ImportError
 import keras, numpy as np
 images = np.load("images.npy")
-for name in {list(SAVED)}:
+for name in {list(models)}:
     model = keras.models.load_model(f"{{name}}.keras")
     batch = images.transpose(0, 3, 1, 2) if "first" in name else images
     answers = keras.tree.flatten(model(batch))
@@ -211,7 +220,7 @@ for name in {list(SAVED)}:
         np.testing.assert_array_equal(answer, expected[f"arr_{{number}}"])
     print(name)
 """
-    assert printed_by(code, tmp_path).splitlines() == list(SAVED)
+    assert printed_by(code, tmp_path).splitlines() == list(models)
 
 
 def test_the_readme_runs_in_a_notebook_and_the_article_in_five_lines(tmp_path: Path) -> None:

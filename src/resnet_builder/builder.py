@@ -145,7 +145,6 @@ class ResnetBuilder:
         """
         style = Style(_axis_order(data_format), dtype, _checked_prefix(layer_prefix))
         network = _resolved(preset, input_shape, classes, weights, style, changes)
-        output_stride = output_stride or network.output_stride
         own = network.options if include_top and _has_classifier(features) else {}
         head = Head(
             include_top=include_top,
@@ -153,14 +152,14 @@ class ResnetBuilder:
             classifier_activation=classifier_activation,
             dropout_rate=dropout_rate or own.get("dropout_rate", 0.0),
         )
-        dilation: Dilation = {"output_stride": output_stride, "dilate_first": dilate_first}
-        plan = make_plan(network.config, head, **dilation)
+        dilation = Dilation(output_stride or network.output_stride, dilate_first)
+        plan = make_plan(network.config, head, *dilation)
         outputs = None if features is None else _checked_features(features, plan, head, classes)
         # TensorFlow takes no name of a model that begins with "_" or "-".
         name = name or f"{layer_prefix}{network.name}".lstrip("_-")
         with _recognised(network, plan, adapt_weights) as found:
             if found and not network.classes and found.classes not in (None, plan.config.classes):
-                plan = make_plan(plan.config.replace(classes=found.classes), head, **dilation)
+                plan = make_plan(plan.config.replace(classes=found.classes), head, *dilation)
             model = assemble(plan, style, name, outputs, blank=found is not None)
             if found:
                 load_blank(model, plan, layer_prefix, found, adapt=adapt_weights)
@@ -505,7 +504,7 @@ def _record(
         "name": name,
         "layer_prefix": style.prefix,
         "features": features,
-        **dilation,
+        **dilation._asdict(),
     }
     checkpoint = network.weights if isinstance(network.weights, PublishedWeights) else None
     return BuildRecord(plan.config, asdict(head) | others, checkpoint)

@@ -110,6 +110,20 @@ def test_dilation_begins_behind_the_convolution_that_would_stride() -> None:
     assert plan.stages[3].blocks[-1].output.output_shape == (28, 28, 512)
 
 
+@pytest.mark.parametrize("preset", ["resnet34", "resnet50"])
+def test_dilation_begins_at_that_convolution(preset: str) -> None:
+    """segmentation_models_pytorch/encoders/_utils.py, replace_strides_with_dilation."""
+    plan = make_plan(PRESETS[preset], output_stride=8, dilate_first=True)
+    dilations = [
+        {conv.dilation for block in stage.blocks for conv in convs(block) if conv.kernel_size == 3}
+        for stage in plan.stages
+    ]
+    assert dilations == [{1}, {1}, {2}, {4}]
+    assert plan.stages[3].blocks[-1].output.output_shape[:2] == (28, 28)
+    with pytest.raises(ValueError, match="dilate_first needs an output_stride"):
+        make_plan(PRESETS[preset], dilate_first=True)
+
+
 def test_widths_of_resnext_and_wide_networks() -> None:
     # torchvision: width = int(planes * (base_width / 64.0)) * groups
     def widths(**changes: Any) -> list[tuple[int, int]]:

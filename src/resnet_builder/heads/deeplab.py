@@ -1,7 +1,7 @@
 """deeplab: DeepLabV3+ for semantic segmentation on any network."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import keras
 from keras import layers
@@ -10,6 +10,7 @@ from ..common.checks import fraction, positive_int
 from ..config import ResnetConfig
 from ..model.keras_layers import INSIDE, Style, Tensor
 from ..plan.names import ASPP, DECODER, At
+from ..plan.network import Dilation
 from .encoder import FeatureMap, check_classes, encoder, segmented
 from .steps import bilinear, conv_norm_relu, nearest
 
@@ -24,7 +25,7 @@ def deeplab(
     input_shape: Sequence[int | None],
     classes: int,
     *,
-    weights: Any = None,
+    weights: object = None,
     decoder_filters: int = 256,
     aspp_rates: Sequence[int] = (12, 24, 36),
     dropout_rate: float = 0.5,
@@ -76,19 +77,14 @@ def deeplab(
     check_classes(classes, activation)
     positive_int(decoder_filters, "decoder_filters")
     fraction(dropout_rate, "dropout_rate")
-    body = encoder(
-        preset,
-        input_shape,
-        "deeplab",
-        options,
-        weights=weights,
-        output_stride=output_stride,
-        dilate_first=output_stride is not None,
-    )
+    rates = [positive_int(rate, "each of aspp_rates") for rate in aspp_rates]
+    # dilate_first as in segmentation_models_pytorch 0.6, encoders/_utils.py.
+    dilation = Dilation(output_stride, dilate_first=output_stride is not None)
+    body = encoder(preset, input_shape, "deeplab", options, weights=weights, dilation=dilation)
     style, at = body.style, At(DECODER)
     skip, last = body.maps[1], body.maps[-1]
     x = layers.Concatenate(**style.common(At(ASPP)("concat")))(
-        [*_branches(last.tensor, decoder_filters, aspp_rates, style)]
+        [*_branches(last.tensor, decoder_filters, rates, style)]
     )
     x = conv_norm_relu(x, decoder_filters, At(ASPP).inside("project"), style, kernel=1)
     x = layers.Dropout(dropout_rate, **style.common(At(ASPP)("dropout")))(x)

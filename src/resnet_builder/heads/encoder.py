@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import keras
 from keras import layers
@@ -15,6 +15,7 @@ from ..features import feature_info
 from ..model.keras_layers import INSIDE, Style, Tensor
 from ..model.keras_limits import room_for
 from ..plan.names import DECODER, HEAD, IMAGE, OUT, SEGMENTATION, At
+from ..plan.network import Dilation
 from .steps import bilinear, norm_relu
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ def encoder(
     input_shape: Sequence[int | None] | None,
     task: str,
     options: "EncoderOptions",
-    **others: Any,
+    *,
+    weights: object,
+    dilation: Dilation,
 ) -> Encoder:
     """Build an encoder; arguments and errors as in `ResnetBuilder.from_preset`.
 
@@ -71,7 +74,15 @@ def encoder(
     """
     if unfit := [option for option in _OF_OTHER_ENDS if option in options]:
         raise TypeError(f"{task} has no option {unfit[0]}: its networks end in a decoder")
-    model = ResnetBuilder.from_preset(preset, input_shape, include_top=False, **others, **options)
+    model = ResnetBuilder.from_preset(
+        preset,
+        input_shape,
+        include_top=False,
+        weights=weights,
+        output_stride=dilation.output_stride,
+        dilate_first=dilation.dilate_first,
+        **options,
+    )
     data_format = options.get("data_format") or keras.config.image_data_format()
     style = Style(data_format, options.get("dtype"), options.get("layer_prefix", ""))
     permuted = _layer(model, f"{IMAGE}_permute", style)

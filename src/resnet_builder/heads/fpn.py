@@ -1,7 +1,7 @@
 """fpn: a feature pyramid on any network, for detection or for semantic segmentation."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import keras
 from keras import layers
@@ -10,6 +10,7 @@ from ..common.checks import fraction, positive_int
 from ..config import ResnetConfig
 from ..model.keras_layers import INSIDE, Style, Tensor
 from ..plan.names import ADD, OUT, PYRAMID, SEGMENTATION, At, Place
+from ..plan.network import Dilation
 from .encoder import Encoder, FeatureMap, check_classes, encoder, segmented
 from .steps import bilinear, conv_norm_relu, upsampled
 
@@ -25,7 +26,7 @@ def fpn(
     input_shape: Sequence[int | None],
     classes: int | None = None,
     *,
-    weights: Any = None,
+    weights: object = None,
     decoder_filters: int = 256,
     segmentation_filters: int = 128,
     dropout_rate: float = 0.2,
@@ -87,9 +88,8 @@ def fpn(
         check_classes(classes, activation)
         _check_groups(segmentation_filters)
         fraction(dropout_rate, "dropout_rate")
-    body = encoder(
-        preset, input_shape, "fpn", options, weights=weights, output_stride=output_stride
-    )
+    dilation = Dilation(output_stride)
+    body = encoder(preset, input_shape, "fpn", options, weights=weights, dilation=dilation)
     levels = _levels(body, decoder_filters)
     if classes is None:
         return body.model_to(_outputs(levels, decoder_filters, body.style))

@@ -78,13 +78,12 @@ def bilinear(x: Tensor, like: Tensor, name: str, style: Style) -> Tensor:
     def resize(like: Tensor, x: Tensor) -> Tensor:
         for axis in (1, 2):
             (wanted, size), (_, given) = _numbers(like, axis), _numbers(x, axis)
-            last = ops.cast(ops.maximum(size - 1, 1), "float32")
-            place = ops.cast(wanted * (given - 1), "float32") / last
-            above = ops.floor(place)
-            share = ops.reshape(place - above, (-1, *[1] * (3 - axis)))
-            first = ops.cast(above, "int32")
-            low = ops.take(x, first, axis=axis)
-            high = ops.take(x, ops.minimum(first + 1, given - 1), axis=axis)
+            last = ops.maximum(size - 1, 1)
+            place = wanted * (given - 1)  # times `last`, which is exact
+            share = ops.cast(place % last, "float32") / ops.cast(last, "float32")
+            share = ops.reshape(share, (-1, *[1] * (3 - axis)))
+            low = ops.take(x, place // last, axis=axis)
+            high = ops.take(x, ops.minimum(place // last + 1, given - 1), axis=axis)
             x = low + (high - low) * ops.cast(share, x.dtype)
         return x
 

@@ -1,7 +1,7 @@
 """unet: a U-Net for semantic segmentation on any network."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import keras
 from keras import layers
@@ -9,6 +9,7 @@ from keras import layers
 from ..common.checks import positive_int
 from ..config import ResnetConfig
 from ..plan.names import DECODER, At, Place
+from ..plan.network import Dilation
 from .encoder import FeatureMap, check_classes, encoder, segmented
 from .steps import conv_norm_relu, upsampled
 
@@ -23,7 +24,7 @@ def unet(
     input_shape: Sequence[int | None],
     classes: int,
     *,
-    weights: Any = None,
+    weights: object = None,
     decoder_filters: Sequence[int] | None = None,
     activation: str | None = "softmax",
     output_stride: int | None = None,
@@ -75,9 +76,8 @@ def unet(
     decoders/unet/decoder.py.
     """
     check_classes(classes, activation)
-    body = encoder(
-        preset, input_shape, "unet", options, weights=weights, output_stride=output_stride
-    )
+    dilation = Dilation(output_stride)
+    body = encoder(preset, input_shape, "unet", options, weights=weights, dilation=dilation)
     *skips, x = body.maps
     if skips[0].stride > 1:
         skips.insert(0, body.image)

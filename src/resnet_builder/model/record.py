@@ -8,7 +8,7 @@ process. A model that is loaded from a file, copied, or changed by `keras.Model`
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from ..common.checks import shortened
@@ -38,8 +38,7 @@ class BuildRecord:
     def plan(self) -> Plan:
         """The plan of the model, and of what else is made of its layers."""
         head = Head(**{field.name: self.options[field.name] for field in fields(Head)})
-        dilation = {name: self.options[name] for name in get_type_hints(Dilation)}
-        return make_plan(self.config, head, **dilation)
+        return make_plan(self.config, head, *(self.options[name] for name in Dilation._fields))
 
 
 # By the models that ResnetBuilder returned, and by their layers, which other models may have too.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import accumulate, chain
 from math import prod
 from operator import mul
-from typing import Literal, TypedDict, get_args
+from typing import Literal, NamedTuple, get_args
 
 from ..common.checks import boolean, choice, fraction, positive_int
 from ..common.keras_names import ACTIVATIONS
@@ -97,18 +97,17 @@ class Plan:
         return not self.config.has_custom_block
 
 
-class Dilation(TypedDict, total=False):
+class Dilation(NamedTuple):
     """The options of `ResnetBuilder.from_preset` that dilate convolutions in place of strides."""
 
-    output_stride: int | None
-    dilate_first: bool
+    output_stride: int | None = None
+    dilate_first: bool = False
 
 
 def make_plan(
     config: ResnetConfig,
     head: Head = Head(),
     output_stride: int | None = None,
-    *,
     dilate_first: bool = False,
 ) -> Plan:
     """Plan the network of a config.

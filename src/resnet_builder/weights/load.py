@@ -84,8 +84,8 @@ def load_weights(
     After any error, including an interrupt, the model is unchanged.
 
     Args:
-        model: a model of `ResnetBuilder`, or of `unet`, `fpn` or `deeplab`. To join several networks in one model, load each of them
-            first.
+        model: a model of `ResnetBuilder`, or of `unet`, `fpn` or `deeplab`. To join several
+            networks in one model, load each of them first.
         source: a file: safetensors, PyTorch's, .npz, .pkl, or .weights.h5, .h5 or
             .keras, recognised by its content; a folder with a model.safetensors or a
             pytorch_model.bin, or a preset of keras-hub; a name of `list_weights()` such as

@@ -283,7 +283,7 @@ _transformers = partial(
     _torch,
     block="encoder.stages.{stage}.layers.{block}.",
     first_stage=0,
-    heads=dict.fromkeys(("resnet.", "regnet."), {CLASSIFIER: "classifier.1"}),
+    heads={module: {CLASSIFIER: "classifier.1"} for module in ("resnet.", "regnet.")},
 )
 _keras_regnet = partial(
     Origin, layout=KERAS, first_stage=0, first_block=0, layers=_KERAS_REGNET, pads_as_keras=True
