@@ -11,6 +11,8 @@ or, from a checkpoint, with another decoder: python examples/segment.py --preset
 
 import argparse
 import os
+from collections.abc import Callable
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow says less; errors are raised
 
@@ -23,19 +25,13 @@ from sklearn.model_selection import train_test_split
 
 from resnet_builder import deeplab, fpn, unet
 
-Array = npt.NDArray[np.generic]
+Array = npt.NDArray[Any]
 
-HEADS = {"unet": unet, "fpn": fpn, "deeplab": deeplab}
+HEADS: dict[str, Callable[..., keras.Model]] = {"unet": unet, "fpn": fpn, "deeplab": deeplab}
 SIZE = 48
-CLASSES = 6  # the background, and the digits 0 to 4
-DIGITS_PER_IMAGE = 2
+CLASSES = 4  # the background, and the digits 0, 1 and 2
 # Of the background and the digits: colours that the colour-blind tell apart, by hue and lightness.
-COLOURS = np.array(
-    [
-        *((0, 0, 0), (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (204, 121, 167)),
-    ],
-    np.uint8,
-)
+COLOURS = np.array([(0, 0, 0), (230, 159, 0), (86, 180, 233), (240, 228, 66)], np.uint8)
 
 
 def drawn(
@@ -49,13 +45,14 @@ def drawn(
         photograph = photographs[rng.integers(len(photographs))]
         top, left = (rng.integers(side - SIZE) for side in photograph.shape[:2])
         image[:] = photograph[top : top + SIZE, left : left + SIZE] / 255
-        for number in rng.integers(len(digits), size=DIGITS_PER_IMAGE):
-            side = int(rng.integers(16, 33))
+        for half, number in enumerate(rng.integers(len(digits), size=2)):
+            side = int(rng.integers(16, SIZE // 2 + 1))
             grey = Image.fromarray((digits[number] * 255 / 16).astype("uint8"))
             ink = np.asarray(grey.resize((side, side), Image.Resampling.BICUBIC)) / 255
-            top, left = rng.integers(SIZE - side, size=2)
+            top = rng.integers(SIZE - side + 1)
+            left = half * SIZE // 2 + rng.integers(SIZE // 2 - side + 1)
             place = slice(top, top + side), slice(left, left + side)
-            colour = rng.uniform(size=3)
+            colour = (image[place].mean((0, 1)) + rng.uniform(0.3, 0.7, size=3)) % 1
             image[place] += ink[..., np.newaxis] * (colour - image[place])
             mask[place][ink > 0.5] = labels[number] + 1
     return images, masks
@@ -105,7 +102,7 @@ def main() -> None:
     )
     parser.add_argument("--images", type=int, default=800)
     parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--learning-rate", type=float, default=0.003)
+    parser.add_argument("--learning-rate", type=float, default=0.005)
     parser.add_argument("--picture", default="segmented.png")
     options = parser.parse_args()
     keras.utils.set_random_seed(0)

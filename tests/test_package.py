@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +188,7 @@ SAVED: dict[str, tuple[str, dict[str, Any]]] = {
     "plain": ("plain18", {"stem": "deep"}),
     "mixed": ("keras_resnet18", {"dtype": "mixed_bfloat16"}),
 }
-HEADS = {"unet": unet, "fpn": fpn, "deeplab": deeplab}
+HEADS: dict[str, Callable[..., keras.Model]] = {"unet": unet, "fpn": fpn, "deeplab": deeplab}
 
 
 def test_saved_models_need_no_resnet_builder(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """The encoder of a network for a task: the feature maps that a decoder starts from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import keras
@@ -12,9 +13,10 @@ from ..common.checks import choice, positive_int
 from ..common.keras_names import ACTIVATIONS
 from ..config import ResnetConfig
 from ..features import feature_info
+from ..files.opening import opened
 from ..model.keras_layers import INSIDE, Style, Tensor
 from ..model.keras_limits import room_for
-from ..plan.names import DECODER, HEAD, IMAGE, OUT, SEGMENTATION, At
+from ..plan.names import CLASSIFIERS, DECODER, HEAD, IMAGE, OUT, SEGMENTATION, At
 from ..plan.network import Dilation
 from .steps import bilinear, norm_relu
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 # Options of `from_preset` for networks that end in a classifier or in maps.
 _OF_OTHER_ENDS = ("include_top", "pooling", "classifier_activation", "dropout_rate", "features")
+# Ends of names that only files of whole networks have: segmentation_models.pytorch's and our own.
+_OF_PIXELS = ("segmentation_head.0.weight", f"{CLASSIFIERS[-1]}/kernel")
 
 
 class FeatureMap(NamedTuple):
@@ -74,6 +78,7 @@ def encoder(
     """
     if unfit := [option for option in _OF_OTHER_ENDS if option in options]:
         raise TypeError(f"{task} has no option {unfit[0]}: its networks end in a decoder")
+    _check_is_encoder(weights, task)
     model = ResnetBuilder.from_preset(
         preset,
         input_shape,
@@ -93,6 +98,19 @@ def encoder(
         FeatureMap(permuted.output if permuted else model.input, 1),
         tuple(_maps(model, style)),
     )
+
+
+def _check_is_encoder(weights: object, task: str) -> None:
+    """Refuse a file of a whole network, of which only the encoder would be loaded."""
+    is_path = isinstance(weights, str | Path) and Path(weights).exists()
+    if not (is_path or isinstance(weights, Mapping)):
+        return
+    with opened(weights) as checkpoint:
+        if any(name.endswith(_OF_PIXELS) for name in checkpoint.shapes):
+            raise ValueError(
+                f"weights= takes a checkpoint of the encoder, and {checkpoint.name} has a decoder "
+                f"as well: load it whole, with load_weights({task}(...), ...)"
+            )
 
 
 def _maps(model: keras.Model, style: Style) -> Iterator[FeatureMap]:
