@@ -101,7 +101,7 @@ def main() -> None:
         "--weights", help="a checkpoint of the encoder; default: a narrow, random one"
     )
     parser.add_argument("--images", type=int, default=800)
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=0.005)
     parser.add_argument("--picture", default="segmented.png")
     options = parser.parse_args()

@@ -9,7 +9,9 @@ from pathlib import Path
 import accuracy_chart
 import degradation
 import keras
+import numpy as np
 import pytest
+import segment
 
 from resnet_builder import profile
 
@@ -57,6 +59,27 @@ def test_fine_tune(tmp_path: Path) -> None:
     assert fine_tuned > max(random, 75)
     assert "the classifier is left as it was: other classes" in printed
     assert (tmp_path / "digits_0_to_6.keras").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", ["unet", "fpn", "deeplab"])
+def test_segment(head: str, tmp_path: Path) -> None:
+    quick = ("--images", "48", "--epochs", "1", "--head", head, "--picture", "few.png")
+    printed = run("segment.py", tmp_path, *quick)
+    [mean] = re.findall(r"Mean IoU: ([\d.]+)% on 9 other images", printed)
+    of_classes = [float(iou) for iou in re.findall(r"(\d+)%", printed.split("class:")[1])[:4]]
+    assert float(mean) == pytest.approx(sum(of_classes) / 4, abs=1)
+    # Three pictures of 52 pixels beside each other, and six below each other, each enlarged.
+    assert png_size((tmp_path / "few.png").read_bytes()) == (3 * 3 * 52, 3 * 6 * 52)
+
+
+def test_the_data_and_the_score_of_segment() -> None:
+    (images, masks), (others, _) = segment.data(10)
+    assert (images.shape, others.shape) == ((10, 48, 48, 3), (2, 48, 48, 3))
+    assert 0 <= images.min() < images.max() <= 1
+    assert set(np.unique(masks)) == {0, 1, 2, 3}
+    truth, answer = np.array([0, 0, 1, 1, 3]), np.array([0, 1, 1, 2, 3])
+    assert segment.intersections_over_unions(truth, answer) == [1 / 2, 1 / 3, 1]
 
 
 @pytest.mark.slow
