@@ -67,9 +67,10 @@ def write_weights(model: keras.Model, path: str | Path, *, names: str = "keras")
             `.npz` of NumPy; or `.h5` in the layout of Keras 2, which `Model.load_weights` and
             `keras.applications` read.
         names: `"keras"` (the names of the model's layers), `"torchvision"`, `"timm"`,
-            `"transformers"` (of `ResNetForImageClassification` and `RegNetForImageClassification`),
-            `"keras.applications"`, or `"smp"` (of a whole `unet`, `fpn` or `deeplab`, for
-            segmentation_models.pytorch).
+            `"transformers"` (of `ResNetForImageClassification` and `RegNetForImageClassification`)
+            or `"keras.applications"`; `"timm.byobnet"` for timm's `resnext26ts` and `*_clip_gap`,
+            which are equal to other networks of timm with other names; `"smp"` for a whole `unet`,
+            `fpn` or `deeplab` of segmentation_models.pytorch.
 
     Returns:
         A report of the file.
