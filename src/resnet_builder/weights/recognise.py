@@ -114,10 +114,12 @@ def _under(
         if place and not place.prefix:
             names.setdefault(name, name)
     for module in filter(prefix.endswith, fit.origin.heads):
-        outside, heads = prefix.removesuffix(module), fit.origin.heads[module]
-        first_parts = {f"{outside}{there.partition('.')[0]}." for there in heads.values()}
-        for name in filter(lambda name: name.startswith(tuple(first_parts)), tensors):
-            names.setdefault(name.removeprefix(outside), name)
+        outside, heads = prefix.removesuffix(module), fit.origin.heads[module].values()
+        known = tuple(f"{outside}{there}." for there in heads)
+        if any(name.startswith(known) for name in tensors):
+            parts = tuple({f"{outside}{there.partition('.')[0]}." for there in heads})
+            beside = (name for name in tensors if name.startswith(parts))
+            names = {name.removeprefix(outside): name for name in beside} | names
             origin = fit.origin.around(module)
     return Recognised(checkpoint, origin, names, prefix, left)
 
