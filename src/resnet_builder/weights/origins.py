@@ -11,9 +11,6 @@ from functools import partial
 from ..plan.names import CLASSIFIER
 from .naming import CAFFE2, KERAS, MOST_SPLITS, TORCH, Origin
 
-# Of the decoder of a U-Net.
-MOST_BLOCKS = 5
-
 # The names of torchvision models/resnet.py.
 _TORCHVISION = {
     "stem_conv": "conv1",
@@ -225,10 +222,9 @@ _OF_VARIANTS = ("shortcut_p*", "pool?", "act3", "head_act", "stem_pool_pad")
 # segmentation_models_pytorch/decoders/: unet, fpn, and the DeepLabV3Plus of deeplabv3.
 _SMP = {
     "segmentation_conv": "segmentation_head.0",
-    # The number of blocks is that of the maps of the encoder, and that of an FPN's levels four.
     **{
         f"decoder_block{block + 1}_{kind}{conv}": f"decoder.blocks.{block}.conv{conv}.{index}"
-        for block in range(MOST_BLOCKS)
+        for block in range(5)
         for conv in (1, 2)
         for index, kind in enumerate(("conv", "bn"))
     },

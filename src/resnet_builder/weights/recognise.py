@@ -119,7 +119,9 @@ def _under(
         if any(name.startswith(known) for name in tensors):
             parts = tuple({f"{outside}{there.partition('.')[0]}." for there in heads})
             beside = (name for name in tensors if name.startswith(parts))
-            names = {name.removeprefix(outside): name for name in beside} | names
+            names |= {
+                new: name for name in beside if (new := name.removeprefix(outside)) not in names
+            }
             origin = fit.origin.around(module)
     return Recognised(checkpoint, origin, names, prefix, left)
 
