@@ -171,7 +171,7 @@ def profile(
 
 def profile_plan(plan: Plan, name: str) -> Profile:
     """The profile of a plan, under a name."""
-    rows = [(row, _cost(row.layers)) for row in planned_rows(plan)]
+    rows = [(row, cost_of_layers(row.layers)) for row in planned_rows(plan)]
     stages = tuple(
         StageProfile(row.name, row.output_size, row.lines, row.repeats, *cost[:3])
         for row, cost in rows
@@ -206,10 +206,11 @@ def total_cost(costs: Iterable[Cost]) -> Cost:
 @cache
 def cost_of(config: ResnetConfig) -> Cost:
     """The cost of a whole network, without the words of its table."""
-    return _cost(make_plan(config).layers)
+    return cost_of_layers(make_plan(config).layers)
 
 
-def _cost(layers: Iterable[Layer]) -> Cost:
+def cost_of_layers(layers: Iterable[Layer]) -> Cost:
+    """The cost of layers of a plan."""
     counts = ((*layer.counts, layer.macs) for layer in layers)
     return total_cost(Cost(trained, macs, trained + fixed) for trained, fixed, macs in counts)
 
