@@ -25,9 +25,9 @@ def one_block_deeper(found: ResnetConfig, like: ResnetConfig) -> ResnetConfig:
 def one_step_wider(found: ResnetConfig) -> ResnetConfig:
     assert isinstance(found.filters, int)
     for filters in range(found.filters + 8, 3 * found.filters + 8, 8):
-        stem = found.stem_filters and found.stem_filters * filters // found.filters
-        scales = stem and found.stem_filters == 2 * found.filters
-        wider = found.replace(filters=filters, **({"stem_filters": stem} if scales else {}))
+        wider = found.replace(filters=filters)
+        if found.stem_filters == 2 * found.filters:
+            wider = wider.replace(stem_filters=2 * filters)
         try:
             make_plan(wider)
         except ValueError:  # groups

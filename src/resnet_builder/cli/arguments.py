@@ -44,6 +44,13 @@ NETWORK: Arguments = {
     **INPUT_AND_OUTPUT,
     **_changes_of("the network"),
 }
+DETAILS: Arguments = {
+    "--details": {
+        "action": "store_true",
+        "help": "show strides, receptive fields, the file's size and the memory of activations",
+    },
+    "--batch-size": {"type": int, "help": "the same, with the memory for so many images"},
+}
 PICTURE: Arguments = {
     "file": {"metavar": "FILE", "help": "ends in .png, .svg, .pdf, .dot, .gv or .html"},
     "--detail": {"default": "block", "help": "stage, block (default) or layer"},

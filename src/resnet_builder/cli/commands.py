@@ -9,16 +9,18 @@ import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..common.tables import Table
+from ..common.tables import Table, Tabular
 from ..common.words import by
-from .arguments import CONVERSION, KIND, NETWORK, PATTERN, PICTURE, TWO_NETWORKS, Arguments
+from .arguments import CONVERSION, DETAILS, KIND, NETWORK, PATTERN, PICTURE, TWO_NETWORKS, Arguments
 from .output import Answer
 
 if TYPE_CHECKING:
     import keras
 
+    from ..costs.profile import Profile
     from ..presets.resolve import Named
 
 
@@ -75,13 +77,22 @@ def _show(options: argparse.Namespace) -> Answer:
     from ..costs.profile import profile
 
     counts = profile(_network(options))
-    data = asdict(counts)
-    return Answer(counts.table(), data, rows=data["stages"])
+    shown: Tabular = counts
+    if options.details or options.batch_size is not None:
+        shown = counts.details(1 if options.batch_size is None else options.batch_size)
+    data = _counts(counts)
+    return Answer(shown.table(), data, rows=data["stages"])
+
+
+def _counts(counts: "Profile") -> dict[str, Any]:
+    return asdict(counts) | {"file_size": counts.file_size}
 
 
 def _plot(options: argparse.Namespace) -> Answer:
+    from ..pictures.diagram import check_path
     from ..pictures.plot import plot
 
+    check_path(Path(options.file))  # before a model is built, of a JSON file with options
     plot(
         _network(options),
         options.file,
@@ -106,9 +117,13 @@ def _compare(options: argparse.Namespace) -> Answer:
     )
     if options.plot:
         comparison.plot(options.plot)
-    data = asdict(comparison)
-    del data["configs"]
-    return Answer(comparison.table(), data, rows=data["differences"])
+    differences = [asdict(difference) for difference in comparison.differences]
+    data = {
+        "first": _counts(comparison.first),
+        "second": _counts(comparison.second),
+        "differences": differences,
+    }
+    return Answer(comparison.table(), data, rows=differences)
 
 
 def _verify(options: argparse.Namespace) -> Answer:
@@ -176,7 +191,7 @@ COMMANDS = {
     "show": Command(
         _show,
         "show a network as Table 1 of the paper does",
-        NETWORK,
+        {**NETWORK, **DETAILS},
         "show resnet18 --classes 10 --set stem=cifar se_ratio=0.25",
         csv=True,
     ),

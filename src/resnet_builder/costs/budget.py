@@ -73,7 +73,7 @@ def find_config(
         >>> config.repetitions, config.filters
         ((1, 1, 1, 1), 64)
         >>> profile(config).parameters
-        4903242
+        4910922
     """
     named = resolve(like, input_shape, classes)
     bounds = {"parameters": parameters, "macs": macs}
