@@ -323,17 +323,17 @@ def test_odd_values_in_json_and_csv(
     odd = {
         "nan": float("nan"),
         "inf": [float("-inf"), 1],
-        2: Path("a"),
+        "path": Path("a"),
         "text": 'é,"\n',
         "no": None,
     }
-    plain = {"nan": None, "inf": [None, 1], "2": "a", "text": 'é,"\n', "no": None}
+    plain = {"nan": None, "inf": [None, 1], "path": "a", "text": 'é,"\n', "no": None}
     row = COMMANDS["coverage"]._replace(run=lambda _: Answer(Table(), [odd]))
     monkeypatch.setitem(COMMANDS, "coverage", row)
     assert json.loads(answered("coverage", "json", capsys)) == [plain]
     printed = answered("coverage", "csv", capsys)
     assert [*csv.reader(StringIO(printed, newline=""))] == [
-        ["nan", "inf", "2", "text", "no"],
+        ["nan", "inf", "path", "text", "no"],
         ["", "[null, 1]", "a", 'é,"\n', ""],
     ]
     with pytest.raises(SystemExit):

@@ -9,7 +9,6 @@ import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..common.tables import Table, Tabular
@@ -80,15 +79,16 @@ def _show(options: argparse.Namespace) -> Answer:
     shown: Tabular = counts
     if options.details or options.batch_size is not None:
         shown = counts.details(1 if options.batch_size is None else options.batch_size)
-    data = _counts(counts)
-    return Answer(shown.table(), data, rows=data["stages"])
+    return Answer(shown.table(), _counts(counts), rows=[asdict(stage) for stage in counts.stages])
 
 
-def _counts(counts: "Profile") -> dict[str, Any]:
+def _counts(counts: "Profile") -> dict[str, object]:
     return asdict(counts) | {"file_size": counts.file_size}
 
 
 def _plot(options: argparse.Namespace) -> Answer:
+    from pathlib import Path
+
     from ..pictures.diagram import check_path
     from ..pictures.plot import plot
 

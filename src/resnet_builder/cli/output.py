@@ -1,14 +1,16 @@
 """The answer of a command as a table, as JSON or as CSV on the standard output."""
 
-import csv
 import json
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..common.tables import Table, wrapped
+
+Record = Mapping[str, object]
+Json = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 
 
 class Answer(NamedTuple):
@@ -18,13 +20,13 @@ class Answer(NamedTuple):
         table: what people read.
         data: what programs read, as JSON.
         status: the exit status.
-        rows: what `--csv` writes, a line each; None for `data`.
+        rows: what `--csv` writes, a line each, if it is not the `data`.
     """
 
     table: Table
-    data: Any
+    data: Record | Sequence[Record]
     status: int = 0
-    rows: Sequence[Mapping[str, Any]] | None = None
+    rows: Sequence[Record] = ()
 
 
 def _print_json(answer: Answer) -> None:
@@ -33,19 +35,21 @@ def _print_json(answer: Answer) -> None:
 
 def _print_csv(answer: Answer) -> None:
     """Print the rows with the names of the JSON; lists and objects in a cell are JSON."""
-    rows = _plain(answer.data if answer.rows is None else answer.rows)
+    import csv
+
+    rows = answer.rows if isinstance(answer.data, Mapping) else answer.data
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([row.keys() for row in rows[:1]])
     for row in rows:
+        cells = map(_plain, row.values())
         writer.writerow(
-            json.dumps(cell) if isinstance(cell, dict | list | bool) else cell
-            for cell in row.values()
+            json.dumps(cell) if isinstance(cell, dict | list | bool) else cell for cell in cells
         )
     print(_encodable(text.getvalue()), end="")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Json:
     """A value as JSON has it: null for a number that is not finite, text for what it lacks."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}

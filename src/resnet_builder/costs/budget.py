@@ -1,11 +1,11 @@
 """find_config: the network of a family that is nearest below a budget. Counts plans; no Keras."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from math import log
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..common.checks import positive_number
 from ..config import ResnetConfig, obeyed
@@ -27,7 +27,7 @@ def find_config(
     *,
     parameters: float | None = None,
     macs: float | None = None,
-    input_shape: Any = None,
+    input_shape: Sequence[int | None] | None = None,
     classes: int | None = None,
     like: str | ResnetConfig = "resnet18",
 ) -> ResnetConfig:
