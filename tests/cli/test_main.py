@@ -14,7 +14,7 @@ import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder, profile
 from resnet_builder.cli.commands import COMMANDS
-from resnet_builder.cli.main import main
+from resnet_builder.cli.main import command_parser, main
 from resnet_builder.cli.output import Answer
 from resnet_builder.common.tables import Table
 
@@ -342,6 +342,13 @@ def test_odd_values_in_json_and_csv(
         main(["list", "--csv", "--json"])
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_example_of_a_command_can_be_parsed(name: str) -> None:
+    command, *arguments = shlex.split(COMMANDS[name].example)
+    assert command == name
+    assert command_parser().parse_args([command, *arguments]).run is COMMANDS[name].run
+
+
 @pytest.mark.parametrize("name", sorted(COMMANDS.keys() - OF_KERAS))
 def test_the_example_of_a_command_runs(
     name: str,
@@ -353,9 +360,8 @@ def test_the_example_of_a_command_runs(
     with pytest.raises(SystemExit):
         main([name, "--help"])
     _, _, example = capsys.readouterr().out.partition("example:\n  resnet-builder ")
-    command, *arguments = shlex.split(example)
-    assert command == name
-    assert main([command, *arguments]) == 0
+    assert example.strip() == COMMANDS[name].example
+    assert main(shlex.split(example)) == 0
     assert capsys.readouterr().out
 
 
@@ -471,7 +477,7 @@ def test_each_command_loads_what_it_needs(tmp_path: Path) -> None:
     (tmp_path / "headless.json").write_text(headless, encoding="utf-8")
     code = f"""
 import sys
-from resnet_builder.cli.main import main
+from resnet_builder.cli.main import command_parser, main
 for command, not_loaded in {NOT_LOADED}.items():
     try:
         main(command.split())

@@ -86,10 +86,10 @@ class Profile(Tabular):
         uncounted: layers of a Keras model that hold matrices, but are not counted because their
             multiply-adds are unknown.
         inference_memory: bytes of the activations of one image in float32 that are held at once, at
-            most: each from the layer that makes it to the last that reads it. Norms, activations
-            and sums write over an input that nothing else reads, as in compiled code. Memory that a
-            convolution needs to compute is not included. None for a Keras model, or if the size of
-            the image is unknown.
+            most: each from the layer that makes it to the last that reads it. Norms, activations,
+            sums and products write over an input that nothing else reads, as in compiled code.
+            Memory that a convolution needs to compute is not included. None for a Keras model, or
+            if the size of the image is unknown.
         training_memory: bytes of the activations of one image in float32 that the backward pass
             needs: inputs of convolutions, dense layers, norms and products, and outputs of
             activations and max pools, each tensor once. Weights, gradients and the optimiser's
