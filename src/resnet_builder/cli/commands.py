@@ -110,10 +110,11 @@ def _compare(options: argparse.Namespace) -> Answer:
 
     if options.second is None and not options.set:
         raise ValueError("give a second network, or --set for the first with changes")
+    other = options.first if options.second is None else options.second
     size = options.input_shape, options.classes
     comparison = compare(
         whole_network(source_of(options.first, (), *size)),
-        whole_network(source_of(options.second or options.first, options.set, *size), options.set),
+        whole_network(source_of(other, options.set, *size), options.set),
     )
     if options.plot:
         comparison.plot(options.plot)

@@ -49,7 +49,8 @@ def find_config(
       stay, but a stem of twice the filters of the first stage or more is scaled. So is every
       convolution of a pruned network.
 
-    The search is deterministic, and plans some tens of networks, in a fraction of a second.
+    The search is deterministic, and plans some tens of networks: it takes a fraction of a second,
+    and up to two for networks of a thousand layers.
 
     Args:
         parameters: maximum number of trained weights, such as `5e6`. Default: no bound.
@@ -80,6 +81,7 @@ def find_config(
     given = {name: positive_number(of, name) for name, of in bounds.items() if of is not None}
     _check(named.config, given)
     family = _Family(named.config)
+    make_plan(family.shallow)  # refuses what cannot be planned at any width
 
     def fits(size: _Size) -> bool:
         cost = family.cost(size)
@@ -104,7 +106,6 @@ def _check(config: ResnetConfig, bounds: Mapping[str, float]) -> None:
     if "macs" in bounds and None in config.input_shape:
         shape = config.input_shape
         raise ValueError(f"macs needs an input_shape with known rows and columns, got {shape}")
-    make_plan(config)  # refuses what cannot be planned at any size
 
 
 class _Size(NamedTuple):
@@ -146,9 +147,14 @@ class _Family:
         self.like = like
         self.own = _Size(sum(like.repetitions), like.stage_filters[0])
         self.cost = cache(self._cost)
-        self._shallow = cache(self._plannable)
+        self._plannable = cache(self._shallow_of)
         is_even = len({*like.repetitions}) == 1
         self._blocks_at_once = len(like.repetitions) if is_even else 1
+
+    @property
+    def shallow(self) -> ResnetConfig:
+        """The network with one block in every stage, as wide as the config."""
+        return self.config(_Size(len(self.like.repetitions), self.own.filters))
 
     def config(self, size: _Size) -> ResnetConfig:
         """The config of a size."""
@@ -171,7 +177,7 @@ class _Family:
         return size._replace(blocks=size.blocks + self._blocks_at_once)
 
     def wider(self, size: _Size) -> _Size:
-        """One step wider."""
+        """One step wider: nine times the filters, at the latest, suit all groups."""
         return self._next_width(size, UNIT) or size
 
     def shallower(self, size: _Size) -> _Size | None:
@@ -200,15 +206,15 @@ class _Family:
 
     def _next_width(self, size: _Size, step: int) -> _Size | None:
         """The next filters of the first stage that make another network; None if there are none."""
-        now = self._shallow(size.filters)
+        now = self._plannable(size.filters)
         filters = size.filters + step
         while filters > 0:
-            if self._shallow(filters) not in (None, now):
+            if self._plannable(filters) not in (None, now):
                 return size._replace(filters=filters)
             filters += step
         return None
 
-    def _plannable(self, filters: int) -> ResnetConfig | None:
+    def _shallow_of(self, filters: int) -> ResnetConfig | None:
         """The shallowest network of a width; None if groups do not divide its channels."""
         config = self.config(_Size(len(self.like.repetitions), filters))
         try:
