@@ -56,11 +56,11 @@ def test_a_receptive_field_is_what_changes_a_pixel(case: str) -> None:
         if weight.name == "kernel":
             weight.assign(np.full(weight.shape, 1 / np.prod(weight.shape[:-1])))
     images = np.ones((columns + 1, 24, columns, 1), "float32")
-    images[np.arange(columns), :, np.arange(columns)] = 1e6
+    images[np.arange(columns), :, np.arange(columns)] = 1e5
     seen = {row.name: row for row in profile(config).stages}
     for name, maps in model.predict(images, verbose=0).items():
         middle = maps[:, 1, maps.shape[2] // 2]
-        changed = (middle[:-1] != middle[-1]).any(axis=-1)
+        changed = np.abs(middle[:-1] - middle[-1]).max(axis=-1) > 0.01
         assert changed.sum() == seen[name].receptive_field
         assert feature_info(config)[name].stride == seen[name].stride == columns // maps.shape[2]
 
