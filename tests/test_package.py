@@ -42,6 +42,7 @@ print(len(plans), sorted({"keras", "tensorflow", "numpy", "pydot"} & sys.modules
 def test_the_public_names() -> None:
     assert sorted(resnet_builder.__all__) == [
         "Comparison",
+        "Details",
         "Diagram",
         "EpochBackup",
         "FeatureLevel",
@@ -69,6 +70,7 @@ def test_the_public_names() -> None:
         "decode",
         "deeplab",
         "feature_info",
+        "find_config",
         "fit_distributed",
         "fold_batch_norm",
         "folding_report",
