@@ -8,7 +8,7 @@ A name gives the layer's place in the network and its role there:
 
 Around a network, the layers of a task (heads/) are named in the same way:
 
-    decoder_block1_conv1, decoder_up, aspp_conv1, p2_lateral, p2_out, segmentation_conv
+    decoder_block1_conv1, decoder_conv, aspp_conv1, p2_lateral, p2_out, segmentation_conv
 
 A role is a kind of layer, such as "conv", with the groups before it, its number, and the part of a
 layer that consists of several: "splat_conv2", "conv2_pad". All names of a network begin with its
