@@ -31,6 +31,7 @@ def preprocessing(
     std: float | Sequence[float] | None = None,
     crop_pct: float | None = None,
     interpolation: str | None = None,
+    channels: str | None = None,
     data_format: str | None = None,
 ) -> keras.Model:
     """Build the resize, crop and normalisation of images as one model of core operations.
@@ -63,6 +64,9 @@ def preprocessing(
         crop_pct: with `size`, the input's share of the side that images are resized to. Default:
             0.875, as in timm; 1 crops only what is longer than the input.
         interpolation: with `size`, `"bilinear"` or `"bicubic"`. Default: `"bicubic"`, as in timm.
+        channels: with `size`, the order of the network's channels: `"RGB"`, or `"BGR"` as in the
+            networks of Caffe, detectron2 and OpenCV; `mean` and `std` remain those of red, green
+            and blue, and the images are in RGB. Default: `"RGB"`.
         data_format: order of axes of the images. Default: `keras.config.image_data_format()`.
 
     Returns:
@@ -91,7 +95,13 @@ def preprocessing(
         2.0
     """
     settings = image_settings(
-        source, size=size, mean=mean, std=std, crop_pct=crop_pct, interpolation=interpolation
+        source,
+        size=size,
+        mean=mean,
+        std=std,
+        crop_pct=crop_pct,
+        interpolation=interpolation,
+        channels=channels,
     )
     order = data_format or keras.config.image_data_format()
     return _model(settings, choice(order, AXIS_ORDERS, "data_format"))
@@ -153,7 +163,12 @@ def _named(source: object) -> str:
 
 
 def _own_settings(
-    size: Any, mean: Any = None, std: Any = None, crop_pct: Any = None, interpolation: Any = None
+    size: Any,
+    mean: Any = None,
+    std: Any = None,
+    crop_pct: Any = None,
+    interpolation: Any = None,
+    channels: Any = None,
 ) -> PublishedWeights:
     """The settings as those of a checkpoint that no library publishes."""
     sides = [size, size] if np.ndim(size) == 0 else list(size)
@@ -183,6 +198,7 @@ def _own_settings(
         input_size=(positive_int(sides[0], "size"), positive_int(sides[1], "size")),
         crop_pct=crop_pct,
         interpolation=choice(interpolation or INTERPOLATION, KERNELS, "interpolation"),
+        channels=choice(channels or "RGB", ("RGB", "BGR"), "channels"),
         mean=tuple(means.tolist()),
         std=tuple(deviations.tolist()),
     )

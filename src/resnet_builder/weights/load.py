@@ -30,7 +30,7 @@ from .expected import (
 )
 from .match import Match, Recognised, match
 from .naming import KERAS, POSITIONS
-from .origins import AVERAGE, labels_in
+from .origins import CAFFE_IMAGES, averages, is_caffe, labels_in
 from .recognise import recognise
 from .report import WeightsReport, refusal
 from .settings import by_connections, by_names, with_settings
@@ -379,8 +379,13 @@ EPSILON_OF_DETECTORS = (
 def _notes(found: Recognised, matched: Match, options: LoadOptions) -> Iterator[str]:
     if found.left:
         loaded, *others = (prefix or "no prefix" for prefix in (found.prefix, *found.left))
-        how = "; ema=True loads the moving average" * any(map(AVERAGE.search, found.left))
+        average = set(averages((found.prefix, *found.left))) - {found.prefix}
+        how = "; ema=True loads the moving average" * bool(average)
         yield f"of its equal networks, {loaded} was loaded, and {', '.join(others)} left{how}"
+    if found.borrowed_head:
+        yield f"the classifier is {found.borrowed_head}, of another network than {found.prefix}"
+    if images := found.origin.images or (CAFFE_IMAGES if is_caffe(found.source.meta) else ""):
+        yield images
     if options.epsilon is None and found.is_frozen_detector:
         yield EPSILON_OF_DETECTORS
     yield from matched.notes

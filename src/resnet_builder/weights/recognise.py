@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from ..common.checks import shortened
+from ..common.words import loading
 from ..files.checkpoint import Checkpoint, refused
 from ..files.keras_hub import CONFIG_FILE
 from ..plan.names import CLASSIFIER
@@ -15,11 +16,11 @@ from .match import Recognised, match
 from .naming import KERAS, WITH_BIAS, Origin, TensorShape, WeightName, branch, is_known
 from .origins import (
     ARTICLE,
-    AVERAGE,
     BY_CONNECTIONS,
     COPY,
     COUNTED,
     ORIGINS,
+    averages,
     is_never_weight,
     strides_in,
 )
@@ -87,7 +88,7 @@ def recognise(
         return Recognised(checkpoint, BY_CONNECTIONS, as_they_are, unknown=problem)
     prefix = best.prefix
     if ema or len(best.networks) > 1:
-        if ema and not any(map(AVERAGE.search, best.networks)):
+        if ema and not averages(best.networks):
             raise refused(checkpoint.name, _of_no_average(best))
         meant = _meant(best, numbered, ema)
         if meant is None:
@@ -197,11 +198,9 @@ def _meant(fit: _Fit, checkpoint: Checkpoint, ema: bool) -> str | None:
         if place and place.in_block and place.prefix in blocks:
             blocks[place.prefix][name.removeprefix(place.prefix)] = shape
     first, *others = blocks.values()
-    meant = [
-        prefix
-        for prefix in blocks
-        if bool(AVERAGE.search(prefix)) == ema and not COPY.search(prefix)
-    ]
+    of_average = averages(blocks)
+    asked = [prefix for prefix in blocks if (prefix in of_average) == ema]
+    meant = [prefix for prefix in asked if not COPY.search(prefix)] or asked
     return meant[0] if len(meant) == 1 and all(of == first for of in others) else None
 
 
@@ -228,13 +227,13 @@ def _of_several(fit: _Fit, checkpoint: Checkpoint, expected: ExpectedWeights) ->
         of_fit = "; none of them fits"
     else:
         of_fit = "" if len(fitting) == len(called) else f", of which {which} fits"
-    skips = {prefix: str(_all_but(prefix, fit, checkpoint.shapes)) for prefix in fitting[:5]}
+    skips = {prefix: _all_but(prefix, fit, checkpoint.shapes) for prefix in fitting[:5]}
     calls = [
-        f"load_weights(..., skip={skip}) for {called[of]}"
+        f"{loading('skip', skip)} for {called[of]}"
         for of, skip in skips.items()
-        if skip == shortened(skip)
+        if str(skip) == shortened(str(skip))
     ]
-    words = ", or ".join(calls or ["load_weights(..., skip=)"])
+    words = ", or ".join(calls or [loading("skip")])
     return f"{begin}{more}{of_fit}: leave out all but one with {words}"
 
 
