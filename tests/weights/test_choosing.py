@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from resnet_builder import PRESETS, ResnetConfig, load_weights
+from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, load_weights
 from resnet_builder.files.checkpoint import Checkpoint
 from resnet_builder.plan.network import Head, make_plan
 from resnet_builder.presets.resolve import resolve
@@ -125,7 +125,9 @@ def test_a_head_of_the_network_that_is_loaded_and_not_of_its_average() -> None:
 )
 def test_a_projection_is_no_classifier(last: str, prefix: str) -> None:
     """MoCo (moco/builder.py): what one layer gives, the next one takes; heads of tasks do not."""
-    arrays = {f"{prefix}{name}": array for name, array in torch_names().items() if "fc." not in name}
+    arrays = {
+        f"{prefix}{name}": array for name, array in torch_names().items() if "fc." not in name
+    }
     first, second = (prefix + name for name in last.split())
     arrays |= {f"{first}.weight": np.zeros((16, 16), np.float32), f"{first}.bias": np.zeros(16)}
     arrays |= {f"{second}.weight": np.zeros((5, 16), np.float32), f"{second}.bias": np.zeros(5)}
@@ -309,6 +311,13 @@ def test_the_prefixes_that_are_listed(count: int, more: str) -> None:
 # Strides, biases, feature maps -------------------------------------------------------------------
 
 
+def test_the_preset_with_the_strides_of_a_file_is_named() -> None:
+    arrays = as_torchvision(resolve("resnet50").config.replace(classes=3, input_shape=(32, 32, 3)))
+    last = refusal(ResnetBuilder.from_preset("resnet50_v1", (32, 32, 3), 3), arrays).splitlines()
+    assert last[2].startswith("It fits resnet50 or ")
+    assert last[2].endswith(", whose bottlenecks stride in their 3x3 convolution.")
+
+
 def test_strides_that_names_do_not_show() -> None:
     message = refusal(small("resnet50_v1"), torch_names("resnet50"))
     assert message.splitlines()[1:] == [
@@ -317,7 +326,7 @@ def test_strides_that_names_do_not_show() -> None:
         "It fits the network that is built with the other stride_in_3x3, whose bottlenecks stride "
         "in their 3x3 convolution.",
         "If the file's bottlenecks stride in their first 1x1 convolution, which only its source "
-        "can say, load it into this network with load_weights(..., stride_in_3x3=False).",
+        "can say, load it with load_weights(..., stride_in_3x3=False).",
     ]
     report = load_weights(small("resnet50_v1"), torch_names("resnet50"), stride_in_3x3=False)
     assert report.origin == "torchvision's or timm's ResNet"

@@ -128,6 +128,7 @@ def test_a_network_with_its_classifier(preset: str, rule: Rule, shift: int, orig
     assert_same_weights(model, expected)
     assert (report.origin, report.tensors, report.unused) == (origin, len(arrays), ())
     assert not report.adapted
+    assert ('channels="BGR"' in str(report)) == ("detectron2" in origin)
     built = small(preset, **fields, weights=theirs)
     assert_same_weights(built, expected)
 

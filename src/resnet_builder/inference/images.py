@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import layers, ops
 
-from ..common.checks import choice, described, positive_int
+from ..common.checks import choice, described, positive_int, unknown
 from ..common.shapes import AXIS_ORDERS, in_order
 from ..model.keras_layers import Tensor
 from ..model.record import RECORDS
@@ -123,18 +123,23 @@ def image_settings(source: str | keras.Model | None, **own: Any) -> PublishedWei
             "preprocessing needs a checkpoint, such as preprocessing('resnet50.a1_in1k'), or a "
             "size, such as preprocessing(size=224)" + (f"; got {', '.join(given)}" * bool(given))
         )
+    known = [name for name in preprocessing.__kwdefaults__ or () if name != "data_format"]
+    for name in own:
+        if name not in known:
+            raise TypeError(unknown("setting of preprocessing", name, known))
     if source is None:
         return _own_settings(**own)
     settings = checkpoint_of(source) or recommended(source)
+    named = _named(source)
     if not settings.crop_mode:
         raise ValueError(
-            f"{_named(source)} takes bands of a satellite, and not images: give its network "
+            f"{named} takes bands of a satellite, and not images: give its network "
             "(bands / 255 - mean) / std, with the mean and std of "
             f"list_weights({settings.name!r}).rows[0], in the order of its library's bands"
         )
     if not settings.std:
         raise ValueError(
-            f"{_named(source)} does not say how images are prepared, or says what has no equal "
+            f"{named} does not say how images are prepared, or says what has no equal "
             "here: give size=, mean= and std="
         )
     return settings
@@ -159,7 +164,8 @@ def checkpoint_of(source: object) -> PublishedWeights | None:
 
 
 def _named(source: object) -> str:
-    return repr(source.name if isinstance(source, keras.Model) else source)
+    record = RECORDS.get(source) if isinstance(source, keras.Model) else None
+    return repr(record.checkpoint.source if record and record.checkpoint else source)
 
 
 def _own_settings(
@@ -196,7 +202,7 @@ def _own_settings(
         source="",
         classes=0,
         input_size=(positive_int(sides[0], "size"), positive_int(sides[1], "size")),
-        crop_pct=crop_pct,
+        crop_pct=crop_pct or CROP_PCT,
         interpolation=choice(interpolation or INTERPOLATION, KERNELS, "interpolation"),
         channels=choice(channels or "RGB", ("RGB", "BGR"), "channels"),
         mean=tuple(means.tolist()),
@@ -320,10 +326,11 @@ def decode(
         _labels_of(source) if class_names is None else names_in(class_names, "class_names must be")
     )
     if scores.ndim != 2 or scores.shape[1] != len(names):
-        is_given = class_names is not None or source is not None
-        own = "" if is_given else "; for classes of your own give class_names"
+        is_own = class_names is not None
+        own = "" if is_own else "; for classes of your own give class_names"
+        of = "" if source is None or class_names else f" of {_named(source)}"
         raise ValueError(
-            f"predictions must be (batch, {len(names)}) for {len(names)} names, got "
+            f"predictions must be (batch, {len(names)}) for {len(names)} names{of}, got "
             f"{scores.shape}{own}"
         )
     if np.isnan(scores).any():

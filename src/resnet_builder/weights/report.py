@@ -2,13 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ..common.checks import shortened
+from ..common.hub import is_repository
 from ..common.words import loading
 from ..plan.names import CLASSIFIER
 from ..plan.network import Head, make_plan
 from ..presets.networks import PRESETS
+from ..presets.resolve import find_published
 from .expected import ExpectedWeights, Target, expected_weights
 from .match import PLACES_OF_STRIDES, Match, Problem, Recognised, match
 from .naming import CLASSIFIER_KERNEL, KERAS, branch
@@ -136,11 +140,21 @@ def _what_would_fit(
         presets, adaptable = fitting_presets(found, include_top=expected.has_classifier)
         is_strides_alone = {of.kind for of in matched.problems} == {"strides"}
         if is_strides_alone:
-            yield from _strides(found, expected, presets)
+            yield from _strides(found, expected, presets or adaptable)
         elif presets:
             yield f"It fits {' or '.join(presets)}."
         elif adaptable:
             yield f"With {adapt_argument}=True it fits {' or '.join(adaptable)}."
+        elif described := _described(found.source.name):
+            yield f"ResnetBuilder.from_preset({described!r}) builds its network."
+
+
+def _described(file: str) -> str:
+    """The folder of a file, if the config.json in it describes a network; else empty."""
+    folder = str(Path(file).parent)
+    with suppress(ValueError, OSError, ImportError):
+        return folder if not is_repository(folder) and find_published(folder) else ""
+    return ""
 
 
 def _strides(found: Recognised, expected: ExpectedWeights, presets: list[str]) -> Iterator[str]:
@@ -151,7 +165,7 @@ def _strides(found: Recognised, expected: ExpectedWeights, presets: list[str]) -
     if found.origin.layout is not KERAS:
         yield (
             f"If the file's bottlenecks stride in their {here}, which only its source can say, "
-            f"load it into this network with {loading('stride_in_3x3', expected.stride_in_3x3)}."
+            f"load it with {loading('stride_in_3x3', expected.stride_in_3x3)}."
         )
 
 
