@@ -379,9 +379,9 @@ def _recognised(network: Named, plan: Plan, adapt: bool) -> Iterator[Recognised 
     if network.purpose and keras.config.is_interactive_logging_enabled():
         print(f'weights="{network.purpose}": {network.checkpoint}')
     expected, row = expected_weights(plan), network.weights
-    is_body = isinstance(row, PublishedWeights) and not row.classes
-    if is_body and expected.has_classifier and not adapt:  # before it is downloaded
-        raise ValueError(
+    needs_head = expected.has_classifier and not adapt
+    if needs_head and isinstance(row, PublishedWeights) and not row.classes:
+        raise ValueError(  # before the download
             f"{row.name!r} has no classifier: give include_top=False, or adapt_weights=True for a "
             "random one"
         )

@@ -113,7 +113,7 @@ def test_a_head_of_the_network_that_is_loaded_and_not_of_its_average() -> None:
         assert last.endswith(f"rename={rename}).")
         assert not load_weights(model, both, ema=ema, rename=rename).left_random
     # The head of one with the blocks of the other: nothing is to be skipped, and it is reported.
-    mixed = {"ema": True, "rename": {"model.head": "ema.backbone.fc"}}
+    mixed: dict[str, Any] = {"ema": True, "rename": {"model.head": "ema.backbone.fc"}}
     last = refusal(model, both, **mixed).splitlines()[-1]
     assert last.endswith("rename={'ema.head': 'ema.backbone.fc'}).")
     report = load_weights(model, both, **mixed, skip="ema.head.*")

@@ -91,11 +91,11 @@ def test_options_of_load_weights(option: str) -> None:
 def test_a_checkpoint_without_a_classifier_is_refused_before_its_download(
     downloads: list[str],
 ) -> None:
-    for given in ({"preset": "resnet50", "weights": "features"}, {"preset": "resnet50.dino"}):
+    for name, weights in (("resnet50", "features"), ("resnet50.dino", None)):
         with pytest.raises(
-            ValueError, match=r"'resnet50.dino' has no classifier: give include_top"
+            ValueError, match=r"'resnet50\.dino' has no classifier: give include_top"
         ):
-            ResnetBuilder.from_preset(**given)
+            ResnetBuilder.from_preset(name, weights=weights)
     assert downloads == []
 
 

@@ -8,11 +8,13 @@ import argparse
 import errno
 import json
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import __version__
@@ -32,8 +34,18 @@ COMMAND_LINE = Interface(
     name=lambda argument: f"--{argument.replace('_', '-')}",
     value=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else str(value),
     between=" ",
+    loading=lambda option, value: " ".join(
+        [f"--{option.replace('_', '-')}", *map(shlex.quote, _values_of(value))]
+    ),
 )
 NAME = "a name of `list` or `weights`, a repository, its folder, or a JSON file of `to_json`"
+
+
+def _values_of(value: object) -> list[str]:
+    """The values after an option: those of a list, or one, as it is written."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [str(value).lower()]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -132,8 +144,11 @@ def _list(options: argparse.Namespace) -> Answer:
 def _weights(options: argparse.Namespace) -> Answer:
     from ..presets.checkpoints import list_weights
 
-    found = list_weights(options.pattern, kind=options.kind)
-    data = [{"name": row.name, **asdict(row)} for row in found.rows]
+    found = list_weights(options.pattern, kind=options.kind, sort=options.sort)
+    data = [
+        {"name": row.name, **asdict(row), "recommended_for": row.recommended_for}
+        for row in found.rows
+    ]
     return Answer(found.table(), data, int(not found.rows))
 
 
@@ -197,6 +212,7 @@ def _convert(options: argparse.Namespace) -> Answer:
     from rich.console import Console
     from rich.progress import Progress
 
+    from ..weights.recognise import Choice
     from .convert import PHASES, convert
     from .source import source_of
 
@@ -208,7 +224,13 @@ def _convert(options: argparse.Namespace) -> Answer:
             progress.update(task, description=phase, completed=PHASES.index(phase))
 
         given = (options.checkpoint, network, options.file, options.fold, options.names)
-        report = convert(*given, begins)
+        chosen = Choice(
+            skip=options.skip,
+            rename=dict(options.rename) or None,
+            ema=options.ema,
+            stride_in_3x3=STRIDING.get(options.stride_in_3x3),
+        )
+        report = convert(*given, chosen, begins)
         progress.update(task, completed=len(PHASES))
     data = {"file": options.file, **asdict(report)}
     return Answer(Table(title=f"{report}\nwrote {options.file}"), data)
@@ -242,17 +264,20 @@ def _changes_of(network: str) -> Arguments:
     }
 
 
-def _field_and_value(text: str) -> tuple[str, str]:
+def _field_and_value(text: str, form: str = "FIELD=VALUE; write --set last") -> tuple[str, str]:
     field, equals, value = text.partition("=")
     if not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not FIELD=VALUE; write --set last")
+        raise argparse.ArgumentTypeError(f"{text!r} is not {form}")
     return field, value
 
 
 PATTERN: Arguments = {
     "pattern": {"nargs": "?", "default": "*", "metavar": "PATTERN", "help": "such as '*50*'"}
 }
-KIND: Arguments = {"--kind": {"help": "supervised, self-supervised, robust or CLIP"}}
+KIND: Arguments = {
+    "--kind": {"help": "supervised, self-supervised, robust or CLIP"},
+    "--sort": {"default": "name", "help": "top1: the highest first"},
+}
 SIDES, SIZE = ("ROWS", "COLUMNS", "CHANNELS"), ("WIDTH", "HEIGHT")
 NETWORK: Arguments = {
     "name": {"metavar": "NAME", "help": NAME},
@@ -273,6 +298,7 @@ TWO_NETWORKS: Arguments = {
     **_changes_of("B"),
     "--plot": {"metavar": "FILE", "help": "draw them side by side"},
 }
+STRIDING = {"true": True, "false": False}
 CONVERSION: Arguments = {
     "checkpoint": {"metavar": "CHECKPOINT", "help": "file, folder, name or repository"},
     "name": {"metavar": "NAME", "help": f"its network: {NAME}"},
@@ -283,6 +309,26 @@ CONVERSION: Arguments = {
     **_changes_of("the network"),
     "--fold": {"action": "store_true", "help": "fold batch norms, for inference"},
     "--names": {"default": "keras", "metavar": "LIBRARY", "help": "of a .safetensors or .npz"},
+    "--ema": {"action": "store_true", "help": "load the moving average of the weights"},
+    "--skip": {
+        "nargs": "+",
+        "action": "extend",
+        "default": [],
+        "metavar": "PATTERN",
+        "help": "leave tensors of the checkpoint: --skip 'head.*'",
+    },
+    "--rename": {
+        "nargs": "+",
+        "action": "extend",
+        "default": [],
+        "type": partial(_field_and_value, form="OLD=NEW; write --rename last"),
+        "metavar": "OLD=NEW",
+        "help": "names in the checkpoint, or their first parts: --rename head.fc=fc",
+    },
+    "--stride-in-3x3": {
+        "choices": STRIDING,
+        "help": "whether the checkpoint's bottlenecks stride in their 3x3 convolution",
+    },
 }
 COMMANDS = {
     "list": Command(_list, "list the presets", PATTERN),

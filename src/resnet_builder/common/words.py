@@ -109,7 +109,7 @@ class Interface:
         f'"{value}"' if isinstance(value, str) else str(value)
     )
     between: str = "="
-    loading: Callable[[str, Any], str] = lambda name, value: (
+    loading: Callable[[str, object], str] = lambda name, value: (
         f"load_weights(..., {name}={'' if value is None else repr(value)})"
     )
 
@@ -124,6 +124,6 @@ def argument(name: str, value: Any) -> str:
     return f"{interface.name(name)}{interface.between}{interface.value(value)}"
 
 
-def loading(option: str, value: Any = None) -> str:
+def loading(option: str, value: object = None) -> str:
     """An option of `load_weights`, as the caller gives it."""
     return INTERFACE.get().loading(option, value)

@@ -174,7 +174,7 @@ def _own_settings(
     std: Any = None,
     crop_pct: Any = None,
     interpolation: Any = None,
-    channels: Any = None,
+    channels: object = None,
 ) -> PublishedWeights:
     """The settings as those of a checkpoint that no library publishes."""
     sides = [size, size] if np.ndim(size) == 0 else list(size)
