@@ -105,11 +105,11 @@ def _open_file(path: Path, *, is_part: bool = False) -> AbstractContextManager[C
     if first[8:9] == b"{":  # a header of JSON, after its length, which is any 8 bytes
         return safetensors_file(path)
     matching = (known for signature, known in CONTENTS.items() if first.startswith(signature))
-    known = next(matching, None) or _text(path, first) or UNKNOWN
+    known = next(matching, None) or _text(first) or UNKNOWN
     return _read_or_refused(path, UNKNOWN if is_part and known is index_file else known)
 
 
-def _text(path: Path, first: bytes) -> str:
+def _text(first: bytes) -> str:
     """What a file of text is, which a server may send in place of another; else empty."""
     line = first.split(b"\n")[0].decode("utf-8", errors="ignore").strip()
     if b"\0" in first or not line.isprintable() or not line:
