@@ -106,7 +106,7 @@ def test_the_preprocessing_of_another_library(given: Any, tmp_path: Path) -> Non
     np.testing.assert_array_equal(preprocessing(str(tmp_path / "net"))(images), expected)
     assert config["channels"] == "BGR"
     card = (tmp_path / "net" / "README.md").read_text(encoding="utf-8")
-    assert "3 channels, in the order BGR" in card
+    assert "3 channels, in BGR" in card
 
 
 def test_the_name_of_a_network(tmp_path: Path) -> None:

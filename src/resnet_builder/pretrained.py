@@ -13,7 +13,7 @@ from .common.words import by
 from .config import BESIDE, FIELDS, ResnetConfig
 from .costs.profile import profile
 from .files.checkpoint import Json
-from .inference.images import image_settings, names_in
+from .inference.images import LIBRARIES_OF_KERAS, image_settings, names_in
 from .model.record import BuildRecord, build_record_of, config_of, json_of
 from .pictures.plot import plot
 from .plan.names import CLASSIFIER
@@ -82,13 +82,14 @@ def save_pretrained(
     of_timm = _of_timm(target, record.config)
     license = license or (record.checkpoint.licence if record.checkpoint else "")
     settings = _settings(record, preprocessing)
+    library = settings.library if settings else ""
     data = _data(settings, record.config) | {"license": license}
     config = of_timm | {
         "num_classes": classes,
         "label_names": _labels(record, labels, classes),
         "pretrained_cfg": of_timm.get("pretrained_cfg", {}) | data,
         "channels": settings.channels if settings else "RGB",
-        "images_as_in": settings.library if settings else "",
+        "images_as_in": library if library in LIBRARIES_OF_KERAS else OWN,
         OWN: json.loads(json_of(model)),
     }
     folder = Path(folder)
@@ -210,7 +211,7 @@ def _card(name: str, model: keras.Model, config: Json) -> Iterator[str]:
 
 def _of_images(data: Json, order: str) -> Iterator[str]:
     channels, *size = data["input_size"]
-    yield f"- size: {by(size)}, {channels} channels" + ", in the order BGR" * (order == "BGR")
+    yield f"- size: {by(size)}, {channels} channels" + ", in BGR, unlike in timm" * (order == "BGR")
     if "mean" not in data:
         yield "- The preprocessing is not known."
         return

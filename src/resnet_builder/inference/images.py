@@ -20,6 +20,7 @@ from .resizing import KERNELS, grey, resized
 
 # timm/data/constants.py and timm/data/config.py, version 1.0.31
 CROP_PCT, INTERPOLATION = 0.875, "bicubic"
+LIBRARIES_OF_KERAS = ("keras-hub", "keras.applications", "tf.keras")  # with a crop of their own
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -221,7 +222,7 @@ def _model(settings: PublishedWeights, data_format: str) -> keras.Model:
         images = images[:, :3]  # where a dataset does not know the number: no transparency
     if expected > channels:
         images = grey(images)
-    is_of_keras = settings.library in ("keras-hub", "keras.applications", "tf.keras")
+    is_of_keras = settings.library in LIBRARIES_OF_KERAS
     images = (_as_keras_hub if is_of_keras else _as_timm)(images, settings)
     images = images if first else ops.transpose(images, (0, 2, 3, 1))
     images = _normalisation(settings, data_format)(images)

@@ -309,8 +309,14 @@ class WeightsList(Tabular):
 
     def table(self) -> Table:
         """A row for every checkpoint, then what the signs mean, and the sources."""
+        presets = dict.fromkeys(row.preset for row in self.rows)
+        found = {
+            word: {best.name for preset in presets if (best := find_recommended(preset, word))}
+            for word in PURPOSES
+        }
         signs = [
-            "".join(f" {PURPOSES[word].sign}" for word in row.recommended_for) for row in self.rows
+            "".join(f" {of.sign}" for word, of in PURPOSES.items() if row.name in found[word])
+            for row in self.rows
         ]
         return Table(
             header=("checkpoint", "top-1, %", "licence", "training data", "library"),

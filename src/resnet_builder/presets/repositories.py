@@ -37,7 +37,8 @@ def read_repository(repository: str, files: Files) -> PublishedWeights:
         if kind in READERS:
             return READERS[kind](repository, config, files)
     except (KeyError, TypeError, AttributeError) as error:
-        raise _broken(repository, error) from error
+        name = OPEN_CLIP if kind == "open_clip" else CONFIG
+        raise _broken(repository, error, name) from error
     raise _other(repository, f"its model_type is {kind!r}" if kind else _lacking(config))
 
 
@@ -61,9 +62,9 @@ def _broken(repository: str, error: object, name: str = CONFIG) -> ValueError:
     return ValueError(f"the {name} of {repository!r} is broken: {error}")
 
 
-def _without_equal(repository: str, setting: str) -> ValueError:
+def _without_equal(repository: str, setting: str, name: str = CONFIG) -> ValueError:
     return ValueError(
-        f"the config.json of {repository!r} has {setting}, which has no equal here. Give a config "
+        f"the {name} of {repository!r} has {setting}, which has no equal here. Give a config "
         "of the network, and the repository as weights"
     )
 
@@ -258,10 +259,10 @@ def _of_open_clip(repository: str, config: Settings, _: Files) -> PublishedWeigh
     vision = network["vision_cfg"]
     layers = vision["layers"]
     if not isinstance(layers, list):
-        raise _without_equal(repository, f"layers={layers!r}, a vision transformer's")
+        raise _without_equal(repository, f"layers={layers!r}, a vision transformer's", OPEN_CLIP)
     mode = preparing.get("resize_mode", "shortest")
     if mode not in _RESIZE_MODES:
-        raise _without_equal(repository, f"resize_mode={mode!r}")
+        raise _without_equal(repository, f"resize_mode={mode!r}", OPEN_CLIP)
     fields = {
         "repetitions": tuple(layers),
         "filters": vision.get("width", 64),

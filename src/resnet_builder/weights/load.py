@@ -104,7 +104,8 @@ def load_weights(
             or (False) in the first 1x1 as Caffe's. Names and shapes do not show it. Default: as the
             file says, or as is usual for the origin.
         ema: whether to load the moving average of the weights, such as `state_dict_ema`, DINO's
-            teacher or MoCo's key encoder, and not the network beside it.
+            teacher, MoCo's key encoder, or what Lightning has beside `current_model_state`, and not
+            the network beside it.
 
     Returns:
         A report of the loaded tensors, the adaptations, and the unused tensors.

@@ -314,11 +314,11 @@ def _of_origin(found: Recognised, expected: ExpectedWeights) -> Iterator[Problem
     """What all networks of an origin compute in another way, which no name or shape shows."""
     origin, here = found.origin, expected.stride_in_3x3
     if None not in (here, origin.stride_in_3x3) and here != origin.stride_in_3x3:
-        places = PLACES_OF_STRIDES
+        own, other = PLACES_OF_STRIDES[bool(here)], PLACES_OF_STRIDES[not here]
         yield Problem(
             "strides",
-            f"bottlenecks stride in their {places[bool(here)]}, and in {origin.name} in the "
-            f"{places[not here]}; the names and shapes do not show it",
+            f"bottlenecks stride in their {own}, and in {origin.name} in the {other}; the names "
+            "and shapes do not show it",
         )
     if origin.pads_stem_pool and not expected.pads_stem_pool:
         words = f"{origin.name} pads zeros before its pool, as stem_pool='max_ceil' does"

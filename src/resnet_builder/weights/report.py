@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..common.checks import shortened
-from ..common.hub import is_repository
 from ..common.words import loading
+from ..files.opening import FOLDER_FILES
 from ..plan.names import CLASSIFIER
 from ..plan.network import Head, make_plan
 from ..presets.networks import PRESETS
@@ -152,8 +152,8 @@ def _what_would_fit(
 def _described(file: str) -> str:
     """The folder of a file, if the config.json in it describes a network; else empty."""
     folder = str(Path(file).parent)
-    with suppress(ValueError, OSError, ImportError):
-        return folder if not is_repository(folder) and find_published(folder) else ""
+    with suppress(ValueError, OSError):
+        return folder if Path(file).name in FOLDER_FILES and find_published(folder) else ""
     return ""
 
 
