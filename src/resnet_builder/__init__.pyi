@@ -12,6 +12,9 @@ from .costs.published import verify as verify
 from .features import FeatureLevel as FeatureLevel
 from .features import FeatureLevels as FeatureLevels
 from .features import feature_info as feature_info
+from .inference.explain import explain as explain
+from .inference.explanation import Explanation as Explanation
+from .inference.explanation import Trust as Trust
 from .inference.folding import fold_batch_norm as fold_batch_norm
 from .inference.folds import FoldingReport as FoldingReport
 from .inference.folds import folding_report as folding_report

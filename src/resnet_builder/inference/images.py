@@ -301,7 +301,7 @@ def decode(
     """
     scores = _as_numbers(predictions)
     names = (
-        _labels_of(source) if class_names is None else names_in(class_names, "class_names must be")
+        labels_of(source) if class_names is None else names_in(class_names, "class_names must be")
     )
     if scores.ndim != 2 or scores.shape[1] != len(names):
         is_given = class_names is not None or source is not None
@@ -347,7 +347,7 @@ def names_in(given: object, rule: str) -> list[str]:
     return names
 
 
-def _labels_of(source: str | keras.Model | None) -> Sequence[str]:
+def labels_of(source: str | keras.Model | None) -> Sequence[str]:
     """The names of a checkpoint's classes, or ImageNet's."""
     found = checkpoint_of(source)
     if found and found.labels:

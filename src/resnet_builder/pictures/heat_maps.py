@@ -1,0 +1,109 @@
+"""Heat maps over images, as one PNG with captions, which Graphviz sets."""
+
+import struct
+import zlib
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .diagram import DPI, drawn
+from .style import FONT, FONT_SIZE, escape, table
+
+Pixels = npt.NDArray[np.uint8]
+Numbers = npt.NDArray[Any]
+
+# Nine of the 256 colours of matplotlib's viridis (CC0), which colour-blind readers can read.
+VIRIDIS = np.array(
+    [
+        (68, 1, 84),
+        (71, 44, 122),
+        (59, 81, 139),
+        (44, 113, 142),
+        (33, 144, 141),
+        (39, 173, 129),
+        (92, 200, 99),
+        (170, 220, 50),
+        (253, 231, 37),
+    ]
+)
+SMALLEST = 224  # pixels of the longer side of an image; smaller ones are magnified
+
+
+class Caption(NamedTuple):
+    """The words beside an image: the class, its probability, and what it loses."""
+
+    name: str
+    probability: float
+    important: float
+    random: float
+
+
+def sheet(images: Pixels, maps: Numbers, captions: list[Caption]) -> bytes:
+    """Draw each image, and its map over it, in a row with its caption.
+
+    Args:
+        images: (batch, rows, columns, 3).
+        maps: (batch, rows, columns), from 0 to 1.
+        captions: of each image.
+    """
+    with TemporaryDirectory() as folder:
+        rows = []
+        for number, (image, heat, caption) in enumerate(zip(images, maps, captions, strict=True)):
+            cells = ""
+            for name, pixels in (("image", image), ("map", overlaid(image, heat))):
+                file = Path(folder, f"{name}{number}.png")
+                file.write_bytes(png(magnified(pixels)))
+                cells += f'<TD><IMG SRC="{escape(str(file))}"/></TD>'
+            rows.append(f'{cells}<TD ALIGN="LEFT" BALIGN="LEFT">{_words(caption)}</TD>')
+        font = f'fontname="{FONT}" fontsize={FONT_SIZE}'
+        dot = f"digraph {{ node [shape=plain {font}]; sheet [label={table(rows, padding=4)}] }}"
+        return drawn(dot, "png", f"-Gdpi={DPI}")
+
+
+def _words(caption: Caption) -> str:
+    lines = (
+        f"<B>{escape(caption.name)}</B>",
+        f"probability {caption.probability:.3f}",
+        f"without the top tenth {caption.probability - caption.important:.3f}",
+        f"without a random tenth {caption.probability - caption.random:.3f}",
+    )
+    return "<BR/>".join(lines)
+
+
+def overlaid(image: Pixels, heat: Numbers) -> Pixels:
+    """The image in grey under a map's colours: yellow where it is 1, violet where it is 0."""
+    grey = image @ np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+    colours = viridis(heat)
+    mixed = 0.45 * grey[..., np.newaxis] + 0.55 * colours
+    return mixed.round().astype("uint8")
+
+
+def viridis(heat: Numbers) -> Numbers:
+    """The colours of numbers from 0 to 1, (..., 3)."""
+    places = np.linspace(0, 1, len(VIRIDIS))
+    return np.stack([np.interp(heat, places, channel) for channel in VIRIDIS.T], axis=-1)
+
+
+def magnified(image: Pixels) -> Pixels:
+    """A small image with its pixels repeated."""
+    times = -(-SMALLEST // max(image.shape[:2]))
+    return image.repeat(times, axis=0).repeat(times, axis=1)
+
+
+def png(pixels: Pixels) -> bytes:
+    """An image, (rows, columns, 3), as a PNG file (W3C, PNG, third edition)."""
+    rows, columns, _ = pixels.shape
+    lines = np.pad(pixels.reshape(rows, -1), ((0, 0), (1, 0)))  # each begins with its filter: none
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", columns, rows, 8, 2, 0, 0, 0),
+        b"IDAT": zlib.compress(lines.tobytes()),
+        b"IEND": b"",
+    }
+    content = b"\x89PNG\r\n\x1a\n"
+    for kind, data in chunks.items():
+        check = struct.pack(">I", zlib.crc32(kind + data))
+        content += struct.pack(">I", len(data)) + kind + data + check
+    return content
