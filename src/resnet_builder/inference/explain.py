@@ -222,8 +222,9 @@ def _integrated_gradients(
 
 def _normalised(raw: Array, size: tuple[int, int]) -> Array:
     """What speaks for the class, from 0 to 1, in the size of the images."""
-    maps = ops.image.resize(raw[..., np.newaxis], size, data_format="channels_last")
-    maps = np.maximum(ops.convert_to_numpy(maps)[..., 0], 0)
+    positive = np.maximum(raw, 0)[..., np.newaxis]
+    maps = ops.convert_to_numpy(ops.image.resize(positive, size, data_format="channels_last"))
+    maps = maps[..., 0]
     largest = maps.max(axis=(1, 2), keepdims=True)
     return np.divide(maps, largest, out=np.zeros_like(maps), where=largest > 0)
 
