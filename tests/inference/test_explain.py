@@ -208,7 +208,7 @@ def test_networks_that_cannot_be_explained_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has several outputs, 2: give the model of one"):
         explain(keras.Model(image, [x, x + 1]), images)
     with pytest.raises(TypeError, match="model must be a Keras model"):
-        explain(np.zeros(3), images)  # type: ignore[arg-type]
+        explain(np.zeros(3), images)
     with pytest.raises(ValueError, match=r"its ending must be \.png"):
         explain(flat, images).save(tmp_path / "seen.jpg")
 

@@ -1,19 +1,15 @@
 """What a network answers to images: the scores and probabilities of its classes."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 from keras import ops
 
 from ..features import feature_info
 from ..model.keras_layers import Tensor
 from .gradients import no_gradients
-from .replay import Call, Replay, Values
-
-Array = npt.NDArray[Any]
+from .replay import Array, Call, Replay, Values
 
 # Layers that only move numbers outside of training.
 PASSIVE = ("Reshape", "Flatten", "Permute", "Transpose", "Cropping2D", "Dropout", "Identity")
@@ -50,19 +46,20 @@ class Answers:
         if len(shape) < 2 or not shape[self._axis]:
             raise ValueError(f"{model.name!r} does not give scores of classes, but {shape}")
         self.classes = shape[self._axis] or 0
-        self.is_map = any(size != 1 for size in np.delete(shape, [0, self._axis]))
+        sizes = [size for axis, size in enumerate(shape) if axis not in (0, self._axis)]
+        self.is_map = any(size != 1 for size in sizes)
         end = self._behind(self.replay.output)
         own = _activation(end.layer) if end else ""
         if end and own in SHARES:
             self.replay.replace(end, _without_activation(end))
             end = self._behind(self.replay.output)
         self.activation = own if own in SHARES else SHARES[self.classes == 1]
-        self.pooled, self.kernel = None, np.zeros(0)
-        if end and not self.is_map and _is_pixelwise(end.layer):
+        self.pooled: int | None = None
+        self.kernel: Array = np.zeros(0)
+        if end and not self.is_map and (kernel := _kernel(end.layer)) is not None:
             pool = self._behind(end.source)
             if pool and isinstance(pool.layer, keras.layers.GlobalAveragePooling2D):
                 self.pooled = pool.source
-                kernel = ops.convert_to_numpy(end.layer.kernel)
                 self.kernel = kernel.reshape(-1, self.classes).astype("float32")
 
     def _behind(self, number: int) -> Call | None:
@@ -103,14 +100,12 @@ class Answers:
             )
         return named[layer]
 
-    def needed_after(self, number: int | None) -> set[int]:
-        """The tensors that compute the answer from a map, and itself; none without a map.
+    def needed_after(self, number: int) -> set[int]:
+        """The map, and the other tensors that the answer is computed from after it.
 
         Raises:
             ValueError: the answer does not depend on the map.
         """
-        if number is None:
-            return set()
         calls = self.replay.after(number)
         made = {output for call in calls for output in call.outputs}
         if self.replay.output not in made:
@@ -140,24 +135,25 @@ class Answers:
     def probabilities(self, values: Values) -> Array:
         """The probabilities after a run, likewise."""
         activation = ops.softmax if self.activation == "softmax" else ops.sigmoid
-        return ops.convert_to_numpy(activation(self.scores(values)))
+        found: Array = ops.convert_to_numpy(activation(self.scores(values)))
+        return found
 
     def channels_last(self, value: Tensor, number: int) -> Array:
         """A map, or its gradient, as (batch, rows, columns, channels)."""
-        array = ops.convert_to_numpy(ops.cast(value, "float32"))
+        array: Array = ops.convert_to_numpy(ops.cast(value, "float32"))
         is_first = self.replay.order_of(number) == "channels_first"
         return np.moveaxis(array, 1, -1) if is_first else array
 
 
-class Target:
-    """The score and the probability of one class in each image.
+class ChosenClass:
+    """The score and the probability of one class in each image, `classes`.
 
     For segmentation, they are those of the pixels where the class is the answer: the sum of the
     scores, and the mean of the probabilities. If it is nowhere, all pixels count.
     """
 
     def __init__(self, answers: Answers, classes: list[int], probabilities: Array) -> None:
-        self._answers = answers
+        self.classes, self._answers = classes, answers
         self._is_class = np.eye(answers.classes, dtype="float32")[classes][:, np.newaxis]
         own = (probabilities * self._is_class).sum(axis=2)
         pixels = np.ones_like(own)
@@ -174,16 +170,21 @@ class Target:
 
     def scores(self, values: Values) -> Array:
         """The score of every image."""
-        scores = ops.convert_to_numpy(self._answers.scores(values))
-        return (scores * self._pixels * self._is_class).sum(axis=(1, 2))
+        scores: Array = ops.convert_to_numpy(self._answers.scores(values))
+        return self._sums(scores)
 
     def probabilities(self, probabilities: Array) -> Array:
         """The probability of every image's class."""
-        of_class = (probabilities * self._pixels * self._is_class).sum(axis=(1, 2))
-        return of_class / self._pixels.sum(axis=(1, 2))
+        shares: Array = self._sums(probabilities) / self._pixels.sum(axis=(1, 2))
+        return shares
+
+    def _sums(self, values: Array) -> Array:
+        """The sums of what is the class's at its pixels."""
+        sums: Array = (values * self._pixels * self._is_class).sum(axis=(1, 2))
+        return sums
 
 
-def _activation(layer: Any) -> str:
+def _activation(layer: keras.Layer) -> str:
     """The name of a layer's activation; of a layer or operation that is one, its own."""
     kind = type(layer).__name__.lower()
     if kind in SHARES:
@@ -195,7 +196,7 @@ def _without_activation(call: Call) -> keras.Layer:
     """A copy of a layer without its activation."""
     if not getattr(call.layer, "weights", ()):
         return keras.layers.Identity()
-    layer: Any = call.layer
+    layer: keras.Layer = call.layer
     copy = type(layer).from_config({**layer.get_config(), "activation": "linear"})
     [shape] = (tuple(tensor.shape) for tensor in call.arguments.keras_tensors)
     copy.build(shape)
@@ -203,6 +204,10 @@ def _without_activation(call: Call) -> keras.Layer:
     return copy
 
 
-def _is_pixelwise(layer: Any) -> bool:
+def _kernel(layer: keras.Layer) -> Array | None:
+    """The kernel of a dense layer, or of a convolution that is one at every pixel."""
     is_conv = isinstance(layer, keras.layers.Conv2D) and layer.kernel_size == (1, 1)
-    return isinstance(layer, keras.layers.Dense) or (is_conv and layer.groups == 1)
+    if not isinstance(layer, keras.layers.Dense) and not (is_conv and layer.groups == 1):
+        return None
+    kernel: Array = ops.convert_to_numpy(layer.kernel)
+    return kernel

@@ -1,21 +1,24 @@
 """explain: where a network saw a class, as a heat map over the image."""
 
-from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Literal, NamedTuple, get_args
 
 import keras
 import numpy as np
+import numpy.typing as npt
 from keras import ops
 
 from ..common.checks import choice, described
 from ..model.keras_layers import Tensor
 from ..model.locate import check_model
 from ..model.record import RECORDS
-from .answers import Answers, Array, Target
+from ..presets.checkpoints import PublishedWeights
+from .answers import Answers, ChosenClass
 from .explanation import Explanation, trust_in
 from .gradients import gradient
 from .images import labels_of, names_in
-from .replay import Values
+from .replay import Array, Values
 
 Method = Literal["cam", "grad_cam", "integrated_gradients"]
 # Of the Gauss-Legendre quadrature that integrates the gradients.
@@ -24,7 +27,7 @@ STEPS = 32
 
 def explain(
     model: keras.Model,
-    images: Any,
+    images: npt.ArrayLike,
     classes: int | Sequence[int] | None = None,
     *,
     stage: str | None = None,
@@ -83,35 +86,26 @@ def explain(
     """
     check_model(model)
     answers = Answers(model)
-    names = _names(model, class_names, answers.classes)
     method = _method(method, stage, answers)
+    names = _names(model, class_names, answers.classes)
     images = _checked(images, model, answers.order)
-    number = answers.pooled if method == "cam" else None
-    if method == "grad_cam":
-        number = answers.map_of(stage, model)
+    number = _place(method, stage, answers, model)
     values = answers.forward(images, answers.needed_after(number))
     probabilities = answers.probabilities(values)
-    chosen = _classes(classes, probabilities)
-    target = Target(answers, chosen, probabilities)
-    completeness: tuple[float, ...] = ()
-    if number is None:
-        raw, completeness = _integrated_gradients(answers, images, values, target)
-    elif method == "cam":
-        kernels = answers.kernel[:, chosen]
-        raw = np.einsum("nrck,kn->nrc", answers.channels_last(values[number], number), kernels)
-    else:
-        raw = _grad_cam(answers, values, number, target)
-    maps, found = _normalised(raw, images.shape[1:3]), target.probabilities(probabilities)
+    chosen = ChosenClass(answers, _numbers(classes, probabilities), probabilities)
+    asked = Asked(answers, images, values, number, chosen)
+    raw = METHODS[method](asked)
+    maps, found = _normalised(raw, images.shape[1:3]), chosen.probabilities(probabilities)
     return Explanation(
-        images=_pictures(images, model),
+        images=pictures(images, _settings(model)),
         maps=maps,
-        classes=tuple(chosen),
-        names=tuple(names[number] if names else f"class {number}" for number in chosen),
+        classes=tuple(chosen.classes),
+        names=tuple(names[number] if names else f"class {number}" for number in chosen.classes),
         probabilities=tuple(found.tolist()),
-        trust=trust_in(maps, images, found, answers, target),
+        trust=trust_in(maps, images, found, answers, chosen),
         method=method,
         raw=raw,
-        completeness=completeness,
+        completeness=_completeness(asked, raw) if method == "integrated_gradients" else (),
     )
 
 
@@ -132,6 +126,13 @@ def _method(given: Method | None, stage: str | None, answers: Answers) -> Method
     return method
 
 
+def _place(method: Method, stage: str | None, answers: Answers, model: keras.Model) -> int:
+    """The number of the map that a method looks at; for integrated gradients, the images."""
+    if method == "cam" and answers.pooled is not None:
+        return answers.pooled
+    return answers.map_of(stage, model) if method == "grad_cam" else answers.replay.input
+
+
 def _names(model: keras.Model, given: Sequence[str] | None, classes: int) -> Sequence[str]:
     """The names of the classes; none if they are not known."""
     if given is not None:
@@ -139,12 +140,21 @@ def _names(model: keras.Model, given: Sequence[str] | None, classes: int) -> Seq
         if len(names) != classes:
             raise ValueError(f"the network has {classes} classes, and class_names {len(names)}")
         return names
+    settings = _settings(model)
+    known = settings.labels if settings else ()
+    if settings and not known:
+        with suppress(ValueError):  # the checkpoint does not say them
+            known = tuple(labels_of(model))
+    return known if len(known) == classes else ()
+
+
+def _settings(model: keras.Model) -> PublishedWeights | None:
+    """The checkpoint that a model was built from; None if it is not known."""
     record = RECORDS.get(model)
-    names = labels_of(model) if record and record.checkpoint else []
-    return names if len(names) == classes else []
+    return record.checkpoint if record else None
 
 
-def _checked(given: Any, model: keras.Model, order: str) -> Array:
+def _checked(given: npt.ArrayLike, model: keras.Model, order: str) -> Array:
     """The images with channels last, in the input's type, with a batch."""
     symbol = model.inputs[0]
     dtype = symbol.dtype if symbol.dtype.startswith("float") else "float32"
@@ -169,7 +179,7 @@ def _checked(given: Any, model: keras.Model, order: str) -> Array:
     return np.moveaxis(images, 1, -1) if order == "channels_first" else images
 
 
-def _classes(given: int | Sequence[int] | None, probabilities: Array) -> list[int]:
+def _numbers(given: int | Sequence[int] | None, probabilities: Array) -> list[int]:
     """The class of every image."""
     images, _, classes = probabilities.shape
     if given is None:
@@ -187,34 +197,66 @@ def _classes(given: int | Sequence[int] | None, probabilities: Array) -> list[in
 # The methods ------------------------------------------------------------------------------------
 
 
-def _grad_cam(answers: Answers, values: Values, number: int, target: Target) -> Array:
+class Asked(NamedTuple):
+    """A network after a run, the number of the map to look at, and the classes to look for."""
+
+    answers: Answers
+    images: Array
+    values: Values
+    number: int
+    chosen: ChosenClass
+
+    @property
+    def map(self) -> Array:
+        """The map with channels last."""
+        return self.answers.channels_last(self.values[self.number], self.number)
+
+
+def _cam(asked: Asked) -> Array:
+    raw: Array = np.einsum("nrck,kn->nrc", asked.map, asked.answers.kernel[:, asked.chosen.classes])
+    return raw
+
+
+def _grad_cam(asked: Asked) -> Array:
+    answers, _, values, number, chosen = asked
     calls = answers.replay.after(number)
 
     def score(feature_map: Tensor) -> Tensor:
-        return target.score(answers.replay.run(calls, {**values, number: feature_map}))
+        return chosen.score(answers.replay.run(calls, {**values, number: feature_map}))
 
     slopes = answers.channels_last(gradient(score, values[number]), number)
-    weights = slopes.mean(axis=(1, 2))
-    return np.einsum("nrck,nk->nrc", answers.channels_last(values[number], number), weights)
+    raw: Array = np.einsum("nrck,nk->nrc", asked.map, slopes.mean(axis=(1, 2)))
+    return raw
 
 
-def _integrated_gradients(
-    answers: Answers, images: Array, values: Values, target: Target
-) -> tuple[Array, tuple[float, ...]]:
-    """The shares of the pixels, and the relative difference of their sum from what it should be."""
+def _integrated_gradients(asked: Asked) -> Array:
+    """The shares of the pixels."""
+    replay, images = asked.answers.replay, asked.images
 
     def score(given: Tensor) -> Tensor:
-        return target.score(answers.replay.run(answers.replay.calls, {answers.replay.input: given}))
+        return asked.chosen.score(replay.run(replay.calls, {replay.input: given}))
 
     slopes = np.zeros(images.shape)
     for place, weight in zip(*np.polynomial.legendre.leggauss(STEPS), strict=True):
-        at = gradient(score, answers.tensor(((place + 1) / 2 * images).astype(images.dtype)))
-        slopes += weight / 2 * answers.channels_last(at, answers.replay.input)
-    shares = (slopes * images).sum(axis=-1).astype("float32")
-    zeros = answers.forward(np.zeros_like(images))
-    gained = target.scores(values) - target.scores(zeros)
+        at = asked.answers.tensor(((place + 1) / 2 * images).astype(images.dtype))
+        slopes += weight / 2 * asked.answers.channels_last(gradient(score, at), replay.input)
+    shares: Array = (slopes * images).sum(axis=-1).astype("float32")
+    return shares
+
+
+def _completeness(asked: Asked, shares: Array) -> tuple[float, ...]:
+    """How far the sums of the shares are from what the scores gain, as a fraction of it."""
+    zeros = asked.answers.forward(np.zeros_like(asked.images))
+    gained = asked.chosen.scores(asked.values) - asked.chosen.scores(zeros)
     missed = np.abs(shares.sum(axis=(1, 2)) - gained) / np.maximum(np.abs(gained), 1e-12)
-    return shares, tuple(missed.tolist())
+    return tuple(missed.tolist())
+
+
+METHODS: dict[str, Callable[[Asked], Array]] = {
+    "cam": _cam,
+    "grad_cam": _grad_cam,
+    "integrated_gradients": _integrated_gradients,
+}
 
 
 # What is shown ----------------------------------------------------------------------------------
@@ -223,20 +265,19 @@ def _integrated_gradients(
 def _normalised(raw: Array, size: tuple[int, int]) -> Array:
     """What speaks for the class, from 0 to 1, in the size of the images."""
     positive = np.maximum(raw, 0)[..., np.newaxis]
-    maps = ops.convert_to_numpy(ops.image.resize(positive, size, data_format="channels_last"))
-    maps = maps[..., 0]
+    resized = ops.image.resize(positive, size, data_format="channels_last")
+    maps: Array = ops.convert_to_numpy(resized)[..., 0]
     largest = maps.max(axis=(1, 2), keepdims=True)
-    return np.divide(maps, largest, out=np.zeros_like(maps), where=largest > 0)
+    np.divide(maps, largest, out=maps, where=largest > 0)
+    return maps
 
 
-def _pictures(images: Array, model: keras.Model) -> Array:
-    """The images in grey levels from 0 to 255, (batch, rows, columns, 3).
+def pictures(images: Array, settings: PublishedWeights | None) -> Array:
+    """Images of channels last in grey levels from 0 to 255, (batch, rows, columns, 3).
 
-    The normalisation of the checkpoint that the model was built from is undone; without one, an
-    image is from its least to its largest number.
+    The normalisation of a checkpoint is undone; without one, an image is from its least to its
+    largest number.
     """
-    record = RECORDS.get(model)
-    settings = record.checkpoint if record else None
     images = images.astype("float64")
     if settings and len(settings.std) == images.shape[-1]:
         images = images[..., ::-1] if settings.channels == "BGR" else images
@@ -246,4 +287,5 @@ def _pictures(images: Array, model: keras.Model) -> Array:
         images = (images - least) / np.maximum(most - least, 1e-12)
     if images.shape[-1] != 3:
         images = images.mean(axis=-1, keepdims=True).repeat(3, axis=-1)
-    return np.round(255 * images.clip(0, 1)).astype("uint8")
+    levels: Array = np.round(255 * images.clip(0, 1)).astype("uint8")
+    return levels

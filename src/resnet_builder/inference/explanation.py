@@ -10,7 +10,8 @@ import numpy as np
 from ..common.files import check_place, whole_file
 from ..common.tables import Table, Tabular
 from ..pictures.heat_maps import Caption, sheet
-from .answers import Answers, Array, Target
+from .answers import Answers, ChosenClass
+from .replay import Array
 
 # The share of the pixels that is removed, and the number of random places.
 REMOVED, DRAWS = 0.1, 5
@@ -45,7 +46,7 @@ class Trust(NamedTuple):
 
 
 def trust_in(
-    maps: Array, images: Array, before: Array, answers: Answers, target: Target
+    maps: Array, images: Array, before: Array, answers: Answers, chosen: ChosenClass
 ) -> tuple[Trust, ...]:
     """The trust in the map of every image; `before` are the probabilities of the whole images."""
     count = max(1, round(REMOVED * maps[0].size))
@@ -57,7 +58,7 @@ def trust_in(
 
     def probabilities(removed: Array) -> Array:
         changed = np.where(removed[..., np.newaxis], colour, images)
-        return target.probabilities(answers.probabilities(answers.forward(changed)))
+        return chosen.probabilities(answers.probabilities(answers.forward(changed)))
 
     rng = np.random.Generator(np.random.PCG64(0))
     draws = [
@@ -108,7 +109,7 @@ class Explanation(Tabular):
         """A row for every image."""
         header = ("class", "probability", "lost without the top tenth", "without a random tenth")
         rows = tuple(
-            (name, *(round(number, 4) for number in (probability, *trust)))
+            (name, round(probability, 4), round(trust.important, 4), round(trust.random, 4))
             for name, probability, trust in zip(
                 self.names, self.probabilities, self.trust, strict=True
             )

@@ -11,10 +11,13 @@ from itertools import count
 from typing import Any
 
 import keras
+import numpy.typing as npt
 
 from ..model.graph import PERMUTED, BatchShape, calls_of, functional
 from ..model.keras_layers import Tensor
 from .folds import has_graph
+
+Array = npt.NDArray[Any]
 
 # The tensors of a run by their numbers.
 Values = dict[int, Tensor]
@@ -45,7 +48,7 @@ class Call:
         """The number of its first tensor."""
         return next(iter(self.sources.values()))
 
-    def result(self, given: Mapping[int, Tensor]) -> Any:
+    def result(self, given: Mapping[int, Tensor]) -> Tensor:
         """Call the layer outside of training, as `predict` does whatever the model's call says.
 
         `given` are the tensors by the ids of the symbolic ones.
@@ -159,7 +162,7 @@ class Replay:
         return values
 
 
-def _answer_of(function: keras.Model) -> Any:
+def _answer_of(function: keras.Model) -> keras.KerasTensor:
     """The output of a model: the only one, or of a dict of maps the predictions."""
     from ..plan.names import CLASSIFIER
 

@@ -4,7 +4,7 @@ import struct
 import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from .diagram import DPI, drawn
 from .style import FONT, FONT_SIZE, escape, table
 
 Pixels = npt.NDArray[np.uint8]
-Numbers = npt.NDArray[Any]
+Numbers = npt.NDArray[np.floating]
 
 # Nine of the 256 colours of matplotlib's viridis (CC0), which colour-blind readers can read.
 VIRIDIS = np.array(
@@ -74,10 +74,15 @@ def _words(caption: Caption) -> str:
 
 
 def overlaid(image: Pixels, heat: Numbers) -> Pixels:
-    """The image in grey under a map's colours: yellow where it is 1, violet where it is 0."""
+    """The image in grey under a map's colours, from violet to yellow.
+
+    The hundredth of the pixels with the largest numbers is yellow: single ones do not darken the
+    others, which matters for integrated gradients.
+    """
+    heat = (heat / (np.percentile(heat, 99) or 1)).clip(0, 1)
     grey = image @ np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
     colours = viridis(heat)
-    mixed = 0.45 * grey[..., np.newaxis] + 0.55 * colours
+    mixed: Numbers = 0.45 * grey[..., np.newaxis] + 0.55 * colours
     return mixed.round().astype("uint8")
 
 
