@@ -1,7 +1,7 @@
 """The command `resnet-builder`.
 
-Each command imports only the modules that it needs, for a fast start. Only `convert` imports Keras,
-and what shows a JSON file with options that no config has.
+Each command imports only the modules that it needs, for a fast start. Keras is imported by
+`convert`, `explain` and `evaluate`, and by what shows a JSON file with options that no config has.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import __version__
@@ -214,6 +214,33 @@ def _convert(options: argparse.Namespace) -> Answer:
     return Answer(Table(title=f"{report}\nwrote {options.file}"), data)
 
 
+def _explain(options: argparse.Namespace) -> Answer:
+    from .trained import explained, trained
+
+    network = trained(options.name, options.weights)
+    how = (options.of_class, options.stage, options.method)
+    seen = explained(options.image, network, options.file, *how)
+    data = {
+        "file": options.file,
+        "method": seen.method,
+        "class": seen.classes[0],
+        "name": seen.names[0],
+        "probability": seen.probabilities[0],
+        "lost": seen.trust[0]._asdict(),
+    }
+    table = seen.table()
+    return Answer(replace(table, note=f"wrote {options.file}"), data)
+
+
+def _evaluate(options: argparse.Namespace) -> Answer:
+    from .trained import evaluated, trained
+
+    network = trained(options.name, options.weights)
+    measured = evaluated(network, options.data, options.limit, options.batch_size)
+    data = asdict(measured) | {"published_top1": measured.published_top1}
+    return Answer(measured.table(), data, int(bool(measured.unreadable)))
+
+
 # Commands ---------------------------------------------------------------------------------------
 
 
@@ -284,6 +311,24 @@ CONVERSION: Arguments = {
     "--fold": {"action": "store_true", "help": "fold batch norms, for inference"},
     "--names": {"default": "keras", "metavar": "LIBRARY", "help": "of a .safetensors or .npz"},
 }
+TRAINED: Arguments = {
+    "name": {"metavar": "NAME", "help": NAME},
+    "--weights": {"help": "file, checkpoint or repository; default: those of NAME"},
+}
+EXPLANATION: Arguments = {
+    "image": {"metavar": "IMAGE", "help": "JPEG, PNG, GIF or BMP"},
+    **TRAINED,
+    "file": {"metavar": "FILE", "help": "ends in .png"},
+    "--class": {"dest": "of_class", "help": "number or name; default: the most probable"},
+    "--stage": {"help": "such as stage3, or a layer; default: the last map"},
+    "--method": {"help": "cam, grad_cam or integrated_gradients"},
+}
+EVALUATION: Arguments = {
+    **TRAINED,
+    "--data": {"required": True, "metavar": "FOLDER", "help": "with a folder for each class"},
+    "--limit": {"type": int, "help": "the largest number of images, from all classes"},
+    "--batch-size": {"type": int, "default": 32, "help": "default: 32"},
+}
 COMMANDS = {
     "list": Command(_list, "list the presets", PATTERN),
     "weights": Command(_weights, "list the published checkpoints", {**PATTERN, **KIND}),
@@ -296,6 +341,10 @@ COMMANDS = {
     "verify": Command(_verify, "compare the presets with published numbers", PATTERN),
     "convert": Command(
         _convert, "convert a checkpoint to a file of Keras or of another library", CONVERSION
+    ),
+    "explain": Command(_explain, "draw where a network sees a class in an image", EXPLANATION),
+    "evaluate": Command(
+        _evaluate, "measure a checkpoint's accuracy, beside the published one", EVALUATION
     ),
 }
 

@@ -266,7 +266,7 @@ def _normalised(raw: Array, size: tuple[int, int]) -> Array:
     """What speaks for the class, from 0 to 1, in the size of the images."""
     positive = np.maximum(raw, 0)[..., np.newaxis]
     resized = ops.image.resize(positive, size, data_format="channels_last")
-    maps: Array = ops.convert_to_numpy(resized)[..., 0]
+    maps: Array = np.array(ops.convert_to_numpy(resized)[..., 0])  # JAX's is read-only
     largest = maps.max(axis=(1, 2), keepdims=True)
     np.divide(maps, largest, out=maps, where=largest > 0)
     return maps

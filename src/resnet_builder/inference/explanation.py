@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..common.files import check_place, whole_file
+from ..common.files import whole_file
 from ..common.tables import Table, Tabular
-from ..pictures.heat_maps import Caption, sheet
+from ..pictures.heat_maps import Caption, check_picture, sheet
 from .answers import Answers, ChosenClass
 from .replay import Array
 
@@ -141,10 +141,3 @@ class Explanation(Tabular):
 
     def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
         return self.render(), {"alt": f"Where the network saw {', '.join(self.names)}"}
-
-
-def check_picture(path: Path) -> None:
-    """Check that a picture can be written to a path, before it is computed."""
-    if path.suffix.lower() != ".png":
-        raise ValueError(f"cannot write {str(path)!r}: its ending must be .png")
-    check_place(path)

@@ -1,6 +1,7 @@
 """preprocessing: the image preprocessing of a checkpoint, or of other data, as a Keras model."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -94,7 +95,7 @@ def preprocessing(
         source, size=size, mean=mean, std=std, crop_pct=crop_pct, interpolation=interpolation
     )
     order = data_format or keras.config.image_data_format()
-    return _model(settings, choice(order, AXIS_ORDERS, "data_format"))
+    return preprocessing_of(settings, choice(order, AXIS_ORDERS, "data_format"))
 
 
 def image_settings(source: str | keras.Model | None, **own: Any) -> PublishedWeights:
@@ -128,6 +129,14 @@ def image_settings(source: str | keras.Model | None, **own: Any) -> PublishedWei
             "here: give size=, mean= and std="
         )
     return settings
+
+
+def at_size_of(model: keras.Model, settings: PublishedWeights, order: str) -> PublishedWeights:
+    """The settings at the input size of a model, if it is fixed."""
+    sizes = model.input_shape[2:] if order == "channels_first" else model.input_shape[1:3]
+    rows, columns = (own or of for own, of in zip(sizes, settings.input_size, strict=True))
+    size = rows, columns
+    return settings.at(size) or replace(settings, input_size=size)
 
 
 def checkpoint_of(source: object) -> PublishedWeights | None:
@@ -188,7 +197,8 @@ def _own_settings(
     )
 
 
-def _model(settings: PublishedWeights, data_format: str) -> keras.Model:
+def preprocessing_of(settings: PublishedWeights, data_format: str) -> keras.Model:
+    """The preprocessing of a checkpoint's settings."""
     channels, first = len(settings.mean), data_format == "channels_first"
     # With channels last, Keras lets one channel pass where it expects three, but not the reverse.
     expected = 3 if channels == 1 and not first else channels
@@ -348,14 +358,26 @@ def names_in(given: object, rule: str) -> list[str]:
 
 
 def labels_of(source: str | keras.Model | None) -> Sequence[str]:
-    """The names of a checkpoint's classes, or ImageNet's."""
+    """The names of a checkpoint's classes, or ImageNet's.
+
+    Raises:
+        ValueError: they are not known.
+    """
+    return [name for _, name in folders_and_labels_of(source)]
+
+
+def folders_and_labels_of(source: str | keras.Model | None) -> list[tuple[str, str]]:
+    """The folder of each class in its data set, and its name; as `labels_of`.
+
+    The folders of ImageNet are WordNet's numbers. Without such folders, both are the name.
+    """
     found = checkpoint_of(source)
     if found and found.labels:
-        return found.labels
+        return [(label, label) for label in found.labels]
     file = OTHER_CLASSES.get(found.library) if found else None
     if source is not None and not file and (found or find_preset(str(source))).classes != CLASSES:
         named = _named(source)
         raise ValueError(f"{named} does not say the names of its classes: give class_names")
     names = resources.files(__package__).joinpath(file or IMAGENET_CLASSES)
     text = names.read_text(encoding="utf-8")
-    return [line.partition(" ")[2] for line in text.splitlines()]
+    return [(line.partition(" ")[0], line.partition(" ")[2]) for line in text.splitlines()]

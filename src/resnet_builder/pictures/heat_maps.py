@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..common.files import check_place
 from .diagram import DPI, drawn
 from .style import FONT, FONT_SIZE, escape, table
 
@@ -30,6 +31,13 @@ VIRIDIS = np.array(
     ]
 )
 SMALLEST = 224  # pixels of the longer side of an image; smaller ones are magnified
+
+
+def check_picture(path: Path) -> None:
+    """Check that a picture can be written to a path, before it is computed."""
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"cannot write {str(path)!r}: its ending must be .png")
+    check_place(path)
 
 
 class Caption(NamedTuple):
