@@ -78,7 +78,7 @@ class Evaluation(Tabular):
                 published,
                 round(measured, 3),
                 published and round(measured - published, 3),
-                round(self.standard_error(measured), 3),
+                round(self.standard_error(measured), 2),
             )
             for name, published, measured in (
                 ("top-1", self.published_top1, self.top1),
