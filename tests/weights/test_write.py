@@ -43,6 +43,8 @@ def test_the_names_and_shapes_are_those_of_the_library(network: str) -> None:
         ("seresnet50", "timm", {"layer_prefix": "left_"}),
         ("resnet50d", "timm", {"include_top": False}),
         ("resnet50_clip", "timm", {}),
+        ("resnet50_clip_gap", "timm.byobnet", {}),
+        ("resnext26ts", "timm.byobnet", {"group_width": 8}),
         ("regnety_002", "torchvision", {"repetitions": (1, 1, 1, 1), "filters": (8, 16, 24, 32)}),
         ("resnet50_v1", "keras.applications", {}),
     ],

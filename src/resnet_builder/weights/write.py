@@ -68,7 +68,8 @@ def write_weights(model: keras.Model, path: str | Path, *, names: str = "keras")
             `keras.applications` read.
         names: `"keras"` (the names of the model's layers), `"torchvision"`, `"timm"`,
             `"transformers"` (of `ResNetForImageClassification` and `RegNetForImageClassification`)
-            or `"keras.applications"`.
+            or `"keras.applications"`; `"timm.byobnet"` for timm's `resnext26ts` and `*_clip_gap`,
+            which are equal to other networks of timm with other names.
 
     Returns:
         A report of the file.
