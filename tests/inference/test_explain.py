@@ -1,11 +1,13 @@
 """Heat maps of classes: where they come from, and what they are worth."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from resnet_builder import Explanation, explain, fold_batch_norm
 
@@ -166,8 +168,17 @@ def test_names_and_picture(network: keras.Model, tmp_path: Path) -> None:
     assert (tmp_path / "seen.png").read_bytes() == png
     assert "b<e>" in words["alt"]
     width, height = png_size(png)
-    assert width > 2 * 160
-    assert height > 240  # 48 rows, five times
+    assert height == 8 + 5 * 48 + 8
+    assert width > 4 * 8 + 2 * 5 * 32 + 50
+    with Image.open(io.BytesIO(png)) as image:
+        pixels = np.asarray(image)
+    large = found.images[0].repeat(5, axis=0).repeat(5, axis=1)
+    np.testing.assert_array_equal(pixels[8:248, 8:168], large)
+    yellow = pixels[8:248, 184:344][found.maps[0].repeat(5, axis=0).repeat(5, axis=1) > 0.99]
+    # Under matplotlib's last colour of viridis, (253, 231, 37), is a grey.
+    assert np.all(yellow - np.array([0.55 * 253, 0.55 * 231, 0.55 * 37]) > -1)
+    assert np.ptp((yellow - 0.55 * np.array([253, 231, 37])).mean(axis=1)) < 0.45 * 255
+    assert (pixels[:, 352:] < 128).any()  # the caption
     assert list(tmp_path.iterdir()) == [tmp_path / "seen.png"]
 
 
@@ -207,6 +218,9 @@ def test_networks_that_cannot_be_explained_are_refused(tmp_path: Path) -> None:
     assert explain(flat, images).raw.shape == (1, 6, 6)
     with pytest.raises(ValueError, match="has several outputs, 2: give the model of one"):
         explain(keras.Model(image, [x, x + 1]), images)
+    vectors = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)], name="vectors")
+    with pytest.raises(ValueError, match=r"'vectors' takes \(None, 4\), and not a batch"):
+        explain(vectors, np.zeros((1, 4)))
     with pytest.raises(TypeError, match="model must be a Keras model"):
         explain(np.zeros(3), images)
     with pytest.raises(ValueError, match=r"its ending must be \.png"):

@@ -93,7 +93,7 @@ class Answers:
         except ValueError as error:
             raise ValueError(f"give stage, the name of a layer with a map: {error}") from None
         layer = levels.get(stage or list(levels)[-1])
-        if layer is None:
+        if layer not in named:
             raise ValueError(
                 f"unknown stage {stage!r}: choose from {', '.join(map(repr, levels))}, or the name "
                 "of a layer with a map"

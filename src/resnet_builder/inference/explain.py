@@ -55,7 +55,8 @@ def explain(
             classes, for an image or for every pixel of it. It may be inside another one, loaded
             from a file, or folded.
         images: (batch, rows, columns, channels), or the model's order of axes, as the model takes
-            them: prepared by `preprocessing`. One image may be without the batch.
+            them: prepared by `preprocessing`, and not by a crop inside the model, since a map is
+            stretched over the whole image. One image may be without the batch.
         classes: number of the class, for all images or for each. Default: the most probable.
         stage: with `"grad_cam"`, a name of `feature_info(model)`, such as `"stage3"`, or of any
             layer with a feature map. Default: the last map before the scores; for segmentation, the
@@ -157,6 +158,8 @@ def _settings(model: keras.Model) -> PublishedWeights | None:
 def _checked(given: npt.ArrayLike, model: keras.Model, order: str) -> Array:
     """The images with channels last, in the input's type, with a batch."""
     symbol = model.inputs[0]
+    if len(symbol.shape) != 4:
+        raise ValueError(f"{model.name!r} takes {tuple(symbol.shape)}, and not a batch of images")
     dtype = symbol.dtype if symbol.dtype.startswith("float") else "float32"
     try:
         images = ops.convert_to_numpy(given).astype(dtype)

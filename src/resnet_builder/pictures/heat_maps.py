@@ -1,9 +1,8 @@
-"""Heat maps over images, as one PNG with captions, which Graphviz sets."""
+"""Heat maps over images, as one PNG, with captions that Graphviz sets."""
 
 import struct
 import zlib
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +30,7 @@ VIRIDIS = np.array(
     ]
 )
 SMALLEST = 224  # pixels of the longer side of an image; smaller ones are magnified
+GAP = 8  # pixels around it
 
 
 def check_picture(path: Path) -> None:
@@ -50,28 +50,54 @@ class Caption(NamedTuple):
 
 
 def sheet(images: Pixels, maps: Numbers, captions: list[Caption]) -> bytes:
-    """Draw each image, and its map over it, in a row with its caption.
+    """Draw each image, and its map over it, in a row with its caption, as PNG.
 
     Args:
         images: (batch, rows, columns, 3).
         maps: (batch, rows, columns), from 0 to 1.
         captions: of each image.
     """
-    with TemporaryDirectory() as folder:
-        rows = []
-        for number, (image, heat, caption) in enumerate(zip(images, maps, captions, strict=True)):
-            cells = ""
-            for name, pixels in (("image", image), ("map", overlaid(image, heat))):
-                file = Path(folder, f"{name}{number}.png")
-                file.write_bytes(png(magnified(pixels)))
-                cells += f'<TD><IMG SRC="{escape(str(file))}"/></TD>'
-            rows.append(f'{cells}<TD ALIGN="LEFT" BALIGN="LEFT">{_words(caption)}</TD>')
-        font = f'fontname="{FONT}" fontsize={FONT_SIZE}'
-        dot = f"digraph {{ node [shape=plain {font}]; sheet [label={table(rows, padding=4)}] }}"
-        return drawn(dot, "png", f"-Gdpi={DPI}")
+    rows = [
+        np.concatenate([_framed(image), _framed(overlaid(image, heat))], axis=1)
+        for image, heat in zip(images, maps, strict=True)
+    ]
+    words = _words(captions, len(rows[0]))
+    pixels = np.concatenate(rows)
+    height = max(len(words), len(pixels))
+    blank = np.full((height, GAP, 3), 255, "uint8")
+    return png(np.concatenate([_filled(pixels, height), _filled(words, height), blank], axis=1))
 
 
-def _words(caption: Caption) -> str:
+def _framed(image: Pixels) -> Pixels:
+    """An image, magnified if it is small, in a white frame; its height in points is whole."""
+    times = -(-SMALLEST // max(image.shape[:2]))
+    image = image.repeat(times, axis=0).repeat(times, axis=1)
+    below = GAP - (len(image) + 2 * GAP) % -4
+    return np.pad(image, ((GAP, below), (GAP, GAP), (0, 0)), constant_values=255)
+
+
+def _filled(image: Pixels, height: int) -> Pixels:
+    """An image with white rows below."""
+    return np.pad(image, ((0, height - len(image)), (0, 0), (0, 0)), constant_values=255)
+
+
+def _words(captions: list[Caption], height: int) -> Pixels:
+    """The captions, in rows of so many pixels."""
+    import tensorflow as tf
+
+    # Graphviz sets the text only: graphviz-pure leaves images out.
+    points = height * 72 // DPI
+    rows = [
+        f'<TD HEIGHT="{points}" ALIGN="LEFT" BALIGN="LEFT">{_lines(caption)}</TD>'
+        for caption in captions
+    ]
+    look = f'node [shape=plain fontname="{FONT}" fontsize={FONT_SIZE}]'
+    dot = f'digraph {{ bgcolor="white" pad=0 {look}; captions [label={table(rows)}] }}'
+    words: Pixels = tf.io.decode_png(drawn(dot, "png", f"-Gdpi={DPI}"), channels=3).numpy()
+    return words
+
+
+def _lines(caption: Caption) -> str:
     lines = (
         f"<B>{escape(caption.name)}</B>",
         f"probability {caption.probability:.3f}",
@@ -98,12 +124,6 @@ def viridis(heat: Numbers) -> Numbers:
     """The colours of numbers from 0 to 1, (..., 3)."""
     places = np.linspace(0, 1, len(VIRIDIS))
     return np.stack([np.interp(heat, places, channel) for channel in VIRIDIS.T], axis=-1)
-
-
-def magnified(image: Pixels) -> Pixels:
-    """A small image with its pixels repeated."""
-    times = -(-SMALLEST // max(image.shape[:2]))
-    return image.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def png(pixels: Pixels) -> bytes:
