@@ -7,9 +7,11 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from resnet_builder import ResnetBuilder, evaluate, save_pretrained
 from resnet_builder.cli.main import main
+from resnet_builder.inference.photographs import photograph
 from resnet_builder.pictures.heat_maps import png
 
 from ..helpers import tiny
@@ -172,6 +174,16 @@ def test_published_figure_at_its_input_size() -> None:
     at_96 = Evaluation("resnet50.a1_in1k", 80.0, 95.0, 100, 100, 1000, 1000, (96, 96), row)
     assert at_96.published_top1 is None
     assert f"published at 224x224: top-1 {row.top1}" in str(at_96)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_jpegs_are_decoded_as_pillow_does(mode: str, tmp_path: Path) -> None:
+    """ImageNet has all three."""
+    ramp = np.arange(40 * 56 * 3).reshape(40, 56, 3) * 7 % 251
+    Image.fromarray(ramp.astype("uint8")).convert(mode).save(tmp_path / "image.JPEG")
+    with Image.open(tmp_path / "image.JPEG") as image:
+        expected = np.asarray(image.convert("RGB"))
+    np.testing.assert_array_equal(photograph(tmp_path / "image.JPEG"), expected)
 
 
 def test_imagenet_folders_by_wordnet_number(tmp_path: Path) -> None:

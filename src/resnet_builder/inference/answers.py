@@ -51,7 +51,7 @@ class Answers:
         end = self._behind(self.replay.output)
         own = _activation(end.layer) if end else ""
         if end and own in SHARES:
-            self.replay.replace(end, _without_activation(end))
+            self.replay.exchange(end, _without_activation(end))
             end = self._behind(self.replay.output)
         self.activation = own if own in SHARES else SHARES[self.classes == 1]
         self.pooled: int | None = None
@@ -187,9 +187,9 @@ class ChosenClass:
 def _activation(layer: keras.Layer) -> str:
     """The name of a layer's activation; of a layer or operation that is one, its own."""
     kind = type(layer).__name__.lower()
-    if kind in SHARES:
-        return kind
-    return str(keras.activations.serialize(getattr(layer, "activation", keras.activations.linear)))
+    activation = getattr(layer, "activation", None)
+    of_layer = getattr(activation, "__name__", type(activation).__name__)
+    return kind if kind in SHARES else str(of_layer).lower()
 
 
 def _without_activation(call: Call) -> keras.Layer:
@@ -205,9 +205,13 @@ def _without_activation(call: Call) -> keras.Layer:
 
 
 def _kernel(layer: keras.Layer) -> Array | None:
-    """The kernel of a dense layer, or of a convolution that is one at every pixel."""
-    is_conv = isinstance(layer, keras.layers.Conv2D) and layer.kernel_size == (1, 1)
-    if not isinstance(layer, keras.layers.Dense) and not (is_conv and layer.groups == 1):
+    """The kernel of a dense layer, or of a convolution that is one at every pixel.
+
+    None for classes derived from these, and after quantisation: they may compute with another one.
+    """
+    is_conv = type(layer) is keras.layers.Conv2D and layer.kernel_size == (1, 1)
+    is_dense = type(layer) is keras.layers.Dense or (is_conv and layer.groups == 1)
+    if not is_dense or getattr(layer, "quantization_mode", None):
         return None
     kernel: Array = ops.convert_to_numpy(layer.kernel)
     return kernel

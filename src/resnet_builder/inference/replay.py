@@ -5,7 +5,7 @@ model inside the model are listed in its place, which makes the maps in it known
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
 from itertools import count
 from typing import Any
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ..model.graph import PERMUTED, BatchShape, calls_of, functional
 from ..model.keras_layers import Tensor
+from ..plan.names import CLASSIFIER
 from .folds import has_graph
 
 Array = npt.NDArray[Any]
@@ -82,7 +83,9 @@ class Replay:
     def __init__(self, model: keras.Model) -> None:
         function = functional(model)
         if len(function.inputs) != 1:
-            raise ValueError(f"{model.name!r} has {len(function.inputs)} inputs: give one with one")
+            raise ValueError(
+                f"{model.name!r} has {len(function.inputs)} inputs: give a model with one"
+            )
         self.calls: list[Call] = []
         self._numbers = count()
         self.input = next(self._numbers)
@@ -138,11 +141,9 @@ class Replay:
         known = (call.orders[0] for call in self.calls if call.orders)
         return next(known, "channels_last")
 
-    def replace(self, call: Call, layer: Callable[..., Tensor]) -> None:
+    def exchange(self, call: Call, layer: Callable[..., Tensor]) -> None:
         """Call another layer in a layer's place."""
-        position = self.calls.index(call)
-        names = (call.name, call.arguments, call.sources, call.outputs, call.shape)
-        self.calls[position] = Call(layer, *names)
+        self.calls[self.calls.index(call)] = replace(call, layer=layer)
 
     def run(self, calls: Iterable[Call], values: Values, keep: Iterable[int] = ()) -> Values:
         """Add the results of calls to values; forget what is not kept after its last use.
@@ -164,8 +165,6 @@ class Replay:
 
 def _answer_of(function: keras.Model) -> keras.KerasTensor:
     """The output of a model: the only one, or of a dict of maps the predictions."""
-    from ..plan.names import CLASSIFIER
-
     outputs = function.output
     if isinstance(outputs, dict) and CLASSIFIER in outputs:
         return outputs[CLASSIFIER]
