@@ -135,6 +135,25 @@ def test_kernels_that_are_no_longer_standardised(tmp_path: Path) -> None:
     assert write_weights(model, tmp_path / "net.npz").tensors == len(model.weights)
 
 
+def standardize(kernel: keras.Variable, scale: float, epsilon: float) -> None:
+    """The kernel as timm computes with it, of a kernel of that scale."""
+    given = scale * kernel.numpy().astype("float64")
+    mean, variance = given.mean((0, 1, 2)), given.var((0, 1, 2))
+    kernel.assign((given - mean) / np.sqrt(variance + epsilon))
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0])
+def test_standardised_kernels_are_read_as_they_were(scale: float, tmp_path: Path) -> None:
+    model, blank = (small("resnetv2_50x1_bit", norm_groups=4) for _ in range(2))
+    kernels = [of for of in model.weights if "stdconv" in of.path]
+    for kernel in kernels:
+        standardize(kernel, scale, epsilon=1e-8)
+    write_weights(model, tmp_path / "net.npz", names="timm")
+    load_weights(blank, dict(np.load(tmp_path / "net.npz")))
+    for kernel, read in zip(model.weights, blank.weights, strict=True):
+        np.testing.assert_allclose(read.numpy(), kernel.numpy(), rtol=1e-6, atol=1e-6)
+
+
 def test_a_folded_network(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="convolutions have no bias, and stem_conv has one"):
         write_weights(fold_batch_norm(small("resnet18")), tmp_path / "net.npz", names="timm")
