@@ -167,19 +167,12 @@ def evaluate(
     prepare = preprocessing_of(prepared, answers.order)
     files = _labelled(Path(data), _numbers(source or model, answers.classes), answers.classes)
     chosen = _evenly(files, limit)
-    ranks: list[int] = []
-    unreadable: list[str] = []
+    ranks, unreadable = [], []
     batch = positive_int(batch_size, "batch_size")
     for start in range(0, len(chosen), batch):
-        images, of_classes = [], []
-        for path, of_class in chosen[start : start + batch]:
-            try:
-                images.append(prepare(photograph(path)[np.newaxis]))
-                of_classes.append(of_class)
-            except (OSError, ValueError):
-                unreadable.append(path.relative_to(data).as_posix())
-        if images:
-            ranks += _ranks(model.predict_on_batch(ops.concatenate(images)), of_classes)
+        found, broken = _batch_ranks(model, prepare, chosen[start : start + batch])
+        ranks += found
+        unreadable += [path.relative_to(data).as_posix() for path in broken]
         progress(min(len(chosen), start + batch), len(chosen))
     if not ranks:
         raise ValueError(f"no image can be read: {shortened(', '.join(unreadable))}")
@@ -266,6 +259,22 @@ def _evenly(files: list[tuple[Path, int]], limit: int | None) -> list[tuple[Path
 
 
 # The answers ------------------------------------------------------------------------------------
+
+
+def _batch_ranks(
+    model: keras.Model, prepare: keras.Model, files: list[tuple[Path, int]]
+) -> tuple[list[int], list[Path]]:
+    """The ranks of the images that can be read, and the others."""
+    images, of_classes, broken = [], [], []
+    for path, of_class in files:
+        try:
+            images.append(prepare(photograph(path)[np.newaxis]))
+            of_classes.append(of_class)
+        except (OSError, ValueError):
+            broken.append(path)
+    if not images:
+        return [], broken
+    return _ranks(model.predict_on_batch(ops.concatenate(images)), of_classes), broken
 
 
 def _ranks(predictions: Array | dict[str, Array], of_classes: list[int]) -> list[int]:
