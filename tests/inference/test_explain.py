@@ -68,14 +68,17 @@ def test_cam_is_grad_cam_at_the_last_map(kind: str, tmp_path: Path) -> None:
     answers = model(IMAGES, training=False)
     answers = answers["predictions"] if isinstance(answers, dict) else answers
     if kind != "with maps":
-        best = np.asarray(answers).max(axis=1)
+        best = keras.ops.convert_to_numpy(answers).max(axis=1)
         np.testing.assert_allclose(cam.probabilities, best, atol=1e-6)
 
 
 def test_the_mean_of_a_raw_cam_is_the_score(network: keras.Model) -> None:
     scores = randomised(small(input_shape=SHAPE, classifier_activation=None))
     raw = explain(network, IMAGES, [2, 3]).raw.mean(axis=(1, 2))
-    expected = np.asarray(scores(IMAGES))[[0, 1], [2, 3]] - np.asarray(scores.layers[-1].bias)[2:4]
+    expected = (
+        keras.ops.convert_to_numpy(scores(IMAGES))[[0, 1], [2, 3]]
+        - keras.ops.convert_to_numpy(scores.layers[-1].bias)[2:4]
+    )
     np.testing.assert_allclose(raw, expected, atol=1e-5)
 
 
@@ -108,7 +111,7 @@ def test_integrated_gradients_add_up_to_the_score(network: keras.Model) -> None:
     # 32 steps through a network of ReLUs
     assert max(found.completeness) < 0.02
     scores = randomised(small(input_shape=SHAPE, classifier_activation=None))
-    gained = np.asarray(scores(IMAGES) - scores(np.zeros_like(IMAGES)))
+    gained = keras.ops.convert_to_numpy(scores(IMAGES) - scores(np.zeros_like(IMAGES)))
     expected = gained[np.arange(2), list(found.classes)]
     np.testing.assert_allclose(found.raw.sum(axis=(1, 2)), expected, rtol=0.03)
 
@@ -151,7 +154,7 @@ def unet() -> keras.Model:
 def test_segmentation_adds_the_pixels_of_the_class() -> None:
     model = unet()
     found = explain(model, IMAGES, classes=2)
-    answers = np.asarray(model(IMAGES))
+    answers = keras.ops.convert_to_numpy(model(IMAGES))
     is_class = answers.argmax(axis=-1) == 2
     means = [answers[n, ..., 2][is_class[n]].mean() for n in range(2)]
     np.testing.assert_allclose(found.probabilities, means, atol=1e-5)
