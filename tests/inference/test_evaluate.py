@@ -1,6 +1,5 @@
 """The accuracy on images whose classes a network tells by construction."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from resnet_builder.cli.main import main
 from resnet_builder.inference.photographs import photograph
 from resnet_builder.pictures.heat_maps import png
 
+from ..cli.contract import assert_as_documented
 from ..helpers import tiny
 
 LABELS = ["red", "green", "blue", "crane", "crane", "deep_sea"]
@@ -106,7 +106,7 @@ def test_command(
     network: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["evaluate", str(network), "--data", str(data), "--json"]) == 0
-    measured = json.loads(capsys.readouterr().out)
+    measured = assert_as_documented("evaluate", capsys.readouterr().out)
     assert (measured["top1"], measured["top5"], measured["images"]) == (62.5, 87.5, 8)
     weights = str(network / "model.safetensors")
     given = ["evaluate", str(network), "--weights", weights, "--data", str(data), "--limit", "2"]
@@ -114,7 +114,7 @@ def test_command(
     assert "top-1" in capsys.readouterr().out
     image, file = data / "green" / "0.png", tmp_path / "seen.png"
     assert main(["explain", str(image), str(network), str(file), "--json"]) == 0
-    seen = json.loads(capsys.readouterr().out)
+    seen = assert_as_documented("explain", capsys.readouterr().out)
     assert (seen["file"], seen["class"], seen["name"]) == (str(file), 1, "green")
     assert seen["method"] == "cam"
     assert file.is_file()
