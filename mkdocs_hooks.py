@@ -13,12 +13,14 @@ import resnet_builder
 from website.command_line import commands
 from website.families import FAMILIES
 from website.generated import generated
+from website.measured import measured_table
 from website.parity import parity_table
 
 # Comments in pages -> what stands in their place.
 INSERTIONS = {
     "<!-- commands -->": commands,
     "<!-- coverage -->": parity_table,
+    "<!-- measured -->": measured_table,
 }
 
 # A file of docs/ in an attribute of HTML: its address differs between the languages' pages.

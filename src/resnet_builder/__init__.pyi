@@ -17,6 +17,11 @@ from .features import feature_info as feature_info
 from .heads.deeplab import deeplab as deeplab
 from .heads.fpn import fpn as fpn
 from .heads.unet import unet as unet
+from .inference.evaluate import Evaluation as Evaluation
+from .inference.evaluate import evaluate as evaluate
+from .inference.explain import explain as explain
+from .inference.explanation import Explanation as Explanation
+from .inference.explanation import Trust as Trust
 from .inference.folding import fold_batch_norm as fold_batch_norm
 from .inference.folds import FoldingReport as FoldingReport
 from .inference.folds import folding_report as folding_report
