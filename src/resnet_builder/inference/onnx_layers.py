@@ -124,10 +124,12 @@ def _prelu(graph: Graph, call: Call) -> Value:
 
 
 def _softmax_of(graph: Graph, call: Call) -> Value:
-    axis = call.operation.axis
-    if not isinstance(axis, int):
-        raise call.refuse("it is over several axes")
-    return _softmax(graph, call.inputs[0], axis)
+    [x], axis = call.inputs, call.operation.axis
+    if isinstance(axis, int):
+        return _softmax(graph, x, axis)
+    axes = np.array([x.axis(one) for one in axis], "int64")
+    powers = graph.node("Exp", graph.node("Sub", x.name, graph.node("ReduceMax", x.name, axes)))
+    return Value(graph.node("Div", powers, graph.node("ReduceSum", powers, axes)), x.moved)
 
 
 # Convolutions and pools ---------------------------------------------------------------------------
@@ -698,10 +700,11 @@ def _cast(graph: Graph, call: Call) -> Value:
 
 
 def _cumulative_sum(graph: Graph, call: Call) -> Value:
-    x = graph.cast(call.inputs[0], call.dtype)
-    if call.operation.axis is None:
-        raise call.refuse("it is over all axes: give it an axis")
-    return Value(graph.node("CumSum", x.name, np.int64(x.axis(call.operation.axis))), x.moved)
+    x, axis = graph.cast(call.inputs[0], call.dtype), call.operation.axis
+    if axis is None:
+        flat = graph.node("Reshape", graph.plain(x), np.array([-1], "int64"))
+        return Value(graph.node("CumSum", flat, np.int64(0)))
+    return Value(graph.node("CumSum", x.name, np.int64(x.axis(axis))), x.moved)
 
 
 def _filled(number: int) -> Writer:
