@@ -16,7 +16,6 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
-from ..common.files import whole_file
 from ..model.graph import BatchShape, calls_of, functional
 from ..model.keras_limits import room_for
 from .folds import has_graph
@@ -222,11 +221,21 @@ class Ends:
 
 def _named_outputs(model: keras.Model) -> list[tuple[str, keras.KerasTensor]]:
     """The outputs with the keys of a dict of outputs, or the names of the layers."""
-    if isinstance(model.output, dict):
-        return list(model.output.items())
     tensors = functional(model).outputs
-    made = {id(tensor): call.operation for call in calls_of(model) for tensor in call.output_tensors}
-    return [(made[id(tensor)].name, tensor) for tensor in tensors]
+    if isinstance(model.output, dict):
+        names = keras.tree.flatten({name: name for name in model.output})
+        return list(zip(names, keras.tree.flatten(model.output), strict=True))
+    return list(zip(_makers(model), tensors, strict=True))
+
+
+def _makers(model: keras.Model) -> list[str]:
+    """The names of the layers that make the outputs of a model, inside of a model too."""
+    names = {}
+    for call in calls_of(model):
+        inside = has_graph(call.operation)
+        own = _makers(call.operation) if inside else [call.operation.name]
+        names |= dict(zip(map(id, call.output_tensors), own, strict=True))
+    return [names[id(tensor)] for tensor in functional(model).outputs]
 
 
 def _check(model: keras.Model, writer_of: Mapping[object, Writer]) -> None:
@@ -277,7 +286,12 @@ def _write_calls(
     path: str,
     writer_of: Mapping[object, Writer],
 ) -> None:
-    """Write the calls of a model; `values` has those of its inputs, by id, and gets the others."""
+    """Write the calls of a model.
+
+    Args:
+        values: those of its inputs, by id, to which the others are added.
+        path: what the names of operations begin with.
+    """
     for record in calls_of(function):
         operation = record.operation
         if isinstance(operation, keras.layers.InputLayer):
@@ -287,12 +301,15 @@ def _write_calls(
         if has_graph(operation):
             inner = functional(operation)
             inside = {id(x): value for x, value in zip(inner.inputs, inputs, strict=True)}
-            _write_calls(graph, inner, inside, f"{path}{operation.name}/", writer_of)
+            _write_calls(graph, inner, inside, f"{operation.name}/", writer_of)
             for own, end in zip(record.output_tensors, inner.outputs, strict=True):
                 values[id(own)] = inside[id(end)]
             continue
         [output] = record.output_tensors
-        graph.scope, since = path + operation.name, len(graph.nodes)
+        # Operations have numbers for names, which layers of other models have too.
+        is_layer = isinstance(operation, keras.Layer)
+        graph.scope = operation.name if is_layer else path + operation.name
+        since = len(graph.nodes)
         made = writer_of[kind_of(operation)](graph, Call(operation, given, inputs, output))
         named = graph.rename(made, graph.scope, since)
         values[id(output)] = Value(named.name, named.moved, tuple(output.shape), str(output.dtype))
@@ -324,47 +341,39 @@ def write_onnx(model: keras.Model, path: Path, writer_of: Mapping[object, Writer
     """
     graph, ends = onnx_model(model, writer_of)
     size = sum(array.nbytes for array in graph.constants.values())
-    data = path.with_name(f"{path.name}.data") if size > LARGEST else None
-    with whole_file(path) as unfinished:
-        tensors = (
-            _beside(graph.constants, data)
-            if data
-            else [numpy_helper.from_array(of, name) for name, of in graph.constants.items()]
-        )
-        made = helper.make_graph(
-            graph.nodes, model.name, _described(ends.inputs), _described(ends.outputs), tensors
-        )
-        opset = helper.make_opsetid("", OPSET)
-        whole = helper.make_model(
-            made, opset_imports=[opset], ir_version=FILE_VERSION, producer_name="resnet_builder"
-        )
-        unfinished.write_bytes(whole.SerializeToString())
+    if size > LARGEST:
+        tensors = _beside(graph.constants, path.with_name(f"{path.name}.data"))
+    else:
+        tensors = [numpy_helper.from_array(of, name) for name, of in graph.constants.items()]
+    made = helper.make_graph(
+        graph.nodes, model.name, _described(ends.inputs), _described(ends.outputs), tensors
+    )
+    opset = helper.make_opsetid("", OPSET)
+    whole = helper.make_model(
+        made, opset_imports=[opset], ir_version=FILE_VERSION, producer_name="resnet_builder"
+    )
+    path.write_bytes(whole.SerializeToString())
 
 
 def _described(values: list[Value]) -> list[onnx.ValueInfoProto]:
-    """Inputs or outputs with their types and shapes; unknown sizes have names."""
-    named = {4: ("batch", "rows", "columns", "channels")}
+    """Inputs or outputs with their types and shapes; the batch and unknown sizes have names."""
     return [
         helper.make_tensor_value_info(
-            of.name,
-            helper.np_dtype_to_tensor_dtype(np.dtype(of.dtype)),
+            value.name,
+            helper.np_dtype_to_tensor_dtype(np.dtype(value.dtype)),
             [
-                f"{of.name}_{named.get(len(of.shape), ['batch', *map(str, of.shape)])[axis]}"
-                if size is None and axis
-                else "batch"
-                if size is None
-                else size
-                for axis, size in enumerate(of.shape)
+                size or ("batch" if axis == 0 else f"{value.name}_{axis}")
+                for axis, size in enumerate(value.shape)
             ],
         )
-        for of in values
+        for value in values
     ]
 
 
 def _beside(constants: dict[str, Array], data: Path) -> list[onnx.TensorProto]:
     """Write arrays to a file of their own, and describe where each is in it."""
     tensors, offset = [], 0
-    with whole_file(data) as unfinished, unfinished.open("wb") as file:
+    with data.open("wb") as file:
         for name, array in constants.items():
             if array.dtype.kind != "f":  # sizes and axes, which a reader needs at once
                 tensors.append(numpy_helper.from_array(array, name))
