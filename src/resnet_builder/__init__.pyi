@@ -12,6 +12,8 @@ from .costs.published import verify as verify
 from .features import FeatureLevel as FeatureLevel
 from .features import FeatureLevels as FeatureLevels
 from .features import feature_info as feature_info
+from .inference.export import ExportReport as ExportReport
+from .inference.export import export as export
 from .inference.folding import fold_batch_norm as fold_batch_norm
 from .inference.folds import FoldingReport as FoldingReport
 from .inference.folds import folding_report as folding_report

@@ -1,7 +1,7 @@
 """The command `resnet-builder`.
 
-Each command imports only the modules that it needs, for a fast start. Only `convert` imports Keras,
-and what shows a JSON file with options that no config has.
+Each command imports only the modules that it needs, for a fast start. Only `convert` and `export`
+import Keras, and what shows a JSON file with options that no config has.
 """
 
 import argparse
@@ -214,6 +214,25 @@ def _convert(options: argparse.Namespace) -> Answer:
     return Answer(Table(title=f"{report}\nwrote {options.file}"), data)
 
 
+def _export(options: argparse.Namespace) -> Answer:
+    from .export import export_network
+    from .source import source_of
+
+    network = source_of(options.name, options.set, options.input_shape, options.classes)
+    report = export_network(
+        network,
+        options.file,
+        weights=options.weights,
+        images=options.images,
+        prepare=options.prepare,
+        dtype=options.dtype,
+        limit=options.limit,
+        agreement=options.agreement,
+        fold=options.fold,
+    )
+    return Answer(report.table(), asdict(report))
+
+
 # Commands ---------------------------------------------------------------------------------------
 
 
@@ -284,6 +303,16 @@ CONVERSION: Arguments = {
     "--fold": {"action": "store_true", "help": "fold batch norms, for inference"},
     "--names": {"default": "keras", "metavar": "LIBRARY", "help": "of a .safetensors or .npz"},
 }
+EXPORT: Arguments = {
+    "file": {"metavar": "FILE", "help": "ends in .onnx, .tflite or .pt2; or a SavedModel's folder"},
+    "--weights": {"help": "a file, a repository, a name of `weights`, or imagenet"},
+    "--fold": {"action": "store_true", "help": "fold batch norms first"},
+    "--prepare": {"action": "store_true", "help": "put the preparation of photographs inside"},
+    "--dtype": {"default": "float32", "help": "for .tflite: float32 (default), float16 or int8"},
+    "--images": {"metavar": "FOLDER", "help": "photographs that set the ranges of int8"},
+    "--limit": {"type": float, "metavar": "X", "help": "largest accepted relative difference"},
+    "--agreement": {"type": float, "metavar": "X", "help": "smallest accepted share of classes"},
+}
 COMMANDS = {
     "list": Command(_list, "list the presets", PATTERN),
     "weights": Command(_weights, "list the published checkpoints", {**PATTERN, **KIND}),
@@ -296,6 +325,11 @@ COMMANDS = {
     "verify": Command(_verify, "compare the presets with published numbers", PATTERN),
     "convert": Command(
         _convert, "convert a checkpoint to a file of Keras or of another library", CONVERSION
+    ),
+    "export": Command(
+        _export,
+        "write a network for another runtime, and compare what that computes",
+        {**NETWORK, **EXPORT},
     ),
 }
 

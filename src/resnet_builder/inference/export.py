@@ -1,31 +1,30 @@
 """export: a model as a file for another runtime, with the proof that it computes the same."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
-from ..common.checks import described, positive_number, real_number
+from ..common.checks import described
 from ..common.files import whole_files
 from ..common.quiet import quiet
 from ..common.tables import Table, Tabular
+from ..model.keras_layers import Tensor
 from ..model.keras_limits import room_for
 from ..model.locate import check_model
-from .formats import BACKENDS, check_path
 from .folding import fold_batch_norm
 from .folds import folding_report
+from .formats import BACKENDS, Array, Runtime, check_limits, check_path
 from .images import preprocessing as image_preparation
-from .litert import LiteRT, write_litert
-
-Array = npt.NDArray[np.generic]
+from .litert import open_litert, write_litert
 
 # The images of the comparison, the side of those of a model without a size, and of a batch.
 COMPARED, SIDE, BATCH = 2, 64, 32
@@ -92,7 +91,7 @@ class ExportReport(Tabular):
         )
         return Table(
             title=f"{self.file}: {self.format}, {self.dtype}",
-            header=("", ""),
+            header=("measure", "value"),
             rows=tuple(row for row in rows if row[1]),
             note="\n".join(self.notes),
         )
@@ -158,7 +157,7 @@ def export(
     check_model(model)
     path = Path(path)
     target = _target(path, dtype)
-    _check_limits(dtype, limit, agreement)
+    check_limits(dtype, limit, agreement)
     calibrating, compared = _parted(images, dtype)
     notes: tuple[str, ...] = ()
     if preprocessing is not None:
@@ -183,48 +182,29 @@ def export(
 # Formats ------------------------------------------------------------------------------------------
 
 
-class Runtime(Protocol):
-    """What runs a file; called with the inputs of a batch, it returns the outputs.
+def _runtime(model: keras.Model, function: Callable[[Tensor], Tensor]) -> Runtime:
+    """A function that takes what the model takes, and returns what it returns."""
 
-    Attributes:
-        operators: how often each operator is in the file; none if it does not say.
-    """
+    def run(inputs: list[Array]) -> list[Array]:
+        found = function(keras.tree.pack_sequence_as(model.input, inputs))
+        return list(map(np.asarray, keras.tree.flatten(found)))
 
-    operators: Mapping[str, int]
-
-    def __call__(self, inputs: Sequence[Array]) -> list[Array]: ...
+    return Runtime(run)
 
 
-@dataclass(frozen=True)
-class Function:
-    """A function of Keras's inputs as a runtime."""
+def _open_onnx(path: Path, model: keras.Model) -> Runtime:
+    import onnx
+    import onnxruntime
 
-    function: Callable[[keras.KerasTensor], keras.KerasTensor]
-    model: keras.Model
-    operators: Mapping[str, int] = field(default_factory=dict)
-
-    def __call__(self, inputs: Sequence[Array]) -> list[Array]:
-        given = keras.tree.pack_sequence_as(self.model.input, list(inputs))
-        return [np.asarray(array) for array in keras.tree.flatten(self.function(given))]
-
-
-class Onnx:
-    """An ONNX file in onnxruntime."""
-
-    def __init__(self, path: Path) -> None:
-        import onnx
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        providers = ["CPUExecutionProvider"]
-        self._session = onnxruntime.InferenceSession(path, options, providers=providers)
-        graph = onnx.load(path, load_external_data=False).graph
-        self.operators = dict(Counter(node.op_type for node in graph.node))
-
-    def __call__(self, inputs: Sequence[Array]) -> list[Array]:
-        names = (of.name for of in self._session.get_inputs())
-        return list(self._session.run(None, dict(zip(names, inputs, strict=True))))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    names = [of.name for of in session.get_inputs()]
+    graph = onnx.load(path, load_external_data=False).graph
+    return Runtime(
+        lambda inputs: session.run(None, dict(zip(names, inputs, strict=True))),
+        Counter(node.op_type for node in graph.node),
+    )
 
 
 def _write_onnx(model: keras.Model, path: Path, dtype: str, images: Array | None) -> None:
@@ -244,7 +224,7 @@ def _open_saved_model(path: Path, model: keras.Model) -> Runtime:
 
     with quiet():
         loaded = tf.saved_model.load(str(path))
-    return Function(lambda given: loaded.serve(given), model)  # which keeps its variables
+    return _runtime(model, lambda given: loaded.serve(given))  # which keeps its variables
 
 
 def _write_program(model: keras.Model, path: Path, dtype: str, images: Array | None) -> None:
@@ -262,11 +242,11 @@ def _open_program(path: Path, model: keras.Model) -> Runtime:
     with quiet():
         program = torch.export.load(str(path)).module()
 
-    def run(given: keras.KerasTensor) -> keras.KerasTensor:
+    def function(given: Tensor) -> Tensor:
         with torch.no_grad():
             return program(keras.tree.map_structure(torch.from_numpy, given))
 
-    return Function(run, model)
+    return _runtime(model, function)
 
 
 class Format(NamedTuple):
@@ -279,8 +259,8 @@ class Format(NamedTuple):
 
 
 FORMATS = {
-    ".onnx": Format("ONNX", _write_onnx, lambda path, _: Onnx(path), BACKENDS),
-    ".tflite": Format("LiteRT", write_litert, lambda path, _: LiteRT(path), BACKENDS[:1]),
+    ".onnx": Format("ONNX", _write_onnx, _open_onnx, BACKENDS),
+    ".tflite": Format("LiteRT", write_litert, lambda path, _: open_litert(path), BACKENDS[:1]),
     "": Format("SavedModel", _write_saved_model, _open_saved_model, BACKENDS[:2]),
     ".pt2": Format("PyTorch", _write_program, _open_program, BACKENDS[2:]),
 }
@@ -299,8 +279,8 @@ def _target(path: Path, dtype: str) -> Format:
         needed = " or ".join(target.backends)
         raise RuntimeError(
             f"cannot write {str(path)!r}: {target.name} is written with Keras on {needed}, and it "
-            f"runs on {backend}: save the model as .keras, and load and export it in a process with "
-            f"KERAS_BACKEND={target.backends[0]}; .onnx is written with any"
+            f"runs on {backend}: save the model as .keras, and load and export it in a process "
+            f"with KERAS_BACKEND={target.backends[0]}; .onnx is written with any"
         )
     if path.suffix == ".onnx":
         for package in ("onnx", "onnxruntime"):
@@ -312,17 +292,6 @@ def _target(path: Path, dtype: str) -> Format:
 
 
 # What is compared ---------------------------------------------------------------------------------
-
-
-def _check_limits(dtype: str, limit: float | None, agreement: float | None) -> None:
-    if limit is not None:
-        positive_number(limit, "limit")
-    if agreement is None:
-        return
-    if dtype != "int8":
-        raise ValueError("agreement is a share of the images of dtype='int8': leave it out")
-    if not 0 < real_number(agreement, "agreement") <= 1:
-        raise ValueError(f"agreement must be more than 0 and at most 1, got {agreement!r}")
 
 
 def _parted(images: npt.ArrayLike | None, dtype: str) -> tuple[Array | None, Array | None]:
@@ -358,19 +327,26 @@ def _prepared(model: keras.Model, source: str | keras.Model, dtype: str) -> kera
         "channels_first" if channels[0] in (1, 3) and channels[2] not in (1, 3) else "channels_last"
     )
     prepare = (
-        source
-        if isinstance(source, keras.Model)
-        else image_preparation(source, data_format=order)
+        source if isinstance(source, keras.Model) else image_preparation(source, data_format=order)
     )
     image = keras.Input(prepare.input_shape[1:], dtype="uint8", name="images")
     prepared = prepare(keras.ops.cast(image, "float32"))
+    fits = (
+        one in (None, other) for one, other in zip(model.input_shape, prepared.shape, strict=True)
+    )
+    if not all(fits):
+        raise ValueError(
+            f"preprocessing gives images of {prepared.shape[1:]}, and the model takes "
+            f"{model.input_shape[1:]}: build it with that input_shape, or give "
+            "preprocessing=preprocessing(size=...)"
+        )
     return keras.Model(image, model(prepared), name=model.name)
 
 
 def _compared(model: keras.Model, runtime: Runtime, images: Array | None) -> ExportReport:
     """The differences between a runtime's outputs and the model's, and the times of both."""
     inputs = [images] if images is not None else [_random(x) for x in model.inputs]
-    ours = Function(model.predict_on_batch, model)
+    ours = _runtime(model, model.predict_on_batch)
     with quiet():
         expected, found = _outputs(ours, inputs), _outputs(runtime, inputs)
         first = [array[:1] for array in inputs]
@@ -398,16 +374,18 @@ def _random(x: keras.KerasTensor) -> Array:
     return rng.integers(0, 256 if x.dtype == "uint8" else 2, shape).astype(x.dtype)
 
 
-def _outputs(function: Runtime, inputs: list[Array]) -> list[Array]:
+def _outputs(runtime: Runtime, inputs: list[Array]) -> list[Array]:
     """The outputs for all images, batch by batch."""
     starts = range(0, len(inputs[0]), BATCH)
-    parts = [function([array[start : start + BATCH] for array in inputs]) for start in starts]
+    parts = [runtime.run([array[start : start + BATCH] for array in inputs]) for start in starts]
     return [np.concatenate(of) for of in zip(*parts, strict=True)]
 
 
 def _difference(found: Array, expected: Array) -> float:
     largest = float(np.abs(expected).max(initial=0))
-    return float(np.abs(found - expected).max(initial=0)) / (largest or 1)
+    return float(np.abs(np.subtract(found, expected, dtype="float64")).max(initial=0)) / (
+        largest or 1
+    )
 
 
 def _agreement(found: list[Array], expected: list[Array]) -> float:
@@ -416,13 +394,13 @@ def _agreement(found: list[Array], expected: list[Array]) -> float:
     return float(np.mean(np.concatenate([of.ravel() for of in same])))
 
 
-def _seconds(function: Runtime, inputs: list[Array]) -> float:
+def _seconds(runtime: Runtime, inputs: list[Array]) -> float:
     """The median time of a call."""
-    function(inputs)
+    runtime.run(inputs)
     times: list[float] = []
     while len(times) < RUNS and sum(times) < SECONDS:
         start = perf_counter()
-        function(inputs)
+        runtime.run(inputs)
         times.append(perf_counter() - start)
     return median(times)
 

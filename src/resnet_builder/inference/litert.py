@@ -2,16 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
 from ..common.quiet import quiet
-
-Array = npt.NDArray[np.generic]
+from .formats import Array, Runtime
 
 
 def write_litert(model: keras.Model, path: Path, dtype: str, images: Array | None) -> None:
@@ -74,49 +72,39 @@ def _with_constants(model: keras.Model) -> Callable[..., list[keras.KerasTensor]
     return serve
 
 
-class LiteRT:
-    """A file in TensorFlow's interpreter; called with the inputs of a batch.
+def open_litert(path: Path) -> Runtime:
+    """A file in TensorFlow's interpreter."""
+    import tensorflow as tf
 
-    Attributes:
-        operators: how often each operator is in the file.
-    """
+    with quiet():
+        interpreter = tf.lite.Interpreter(model_path=str(path))
+        operators = Counter(of["op_name"] for of in interpreter._get_ops_details())
+        serve = interpreter.get_signature_runner()
 
-    def __init__(self, path: Path) -> None:
-        import tensorflow as tf
-
-        with quiet():
-            interpreter = tf.lite.Interpreter(model_path=str(path))
-            self.operators = dict(Counter(of["op_name"] for of in interpreter._get_ops_details()))
-            self._serve = interpreter.get_signature_runner()
-
-    def __call__(self, inputs: Sequence[Array]) -> list[Array]:
-        """The outputs, of int8 as the numbers that they stand for."""
-        ends = self._serve.get_input_details()
+    def run(inputs: list[Array]) -> list[Array]:
+        ends = serve.get_input_details()
         given = {
-            name: _quantized(array, **_scale(end))
+            name: _quantized(array, *end["quantization"])
             for (name, end), array in zip(ends.items(), inputs, strict=True)
         }
-        with quiet():  # what is said of the first batch
-            found = self._serve(**given)
-        outputs = self._serve.get_output_details()
+        found, outputs = serve(**given), serve.get_output_details()
         numbered = sorted(found, key=lambda name: int(name.rpartition("_")[2]))
-        return [_numbers(found[name], **_scale(outputs[name])) for name in numbered]
+        return [_numbers(found[name], *outputs[name]["quantization"]) for name in numbered]
+
+    return Runtime(run, operators)
 
 
-Scale = dict[str, float]
-
-
-def _scale(end: dict[str, tuple[float, int]]) -> Scale:
-    """The scale and the zero of an input or output of int8; 0 of one that has none."""
-    scale, zero = end["quantization"]
-    return {"scale": scale, "zero": zero}
-
-
-def _quantized(array: Array, scale: float, zero: float) -> Array:
+def _quantized(array: Array, scale: float, zero: int) -> Array:
+    """Numbers as int8; unchanged if the input has no scale."""
     if not scale:
         return array
-    return np.clip(np.round(array / np.float32(scale)) + zero, -128, 127).astype("int8")
+    whole: Array = np.round(np.asarray(array, "float32") / np.float32(scale)) + zero
+    return np.clip(whole, -128, 127).astype("int8")
 
 
-def _numbers(array: Array, scale: float, zero: float) -> Array:
-    return (array.astype("float32") - zero) * np.float32(scale) if scale else array
+def _numbers(array: Array, scale: float, zero: int) -> Array:
+    """What int8 stands for; unchanged if the output has no scale."""
+    if not scale:
+        return array
+    numbers: Array = (np.asarray(array, "float32") - np.float32(zero)) * np.float32(scale)
+    return numbers

@@ -19,13 +19,13 @@ from onnx import helper, numpy_helper
 from ..model.graph import BatchShape, calls_of, functional
 from ..model.keras_limits import room_for
 from .folds import has_graph
+from .formats import Array
 
 # Of 2023: what onnxruntime 1.14 and newer reads.
 OPSET, FILE_VERSION = 18, 8
 # A file of protobuf has at most 2 GiB; larger weights are in a second file.
 LARGEST = 2**31 - 2**24
 
-Array = npt.NDArray[np.generic]
 Attribute = int | float | str | Sequence[int] | Sequence[float]
 
 
@@ -132,7 +132,9 @@ class Graph:
         """Write a node with one output, whose name is returned; arrays become constants."""
         names = [value if isinstance(value, str) else self.constant(value) for value in inputs]
         name = self.unique(f"{self.scope}/{kind}")
-        self.nodes.append(helper.make_node(kind, names, [name], name=name, **attributes))
+        node = helper.make_node(kind, names, [name], name=name)
+        node.attribute.extend(helper.make_attribute(*of) for of in sorted(attributes.items()))
+        self.nodes.append(node)
         return name
 
     def rename(self, value: Value, name: str, since: int) -> Value:
@@ -230,7 +232,7 @@ def _named_outputs(model: keras.Model) -> list[tuple[str, keras.KerasTensor]]:
 
 def _makers(model: keras.Model) -> list[str]:
     """The names of the layers that make the outputs of a model, inside of a model too."""
-    names = {}
+    names: dict[int, str] = {}
     for call in calls_of(model):
         inside = has_graph(call.operation)
         own = _makers(call.operation) if inside else [call.operation.name]
@@ -240,7 +242,9 @@ def _makers(model: keras.Model) -> list[str]:
 
 def _check(model: keras.Model, writer_of: Mapping[object, Writer]) -> None:
     """Raise a ValueError that names all layers that cannot be written."""
-    refused = [reason for operation in _operations(model) if (reason := _obstacle(operation, writer_of))]
+    refused = [
+        reason for operation in _operations(model) if (reason := _obstacle(operation, writer_of))
+    ]
     if refused:
         reasons = "; ".join(dict.fromkeys(refused))
         raise ValueError(f"{model.name!r} cannot be written as ONNX: {reasons}")
@@ -254,8 +258,8 @@ def _operations(model: keras.Model) -> list[keras.Operation]:
         found += _operations(functional(operation)) if has_graph(operation) else [operation]
         if call.arguments.kwargs.get("training"):
             raise ValueError(
-                f"{layer_words(operation)} is called with training=True, which a file for inference "
-                "cannot do: call it without"
+                f"{layer_words(operation)} is called with training=True, which a file for "
+                "inference cannot do: call it without"
             )
     return found
 
@@ -315,7 +319,7 @@ def _write_calls(
         values[id(output)] = Value(named.name, named.moved, tuple(output.shape), str(output.dtype))
 
 
-def _given(record: object, values: dict[int, Value]) -> list[Argument]:
+def _given(record: keras.Operation, values: dict[int, Value]) -> list[Argument]:
     """The arguments of a call in the order of the parameters."""
     arguments, operation = record.arguments, record.operation
     if isinstance(operation, keras.Model):

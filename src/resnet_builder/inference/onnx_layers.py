@@ -13,7 +13,8 @@ import keras
 import numpy as np
 from keras import activations, layers
 
-from .onnx_graph import Argument, Array, Attribute, Call, Graph, Value, Writer
+from .formats import Array
+from .onnx_graph import Attribute, Call, Graph, Value, Writer
 
 # From a value to what an activation makes of it.
 Activate = Callable[[Graph, Value], Value]
@@ -296,9 +297,7 @@ def _reduced(
     if not keepdims and kept != sorted(kept):
         x = graph.stored(x, moved=False)
     numbers = np.array(sorted(x.axis(axis) for axis in gone), "int64")
-    return Value(
-        graph.node(kind, x.name, numbers, keepdims=int(keepdims)), x.moved and keepdims
-    )
+    return Value(graph.node(kind, x.name, numbers, keepdims=int(keepdims)), x.moved and keepdims)
 
 
 # Sizes and orders ---------------------------------------------------------------------------------
@@ -323,7 +322,9 @@ def _zero_padded(graph: Graph, call: Call) -> Value:
     return _padded(graph, x, pairs)
 
 
-def _padded(graph: Graph, x: Value, pairs: dict[int, tuple[int, int]], mode: str = "constant") -> Value:
+def _padded(
+    graph: Graph, x: Value, pairs: dict[int, tuple[int, int]], mode: str = "constant"
+) -> Value:
     both = [pairs.get(axis, (0, 0)) for axis in x.order]
     pads = np.array([[before for before, _ in both], [after for _, after in both]], "int64")
     return Value(graph.node("Pad", x.name, pads.ravel(), mode=mode), x.moved)
@@ -363,9 +364,7 @@ def _sliced(graph: Graph, x: Value, slices: dict[int, slice]) -> Value:
 
 def _cropped(graph: Graph, call: Call) -> Value:
     [x] = call.inputs
-    pairs = zip(
-        _sides(call.operation, len(x.shape)), _pairs(call.operation.cropping), strict=True
-    )
+    pairs = zip(_sides(call.operation, len(x.shape)), _pairs(call.operation.cropping), strict=True)
     return _sliced(graph, x, {axis: slice(start, -end or None) for axis, (start, end) in pairs})
 
 
@@ -606,7 +605,7 @@ def _dot_product_attention(graph: Graph, call: Call) -> Value:
         raise call.refuse("it has a mask, a bias or a cap")
     query, key, value = (graph.plain(x) for x in call.inputs)
     scale = next((of for of in call.given[3:] if isinstance(of, float)), None)
-    scale = call.inputs[0].shape[-1] ** -0.5 if scale is None else scale
+    scale = call.output.shape[-1] ** -0.5 if scale is None else scale
     # (batch, tokens, heads, channels)
     scaled = graph.node("Mul", query, np.float32(scale))
     queries = graph.node("Transpose", scaled, perm=[0, 2, 1, 3])
@@ -662,7 +661,9 @@ def _floor_divide(graph: Graph, call: Call) -> Value:
 def _divide_no_nan(graph: Graph, call: Call) -> Value:
     [x, y], moved = graph.aligned(call.given, call.dtype)
     zero = graph.constant(0, call.dtype)
-    return Value(graph.node("Where", graph.node("Equal", y, zero), zero, graph.node("Div", x, y)), moved)
+    return Value(
+        graph.node("Where", graph.node("Equal", y, zero), zero, graph.node("Div", x, y)), moved
+    )
 
 
 def _where(graph: Graph, call: Call) -> Value:
@@ -810,7 +811,10 @@ WRITERS: dict[object, Writer] = {
     **{
         name: _of(_one(kind))
         for name, kind in {
-            **{of: of for of in ("Ceil", "Exp", "Floor", "Log", "Sign", "Sqrt", "Erf", "Sin", "Cos")},
+            **{
+                of: of
+                for of in ("Ceil", "Exp", "Floor", "Log", "Sign", "Sqrt", "Erf", "Sin", "Cos")
+            },
             "Absolute": "Abs",
             "Negative": "Neg",
             "Reciprocal": "Reciprocal",

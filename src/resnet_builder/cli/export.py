@@ -1,0 +1,94 @@
+"""Export of a network for another runtime.
+
+Keras is loaded when everything else has been checked: it takes seconds.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..inference.formats import check_limits, check_path
+from ..inference.photographs import photographs_in
+from ..plan.network import make_plan
+from ..presets.checkpoints import PublishedWeights
+from ..presets.resolve import Named, resolve
+
+if TYPE_CHECKING:
+    import keras
+
+    from ..inference.export import ExportReport
+    from ..inference.formats import Array
+
+RANDOM = "the weights are random: --weights loads a checkpoint"
+
+
+def export_network(
+    network: Named,
+    file: str,
+    *,
+    weights: str | None = None,
+    images: str | None = None,
+    prepare: bool = False,
+    dtype: str = "float32",
+    limit: float | None = None,
+    agreement: float | None = None,
+    **options: bool,
+) -> "ExportReport":
+    """Build a network, load its weights, and export it.
+
+    Args:
+        network: the network, with its options.
+        file: the file or folder, as in `export`.
+        weights: as in `ResnetBuilder.from_preset`. Default: those that the network's name names.
+        images: for int8, a folder of photographs, which are prepared as the checkpoint's.
+        prepare: whether the preparation of photographs is put into the file.
+        dtype, limit, agreement, **options: as in `export`.
+
+    Raises:
+        TypeError, ValueError, OSError, ImportError, RuntimeError: as in `ResnetBuilder.from_preset`
+            and `export`.
+    """
+    check_path(Path(file), dtype)
+    check_limits(dtype, limit, agreement)
+    if (dtype == "int8") != (images is not None):
+        raise ValueError("--dtype int8 needs --images FOLDER, and no other takes it")
+    photographs = list(photographs_in(Path(images))) if images is not None else []
+    named = resolve(network, weights=weights)
+    if (images or prepare) and not isinstance(named.weights, PublishedWeights):
+        raise ValueError(
+            "photographs are prepared as a published checkpoint needs: give its name as NAME or "
+            "with --weights, such as resnet50.a1_in1k or imagenet"
+        )
+    make_plan(named.config)
+
+    from ..builder import ResnetBuilder
+    from ..inference.export import export
+    from ..inference.images import preprocessing
+
+    source: Any = network
+    model = ResnetBuilder.from_preset(
+        source, weights=weights, name=network.name, data_format="channels_last", **network.options
+    )
+    report = export(
+        model,
+        file,
+        preprocessing=preprocessing(model, data_format="channels_last") if prepare else None,
+        dtype=dtype,
+        images=_prepared(photographs, model) if images else None,
+        limit=limit,
+        agreement=agreement,
+        **options,
+    )
+    return report if named.weights else replace(report, notes=(*report.notes, RANDOM))
+
+
+def _prepared(photographs: list[Path], model: "keras.Model") -> "Array":
+    """Photographs of any size as one batch for a model."""
+    import numpy as np
+
+    from ..inference.images import preprocessing
+    from ..inference.photographs import photograph
+
+    prepare = preprocessing(model, data_format="channels_last")
+    batch = [np.asarray(prepare(photograph(path)[np.newaxis])) for path in photographs]
+    return np.concatenate(batch) if batch else np.zeros((0, 1))
