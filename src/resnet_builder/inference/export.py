@@ -48,7 +48,8 @@ class ExportReport(Tabular):
         images: number of images that were compared; with int8, images that did not calibrate it.
         seconds: time of one image in the format's runtime on this machine.
         keras_seconds: time of one image in Keras.
-        operators: how often each operator is in the file, for ONNX and LiteRT.
+        operators: how often each operator is in the file, the most frequent first; for ONNX and
+            LiteRT.
         notes: what was done before, in words.
 
     Example:
@@ -77,8 +78,8 @@ class ExportReport(Tabular):
     def table(self) -> Table:
         """A row for each number."""
         same = "" if self.agreement is None else f"{self.agreement:.1%} of {self.images} images"
-        counts = Counter(self.operators).most_common()
-        listed = ", ".join(f"{name} {count}" for name, count in counts[:LISTED])
+        counts = [f"{name} {count}" for name, count in self.operators.items()]
+        listed = ", ".join(counts[:LISTED])
         if more := len(counts[LISTED:]):
             listed += f", and {more} kinds more"
         rows = (
@@ -361,7 +362,7 @@ def _compared(model: keras.Model, runtime: Runtime, images: Array | None) -> Exp
         images=len(inputs[0]),
         seconds=seconds,
         keras_seconds=keras_seconds,
-        operators=runtime.operators,
+        operators=dict(Counter(runtime.operators).most_common()),
     )
 
 

@@ -5,7 +5,7 @@ is stored either way, and transposed where an operation needs the other one: onc
 and once before a feature map that the model returns.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
@@ -242,38 +242,26 @@ def _makers(model: keras.Model) -> list[str]:
 
 def _check(model: keras.Model, writer_of: Mapping[object, Writer]) -> None:
     """Raise a ValueError that names all layers that cannot be written."""
-    refused = [
-        reason for operation in _operations(model) if (reason := _obstacle(operation, writer_of))
-    ]
-    if refused:
-        reasons = "; ".join(dict.fromkeys(refused))
-        raise ValueError(f"{model.name!r} cannot be written as ONNX: {reasons}")
+    if refused := list(dict.fromkeys(_obstacles(model, writer_of))):
+        raise ValueError(f"{model.name!r} cannot be written as ONNX: {'; '.join(refused)}")
 
 
-def _operations(model: keras.Model) -> list[keras.Operation]:
-    """What a model calls, and what the models inside it call."""
-    found: list[keras.Operation] = []
+def _obstacles(model: keras.Model, writer_of: Mapping[object, Writer]) -> Iterator[str]:
+    """Why calls of a model, and of the models inside it, cannot be written."""
     for call in calls_of(model):
         operation = call.operation
-        found += _operations(functional(operation)) if has_graph(operation) else [operation]
-        if call.arguments.kwargs.get("training"):
-            raise ValueError(
-                f"{layer_words(operation)} is called with training=True, which a file for "
-                "inference cannot do: call it without"
+        dtype = getattr(operation, "compute_dtype", "float32")
+        if has_graph(operation):
+            yield from _obstacles(functional(operation), writer_of)
+        elif kind_of(operation) not in writer_of:
+            yield f"{layer_words(operation)} has no counterpart here"
+        elif call.arguments.kwargs.get("training"):
+            yield f"{layer_words(operation)} is called with training=True: call it without"
+        elif dtype != "float32":
+            yield (
+                f"{layer_words(operation)} computes in {dtype}: build the network with "
+                "dtype='float32' and weights=model"
             )
-    return found
-
-
-def _obstacle(operation: keras.Operation, writer_of: Mapping[object, Writer]) -> str:
-    if kind_of(operation) not in writer_of:
-        return f"{layer_words(operation)} has no counterpart here"
-    dtype = getattr(operation, "compute_dtype", "float32")
-    if dtype != "float32":
-        return (
-            f"{layer_words(operation)} computes in {dtype}: build the network with dtype='float32' "
-            "and weights=model"
-        )
-    return ""
 
 
 def kind_of(operation: keras.Operation) -> object:
