@@ -43,7 +43,7 @@ def assert_same_outputs(model: keras.Model, path: Path, *inputs: Array) -> None:
 
 # Of every kind of layer, one.
 NETWORKS: dict[str, dict[str, Any]] = {
-    "resnext50_32x4d": {"groups": 4},
+    "resnext50_32x4d": {"groups": 4, "width_per_group": 32},
     "resnetv2_50": {},
     "resnet18d": {},
     "seresnet50": {},
