@@ -90,9 +90,10 @@ class Call:
 Writer = Callable[["Graph", Call], Value]
 
 
-def layer_words(operation: keras.Operation) -> str:
-    """A layer by its name and class."""
-    return f"the layer {operation.name!r} ({type(operation).__name__})"
+def layer_words(operation: keras.Operation, path: str = "") -> str:
+    """A layer by its name, after the names of the models that it is inside of, and its class."""
+    name = f"{path}{operation.name}"
+    return f"the layer {name!r} ({type(operation).__name__})"
 
 
 class Graph:
@@ -246,20 +247,23 @@ def _check(model: keras.Model, writer_of: Mapping[object, Writer]) -> None:
         raise ValueError(f"{model.name!r} cannot be written as ONNX: {'; '.join(refused)}")
 
 
-def _obstacles(model: keras.Model, writer_of: Mapping[object, Writer]) -> Iterator[str]:
+def _obstacles(
+    model: keras.Model, writer_of: Mapping[object, Writer], path: str = ""
+) -> Iterator[str]:
     """Why calls of a model, and of the models inside it, cannot be written."""
     for call in calls_of(model):
         operation = call.operation
+        layer = layer_words(operation, path)
         dtype = getattr(operation, "compute_dtype", "float32")
         if has_graph(operation):
-            yield from _obstacles(functional(operation), writer_of)
+            yield from _obstacles(functional(operation), writer_of, f"{path}{operation.name}/")
         elif kind_of(operation) not in writer_of:
-            yield f"{layer_words(operation)} has no counterpart here"
+            yield f"{layer} has no counterpart here"
         elif call.arguments.kwargs.get("training"):
-            yield f"{layer_words(operation)} is called with training=True: call it without"
+            yield f"{layer} is called with training=True: call it without"
         elif dtype != "float32":
             yield (
-                f"{layer_words(operation)} computes in {dtype}: build the network with "
+                f"{layer} computes in {dtype}: build the network with "
                 "dtype='float32' and weights=model"
             )
 

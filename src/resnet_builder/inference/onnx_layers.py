@@ -458,6 +458,26 @@ def _repeated(graph: Graph, call: Call) -> Value:
     return Value(graph.node("Gather", x.name, places, axis=x.axis(axis)), x.moved)
 
 
+def _taken(graph: Graph, call: Call) -> Value:
+    """Entries along an axis, by their numbers."""
+    x, axis, places = call.inputs[0], call.operation.axis, call.given[1]
+    if axis is None:
+        raise call.refuse("it has no axis")
+    if isinstance(places, Value):
+        rank, entries = len(places.shape), graph.plain(places)
+    else:
+        numbers = np.asarray(places, "int64")
+        rank, entries = numbers.ndim, graph.constant(numbers)
+    x = x if rank == 1 else graph.stored(x, moved=False)
+    return Value(graph.node("Gather", x.name, entries, axis=x.axis(axis)), x.moved)
+
+
+def _remainder(graph: Graph, call: Call) -> Value:
+    if not call.dtype.startswith("int"):
+        raise call.refuse("it is of other numbers than integers")
+    return _arithmetic("Mod")(graph, call)
+
+
 def _upsampled(graph: Graph, call: Call) -> Value:
     layer, [x] = call.operation, call.inputs
     x = graph.stored(x, moved=_is_last(layer))
@@ -865,6 +885,7 @@ WRITERS: dict[object, Writer] = {
         }.items()
     },
     "FloorDivide": _floor_divide,
+    "Mod": _remainder,
     "DivideNoNan": _divide_no_nan,
     "Where": _where,
     "Square": _square,
@@ -883,6 +904,7 @@ WRITERS: dict[object, Writer] = {
     "DotProductAttention": _dot_product_attention,
     "Concatenate": _joined,
     "Repeat": _repeated,
+    "Take": _taken,
     "Reshape": _reshape,
     "ExpandDims": _unsqueezed,
     "Squeeze": _squeezed,
