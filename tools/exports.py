@@ -3,7 +3,7 @@
     python -m tools.exports           # about a quarter of an hour; writes website/exports.csv
     python -m tools.exports resnet50  # only these
 
-The networks have their own input size, random weights and no softmax, whose outputs differ less.
+The networks have random weights and no softmax, whose outputs differ less.
 Each is a process of its own, as the program of PyTorch needs Keras on PyTorch (`pip install torch`)
 and the others Keras on TensorFlow.
 """
@@ -21,6 +21,7 @@ PRESETS = (
     *("ecaresnet50d", "resnest50d", "res2net50_26w_4s", "regnety_040", "resnetv2_50x1_bit"),
     "resnet50_clip",
 )
+INPUT_SHAPE = (128, 128, 3)
 FORMATS = {"ONNX": "x.onnx", "LiteRT": "x.tflite", "SavedModel": "x", "PyTorch": "x.pt2"}
 COLUMNS = ("preset", "format", "difference", "bytes", "seconds", "keras_seconds", "reason")
 
@@ -29,7 +30,7 @@ def rows_of(preset: str, formats: list[str]) -> list[tuple[str | int, ...]]:
     """Export a network with the Keras backend of this process."""
     from resnet_builder import ResnetBuilder, export
 
-    model = ResnetBuilder.from_preset(preset, classifier_activation=None)
+    model = ResnetBuilder.from_preset(preset, INPUT_SHAPE, classifier_activation=None)
     rows: list[tuple[str | int, ...]] = []
     for name in formats:
         with TemporaryDirectory() as folder:
@@ -69,11 +70,11 @@ def main(arguments: list[str]) -> None:
                 known.setdefault(row[0], []).append(row)
     for preset in arguments or PRESETS:
         known[preset] = measured(preset)
+        with TABLE.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            writer.writerows(row for preset in PRESETS for row in known.get(preset, []))
         print(preset, flush=True)
-    with TABLE.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(row for preset in PRESETS for row in known.get(preset, []))
 
 
 if __name__ == "__main__":
