@@ -1,7 +1,7 @@
 """Export a network of twelve families in four formats, and write what came of it.
 
-    python -m tools.exports           # about a quarter of an hour; writes website/exports.csv
-    python -m tools.exports resnet50  # only these
+    python -m tools.exports           # some minutes; writes website/exports.csv
+    python -m tools.exports resnet18  # only these
 
 The networks have random weights and no softmax, whose outputs differ less.
 Each is a process of its own, as the program of PyTorch needs Keras on PyTorch (`pip install torch`)
@@ -16,9 +16,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 TABLE = Path(__file__).parents[1] / "website" / "exports.csv"
+# The smallest of their families.
 PRESETS = (
-    *("resnet50", "resnetv2_50", "resnet50d", "resnetblur50", "resnext50_32x4d", "seresnet50"),
-    *("ecaresnet50d", "resnest50d", "res2net50_26w_4s", "regnety_040", "resnetv2_50x1_bit"),
+    *("resnet18", "resnetv2_18", "resnet18d", "resnext50_32x4d", "seresnet18", "ecaresnet26t"),
+    *("resnest14d", "res2net50_26w_4s", "skresnet18", "regnety_002", "resnetv2_50x1_bit"),
     "resnet50_clip",
 )
 INPUT_SHAPE = (128, 128, 3)
