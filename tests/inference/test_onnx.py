@@ -272,7 +272,7 @@ def test_layers_without_a_counterpart_are_named() -> None:
 
 
 def test_a_layer_of_ones_own_is_not_taken_for_its_base() -> None:
-    class Doubled(layers.Dense):  # type: ignore[misc]
+    class Doubled(layers.Dense):
         def call(self, inputs: Any) -> Any:
             return 2 * super().call(inputs)
 

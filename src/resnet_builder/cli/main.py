@@ -215,7 +215,7 @@ def _convert(options: argparse.Namespace) -> Answer:
 
 
 def _export(options: argparse.Namespace) -> Answer:
-    from .export import export_network
+    from .exporting import export_network
     from .source import source_of
 
     network = source_of(options.name, options.set, options.input_shape, options.classes)

@@ -17,6 +17,7 @@ from ..common.checks import described
 from ..common.files import whole_files
 from ..common.quiet import quiet
 from ..common.tables import Table, Tabular
+from ..model.graph import BatchShape
 from ..model.keras_layers import Tensor
 from ..model.keras_limits import room_for
 from ..model.locate import check_model
@@ -60,7 +61,7 @@ class ExportReport(Tabular):
         >>> report.difference < 1e-5
         True
         >>> report.operators["Conv"]
-        9
+        7
     """
 
     file: str
@@ -119,7 +120,7 @@ def export(
       than 2 GiB are in a second file beside it, `PATH.data`.
     * `.tflite`: LiteRT (formerly TensorFlow Lite), with Keras on TensorFlow.
     * no ending: a folder with a SavedModel, with Keras on TensorFlow or JAX.
-    * `.pt2`: a program of `torch.export`, with Keras on PyTorch.
+    * `.pt2`: a program of `torch.export`, with Keras 3.15 or newer on PyTorch.
 
     The file or folder is replaced if it exists; after an error it is as it was.
 
@@ -153,13 +154,13 @@ def export(
         >>> model = ResnetBuilder.from_preset("resnet8_cifar")
         >>> report = export(model, f"{mkdtemp()}/network.onnx", fold=True, limit=1e-5)
         >>> report.format, report.notes
-        ('ONNX', ('9 of 9 batch norms folded',))
+        ('ONNX', ('7 of 7 batch norms folded',))
     """
     check_model(model)
     path = Path(path)
     target = _target(path, dtype)
     check_limits(dtype, limit, agreement)
-    calibrating, compared = _parted(images, dtype)
+    calibrating, compared = _parted(model, images, dtype)
     notes: tuple[str, ...] = ()
     if preprocessing is not None:
         model, notes = _prepared(model, preprocessing, dtype), ("the images are prepared inside",)
@@ -295,7 +296,9 @@ def _target(path: Path, dtype: str) -> Format:
 # What is compared ---------------------------------------------------------------------------------
 
 
-def _parted(images: npt.ArrayLike | None, dtype: str) -> tuple[Array | None, Array | None]:
+def _parted(
+    model: keras.Model, images: npt.ArrayLike | None, dtype: str
+) -> tuple[Array | None, Array | None]:
     """The images that set the ranges, and those that are compared."""
     if dtype != "int8":
         if images is not None:
@@ -307,12 +310,24 @@ def _parted(images: npt.ArrayLike | None, dtype: str) -> tuple[Array | None, Arr
             "the range of numbers in each layer: some hundreds of the data set"
         )
     array = np.asarray(images, "float32")
-    if array.ndim < 2 or len(array) < 2:
+    if len(model.inputs) != 1:
+        raise ValueError(f"dtype='int8' is for models with one input, got {len(model.inputs)}")
+    if not _fits(array.shape, model.inputs[0].shape) or len(array) < 2:
         raise ValueError(
-            f"images must be at least 2, (batch, rows, columns, channels), got {described(array)}"
+            f"images must be at least 2 as the model takes them, {model.inputs[0].shape}, got "
+            f"{described(array)}"
         )
     held = max(len(array) // 5, 1)
     return array[:-held], array[-held:]
+
+
+def _fits(shape: BatchShape, expected: BatchShape) -> bool:
+    """Whether an input with unknown sizes takes a shape."""
+    return len(shape) == len(expected) and all(map(_is_size, shape, expected))
+
+
+def _is_size(size: int | None, expected: int | None) -> bool:
+    return expected in (None, size)
 
 
 def _prepared(model: keras.Model, source: str | keras.Model, dtype: str) -> keras.Model:
@@ -332,10 +347,7 @@ def _prepared(model: keras.Model, source: str | keras.Model, dtype: str) -> kera
     )
     image = keras.Input(prepare.input_shape[1:], dtype="uint8", name="images")
     prepared = prepare(keras.ops.cast(image, "float32"))
-    fits = (
-        one in (None, other) for one, other in zip(model.input_shape, prepared.shape, strict=True)
-    )
-    if not all(fits):
+    if not _fits(prepared.shape, model.inputs[0].shape):
         raise ValueError(
             f"preprocessing gives images of {prepared.shape[1:]}, and the model takes "
             f"{model.input_shape[1:]}: build it with that input_shape, or give "

@@ -202,11 +202,11 @@ def onnx_model(model: keras.Model, writer_of: Mapping[object, Writer]) -> tuple[
         inputs = [Value(graph.unique(x.name), False, tuple(x.shape), x.dtype) for x in model.inputs]
         values = {id(x): value for x, value in zip(function.inputs, inputs, strict=True)}
         _write_calls(graph, function, values, "", writer_of)
-    outputs = []
+    outputs: list[Value] = []
     for name, tensor in _named_outputs(model):
         graph.scope, value = name, values[id(tensor)]
         end = graph.plain(value)
-        if end != name or name in {of.name for of in inputs}:
+        if end != name or name in {of.name for of in (*inputs, *outputs)}:
             named = graph.unique(name)
             graph.nodes.append(helper.make_node("Identity", [end], [named], name=named))
             end = named

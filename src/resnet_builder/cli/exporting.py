@@ -3,9 +3,10 @@
 Keras is loaded when everything else has been checked: it takes seconds.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..inference.formats import check_limits, check_path
 from ..inference.photographs import photographs_in
@@ -61,13 +62,15 @@ def export_network(
         )
     make_plan(named.config)
 
+    import keras
+
     from ..builder import ResnetBuilder
     from ..inference.export import export
     from ..inference.images import preprocessing
 
-    source: Any = network
-    model = ResnetBuilder.from_preset(
-        source, weights=weights, name=network.name, data_format="channels_last", **network.options
+    build: Callable[..., keras.Model] = ResnetBuilder.from_preset
+    model = build(
+        network, weights=weights, name=network.name, data_format="channels_last", **network.options
     )
     report = export(
         model,
