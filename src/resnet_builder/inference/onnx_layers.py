@@ -260,16 +260,19 @@ def _transposed(graph: Graph, call: Call) -> Value:
     return _activated(graph, call, Value(name, _is_last(layer)))
 
 
-def _pool(kind: str, **attributes: Attribute) -> Writer:
+def _pool(kind: str) -> Writer:
     def pool(graph: Graph, call: Call) -> Value:
         layer, [x] = call.operation, call.inputs
-        padding = _padding(call, layer.pool_size, layer.strides)
+        attributes = _padding(call, layer.pool_size, layer.strides)
+        if kind == "AveragePool":
+            # Its own padding does not count. Zeros of a layer before it do: onnxruntime 1.20 makes
+            # them the padding of the pool.
+            attributes["count_include_pad"] = int(layer.padding == "valid")
         name = graph.node(
             kind,
             graph.stored(x, moved=_is_last(layer)).name,
             kernel_shape=layer.pool_size,
             strides=layer.strides,
-            **padding,
             **attributes,
         )
         return Value(name, _is_last(layer))
@@ -806,8 +809,8 @@ WRITERS: dict[object, Writer] = {
     layers.Softmax: _softmax_of,
     layers.MaxPooling1D: _pool("MaxPool"),
     layers.MaxPooling2D: _pool("MaxPool"),
-    layers.AveragePooling1D: _pool("AveragePool", count_include_pad=0),
-    layers.AveragePooling2D: _pool("AveragePool", count_include_pad=0),
+    layers.AveragePooling1D: _pool("AveragePool"),
+    layers.AveragePooling2D: _pool("AveragePool"),
     layers.GlobalAveragePooling1D: _global_pool("ReduceMean"),
     layers.GlobalAveragePooling2D: _global_pool("ReduceMean"),
     layers.GlobalMaxPooling1D: _global_pool("ReduceMax"),
