@@ -41,6 +41,7 @@ print(len(plans), sorted({"keras", "tensorflow", "numpy", "pydot"} & sys.modules
 def test_the_public_names() -> None:
     assert sorted(resnet_builder.__all__) == [
         "Comparison",
+        "Details",
         "Diagram",
         "EpochBackup",
         "FeatureLevel",
@@ -67,6 +68,7 @@ def test_the_public_names() -> None:
         "config_of",
         "decode",
         "feature_info",
+        "find_config",
         "fit_distributed",
         "fold_batch_norm",
         "folding_report",

@@ -106,12 +106,17 @@ def torch_errors(library: str, original: Any, preset: str) -> Errors:
         wide = network(preset, weights, "float64", input_shape=input_shape)
         in_float64 = torch_error(original.double(), wide, SIZES[0])
         original.float()
+    own_size: Any = SIZES[0]
+    if has_fixed_size:  # the original has positions for its own size
+        *own_size, channels = PRESETS[preset].input_shape
+        model = network(preset, weights, "float32", input_shape=(*own_size, channels))
     with TemporaryDirectory() as folder:
         path = Path(folder) / "ours.npz"
-        write_weights(model, path, names=library)
+        is_two = preset == "resnext26ts" or preset.endswith("_clip_gap")
+        write_weights(model, path, names="timm.byobnet" if is_two else library)
         written = {key: torch.tensor(value) for key, value in np.load(path).items()}
     original.load_state_dict(written)
-    return max(errors), in_float64, torch_error(original, model, SIZES[0])
+    return max(errors), in_float64, torch_error(original, model, own_size)
 
 
 def torch_error(original: Any, model: keras.Model, size: tuple[int, int]) -> float:

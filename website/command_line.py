@@ -19,6 +19,7 @@ def _of(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
     yield f"{what[:1].upper()}{what[1:]}."
     usage = parser.format_usage().removeprefix("usage: ")
     yield f"```text\n{usage}```"
+    yield f"```console\n$ {str(parser.epilog).partition('  ')[2]}\n```"
     shown = [action for action in parser._actions if action.help and action.dest != "help"]
     yield "\n".join(f"* `{_written(action)}`: {_escaped(str(action.help))}" for action in shown)
 

@@ -3,6 +3,8 @@ from .builder import ResnetBuilder as ResnetBuilder
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
 from .config import ResnetConfig as ResnetConfig
+from .costs.budget import find_config as find_config
+from .costs.profile import Details as Details
 from .costs.profile import Profile as Profile
 from .costs.profile import StageProfile as StageProfile
 from .costs.profile import path_lengths as path_lengths

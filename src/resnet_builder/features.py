@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .common.tables import Table, Tabular
 from .config import ResnetConfig
-from .plan.layers import OwnBlock, Strided
+from .costs.activations import views
 from .plan.names import OUT, STEM, Place, is_before_pool
 from .plan.network import Plan, make_plan
 from .presets.resolve import resolve
@@ -105,14 +105,9 @@ def feature_info(
 
 
 def _planned_levels(plan: Plan) -> FeatureLevels:
-    layers = list(plan.layers)
-    positions = {layer.name: number for number, layer in enumerate(layers)}
-    strides = _strides(
-        (layer.strides[0] if isinstance(layer, Strided | OwnBlock) else 1 for layer in layers),
-        ([positions[name] for name in layer.inputs] for layer in layers),
-    )
+    seen = views(plan)
     return FeatureLevels(
-        (name, FeatureLevel(layer.name, strides[positions[layer.name]], layer.output_channels))
+        (name, FeatureLevel(layer.name, seen[layer.name].stride or 1, layer.output_channels))
         for name, layer in plan.features.items()
     )
 

@@ -1,7 +1,7 @@
 """The command convert."""
 
-import json
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,14 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, fold_batch_norm
+from resnet_builder.cli.commands import COMMANDS
 from resnet_builder.cli.convert import PHASES, convert
 from resnet_builder.cli.main import main
 from resnet_builder.cli.source import source_of
 
 from ..helpers import SMALL, assert_same_weights
 from ..weights.checkpoint_recipe import as_torchvision, checkpoint
+from .contract import assert_as_documented
 
 
 @pytest.fixture
@@ -49,10 +51,20 @@ def test_convert(
     ]
     weights = str(tmp_path / "net.weights.h5")
     assert main(["convert", file, network, weights, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["origin"] == "resnet_builder"
+    printed = assert_as_documented("convert", capsys.readouterr().out)
+    assert printed["origin"] == "resnet_builder"
     expected = ResnetBuilder.from_config(config, weights=given)
     assert_same_weights(keras.models.load_model(file), expected)
     assert_same_weights(ResnetBuilder.from_config(config, weights=weights), expected)
+
+
+def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    command, checkpoint, name, *others = shlex.split(COMMANDS["convert"].example)
+    config = PRESETS[name].replace(repetitions=(1, 1, 1))
+    narrow = ["--set", "repetitions=[1,1,1]"]  # a smaller one is enough
+    save_file(as_torchvision(config), checkpoint)
+    assert main([command, checkpoint, name, *others, *narrow]) == 0
 
 
 def test_under_the_names_of_another_library(

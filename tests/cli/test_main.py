@@ -1,16 +1,24 @@
 """The command line."""
 
+import csv
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder, profile
-from resnet_builder.cli.main import main
+from resnet_builder.cli.commands import COMMANDS
+from resnet_builder.cli.main import command_parser, main
+from resnet_builder.cli.output import Answer
+from resnet_builder.common.tables import Table
+
+from .contract import FIELDS, assert_as_documented
 
 
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,6 +78,26 @@ def test_compare(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "plain34", "resnet34", "--json"]) == 0
     [difference] = json.loads(capsys.readouterr().out)["differences"]
     assert difference["field"] == "shortcuts"
+
+
+def test_one_network_with_changes(capsys: pytest.CaptureFixture[str]) -> None:
+    small = ["--input-shape", "32", "32", "3", "--classes", "10"]
+    assert main(["compare", "resnet18", *small, "--set", "stem=cifar", "eca=false"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].startswith("resnet18 ")
+    assert f"{profile('resnet18', (32, 32, 3), 10).macs:,}" in lines[2]
+    assert lines[-1].startswith("resnet18 (stem=cifar, eca=false)")
+    assert main(["compare", "resnet18"]) == 2
+    assert "give a second network, or --set" in capsys.readouterr().err
+
+
+def test_details(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "resnet18", "--details"]) == 0
+    assert capsys.readouterr().out == f"{profile('resnet18').details()}\n"
+    assert main(["show", "resnet18", "--batch-size", "32"]) == 0
+    assert capsys.readouterr().out == f"{profile('resnet18').details(32)}\n"
+    assert main(["show", "resnet18", "--batch-size", "0"]) == 2
+    assert "--batch-size must be 1 or more" in capsys.readouterr().err
 
 
 def test_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -235,6 +263,108 @@ def test_messages_are_in_the_words_of_the_command_line(
 
 # Output -----------------------------------------------------------------------------------------
 
+# Calls whose JSON has every documented field, also with unknown sizes.
+ANSWERED = (
+    "list",
+    "weights",
+    "coverage",
+    "show resnet18",
+    "show resnet18 --set input_shape=[null,null,3]",
+    "plot resnet20_cifar net.dot",
+    "compare resnet18 wrn28_10",
+    "compare resnet50d ecaresnet50d_pruned",
+    "compare resnet18 --set kernel_initializer={'class_name':'HeNormal','config':{}}",
+    "verify",
+)
+OF_KERAS = {"convert"}  # tested where the others of Keras are
+
+
+def answered(command: str, output: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What a command prints with `--json` or `--csv`."""
+    name, *arguments = command.split()
+    assert main([name, f"--{output}", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ANSWERED)
+def test_json_has_the_documented_fields(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert_as_documented(command.split()[0], answered(command, "json", capsys))
+
+
+def test_every_command_is_documented() -> None:
+    assert FIELDS.keys() == COMMANDS.keys()
+    assert {command.split()[0] for command in ANSWERED} == COMMANDS.keys() - OF_KERAS
+
+
+@pytest.mark.parametrize("command", [of for of in ANSWERED if COMMANDS[of.split()[0]].csv])
+def test_csv_has_the_rows_of_the_json(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    data = json.loads(answered(command, "json", capsys))
+    rows = data if isinstance(data, list) else data.get("stages") or data["differences"]
+    read = csv.DictReader(StringIO(answered(command, "csv", capsys), newline=""))
+    written = [
+        {
+            name: "" if cell is None else cell if isinstance(cell, str) else json.dumps(cell)
+            for name, cell in row.items()
+        }
+        for row in rows
+    ]
+    assert [*read] == written
+
+
+def test_odd_values_in_json_and_csv(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = {
+        "nan": float("nan"),
+        "inf": [float("-inf"), 1],
+        "path": Path("a"),
+        "text": 'é,"\n',
+        "no": None,
+    }
+    plain = {"nan": None, "inf": [None, 1], "path": "a", "text": 'é,"\n', "no": None}
+    row = COMMANDS["coverage"]._replace(run=lambda _: Answer(Table(), [odd]))
+    monkeypatch.setitem(COMMANDS, "coverage", row)
+    assert json.loads(answered("coverage", "json", capsys)) == [plain]
+    printed = answered("coverage", "csv", capsys)
+    assert [*csv.reader(StringIO(printed, newline=""))] == [
+        ["nan", "inf", "path", "text", "no"],
+        ["", "[null, 1]", "a", 'é,"\n', ""],
+    ]
+    with pytest.raises(SystemExit):
+        main(["plot", "resnet18", "net.svg", "--csv"])
+    with pytest.raises(SystemExit):
+        main(["list", "--csv", "--json"])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_example_of_a_command_can_be_parsed(name: str) -> None:
+    command, *arguments = shlex.split(COMMANDS[name].example)
+    assert command == name
+    assert command_parser().parse_args([command, *arguments]).run is COMMANDS[name].run
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - OF_KERAS))
+def test_the_example_of_a_command_runs(
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    _, _, example = capsys.readouterr().out.partition("example:\n  resnet-builder ")
+    assert example.strip() == COMMANDS[name].example
+    assert main(shlex.split(example)) == 0
+    assert capsys.readouterr().out
+
+
 WIDTHS = (20, 40, 60, 80, 200)
 SHOWN = (
     "list resnet*50*",
@@ -317,6 +447,16 @@ def test_an_output_without_unicode() -> None:
     assert "11,689,512" in done.stdout
 
 
+# What is wrong is known before Keras is loaded.
+WRONG = (
+    "plot headless.json net.xyz",
+    "plot resnet5O net.svg",
+    "show resnet18 --set stm=cifar",
+    "compare resnet18 --set stem=cfar",
+    "convert none.pth resnet18 net.keras",
+    "convert none.pth resnet5O net.keras",
+    "convert none.pth resnet18 net.xyz",
+)
 # In this order, so that what one command loads is not held against the next: the modules that no
 # command has loaded until then.
 NOT_LOADED = {
@@ -328,14 +468,16 @@ NOT_LOADED = {
     "compare resnet18 resnet34": {"pictures", "pydot", "rich"},
     "plot resnet18 net.dot": {"keras", "tensorflow", "numpy", "rich"},
     "show resnet18 --set stem=cifar": {"keras", "numpy", "rich"},
-    "convert none.pth resnet18 net.keras": {"keras", "tensorflow"},
+    **{wrong: {"keras", "tensorflow"} for wrong in WRONG},
 }
 
 
 def test_each_command_loads_what_it_needs(tmp_path: Path) -> None:
+    headless = '{"preset": "resnet18", "include_top": false}'
+    (tmp_path / "headless.json").write_text(headless, encoding="utf-8")
     code = f"""
 import sys
-from resnet_builder.cli.main import main
+from resnet_builder.cli.main import command_parser, main
 for command, not_loaded in {NOT_LOADED}.items():
     try:
         main(command.split())

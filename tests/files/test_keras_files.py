@@ -61,6 +61,15 @@ def edited(path: Path, edit: Callable[[h5py.File], None]) -> Path:
     return path
 
 
+def without_layer_names(file: h5py.File) -> None:
+    """Make a file one of Keras before 3.6, which wrote the same without this attribute."""
+
+    def forget(_: str, item: h5py.Group | h5py.Dataset) -> None:
+        item.attrs.pop("name", None)
+
+    file.visititems(forget)
+
+
 def opened(path: Path) -> Checkpoint:
     """The names and settings of a checkpoint, which is closed."""
     with opening.opened(path) as checkpoint:
@@ -336,6 +345,9 @@ def test_the_models_around_a_tensor_are_in_its_name(
         for layer in (name.rpartition("/")[0] for name in kernels):
             if form != "weights.h5" and build is not own_class:
                 assert checkpoint.settings[layer]["class_name"] == "Conv2D", form
+    if is_listed:
+        older = edited(saved(model, "keras", tmp_path), without_layer_names)
+        assert set(opened(older).shapes) == first
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -14,6 +14,7 @@ from resnet_builder.files.opening import opened
 
 from ..helpers import image_batch, relative_error
 from ..weights.checkpoint_recipe import KERAS_HUB, unpacked
+from .test_keras_files import without_layer_names as forget_layer_names
 
 PRESETS = sorted(path.name.partition("_folder")[0] for path in KERAS_HUB.glob("*.tar.xz"))
 SMALL: dict[str, Any] = {
@@ -30,14 +31,10 @@ def resnet18(tmp_path: Path) -> Path:
 
 
 def without_layer_names(folder: Path) -> None:
-    """Make the files those of Keras before 3.6, which wrote the same without this attribute."""
-
-    def forget(_: str, group: h5py.Group) -> None:
-        group.attrs.pop("name", None)
-
+    """Make the files those of Keras before 3.6."""
     for path in folder.glob("*.weights.h5"):
         with h5py.File(path, "r+") as file:
-            file.visititems(forget)
+            forget_layer_names(file)
         with opened(path) as checkpoint:
             assert not checkpoint.has_layer_names
 

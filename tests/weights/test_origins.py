@@ -111,6 +111,7 @@ NAMINGS: Sequence[tuple[str, Rule, int, str]] = (
     ("resnet50", MSRA, 1, "MSRA's ResNet in detectron2"),
     ("resnet50", MMPRETRAIN, 0, "torchvision's or timm's ResNet"),
     ("resnet50c", V1C, 0, "mmpretrain's ResNetV1c"),
+    ("resnet50d", V1C, 0, "mmpretrain's ResNetV1c"),
 )
 
 

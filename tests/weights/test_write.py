@@ -43,6 +43,8 @@ def test_the_names_and_shapes_are_those_of_the_library(network: str) -> None:
         ("seresnet50", "timm", {"layer_prefix": "left_"}),
         ("resnet50d", "timm", {"include_top": False}),
         ("resnet50_clip", "timm", {}),
+        ("resnet50_clip_gap", "timm.byobnet", {}),
+        ("resnext26ts", "timm.byobnet", {"group_width": 8}),
         ("regnety_002", "torchvision", {"repetitions": (1, 1, 1, 1), "filters": (8, 16, 24, 32)}),
         ("resnet50_v1", "keras.applications", {}),
     ],
@@ -131,6 +133,25 @@ def test_kernels_that_are_no_longer_standardised(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="the kernel of stem_stdconv is not standardised"):
         write_weights(model, tmp_path / "net.npz", names="timm")
     assert write_weights(model, tmp_path / "net.npz").tensors == len(model.weights)
+
+
+def standardize(kernel: keras.Variable, scale: float, epsilon: float) -> None:
+    """The kernel as timm computes with it, of a kernel of that scale."""
+    given = scale * kernel.numpy().astype("float64")
+    mean, variance = given.mean((0, 1, 2)), given.var((0, 1, 2))
+    kernel.assign((given - mean) / np.sqrt(variance + epsilon))
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0])
+def test_standardised_kernels_are_read_as_they_were(scale: float, tmp_path: Path) -> None:
+    model, blank = (small("resnetv2_50x1_bit", norm_groups=4) for _ in range(2))
+    kernels = [of for of in model.weights if "stdconv" in of.path]
+    for kernel in kernels:
+        standardize(kernel, scale, epsilon=1e-8)
+    write_weights(model, tmp_path / "net.npz", names="timm")
+    load_weights(blank, dict(np.load(tmp_path / "net.npz")))
+    for kernel, read in zip(model.weights, blank.weights, strict=True):
+        np.testing.assert_allclose(read.numpy(), kernel.numpy(), rtol=1e-6, atol=1e-6)
 
 
 def test_a_folded_network(tmp_path: Path) -> None:

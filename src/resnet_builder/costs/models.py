@@ -15,6 +15,7 @@ from ..model.locate import Way, check_source, end_of, ways_to_networks
 from ..model.record import RECORDS
 from ..model.sections import LayerSection, Size, in_sections
 from ..plan.names import Place
+from .activations import NO_VIEW
 from .multiply_adds import multiply_adds
 from .profile import Cost, PlannedRow, Profile, StageProfile, planned_rows, total_cost
 
@@ -204,12 +205,13 @@ def _section_rows(read: ModelReading, planned: Mapping[str, PlannedRow]) -> Iter
         seen |= weighted.keys()
         kinds = Counter(type(layer).__name__ for layer in weighted.values())
         block, repeats = tuple(f"{count} {kind}" for kind, count in kinds.items()), 1
-        size = sizes[nodes[-1]]
+        size, view = sizes[nodes[-1]], NO_VIEW
         computed = (read.graph[node].layer for node in nodes if read.graph[node].inputs)
         rows = [row for layer in computed if (row := planned.get(layer.name))]
         # A row describes a section if all layers with weights are in its lines.
         of_weights = (planned.get(layer.name) for layer in weighted.values())
         if rows and rows[0].lines and all(row is rows[0] for row in of_weights):
             block, repeats, size = rows[0].lines, rows[0].repeats, size or (1, 1)
+            view = rows[0].view
         cost = total_cost(read.costs[node] for node in nodes)
-        yield StageProfile(section.name, size, block, repeats, *cost[:3])
+        yield StageProfile(section.name, size, block, repeats, *cost[:3], *view)

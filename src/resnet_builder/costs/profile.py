@@ -9,15 +9,17 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..common.checks import positive_int
 from ..common.shapes import known_sum
 from ..common.tables import Stack, Table, TableCell, Tabular
-from ..common.words import by
+from ..common.words import INTERFACE, by, short
 from ..config import ResnetConfig
 from ..plan.describe import describe
 from ..plan.draft import Unit
 from ..plan.layers import Layer
 from ..plan.network import Plan, make_plan
 from ..presets.resolve import Named, resolve
+from .activations import FLOAT32, NO_VIEW, View, activation_memory, views
 
 if TYPE_CHECKING:
     import keras
@@ -38,12 +40,22 @@ class StageProfile:
         parameters: trained weights.
         macs: multiply-adds for one image.
         total_parameters: all weights, including those that are not trained.
+        stride: pixels of the image between neighbours of its output; None for a vector, or if
+            unknown.
+        receptive_field: rows, and columns, of the image that a pixel of its output sees through
+            convolutions and pools (Araujo, Norris and Sim 2019,
+            https://distill.pub/2019/computing-receptive-fields/), which may be more than there are.
+            The means of channel attention and of group norm, over the whole map, are left out. None
+            for a vector, or if unknown. Within a model, both are relative to the input of the
+            network of this package.
 
     Example:
         >>> from resnet_builder import profile
         >>> row = profile("resnet34").stages[1]
         >>> row.name, row.output_size, row.block, row.repeats
         ('stage1', (56, 56), ('3x3, 64', '3x3, 64'), 3)
+        >>> row.stride, row.receptive_field
+        (4, 59)
     """
 
     name: str
@@ -53,6 +65,8 @@ class StageProfile:
     parameters: int
     macs: int | None
     total_parameters: int
+    stride: int | None = None
+    receptive_field: int | None = None
 
 
 @dataclass(frozen=True)
@@ -71,11 +85,23 @@ class Profile(Tabular):
             their stages, and sections by size for the other layers.
         uncounted: layers of a Keras model that hold matrices, but are not counted because their
             multiply-adds are unknown.
+        inference_memory: bytes of the activations of one image in float32 that are held at once, at
+            most: each from the layer that makes it to the last that reads it. Norms, activations,
+            sums and products write over an input that nothing else reads, as in compiled code.
+            Memory that a convolution needs to compute is not included. None for a Keras model, or
+            if the size of the image is unknown.
+        training_memory: bytes of the activations of one image in float32 that the backward pass
+            needs: inputs of convolutions, dense layers, norms and products, and outputs of
+            activations and max pools, each tensor once. Weights, gradients and the optimiser's
+            state are not included. None likewise.
 
     Example:
         >>> from resnet_builder import profile
-        >>> [(row.name, row.repeats) for row in profile("resnet34").stages[1:-1]]
+        >>> counts = profile("resnet34")
+        >>> [(row.name, row.repeats) for row in counts.stages[1:-1]]
         [('stage1', 3), ('stage2', 4), ('stage3', 6), ('stage4', 3)]
+        >>> counts.file_size, counts.training_memory, counts.inference_memory
+        (87258784, 35441488, 6422528)
     """
 
     name: str
@@ -85,6 +111,28 @@ class Profile(Tabular):
     macs: int | None
     stages: tuple[StageProfile, ...]
     uncounted: tuple[str, ...] = ()
+    inference_memory: int | None = None
+    training_memory: int | None = None
+
+    @property
+    def file_size(self) -> int:
+        """Bytes of all weights in float32.
+
+        A file has the names as well: some 100 bytes for each weight in .safetensors, and 2 kB in
+        .weights.h5.
+        """
+        return FLOAT32 * self.total_parameters
+
+    def details(self, batch_size: int = 1) -> "Details":
+        """Strides and receptive fields, the file's size, and the memory of activations.
+
+        Args:
+            batch_size: number of images.
+
+        Returns:
+            What prints as a table.
+        """
+        return Details(self, positive_int(batch_size, INTERFACE.get().name("batch_size")))
 
     def table(self) -> Table:
         """The rows of Table 1 and the total."""
@@ -105,6 +153,58 @@ class Profile(Tabular):
             rows=(*rows, total),
             note="\n".join(notes),
             kinds=(*[""] * len(rows), "total"),
+        )
+
+
+@dataclass(frozen=True)
+class Details(Tabular):
+    """What Table 1 does not show of a `Profile`, for some images; prints as a table.
+
+    Attributes:
+        profile: the counts.
+        batch_size: number of images.
+
+    Example:
+        >>> from resnet_builder import profile
+        >>> print(profile("resnet34").details(batch_size=32))
+        resnet34, 224x224x3, in float32
+        stage    output      stride    receptive field
+        -------  --------  --------  -----------------
+        stem     56x56            4                 11
+        stage1   56x56            4                 59
+        stage2   28x28            8                179
+        stage3   14x14           16                547
+        stage4   7x7             32                899
+        head     1x1
+        87.3 MB of weights in a file
+        activations of 32 images: 206 MB at once in inference, 1.13 GB kept for a backward pass
+    """
+
+    profile: Profile
+    batch_size: int
+
+    def table(self) -> Table:
+        """A row for every stage, and the sizes of the file and of activations below."""
+        of, images = self.profile, self.batch_size
+        rows = tuple(
+            (row.name, by(row.output_size or (), "x"), row.stride or "", row.receptive_field or "")
+            for row in of.stages
+        )
+        notes = [f"{short(of.file_size)}B of weights in a file"]
+        if of.inference_memory is not None and of.training_memory is not None:
+            inference, training = (
+                f"{short(size * images)}B" for size in (of.inference_memory, of.training_memory)
+            )
+            noun = "image" if images == 1 else "images"
+            notes.append(
+                f"activations of {images:,} {noun}: {inference} at once in inference, {training} "
+                "kept for a backward pass"
+            )
+        return Table(
+            title=f"{of.name}, {by(of.input_shape, 'x')}, in float32",
+            header=("stage", "output", "stride", "receptive field"),
+            rows=rows,
+            note="\n".join(notes),
         )
 
 
@@ -171,13 +271,21 @@ def profile(
 
 def profile_plan(plan: Plan, name: str) -> Profile:
     """The profile of a plan, under a name."""
-    rows = [(row, _cost(row.layers)) for row in planned_rows(plan)]
+    rows = [(row, cost_of_layers(row.layers)) for row in planned_rows(plan)]
     stages = tuple(
-        StageProfile(row.name, row.output_size, row.lines, row.repeats, *cost[:3])
+        StageProfile(row.name, row.output_size, row.lines, row.repeats, *cost[:3], *row.view)
         for row, cost in rows
     )
     total = total_cost(cost for _, cost in rows)
-    return Profile(name, plan.config.input_shape, stages=stages, **total._asdict())
+    memory = activation_memory(plan)
+    return Profile(
+        name,
+        plan.config.input_shape,
+        stages=stages,
+        **total._asdict(),
+        inference_memory=memory.inference,
+        training_memory=memory.training,
+    )
 
 
 # Costs ------------------------------------------------------------------------------------------
@@ -206,10 +314,11 @@ def total_cost(costs: Iterable[Cost]) -> Cost:
 @cache
 def cost_of(config: ResnetConfig) -> Cost:
     """The cost of a whole network, without the words of its table."""
-    return _cost(make_plan(config).layers)
+    return cost_of_layers(make_plan(config).layers)
 
 
-def _cost(layers: Iterable[Layer]) -> Cost:
+def cost_of_layers(layers: Iterable[Layer]) -> Cost:
+    """The cost of layers of a plan."""
     counts = ((*layer.counts, layer.macs) for layer in layers)
     return total_cost(Cost(trained, macs, trained + fixed) for trained, fixed, macs in counts)
 
@@ -227,12 +336,20 @@ def listed_costs() -> dict[str, Cost]:
 
 
 class PlannedRow(NamedTuple):
-    """A row of Table 1: its lines, how often they are repeated, and the layers it is about."""
+    """A row of Table 1.
+
+    Attributes:
+        lines: its lines.
+        repeats: how often they are repeated.
+        layers: the layers it is about.
+        view: what the last of them sees.
+    """
 
     name: str
     lines: tuple[str, ...]
     repeats: int
     layers: tuple[Layer, ...]
+    view: View
 
     @property
     def output_size(self) -> tuple[int | None, int | None]:
@@ -252,20 +369,27 @@ def planned_rows(plan: Plan, names: Container[str] | None = None) -> Iterator[Pl
             blocks, and units of stem and head. Default: all.
     """
 
+    seen = views(plan)
+
     def has(layer: Layer) -> bool:
         return names is None or layer.name in names
+
+    def row(name: str, lines: tuple[str, ...], repeats: int, of: Iterable[Layer]) -> PlannedRow:
+        layers = tuple(of)
+        view = seen[layers[-1].name] if layers else NO_VIEW
+        return PlannedRow(name, lines, repeats, layers, view)
 
     stem, head = (
         [unit for unit in units if any(map(has, unit))] for units in (plan.stem, plan.head)
     )
-    yield PlannedRow("stem", _lines([stem]), 1, tuple(chain.from_iterable(stem)))
+    yield row("stem", _lines([stem]), 1, chain.from_iterable(stem))
     for stage in plan.stages:
         if blocks := [block for block in stage.blocks if has(block.output)]:
             # One that does not stride, if there is one, with the filters of all.
             lines = _lines(block.residual for block in [*blocks, blocks[len(blocks) // 2]])
-            layers = tuple(chain.from_iterable(block.layers for block in blocks))
-            yield PlannedRow(stage.name, lines, len(blocks), layers)
-    yield PlannedRow("head", _lines([head]), 1, tuple(chain.from_iterable(head)))
+            layers = chain.from_iterable(block.layers for block in blocks)
+            yield row(stage.name, lines, len(blocks), layers)
+    yield row("head", _lines([head]), 1, chain.from_iterable(head))
 
 
 def _lines(blocks: Iterable[Iterable[Unit]]) -> tuple[str, ...]:

@@ -59,12 +59,15 @@ _VARIABLES = {
 
 
 @contextmanager
-def hdf5_file(path: Path, file: IO[bytes] | None = None) -> Iterator[Checkpoint]:
+def hdf5_file(
+    path: Path, file: IO[bytes] | None = None, config: bytes = b"{}"
+) -> Iterator[Checkpoint]:
     """Open a .weights.h5 of Keras 3, or a .h5 of Keras 2 or 3.
 
     Args:
         path: the file, or the archive that it is in.
         file: the file that was unpacked from the archive.
+        config: the model's JSON in the archive.
 
     Raises:
         ValueError: a broken file.
@@ -76,7 +79,10 @@ def hdf5_file(path: Path, file: IO[bytes] | None = None) -> Iterator[Checkpoint]
             content = _content(opened.enter_context(h5py.File(file or path, "r")))
             listing = content.get(MODEL_WEIGHTS, content[""])
             is_numbered = {"layer_names", "layer_names0"}.isdisjoint(listing.attrs)
-            checkpoint = (_numbered if is_numbered else _from_lists)(path, content)
+            if is_numbered:
+                checkpoint = _numbered(path, content, dict(_groups_of(json.loads(config))))
+            else:
+                checkpoint = _from_lists(path, content)
         except Exception as error:  # h5py raises any error of a broken file
             raise broken(path, "HDF5 file of Keras", error) from error
         yield checkpoint
@@ -94,8 +100,9 @@ def keras_archive(path: Path) -> Iterator[Checkpoint]:
         for chunk in _unpack(path, WEIGHTS_IN_ARCHIVE):
             unpacked.write(chunk)
         config = b"".join(_unpack(path, CONFIG_IN_ARCHIVE, b"{}"))
-        with hdf5_file(path, unpacked) as checkpoint:
-            yield replace(checkpoint, settings=layer_settings(path, config))
+        settings = layer_settings(path, config)
+        with hdf5_file(path, unpacked, config) as checkpoint:
+            yield replace(checkpoint, settings=settings)
 
 
 def _unpack(path: Path, name: str, missing: bytes | None = None) -> Iterator[bytes]:
@@ -330,14 +337,37 @@ def _list_attribute(group: Item, attribute: str) -> list[str]:
 Owner = tuple[str, ...]  # the path of what has variables: (layers, conv2d_1), (optimizer,)
 
 
-def _numbered(path: Path, content: Content) -> Checkpoint:
+def _groups_of(layer: object, owner: Owner = ()) -> Iterator[tuple[Owner, str]]:
+    """The groups and the names of a serialised model and of the layers in it, at every depth.
+
+    Keras counts the layers of a class in a model (saving/saving_lib.py, _save_container_state).
+    """
+    match layer:
+        case {"config": {"name": str(name)}} if owner:
+            yield owner, name
+    match layer:
+        case {"config": {"layers": list(layers)}}:
+            counts: Counter[str] = Counter()
+            for inside in layers:
+                match inside:
+                    case {"class_name": str(of)}:
+                        group = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", of)
+                        group = re.sub(r"([a-z])([A-Z])", r"\1_\2", group).lower()
+                        numbered = f"{group}_{counts[group]}" if counts[group] else group
+                        counts[group] += 1
+                        yield from _groups_of(inside, (*owner, "layers", numbered))
+        case {"config": {"layer": inside}}:  # TimeDistributed
+            yield from _groups_of(inside, (*owner, "layer"))
+
+
+def _numbered(path: Path, content: Content, listed: Mapping[Owner, str]) -> Checkpoint:
     rest = _datasets(content)
     groups = {
         tuple(where.split("/")[:-1]): item
         for where, item in content.items()
         if where.rpartition("/")[2] == "vars" and where not in rest
     }
-    names = _layer_names(groups)
+    names = _layer_names(groups, listed)
     tensors: list[tuple[str, Item]] = []
     others: list[tuple[str, Item]] = []
     for owner, group in groups.items():
@@ -347,20 +377,25 @@ def _numbered(path: Path, content: Content) -> Checkpoint:
             name = f"{names[owner]}/{variable}" if owner else variable
             (others if _is_state(owner) else tensors).append((name, rest.pop(where + number)))
     tensors += rest.items()
-    has_layer_names = any("name" in group.attrs for group in groups.values())
+    has_layer_names = any(
+        "name" in group.attrs or owner in listed for owner, group in groups.items()
+    )
     return from_tensors(str(path), tensors, _array, others, has_layer_names=has_layer_names)
 
 
-def _layer_names(groups: Mapping[Owner, Item]) -> dict[Owner, str]:
+def _layer_names(groups: Mapping[Owner, Item], listed: Mapping[Owner, str]) -> dict[Owner, str]:
     """The paths of layers, made of the names of the layers around them: `teacher/stem_conv`.
 
-    Keras writes the names of layers since 3.6 (saving/saving_lib.py), as attributes. Where there is
-    none, or two layers in one share it, the name of the layer's group is used.
+    Keras writes the names of layers since 3.6 (saving/saving_lib.py), as attributes; before, only
+    the config of a `.keras` lists them. Where there is none, or two layers in one share it, the
+    name of the layer's group is used.
     """
     names: dict[Owner, str] = {(): ""}  # of the whole model
     owners = sorted(filter(None, groups), key=len)
     given = {
-        owner: "" if _is_state(owner) else _decoded(groups[owner].attrs.get("name", ""))
+        owner: ""
+        if _is_state(owner)
+        else _decoded(groups[owner].attrs.get("name", listed.get(owner, "")))
         for owner in owners
     }
     around = {

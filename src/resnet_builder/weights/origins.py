@@ -502,6 +502,14 @@ _written = partial(_transformers, library="transformers")
 WRITTEN = (
     *ORIGINS,
     TORCHVISION,
+    # timm models/byobnet.py, of networks that are ResNets of timm models/resnet.py, too.
+    _byobnet(name="timm's ByobNet", layers=_BYOBNET, library="timm.byobnet", marks=("stem_conv3",)),
+    _byobnet(
+        name="timm's CLIP ResNet with an average pool",
+        layers=_BYOBNET_CLIP,
+        library="timm.byobnet",
+        marks=("stem_conv3", "shortcut_pool"),
+    ),
     _written(
         name="transformers' ResNet",
         layers=_TRANSFORMERS_X,

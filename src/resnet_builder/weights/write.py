@@ -68,7 +68,8 @@ def write_weights(model: keras.Model, path: str | Path, *, names: str = "keras")
             `keras.applications` read.
         names: `"keras"` (the names of the model's layers), `"torchvision"`, `"timm"`,
             `"transformers"` (of `ResNetForImageClassification` and `RegNetForImageClassification`)
-            or `"keras.applications"`.
+            or `"keras.applications"`; `"timm.byobnet"` for timm's `resnext26ts` and `*_clip_gap`,
+            which are equal to other networks of timm with other names.
 
     Returns:
         A report of the file.
@@ -158,7 +159,7 @@ def _tensors(target: Target, origin: Origin) -> Iterator[tuple[str, Array]]:
         value = keras.ops.convert_to_numpy(keras.ops.cast(variable, "float32"))
         name, of_layer = weight[1], LayerName.parse(weight[0])
         if name == "kernel" and of_layer and of_layer.is_standardized and not origin.is_own:
-            _check_standardized(value, layer)
+            value = _unstandardized(value, layer, origin.standardizing_epsilon)
         if name == "moving_variance" and origin.epsilon is not None:
             # Variance + epsilon is then the same with the origin's epsilon.
             value = value + np.float32(layer.epsilon - origin.epsilon)
@@ -169,15 +170,21 @@ def _tensors(target: Target, origin: Origin) -> Iterator[tuple[str, Array]]:
             yield origin.whole_tensor((weight[0], "bias")), np.zeros(value.shape[-1], "float32")
 
 
-def _check_standardized(kernel: Array, layer: keras.Layer) -> None:
-    """Refuse a kernel that the other library, which standardises it, would change."""
-    mean, variance = (of(kernel, axis=(0, 1, 2), dtype="float64") for of in (np.mean, np.var))
-    if not (np.allclose(mean, 0, atol=1e-4) and np.allclose(variance, 1, atol=1e-4)):
+def _unstandardized(kernel: Array, layer: keras.Layer, epsilon: float) -> Array:
+    """The kernel of which the other library's weight standardisation makes this one.
+
+    A filter of variance s gets the variance v = s / (s + epsilon), so s is epsilon / (1 - v) * v.
+    """
+    wide = kernel.astype("float64")
+    mean, variance = (of(wide, axis=(0, 1, 2)) for of in (np.mean, np.var))
+    if np.abs(mean).max() > 1e-4 or variance.min() < 0.99 or variance.max() > 1 + 1e-4:
         raise ValueError(
             f"the kernel of {layer.name} is not standardised: it is random or was trained here, "
             "where training does not standardise it, so a network with weight standardisation "
             'cannot compute the same: write it with names="keras"'
         )
+    scaled: Array = wide * np.sqrt(epsilon / np.maximum(1 - variance, epsilon))
+    return scaled.astype("float32")
 
 
 def _notes(model: keras.Model, origin: Origin) -> Iterator[str]:

@@ -1,0 +1,88 @@
+"""The arguments that the commands share, as `argparse` takes them."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+# Argument -> its options in argparse.
+Arguments = Mapping[str, dict[str, Any]]
+
+NAME = "a name of `list` or `weights`, a repository, its folder, or a JSON file of `to_json`"
+
+
+def _changes_of(network: str) -> Arguments:
+    return {
+        "--set": {
+            "nargs": "+",
+            "action": "extend",
+            "default": [],
+            "type": _field_and_value,
+            "metavar": "FIELD=VALUE",
+            "help": f"change fields of {network}: --set stem=cifar se_ratio=0.25",
+        }
+    }
+
+
+def _field_and_value(text: str) -> tuple[str, str]:
+    field, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not FIELD=VALUE; write --set last")
+    return field, value
+
+
+PATTERN: Arguments = {
+    "pattern": {"nargs": "?", "default": "*", "metavar": "PATTERN", "help": "such as '*50*'"}
+}
+KIND: Arguments = {"--kind": {"help": "supervised, self-supervised, robust or CLIP"}}
+SIDES, SIZE = ("ROWS", "COLUMNS", "CHANNELS"), ("WIDTH", "HEIGHT")
+INPUT_AND_OUTPUT: Arguments = {
+    "--input-shape": {"nargs": 3, "type": int, "metavar": SIDES, "help": "default: its own"},
+    "--classes": {"type": int, "help": "default: its own"},
+}
+NETWORK: Arguments = {
+    "name": {"metavar": "NAME", "help": NAME},
+    **INPUT_AND_OUTPUT,
+    **_changes_of("the network"),
+}
+DETAILS: Arguments = {
+    "--details": {
+        "action": "store_true",
+        "help": "show strides, receptive fields, the file's size and the memory of activations",
+    },
+    "--batch-size": {"type": int, "help": "the same, with the memory for so many images"},
+}
+PICTURE: Arguments = {
+    "file": {"metavar": "FILE", "help": "ends in .png, .svg, .pdf, .dot, .gv or .html"},
+    "--detail": {"default": "block", "help": "stage, block (default) or layer"},
+    "--direction": {"help": "TB, top to bottom, or LR, left to right"},
+    "--no-fold": {"dest": "fold", "action": "store_false", "help": "draw every block on its own"},
+    "--size": {"nargs": 2, "type": int, "metavar": SIZE, "help": "of a PNG in pixels"},
+}
+TWO_NETWORKS: Arguments = {
+    "first": {"metavar": "A", "help": NAME},
+    "second": {"nargs": "?", "metavar": "B", "help": "the other one; default: A, with --set"},
+    **INPUT_AND_OUTPUT,
+    **_changes_of("B"),
+    "--plot": {"metavar": "FILE", "help": "draw them side by side"},
+}
+CONVERSION: Arguments = {
+    "checkpoint": {"metavar": "CHECKPOINT", "help": "file, folder, name or repository"},
+    "name": {"metavar": "NAME", "help": f"its network: {NAME}"},
+    "file": {
+        "metavar": "FILE",
+        "help": "ends in .keras, .weights.h5, .safetensors or .npz; or a folder to share",
+    },
+    **_changes_of("the network"),
+    "--fold": {"action": "store_true", "help": "fold batch norms, for inference"},
+    "--names": {"default": "keras", "metavar": "LIBRARY", "help": "of a .safetensors or .npz"},
+}
+EXPORT: Arguments = {
+    "file": {"metavar": "FILE", "help": "ends in .onnx, .tflite or .pt2; or a SavedModel's folder"},
+    "--weights": {"help": "a file, a repository, a name of `weights`, or imagenet"},
+    "--fold": {"action": "store_true", "help": "fold batch norms first"},
+    "--prepare": {"action": "store_true", "help": "put the preparation of photographs inside"},
+    "--dtype": {"default": "float32", "help": "for .tflite: float32 (default), float16 or int8"},
+    "--images": {"metavar": "FOLDER", "help": "photographs that set the ranges of int8"},
+    "--limit": {"type": float, "metavar": "X", "help": "largest accepted relative difference"},
+    "--agreement": {"type": float, "metavar": "X", "help": "smallest accepted share of classes"},
+}
