@@ -1,6 +1,5 @@
 """export: files of four formats, and the proof that goes with them."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from resnet_builder import export, preprocessing
 from resnet_builder.cli.main import main
 from resnet_builder.inference.litert import write_litert
 
+from ..cli.contract import assert_as_documented
 from ..helpers import image_batch, randomised, relative_error, tiny_cifar
 from ..processes import printed_by
 
@@ -250,31 +250,8 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "the weights are random: --weights loads a checkpoint",
     ]
     assert main(["export", "resnet18", file, "--json", "--limit", "1e-5", *tiny]) == 0
-    data = json.loads(capsys.readouterr().out)
+    data = assert_as_documented("export", capsys.readouterr().out)
     assert data["difference"] <= 1e-5
     assert data["operators"]["Conv"] == 3
     assert main(["export", "resnet18", file, "--limit", "1e-12", *tiny]) == 2
     assert "is not written: the largest relative difference is" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["x.onx"], "its ending must be one of .onnx, .tflite, .pt2, or none"),
-        (["x.tflite", "--dtype", "int8"], "--dtype int8 needs --images FOLDER"),
-        (["x.onnx", "--prepare"], "photographs are prepared as a published checkpoint needs"),
-        (["x.onnx", "--limit", "-1"], "limit must be more than 0"),
-    ],
-)
-def test_command_refuses_before_it_loads_keras(
-    arguments: list[str], message: str, tmp_path: Path
-) -> None:
-    code = f"""
-import sys
-from resnet_builder.cli.main import main
-sys.stderr = sys.stdout
-print(main(["export", "resnet18", *{arguments!r}]), "keras" in sys.modules)
-"""
-    refused, status = printed_by(code, tmp_path).splitlines()
-    assert message in refused
-    assert status == "2 False"

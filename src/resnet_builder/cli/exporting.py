@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..inference.formats import check_limits, check_path
+from ..inference.formats import check_limits, check_target
 from ..inference.photographs import photographs_in
 from ..plan.network import make_plan
 from ..presets.checkpoints import PublishedWeights
@@ -49,18 +49,11 @@ def export_network(
         TypeError, ValueError, OSError, ImportError, RuntimeError: as in `ResnetBuilder.from_preset`
             and `export`.
     """
-    check_path(Path(file), dtype)
+    check_target(Path(file), dtype)
     check_limits(dtype, limit, agreement)
-    if (dtype == "int8") != (images is not None):
-        raise ValueError("--dtype int8 needs --images FOLDER, and no other takes it")
-    photographs = list(photographs_in(Path(images))) if images is not None else []
+    photographs = _photographs(images, dtype)
     named = resolve(network, weights=weights)
-    if (images or prepare) and not isinstance(named.weights, PublishedWeights):
-        raise ValueError(
-            "photographs are prepared as a published checkpoint needs: give its name as NAME or "
-            "with --weights, such as resnet50.a1_in1k or imagenet"
-        )
-    make_plan(named.config)
+    _check_network(named, takes_photographs=prepare or bool(photographs))
 
     import keras
 
@@ -77,12 +70,31 @@ def export_network(
         file,
         preprocessing=preprocessing(model, data_format="channels_last") if prepare else None,
         dtype=dtype,
-        images=_prepared(photographs, model) if images else None,
+        images=_prepared(photographs, model) if photographs else None,
         limit=limit,
         agreement=agreement,
         **options,
     )
     return report if named.weights else replace(report, notes=(*report.notes, RANDOM))
+
+
+def _photographs(folder: str | None, dtype: str) -> list[Path]:
+    """The photographs that set the ranges of int8."""
+    if (dtype == "int8") != (folder is not None):
+        raise ValueError("--dtype int8 needs --images FOLDER, and no other takes it")
+    found = list(photographs_in(Path(folder))) if folder is not None else []
+    if folder is not None and len(found) < 2:
+        raise ValueError(f"--images {folder} has {len(found)} images: int8 needs at least 2")
+    return found
+
+
+def _check_network(named: Named, *, takes_photographs: bool) -> None:
+    if takes_photographs and not isinstance(named.weights, PublishedWeights):
+        raise ValueError(
+            "photographs are prepared as a published checkpoint needs: give its name as NAME or "
+            "with --weights, such as resnet50.a1_in1k or imagenet"
+        )
+    make_plan(named.config)
 
 
 def _prepared(photographs: list[Path], model: "keras.Model") -> "Array":
@@ -94,4 +106,4 @@ def _prepared(photographs: list[Path], model: "keras.Model") -> "Array":
 
     prepare = preprocessing(model, data_format="channels_last")
     batch = [np.asarray(prepare(photograph(path)[np.newaxis])) for path in photographs]
-    return np.concatenate(batch) if batch else np.zeros((0, 1))
+    return np.concatenate(batch)

@@ -23,7 +23,7 @@ from ..model.keras_limits import room_for
 from ..model.locate import check_model
 from .folding import fold_batch_norm
 from .folds import folding_report
-from .formats import BACKENDS, Array, Runtime, check_limits, check_path
+from .formats import BACKENDS, Array, Runtime, check_limits, check_target
 from .images import preprocessing as image_preparation
 from .litert import open_litert, write_litert
 
@@ -274,7 +274,7 @@ def _target(path: Path, dtype: str) -> Format:
     Raises:
         ValueError, ImportError, RuntimeError, OSError: as in `export`.
     """
-    check_path(path, dtype)
+    check_target(path, dtype)
     target = FORMATS[path.suffix]
     backend = keras.backend.backend()
     if backend not in target.backends:

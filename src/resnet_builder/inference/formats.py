@@ -36,7 +36,7 @@ DTYPES = {
 BACKENDS = ("tensorflow", "jax", "torch")
 
 
-def check_path(path: Path, dtype: str) -> None:
+def check_target(path: Path, dtype: str) -> None:
     """Check that `export` may write a path, before a network is built.
 
     Raises:
