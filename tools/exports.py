@@ -60,6 +60,10 @@ def measured(preset: str) -> list[list[str]]:
     return rows
 
 
+def _unmeasured(preset: str, name: str) -> list[str]:
+    return [preset, name, "", "", "", "", "not measured yet"]
+
+
 def main(arguments: list[str]) -> None:
     if arguments[:1] == ["--rows"]:
         csv.writer(sys.stdout).writerows(rows_of(arguments[1], arguments[2:]))
@@ -74,7 +78,8 @@ def main(arguments: list[str]) -> None:
         with TABLE.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
-            writer.writerows(row for preset in PRESETS for row in known.get(preset, []))
+            for each in PRESETS:
+                writer.writerows(known.get(each) or [_unmeasured(each, name) for name in FORMATS])
         print(preset, flush=True)
 
 
