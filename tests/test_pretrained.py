@@ -13,6 +13,7 @@ from resnet_builder import (
     config_of,
     decode,
     fold_batch_norm,
+    load_weights,
     preprocessing,
     save_pretrained,
 )
@@ -91,6 +92,44 @@ def test_class_names_and_preprocessing(tmp_path: Path) -> None:
     np.testing.assert_array_equal(preprocessing(str(tmp_path / "again"))(images), expected)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        "resnet50_v1.imagenet",  # as keras.applications: the largest part of the image, BGR
+        {"size": 16, "mean": 0.5, "std": 1 / 255, "channels": "BGR"},
+    ],
+)
+def test_the_preprocessing_of_another_library(given: Any, tmp_path: Path) -> None:
+    config = saved(small("resnet50_v1"), tmp_path / "net", preprocessing=given)
+    images = np.random.default_rng(0).integers(0, 256, (1, 20, 30, 3))
+    expected = (preprocessing(**given) if isinstance(given, dict) else preprocessing(given))(images)
+    np.testing.assert_array_equal(preprocessing(str(tmp_path / "net"))(images), expected)
+    assert config["channels"] == "BGR"
+    card = (tmp_path / "net" / "README.md").read_text(encoding="utf-8")
+    assert "3 channels, in BGR" in card
+
+
+def test_the_name_of_a_network(tmp_path: Path) -> None:
+    for name in ("resnet18", "resnet18.mine"):
+        save_pretrained(small("resnet18", name=name), tmp_path / name)
+        assert ResnetBuilder.from_preset(str(tmp_path / name)).name == name
+
+
+def test_a_model_that_is_loaded_from_a_file(tmp_path: Path) -> None:
+    """The message's remedy; load_weights refuses another network."""
+    model = randomised(small("resnet18"))
+    model.save(tmp_path / "net.keras")
+    loaded = keras.models.load_model(tmp_path / "net.keras")
+    with pytest.raises(ValueError, match=r"load_weights\(new, model\), which compares"):
+        save_pretrained(loaded, tmp_path / "net")
+    new = small("resnet18")
+    load_weights(new, loaded)
+    save_pretrained(new, tmp_path / "net")
+    assert_same_weights(ResnetBuilder.from_preset(str(tmp_path / "net")), model)
+    with pytest.raises(ValueError, match="activation=relu there and silu here"):
+        load_weights(small("resnet18", activation="silu"), loaded)
+
+
 def test_what_is_not_known_is_refused(tmp_path: Path) -> None:
     folder = str(tmp_path / "net")
     save_pretrained(small("resnet18"), folder)
@@ -115,6 +154,8 @@ def test_the_card(tmp_path: Path) -> None:
     assert "`resnet18`, a ResNet of 11,179,077 parameters" in body
     assert 'timm.create_model("local-dir:net", pretrained=True)' in body
     assert "![The architecture](architecture.png)" in body
+    assert "## 5 classes\n\nant, bee, cat, dog, eel\n" in body
+    assert "- resized with bicubic interpolation\n- crop: 0.875 of the resized side, center" in body
     assert (tmp_path / "net" / "architecture.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -125,6 +166,7 @@ def test_the_card(tmp_path: Path) -> None:
         ({"labels": "cats"}, TypeError, "labels are a list of names"),
         ({"preprocessing": 3}, TypeError, "preprocessing is the name of a checkpoint or a dict"),
         ({"preprocessing": {"size": 8, "std": 0}}, ValueError, "std more than 0"),
+        ({"preprocessing": {"size": 8, "foo": 3}}, TypeError, "unknown setting of pre.* 'foo'"),
     ],
 )
 def test_bad_arguments(

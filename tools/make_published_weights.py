@@ -404,12 +404,16 @@ PROJECTS = Path(__file__).with_name("projects.csv")
 # (arXiv:1912.11370, arXiv:2103.00020). Self-supervised ones, of PROJECTS: arXiv:2011.13377.
 FOR_FEATURES = ("tv_in1k", "pycls_in1k", "goog_in21k", "openai")
 NOT_PLAIN = "resnext101_64x4d.tv_in1k"
+# Quantised after training, timm's a1_in1k lost nearly all, torchvision's first weights nearly
+# nothing (timm #1412).
+FOR_INT8 = "tv_in1k"
 
 
 def with_kind(row: PublishedWeights) -> PublishedWeights:
     kind = "CLIP" if "_clip" in row.preset else row.kind
     suits = row.library == "timm" and row.tag in FOR_FEATURES and row.name != NOT_PLAIN
-    return replace(row, kind=kind, good_for="features" if suits else row.good_for)
+    uses = ["features", *["int8"] * (row.tag == FOR_INT8)] if suits else [row.good_for]
+    return replace(row, kind=kind, good_for=" ".join(uses))
 
 
 # ---------------------------------------------------------------------------------------------

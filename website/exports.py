@@ -12,9 +12,10 @@ def exports_table() -> str:
     """What `python -m tools.exports` has measured: a row for each network and format."""
     with MEASURED.open(encoding="utf-8", newline="") as file:
         measured = list(csv.DictReader(file))
-    reasons = {
-        row["reason"]: f"{row['preset']}, {row['format']}" for row in measured if row["reason"]
-    }
+    reasons: dict[str, list[str]] = {}
+    for row in measured:
+        if row["reason"]:
+            reasons.setdefault(row["reason"], []).append(f"{row['preset']} ({row['format']})")
     return Table(
         header=("network", "format", "difference", "MiB", "ms", "of Keras's time"),
         rows=tuple(
@@ -28,7 +29,7 @@ def exports_table() -> str:
             )
             for row in measured
         ),
-        note="\n".join(f"{cell}: {reason}" for reason, cell in reasons.items()),
+        note="\n".join(f"{', '.join(cells)}: {reason}" for reason, cells in reasons.items()),
     ).to_markdown()
 
 

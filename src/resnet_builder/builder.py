@@ -20,7 +20,7 @@ from .plan.network import Head, Plan, Pooling, make_plan
 from .presets.checkpoints import PublishedWeights
 from .presets.resolve import Named, check_published, resolve
 from .weights.expected import expected_weights
-from .weights.load import load_blank
+from .weights.load import load_blank, load_weights
 from .weights.match import Recognised
 from .weights.recognise import recognise
 
@@ -378,8 +378,15 @@ def _recognised(network: Named, plan: Plan, adapt: bool) -> Iterator[Recognised 
     check_published(network)
     if network.purpose and keras.config.is_interactive_logging_enabled():
         print(f'weights="{network.purpose}": {network.checkpoint}')
-    with opened(network.weights) as checkpoint:
-        yield recognise(checkpoint, expected_weights(plan))
+    expected, row = expected_weights(plan), network.weights
+    needs_head = expected.has_classifier and not adapt
+    if needs_head and isinstance(row, PublishedWeights) and not row.classes:
+        raise ValueError(  # before the download
+            f"{row.name!r} has no classifier: give include_top=False, or adapt_weights=True for a "
+            "random one"
+        )
+    with opened(row) as checkpoint:
+        yield recognise(checkpoint, expected)
 
 
 # Options ----------------------------------------------------------------------------------------
@@ -397,6 +404,8 @@ def _resolved(
     options = ResnetBuilder.from_preset.__kwdefaults__ or {}
     known = ("input_shape", "classes", *options, *FIELDS)
     for name in changes:
+        if name in (load_weights.__kwdefaults__ or {}) and name not in known:
+            raise TypeError(_of_load_weights(name))
         if name not in known:
             raise TypeError(unknown("option", name, known))
     [other] = AXIS_ORDERS.keys() - {style.data_format}
@@ -412,6 +421,15 @@ def _resolved(
     if network.config.has_custom_block:
         _check_own_block(style, network.weights)
     return network
+
+
+def _of_load_weights(option: str) -> str:
+    if option == "adapt":
+        return "adapt is an option of load_weights: it is adapt_weights in from_preset"
+    return (
+        f"{option} is an option of load_weights: build the model without weights, and "
+        f"load_weights(model, weights, {option}=...)"
+    )
 
 
 def _check_own_block(style: Style, weights: object) -> None:

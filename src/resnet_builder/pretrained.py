@@ -13,7 +13,7 @@ from .common.words import by
 from .config import BESIDE, FIELDS, ResnetConfig
 from .costs.profile import profile
 from .files.checkpoint import Json
-from .inference.images import image_settings, names_in
+from .inference.images import LIBRARIES_OF_KERAS, image_settings, names_in
 from .model.record import BuildRecord, build_record_of, config_of, json_of
 from .pictures.plot import plot
 from .plan.names import CLASSIFIER
@@ -25,6 +25,7 @@ from .weights.load import target_of
 from .weights.write import origin_for, write_weights
 
 WEIGHTS, CARD, PICTURE = "model.safetensors", "README.md", "architecture.png"
+LISTED = 20  # names of classes in a model card
 DEFAULT_SIZE = (224, 224)  # of an input whose size is not fixed
 
 
@@ -81,12 +82,14 @@ def save_pretrained(
     of_timm = _of_timm(target, record.config)
     license = license or (record.checkpoint.licence if record.checkpoint else "")
     settings = _settings(record, preprocessing)
+    library = settings.library if settings else ""
     data = _data(settings, record.config) | {"license": license}
     config = of_timm | {
         "num_classes": classes,
         "label_names": _labels(record, labels, classes),
         "pretrained_cfg": of_timm.get("pretrained_cfg", {}) | data,
         "channels": settings.channels if settings else "RGB",
+        "images_as_in": library if library in LIBRARIES_OF_KERAS else OWN,
         OWN: json.loads(json_of(model)),
     }
     folder = Path(folder)
@@ -186,7 +189,11 @@ def _card(name: str, model: keras.Model, config: Json) -> Iterator[str]:
     yield from ("---", f"# {name}", "")
     yield f"{what}{family_of(config_of(model))} of {counted.parameters:,} parameters."
     yield from ("", f"![The architecture]({PICTURE})", "", counted.to_markdown(), "")
-    yield from ("## Images", "", *_of_images(data), "", "## Use", "", "```python")
+    yield from ("## Images", "", *_of_images(data, config["channels"]), "")
+    if labels := config["label_names"]:
+        more = f", and {len(labels) - LISTED} more" if len(labels) > LISTED else ""
+        yield from (f"## {len(labels)} classes", "", ", ".join(labels[:LISTED]) + more, "")
+    yield from ("## Use", "", "```python")
     yield "from resnet_builder import ResnetBuilder, decode, preprocessing"
     yield ""
     yield f'model = ResnetBuilder.from_preset("{name}")'
@@ -202,12 +209,14 @@ def _card(name: str, model: keras.Model, config: Json) -> Iterator[str]:
         yield "```"
 
 
-def _of_images(data: Json) -> Iterator[str]:
+def _of_images(data: Json, order: str) -> Iterator[str]:
     channels, *size = data["input_size"]
-    yield f"- size: {by(size)}, {channels} channels"
+    yield f"- size: {by(size)}, {channels} channels" + ", in BGR, unlike in timm" * (order == "BGR")
     if "mean" not in data:
         yield "- The preprocessing is not known."
         return
     yield f"- mean {data['mean']}, standard deviation {data['std']}, for values from 0 to 1"
+    if "interpolation" in data:
+        yield f"- resized with {data['interpolation']} interpolation"
     if "crop_pct" in data:
-        yield f"- crop: {data['crop_pct']} of the shorter side, {data.get('interpolation')}"
+        yield f"- crop: {data['crop_pct']} of the resized side, {data['crop_mode']}"

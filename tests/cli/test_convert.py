@@ -89,6 +89,36 @@ def test_under_the_names_of_another_library(
         assert not (tmp_path / file).exists()
 
 
+def test_what_of_a_checkpoint_is_converted(
+    narrow: tuple[str, ResnetConfig, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given, _, network = narrow
+    arrays = load_file(given)
+    head = {f"head{name[2:]}": arrays.pop(name) for name in ("fc.weight", "fc.bias")}
+    both = {f"net.{name}": array for name, array in (arrays | head).items()}
+    both |= {f"ema.{name}": np.asarray(array + 1) for name, array in (arrays | head).items()}
+    save_file(both | {"odd.weight": np.zeros((2, 2), np.float32)}, tmp_path / "both.safetensors")
+    call = ["convert", str(tmp_path / "both.safetensors"), network, str(tmp_path / "net.npz")]
+    options = ["--ema", "--rename", "ema.head=ema.fc", "net.head=net.fc"]
+    assert main([*call, *options]) == 2
+    assert "Without these tensors it fits: leave them out with --skip.\n" in capsys.readouterr().err
+    assert main([*call, *options, "--skip", "odd.*"]) == 0
+    with np.load(tmp_path / "net.npz") as written:
+        np.testing.assert_array_equal(written["predictions/bias"], head["head.bias"] + 1)
+
+
+def test_the_strides_of_a_checkpoint_to_convert(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = PRESETS["resnet50_v1"].replace(**SMALL)
+    (tmp_path / "net.json").write_text(config.to_json(), encoding="utf-8")
+    save_file(as_torchvision(config), tmp_path / "net.safetensors")
+    call = ["convert", *(str(tmp_path / name) for name in ("net.safetensors", "net.json", "x.npz"))]
+    assert main(call) == 2
+    assert "load it with --stride-in-3x3 false.\n" in capsys.readouterr().err
+    assert main([*call, "--stride-in-3x3", "false"]) == 0
+
+
 def test_a_folder_to_share(narrow: tuple[str, ResnetConfig, str], tmp_path: Path) -> None:
     given, config, network = narrow
     assert main(["convert", given, network, str(tmp_path / "shared")]) == 0

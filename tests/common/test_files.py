@@ -1,6 +1,7 @@
 """Files that are written whole or not at all."""
 
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pytest
 
@@ -17,6 +18,16 @@ def test_a_file_is_replaced_when_it_is_whole(tmp_path: Path) -> None:
         assert sorted(tmp_path.iterdir()) == [path, left]
     assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_has_the_permissions_of_a_new_one(tmp_path: Path) -> None:
+    plain, path = tmp_path / "plain", tmp_path / "net.safetensors"
+    plain.touch()
+    with whole_file(path) as unfinished:
+        with NamedTemporaryFile(dir=tmp_path, delete=False) as private:  # as safetensors does
+            private.write(b"weights")
+        Path(private.name).replace(unfinished)
+    assert path.stat().st_mode == plain.stat().st_mode
 
 
 def test_nothing_is_left_after_an_error(tmp_path: Path) -> None:

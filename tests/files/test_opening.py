@@ -101,6 +101,29 @@ def test_content_of_no_format(content: bytes, ending: str, tmp_path: Path) -> No
         load_weights(tiny(), path)
 
 
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("<!DOCTYPE html>\n<html><body>Sign in</body></html>", "a web page, '<!DOCTYPE html>'"),
+        ("Not found: it has moved\n", "text, 'Not found: it has moved'"),
+    ],
+)
+def test_what_a_server_sends_in_place_of_a_file(content: str, what: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=f"it is {what}: its content is of no known format"):
+        load_weights(tiny(), path)
+
+
+def test_a_zip_that_is_cut(tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("net/data.pkl", bytes(999))
+    path.write_bytes(path.read_bytes()[:600])
+    with pytest.raises(ValueError, match=r"its end is missing: download it again"):
+        load_weights(tiny(), path)
+
+
 def test_a_pointer_of_git_lfs(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 102400\n")

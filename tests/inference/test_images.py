@@ -319,6 +319,15 @@ def test_own_settings() -> None:
     assert preprocessing(size=8, mean=[0.5] * 5, std=[0.25] * 5).output_shape == (None, 8, 8, 5)
 
 
+def test_images_of_caffe() -> None:
+    """detectron2/config/defaults.py: PIXEL_MEAN is (103.53, 116.28, 123.675), of blue first."""
+    red_first = (123.675 / 255, 116.28 / 255, 103.53 / 255)
+    prepare = preprocessing(size=2, mean=red_first, std=1 / 255, crop_pct=1, channels="BGR")
+    orange = np.broadcast_to([255.0, 128.0, 0.0], (1, 2, 2, 3))
+    expected = np.array([0, 128, 255]) - (103.53, 116.28, 123.675)
+    np.testing.assert_allclose(prepare(orange)[0, 0, 0], expected, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
@@ -338,6 +347,7 @@ def test_own_settings() -> None:
         ({"size": 8, "crop_pct": 1.5}, ValueError, "at most 1, got 1.5"),
         ({"size": 8, "crop_pct": "1"}, ValueError, "at most 1, got '1'"),
         ({"size": 8, "data_format": "channels_in_the_middle"}, ValueError, "unknown data_format"),
+        ({"size": 8, "channels": "GBR"}, ValueError, "unknown channels 'GBR'.*'RGB', 'BGR'"),
         ({"size": 8, "interpolation": "nearest"}, ValueError, "unknown interpolation 'nearest'"),
     ],
 )
@@ -394,7 +404,9 @@ def test_decode_knows_the_classes_of_a_checkpoint(config: Path) -> None:
     assert decode([1, 2], "resnet20_cifar", class_names=["a", "b"])[0][0] == ("b", 2)
     with pytest.raises(ValueError, match="unknown preset 'resnet19'"):
         decode(scores, "resnet19")
-    with pytest.raises(ValueError, match=r"for 1000 names, got \(1, 2\)$"):
+    with pytest.raises(
+        ValueError, match=r"for 1000 names of 'resnet18', got \(1, 2\); .* give class_names"
+    ):
         decode([1, 2], "resnet18")
 
 

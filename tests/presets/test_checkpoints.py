@@ -54,7 +54,7 @@ def test_cells() -> None:
         classes = (0, 365, 1000, 11821, 21843)
         assert row.classes in classes or PRESETS[row.preset].embedding
         assert row.kind in KINDS
-        assert row.good_for in ("", "features")
+        assert row.good_for in ("", "features", "features int8")
         assert row.crop_mode == ("" if row.library == "torchgeo" else "center")
         assert row.input_size[0] == row.input_size[1]
         assert row.interpolation in ("bilinear", "bicubic", "")
@@ -126,8 +126,11 @@ def test_names_repositories_and_other_names() -> None:
     revised = find_published("timm/resnet18.tv_in1k@v1.0")
     assert revised
     assert (revised.source, revised.name) == ("timm/resnet18.tv_in1k@v1.0", found.name)
-    for name in ("resnet18", "wrn34_5.x", "./resnet18", "folder/model.safetensors", ""):
+    for name in ("resnet18", "wrn34_5.x", ""):
         assert find_published(name) is None
+    for name in ("./resnet18", "folder/model.safetensors"):
+        with pytest.raises(ValueError, match="there is no such file or folder"):
+            find_published(name)
     with pytest.raises(ValueError, match=r"'resnet18.tv_in2k': did you mean 'resnet18.tv_in1k'"):
         find_published("resnet18.tv_in2k")
     with pytest.raises(ValueError, match=r'list_weights\("resnet18"\) lists them all'):
@@ -147,6 +150,23 @@ def test_list_weights() -> None:
     assert [row.name for row in list_weights("*.fb_wsl*").rows] == [
         f"resnext101_32x{width}d.fb_wsl_ig1b_ft_in1k" for width in (8, 16, 32, 48)
     ]
+
+
+def test_what_a_row_is_recommended_for() -> None:
+    rows = {row.name: row for row in list_weights("resnet50").rows}
+    assert rows["resnet50.tv2_in1k"].recommended_for == ("imagenet",)
+    assert rows["resnet50.dino"].recommended_for == ("features",)
+    assert rows["resnet50.a1_in1k"].recommended_for == ()
+    assert [name for name, row in rows.items() if "int8" in row.good_for] == ["resnet50.tv_in1k"]
+
+
+def test_the_order_of_a_list() -> None:
+    found = [row.top1 for row in list_weights("resnet34*", sort="top1").rows]
+    known = [top1 for top1 in found if top1 is not None]
+    assert known == sorted(known, reverse=True)
+    assert None not in found[: len(known)]
+    with pytest.raises(ValueError, match="unknown sort 'top5'"):
+        list_weights(sort="top5")
 
 
 def test_the_table_of_a_preset() -> None:

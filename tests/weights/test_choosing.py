@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from resnet_builder import PRESETS, ResnetConfig, load_weights
+from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, load_weights
 from resnet_builder.files.checkpoint import Checkpoint
 from resnet_builder.plan.network import Head, make_plan
 from resnet_builder.presets.resolve import resolve
@@ -100,6 +100,48 @@ def test_heads_that_are_left_where_the_classifier_is_random(head: dict[str, Any]
     )
     with pytest.raises(ValueError, match=r"unexpected: layer1\.0\.odd"):
         load_weights(model, arrays | {"layer1.0.odd": np.zeros(3)}, adapt=True)
+
+
+def test_a_head_of_the_network_that_is_loaded_and_not_of_its_average() -> None:
+    live = with_head("model.head", "model.backbone.")
+    average = {f"ema.{name.partition('.')[2]}": array + 1 for name, array in live.items()}
+    model, both = small(), live | average
+    for ema, part in ((False, "model"), (True, "ema")):
+        rename = {f"{part}.head": f"{part}.backbone.fc"}
+        last = refusal(model, both, ema=ema).splitlines()[-1]
+        assert last.startswith(f"Its '{part}.head' has the shape of a classifier")
+        assert last.endswith(f"rename={rename}).")
+        assert not load_weights(model, both, ema=ema, rename=rename).left_random
+    # The head of one with the blocks of the other: nothing is to be skipped, and it is reported.
+    mixed: dict[str, Any] = {"ema": True, "rename": {"model.head": "ema.backbone.fc"}}
+    last = refusal(model, both, **mixed).splitlines()[-1]
+    assert last.endswith("rename={'ema.head': 'ema.backbone.fc'}).")
+    report = load_weights(model, both, **mixed, skip="ema.head.*")
+    assert "the classifier is model.head, of another network than ema.backbone." in report.notes
+
+
+@pytest.mark.parametrize(
+    ("last", "prefix"), [("fc.0 fc.2", "module.encoder_q."), ("heads.0 heads.1", "net.")]
+)
+def test_a_projection_is_no_classifier(last: str, prefix: str) -> None:
+    """MoCo (moco/builder.py): what one layer gives, the next one takes; heads of tasks do not."""
+    arrays = {
+        f"{prefix}{name}": array for name, array in torch_names().items() if "fc." not in name
+    }
+    first, second = (prefix + name for name in last.split())
+    arrays |= {f"{first}.weight": np.zeros((16, 16), np.float32), f"{first}.bias": np.zeros(16)}
+    arrays |= {f"{second}.weight": np.zeros((5, 16), np.float32), f"{second}.bias": np.zeros(5)}
+    if "heads" in last:
+        arrays |= {f"{first}.weight": np.zeros((7, 16), np.float32), f"{first}.bias": np.zeros(7)}
+    message = refusal(small(), arrays)
+    if "heads" in last:
+        assert message.endswith(f"rename={{{second!r}: '{prefix}fc'}}).")
+        return
+    assert message.splitlines()[-2:] == [
+        "With adapt=True it fits: the classifier is left as it was: the checkpoint has none.",
+        "It fits the network without its classifier (include_top=False).",
+    ]
+    assert not load_weights(small(), arrays, adapt=True).notes
 
 
 def test_the_head_of_a_nested_network() -> None:
@@ -269,14 +311,22 @@ def test_the_prefixes_that_are_listed(count: int, more: str) -> None:
 # Strides, biases, feature maps -------------------------------------------------------------------
 
 
+def test_the_preset_with_the_strides_of_a_file_is_named() -> None:
+    arrays = as_torchvision(resolve("resnet50").config.replace(classes=3, input_shape=(32, 32, 3)))
+    last = refusal(ResnetBuilder.from_preset("resnet50_v1", (32, 32, 3), 3), arrays).splitlines()
+    assert last[2].startswith("It fits resnet50 or ")
+    assert last[2].endswith(", whose bottlenecks stride in their 3x3 convolution.")
+
+
 def test_strides_that_names_do_not_show() -> None:
     message = refusal(small("resnet50_v1"), torch_names("resnet50"))
     assert message.splitlines()[1:] == [
         "strides: bottlenecks stride in their first 1x1 convolution, and in torchvision's or "
         "timm's ResNet in the 3x3 convolution; the names and shapes do not show it",
-        "It fits the network with stride_in_3x3=True in ResnetBuilder.from_preset.",
-        "If it strides as the model does, which its source says, load it with "
-        "load_weights(..., stride_in_3x3=False).",
+        "It fits the network that is built with the other stride_in_3x3, whose bottlenecks stride "
+        "in their 3x3 convolution.",
+        "If the file's bottlenecks stride in their first 1x1 convolution, which only its source "
+        "can say, load it with load_weights(..., stride_in_3x3=False).",
     ]
     report = load_weights(small("resnet50_v1"), torch_names("resnet50"), stride_in_3x3=False)
     assert report.origin == "torchvision's or timm's ResNet"

@@ -210,7 +210,9 @@ def test_what_the_network_itself_lacks_is_refused(name: str) -> None:
 # (facebookresearch/moco and moco-v3, moco/builder.py), timm (utils/checkpoint_saver.py), mmengine
 # (hooks/ema_hook.py), YOLO-like trainers, DINO (main_dino.py), Unbiased Teacher
 # (facebookresearch/unbiased-teacher, modeling/meta_arch/ts_ensemble.py), torch.compile, lightly
-# (examples/pytorch/moco.py) and robustness (MadryLab/robustness, attacker.py).
+# (examples/pytorch/moco.py), robustness (MadryLab/robustness, attacker.py), ema_pytorch
+# (lucidrains/ema-pytorch, ema_pytorch.py) and WeightAveraging of Lightning
+# (src/lightning/pytorch/callbacks/weight_averaging.py).
 DOUBLED = {
     "MoCo": ("module.encoder_q.", "module.encoder_k."),
     "MoCo v3": ("state_dict.module.base_encoder.", "state_dict.module.momentum_encoder."),
@@ -224,6 +226,8 @@ DOUBLED = {
     "torch.compile": ("model._orig_mod.", "ema_model._orig_mod."),
     "lightly": ("backbone.", "backbone_momentum."),
     "robustness": ("module.model.", "module.attacker.model."),
+    "ema_pytorch": ("online_model.", "ema_model."),
+    "Lightning": ("current_model_state.net.", "state_dict.net."),
 }
 
 
@@ -278,6 +282,18 @@ def test_a_network_with_a_classifier_and_another(kind: str, ema: bool) -> None:
     assert f"{first if ema else second}fc.weight" in report.unused
     counted = {name for name in arrays if "num_batches_tracked" not in name}
     assert report.tensors + len(report.unused) == len(counted)
+
+
+def test_a_network_that_its_average_keeps_too(plain: keras.Model) -> None:
+    """A module of Lightning with `self.net` and `self.ema = EMA(self.net)` of ema_pytorch."""
+    arrays = {f"net.{name}": array for name, array in body().items()}
+    arrays |= {f"ema.online_model.{name}": array for name, array in body().items()}
+    arrays |= {f"ema.ema_model.{name}": array + 1 for name, array in body().items()}
+    model = resnet50()
+    assert load_weights(model, arrays).prefix == "net."
+    assert_same_weights(model, plain)
+    assert load_weights(model, arrays, ema=True).prefix == "ema.ema_model."
+    np.testing.assert_array_equal(model.get_layer("stem_bn").gamma, body()["bn1.weight"] + 1)
 
 
 def test_several_networks_of_which_none_is_meant() -> None:

@@ -493,7 +493,8 @@ def arrays_of_keras_applications() -> dict[str, Array]:
 
 def test_strides_that_no_shape_tells() -> None:
     arrays = arrays_of_keras_applications()
-    refused = pytest.raises(ValueError, match=r"stride in their 3x3(.|\n)*\nIt fits resnet50_v1\.$")
+    fits = r"\nIt fits resnet50_v1, whose bottlenecks stride in their first 1x1 convolution\.$"
+    refused = pytest.raises(ValueError, match=rf"stride in their 3x3(.|\n)*{fits}")
     for preset in ("resnet50", "resnetaa50"):
         model = ResnetBuilder.from_preset(preset, (32, 32, 3))
         for adapt in (False, True):

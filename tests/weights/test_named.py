@@ -21,6 +21,7 @@ from resnet_builder import (
     plot,
     preprocessing,
     profile,
+    save_pretrained,
 )
 from resnet_builder.files import opening as fetching
 from resnet_builder.files.opening import cached_name
@@ -78,6 +79,26 @@ def test_a_name_loads_its_checkpoint(name: str, repository: str, downloads: list
     assert downloads == [repository] * 2
 
 
+@pytest.mark.parametrize("option", ["ema", "skip", "rename", "missing", "epsilon"])
+def test_options_of_load_weights(option: str) -> None:
+    given: dict[str, Any] = {option: "ema.*"}
+    with pytest.raises(TypeError, match=rf"{option} is an option of load_weights: build the model"):
+        ResnetBuilder.from_preset("resnet18", weights="resnet18.tv_in1k", **given)
+    with pytest.raises(TypeError, match="it is adapt_weights in from_preset"):
+        ResnetBuilder.from_preset("resnet18", weights="resnet18.tv_in1k", adapt=True)  # type: ignore[call-arg]
+
+
+def test_a_checkpoint_without_a_classifier_is_refused_before_its_download(
+    downloads: list[str],
+) -> None:
+    for name, weights in (("resnet50", "features"), ("resnet50.dino", None)):
+        with pytest.raises(
+            ValueError, match=r"'resnet50\.dino' has no classifier: give include_top"
+        ):
+            ResnetBuilder.from_preset(name, weights=weights)
+    assert downloads == []
+
+
 def test_options_of_a_named_checkpoint(downloads: list[str]) -> None:
     name = "resnet18.tv_in1k"
     maps = ResnetBuilder.from_preset(name, (32, 32, 3), features=("stage4",), layer_prefix="a_")
@@ -107,7 +128,8 @@ def test_what_describes_a_network_downloads_nothing(downloads: list[str]) -> Non
     [
         ("resnet18.a9_in1k", r"unknown checkpoint 'resnet18.a9_in1k': did you mean"),
         ("resnet19.a1_in1k", r"unknown preset 'resnet19.a1_in1k'"),
-        ("./resnet18", r"unknown preset './resnet18'"),
+        ("./resnet18", r"unknown preset './resnet18': there is no such file or folder"),
+        ("no/such/folder", r"unknown preset 'no/such/folder': there is no such file or folder"),
     ],
 )
 def test_unknown_names(name: str, message: str) -> None:
@@ -288,6 +310,73 @@ def test_a_local_folder_works_wherever_a_repository_does(
     (tmp_path / "config.json").write_text("[]")
     with pytest.raises(ValueError, match=r"the config.json of '\.' is broken"):
         profile(".")
+
+
+def test_paths_that_describe_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "resnet50.keras").write_bytes(b"PK")
+    for name in ("empty", "resnet18"):
+        (tmp_path / name).mkdir()
+    for use in (ResnetBuilder.from_preset, preprocessing, profile):
+        with pytest.raises(ValueError, match=r"'resnet50.keras': it is a file, .* it as weights"):
+            use("resnet50.keras")
+        with pytest.raises(ValueError, match=r"'empty': it is a folder without config.json or op"):
+            use("empty")
+    assert profile("resnet18").name == "resnet18"  # a preset, whatever has its name here
+
+
+def test_the_network_of_a_folder_that_does_not_fit(tmp_path: Path) -> None:
+    name = str(tmp_path / "net")
+    save_pretrained(ResnetBuilder.from_preset("resnet18", (32, 32, 3), 5, **SMALL), name)
+    model = ResnetBuilder.from_preset("resnet18", (32, 32, 3), 5, **SMALL | {"filters": 16})
+    with pytest.raises(ValueError, match="cannot load") as raised:
+        load_weights(model, name)
+    last = str(raised.value).splitlines()[-1]
+    assert last == f"ResnetBuilder.from_preset({name!r}) builds its network."
+
+
+# As push_to_hf_hub of open_clip writes it (src/open_clip/push_to_hf_hub.py).
+OPEN_CLIP: dict[str, Any] = {
+    "model_cfg": {
+        "embed_dim": 512,
+        "vision_cfg": {"image_size": 224, "layers": [3, 4, 23, 3], "width": 64, "patch_size": None},
+        "text_cfg": {"context_length": 77},
+    },
+    "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.25] * 3, "interpolation": "bilinear"},
+}
+
+
+def test_a_folder_of_open_clip(tmp_path: Path) -> None:
+    file, name = tmp_path / "open_clip_config.json", str(tmp_path)
+    file.write_text(json.dumps(OPEN_CLIP))
+    found = resolve(name)
+    assert (found.name, found.config) == ("resnet101_clip", PRESETS["resnet101_clip"])
+    prepare = preprocessing(name, data_format="channels_last")
+    # transform.py: the shorter side is resized to 224, and the centre is cut.
+    white = prepare(np.full((1, 224, 300, 3), 255.0))
+    assert white.shape == (1, 224, 224, 3)
+    np.testing.assert_allclose(white, 2, atol=1e-5)
+    small_clip = {"layers": [1, 1, 1, 1], "width": 16, "image_size": 64}
+    file.write_text(json.dumps({"model_cfg": {"embed_dim": 24, "vision_cfg": small_clip}}))
+    config = resolve(name).config
+    assert (config.repetitions, config.filters, config.classes) == ((1, 1, 1, 1), 16, 24)
+    assert config.input_shape == (64, 64, 3)
+    [origin] = (of for of in ORIGINS if "open_clip's" in of.name)
+    shapes = expected_weights(make_plan(config)).shapes
+    ones = {
+        f"visual.{origin.tensor(weight)}": origin.array(weight, np.ones(shape, np.float32)).copy()
+        for weight, shape in shapes.items()
+    }
+    save_file(ones, tmp_path / "open_clip_model.safetensors")
+    model = ResnetBuilder.from_preset(name)
+    assert (model.name, model.output_shape) == ("resnet50_clip", (None, 24))
+    for vision, message in (
+        ({"layers": 12}, "layers=12, a vision transformer's, which has no equal"),
+        ({}, r"the open_clip_config.json of .* is broken: 'layers'"),
+    ):
+        file.write_text(json.dumps({"model_cfg": {"embed_dim": 24, "vision_cfg": vision}}))
+        with pytest.raises(ValueError, match=message):
+            resolve(name)
 
 
 @pytest.mark.parametrize(

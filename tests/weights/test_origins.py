@@ -128,6 +128,7 @@ def test_a_network_with_its_classifier(preset: str, rule: Rule, shift: int, orig
     assert_same_weights(model, expected)
     assert (report.origin, report.tensors, report.unused) == (origin, len(arrays), ())
     assert not report.adapted
+    assert ('channels="BGR"' in str(report)) == ("detectron2" in origin)
     built = small(preset, **fields, weights=theirs)
     assert_same_weights(built, expected)
 
@@ -231,11 +232,14 @@ def test_the_style_and_the_classes_of_openmmlab(meta: dict[str, Any]) -> None:
     arrays = {renamed(name, MMPRETRAIN): array for name, array in checkpoint().items()}
     file = {"meta": meta, "state_dict": arrays}
     model = small(**CAFFE)
-    assert load_weights(model, file).labels == NAMES
+    report = load_weights(model, file)
+    assert report.labels == NAMES
+    assert 'channels="BGR"' in str(report)
     assert_same_weights(small(**CAFFE, weights=file), model)
     with pytest.raises(ValueError, match="in their 3x3 convolution, and in torchvision"):
         load_weights(small(), file)
     report = load_weights(small(), file, stride_in_3x3=True)
     assert report.tensors == len(arrays)
     for other in ({"cfg": "style='pytorch'"}, {"epoch": 3, "CLASSES": [1, 2]}, "unknown", None):
-        assert load_weights(small(), {"meta": other, "state_dict": arrays}).labels == ()
+        report = load_weights(small(), {"meta": other, "state_dict": arrays})
+        assert (report.labels, report.notes) == ((), ())

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 # Argument -> its options in argparse.
@@ -23,17 +24,20 @@ def _changes_of(network: str) -> Arguments:
     }
 
 
-def _field_and_value(text: str) -> tuple[str, str]:
+def _field_and_value(text: str, form: str = "FIELD=VALUE; write --set last") -> tuple[str, str]:
     field, equals, value = text.partition("=")
     if not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not FIELD=VALUE; write --set last")
+        raise argparse.ArgumentTypeError(f"{text!r} is not {form}")
     return field, value
 
 
 PATTERN: Arguments = {
     "pattern": {"nargs": "?", "default": "*", "metavar": "PATTERN", "help": "such as '*50*'"}
 }
-KIND: Arguments = {"--kind": {"help": "supervised, self-supervised, robust or CLIP"}}
+KIND: Arguments = {
+    "--kind": {"help": "supervised, self-supervised, robust or CLIP"},
+    "--sort": {"default": "name", "help": "top1: the highest first"},
+}
 SIDES, SIZE = ("ROWS", "COLUMNS", "CHANNELS"), ("WIDTH", "HEIGHT")
 INPUT_AND_OUTPUT: Arguments = {
     "--input-shape": {"nargs": 3, "type": int, "metavar": SIDES, "help": "default: its own"},
@@ -65,6 +69,7 @@ TWO_NETWORKS: Arguments = {
     **_changes_of("B"),
     "--plot": {"metavar": "FILE", "help": "draw them side by side"},
 }
+STRIDING = {"true": True, "false": False}
 CONVERSION: Arguments = {
     "checkpoint": {"metavar": "CHECKPOINT", "help": "file, folder, name or repository"},
     "name": {"metavar": "NAME", "help": f"its network: {NAME}"},
@@ -75,6 +80,26 @@ CONVERSION: Arguments = {
     **_changes_of("the network"),
     "--fold": {"action": "store_true", "help": "fold batch norms, for inference"},
     "--names": {"default": "keras", "metavar": "LIBRARY", "help": "of a .safetensors or .npz"},
+    "--ema": {"action": "store_true", "help": "load the moving average of the weights"},
+    "--skip": {
+        "nargs": "+",
+        "action": "extend",
+        "default": [],
+        "metavar": "PATTERN",
+        "help": "leave tensors of the checkpoint: --skip 'head.*'",
+    },
+    "--rename": {
+        "nargs": "+",
+        "action": "extend",
+        "default": [],
+        "type": partial(_field_and_value, form="OLD=NEW; write --rename last"),
+        "metavar": "OLD=NEW",
+        "help": "names in the checkpoint, or their first parts: --rename head.fc=fc",
+    },
+    "--stride-in-3x3": {
+        "choices": STRIDING,
+        "help": "whether the checkpoint's bottlenecks stride in their 3x3 convolution",
+    },
 }
 EXPORT: Arguments = {
     "file": {"metavar": "FILE", "help": "ends in .onnx, .tflite or .pt2; or a SavedModel's folder"},

@@ -21,6 +21,7 @@ from .arguments import (
     NETWORK,
     PATTERN,
     PICTURE,
+    STRIDING,
     TWO_NETWORKS,
     Arguments,
 )
@@ -63,8 +64,11 @@ def _list(options: argparse.Namespace) -> Answer:
 def _weights(options: argparse.Namespace) -> Answer:
     from ..presets.checkpoints import list_weights
 
-    found = list_weights(options.pattern, kind=options.kind)
-    data = [{"name": row.name, **asdict(row)} for row in found.rows]
+    found = list_weights(options.pattern, kind=options.kind, sort=options.sort)
+    data = [
+        {"name": row.name, **asdict(row), "recommended_for": row.recommended_for}
+        for row in found.rows
+    ]
     return Answer(found.table(), data, int(not found.rows))
 
 
@@ -149,6 +153,7 @@ def _convert(options: argparse.Namespace) -> Answer:
     from rich.console import Console
     from rich.progress import Progress
 
+    from ..weights.recognise import Choice
     from .convert import PHASES, convert
     from .source import source_of
 
@@ -160,7 +165,13 @@ def _convert(options: argparse.Namespace) -> Answer:
             progress.update(task, description=phase, completed=PHASES.index(phase))
 
         given = (options.checkpoint, network, options.file, options.fold, options.names)
-        report = convert(*given, begins)
+        chosen = Choice(
+            skip=options.skip,
+            rename=dict(options.rename) or None,
+            ema=options.ema,
+            stride_in_3x3=STRIDING.get(options.stride_in_3x3),
+        )
+        report = convert(*given, chosen, begins)
         progress.update(task, completed=len(PHASES))
     data = {"file": options.file, **asdict(report)}
     return Answer(Table(title=f"{report}\nwrote {options.file}"), data)

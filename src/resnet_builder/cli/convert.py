@@ -17,7 +17,7 @@ from ..plan.network import make_plan
 from ..presets.resolve import Named
 from ..weights.expected import expected_weights
 from ..weights.origins import LIBRARIES
-from ..weights.recognise import recognise
+from ..weights.recognise import Choice
 from ..weights.report import WeightsReport
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 OF_KERAS = (".keras", ".weights.h5")
 OF_WEIGHTS = (".safetensors", ".npz")
+ALL = Choice()  # all tensors, under their own names
 PHASES = ("building", "loading", "writing", "reading back")
 
 
@@ -34,6 +35,7 @@ def convert(
     file: str,
     fold: bool = False,
     names: str = "keras",
+    chosen: Choice = ALL,
     begins: Callable[[str], None] = lambda step: None,
 ) -> WeightsReport:
     """Load a checkpoint into a preset with its classes and channels, save it, and check the file.
@@ -46,6 +48,7 @@ def convert(
         fold: whether to fold batch norms into convolutions, as `fold_batch_norm` does; for the
             first two endings.
         names: the library of the names in a .safetensors or .npz, as in `write_weights`.
+        chosen: which of the checkpoint's tensors are loaded, and under which names.
         begins: function that is called at the start of each of `PHASES`.
 
     Returns:
@@ -60,7 +63,7 @@ def convert(
     """
     path = Path(file)
     _check_path(path, fold=fold, names=names)
-    model, report = _loaded(checkpoint, network, begins)
+    model, report = _loaded(checkpoint, network, chosen, begins)
     if fold:
         from ..inference.folding import fold_batch_norm
         from ..inference.folds import folding_report
@@ -96,12 +99,12 @@ def _check_path(path: Path, *, fold: bool, names: str) -> None:
 
 
 def _loaded(
-    checkpoint: str, network: Named, begins: Callable[[str], None]
+    checkpoint: str, network: Named, chosen: Choice, begins: Callable[[str], None]
 ) -> tuple["keras.Model", WeightsReport]:
     """The network with the checkpoint's classes and channels, and what was loaded."""
     with opened(checkpoint) as source:
         plan = make_plan(network.config)
-        found = recognise(source, expected_weights(plan))
+        found = chosen.of(source, expected_weights(plan))
         begins("building")
         from ..builder import ResnetBuilder
         from ..weights.load import load_weights
@@ -116,7 +119,7 @@ def _loaded(
             **network.options,
         )
         begins("loading")
-        return model, load_weights(model, source)
+        return model, load_weights(model, source, **vars(chosen))
 
 
 def _save_folder(model: "keras.Model", network: Named, path: Path) -> None:

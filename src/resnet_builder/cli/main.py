@@ -6,6 +6,7 @@ The commands are in the table `COMMANDS` of commands.py.
 import argparse
 import errno
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -24,7 +25,17 @@ COMMAND_LINE = Interface(
     name=lambda argument: f"--{argument.replace('_', '-')}",
     value=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else str(value),
     between=" ",
+    loading=lambda option, value: " ".join(
+        [f"--{option.replace('_', '-')}", *map(shlex.quote, _values_of(value))]
+    ),
 )
+
+
+def _values_of(value: object) -> list[str]:
+    """The values after an option: those of a list, or one, as it is written."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [str(value).lower()]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

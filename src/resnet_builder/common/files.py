@@ -28,11 +28,16 @@ def whole_file(path: Path) -> Iterator[Path]:
     """The path to write a file at, which then replaces the one at `path`.
 
     It is `unfinished_` and the file's name, in the same folder. After an error it is removed; what
-    a killed process leaves is overwritten by the next one that writes the file.
+    a killed process leaves is overwritten by the next one that writes the file. Its permissions are
+    those of a new file: some libraries write files that only their owner may read.
     """
     unfinished = path.with_name(f"unfinished_{path.name}")
+    unfinished.unlink(missing_ok=True)
+    unfinished.touch()
+    mode = unfinished.stat().st_mode
     try:
         yield unfinished
+        unfinished.chmod(mode)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

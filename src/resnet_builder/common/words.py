@@ -98,6 +98,7 @@ class Interface:
     Attributes:
         presets, weights: the call that lists them; `weights_of` lists the weights of one preset.
         name, value: the name and the value of an argument, with `between` between them.
+        loading: an option of `load_weights` with a value, or without one if that is None.
     """
 
     presets: str = "list_presets()"
@@ -108,6 +109,9 @@ class Interface:
         f'"{value}"' if isinstance(value, str) else str(value)
     )
     between: str = "="
+    loading: Callable[[str, object], str] = lambda name, value: (
+        f"load_weights(..., {name}={'' if value is None else repr(value)})"
+    )
 
 
 # The command line sets its own.
@@ -118,3 +122,8 @@ def argument(name: str, value: Any) -> str:
     """An argument with its value, as the caller writes it."""
     interface = INTERFACE.get()
     return f"{interface.name(name)}{interface.between}{interface.value(value)}"
+
+
+def loading(option: str, value: object = None) -> str:
+    """An option of `load_weights`, as the caller gives it."""
+    return INTERFACE.get().loading(option, value)

@@ -105,8 +105,18 @@ def _open_file(path: Path, *, is_part: bool = False) -> AbstractContextManager[C
     if first[8:9] == b"{":  # a header of JSON, after its length, which is any 8 bytes
         return safetensors_file(path)
     matching = (known for signature, known in CONTENTS.items() if first.startswith(signature))
-    known = next(matching, UNKNOWN)
+    known = next(matching, None) or _text(first) or UNKNOWN
     return _read_or_refused(path, UNKNOWN if is_part and known is index_file else known)
+
+
+def _text(first: bytes) -> str:
+    """What a file of text is, which a server may send in place of another; else empty."""
+    line = first.split(b"\n")[0].decode("utf-8", errors="ignore").strip()
+    if b"\0" in first or not line.isprintable() or not line:
+        return ""
+    is_page = line.lower().startswith(("<!doctype html", "<html"))
+    kind = "a web page" if is_page else "text"
+    return f"it is {kind}, {line!r}: {UNKNOWN}"
 
 
 def _archive(path: Path) -> AbstractContextManager[Checkpoint]:
@@ -132,7 +142,9 @@ def _check_directory(path: Path) -> None:
         file.seek(max(0, size - 2**17))
         end = file.read()
     # Of the last record (APPNOTE 4.3.16), and of the one before it in large archives (4.3.14).
-    last = max(0, end.rfind(b"PK\5\6"))
+    last = end.rfind(b"PK\5\6")
+    if last < 0:
+        raise ValueError("its end is missing: download it again")
     large = end[max(0, last - 76) : last]
     stated = int.from_bytes(end[last + 12 : last + 16], "little")
     if large.startswith(b"PK\6\6"):

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import layers, ops
 
-from ..common.checks import choice, described, positive_int
+from ..common.checks import choice, described, positive_int, unknown
 from ..common.shapes import AXIS_ORDERS, in_order
 from ..model.keras_layers import Tensor
 from ..model.record import RECORDS
@@ -20,6 +20,7 @@ from .resizing import KERNELS, grey, resized
 
 # timm/data/constants.py and timm/data/config.py, version 1.0.31
 CROP_PCT, INTERPOLATION = 0.875, "bicubic"
+LIBRARIES_OF_KERAS = ("keras-hub", "keras.applications", "tf.keras")  # with a crop of their own
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -31,6 +32,7 @@ def preprocessing(
     std: float | Sequence[float] | None = None,
     crop_pct: float | None = None,
     interpolation: str | None = None,
+    channels: str | None = None,
     data_format: str | None = None,
 ) -> keras.Model:
     """Build the resize, crop and normalisation of images as one model of core operations.
@@ -63,6 +65,9 @@ def preprocessing(
         crop_pct: with `size`, the input's share of the side that images are resized to. Default:
             0.875, as in timm; 1 crops only what is longer than the input.
         interpolation: with `size`, `"bilinear"` or `"bicubic"`. Default: `"bicubic"`, as in timm.
+        channels: with `size`, the order of the network's channels: `"RGB"`, or `"BGR"` as in the
+            networks of Caffe, detectron2 and OpenCV; `mean` and `std` remain those of red, green
+            and blue, and the images are in RGB. Default: `"RGB"`.
         data_format: order of axes of the images. Default: `keras.config.image_data_format()`.
 
     Returns:
@@ -91,7 +96,13 @@ def preprocessing(
         2.0
     """
     settings = image_settings(
-        source, size=size, mean=mean, std=std, crop_pct=crop_pct, interpolation=interpolation
+        source,
+        size=size,
+        mean=mean,
+        std=std,
+        crop_pct=crop_pct,
+        interpolation=interpolation,
+        channels=channels,
     )
     order = data_format or keras.config.image_data_format()
     return _model(settings, choice(order, AXIS_ORDERS, "data_format"))
@@ -113,18 +124,23 @@ def image_settings(source: str | keras.Model | None, **own: Any) -> PublishedWei
             "preprocessing needs a checkpoint, such as preprocessing('resnet50.a1_in1k'), or a "
             "size, such as preprocessing(size=224)" + (f"; got {', '.join(given)}" * bool(given))
         )
+    known = [name for name in preprocessing.__kwdefaults__ or () if name != "data_format"]
+    for name in own:
+        if name not in known:
+            raise TypeError(unknown("setting of preprocessing", name, known))
     if source is None:
         return _own_settings(**own)
     settings = checkpoint_of(source) or recommended(source)
+    named = _named(source)
     if not settings.crop_mode:
         raise ValueError(
-            f"{_named(source)} takes bands of a satellite, and not images: give its network "
+            f"{named} takes bands of a satellite, and not images: give its network "
             "(bands / 255 - mean) / std, with the mean and std of "
             f"list_weights({settings.name!r}).rows[0], in the order of its library's bands"
         )
     if not settings.std:
         raise ValueError(
-            f"{_named(source)} does not say how images are prepared, or says what has no equal "
+            f"{named} does not say how images are prepared, or says what has no equal "
             "here: give size=, mean= and std="
         )
     return settings
@@ -149,11 +165,17 @@ def checkpoint_of(source: object) -> PublishedWeights | None:
 
 
 def _named(source: object) -> str:
-    return repr(source.name if isinstance(source, keras.Model) else source)
+    record = RECORDS.get(source) if isinstance(source, keras.Model) else None
+    return repr(record.checkpoint.source if record and record.checkpoint else source)
 
 
 def _own_settings(
-    size: Any, mean: Any = None, std: Any = None, crop_pct: Any = None, interpolation: Any = None
+    size: Any,
+    mean: Any = None,
+    std: Any = None,
+    crop_pct: Any = None,
+    interpolation: Any = None,
+    channels: object = None,
 ) -> PublishedWeights:
     """The settings as those of a checkpoint that no library publishes."""
     sides = [size, size] if np.ndim(size) == 0 else list(size)
@@ -181,8 +203,9 @@ def _own_settings(
         source="",
         classes=0,
         input_size=(positive_int(sides[0], "size"), positive_int(sides[1], "size")),
-        crop_pct=crop_pct,
+        crop_pct=crop_pct or CROP_PCT,
         interpolation=choice(interpolation or INTERPOLATION, KERNELS, "interpolation"),
+        channels=choice(channels or "RGB", ("RGB", "BGR"), "channels"),
         mean=tuple(means.tolist()),
         std=tuple(deviations.tolist()),
     )
@@ -199,7 +222,7 @@ def _model(settings: PublishedWeights, data_format: str) -> keras.Model:
         images = images[:, :3]  # where a dataset does not know the number: no transparency
     if expected > channels:
         images = grey(images)
-    is_of_keras = settings.library in ("keras-hub", "keras.applications", "tf.keras")
+    is_of_keras = settings.library in LIBRARIES_OF_KERAS
     images = (_as_keras_hub if is_of_keras else _as_timm)(images, settings)
     images = images if first else ops.transpose(images, (0, 2, 3, 1))
     images = _normalisation(settings, data_format)(images)
@@ -304,10 +327,11 @@ def decode(
         _labels_of(source) if class_names is None else names_in(class_names, "class_names must be")
     )
     if scores.ndim != 2 or scores.shape[1] != len(names):
-        is_given = class_names is not None or source is not None
-        own = "" if is_given else "; for classes of your own give class_names"
+        is_own = class_names is not None
+        own = "" if is_own else "; for classes of your own give class_names"
+        of = "" if source is None or class_names else f" of {_named(source)}"
         raise ValueError(
-            f"predictions must be (batch, {len(names)}) for {len(names)} names, got "
+            f"predictions must be (batch, {len(names)}) for {len(names)} names{of}, got "
             f"{scores.shape}{own}"
         )
     if np.isnan(scores).any():

@@ -61,7 +61,9 @@ def build_record_of(model: "keras.Model") -> BuildRecord:
     raise ValueError(
         f"the config of {model.name!r} is unknown: only the model that ResnetBuilder returned in "
         "this process has one, and no copy of it, nor what is loaded from a file. Write "
-        "ResnetBuilder.to_json(model) to a file beside it, and build it by ResnetBuilder.from_json"
+        "ResnetBuilder.to_json(model) to a file beside it, and build it by ResnetBuilder.from_json."
+        " Or build the same network by from_preset, new = ResnetBuilder.from_preset(...), and "
+        "load_weights(new, model), which compares the layers"
     )
 
 

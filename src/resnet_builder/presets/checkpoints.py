@@ -35,8 +35,9 @@ class PublishedWeights:
         tag: its name in the library.
         kind: how it was trained: `"supervised"`, `"self-supervised"` (without classes),
             `"robust"` (on images that were changed to deceive it), or `"CLIP"` (with texts).
-        good_for: `"features"` if publications say that it suits frozen features, as
-            `weights="features"` takes it; else empty.
+        good_for: words, separated by a blank, for what publications say that it suits:
+            `"features"`, frozen ones, as `weights="features"` takes it; `"int8"`, quantisation
+            after training (timm #1412). Else empty.
         source: repository of the Hugging Face Hub, or URL.
         classes: number of classes; 0 if it has no classifier.
         labels: names of the classes in their order, where its repository has them.
@@ -128,6 +129,12 @@ class PublishedWeights:
         """Whether the licence is known and does not exclude commercial use."""
         # Creative Commons' abbreviation; SEER's licence is for research that is not commercial.
         return bool(self.licence) and not any(of in self.licence for of in ("-nc", "seer"))
+
+    @property
+    def recommended_for(self) -> tuple[str, ...]:
+        """The words for `weights` that take it for its preset: `("imagenet",)`."""
+        best = {word: find_recommended(self.preset, word) for word in PURPOSES}
+        return tuple(word for word, row in best.items() if row and row.name == self.name)
 
     def at(self, size: tuple[int | None, int | None]) -> "PublishedWeights | None":
         """The weights at one of the input sizes that they were tested at; None for another."""
@@ -232,7 +239,7 @@ PURPOSES: Mapping[str, Purpose] = {
         "known to suit frozen features",
         "+",
         'the one for weights="features": frozen features, similarity, retrieval',
-        lambda row: row.good_for == "features",
+        lambda row: "features" in row.good_for.split(),
         lambda row: (row.kind == "self-supervised", row.top1 or 0),
     ),
 }
@@ -319,22 +326,25 @@ class WeightsList(Tabular):
         )
 
 
-def list_weights(pattern: str = "*", *, kind: str | None = None) -> WeightsList:
+def list_weights(pattern: str = "*", *, kind: str | None = None, sort: str = "name") -> WeightsList:
     """List the published checkpoints of residual networks, of libraries and of projects.
 
     Args:
         pattern: a shell pattern of names, such as `"resnet50.*"`, or of presets.
         kind: `"supervised"`, `"self-supervised"`, `"robust"` or `"CLIP"`: only those that were
             trained so. Default: all.
+        sort: `"top1"` for the highest top-1 at the size in training first, and those without one
+            last. Default: the order of the table.
 
     Returns:
         The checkpoints, which print as a table: name, accuracies and the input sizes that they
         were measured at (the first is the size in training), licence, training data, and library.
-        `*` and `+` mark those that `weights="imagenet"` and `weights="features"` take.
+        `*` and `+` mark those that `weights="imagenet"` and `weights="features"` take; the rows
+        say it as `recommended_for`, and as `good_for` what else suits, such as `"int8"`.
         A name can be given to `ResnetBuilder.from_preset`, `load_weights` and `preprocessing`.
 
     Raises:
-        ValueError: an unknown kind.
+        ValueError: an unknown kind or order.
 
     Example:
         >>> from resnet_builder import list_weights
@@ -349,6 +359,8 @@ def list_weights(pattern: str = "*", *, kind: str | None = None) -> WeightsList:
     if kind is not None:
         choice(kind, KINDS, "kind")
         rows = tuple(row for row in rows if row.kind == kind)
+    if choice(sort, ("name", "top1"), "sort") == "top1":
+        rows = tuple(sorted(rows, key=lambda row: row.top1 or 0, reverse=True))
     return WeightsList(
         tuple(row for row in rows if any(fnmatchcase(n, pattern) for n in (row.name, row.preset)))
     )

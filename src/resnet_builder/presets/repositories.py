@@ -1,4 +1,4 @@
-"""The checkpoint that the config.json of a repository or of a folder describes.
+"""The checkpoint that the config.json of a repository or of a folder describes, or open_clip's.
 
 To read the files of another library, add a row to `READERS`.
 """
@@ -14,6 +14,8 @@ from .networks import PRESETS
 from .timm_arguments import translated
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
+OPEN_CLIP = "open_clip_config.json"
+CONFIGS = (CONFIG, OPEN_CLIP)
 
 # A function of a file's name that returns its path; None if the repository does not have it.
 Files = Callable[[str], Path | None]
@@ -27,15 +29,16 @@ def read_repository(repository: str, files: Files) -> PublishedWeights:
         ValueError: its config.json is broken, names no network of timm or transformers, or has a
             setting without an equal here.
     """
-    config = _settings(repository, files, CONFIG)
-    keys = {OWN: OWN, "architecture": "timm"}
+    config = _settings(repository, files, CONFIG) or _settings(repository, files, OPEN_CLIP)
+    keys = {OWN: OWN, "architecture": "timm", "model_cfg": "open_clip"}
     named = [kind for key, kind in keys.items() if key in config]
     kind = named[0] if named else str(config.get("model_type", ""))
     try:
         if kind in READERS:
             return READERS[kind](repository, config, files)
     except (KeyError, TypeError, AttributeError) as error:
-        raise _broken(repository, error) from error
+        name = OPEN_CLIP if kind == "open_clip" else CONFIG
+        raise _broken(repository, error, name) from error
     raise _other(repository, f"its model_type is {kind!r}" if kind else _lacking(config))
 
 
@@ -59,9 +62,9 @@ def _broken(repository: str, error: object, name: str = CONFIG) -> ValueError:
     return ValueError(f"the {name} of {repository!r} is broken: {error}")
 
 
-def _without_equal(repository: str, setting: str) -> ValueError:
+def _without_equal(repository: str, setting: str, name: str = CONFIG) -> ValueError:
     return ValueError(
-        f"the config.json of {repository!r} has {setting}, which has no equal here. Give a config "
+        f"the {name} of {repository!r} has {setting}, which has no equal here. Give a config "
         "of the network, and the repository as weights"
     )
 
@@ -242,6 +245,54 @@ def _preparing(settings: Settings, channels: int) -> Settings:
     }
 
 
+# open_clip --------------------------------------------------------------------------------------
+
+# openai/CLIP clip/clip.py; open_clip src/open_clip/constants.py.
+_CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+_CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+_RESIZE_MODES = {"shortest": "center", "squash": "squash"}
+
+
+def _of_open_clip(repository: str, config: Settings, _: Files) -> PublishedWeights:
+    """Of its push_to_hf_hub.py; src/open_clip/model.py and transform.py."""
+    network, preparing = config["model_cfg"], config.get("preprocess_cfg", {})
+    vision = network["vision_cfg"]
+    layers = vision["layers"]
+    if not isinstance(layers, list):
+        raise _without_equal(repository, f"layers={layers!r}, a vision transformer's", OPEN_CLIP)
+    mode = preparing.get("resize_mode", "shortest")
+    if mode not in _RESIZE_MODES:
+        raise _without_equal(repository, f"resize_mode={mode!r}", OPEN_CLIP)
+    fields = {
+        "repetitions": tuple(layers),
+        "filters": vision.get("width", 64),
+        "classes": network["embed_dim"],
+        "embedding": True,
+    }
+    config_of = PRESETS["resnet50_clip"].replace(**fields)
+    side = preparing.get("size", vision.get("image_size", 224))
+    sides = (side, side) if isinstance(side, int) else tuple(side)
+    size: Settings = {"input_shape": (*sides, 3)}
+    equal = (
+        name for name, of in PRESETS.items() if of.replace(**size) == config_of.replace(**size)
+    )
+    return PublishedWeights(
+        library="open_clip",
+        preset=next(equal, "resnet50_clip"),
+        tag="",
+        kind="CLIP",
+        source=repository,
+        classes=network["embed_dim"],
+        input_size=sides,
+        crop_pct=1.0,
+        interpolation=preparing.get("interpolation", "bicubic"),
+        crop_mode=_RESIZE_MODES[mode],
+        mean=tuple(preparing.get("mean", _CLIP_MEAN)),
+        std=tuple(preparing.get("std", _CLIP_STD)),
+        changes=fields,
+    )
+
+
 # Of this package ---------------------------------------------------------------------------------
 
 # The key of the arguments that build the network, as ResnetBuilder.to_json writes them.
@@ -254,10 +305,13 @@ def _of_own(repository: str, config: Settings, _: Files) -> PublishedWeights:
     network, data = config[OWN], config["pretrained_cfg"]
     fields = {name: of for name, of in network["preset"].items() if name != "input_shape"}
     channels, rows, columns = data["input_size"]
+    name = str(network["name"])
+    base = name.partition(".")[0]
+    preset = config.get("architecture") or (base if base in PRESETS else "resnet50")
     return PublishedWeights(
-        library=OWN,
-        preset=config.get("architecture", "resnet50"),
-        tag=str(network["name"]),
+        library=config.get("images_as_in", OWN),
+        preset=preset,
+        tag=name.removeprefix(preset).removeprefix("."),
         source=repository,
         classes=config["num_classes"],
         labels=tuple(config["label_names"]),
@@ -273,10 +327,11 @@ def _of_own(repository: str, config: Settings, _: Files) -> PublishedWeights:
     )
 
 
-# By "timm" or "resnet_builder", or the model_type of transformers.
+# By "timm", "open_clip" or "resnet_builder", or the model_type of transformers.
 READERS: Mapping[str, Callable[[str, Settings, Files], PublishedWeights]] = {
     OWN: _of_own,
     "timm": _of_timm,
+    "open_clip": _of_open_clip,
     "resnet": _of_transformers,
     "regnet": _of_transformers,
 }

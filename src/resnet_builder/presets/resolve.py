@@ -1,6 +1,8 @@
 """From the name of a network, of a checkpoint or of a repository to its config and checkpoint."""
 
+import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +15,7 @@ from ..common.words import INTERFACE, argument
 from ..config import FIELDS, UNSEEN, ResnetConfig
 from .checkpoints import PURPOSES, PublishedWeights, in_table, published, recommended
 from .networks import PRESETS, find_preset
-from .repositories import CONFIG, read_repository
+from .repositories import CONFIG, CONFIGS, read_repository
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,8 @@ def find_published(source: str) -> PublishedWeights | None:
             of a repository that is not in the table is read from the cache or downloaded.
 
     Raises:
-        ValueError: an unknown tag, or a repository that names no network of timm or transformers.
+        ValueError: an unknown tag, a repository that names no network of timm or transformers, or
+            a path that is not of a folder with its files.
         OSError, ImportError: the repository cannot be read.
     """
     if found := in_table(source):
@@ -152,15 +155,33 @@ def find_published(source: str) -> PublishedWeights | None:
     repository, revision, _ = source.partition("@")
     if revision and (found := in_table(repository)):
         return replace(found, source=source)
-    if source not in PRESETS and (Path(source) / CONFIG).is_file():
+    if source not in PRESETS and any((Path(source) / name).is_file() for name in CONFIGS):
         return read_repository(source, partial(_in_folder, Path(source)))
-    if "/" in source:
-        return _repository(source) if is_repository(source) else None
+    if is_repository(source):
+        return _repository(source)
+    _check_no_path(source)
     preset, dot, _ = source.partition(".")
     if dot and (known := [row.name for row in published() if row.preset == preset]):
         where = f"{INTERFACE.get().weights_of(preset)} lists them all"
         raise ValueError(unknown("checkpoint", source, known, where))
     return None
+
+
+def _check_no_path(source: str) -> None:
+    """Refuse a path, which is no name of a network, unless a preset has that name, too."""
+    with suppress(ValueError):
+        find_preset(source)
+        return
+    if os.path.exists(source):  # noqa: PTH110 - unlike Path.exists, False for any text
+        is_folder = Path(source).is_dir()
+        what = f"a folder without {' or '.join(CONFIGS)}" if is_folder else "a file"
+        raise ValueError(
+            f"unknown preset {source!r}: it is {what}, which does not say its network nor how "
+            "images are prepared. Give a preset's name, and it as weights; preprocessing takes "
+            "size=, mean= and std="
+        )
+    if "/" in source or os.sep in source:
+        raise ValueError(f"unknown preset {source!r}: there is no such file or folder")
 
 
 def _in_folder(folder: Path, name: str) -> Path | None:

@@ -1,7 +1,7 @@
 """load_weights: load a checkpoint into a model, completely or not at all."""
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -9,7 +9,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from ..common.checks import boolean, choice, described, fraction, shortened
+from ..common.checks import choice, fraction
 from ..files.checkpoint import Checkpoint
 from ..files.keras_files import IN_MEMORY_BYTES
 from ..files.opening import opened
@@ -30,13 +30,11 @@ from .expected import (
 )
 from .match import Match, Recognised, match
 from .naming import KERAS, POSITIONS
-from .origins import AVERAGE, labels_in
-from .recognise import recognise
+from .origins import CAFFE_IMAGES, averages, is_caffe, labels_in
+from .recognise import Choice, Rename
 from .report import WeightsReport, refusal
 from .settings import by_connections, by_names, with_settings
 from .tensors import to_weight
-
-Rename = Mapping[str, str] | Callable[[str], str | None] | None
 
 
 def load_weights(
@@ -106,7 +104,8 @@ def load_weights(
             or (False) in the first 1x1 as Caffe's. Names and shapes do not show it. Default: as the
             file says, or as is usual for the origin.
         ema: whether to load the moving average of the weights, such as `state_dict_ema`, DINO's
-            teacher or MoCo's key encoder, and not the network beside it.
+            teacher, MoCo's key encoder, or what Lightning has beside `current_model_state`, and not
+            the network beside it.
 
     Returns:
         A report of the loaded tensors, the adaptations, and the unused tensors.
@@ -135,9 +134,7 @@ def load_weights(
     if isinstance(source, str) and source in PURPOSES:
         word = f'weights="{source}"'
         raise ValueError(f"{word} needs a preset: ResnetBuilder.from_preset(..., {word})")
-    patterns = _patterns(skip)
-    if stride_in_3x3 is not None:
-        boolean(stride_in_3x3, "stride_in_3x3")
+    chosen = Choice(skip=skip, rename=rename, ema=ema, stride_in_3x3=stride_in_3x3)
     options = LoadOptions(
         adapt=adapt,
         keep=choice(missing, ("refuse", "keep"), "missing") == "keep",
@@ -145,11 +142,7 @@ def load_weights(
     )
     target = target_of(model)
     with opened(source) as whole:
-        taken = whole.skipping(patterns)
-        names = _new_names(taken, rename)
-        given = {new for new, old in names.items() if new != old}
-        found = recognise(taken.renamed(names), target.expected, given, ema=boolean(ema, "ema"))
-        found = found.striding(stride_in_3x3)
+        found = chosen.of(whole, target.expected)
         report, _ = _load(target, whole, found, options, restore=True)
     return report
 
@@ -217,78 +210,6 @@ def target_of(model: keras.Model) -> Target:
     record = RECORDS.get(model)
     is_article = record is not None and is_original(record.config)
     return Target(model, prefix, ExpectedWeights(layers, is_article))
-
-
-# skip= and rename= ------------------------------------------------------------------------------
-
-
-def _patterns(skip: object) -> tuple[str, ...]:
-    given = (skip,) if isinstance(skip, str) or not isinstance(skip, Sequence) else tuple(skip)
-    for pattern in given:
-        if not isinstance(pattern, str):
-            raise TypeError(
-                f"skip takes patterns of names, such as 'head.*', not {described(pattern)}"
-            )
-    return given
-
-
-def _new_names(checkpoint: Checkpoint, rename: object) -> dict[str, str]:
-    """The new names of a checkpoint's tensors, and their names in the file.
-
-    Raises:
-        TypeError: neither a dict of names nor a function that returns names.
-        ValueError: two tensors would have one name, or a part of `rename` changes nothing.
-    """
-    if rename is None:
-        return {name: name for name in checkpoint.shapes}
-    if callable(rename):
-        renamed = {old: _returned(rename, old) for old in checkpoint.shapes}
-    else:
-        renamed = _with_other_beginnings(checkpoint, rename)
-    names: dict[str, str] = {}
-    for old, new in renamed.items():
-        if new in names:
-            raise ValueError(
-                f"rename gives {shortened(names[new])} and {shortened(old)} of {checkpoint.name} "
-                f"the same name {shortened(new)!r}"
-            )
-        names[new] = old
-    if all(new == old for new, old in names.items()):
-        raise ValueError(f"rename changes no name in {checkpoint.in_words}")
-    return names
-
-
-def _returned(rename: Callable[[str], object], old: str) -> str:
-    new = rename(old)
-    if not (new is None or isinstance(new, str)):
-        raise TypeError(f"rename returned {described(new)} for {old!r}, not a name or None")
-    return old if new is None else new
-
-
-def _with_other_beginnings(checkpoint: Checkpoint, rename: object) -> dict[str, str]:
-    """The names with other first parts, for the longest that match, by the old names."""
-    if not isinstance(rename, Mapping) or not all(
-        isinstance(name, str) for pair in rename.items() for name in pair
-    ):
-        raise TypeError(
-            "rename takes a dict of the file's names, or their first parts, and what they become, "
-            f"such as {{'head.fc': 'fc'}}, or a function of a name; not {described(rename)}"
-        )
-    olds: dict[str, str] = {old.rstrip("./"): new.rstrip("./") for old, new in rename.items()}
-    unused = dict(olds)
-    names = {name: name for name in checkpoint.shapes}
-    for name in names:
-        first_parts = [
-            old for old in olds if name == old or name.startswith((f"{old}.", f"{old}/"))
-        ]
-        if first_parts:
-            old = max(first_parts, key=len)
-            unused.pop(old, None)
-            names[name] = (olds[old] + name.removeprefix(old)).lstrip("./")
-    if unused:
-        old = next(iter(unused))
-        raise ValueError(f"rename={{{old!r}: ...}} begins no name in {checkpoint.in_words}")
-    return names
 
 
 # Loading ----------------------------------------------------------------------------------------
@@ -379,8 +300,13 @@ EPSILON_OF_DETECTORS = (
 def _notes(found: Recognised, matched: Match, options: LoadOptions) -> Iterator[str]:
     if found.left:
         loaded, *others = (prefix or "no prefix" for prefix in (found.prefix, *found.left))
-        how = "; ema=True loads the moving average" * any(map(AVERAGE.search, found.left))
+        average = set(averages((found.prefix, *found.left))) - {found.prefix}
+        how = "; ema=True loads the moving average" * bool(average)
         yield f"of its equal networks, {loaded} was loaded, and {', '.join(others)} left{how}"
+    if found.borrowed_head:
+        yield f"the classifier is {found.borrowed_head}, of another network than {found.prefix}"
+    if images := found.origin.images or (CAFFE_IMAGES if is_caffe(found.source.meta) else ""):
+        yield images
     if options.epsilon is None and found.is_frozen_detector:
         yield EPSILON_OF_DETECTORS
     yield from matched.notes

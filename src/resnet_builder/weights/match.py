@@ -4,13 +4,22 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import takewhile
 from math import isqrt
 from typing import NamedTuple
 
 from ..files.checkpoint import Checkpoint
 from ..plan.names import CLASSIFIER, FIRST_CONVS
 from .expected import ExpectedWeights
-from .naming import CLASSIFIER_KERNEL, POSITIONS, Origin, TensorShape, WeightName, branch
+from .naming import (
+    CLASSIFIER_KERNEL,
+    POSITIONS,
+    Layout,
+    Origin,
+    TensorShape,
+    WeightName,
+    branch,
+)
 from .origins import DETECTOR, is_never_weight
 
 
@@ -74,6 +83,26 @@ class Recognised:
     def _of_rank(self, rank: int) -> list[TensorShape]:
         """The shapes of the kernels of that rank, in the order of the layers."""
         return [shape for shape in self.checkpoint.shapes.values() if len(shape) == rank]
+
+    def is_of_another(self, name: str) -> bool:
+        """Return whether a tensor or layer of `source` is beside one of `left`, and not beside it.
+
+        Of the prefixes, the one that shares the most parts with the name says it.
+        """
+
+        def nearness(prefix: str) -> tuple[int, int]:
+            parts = re.split("[./]", prefix)[:-1]
+            pairs = zip(parts, re.split("[./]", name), strict=False)
+            shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+            return shared, shared - len(parts)
+
+        return any(nearness(prefix) > nearness(self.prefix) for prefix in self.left)
+
+    @property
+    def borrowed_head(self) -> str:
+        """The name in the file of a classifier beside one of `left`, which a user gave this one."""
+        kernel = self.checkpoint.in_file.get(self.origin.tensor(CLASSIFIER_KERNEL), "")
+        return self.origin.layout.split(kernel)[0] if self.is_of_another(kernel) else ""
 
     @property
     def is_frozen_detector(self) -> bool:
@@ -176,7 +205,7 @@ def match(
         tuple(_adapted(expected, left, other_head, resized, len(biases))),
         unused,
         problems,
-        () if CLASSIFIER_KERNEL in present else tuple(_classifiers(found, expected, others)),
+        tuple(_classifiers(found, expected, others)),
     )
 
 
@@ -277,15 +306,19 @@ def _mismatches(
             )
 
 
+# By `stride_in_3x3`.
+PLACES_OF_STRIDES = {True: "3x3 convolution", False: "first 1x1 convolution"}
+
+
 def _of_origin(found: Recognised, expected: ExpectedWeights) -> Iterator[Problem]:
     """What all networks of an origin compute in another way, which no name or shape shows."""
     origin, here = found.origin, expected.stride_in_3x3
     if None not in (here, origin.stride_in_3x3) and here != origin.stride_in_3x3:
-        places = {True: "3x3 convolution", False: "first 1x1 convolution"}
+        own, other = PLACES_OF_STRIDES[bool(here)], PLACES_OF_STRIDES[not here]
         yield Problem(
             "strides",
-            f"bottlenecks stride in their {places[bool(here)]}, and in {origin.name} in the "
-            f"{places[not here]}; the names and shapes do not show it",
+            f"bottlenecks stride in their {own}, and in {origin.name} in the {other}; the names "
+            "and shapes do not show it",
         )
     if origin.pads_stem_pool and not expected.pads_stem_pool:
         words = f"{origin.name} pads zeros before its pool, as stem_pool='max_ceil' does"
@@ -319,15 +352,35 @@ def _adapted(
 def _classifiers(
     found: Recognised, expected: ExpectedWeights, others: Collection[str]
 ) -> Iterator[Classifier]:
-    """The layers of another name that have the shape of a classifier."""
+    """The layers of another name that have the shape of a classifier, if there is none of its own.
+
+    Layers beside another network and the layers of a projection are left out: in `fc.0` and `fc.2`,
+    one takes what the other gives.
+    """
     wanted, layout = expected.shapes.get(CLASSIFIER_KERNEL), found.origin.layout
+    if wanted is None or (found.shape(CLASSIFIER_KERNEL) and not found.borrowed_head):
+        return
     inside = {found.names[name]: found.checkpoint.shapes[name] for name in others}
     shapes = inside | found.beside
-    for name, shape in shapes.items():
-        layer, _ = layout.split(name)
+    kernels = {
+        layer: layout.keras_shape(CLASSIFIER_KERNEL, shape)
+        for name, shape in shapes.items()
+        if len(shape) > 1 and name == layout.tensor(layer := layout.split(name)[0], "kernel")
+    }
+    for layer, kernel in kernels.items():
         bias = shapes.get(layout.tensor(layer, "bias"))
-        if wanted is None or bias is None or name != layout.tensor(layer, "kernel"):
-            continue
-        kernel = layout.keras_shape(CLASSIFIER_KERNEL, shape) if len(shape) > 1 else ()
-        if kernel[:1] == wanted[:1] and kernel[1:] == bias:
-            yield Classifier(layer, bias[0])
+        is_one = kernel[:1] == wanted[:1] and kernel[1:] == bias
+        if is_one and not found.is_of_another(layer) and not _is_in_a_row(layer, kernels, layout):
+            yield Classifier(layer, kernel[1])
+
+
+def _is_in_a_row(layer: str, kernels: Mapping[str, TensorShape], layout: Layout) -> bool:
+    """Return whether a numbered layer takes what one beside it gives, or gives what it takes."""
+    first, number = layout.split(layer)
+    beside = (
+        kernel
+        for name, kernel in kernels.items()
+        if name != layer and layout.split(name)[0] == first and number.isdigit()
+    )
+    inputs, outputs = kernels[layer]
+    return any(kernel[0] == outputs or kernel[-1] == inputs for kernel in beside)

@@ -151,6 +151,7 @@ class Origin:
         standardizing_epsilon: what its weight standardisation adds to a kernel's variance; the
             default is of timm's BiT networks (models/resnetv2.py).
         beside: pattern of names of other networks that its files hold beside this one.
+        images: how images are prepared for its networks where that is unusual, as a sentence.
     """
 
     name: str
@@ -178,6 +179,7 @@ class Origin:
     constants: Mapping[str, float] = field(default_factory=dict)
     standardizing_epsilon: float = 1e-8
     beside: str = ""
+    images: str = ""
 
     def layer(self, name: str) -> str:
         """The origin's name for a layer."""

@@ -4,7 +4,7 @@ To add an origin, add a row to `ORIGINS`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -227,7 +227,12 @@ _torch = partial(
     # mmpretrain/models/classifiers/image.py and heads/linear_head.py.
     heads={"backbone.": "head.fc"},
 )
-_detectron = partial(_torch, first_stage=2, stride_in_3x3=False)
+# detectron2/config/defaults.py, MODEL.PIXEL_MEAN; configs/_base_ of mmdetection with style="caffe".
+CAFFE_IMAGES = (
+    "networks of Caffe take images in BGR, less a mean and not divided by a deviation, if the "
+    'file\'s own config does not say otherwise: see preprocessing(..., channels="BGR")'
+)
+_detectron = partial(_torch, first_stage=2, stride_in_3x3=False, images=CAFFE_IMAGES)
 _REGNET_MARKS = ("stem_conv_pad", "!stem_pool*")
 _regnet = partial(_torch, block="s{stage}.b{block}.", first_block=1, library="timm")
 _byobnet = partial(_torch, block="stages.{stage}.{block}.", first_stage=0, library="timm")
@@ -570,13 +575,30 @@ _COUNTERS = frozenset(
 
 # In the prefix of a network, what says that it is the moving average of one beside it: EMAs, the
 # second networks of MoCo and BYOL, the teachers of DINO and of mean teachers.
-AVERAGE = re.compile(
+_AVERAGE = re.compile(
     r"(^|[./])((\w+_)?ema(_\w+)?|\w*teacher(_\w+)?|encoder_k|momentum_\w+|\w+_momentum|target_\w+)"
     r"[./]",
     re.IGNORECASE,
 )
+# ema_pytorch (ema_pytorch.py) keeps the network itself beside its average, too.
+_ONLINE = r"(^|[./])online_model[./]"
 # The same of a network that a file has twice: MadryLab/robustness attacker.py, AttackerModel.
-COPY = re.compile(r"(^|\.)attacker\.")
+COPY = re.compile(rf"(^|\.)attacker\.|{_ONLINE}")
+# Lightning's WeightAveraging (pytorch/callbacks/weight_averaging.py) writes the network under the
+# first, and its average where the network usually is.
+_CURRENT, _AVERAGED = "current_model_state.", "state_dict."
+
+
+def averages(prefixes: Collection[str]) -> list[str]:
+    """The prefixes, of those of a checkpoint's networks, that are of a moving average."""
+    is_lightning = any(prefix.startswith(_CURRENT) for prefix in prefixes)
+    return [
+        prefix
+        for prefix in prefixes
+        if (is_lightning and prefix.startswith(_AVERAGED))
+        or (_AVERAGE.search(prefix) and not re.search(_ONLINE, prefix))
+    ]
+
 
 # The style of a ResNet (mmpretrain/models/backbones/resnet.py) in the text of the training's
 # config, which mmcv and mmengine save with a checkpoint (mmengine/runner/runner.py).
@@ -587,8 +609,17 @@ def strides_in(meta: Mapping[str, object]) -> bool | None:
     """Whether bottlenecks stride in their 3x3 convolution, as a file says; None if it does not."""
     if isinstance(stated := meta.get("stride_in_3x3"), bool):
         return stated
+    return None if (style := _style(meta)) is None else style == "pytorch"
+
+
+def is_caffe(meta: Mapping[str, object]) -> bool:
+    """Return whether a file says that its network has Caffe's style."""
+    return _style(meta) == "caffe"
+
+
+def _style(meta: Mapping[str, object]) -> str | None:
     found = _STYLE.search(str(meta.get("cfg") or meta.get("config")))
-    return found and found[1] == "pytorch"
+    return found and found[1]
 
 
 def labels_in(meta: Mapping[str, object]) -> tuple[str, ...]:

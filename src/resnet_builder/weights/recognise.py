@@ -1,12 +1,13 @@
-"""The origin of a checkpoint, recognised by its names."""
+"""The origin of a checkpoint, recognised by its names, and which of them are meant."""
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
 
-from ..common.checks import shortened
+from ..common.checks import boolean, described, shortened
+from ..common.words import loading
 from ..files.checkpoint import Checkpoint, refused
 from ..files.keras_hub import CONFIG_FILE
 from ..plan.names import CLASSIFIER
@@ -15,11 +16,11 @@ from .match import Recognised, match
 from .naming import KERAS, WITH_BIAS, Origin, TensorShape, WeightName, branch, is_known
 from .origins import (
     ARTICLE,
-    AVERAGE,
     BY_CONNECTIONS,
     COPY,
     COUNTED,
     ORIGINS,
+    averages,
     is_never_weight,
     strides_in,
 )
@@ -44,6 +45,9 @@ WITHOUT_OWN_NAMES = (
     "order alone, only the networks of ResnetBuilder.build are loaded. Save the whole model where "
     "it was made, model.save('net.keras'), and load that"
 )
+
+
+Rename = Mapping[str, str] | Callable[[str], str | None] | None
 
 
 def recognise(
@@ -87,7 +91,7 @@ def recognise(
         return Recognised(checkpoint, BY_CONNECTIONS, as_they_are, unknown=problem)
     prefix = best.prefix
     if ema or len(best.networks) > 1:
-        if ema and not any(map(AVERAGE.search, best.networks)):
+        if ema and not averages(best.networks):
             raise refused(checkpoint.name, _of_no_average(best))
         meant = _meant(best, numbered, ema)
         if meant is None:
@@ -186,6 +190,110 @@ def _of_no_origin(checkpoint: Checkpoint) -> str:
     )
 
 
+# skip= and rename= ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The arguments of `load_weights` of these names.
+
+    Raises:
+        TypeError: an argument of another type.
+    """
+
+    skip: str | Sequence[str] = ()
+    rename: Rename = None
+    ema: bool = False
+    stride_in_3x3: bool | None = None
+
+    def __post_init__(self) -> None:
+        _patterns(self.skip)
+        boolean(self.ema, "ema")
+        if self.stride_in_3x3 is not None:
+            boolean(self.stride_in_3x3, "stride_in_3x3")
+
+    def of(self, whole: Checkpoint, expected: ExpectedWeights) -> Recognised:
+        """Return what is chosen of a checkpoint, under its origin's names.
+
+        Raises:
+            TypeError, ValueError: as in `load_weights`.
+        """
+        taken = whole.skipping(_patterns(self.skip))
+        names = _new_names(taken, self.rename)
+        given = {new for new, old in names.items() if new != old}
+        found = recognise(taken.renamed(names), expected, given, ema=self.ema)
+        return found.striding(self.stride_in_3x3)
+
+
+def _patterns(skip: object) -> tuple[str, ...]:
+    given = (skip,) if isinstance(skip, str) or not isinstance(skip, Sequence) else tuple(skip)
+    for pattern in given:
+        if not isinstance(pattern, str):
+            raise TypeError(
+                f"skip takes patterns of names, such as 'head.*', not {described(pattern)}"
+            )
+    return given
+
+
+def _new_names(checkpoint: Checkpoint, rename: object) -> dict[str, str]:
+    """The new names of a checkpoint's tensors, and their names in the file.
+
+    Raises:
+        TypeError: neither a dict of names nor a function that returns names.
+        ValueError: two tensors would have one name, or a part of `rename` changes nothing.
+    """
+    if rename is None:
+        return {name: name for name in checkpoint.shapes}
+    if callable(rename):
+        renamed = {old: _returned(rename, old) for old in checkpoint.shapes}
+    else:
+        renamed = _with_other_beginnings(checkpoint, rename)
+    names: dict[str, str] = {}
+    for old, new in renamed.items():
+        if new in names:
+            raise ValueError(
+                f"rename gives {shortened(names[new])} and {shortened(old)} of {checkpoint.name} "
+                f"the same name {shortened(new)!r}"
+            )
+        names[new] = old
+    if all(new == old for new, old in names.items()):
+        raise ValueError(f"rename changes no name in {checkpoint.in_words}")
+    return names
+
+
+def _returned(rename: Callable[[str], object], old: str) -> str:
+    new = rename(old)
+    if not (new is None or isinstance(new, str)):
+        raise TypeError(f"rename returned {described(new)} for {old!r}, not a name or None")
+    return old if new is None else new
+
+
+def _with_other_beginnings(checkpoint: Checkpoint, rename: object) -> dict[str, str]:
+    """The names with other first parts, for the longest that match, by the old names."""
+    if not isinstance(rename, Mapping) or not all(
+        isinstance(name, str) for pair in rename.items() for name in pair
+    ):
+        raise TypeError(
+            "rename takes a dict of the file's names, or their first parts, and what they become, "
+            f"such as {{'head.fc': 'fc'}}, or a function of a name; not {described(rename)}"
+        )
+    olds: dict[str, str] = {old.rstrip("./"): new.rstrip("./") for old, new in rename.items()}
+    unused = dict(olds)
+    names = {name: name for name in checkpoint.shapes}
+    for name in names:
+        first_parts = [
+            old for old in olds if name == old or name.startswith((f"{old}.", f"{old}/"))
+        ]
+        if first_parts:
+            old = max(first_parts, key=len)
+            unused.pop(old, None)
+            names[name] = (olds[old] + name.removeprefix(old)).lstrip("./")
+    if unused:
+        old = next(iter(unused))
+        raise ValueError(f"rename={{{old!r}: ...}} begins no name in {checkpoint.in_words}")
+    return names
+
+
 # Several networks --------------------------------------------------------------------------------
 
 
@@ -197,11 +305,9 @@ def _meant(fit: _Fit, checkpoint: Checkpoint, ema: bool) -> str | None:
         if place and place.in_block and place.prefix in blocks:
             blocks[place.prefix][name.removeprefix(place.prefix)] = shape
     first, *others = blocks.values()
-    meant = [
-        prefix
-        for prefix in blocks
-        if bool(AVERAGE.search(prefix)) == ema and not COPY.search(prefix)
-    ]
+    of_average = averages(blocks)
+    asked = [prefix for prefix in blocks if (prefix in of_average) == ema]
+    meant = [prefix for prefix in asked if not COPY.search(prefix)] or asked
     return meant[0] if len(meant) == 1 and all(of == first for of in others) else None
 
 
@@ -228,13 +334,13 @@ def _of_several(fit: _Fit, checkpoint: Checkpoint, expected: ExpectedWeights) ->
         of_fit = "; none of them fits"
     else:
         of_fit = "" if len(fitting) == len(called) else f", of which {which} fits"
-    skips = {prefix: str(_all_but(prefix, fit, checkpoint.shapes)) for prefix in fitting[:5]}
+    skips = {prefix: _all_but(prefix, fit, checkpoint.shapes) for prefix in fitting[:5]}
     calls = [
-        f"load_weights(..., skip={skip}) for {called[of]}"
+        f"{loading('skip', skip)} for {called[of]}"
         for of, skip in skips.items()
-        if skip == shortened(skip)
+        if str(skip) == shortened(str(skip))
     ]
-    words = ", or ".join(calls or ["load_weights(..., skip=)"])
+    words = ", or ".join(calls or [loading("skip")])
     return f"{begin}{more}{of_fit}: leave out all but one with {words}"
 
 

@@ -2,14 +2,19 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ..common.checks import shortened
+from ..common.words import loading
+from ..files.opening import FOLDER_FILES
 from ..plan.names import CLASSIFIER
 from ..plan.network import Head, make_plan
 from ..presets.networks import PRESETS
+from ..presets.resolve import find_published
 from .expected import ExpectedWeights, Target, expected_weights
-from .match import Match, Problem, Recognised, match
+from .match import PLACES_OF_STRIDES, Match, Problem, Recognised, match
 from .naming import CLASSIFIER_KERNEL, KERAS, branch
 
 # Maximum number of lines about one kind of tensors in a message.
@@ -123,8 +128,8 @@ def _what_would_fit(
         yield found.checkpoint.without_head
     inside = found.checkpoint
     alone = replace(found, source=inside, names={name: name for name in inside.shapes})
-    if not match(alone, expected, adapt=False).problems:
-        yield "Without these tensors it fits: leave them out with load_weights(..., skip=)."
+    if not matched.classifiers and not match(alone, expected, adapt=False).problems:
+        yield f"Without these tensors it fits: leave them out with {loading('skip')}."
     elif matched.classifiers and fits_without_classifier:
         yield _rename(found, expected, matched)
     elif not adapted.problems:
@@ -134,18 +139,34 @@ def _what_would_fit(
     else:
         presets, adaptable = fitting_presets(found, include_top=expected.has_classifier)
         is_strides_alone = {of.kind for of in matched.problems} == {"strides"}
-        if is_strides_alone and len(presets) != 1:
-            strides = found.origin.stride_in_3x3
-            yield f"It fits the network with stride_in_3x3={strides} in ResnetBuilder.from_preset."
+        if is_strides_alone:
+            yield from _strides(found, expected, presets or adaptable)
         elif presets:
             yield f"It fits {' or '.join(presets)}."
         elif adaptable:
             yield f"With {adapt_argument}=True it fits {' or '.join(adaptable)}."
-        if is_strides_alone and found.origin.layout is not KERAS:
-            yield (
-                "If it strides as the model does, which its source says, load it with "
-                f"load_weights(..., stride_in_3x3={expected.stride_in_3x3})."
-            )
+        elif described := _described(found.source.name):
+            yield f"ResnetBuilder.from_preset({described!r}) builds its network."
+
+
+def _described(file: str) -> str:
+    """The folder of a file, if the config.json in it describes a network; else empty."""
+    folder = str(Path(file).parent)
+    with suppress(ValueError, OSError):
+        return folder if Path(file).name in FOLDER_FILES and find_published(folder) else ""
+    return ""
+
+
+def _strides(found: Recognised, expected: ExpectedWeights, presets: list[str]) -> Iterator[str]:
+    """Which network has the file's strides, and how to say that the file has the model's."""
+    here, there = (PLACES_OF_STRIDES[bool(of.stride_in_3x3)] for of in (expected, found.origin))
+    network = " or ".join(presets) or "the network that is built with the other stride_in_3x3"
+    yield f"It fits {network}, whose bottlenecks stride in their {there}."
+    if found.origin.layout is not KERAS:
+        yield (
+            f"If the file's bottlenecks stride in their {here}, which only its source can say, "
+            f"load it with {loading('stride_in_3x3', expected.stride_in_3x3)}."
+        )
 
 
 def _rename(found: Recognised, expected: ExpectedWeights, matched: Match) -> str:
