@@ -14,6 +14,7 @@ from website.command_line import commands
 from website.exports import exports_table
 from website.families import FAMILIES
 from website.generated import generated
+from website.measured import measured_table
 from website.parity import parity_table
 
 # Comments in pages -> what stands in their place.
@@ -21,6 +22,7 @@ INSERTIONS = {
     "<!-- commands -->": commands,
     "<!-- coverage -->": parity_table,
     "<!-- exports -->": exports_table,
+    "<!-- measured -->": measured_table,
 }
 
 # A file of docs/ in an attribute of HTML: its address differs between the languages' pages.

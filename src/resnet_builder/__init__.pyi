@@ -14,6 +14,11 @@ from .costs.published import verify as verify
 from .features import FeatureLevel as FeatureLevel
 from .features import FeatureLevels as FeatureLevels
 from .features import feature_info as feature_info
+from .inference.evaluate import Evaluation as Evaluation
+from .inference.evaluate import evaluate as evaluate
+from .inference.explain import explain as explain
+from .inference.explanation import Explanation as Explanation
+from .inference.explanation import Trust as Trust
 from .inference.export import ExportReport as ExportReport
 from .inference.export import export as export
 from .inference.folding import fold_batch_norm as fold_batch_norm

@@ -276,7 +276,7 @@ ANSWERED = (
     "compare resnet18 --set kernel_initializer={'class_name':'HeNormal','config':{}}",
     "verify",
 )
-OF_KERAS = {"convert", "export"}  # tested where the others of Keras are
+OF_KERAS = {"convert", "explain", "evaluate", "export"}  # tested where the others of Keras are
 
 
 def answered(command: str, output: str, capsys: pytest.CaptureFixture[str]) -> str:

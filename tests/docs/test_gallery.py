@@ -1,6 +1,7 @@
 """What the gallery's pages are made of; the built pages are tested in test_site."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from website.accuracy import accuracy
 from website.chart import Point, chart
 from website.command_line import commands
 from website.families import FAMILIES, PAGE, presets_page
+from website.measured import MEASURED, measured_table
 from website.preset_page import calls, changed_fields, preset_page
 from website.relatives import relatives
 
@@ -44,6 +46,27 @@ def test_relatives_are_all_other_presets_by_distance() -> None:
     assert sorted(relative.name for relative in found) == sorted({*PRESETS} - {"resnet101"})
     distances = [len(relative.differences) for relative in found]
     assert distances == sorted(distances)
+
+
+def test_measured_accuracies_beside_the_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    header = MEASURED.read_text(encoding="utf-8").splitlines()[0]
+    file = tmp_path / "measured.csv"
+    file.write_text(f"{header}\n", encoding="utf-8")
+    monkeypatch.setattr("website.measured.MEASURED", file)
+    assert measured_table() == "*Nobody has sent a measurement yet.*"
+    cells = dict.fromkeys(header.split(","), "") | {
+        "checkpoint": "resnet50.a1_in1k",
+        "top1": "80.4",
+    }
+    file.write_text(f"{header}\n{','.join(cells.values())}\n", encoding="utf-8")
+    # timm: results/results-imagenet.csv
+    assert [cell.strip() for cell in measured_table().splitlines()[-1].split("|")][1:4] == [
+        "80.382",
+        "resnet50.a1_in1k",
+        "",
+    ]
 
 
 def test_an_accuracy_is_at_the_size_that_it_costs() -> None:

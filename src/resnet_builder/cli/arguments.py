@@ -111,3 +111,21 @@ EXPORT: Arguments = {
     "--limit": {"type": float, "metavar": "X", "help": "largest accepted relative difference"},
     "--agreement": {"type": float, "metavar": "X", "help": "smallest accepted share of classes"},
 }
+TRAINED: Arguments = {
+    "name": {"metavar": "NAME", "help": NAME},
+    "--weights": {"help": "file, checkpoint or repository; default: those of NAME"},
+}
+EXPLANATION: Arguments = {
+    "image": {"metavar": "IMAGE", "help": "JPEG, PNG, GIF or BMP"},
+    **TRAINED,
+    "file": {"metavar": "FILE", "help": "ends in .png"},
+    "--class": {"dest": "of_class", "help": "number or name; default: the most probable"},
+    "--stage": {"help": "such as stage3, or a layer; default: the last map"},
+    "--method": {"help": "cam, grad_cam or integrated_gradients"},
+}
+EVALUATION: Arguments = {
+    **TRAINED,
+    "--data": {"required": True, "metavar": "FOLDER", "help": "with a folder for each class"},
+    "--limit": {"type": int, "help": "the largest number of images, from all classes"},
+    "--batch-size": {"type": int, "default": 32, "help": "default: 32"},
+}

@@ -1,14 +1,14 @@
 """The commands, each with its function; `COMMANDS` is their table.
 
 A function takes the parsed arguments and returns the answer. It imports only the modules that it
-needs, for a fast start. Only `convert` and `export` import Keras, and what shows a JSON file with
-options that no config has.
+needs, for a fast start. Keras is imported by `convert`, `explain`, `evaluate` and `export`, and by
+what shows a JSON file with options that no config has.
 """
 
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..common.tables import Table, Tabular
@@ -16,6 +16,8 @@ from ..common.words import by
 from .arguments import (
     CONVERSION,
     DETAILS,
+    EVALUATION,
+    EXPLANATION,
     EXPORT,
     KIND,
     NETWORK,
@@ -195,6 +197,32 @@ def _export(options: argparse.Namespace) -> Answer:
     return Answer(report.table(), asdict(report))
 
 
+def _explain(options: argparse.Namespace) -> Answer:
+    from .trained import explained, trained
+
+    network = trained(options.name, options.weights)
+    how = (options.of_class, options.stage, options.method)
+    seen = explained(options.image, network, options.file, *how)
+    data = {
+        "file": options.file,
+        "method": seen.method,
+        "class": seen.classes[0],
+        "name": seen.names[0],
+        "probability": seen.probabilities[0],
+        "lost": seen.trust[0]._asdict(),
+    }
+    return Answer(replace(seen.table(), note=f"wrote {options.file}"), data)
+
+
+def _evaluate(options: argparse.Namespace) -> Answer:
+    from .trained import evaluated, trained
+
+    network = trained(options.name, options.weights)
+    measured = evaluated(network, options.data, options.limit, options.batch_size)
+    data = asdict(replace(measured, published=None)) | {"published": measured.published_top1}
+    return Answer(measured.table(), data, int(bool(measured.unreadable)))
+
+
 # The table -------------------------------------------------------------------------------------
 
 
@@ -259,5 +287,17 @@ COMMANDS = {
         "write a network for another runtime, and compare what that computes",
         {**NETWORK, **EXPORT},
         "export resnet8_cifar network.onnx --fold --limit 1e-5",
+    ),
+    "explain": Command(
+        _explain,
+        "draw where a network sees a class in an image",
+        EXPLANATION,
+        "explain dog.jpg resnet50.a1_in1k seen.png",
+    ),
+    "evaluate": Command(
+        _evaluate,
+        "measure a checkpoint's accuracy, beside the published one",
+        EVALUATION,
+        "evaluate resnet50.a1_in1k --data imagenet/val --limit 2000",
     ),
 }

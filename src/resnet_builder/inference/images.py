@@ -1,6 +1,7 @@
 """preprocessing: the image preprocessing of a checkpoint, or of other data, as a Keras model."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -105,7 +106,7 @@ def preprocessing(
         channels=channels,
     )
     order = data_format or keras.config.image_data_format()
-    return _model(settings, choice(order, AXIS_ORDERS, "data_format"))
+    return preprocessing_of(settings, choice(order, AXIS_ORDERS, "data_format"))
 
 
 def image_settings(source: str | keras.Model | None, **own: Any) -> PublishedWeights:
@@ -144,6 +145,14 @@ def image_settings(source: str | keras.Model | None, **own: Any) -> PublishedWei
             "here: give size=, mean= and std="
         )
     return settings
+
+
+def at_size_of(model: keras.Model, settings: PublishedWeights, order: str) -> PublishedWeights:
+    """The settings at the input size of a model, if it is fixed."""
+    sizes = model.input_shape[2:] if order == "channels_first" else model.input_shape[1:3]
+    rows, columns = (own or of for own, of in zip(sizes, settings.input_size, strict=True))
+    size = rows, columns
+    return settings.at(size) or replace(settings, input_size=size)
 
 
 def checkpoint_of(source: object) -> PublishedWeights | None:
@@ -211,7 +220,8 @@ def _own_settings(
     )
 
 
-def _model(settings: PublishedWeights, data_format: str) -> keras.Model:
+def preprocessing_of(settings: PublishedWeights, data_format: str) -> keras.Model:
+    """The preprocessing of a checkpoint's settings."""
     channels, first = len(settings.mean), data_format == "channels_first"
     # With channels last, Keras lets one channel pass where it expects three, but not the reverse.
     expected = 3 if channels == 1 and not first else channels
@@ -324,7 +334,7 @@ def decode(
     """
     scores = _as_numbers(predictions)
     names = (
-        _labels_of(source) if class_names is None else names_in(class_names, "class_names must be")
+        labels_of(source) if class_names is None else names_in(class_names, "class_names must be")
     )
     if scores.ndim != 2 or scores.shape[1] != len(names):
         is_own = class_names is not None
@@ -371,15 +381,27 @@ def names_in(given: object, rule: str) -> list[str]:
     return names
 
 
-def _labels_of(source: str | keras.Model | None) -> Sequence[str]:
-    """The names of a checkpoint's classes, or ImageNet's."""
+def labels_of(source: str | keras.Model | None) -> Sequence[str]:
+    """The names of a checkpoint's classes, or ImageNet's.
+
+    Raises:
+        ValueError: they are not known.
+    """
+    return [name for _, name in folders_and_labels_of(source)]
+
+
+def folders_and_labels_of(source: str | keras.Model | None) -> list[tuple[str, str]]:
+    """The folder of each class in its data set, and its name; as `labels_of`.
+
+    The folders of ImageNet are WordNet's numbers. Without such folders, both are the name.
+    """
     found = checkpoint_of(source)
     if found and found.labels:
-        return found.labels
+        return [(label, label) for label in found.labels]
     file = OTHER_CLASSES.get(found.library) if found else None
     if source is not None and not file and (found or find_preset(str(source))).classes != CLASSES:
         named = _named(source)
         raise ValueError(f"{named} does not say the names of its classes: give class_names")
     names = resources.files(__package__).joinpath(file or IMAGENET_CLASSES)
     text = names.read_text(encoding="utf-8")
-    return [line.partition(" ")[2] for line in text.splitlines()]
+    return [(line.partition(" ")[0], line.partition(" ")[2]) for line in text.splitlines()]

@@ -82,10 +82,10 @@ class Diagram:
             return self._write_page().encode()
         if format == "png":
             most = MOST_PIXELS / self._dpi  # in inches; a larger picture is scaled down
-            picture = _draw(self.dot, format, f"-Gdpi={self._dpi:g}", f"-Gsize={most},{most}")
+            picture = drawn(self.dot, format, f"-Gdpi={self._dpi:g}", f"-Gsize={most},{most}")
             _warn_of_size(picture)
             return picture
-        picture = _draw(self.dot, format)
+        picture = drawn(self.dot, format)
         label = f'<svg role="img" aria-label="{escape(self.alt)}"'
         return picture.replace(b"<svg", label.encode(), 1) if format == "svg" else picture
 
@@ -167,7 +167,7 @@ def check_path(path: Path) -> None:
     check_place(path)
 
 
-def _draw(dot: str, format: str, *options: str) -> bytes:
+def drawn(dot: str, format: str, *options: str) -> bytes:
     """Run Graphviz. Not through pydot, which reports failures by an assertion."""
     program = graphviz_program(format)
     try:
