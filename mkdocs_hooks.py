@@ -11,6 +11,7 @@ from mkdocs.structure.pages import Page
 
 import resnet_builder
 from website.command_line import commands
+from website.exports import exports_table
 from website.families import FAMILIES
 from website.generated import generated
 from website.measured import measured_table
@@ -20,6 +21,7 @@ from website.parity import parity_table
 INSERTIONS = {
     "<!-- commands -->": commands,
     "<!-- coverage -->": parity_table,
+    "<!-- exports -->": exports_table,
     "<!-- measured -->": measured_table,
 }
 

@@ -22,6 +22,8 @@ from .inference.evaluate import evaluate as evaluate
 from .inference.explain import explain as explain
 from .inference.explanation import Explanation as Explanation
 from .inference.explanation import Trust as Trust
+from .inference.export import ExportReport as ExportReport
+from .inference.export import export as export
 from .inference.folding import fold_batch_norm as fold_batch_norm
 from .inference.folds import FoldingReport as FoldingReport
 from .inference.folds import folding_report as folding_report

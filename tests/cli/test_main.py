@@ -276,7 +276,7 @@ ANSWERED = (
     "compare resnet18 --set kernel_initializer={'class_name':'HeNormal','config':{}}",
     "verify",
 )
-OF_KERAS = {"convert", "explain", "evaluate"}  # tested where the others of Keras are
+OF_KERAS = {"convert", "explain", "evaluate", "export"}  # tested where the others of Keras are
 
 
 def answered(command: str, output: str, capsys: pytest.CaptureFixture[str]) -> str:
@@ -456,6 +456,10 @@ WRONG = (
     "convert none.pth resnet18 net.keras",
     "convert none.pth resnet5O net.keras",
     "convert none.pth resnet18 net.xyz",
+    "export resnet18 net.xyz",
+    "export resnet18 net.tflite --dtype int8",
+    "export resnet18 net.onnx --prepare",
+    "export resnet5O net.onnx",
 )
 # In this order, so that what one command loads is not held against the next: the modules that no
 # command has loaded until then.

@@ -8,7 +8,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import keras
 import matplotlib as mpl
 import pytest
 from markdown_it import MarkdownIt
@@ -29,8 +28,6 @@ TRANSLATED = [
     *(page for page in PAGES if page.startswith("howto/")),
     *("index", "installation", "understanding"),
 ]
-
-NEEDED_KERAS = {"howto/export": ["3", "13"]}  # LiteRT
 
 
 class Block(NamedTuple):
@@ -84,8 +81,6 @@ def run_page(page: str) -> None:
 def test_code_runs_and_prints_what_the_page_shows(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if keras.version().split(".") < NEEDED_KERAS.get(page, []):
-        pytest.skip("needs a newer Keras")
     monkeypatch.chdir(tmp_path)
     mpl.use("Agg")
     write_files(page, tmp_path)

@@ -101,6 +101,16 @@ CONVERSION: Arguments = {
         "help": "whether the checkpoint's bottlenecks stride in their 3x3 convolution",
     },
 }
+EXPORT: Arguments = {
+    "file": {"metavar": "FILE", "help": "ends in .onnx, .tflite or .pt2; or a SavedModel's folder"},
+    "--weights": {"help": "a file, a repository, a name of `weights`, or imagenet"},
+    "--fold": {"action": "store_true", "help": "fold batch norms first"},
+    "--prepare": {"action": "store_true", "help": "put the preparation of photographs inside"},
+    "--dtype": {"default": "float32", "help": "for .tflite: float32 (default), float16 or int8"},
+    "--images": {"metavar": "FOLDER", "help": "photographs that set the ranges of int8"},
+    "--limit": {"type": float, "metavar": "X", "help": "largest accepted relative difference"},
+    "--agreement": {"type": float, "metavar": "X", "help": "smallest accepted share of classes"},
+}
 TRAINED: Arguments = {
     "name": {"metavar": "NAME", "help": NAME},
     "--weights": {"help": "file, checkpoint or repository; default: those of NAME"},

@@ -1,8 +1,8 @@
 """The commands, each with its function; `COMMANDS` is their table.
 
 A function takes the parsed arguments and returns the answer. It imports only the modules that it
-needs, for a fast start. Keras is imported by `convert`, `explain` and `evaluate`, and by what shows
-a JSON file with options that no config has.
+needs, for a fast start. Keras is imported by `convert`, `explain`, `evaluate` and `export`, and by
+what shows a JSON file with options that no config has.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from .arguments import (
     DETAILS,
     EVALUATION,
     EXPLANATION,
+    EXPORT,
     KIND,
     NETWORK,
     PATTERN,
@@ -178,6 +179,24 @@ def _convert(options: argparse.Namespace) -> Answer:
     return Answer(Table(title=f"{report}\nwrote {options.file}"), data)
 
 
+def _export(options: argparse.Namespace) -> Answer:
+    from .exporting import export_network
+    from .source import source_of
+
+    report = export_network(
+        source_of(options.name, options.set, options.input_shape, options.classes),
+        options.file,
+        weights=options.weights,
+        images=options.images,
+        prepare=options.prepare,
+        dtype=options.dtype,
+        limit=options.limit,
+        agreement=options.agreement,
+        fold=options.fold,
+    )
+    return Answer(report.table(), asdict(report))
+
+
 def _explain(options: argparse.Namespace) -> Answer:
     from .trained import explained, trained
 
@@ -262,6 +281,12 @@ COMMANDS = {
         "convert a checkpoint to a file of Keras or of another library",
         CONVERSION,
         "convert model.safetensors resnet20_cifar resnet20.keras --fold",
+    ),
+    "export": Command(
+        _export,
+        "write a network for another runtime, and compare what that computes",
+        {**NETWORK, **EXPORT},
+        "export resnet8_cifar network.onnx --fold --limit 1e-5",
     ),
     "explain": Command(
         _explain,

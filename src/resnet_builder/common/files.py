@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 # More than the names of any network's classes take.
@@ -40,6 +41,26 @@ def whole_file(path: Path) -> Iterator[Path]:
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_files(path: Path) -> Iterator[Path]:
+    """As `whole_file`, for a folder, or a file with others beside it: the path to write at.
+
+    It is in a folder of its own, beside what is replaced.
+    """
+    unfinished = path.with_name(f"unfinished_{path.name}")
+    rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    try:
+        yield unfinished / path.name
+        for number, made in enumerate(sorted(unfinished.iterdir(), reverse=True)):
+            place = path.with_name(made.name)
+            if place.is_dir():
+                place.rename(unfinished / f"{number}_replaced")
+            made.replace(place)
+    finally:
+        rmtree(unfinished, ignore_errors=True)
 
 
 def json_object(path: Path) -> dict[str, Any]:

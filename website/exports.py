@@ -1,0 +1,39 @@
+"""The table of the page on export."""
+
+import csv
+from pathlib import Path
+
+from resnet_builder.common.tables import Table
+
+MEASURED = Path(__file__).with_name("exports.csv")
+
+
+def exports_table() -> str:
+    """What `python -m tools.exports` has measured: a row for each network and format."""
+    with MEASURED.open(encoding="utf-8", newline="") as file:
+        measured = list(csv.DictReader(file))
+    reasons: dict[str, list[str]] = {}
+    for row in measured:
+        if row["reason"]:
+            reasons.setdefault(row["reason"], []).append(f"{row['preset']} ({row['format']})")
+    return Table(
+        header=("network", "format", "difference", "MiB", "ms", "of Keras's time"),
+        rows=tuple(
+            (
+                f"[{row['preset']}](../gallery/{row['preset']}.md)",
+                row["format"],
+                row["difference"],
+                f"{int(row['bytes']) / 2**20:.1f}" if row["bytes"] else "",
+                f"{1000 * float(row['seconds']):.1f}" if row["seconds"] else "",
+                _share(row),
+            )
+            for row in measured
+        ),
+        note="\n".join(f"{', '.join(cells)}: {reason}" for reason, cells in reasons.items()),
+    ).to_markdown()
+
+
+def _share(row: dict[str, str]) -> str:
+    if not row["seconds"]:
+        return ""
+    return f"{float(row['seconds']) / float(row['keras_seconds']):.2f}"
