@@ -82,7 +82,7 @@ class Profile(Tabular):
         macs: multiply-adds of convolutions and dense layers for one image, called FLOPs in papers.
             None if the size of the image is unknown.
         stages: the rows of the table; of a Keras model that contains networks of this package,
-            their stages, and sections by size for the other layers.
+            their stages, the parts of a task's decoder, and sections by size for the other layers.
         uncounted: layers of a Keras model that hold matrices, but are not counted because their
             multiply-adds are unknown.
         inference_memory: bytes of the activations of one image in float32 that are held at once, at
@@ -200,6 +200,9 @@ class Details(Tabular):
                 f"activations of {images:,} {noun}: {inference} at once in inference, {training} "
                 "kept for a backward pass"
             )
+        else:
+            sources = "images of unknown size" if None in of.input_shape else "Keras models"
+            notes.append(f"memory of activations: unknown for {sources}")
         return Table(
             title=f"{of.name}, {by(of.input_shape, 'x')}, in float32",
             header=("stage", "output", "stride", "receptive field"),
@@ -218,10 +221,11 @@ def profile(
     Presets and configs are counted from their plan, without Keras. In a functional or sequential
     Keras model, convolutions of every kind, dense and einsum-dense layers and multi-head attention
     are counted; layers that are not counted are listed in `uncounted`. In a model that contains
-    networks of this package, such as a U-Net upon feature maps, the layers of a network are in its
-    stages, and the others in rows by the size of their output. That also holds for the only network
-    that is a layer of the model, as in `Sequential([base, ...])`. The stages of a network that was
-    built in this process have the rows of its config.
+    networks of this package, the layers of a network are in its stages, the decoders of `unet`,
+    `fpn` and `deeplab` in rows by the names of their layers, such as `decoder_block1`, and the
+    others in rows by the size of their output. That also holds for the only network that is a layer
+    of the model, as in `Sequential([base, ...])`. The stages of a network that was built in this
+    process have the rows of its config.
 
     Args:
         source: a name of `list_presets()` or `list_weights()`, a `ResnetConfig`, or a Keras model.

@@ -17,6 +17,7 @@ from ..common.checks import described
 from ..common.files import whole_files
 from ..common.quiet import quiet
 from ..common.tables import Table, Tabular
+from ..common.words import short
 from ..model.graph import BatchShape
 from ..model.keras_layers import Tensor
 from ..model.keras_limits import room_for
@@ -84,7 +85,7 @@ class ExportReport(Tabular):
         if more := len(counts[LISTED:]):
             listed += f", and {more} kinds more"
         rows = (
-            ("size", f"{self.bytes / 2**20:.1f} MiB"),
+            ("size", f"{short(self.bytes)}B"),
             ("largest relative difference", f"{self.difference:.1e}"),
             ("equal classes", same),
             ("time of an image", f"{1000 * self.seconds:.1f} ms"),

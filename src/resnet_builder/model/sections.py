@@ -1,11 +1,12 @@
 """The sections of a Keras model: the parts of the networks in it, and what is around them.
 
-Layers of a network of this package are in its parts: the stem, the stages and the head. Other
-layers, such as a decoder's, are in sections by the size of their output; layers that compute
-vectors from a network are a head. In a model without such a network all sections are by size.
+Layers of a network of this package are in its parts: the stem, the stages and the head; those of a
+task around it are in the task's, such as the blocks of a decoder. Other layers are in sections by
+the size of their output; layers that compute vectors from a network are a head. In a model without
+such a network all sections are by size.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from graphlib import TopologicalSorter
@@ -14,7 +15,7 @@ from typing import NamedTuple
 import keras
 
 from ..common.words import by
-from ..plan.names import ELSEWHERE, HEAD, Place
+from ..plan.names import ELSEWHERE, HEAD, Place, task_part
 from .graph import Node
 from .locate import Names, after_named, named_next, owners
 
@@ -106,9 +107,10 @@ def _side_parts(
         named_next(graph, names),
         after_named(graph, names),
         _map_names(graph, names, sizes),
+        _task_parts(graph, ranks),
         strict=True,
     )
-    for node, name, following, after, map_name in nodes:
+    for node, name, following, after, map_name, of_task in nodes:
         own = name if node.inputs else following  # users name inputs as they like
         if own:
             part = own.place.part
@@ -117,11 +119,26 @@ def _side_parts(
             yield _SidePart(ranks[following.prefix], "before", map_name or VECTORS, is_size=True)
         elif not after:
             yield _SidePart(len(ranks), "beside", map_name or VECTORS, is_size=True)
+        elif of_task:
+            prefix, part = of_task
+            yield _SidePart(len(ranks), "after", prefix + part if several else part)
         elif map_name:
             yield _SidePart(len(ranks), "after", map_name, is_size=True)
         else:
             side = (len(ranks), "after") if several else (0, "in")
             yield _SidePart(*side, HEAD.part)
+
+
+def _task_parts(graph: list[Node], prefixes: Iterable[str]) -> list[tuple[str, str] | None]:
+    """The prefix and the part of the task that every node is in, or that reads its output."""
+    found: list[tuple[str, str] | None] = [
+        next(((p, part) for p in prefixes if (part := task_part(node.layer.name, p))), None)
+        for node in graph
+    ]
+    for position, node in reversed(list(enumerate(graph))):
+        for source in node.inputs:
+            found[source] = found[source] or found[position]
+    return found
 
 
 def _map_names(graph: list[Node], names: Names, sizes: Sequence[Size | None]) -> list[str]:
@@ -162,29 +179,36 @@ def _scales(graph: list[Node]) -> list[Fraction]:
 def _order(graph: list[Node], parts: list[_SidePart]) -> Iterator[int]:
     """The positions of the nodes, each after its inputs; a part is left when nothing is ready.
 
-    The next part is one that can be completed, if there is one: of the first network, then the one
-    that comes first in the graph.
+    The next part is one that can be completed, if there is one: of the first network, then one that
+    the latest part leads to, then the one that comes first in the graph.
     """
     sorter = TopologicalSorter({number: node.inputs for number, node in enumerate(graph)})
     sorter.prepare()
     ready: dict[_SidePart, set[int]] = {part: set() for part in parts}
-    done: set[int] = set()
-    part = None
+    done: dict[int, int] = {}  # the number of parts before each node's
+    part, number = None, 0
     while sorter.is_active():
         for position in sorter.get_ready():
             ready[parts[position]].add(position)
         if part is None or not ready[part]:
             waiting = set(_waiting(graph, parts, done))
-            started = [other for other, positions in ready.items() if positions]
-            part = min(started, key=lambda p: (p in waiting, p.rank, min(ready[p])))
+            latest = {
+                other: max((done[n] for p in positions for n in graph[p].inputs), default=0)
+                for other, positions in ready.items()
+                if positions
+            }
+            part = min(latest, key=lambda p: (p in waiting, p.rank, -latest[p], min(ready[p])))
+            number += 1
         position = min(ready[part])
         ready[part].remove(position)
-        done.add(position)
+        done[position] = number
         sorter.done(position)
         yield position
 
 
-def _waiting(graph: list[Node], parts: list[_SidePart], done: set[int]) -> Iterator[_SidePart]:
+def _waiting(
+    graph: list[Node], parts: list[_SidePart], done: Container[int]
+) -> Iterator[_SidePart]:
     """The parts that need something first that another part has not computed yet."""
     for node, part in zip(graph, parts, strict=True):
         if any(source not in done and parts[source] != part for source in node.inputs):

@@ -85,9 +85,10 @@ def plot(
     unfold, boxes show the shapes, parameters, multiply-adds and weights of their layers, and layers
     are found by name.
 
-    In a model that contains networks of this package, such as a U-Net upon feature maps, the layers
-    of a network are in its stages, and the others in sections by the size of their output. That
-    also holds for the only network that is a layer of the model.
+    In a model that contains networks of this package, the layers of a network are in its stages,
+    the decoders of `unet`, `fpn` and `deeplab` in sections by the names of their layers, such as
+    `decoder_block1`, and the others in sections by the size of their output. That also holds for
+    the only network that is a layer of the model.
 
     Args:
         source: a name of `list_presets()` or `list_weights()`, a `ResnetConfig`, or any functional

@@ -182,7 +182,9 @@ NAME = re.compile(
 )
 VARIANTS = re.compile("|".join(PLAIN_KINDS))
 OF_TASK = re.compile(
-    rf"(?:{DECODER}|{ASPP}|{SEGMENTATION}|{PYRAMID}(?P<level>{NUMBER}))_(?P<role>.+)", re.DOTALL
+    rf"(?P<part>{DECODER}(?:_block{NUMBER})?|{ASPP}|{SEGMENTATION}|{PYRAMID}(?P<level>{NUMBER}))"
+    rf"_(?P<of_map>(?:{STEM}|stage{NUMBER})_)?(?P<role>.+)",
+    re.DOTALL,
 )
 
 # Layers of every network, after its prefix: the first convolution, and the ends of blocks.
@@ -223,11 +225,29 @@ def own_name(name: str, prefix: str) -> str:
     return own if is_own else name
 
 
+def task_part(name: str, prefix: str) -> str:
+    """The part of a task that a layer is in, such as `"decoder_block1"` or `"P2"`.
+
+    It is empty for other layers, and for those that activate a map of the encoder: they are in the
+    part that reads the map.
+
+    Example:
+        >>> names = ("left_decoder_block1_conv1", "left_p2_out", "left_decoder_stem_bn", "p2_out")
+        >>> [task_part(name, "left_") for name in names]
+        ['decoder_block1', 'P2', '', '']
+    """
+    found = OF_TASK.fullmatch(name, len(prefix)) if name.startswith(prefix) else None
+    if not found or found["of_map"]:
+        return ""
+    part = found["part"]
+    return part.upper() if found["level"] else part
+
+
 def pyramid_level(name: str, prefix: str) -> str:
     """The level of a feature pyramid, such as `"P2"`, that a layer is the end of; empty if none."""
     found = OF_TASK.fullmatch(name.removeprefix(prefix))
     is_end = found and found["level"] and found["role"] == OUT
-    return f"{PYRAMID.upper()}{found['level']}" if found and is_end else ""
+    return task_part(name, prefix) if is_end else ""
 
 
 def read_names(names: Iterable[str]) -> dict[str, LayerName]:

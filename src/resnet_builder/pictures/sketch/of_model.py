@@ -39,7 +39,7 @@ SHORT = {
 
 
 def sketch_model(model: keras.Model) -> Sketch:
-    """Sketch a model: sections by this package's layer names, and by size for other layers."""
+    """Sketch a model: sections by this package's layer names, by size for others."""
     read = read_model(model)
     shapes = [tuple(tensor.shape[1:]) for tensor in model.inputs]
     boxes = list(boxes_of_model(read))

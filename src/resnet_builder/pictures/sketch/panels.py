@@ -53,7 +53,10 @@ def _section(boxes: Boxes, title: str, panels: list[NamedRange], left: set[int])
         output_shapes=tuple(box.layers[-1].output_shape for box in ends),
         parameters=sum(layer.parameters for layer in layers),
         macs=known_sum(layer.macs for layer in layers),
-        panels=tuple(_panel(boxes, name, numbers, left) for name, numbers in panels),
+        panels=tuple(
+            _panel(boxes, "" if name.lower() == title.lower() else name, numbers, left)
+            for name, numbers in panels
+        ),
     )
 
 
