@@ -179,8 +179,8 @@ def _scales(graph: list[Node]) -> list[Fraction]:
 def _order(graph: list[Node], parts: list[_SidePart]) -> Iterator[int]:
     """The positions of the nodes, each after its inputs; a part is left when nothing is ready.
 
-    The next part is one that can be completed, if there is one: of the first network, then one that
-    the latest part leads to, then the one that comes first in the graph.
+    The next part is one that can be completed, if there is one: of the first network, then an input,
+    then one that the latest part leads to, then the one that comes first in the graph.
     """
     sorter = TopologicalSorter({number: node.inputs for number, node in enumerate(graph)})
     sorter.prepare()
@@ -193,7 +193,7 @@ def _order(graph: list[Node], parts: list[_SidePart]) -> Iterator[int]:
         if part is None or not ready[part]:
             waiting = set(_waiting(graph, parts, done))
             latest = {
-                other: max((done[n] for p in positions for n in graph[p].inputs), default=0)
+                other: max((done[n] for p in positions for n in graph[p].inputs), default=number)
                 for other, positions in ready.items()
                 if positions
             }

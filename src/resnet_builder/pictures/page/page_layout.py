@@ -91,16 +91,19 @@ def lay_out_lanes(
     ]
     titles = (panel.title for section in sketch.sections for panel in section.panels)
     names = max(map(text_width, titles)) if in_one_column else 0
-    columns = panel_columns(panels, 1 if in_one_column else max(map(len, panels)))
+    of_lanes = _lane_columns(panels, in_one_column=in_one_column)
+    right = max(columns[-1].right for columns in of_lanes)
     y: float = style.TITLE_HEIGHT
-    for of_lane, least in zip(panels, chain(row_heights, repeat(())), strict=False):
+    lanes = zip(panels, of_lanes, chain(row_heights, repeat(())), strict=False)
+    for of_lane, columns, least in lanes:
         if direction == "TB":
             room = style.HEADING_WIDTH + names, style.BETWEEN_SKIPS * _extra(of_lane)
-            lane = _lane(of_lane, columns, (x, y), room, least)
+            lane = _lane(of_lane, columns, (x, y), room, least, right)
             y = lane[0].lane.bottom + style.LANE_GAP
         else:
             room = names + style.BETWEEN_LINES * _extra(of_lane), style.HEADING_HEIGHT + style.GAP
-            lane = _lane(of_lane, panel_columns([of_lane], 1), (x, y), room, ())
+            [column] = panel_columns([of_lane], 1)
+            lane = _lane(of_lane, [column], (x, y), room, (), column.right)
             x = lane[0].lane.right + style.LANE_GAP
         yield lane
 
@@ -112,15 +115,20 @@ def _extra(panels: Iterable[PanelLayout]) -> int:
 
 
 def _lane(
-    panels: Layouts, columns: list[PanelColumn], corner: Point, room: Point, least: Sequence[float]
+    panels: Layouts,
+    columns: list[PanelColumn],
+    corner: Point,
+    room: Point,
+    least: Sequence[float],
+    right: float,
 ) -> Lane:
-    """A lane with its panels to the right and below the `room` for its heading."""
+    """A lane with its panels to the right and below the `room` for its heading, up to `right`."""
     (x, y), (left, above) = corner, room
     rows = list(_rows(panels, len(columns)))
     gap = style.ROW_GAP + style.BETWEEN_SKIPS * _extra(panels) if panels[0].in_a_frame else 0
     own = [max(panel.height for panel in row) for row in rows]
     heights = [max(both) for both in zip_longest(own, least, fillvalue=0)]
-    width = max(left + columns[-1].right, style.HEADING_WIDTH)
+    width = max(left + right, style.HEADING_WIDTH)
     height = max(above + sum(heights) + gap * (len(heights) - 1), style.HEADING_HEIGHT)
     frame = Frame("lane", x, y, width + 2 * MARGIN, height + 2 * MARGIN)
     tops = accumulate((height + gap for height in heights), initial=y + MARGIN + above)
@@ -139,8 +147,22 @@ def _row_heights(lane: Lane) -> list[float]:
 # Columns of panels ------------------------------------------------------------------------------
 
 
+def _lane_columns(lanes: Sequence[Layouts], *, in_one_column: bool) -> list[list[PanelColumn]]:
+    """The columns of each lane, which they share; a lane with a wide panel has its own."""
+    if in_one_column:
+        return [panel_columns(lanes, 1)] * len(lanes)
+    alike = [lane for lane in lanes if not any(map(_is_wide, lane))] or lanes
+    shared = panel_columns(alike, max(map(len, alike)))
+    return [shared if lane in alike else panel_columns([lane], len(lane)) for lane in lanes]
+
+
+def _is_wide(panel: PanelLayout) -> bool:
+    """Whether a panel leaves too little room for one beside it."""
+    return _column(0, [panel]).width > 0.75 * ROOM
+
+
 def panel_columns(lanes: Sequence[Layouts], most: int) -> list[PanelColumn]:
-    """The columns that all lanes share: at most so many, and as many as fit."""
+    """The columns that some lanes share: at most so many, and as many as fit."""
     columns = _columns(lanes, most)
     while len(columns) > 1 and columns[-1].right + style.PANEL_GAP > ROOM:
         columns = _columns(lanes, len(columns) - 1)
