@@ -121,8 +121,10 @@ def test_what_is_unknown() -> None:
     unknown = profile("resnet18", (None, None, 3))
     assert (unknown.inference_memory, unknown.training_memory) == (None, None)
     assert unknown.stages[0].stride == 4
-    assert "activations" not in str(unknown.details())
-    assert profile(small()).training_memory is None
+    assert "memory of activations: unknown for images of unknown size" in str(unknown.details())
+    of_model = profile(small())
+    assert of_model.training_memory is None
+    assert "memory of activations: unknown for Keras models" in str(of_model.details())
     with pytest.raises(ValueError, match="batch_size must be 1 or more"):
         unknown.details(0)
 

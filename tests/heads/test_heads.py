@@ -25,6 +25,7 @@ from resnet_builder import (
 )
 from resnet_builder.heads.steps import bilinear, nearest
 from resnet_builder.model.keras_layers import Style
+from resnet_builder.pictures.sketch.of_model import sketch_model
 
 from ..helpers import (
     Array,
@@ -324,6 +325,59 @@ def test_the_levels_of_a_pyramid() -> None:
     for name, level in pyramid.items():
         assert maps[name].shape == (1, -(-100 // level.stride), -(-75 // level.stride), 8)
         assert model.output[name] is model.get_layer(level.layer).output
+
+
+# Rows and sections of networks at 97x131, after the stages. The upsampled maps are cropped.
+OF_UNET = {
+    "decoder_block1": (7, 9),
+    "decoder_block2": (13, 17),
+    "decoder_block3": (25, 33),
+    "decoder_block4": (49, 66),
+    "decoder_block5": (97, 131),
+    "segmentation": (97, 131),
+}
+PARTS: dict[str, tuple[str, dict[str, Any], dict[str, tuple[int, int]]]] = {
+    "unet": ("Unet", {}, OF_UNET),
+    "pre-activated": ("Unet", {"preset": "resnetv2_50"}, OF_UNET),
+    "pyramid": (
+        "FPN",
+        {"classes": None, "layer_prefix": "left_"},
+        {"P5": (4, 5), "P4": (7, 9), "P3": (13, 17), "P2": (25, 33), "P6": (2, 3), "P7": (1, 2)},
+    ),
+    "fpn": (
+        "FPN",
+        {},
+        dict.fromkeys(("P5", "P4", "P3", "P2"), (25, 33)) | {"segmentation": (97, 131)},
+    ),
+    "deeplab": (
+        "DeepLabV3Plus",
+        {},
+        {"aspp": (7, 9), "decoder": (25, 33), "segmentation": (97, 131)},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PARTS)
+def test_rows_and_sections_are_the_parts_of_the_task(case: str) -> None:
+    head, options, parts = PARTS[case]
+    for known in (True, False):
+        model = small(head, (97, 131, 3) if known else (None, None, 3), **options)
+        rows = {row.name: row.output_size for row in profile(model).stages}
+        assert [name for name in rows if name in parts] == list(parts)
+        assert all(name in parts or name[:4] in ("stem", "stag", "head") for name in rows)
+        sections = {section.name: section.output_shapes for section in sketch_model(model).sections}
+        assert list(sections) == list(rows)
+        if known:
+            assert {name: rows[name] for name in parts} == parts
+            assert {name: shape[:2] for name, [shape] in sections.items() if name in parts} == parts
+
+
+def test_maps_of_a_known_size_are_resized_without_another() -> None:
+    """Pictures and files have no lines that only carry a size."""
+    for size, inputs in ((97, 1), (None, 2)):
+        model = small("DeepLabV3Plus", (size, size, 3))
+        resized = ("aspp_pool_repeat", "decoder_bilinear", "segmentation_bilinear")
+        assert {len(model.get_layer(name).inputs) for name in resized} == {inputs}
 
 
 @pytest.mark.parametrize("head", HEADS)

@@ -142,6 +142,7 @@ def test_int8_computes_with_integers_only(tmp_path: Path) -> None:
     assert 0 < report.difference <= 2 / 127
     assert not {"QUANTIZE", "DEQUANTIZE"} & set(report.operators)
     assert "equal classes                100.0% of 2 images" in str(report)
+    assert f"{report.bytes / 1000:.3g} kB" in str(report)
 
 
 def test_int8_counts_the_images_that_keep_their_class(tmp_path: Path) -> None:

@@ -179,8 +179,9 @@ def _scales(graph: list[Node]) -> list[Fraction]:
 def _order(graph: list[Node], parts: list[_SidePart]) -> Iterator[int]:
     """The positions of the nodes, each after its inputs; a part is left when nothing is ready.
 
-    The next part is one that can be completed, if there is one: of the first network, then an input,
-    then one that the latest part leads to, then the one that comes first in the graph.
+    The next part is one that can be completed, if there is one: of the first network, then one that
+    begins with an input or that the latest part leads to, then the one that comes first in the
+    graph.
     """
     sorter = TopologicalSorter({number: node.inputs for number, node in enumerate(graph)})
     sorter.prepare()

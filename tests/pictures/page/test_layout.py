@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import pytest
 
-from resnet_builder import PRESETS, ResnetBuilder
+from resnet_builder import PRESETS, ResnetBuilder, deeplab
 from resnet_builder.common.words import Description
 from resnet_builder.pictures.page.page import Frame, Page
 from resnet_builder.pictures.sketch.panels import sketch_plan
@@ -76,7 +76,13 @@ def split_attention() -> keras.Model:
     return ResnetBuilder.from_preset("resnest50d", (64, 64, 3), **small)
 
 
+def atrous() -> keras.Model:
+    """Five branches side by side, wider than two blocks of a stage."""
+    return deeplab("resnet18", (64, 64, 3), 3, repetitions=(1, 2, 1, 1), filters=8)
+
+
 PAGES: dict[str, Callable[[], Page]] = {
+    "wide": lambda: checked_page([checked_fold(checked_sketch(atrous()))]),
     **{name: partial(of_preset, name) for name in PRESETS},
     "left to right": lambda: checked_page([folded(planned("resnet50d"))], "LR"),
     "unfolded": lambda: checked_page([planned("resnet34")], in_one_column=True),
@@ -232,6 +238,15 @@ def test_sections_side_by_side_have_equal_heights() -> None:
     tops = [sorted(lane.y for lane in lanes if (lane.x == 0) is first) for first in (True, False)]
     assert tops[0] == tops[1][: len(tops[0])]
     assert len(tops[1]) == 6
+
+
+def test_a_wide_panel_does_not_widen_the_others() -> None:
+    page = page_of("wide")
+    assert len({lane.width for lane in lanes_of(page)}) == 1
+    *blocks, widest = [frame for frame in page.frames if frame.kind == "panel"]
+    assert {frame.y for frame in blocks[1:3]} == {blocks[1].y}  # stage2 is one row
+    assert max(frame.right for frame in blocks) < widest.right
+    assert max(frame.width for frame in blocks) < widest.width / 2
 
 
 def crossings(page: Page) -> int:
