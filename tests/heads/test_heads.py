@@ -347,7 +347,7 @@ PARTS: dict[str, tuple[str, dict[str, Any], dict[str, tuple[int, int]]]] = {
     "fpn": (
         "FPN",
         {},
-        dict.fromkeys(("P5", "P4", "P3", "P2"), (25, 33)) | {"segmentation": (97, 131)},
+        {"P5": (4, 5), "P4": (7, 9), "P3": (13, 17), "P2": (25, 33), "segmentation": (97, 131)},
     ),
     "deeplab": (
         "DeepLabV3Plus",
@@ -370,14 +370,6 @@ def test_rows_and_sections_are_the_parts_of_the_task(case: str) -> None:
         if known:
             assert {name: rows[name] for name in parts} == parts
             assert {name: shape[:2] for name, [shape] in sections.items() if name in parts} == parts
-
-
-def test_maps_of_a_known_size_are_resized_without_another() -> None:
-    """Pictures and files have no lines that only carry a size."""
-    for size, inputs in ((97, 1), (None, 2)):
-        model = small("DeepLabV3Plus", (size, size, 3))
-        resized = ("aspp_pool_repeat", "decoder_bilinear", "segmentation_bilinear")
-        assert {len(model.get_layer(name).inputs) for name in resized} == {inputs}
 
 
 @pytest.mark.parametrize("head", HEADS)

@@ -93,7 +93,7 @@ def fpn(
     levels = _levels(body, decoder_filters)
     if classes is None:
         return body.model_to(_outputs(levels, decoder_filters, body.style))
-    x = _segmentation_map(levels, segmentation_filters, dropout_rate, body)
+    x = _segmentation_map(levels, segmentation_filters, dropout_rate, body.style)
     return segmented(FeatureMap(x, levels[0].stride), body, classes, 1, activation)
 
 
@@ -149,14 +149,13 @@ def _outputs(levels: Sequence[FeatureMap], filters: int, style: Style) -> dict[s
 
 
 def _segmentation_map(
-    levels: Sequence[FeatureMap], filters: int, dropout_rate: float, body: Encoder
+    levels: Sequence[FeatureMap], filters: int, dropout_rate: float, style: Style
 ) -> Tensor:
     """The sum of the levels at the size of the finest, after convolutions."""
-    style, (_, *maps) = body.style, body.maps
     ends = []
     for number, level in reversed(list(enumerate(levels))):
         x, stride, at = *level, _at(number)
-        for step, finer in enumerate(reversed(maps[:number] or [level]), start=1):
+        for step, finer in enumerate(reversed(levels[:number] or [level]), start=1):
             x = conv_norm_relu(x, filters, at.numbered(step), style, norm="gn")
             if finer.stride < stride:
                 x = bilinear(x, finer.tensor, at.numbered(step)("bilinear"), style)

@@ -1,6 +1,5 @@
 """The steps of decoders: tensors in, tensors out, by core Keras layers and `keras.ops`."""
 
-from collections.abc import Callable
 from typing import Literal
 
 from keras import layers, ops
@@ -61,13 +60,13 @@ def nearest(x: Tensor, like: Tensor, name: str, style: Style) -> Tensor:
     If the other is a row and a column smaller, those are cropped.
     """
 
-    def resize(x: Tensor, like: Tensor) -> Tensor:
+    def resize(like: Tensor, x: Tensor) -> Tensor:
         for axis in (1, 2):
             (wanted, size), (_, given) = _numbers(like, axis), _numbers(x, axis)
             x = ops.take(x, wanted * given // size, axis=axis)
         return x
 
-    return _resized(resize, x, like, name, style)
+    return operation(resize, name, style)([like, x])
 
 
 def bilinear(x: Tensor, like: Tensor, name: str, style: Style) -> Tensor:
@@ -76,7 +75,7 @@ def bilinear(x: Tensor, like: Tensor, name: str, style: Style) -> Tensor:
     No layer of Keras does: it is `align_corners=True` of PyTorch's interpolate.
     """
 
-    def resize(x: Tensor, like: Tensor) -> Tensor:
+    def resize(like: Tensor, x: Tensor) -> Tensor:
         for axis in (1, 2):
             (wanted, size), (_, given) = _numbers(like, axis), _numbers(x, axis)
             last = ops.maximum(size - 1, 1)
@@ -88,25 +87,14 @@ def bilinear(x: Tensor, like: Tensor, name: str, style: Style) -> Tensor:
             x = low + (high - low) * ops.cast(share, x.dtype)
         return x
 
-    return _resized(resize, x, like, name, style)
-
-
-def _resized(
-    resize: Callable[[Tensor, Tensor], Tensor], x: Tensor, like: Tensor, name: str, style: Style
-) -> Tensor:
-    """A map as one layer resizes it; the map of the wanted size is its input if that is unknown."""
-    if None in like.shape[1:3]:
-        return operation(resize, name, style)([x, like])
-    return operation(lambda x: resize(x, like), name, style)(x)
+    return operation(resize, name, style)([like, x])
 
 
 def _numbers(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
     """The numbers of a map's rows (axis 1) or columns (axis 2), from 0, and how many there are.
 
-    Unknown ones are counted: a shape that is not known yet is no tensor in a model of Keras.
+    They are counted, because a shape that is not known yet is no tensor in a model of Keras.
     """
-    if (size := x.shape[axis]) is not None:
-        return ops.arange(size, dtype="int32"), size
     line = x[0, :, 0, 0] if axis == 1 else x[0, 0, :, 0]
     counted = ops.cumsum(ops.ones_like(line, dtype="int32"))
     return counted - 1, counted[-1]

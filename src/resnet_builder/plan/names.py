@@ -228,19 +228,21 @@ def own_name(name: str, prefix: str) -> str:
 def task_part(name: str, prefix: str) -> str:
     """The part of a task that a layer is in, such as `"decoder_block1"` or `"P2"`.
 
-    It is empty for other layers, and for those that activate a map of the encoder: they are in the
-    part that reads the map.
+    The numbered layers of a level, which lead from it to the classes, are in the segmentation. The
+    part is empty for other layers, and for those that activate a map of the encoder: they are in
+    the part that reads the map.
 
     Example:
-        >>> names = ("left_decoder_block1_conv1", "left_p2_out", "left_decoder_stem_bn", "p2_out")
+        >>> names = ("left_decoder_block1_conv1", "left_p2_out", "left_p2_conv1", "p2_out")
         >>> [task_part(name, "left_") for name in names]
-        ['decoder_block1', 'P2', '', '']
+        ['decoder_block1', 'P2', 'segmentation', '']
     """
     found = OF_TASK.fullmatch(name, len(prefix)) if name.startswith(prefix) else None
     if not found or found["of_map"]:
         return ""
-    part = found["part"]
-    return part.upper() if found["level"] else part
+    if not found["level"]:
+        return found["part"]
+    return SEGMENTATION.part if found["role"][-1].isdigit() else found["part"].upper()
 
 
 def pyramid_level(name: str, prefix: str) -> str:
