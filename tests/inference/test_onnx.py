@@ -11,9 +11,10 @@ import onnxruntime
 import pytest
 from keras import layers, ops
 
-from resnet_builder import ResnetBuilder, list_presets, preprocessing
+from resnet_builder import ResnetBuilder, deeplab, fpn, list_presets, preprocessing, unet
 from resnet_builder.inference import onnx_file
 from resnet_builder.inference.onnx_file import write_onnx
+from resnet_builder.inference.resizing import CROP_MODES, resized
 
 from ..helpers import Array, image_batch, randomised, relative_error, small
 
@@ -80,6 +81,30 @@ def test_every_preset(preset: str, tmp_path: Path) -> None:
     model = ResnetBuilder.from_preset(preset, (64, 64, 3), classifier_activation=None)
     assert_same_outputs(randomised(model), tmp_path / "x.onnx", image_batch(2, 64, 64, 3))
     keras.backend.clear_session()
+
+
+@pytest.mark.parametrize(
+    ("head", "options"),
+    [
+        (unet, {"decoder_filters": (16, 8, 8, 8, 4)}),
+        (fpn, {"decoder_filters": 8}),
+        (deeplab, {"decoder_filters": 8}),
+    ],
+)
+def test_heads(head: Callable[..., keras.Model], options: dict[str, Any], tmp_path: Path) -> None:
+    settings = {"filters": 8, "repetitions": (1, 1, 1, 1)} | options
+    model = randomised(head("resnet18", (None, None, 3), classes=3, activation=None, **settings))
+    assert_same_outputs(model, tmp_path / "x.onnx", image_batch(1, 35, 46, 3))
+
+
+@pytest.mark.parametrize("shape", [(21, 30), (40, 17)])
+@pytest.mark.parametrize("crop_mode", CROP_MODES)
+def test_preprocessing(crop_mode: str, shape: tuple[int, int], tmp_path: Path) -> None:
+    kernels = dict(zip(CROP_MODES, ("bicubic", "bilinear", "bicubic", "bilinear"), strict=True))
+    images = keras.Input((3, None, None))
+    end = resized(images, (16, 16), 0.875, kernels[crop_mode], crop_mode, border=[124, 116, 104])
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 3, *shape)).astype("float32")
+    assert_same_outputs(keras.Model(images, end), tmp_path / "x.onnx", pixels)
 
 
 def test_features_with_channels_first_are_not_transposed(tmp_path: Path) -> None:
@@ -244,6 +269,16 @@ def test_two_inputs_a_shared_layer_and_an_output_that_is_used(tmp_path: Path) ->
     assert len([of for of in graph.initializer if of.name == "shared/kernel"]) == 1
 
 
+def test_a_network_for_two_images(tmp_path: Path) -> None:
+    """As in docs/howto/two_networks.md."""
+    embed = keras.Sequential([small("resnet18", pooling="avg", classes=None), layers.Dense(3)])
+    left, right = keras.Input((16, 16, 3)), keras.Input((16, 16, 3))
+    unit = layers.UnitNormalization()
+    model = keras.Model([left, right], layers.Dot(1)([unit(embed(left)), unit(embed(right))]))
+    images = image_batch(4, 16, 16, 3)
+    assert_same_outputs(randomised(model), tmp_path / "x.onnx", images[:2], images[2:])
+
+
 # Refusals -----------------------------------------------------------------------------------------
 
 
@@ -254,16 +289,19 @@ def _refused(make: Callable[[Any], Any], shape: tuple[int | None, ...] = (8, 8, 
     return str(error.value)
 
 
-def test_layers_without_a_counterpart_are_named() -> None:
+def test_layers_without_a_counterpart_are_named_with_the_way() -> None:
     message = _refused(
         lambda x: layers.Resizing(4, 4, name="resized")(
             layers.RandomFlip(name="flipped")(layers.Dense(2, name="dense")(x))
         )
     )
-    assert message == (
+    refused, way = message.split(". ", maxsplit=1)
+    assert refused == (
         "'mine' cannot be written as ONNX: the layer 'flipped' (RandomFlip) has no counterpart "
         "here; the layer 'resized' (Resizing) has no counterpart here"
     )
+    assert way.startswith("Build these parts of Activation, Add, AveragePooling2D, ")
+    assert "or load the model with Keras on PyTorch (KERAS_BACKEND=torch)" in way
 
 
 def test_a_layer_of_ones_own_is_not_taken_for_its_base() -> None:
@@ -274,12 +312,27 @@ def test_a_layer_of_ones_own_is_not_taken_for_its_base() -> None:
     assert "'mine_too' (Doubled)" in _refused(lambda x: Doubled(2, name="mine_too")(x))
 
 
-def test_settings_without_a_counterpart_are_named() -> None:
-    message = _refused(lambda x: layers.UpSampling2D(interpolation="bicubic", name="up")(x))
-    assert message == (
-        "the layer 'up' (UpSampling2D) cannot be written as ONNX: its interpolation is bicubic, "
-        "and not nearest or bilinear"
-    )
+SETTINGS: dict[str, Callable[[Any], Any]] = {
+    "its interpolation is bicubic, and not nearest or bilinear": lambda x: layers.UpSampling2D(
+        interpolation="bicubic"
+    )(x),
+    "its activation celu is none of Keras's that": lambda x: layers.Dense(2, activation="celu")(x),
+    "it has a threshold": lambda x: layers.ReLU(threshold=1.0)(x),
+    "padding='causal'": lambda x: layers.Conv1D(2, 3, padding="causal")(x[:, 0]),
+    "its tensors are 2 in number, and not 1": lambda x: layers.Softmax()(x, mask=x > 0),
+    "its inputs have different numbers of axes": lambda x: layers.Add()([x, x[:, 0, 0]]),
+    "its axis 2 is neither the second nor the last": lambda x: layers.BatchNormalization(axis=2)(x),
+    "its index is not of numbers and slices": lambda x: x[..., 0],
+    "it has a mask, a bias or a scale": lambda x: ops.nn.dot_product_attention(x, x, x, scale=2.0),
+    "its tensors are 1 in number, and not 2": lambda x: ops.take(x, [1, 0], axis=1),
+}
+
+
+@pytest.mark.parametrize("reason", SETTINGS)
+def test_settings_without_a_counterpart_are_named(reason: str) -> None:
+    message = _refused(SETTINGS[reason])
+    assert message.startswith("the layer ")
+    assert f" cannot be written as ONNX: {reason}" in message
 
 
 def test_half_precision_is_refused_with_the_way() -> None:

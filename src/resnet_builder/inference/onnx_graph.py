@@ -80,7 +80,7 @@ class Call:
             ValueError: there are more, such as a mask, or less, as one is a constant.
         """
         if len(self.inputs) != count:
-            raise self.refuse(f"it is called with {len(self.inputs)} tensors, and not {count}")
+            raise self.refuse(f"its tensors are {len(self.inputs)} in number, and not {count}")
         return self.inputs
 
     @property

@@ -86,30 +86,28 @@ def _sides(call: Call, weights: Array) -> dict[str, Attribute]:
     return {"kernel_shape": sides, **steps, **padding}
 
 
-def _conv(graph: Graph, call: Call) -> Value:
-    layer, x = call.operation, _channels_second(graph, call)
-    weights = _filters_first(layer.kernel)
-    name = graph.weight(layer.kernel, weights)
-    return _with_bias(graph, call, "Conv", x, name, group=layer.groups, **_sides(call, weights))
-
-
-def _depthwise(graph: Graph, call: Call) -> Value:
-    layer, x = call.operation, _channels_second(graph, call)
-    weights = _of_each_channel(layer.kernel)
-    name = graph.weight(layer.kernel, weights)
-    groups = layer.kernel.shape[-2]
+def _convolved(graph: Graph, call: Call, weights: Array, groups: int) -> Value:
+    x, name = _channels_second(graph, call), graph.weight(call.operation.kernel, weights)
     return _with_bias(graph, call, "Conv", x, name, group=groups, **_sides(call, weights))
 
 
+def _conv(graph: Graph, call: Call) -> Value:
+    layer = call.operation
+    return _convolved(graph, call, _filters_first(layer.kernel), layer.groups)
+
+
+def _depthwise(graph: Graph, call: Call) -> Value:
+    kernel = call.operation.kernel
+    return _convolved(graph, call, _of_each_channel(kernel), kernel.shape[-2])
+
+
 def _separable(graph: Graph, call: Call) -> Value:
-    layer, x = call.operation, _channels_second(graph, call)
-    kernel = layer.depthwise_kernel
-    weights = _of_each_channel(kernel)
-    name, groups = graph.weight(kernel, weights), kernel.shape[-2]
+    first, second = call.operation.depthwise_kernel, call.operation.pointwise_kernel
+    x, weights = _channels_second(graph, call), _of_each_channel(first)
+    name, groups = graph.weight(first, weights), first.shape[-2]
     mixed = graph.node("Conv", x, name, group=groups, **_sides(call, weights))
-    pointwise = layer.pointwise_kernel
-    last = graph.weight(pointwise, _filters_first(pointwise))
-    return _with_bias(graph, call, "Conv", mixed, last)
+    pointwise = graph.weight(second, _filters_first(second))
+    return _with_bias(graph, call, "Conv", mixed, pointwise)
 
 
 def _transposed(graph: Graph, call: Call) -> Value:
