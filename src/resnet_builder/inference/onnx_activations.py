@@ -12,7 +12,7 @@ from .onnx_graph import Attribute, Call, Graph, Value, Writer
 Activate = Callable[[Graph, Value], Value]
 
 
-def one(kind: str, *constants: float, **attributes: Attribute) -> Activate:
+def single(kind: str, *constants: float, **attributes: Attribute) -> Activate:
     """An activation that is one node, with constants as its further inputs."""
 
     def activate(graph: Graph, x: Value) -> Value:
@@ -47,27 +47,27 @@ def _softmax(graph: Graph, x: Value, axis: int = -1, kind: str = "Softmax") -> V
 
 ACTIVATIONS: dict[object, Activate] = {
     activations.linear: same,
-    activations.relu: one("Relu"),
-    activations.relu6: one("Clip", 0, 6),
-    activations.leaky_relu: one("LeakyRelu", alpha=0.2),
-    activations.sigmoid: one("Sigmoid"),
-    activations.hard_sigmoid: one("HardSigmoid", alpha=1 / 6, beta=0.5),
+    activations.relu: single("Relu"),
+    activations.relu6: single("Clip", 0, 6),
+    activations.leaky_relu: single("LeakyRelu", alpha=0.2),
+    activations.sigmoid: single("Sigmoid"),
+    activations.hard_sigmoid: single("HardSigmoid", alpha=1 / 6, beta=0.5),
     activations.silu: _silu,
-    activations.hard_silu: one("HardSwish"),
+    activations.hard_silu: single("HardSwish"),
     activations.mish: _mish,
     activations.gelu: _gelu,
-    activations.tanh: one("Tanh"),
-    activations.elu: one("Elu"),
-    activations.selu: one("Selu"),
-    activations.softplus: one("Softplus"),
-    activations.softsign: one("Softsign"),
-    activations.exponential: one("Exp"),
+    activations.tanh: single("Tanh"),
+    activations.elu: single("Elu"),
+    activations.selu: single("Selu"),
+    activations.softplus: single("Softplus"),
+    activations.softsign: single("Softsign"),
+    activations.exponential: single("Exp"),
     activations.softmax: _softmax,
     activations.log_softmax: partial(_softmax, kind="LogSoftmax"),
 }
 
 
-def of(activate: Activate) -> Writer:
+def unary(activate: Activate) -> Writer:
     """A layer or an operation that is an activation without settings."""
     return lambda graph, call: activate(graph, call.input)
 
@@ -93,8 +93,8 @@ def relu(graph: Graph, call: Call) -> Value:
     if getattr(layer, "threshold", 0) or (slope and most is not None):
         raise call.refuse("it has a threshold, or both a slope and a largest value")
     if most is not None:
-        return one("Clip", 0, most)(graph, call.input)
-    kind = one("LeakyRelu", alpha=float(slope)) if slope else one("Relu")
+        return single("Clip", 0, most)(graph, call.input)
+    kind = single("LeakyRelu", alpha=float(slope)) if slope else single("Relu")
     return kind(graph, call.input)
 
 
@@ -103,6 +103,6 @@ def softmax(graph: Graph, call: Call) -> Value:
     x, axis = call.input, call.operation.axis
     if isinstance(axis, int):
         return _softmax(graph, x, axis)
-    axes = np.array([x.axis(one_) for one_ in axis], "int64")
+    axes = np.array([x.axis(number) for number in axis], "int64")
     powers = graph.node("Exp", graph.node("Sub", x, graph.node("ReduceMax", x, axes)))
     return graph.node("Div", powers, graph.node("ReduceSum", powers, axes))

@@ -74,8 +74,8 @@ def _check(model: keras.Model) -> None:
             )
     way = (
         f". Build these parts of {', '.join(sorted(LAYERS.keys() - {'InputLayer'}))}; or load the "
-        "model with Keras on PyTorch (KERAS_BACKEND=torch), whose model.export(path, "
-        "format='onnx') writes other layers too, at a fixed size"
+        "model with Keras on PyTorch (KERAS_BACKEND=torch), call it once, and use "
+        "model.export(path, format='onnx'), which writes other layers too, at a fixed size"
     )
     if refused := "; ".join([*unknown.values(), *others.values()]):
         raise ValueError(

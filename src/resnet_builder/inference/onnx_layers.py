@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from .formats import Array
-from .onnx_activations import activated, activation, of, relu, same, softmax
+from .onnx_activations import activated, activation, relu, same, softmax, unary
 from .onnx_graph import Attribute, Call, Graph, Value, Writer, numpy_of
 from .onnx_operations import BOTH, padded, permuted, reduced, reshaped, sliced
 
@@ -179,7 +179,7 @@ def _cropped(graph: Graph, call: Call) -> Value:
     return sliced(graph, call.input, parts)
 
 
-RESIZED: dict[str, dict[str, Attribute]] = {
+INTERPOLATIONS: dict[str, dict[str, Attribute]] = {
     "nearest": {"mode": "nearest", "nearest_mode": "round_prefer_ceil"},
     "bilinear": {"mode": "linear"},
 }
@@ -188,10 +188,12 @@ RESIZED: dict[str, dict[str, Attribute]] = {
 def _upsampled(graph: Graph, call: Call) -> Value:
     """The pixel centres of both images lie over each other, as in TensorFlow 2."""
     layer, x = call.operation, _channels_second(graph, call)
-    if layer.interpolation not in RESIZED:
-        allowed = " or ".join(RESIZED)
+    if layer.interpolation not in INTERPOLATIONS:
+        allowed = " or ".join(INTERPOLATIONS)
         raise call.refuse(f"its interpolation is {layer.interpolation}, and not {allowed}")
-    attributes = RESIZED[layer.interpolation] | {"coordinate_transformation_mode": "half_pixel"}
+    attributes = INTERPOLATIONS[layer.interpolation] | {
+        "coordinate_transformation_mode": "half_pixel"
+    }
     return graph.node("Resize", x, "", np.array([1, 1, *layer.size], "float32"), **attributes)
 
 
@@ -311,10 +313,10 @@ def _normalized(graph: Graph, call: Call) -> Value:
 # The table ----------------------------------------------------------------------------------------
 
 LAYERS: dict[str, Writer] = BOTH | {
-    "InputLayer": of(same),
-    "Identity": of(same),
-    "Dropout": of(same),
-    "SpatialDropout2D": of(same),
+    "InputLayer": unary(same),
+    "Identity": unary(same),
+    "Dropout": unary(same),
+    "SpatialDropout2D": unary(same),
     "Activation": activation,
     "ReLU": relu,
     "LeakyReLU": relu,

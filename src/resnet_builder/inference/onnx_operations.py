@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from onnx import numpy_helper
 
-from .onnx_activations import of, one, same
+from .onnx_activations import same, single, unary
 from .onnx_graph import Call, Graph, Value, Writer
 
 # Arithmetic ---------------------------------------------------------------------------------------
@@ -82,8 +82,8 @@ def _cast(graph: Graph, call: Call) -> Value:
 
 
 def _ones(graph: Graph, call: Call) -> Value:
-    one_ = numpy_helper.from_array(np.ones(1, call.dtype))
-    return graph.node("ConstantOfShape", graph.node("Shape", call.input), value=one_)
+    number = numpy_helper.from_array(np.ones(1, call.dtype))
+    return graph.node("ConstantOfShape", graph.node("Shape", call.input), value=number)
 
 
 def _cumulative_sum(graph: Graph, call: Call) -> Value:
@@ -129,8 +129,8 @@ def _einsum(graph: Graph, call: Call) -> Value:
     if "." in left or not arrow or len(letters) != len(call.inputs):
         raise call.refuse(f"its equation is {call.operation.subscripts!r}")
     orders = (
-        "".join(of_one[axis] for axis in x.order)
-        for of_one, x in zip(letters, call.inputs, strict=True)
+        "".join(axes[axis] for axis in x.order)
+        for axes, x in zip(letters, call.inputs, strict=True)
     )
     factors = [graph.cast(x, call.dtype) for x in call.inputs]
     made = graph.node("Einsum", *factors, equation=f"{','.join(orders)}->{right}")
@@ -161,20 +161,19 @@ END = 2**31 - 1
 
 def sliced(graph: Graph, x: Value, slices: Mapping[int, slice]) -> Value:
     """Slices of axes of Keras."""
-    axes = [axis for axis, part in slices.items() if part != slice(None)]
-    if not axes:
+    rows = [(x.axis(axis), *_limits(part)) for axis, part in slices.items() if part != slice(None)]
+    if not rows:
         return x
-    parts = [slices[axis] for axis in axes]
-    steps = [part.step or 1 for part in parts]
-    ends = [(0, END) if step > 0 else (END, -END) for step in steps]
-    starts, stops = (
-        [end[side] if given is None else given for given, end in zip(limits, ends, strict=True)]
-        for side, limits in enumerate(
-            zip(*((part.start, part.stop) for part in parts), strict=True)
-        )
-    )
-    numbers = (starts, stops, [x.axis(axis) for axis in axes], steps)
-    return graph.node("Slice", x, *(np.array(of_all, "int64") for of_all in numbers))
+    axes, starts, stops, steps = np.array(rows, "int64").T
+    return graph.node("Slice", x, starts, stops, axes, steps)
+
+
+def _limits(part: slice) -> tuple[int, int, int]:
+    """The start, stop and step of a slice of an axis of any size."""
+    step = part.step or 1
+    first, last = (0, END) if step > 0 else (END, -END)
+    start = first if part.start is None else part.start
+    return start, last if part.stop is None else part.stop, step
 
 
 def _item(graph: Graph, call: Call) -> Value:
@@ -194,7 +193,7 @@ def _item(graph: Graph, call: Call) -> Value:
 def _flip(graph: Graph, call: Call) -> Value:
     x, axis = call.input, call.operation.axis
     axes = range(len(x.shape)) if axis is None else np.ravel(axis).tolist()
-    return sliced(graph, x, {one_ % len(x.shape): slice(None, None, -1) for one_ in axes})
+    return sliced(graph, x, {number % len(x.shape): slice(None, None, -1) for number in axes})
 
 
 def padded(
@@ -280,11 +279,11 @@ BOTH: dict[str, Writer] = {
 }
 # Operations by the names of their classes, which are not public.
 OPERATIONS: dict[str, Writer] = BOTH | {
-    "Absolute": of(one("Abs")),
-    "Ceil": of(one("Ceil")),
-    "Floor": of(one("Floor")),
-    "Sqrt": of(one("Sqrt")),
-    "StopGradient": of(same),
+    "Absolute": unary(single("Abs")),
+    "Ceil": unary(single("Ceil")),
+    "Floor": unary(single("Floor")),
+    "Sqrt": unary(single("Sqrt")),
+    "StopGradient": unary(same),
     "Square": _square,
     "Round": _round,
     "Cast": _cast,
