@@ -157,16 +157,18 @@ class Graph:
         Args:
             inputs: values, names of constants, and arrays, which become constants.
         """
-        names = [
-            of.name if isinstance(of, Value) else of if isinstance(of, str) else self.constant(of)
-            for of in inputs
-        ]
+        names = [self._name(given) for given in inputs]
         name = self.unique(f"{self.scope}/{kind}")
         node = helper.make_node(kind, names, [name], name=name)
         node.attribute.extend(helper.make_attribute(*of) for of in sorted(attributes.items()))
         self.nodes.append(node)
         first = next(of for of in inputs if isinstance(of, Value))
         return replace(first, name=name)
+
+    def _name(self, given: Value | str | Array | np.generic) -> str:
+        if isinstance(given, Value):
+            return given.name
+        return given if isinstance(given, str) else self.constant(given)
 
     def rename(self, value: Value, name: str, since: int) -> Value:
         """Give the node of a value, if it is among those written since, a name of its own."""
@@ -198,8 +200,8 @@ class Graph:
         """A value in Keras's order."""
         return self.stored(value, moved=False)
 
-    def aligned(self, operands: Sequence[Argument], *dtypes: str) -> list[Value | str]:
-        """Operands that are broadcast against each other: values and names of constants.
+    def aligned(self, operands: Sequence[Argument], *dtypes: str) -> list[Value | Array]:
+        """Operands that are broadcast against each other, stored alike.
 
         Args:
             dtypes: of each operand, or one for all.
@@ -209,14 +211,14 @@ class Graph:
             len(of.shape) if isinstance(of, Value) else np.asarray(of).ndim for of in operands
         )
         moved = any(of.moved for of in values) and all(len(of.shape) == rank for of in values)
-        dtypes = dtypes if len(dtypes) > 1 else dtypes * len(operands)
-        names: list[Value | str] = []
-        for operand, dtype in zip(operands, dtypes, strict=True):
+
+        def align(operand: Argument, dtype: str) -> Value | Array:
             if isinstance(operand, Value):
-                names.append(self.cast(self.stored(operand, moved=moved), dtype))
-                continue
+                return self.cast(self.stored(operand, moved=moved), dtype)
             array = np.asarray(operand, dtype)
-            if moved and array.ndim:
-                array = np.moveaxis(array.reshape((1,) * (rank - array.ndim) + array.shape), -1, 1)
-            names.append(self.constant(array))
-        return names
+            if not moved or array.ndim == 0:
+                return array
+            return np.moveaxis(array.reshape((1,) * (rank - array.ndim) + array.shape), -1, 1)
+
+        each = dtypes if len(dtypes) > 1 else dtypes * len(operands)
+        return [align(*pair) for pair in zip(operands, each, strict=True)]
