@@ -85,8 +85,12 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_is_written_was_read_by_the_libraries() -> None:
-    rows = [row for row in coverage().rows if row.written is not None]
-    assert len(rows) >= 130
-    # BiT's logits are as far from its own in float64.
-    above = [row for row in rows if (row.written or 0) > 1e-5]
-    assert all(row.architecture.endswith("_bit") and (row.written or 0) < 1e-4 for row in above)
+    # keras-hub's and tf.keras' names are not written.
+    libraries = {"timm", "torchvision", "transformers", "keras.applications"}
+    rows = [row for row in coverage().rows if row.relative_error is not None]
+    written = [row for row in rows if row.library.split()[0] in libraries]
+    assert {row.library.split()[0] for row in written} == libraries
+    for row in written:
+        assert row.written is not None, row
+        # Random weights make some networks too sensitive for float32.
+        assert row.written <= 1e-5 or (row.in_float64 is not None and row.in_float64 < 1e-8), row

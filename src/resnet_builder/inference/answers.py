@@ -7,9 +7,10 @@ import numpy as np
 from keras import ops
 
 from ..features import feature_info
+from ..files.checkpoint import Array
 from ..model.keras_layers import Tensor
 from .gradients import no_gradients
-from .replay import Array, Call, Replay, Values
+from .replay import Replay, Step, Values
 
 # Layers that only move numbers outside of training.
 PASSIVE = ("Reshape", "Flatten", "Permute", "Transpose", "Cropping2D", "Dropout", "Identity")
@@ -62,7 +63,7 @@ class Answers:
                 self.pooled = pool.source
                 self.kernel = kernel.reshape(-1, self.classes).astype("float32")
 
-    def _behind(self, number: int) -> Call | None:
+    def _behind(self, number: int) -> Step | None:
         """The call that computes a tensor, before layers that only move numbers."""
         while call := self.replay.maker(number):
             kind = type(call.layer).__name__
@@ -192,7 +193,7 @@ def _activation(layer: keras.Layer) -> str:
     return kind if kind in SHARES else str(of_layer).lower()
 
 
-def _without_activation(call: Call) -> keras.Layer:
+def _without_activation(call: Step) -> keras.Layer:
     """A copy of a layer without its activation."""
     if not getattr(call.layer, "weights", ()):
         return keras.layers.Identity()

@@ -13,13 +13,13 @@ from keras import ops
 from ..common.checks import positive_int, shortened
 from ..common.tables import Table, Tabular
 from ..common.words import by
+from ..files.checkpoint import Array
 from ..model.locate import check_model
 from ..plan.names import CLASSIFIER
 from ..presets.checkpoints import PublishedWeights
 from .answers import Answers
 from .images import at_size_of, folders_and_labels_of, image_settings, preprocessing_of
 from .photographs import photograph, photographs_in
-from .replay import Array
 
 TOP = 5
 

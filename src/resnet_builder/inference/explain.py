@@ -10,6 +10,7 @@ import numpy.typing as npt
 from keras import ops
 
 from ..common.checks import choice, described
+from ..files.checkpoint import Array
 from ..model.keras_layers import Tensor
 from ..model.locate import check_model
 from ..model.record import RECORDS
@@ -18,7 +19,7 @@ from .answers import Answers, ChosenClass
 from .explanation import Explanation, trust_in
 from .gradients import gradient
 from .images import labels_of, names_in
-from .replay import Array, Values
+from .replay import Values
 
 Method = Literal["cam", "grad_cam", "integrated_gradients"]
 # Of the Gauss-Legendre quadrature that integrates the gradients.

@@ -9,9 +9,9 @@ import numpy as np
 
 from ..common.files import whole_file
 from ..common.tables import Table, Tabular
+from ..files.checkpoint import Array
 from ..pictures.heat_maps import Caption, check_picture, sheet
 from .answers import Answers, ChosenClass
-from .replay import Array
 
 # The share of the pixels that is removed, and the number of random places.
 REMOVED, DRAWS = 0.1, 5

@@ -109,7 +109,7 @@ def preprocessing(
     return preprocessing_of(settings, choice(order, AXIS_ORDERS, "data_format"))
 
 
-def image_settings(source: str | keras.Model | None, **own: Any) -> PublishedWeights:
+def image_settings(source: str | keras.Model | None, **own: object) -> PublishedWeights:
     """The settings of a checkpoint, or own settings as those of a checkpoint; as `preprocessing`.
 
     Raises:
@@ -183,7 +183,7 @@ def _own_settings(
     mean: Any = None,
     std: Any = None,
     crop_pct: Any = None,
-    interpolation: Any = None,
+    interpolation: object = None,
     channels: object = None,
 ) -> PublishedWeights:
     """The settings as those of a checkpoint that no library publishes."""

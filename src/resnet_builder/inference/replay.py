@@ -11,21 +11,18 @@ from itertools import count
 from typing import Any
 
 import keras
-import numpy.typing as npt
 
 from ..model.graph import PERMUTED, BatchShape, calls_of, functional
 from ..model.keras_layers import Tensor
 from ..plan.names import CLASSIFIER
 from .folds import has_graph
 
-Array = npt.NDArray[Any]
-
 # The tensors of a run by their numbers.
 Values = dict[int, Tensor]
 
 
 @dataclass(frozen=True)
-class Call:
+class Step:
     """One call of a layer.
 
     Attributes:
@@ -86,7 +83,7 @@ class Replay:
             raise ValueError(
                 f"{model.name!r} has {len(function.inputs)} inputs: give a model with one"
             )
-        self.calls: list[Call] = []
+        self.calls: list[Step] = []
         self._numbers = count()
         self.input = next(self._numbers)
         known = self._listed(function, {id(function.inputs[0]): self.input})
@@ -107,7 +104,7 @@ class Replay:
                 ends = [next(self._numbers) for _ in own]
                 sources = {id(tensor): known[id(tensor)] for tensor in call.input_tensors}
                 self.calls.append(
-                    Call(
+                    Step(
                         call.operation,
                         call.operation.name,
                         call.arguments,
@@ -119,11 +116,11 @@ class Replay:
             known |= dict(zip(own, ends, strict=True))
         return known
 
-    def maker(self, number: int) -> Call | None:
+    def maker(self, number: int) -> Step | None:
         """The call that returns a tensor; None for the input."""
         return next((call for call in self.calls if number in call.outputs), None)
 
-    def after(self, number: int) -> list[Call]:
+    def after(self, number: int) -> list[Step]:
         """The calls that depend on a tensor."""
         reached, found = {number}, []
         for call in self.calls:
@@ -141,11 +138,11 @@ class Replay:
         known = (call.orders[0] for call in self.calls if call.orders)
         return next(known, "channels_last")
 
-    def exchange(self, call: Call, layer: Callable[..., Tensor]) -> None:
+    def exchange(self, call: Step, layer: Callable[..., Tensor]) -> None:
         """Call another layer in a layer's place."""
         self.calls[self.calls.index(call)] = replace(call, layer=layer)
 
-    def run(self, calls: Iterable[Call], values: Values, keep: Iterable[int] = ()) -> Values:
+    def run(self, calls: Iterable[Step], values: Values, keep: Iterable[int] = ()) -> Values:
         """Add the results of calls to values; forget what is not kept after its last use.
 
         The output is always kept.

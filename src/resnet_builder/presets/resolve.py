@@ -152,10 +152,12 @@ def find_published(source: str) -> PublishedWeights | None:
     """
     if found := in_table(source):
         return found
+    if source in PRESETS:
+        return None
     repository, revision, _ = source.partition("@")
     if revision and (found := in_table(repository)):
         return replace(found, source=source)
-    if source not in PRESETS and any((Path(source) / name).is_file() for name in CONFIGS):
+    if any((Path(source) / name).is_file() for name in CONFIGS):
         return read_repository(source, partial(_in_folder, Path(source)))
     if is_repository(source):
         return _repository(source)
