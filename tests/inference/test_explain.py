@@ -140,7 +140,7 @@ def test_trust_is_what_the_answer_depends_on() -> None:
     assert trust.difference == trust.important - trust.random
     assert trust.important_log_odds == pytest.approx(15, abs=1e-4)
     assert trust.stands_out
-    assert "more than any" in trust.reading
+    assert "more than each" in trust.reading
 
 
 def test_trust_in_a_network_that_is_sure() -> None:

@@ -54,12 +54,7 @@ def source_of(
     Raises:
         TypeError, ValueError, OSError, ImportError: as in `resolve`; a file that is no such JSON.
     """
-    if name.lower().endswith(MODELS) and Path(name).is_file():
-        raise ValueError(
-            f"{name} does not name a network: give that as NAME, and the file to convert as "
-            "CHECKPOINT or to another command with --weights. In Python, plot and profile take "
-            f"keras.models.load_model({name!r})"
-        )
+    _check_no_model(name)
     source, given = _read(Path(name)) if name.lower().endswith(".json") else (name, {})
     known = [*SHOWN, *UNSEEN, *FIELDS]
     for option in given:
@@ -75,13 +70,7 @@ def source_of(
     own = {"input_shape": input_shape, "classes": classes}
     changed: dict[str, Any] = {field: value for field, value in own.items() if value is not None}
     for field, text in changes:
-        if field in SHOWN:
-            raise ValueError(
-                f"{field} is an option of ResnetBuilder.from_preset, and no field of the config: "
-                "give NAME as a JSON file of ResnetBuilder.to_json, which has the options"
-            )
-        if field not in FIELDS:
-            raise ValueError(unknown("field", field, FIELDS))
+        _check_field(field)
         if field in changed:
             raise ValueError(f"{field} is given twice: give it once")
         changed[field] = _value(text)
@@ -92,6 +81,25 @@ def source_of(
         if given.get(option, default) != default
     }
     return replace(named, options={**named.options, **options})
+
+
+def _check_no_model(name: str) -> None:
+    if name.lower().endswith(MODELS) and Path(name).is_file():
+        raise ValueError(
+            f"{name} does not name a network: give that as NAME, and the file to convert as "
+            "CHECKPOINT or to another command with --weights. In Python, plot and profile take "
+            f"keras.models.load_model({name!r})"
+        )
+
+
+def _check_field(field: str) -> None:
+    if field in SHOWN:
+        raise ValueError(
+            f"{field} is an option of ResnetBuilder.from_preset, and no field of the config: "
+            "give NAME as a JSON file of ResnetBuilder.to_json, which has the options"
+        )
+    if field not in FIELDS:
+        raise ValueError(unknown("field", field, FIELDS))
 
 
 def _read(file: Path) -> tuple[Any, dict[str, Any]]:

@@ -320,7 +320,7 @@ def _notes(found: Recognised, matched: Match, options: LoadOptions) -> Iterator[
     if options.epsilon is None and found.is_frozen_detector:
         yield EPSILON_OF_DETECTORS
     if network := _network_of_smp(found, matched):
-        yield f"its encoder and decoder, if it has {network[1]}: the names do not show it"
+        yield f"the names do not show whether its encoder and decoder have {network[1]}, as here"
     yield from matched.notes
     for layer in matched.classifiers if matched.left_random else ():
         yield f"its {layer.layer}, of {layer.classes} classes, may be the classifier: see rename="

@@ -260,7 +260,7 @@ _SMP = {
 SMP_NETWORKS = {
     "decoder_block1_conv1": ("Unet", "decoder_interpolation='nearest'"),
     "p5_lateral": ("FPN", "decoder_interpolation='nearest'"),
-    "aspp_conv1": ("DeepLabV3Plus", "the model's output_stride"),
+    "aspp_conv1": ("DeepLabV3Plus", "this output_stride"),
 }
 
 _torch = partial(
