@@ -11,6 +11,7 @@ import pytest
 from resnet_builder import PRESETS, ResnetConfig
 
 if TYPE_CHECKING:
+    import h5py
     import keras
 
     from resnet_builder.plan.layers import Layer
@@ -178,3 +179,12 @@ def png_size(png: bytes) -> tuple[int, int]:
     with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
         image.load()
         return image.size
+
+
+def without_layer_names(file: "h5py.File") -> None:
+    """Make a file one of Keras before 3.6, which wrote the same without this attribute."""
+
+    def forget(_: str, item: "h5py.Group | h5py.Dataset") -> None:
+        item.attrs.pop("name", None)
+
+    file.visititems(forget)

@@ -18,7 +18,7 @@ from resnet_builder import load_weights
 from resnet_builder.files import keras_files, opening
 from resnet_builder.files.checkpoint import Checkpoint
 
-from ..helpers import assert_same_weights, randomised, tiny
+from ..helpers import assert_same_weights, randomised, tiny, without_layer_names
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file"),
@@ -59,15 +59,6 @@ def edited(path: Path, edit: Callable[[h5py.File], None]) -> Path:
             archive.write(inner, inner.name)
             archive.writestr("config.json", config)
     return path
-
-
-def without_layer_names(file: h5py.File) -> None:
-    """Make a file one of Keras before 3.6, which wrote the same without this attribute."""
-
-    def forget(_: str, item: h5py.Group | h5py.Dataset) -> None:
-        item.attrs.pop("name", None)
-
-    file.visititems(forget)
 
 
 def opened(path: Path) -> Checkpoint:

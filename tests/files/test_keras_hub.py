@@ -12,9 +12,8 @@ import pytest
 from resnet_builder import ResnetBuilder, load_weights
 from resnet_builder.files.opening import opened
 
-from ..helpers import image_batch, relative_error
+from ..helpers import image_batch, relative_error, without_layer_names
 from ..weights.checkpoint_recipe import KERAS_HUB, unpacked
-from .test_keras_files import without_layer_names as forget_layer_names
 
 PRESETS = sorted(path.name.partition("_folder")[0] for path in KERAS_HUB.glob("*.tar.xz"))
 SMALL: dict[str, Any] = {
@@ -30,11 +29,11 @@ def resnet18(tmp_path: Path) -> Path:
     return unpacked("resnet18", tmp_path)
 
 
-def without_layer_names(folder: Path) -> None:
+def of_keras_before_3_6(folder: Path) -> None:
     """Make the files those of Keras before 3.6."""
     for path in folder.glob("*.weights.h5"):
         with h5py.File(path, "r+") as file:
-            forget_layer_names(file)
+            without_layer_names(file)
         with opened(path) as checkpoint:
             assert not checkpoint.has_layer_names
 
@@ -45,7 +44,7 @@ def without_layer_names(folder: Path) -> None:
 def test_logits(preset: str, layer_names: bool, tmp_path: Path) -> None:
     folder = unpacked(preset, tmp_path)
     if not layer_names:
-        without_layer_names(folder)
+        of_keras_before_3_6(folder)
     model = ResnetBuilder.from_preset(preset, **SMALL, weights=folder)
     answer = model.predict(image_batch(2, 32, 48, 3), verbose=0)
     theirs = np.load(KERAS_HUB / f"{preset}_folder.logits.npy")
@@ -64,7 +63,7 @@ def test_the_report(resnet18: Path) -> None:
     assert report.unused == ()
     body = ResnetBuilder.from_preset("resnet18", **SMALL, include_top=False)
     assert load_weights(body, resnet18).unused == ("predictions/bias", "predictions/kernel")
-    without_layer_names(resnet18)
+    of_keras_before_3_6(resnet18)
     assert load_weights(model, resnet18).unused == ()
 
 
@@ -87,7 +86,7 @@ def test_the_backbone_alone(resnet18: Path) -> None:
 
 
 def test_files_without_layer_names_want_their_config(resnet18: Path) -> None:
-    without_layer_names(resnet18)
+    of_keras_before_3_6(resnet18)
     model = ResnetBuilder.from_preset("resnet18", **SMALL)
     message = (
         r"its layers have no names, as Keras wrote before 3\.6\. (.|\n)* with its config\.json"
@@ -115,7 +114,7 @@ def test_files_without_layer_names_want_their_config(resnet18: Path) -> None:
 
 
 def test_a_config_of_another_network(resnet18: Path, tmp_path: Path) -> None:
-    without_layer_names(resnet18)
+    of_keras_before_3_6(resnet18)
     shutil.copy(unpacked("resnet50d", tmp_path / "other") / "config.json", resnet18)
     model = ResnetBuilder.from_preset("resnet18", **SMALL)
     # 1 + 2 + 3 convolutions and as many batch norms; 3 + 4 + 4 of each.

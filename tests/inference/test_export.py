@@ -11,6 +11,8 @@ from keras import layers
 
 from resnet_builder import export, preprocessing
 from resnet_builder.cli.main import main
+from resnet_builder.inference.export import _of_logits
+from resnet_builder.inference.formats import Array
 from resnet_builder.inference.litert import write_litert
 
 from ..cli.contract import assert_as_documented
@@ -134,7 +136,7 @@ def _sign_model() -> keras.Model:
 
 
 def test_int8_computes_with_integers_only(tmp_path: Path) -> None:
-    """Of ten images the last two are compared."""
+    """Of ten images two are compared."""
     images = np.tile([1.0, -1.0], 5).reshape(-1, 1, 1, 1) * np.ones((1, 4, 4, 1))
     report = export(_sign_model(), tmp_path / "x.tflite", dtype="int8", images=images, agreement=1)
     assert (report.images, report.agreement, report.notes) == (2, 1.0, ("no batch norms",))
@@ -142,6 +144,24 @@ def test_int8_computes_with_integers_only(tmp_path: Path) -> None:
     assert 0 < report.difference <= 2 / 127
     assert not {"QUANTIZE", "DEQUANTIZE"} & set(report.operators)
     assert "equal classes                100.0% of 2 images" in str(report)
+
+
+def test_a_softmax_does_not_hide_a_difference() -> None:
+    logits = np.array([[40.0, 0.0, -3.0], [1.0, 2.0, 35.0]])
+    other = logits.copy()
+    other[0, 1] += 0.4
+
+    def softmax(of: Array) -> Array:
+        powers = np.exp(of - of.max(-1, keepdims=True))
+        shares: Array = powers / powers.sum(-1, keepdims=True)
+        return shares
+
+    largest = 40 - logits[0].mean()
+    found = _of_logits(softmax(other), softmax(logits))
+    assert found == pytest.approx(0.4 * 2 / 3 / largest, rel=1e-6)
+    maps = (softmax(of).reshape(2, 3, 1) for of in (other, logits))  # channels first
+    assert _of_logits(*maps) == pytest.approx(found)
+    assert _of_logits(other, logits) == pytest.approx(0.4 / 40)
 
 
 def test_int8_counts_the_images_that_keep_their_class(tmp_path: Path) -> None:
@@ -154,7 +174,7 @@ def test_int8_counts_the_images_that_keep_their_class(tmp_path: Path) -> None:
     model.set_weights([np.array([[1.0, 0.0], [0.0, 1.0]]), np.zeros(2)])
     calibrating = np.array([[1, -1], [-1, 1]] * 4)
     compared = np.array([[3, 5], [1, 0]])
-    images = np.concatenate([calibrating, compared])
+    images = np.insert(calibrating, [0, 4], compared, axis=0)  # the first and the sixth
     path = tmp_path / "x.tflite"
     report = export(model, path, dtype="int8", images=images)
     assert report.agreement == 0.5
@@ -205,6 +225,12 @@ def test_refusals(
         export(model, tmp_path / file, **options)
     assert message in str(error.value)
     assert files_in(tmp_path) == []
+
+
+def test_int8_needs_a_known_size(tmp_path: Path) -> None:
+    free = tiny_cifar(input_shape=(None, None, 3))
+    with pytest.raises(ValueError, match="needs an input of known size, and the model takes"):
+        export(free, tmp_path / "x.tflite", dtype="int8", images=IMAGES)
 
 
 def test_places_that_cannot_be_written(model: keras.Model, tmp_path: Path) -> None:

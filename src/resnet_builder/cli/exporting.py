@@ -82,8 +82,12 @@ def _photographs(folder: str | None, dtype: str) -> list[Path]:
     """The photographs that set the ranges of int8."""
     if (dtype == "int8") != (folder is not None):
         raise ValueError("--dtype int8 needs --images FOLDER, and no other takes it")
-    found = list(photographs_in(Path(folder))) if folder is not None else []
-    if folder is not None and len(found) < 2:
+    if folder is None:
+        return []
+    if not Path(folder).is_dir():
+        raise NotADirectoryError(f"--images takes a folder, and there is none at {folder!r}")
+    found = list(photographs_in(Path(folder)))
+    if len(found) < 2:
         raise ValueError(f"--images {folder} has {len(found)} images: int8 needs at least 2")
     return found
 

@@ -27,10 +27,14 @@ from .formats import BACKENDS, Array, Runtime, check_limits, check_target
 from .images import preprocessing as image_preparation
 from .litert import open_litert, write_litert
 
+# Of the images for int8, each that is compared and does not calibrate.
+HELD = 5
 # The images of the comparison, the side of those of a model without a size, and of a batch.
 COMPARED, SIDE, BATCH = 2, 64, 32
 # The kinds of operators that a table lists.
 LISTED = 12
+# Probabilities below this are equal.
+LEAST = 1e-30
 # A time is the median of this many runs, which together take about as many seconds at most.
 RUNS, SECONDS = 20, 2.0
 
@@ -45,6 +49,8 @@ class ExportReport(Tabular):
         dtype: `"float32"`, `"float16"` (weights) or `"int8"` (weights and computation).
         bytes: size of all that was written.
         difference: the largest of an output from the model's, as a fraction of the model's largest.
+            In float32 and float16, of the logits if the output is a softmax, which hides what they
+            differ by where the network is sure.
         agreement: with int8, the share of the images with the model's class; else None.
         images: number of images that were compared; with int8, images that did not calibrate it.
         seconds: time of one image in the format's runtime on this machine.
@@ -132,8 +138,8 @@ def export(
         fold: whether batch norms are folded first, as `fold_batch_norm` does.
         dtype: for LiteRT, `"float16"` for weights of half the size, or `"int8"` for a file that
             computes with integers only, inputs and outputs included. Batch norms are folded for it.
-        images: for int8, images as the model takes them: at least 2 and better some hundreds. Four
-            fifths of them set the range of each layer, and the last fifth is compared.
+        images: for int8, images as the model takes them: at least 2 and better some hundreds. Every
+            fifth is compared, and the others set the range of each layer.
         limit: largest accepted relative difference; nothing is written if it is more.
         agreement: for int8, the smallest accepted share of images with the model's class, likewise.
 
@@ -317,8 +323,14 @@ def _parted(
             f"images must be at least 2 as the model takes them, {model.inputs[0].shape}, got "
             f"{described(array)}"
         )
-    held = max(len(array) // 5, 1)
-    return array[:-held], array[-held:]
+    rows_and_columns = model.inputs[0].shape[1:]
+    if None in rows_and_columns:
+        raise ValueError(
+            f"dtype='int8' needs an input of known size, and the model takes {rows_and_columns}: "
+            "build it with rows and columns, and weights=model"
+        )
+    held = np.arange(len(array)) % HELD == 0
+    return array[~held], array[held]
 
 
 def _fits(shape: BatchShape, expected: BatchShape) -> bool:
@@ -369,7 +381,7 @@ def _compared(model: keras.Model, runtime: Runtime, images: Array | None) -> Exp
         format="",
         dtype="",
         bytes=0,
-        difference=max(map(_difference, found, expected)),
+        difference=max(map(_difference if images is not None else _of_logits, found, expected)),
         agreement=None if images is None else _agreement(found, expected),
         images=len(inputs[0]),
         seconds=seconds,
@@ -399,6 +411,16 @@ def _difference(found: Array, expected: Array) -> float:
     return float(np.abs(np.subtract(found, expected, dtype="float64")).max(initial=0)) / (
         largest or 1
     )
+
+
+def _of_logits(found: Array, expected: Array) -> float:
+    """The difference of the logits of a softmax, or of any other output itself."""
+    for axis in {-1, 1 % expected.ndim}:
+        is_softmax = expected.shape[axis] > 1 and expected.min(initial=0) >= 0
+        if is_softmax and np.allclose(expected.sum(axis, dtype="float64"), 1, atol=1e-3):
+            logits = (np.log(of.clip(LEAST)) for of in (found, expected))
+            return _difference(*(of - of.mean(axis, keepdims=True) for of in logits))
+    return _difference(found, expected)
 
 
 def _agreement(found: list[Array], expected: list[Array]) -> float:

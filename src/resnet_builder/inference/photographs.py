@@ -36,7 +36,7 @@ def photograph(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def photographs_in(folder: Path) -> Iterator[Path]:
-    """The files in a folder with the ending of an image, in the order of their names."""
-    for path in sorted(folder.iterdir()):
+    """The files in a folder, at every depth, with the ending of an image, in the order of names."""
+    for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in ENDINGS and not path.name.startswith("."):
             yield path
