@@ -11,10 +11,10 @@ import onnxruntime
 import pytest
 from keras import layers, ops
 
-from resnet_builder import ResnetBuilder, list_presets, preprocessing
-from resnet_builder.inference import onnx_graph
-from resnet_builder.inference.onnx_graph import write_onnx
-from resnet_builder.inference.onnx_layers import WRITERS
+from resnet_builder import ResnetBuilder, deeplab, fpn, list_presets, preprocessing, unet
+from resnet_builder.inference import onnx_file
+from resnet_builder.inference.onnx_file import write_onnx
+from resnet_builder.inference.resizing import CROP_MODES, resized
 
 from ..helpers import Array, image_batch, randomised, relative_error, small
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.convolutions
 
 def onnx_outputs(model: keras.Model, path: Path, *inputs: Array) -> list[Array]:
     """What onnxruntime computes of the file that is written."""
-    write_onnx(model, path, WRITERS)
+    write_onnx(model, path)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [of.name for of in session.get_inputs()]
     return list(session.run(None, dict(zip(names, inputs, strict=True))))
@@ -83,6 +83,30 @@ def test_every_preset(preset: str, tmp_path: Path) -> None:
     keras.backend.clear_session()
 
 
+@pytest.mark.parametrize(
+    ("head", "options"),
+    [
+        (unet, {"decoder_filters": (16, 8, 8, 8, 4)}),
+        (fpn, {"decoder_filters": 8}),
+        (deeplab, {"decoder_filters": 8}),
+    ],
+)
+def test_heads(head: Callable[..., keras.Model], options: dict[str, Any], tmp_path: Path) -> None:
+    settings = {"filters": 8, "repetitions": (1, 1, 1, 1)} | options
+    model = randomised(head("resnet18", (None, None, 3), classes=3, activation=None, **settings))
+    assert_same_outputs(model, tmp_path / "x.onnx", image_batch(1, 35, 46, 3))
+
+
+@pytest.mark.parametrize("shape", [(21, 30), (40, 17)])
+@pytest.mark.parametrize("crop_mode", CROP_MODES)
+def test_preprocessing(crop_mode: str, shape: tuple[int, int], tmp_path: Path) -> None:
+    kernels = dict(zip(CROP_MODES, ("bicubic", "bilinear", "bicubic", "bilinear"), strict=True))
+    images = keras.Input((3, None, None))
+    end = resized(images, (16, 16), 0.875, kernels[crop_mode], crop_mode, border=[124, 116, 104])
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 3, *shape)).astype("float32")
+    assert_same_outputs(keras.Model(images, end), tmp_path / "x.onnx", pixels)
+
+
 def test_features_with_channels_first_are_not_transposed(tmp_path: Path) -> None:
     features = ("stage1", "stage2", "predictions")
     options = {"input_shape": (3, 16, 16), "data_format": "channels_first"}
@@ -95,7 +119,7 @@ def test_features_with_channels_first_are_not_transposed(tmp_path: Path) -> None
 
 def test_layers_and_weights_keep_their_names(tmp_path: Path) -> None:
     model = small("resnet18")
-    write_onnx(model, tmp_path / "x.onnx", WRITERS)
+    write_onnx(model, tmp_path / "x.onnx")
     graph = onnx.load(tmp_path / "x.onnx").graph
     onnx.checker.check_model(onnx.load(tmp_path / "x.onnx"), full_check=True)
     nodes = {node.name for node in graph.node}
@@ -123,7 +147,7 @@ def test_a_network_inside_a_model(tmp_path: Path) -> None:
 def test_weights_of_more_than_two_gib_are_in_a_second_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onnx_graph, "LARGEST", 1000)
+    monkeypatch.setattr(onnx_file, "LARGEST", 1000)
     model = randomised(small("resnet18"))
     assert_same_outputs(model, tmp_path / "x.onnx", image_batch(1, 16, 16, 3))
     sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
@@ -138,7 +162,6 @@ LAYERS: dict[str, tuple[Callable[[], keras.Layer], tuple[int | None, ...]]] = {
     "conv": (lambda: layers.Conv2D(4, (3, 2), strides=2, padding="same"), (7, 8, 3)),
     "conv, unknown size": (lambda: layers.Conv2D(4, 3, 2, "same"), (None, None, 3)),
     "dilated": (lambda: layers.Conv2D(4, 3, dilation_rate=2, padding="same"), (None, 8, 3)),
-    "causal": (lambda: layers.Conv1D(4, 3, padding="causal", dilation_rate=2), (9, 3)),
     "depthwise": (
         lambda: layers.DepthwiseConv2D(3, depth_multiplier=2, padding="same", activation="gelu"),
         (6, 5, 3),
@@ -171,7 +194,7 @@ LAYERS: dict[str, tuple[Callable[[], keras.Layer], tuple[int | None, ...]]] = {
     "softmax of two axes": (lambda: layers.Softmax((1, 2)), (3, 3, 2)),
     "relu": (lambda: layers.ReLU(max_value=0.5), (8,)),
     "leaky relu": (lambda: layers.LeakyReLU(0.1), (8,)),
-    "prelu": (lambda: layers.PReLU("random_normal", shared_axes=[1, 2]), (3, 3, 2)),
+    "unit": (lambda: layers.UnitNormalization(), (3, 3, 2)),
     "flat": (lambda: layers.Flatten(), (3, 3, 2)),
     "permuted": (lambda: layers.Permute((3, 1, 2)), (3, 4, 2)),
     "dropout": (lambda: layers.SpatialDropout2D(0.5), (3, 4, 2)),
@@ -206,26 +229,23 @@ CONSTANT = np.arange(1, 3, dtype="float32")
 OPERATIONS: dict[str, Callable[[Any], Any]] = {
     "arithmetic": lambda x: (2 - x) * CONSTANT / ops.maximum(ops.abs(x), 0.5) + x**2,
     "comparison": lambda x: ops.where(ops.logical_and(x > 0, x <= 1), x, 0.5),
-    "masked": lambda x: ops.where(x[:, :1, :1, :1] > 0, x, -x),
+    "masked": lambda x: ops.where(x[:, :1, :1, :1] > 0, x, 0 - x),
     "no nan": lambda x: ops.divide_no_nan(x, ops.floor(x)),
-    "rounded": lambda x: ops.round(3 * x) + ops.ceil(x) + ops.clip(x, -0.5, 0.5),
+    "rounded": lambda x: ops.round(3 * x) + ops.ceil(x) + ops.floor(x),
     "integers": lambda x: ops.cast(ops.cast(10 * x, "int32") // 3, "float32"),
     "sizes": lambda x: ops.cumsum(ops.ones_like(x), axis=1) - ops.cumsum(x, axis=2),
     "sum": lambda x: ops.sum(x, axis=(1, 3)) + ops.max(x[:, :1], axis=(1, 3)),
     "means": lambda x: ops.mean(x, axis=-1, keepdims=True) * ops.mean(x, axis=1, keepdims=True),
     "item": lambda x: ops.concatenate([x[:, ::-1, 1:], x[:, 1:2, :-1], x[:, -1:, 1:]], axis=1),
-    "item of fewer axes": lambda x: x[:, 0, ..., None],
-    "axes": lambda x: ops.squeeze(ops.expand_dims(ops.transpose(x, (0, 3, 1, 2)), 1), 1),
+    "axes": lambda x: ops.expand_dims(ops.transpose(x, (0, 3, 1, 2)), 1),
+    "an axis less": lambda x: x[:, 0, 1:, -1],
     "einsum": lambda x: ops.einsum("bhwc,bhwk->bck", x, x),
-    "matmul": lambda x: ops.matmul(ops.transpose(x, (0, 3, 1, 2)), np.eye(4, 3, dtype="float32")),
+    "matmul": lambda x: ops.matmul(x, ops.transpose(x[0, 0, :2])),
+    "attention": lambda x: ops.nn.dot_product_attention(x, 2 * x, x + 1),
     "repeat": lambda x: ops.repeat(x, 2, axis=-1),
     "take": lambda x: ops.take(x, ops.cast(ops.abs(x[0, :, 0, 0]), "int32") % 3, axis=2),
-    "take by numbers": lambda x: ops.take(x, [[0, 2], [1, 1]], axis=1),
     "reflected": lambda x: ops.pad(x, ((0, 0), (1, 2), (0, 1), (0, 0)), mode="reflect"),
-    "nearest": lambda x: ops.image.resize(x, (7, 5), interpolation="nearest"),
-    "bilinear": lambda x: ops.image.resize(x, (7, 5), interpolation="bilinear"),
     "flip": lambda x: ops.flip(x, axis=-1),
-    "activations": lambda x: ops.relu(x) + ops.sigmoid(x) + ops.gelu(x) + ops.softmax(x, axis=1),
 }
 
 
@@ -249,26 +269,39 @@ def test_two_inputs_a_shared_layer_and_an_output_that_is_used(tmp_path: Path) ->
     assert len([of for of in graph.initializer if of.name == "shared/kernel"]) == 1
 
 
+def test_a_network_for_two_images(tmp_path: Path) -> None:
+    """As in docs/howto/two_networks.md."""
+    embed = keras.Sequential([small("resnet18", pooling="avg", classes=None), layers.Dense(3)])
+    left, right = keras.Input((16, 16, 3)), keras.Input((16, 16, 3))
+    unit = layers.UnitNormalization()
+    model = keras.Model([left, right], layers.Dot(1)([unit(embed(left)), unit(embed(right))]))
+    images = image_batch(4, 16, 16, 3)
+    assert_same_outputs(randomised(model), tmp_path / "x.onnx", images[:2], images[2:])
+
+
 # Refusals -----------------------------------------------------------------------------------------
 
 
 def _refused(make: Callable[[Any], Any], shape: tuple[int | None, ...] = (8, 8, 2)) -> str:
     image = keras.Input(shape)
     with pytest.raises(ValueError) as error:  # noqa: PT011 - the caller asserts the message
-        write_onnx(keras.Model(image, make(image), name="mine"), Path("never.onnx"), WRITERS)
+        write_onnx(keras.Model(image, make(image), name="mine"), Path("never.onnx"))
     return str(error.value)
 
 
-def test_layers_without_a_counterpart_are_named() -> None:
+def test_layers_without_a_counterpart_are_named_with_the_way() -> None:
     message = _refused(
         lambda x: layers.Resizing(4, 4, name="resized")(
             layers.RandomFlip(name="flipped")(layers.Dense(2, name="dense")(x))
         )
     )
-    assert message == (
+    refused, way = message.split(". ", maxsplit=1)
+    assert refused == (
         "'mine' cannot be written as ONNX: the layer 'flipped' (RandomFlip) has no counterpart "
         "here; the layer 'resized' (Resizing) has no counterpart here"
     )
+    assert way.startswith("Build these parts of Activation, Add, AveragePooling2D, ")
+    assert "or load the model with Keras on PyTorch (KERAS_BACKEND=torch)" in way
 
 
 def test_a_layer_of_ones_own_is_not_taken_for_its_base() -> None:
@@ -279,12 +312,27 @@ def test_a_layer_of_ones_own_is_not_taken_for_its_base() -> None:
     assert "'mine_too' (Doubled)" in _refused(lambda x: Doubled(2, name="mine_too")(x))
 
 
-def test_settings_without_a_counterpart_are_named() -> None:
-    message = _refused(lambda x: layers.UpSampling2D(interpolation="bicubic", name="up")(x))
-    assert message == (
-        "the layer 'up' (UpSampling2D) cannot be written as ONNX: its interpolation is bicubic, "
-        "and not nearest or bilinear"
-    )
+SETTINGS: dict[str, Callable[[Any], Any]] = {
+    "its interpolation is bicubic, and not nearest or bilinear": lambda x: layers.UpSampling2D(
+        interpolation="bicubic"
+    )(x),
+    "its activation celu is none of Keras's that": lambda x: layers.Dense(2, activation="celu")(x),
+    "it has a threshold": lambda x: layers.ReLU(threshold=1.0)(x),
+    "padding='causal'": lambda x: layers.Conv1D(2, 3, padding="causal")(x[:, 0]),
+    "its tensors are 2 in number, and not 1": lambda x: layers.Softmax()(x, mask=x > 0),
+    "its inputs have different numbers of axes": lambda x: layers.Add()([x, x[:, 0, 0]]),
+    "its axis 2 is neither the second nor the last": lambda x: layers.BatchNormalization(axis=2)(x),
+    "its index is not of numbers and slices": lambda x: x[..., 0],
+    "it has a mask, a bias or a scale": lambda x: ops.nn.dot_product_attention(x, x, x, scale=2.0),
+    "its tensors are 1 in number, and not 2": lambda x: ops.take(x, [1, 0], axis=1),
+}
+
+
+@pytest.mark.parametrize("reason", SETTINGS)
+def test_settings_without_a_counterpart_are_named(reason: str) -> None:
+    message = _refused(SETTINGS[reason])
+    assert message.startswith("the layer ")
+    assert f" cannot be written as ONNX: {reason}" in message
 
 
 def test_half_precision_is_refused_with_the_way() -> None:

@@ -216,10 +216,9 @@ def _open_onnx(path: Path, model: keras.Model) -> Runtime:
 
 
 def _write_onnx(model: keras.Model, path: Path, dtype: str, images: Array | None) -> None:
-    from .onnx_graph import write_onnx
-    from .onnx_layers import WRITERS
+    from .onnx_file import write_onnx
 
-    write_onnx(model, path, WRITERS)
+    write_onnx(model, path)
 
 
 def _write_saved_model(model: keras.Model, path: Path, dtype: str, images: Array | None) -> None:
