@@ -144,6 +144,9 @@ def test_own_settings(
     assert main([*given, "--mean", "0.5", "--std", "0.5", "0.5", "0.5", "--json"]) == 0
     found = assert_as_documented("evaluate", capsys.readouterr().out)
     assert (found["top1"], found["input_size"], found["name"]) == (50, [8, 8], "resnet18")
+    given = ["evaluate", "resnet20_cifar", "--data", str(numbered), "--weights", weights]
+    assert main(given) == 2
+    assert "give --size, --mean and --std" in capsys.readouterr().err
     image, file = numbered / "1" / "0.png", tmp_path / "seen.png"
     given = ["explain", str(image), str(config), str(file), "--weights", weights]
     assert main([*given, "--size", "16", "12", "--json"]) == 0

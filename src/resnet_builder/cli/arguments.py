@@ -112,7 +112,7 @@ EXPORT: Arguments = {
     "--agreement": {"type": float, "metavar": "X", "help": "smallest accepted share of classes"},
 }
 PREPARATION: Arguments = {
-    "--size": {"nargs": 2, "type": int, "metavar": ("ROWS", "COLUMNS"), "help": "of the input"},
+    "--size": {"nargs": 2, "type": int, "metavar": SIDES[:2], "help": "default: its own"},
     **{
         f"--{name}": {
             "nargs": "+",

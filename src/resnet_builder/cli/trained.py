@@ -14,7 +14,7 @@ import numpy as np
 
 from ..common.checks import unknown
 from ..pictures.heat_maps import check_picture
-from ..presets.checkpoints import recommended
+from ..presets.checkpoints import find_recommended, recommended
 from ..presets.resolve import Named, find_published
 from .source import source_of
 
@@ -82,6 +82,12 @@ def trained(
     if weights and not Path(weights).is_file():
         with suppress(ValueError):  # from_preset says what it does not know
             checkpoint = weights if find_published(weights) else checkpoint
+    if network.source and network.checkpoint is None and checkpoint == network.source:
+        if not weights:
+            recommended(network.source)
+            weights = "imagenet"
+        elif not find_recommended(network.source):
+            checkpoint = None
     if checkpoint is None and not weights:
         raise ValueError(f"{name} has no weights: give them with --weights")
     if checkpoint is None and not (size or mean or std):
@@ -89,10 +95,6 @@ def trained(
             f"{name} does not say how images are prepared: give --size, --mean and --std, or "
             "a preset, a checkpoint or a folder of save_pretrained as NAME"
         )
-    if network.source and network.checkpoint is None and checkpoint == network.source:
-        if not weights or not (mean or std):
-            recommended(network.source)
-        weights = weights or "imagenet"
     *sides, channels = network.config.input_shape
     own = {"size": size or sides, "mean": _each(mean, channels), "std": _each(std, channels)}
     images = own if mean or std or not checkpoint else checkpoint

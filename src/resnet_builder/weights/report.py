@@ -138,8 +138,8 @@ def _what_would_fit(
             yield "It fits the network without its classifier (include_top=False)."
     elif expected.has_task and not match(found, expected.encoder, adapt=False).problems:
         yield (
-            "Its encoder fits; its decoder is another: of segmentation_models.pytorch, Unet, FPN "
-            "and DeepLabV3Plus are built, without attention."
+            "Its encoder fits; its decoder is another, or has other filters: of "
+            "segmentation_models.pytorch, Unet, FPN and DeepLabV3Plus are built, without attention."
         )
     else:
         presets, adaptable = fitting_presets(found, include_top=expected.classifier == CLASSIFIER)
