@@ -110,9 +110,7 @@ def _settings(record: BuildRecord, given: object) -> PublishedWeights | None:
     """How images are prepared, if it is known."""
     if given is None:
         return record.checkpoint if record.checkpoint and record.checkpoint.std else None
-    if isinstance(given, Mapping):
-        return image_settings(None, **given)
-    if isinstance(given, str):
+    if isinstance(given, str | Mapping):
         return image_settings(given)
     raise TypeError(
         "preprocessing is the name of a checkpoint or a dict of the settings of preprocessing(), "

@@ -199,9 +199,13 @@ def test_changes(capsys: pytest.CaptureFixture[str]) -> None:
     title, *lines = capsys.readouterr().out.splitlines()
     assert title.startswith("resnet18 (stem=cifar, se_ratio=0.25, stem_filters=null, eca=false)")
     assert lines == str(profile(changed)).splitlines()[1:]
+    assert main(["show", "resnet18", "--set", "stem=cifar", "se_ratio=1 / 4"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == lines
     for change, message in {
         "stm=cifar": "unknown field 'stm': did you mean 'stem'?",
         "data_format=1": "unknown field 'data_format': choose from 'repetitions'",
+        "output_stride=8": "output_stride is an option of ResnetBuilder.from_preset, and no field",
+        "se_ratio=1/0": "se_ratio must be a number, got '1/0'",
         "stem=cfar": "unknown stem 'cfar': did you mean 'cifar'?",
         "se_ratio=much": "se_ratio must be a number, got 'much'",
         "filters=": "filters must be an integer, got ''",
@@ -216,6 +220,16 @@ def test_changes(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["plot", "resnet18", "--set", "stem=cifar", "net.svg"])
     assert "'net.svg' is not FIELD=VALUE; write --set last" in capsys.readouterr().err
+
+
+def test_a_file_of_a_model_names_no_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "net.keras"
+    file.touch()
+    for command in (["show", str(file)], ["plot", str(file), "net.svg"]):
+        assert main(command) == 2
+        assert "net.keras does not name a network: give that" in capsys.readouterr().err
 
 
 def test_json_that_is_no_network(files: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from resnet_builder import (
     PRESETS,
+    config_of,
     deeplab,
     feature_info,
     fold_batch_norm,
@@ -110,7 +111,7 @@ def test_what_of_a_state_dict_is_refused(tmp_path: Path) -> None:
     weights = smp_of(model, tmp_path)
     attention = {"decoder.blocks.0.attention1.attention.sSE.0.weight": np.zeros((1, 16, 1, 1))}
     with pytest.raises(
-        ValueError, match=r"unexpected: decoder\.blocks\.0\.attention1(.|\n)*Its en"
+        ValueError, match=r"unexpected: decoder\.blocks\.0\.attention1(.|\n)*without attention"
     ):
         load_weights(model, weights | attention)
     of_images = {"classification_head.3.weight": np.zeros((5, 64))}
@@ -119,6 +120,31 @@ def test_what_of_a_state_dict_is_refused(tmp_path: Path) -> None:
     assert load_weights(model, weights | of_images, skip="classification_head.*").unused
     with pytest.raises(ValueError, match=r"missing: decoder\.p5\.weight(.|\n)*decoder is another"):
         load_weights(small("FPN"), weights)
+
+
+@pytest.mark.parametrize(
+    ("head", "unseen"),
+    {
+        "Unet": "decoder_interpolation='nearest'",
+        "FPN": "decoder_interpolation='nearest'",
+        "DeepLabV3Plus": "output_stride",
+    }.items(),
+)
+def test_a_report_says_that_the_decoder_was_loaded(head: str, unseen: str, tmp_path: Path) -> None:
+    model = small(head)
+    weights = smp_of(model, tmp_path)
+    report = load_weights(model, weights)
+    assert report.origin == f"segmentation_models.pytorch's {head}"
+    [note] = report.notes
+    assert "encoder and decoder" in note
+    assert unseen in note
+    own = load_weights(model, {weight.path: weight for weight in model.weights})
+    assert own.origin == "resnet_builder"
+
+
+def test_a_network_with_a_decoder_has_no_config() -> None:
+    with pytest.raises(ValueError, match=r"a decoder, which no config describes: model\.save"):
+        config_of(small("Unet"))
 
 
 def test_other_classes_are_left_with_adapt(tmp_path: Path) -> None:
@@ -290,6 +316,12 @@ def test_dropout_is_for_training(head: str, layer: str) -> None:
 
 
 MISTAKES: dict[str, tuple[str, dict[str, Any], type[Exception], str]] = {
+    "a misspelt option": (
+        "Unet",
+        {"dropout": 0.1},
+        TypeError,
+        "unknown option 'dropout': choose from 'a",
+    ),
     "other ends": ("Unet", {"features": ("stem",)}, TypeError, "unet has no option features"),
     "no class": ("FPN", {"classes": 0}, ValueError, "classes must be 1 or more"),
     "softmax": ("Unet", {"classes": 1}, ValueError, "always 1: give activation='sigmoid'"),

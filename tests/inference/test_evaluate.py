@@ -122,6 +122,39 @@ def test_command(
     assert "unknown class 'gren': did you mean 'green'" in capsys.readouterr().err
 
 
+def test_own_settings(
+    model: keras.Model,
+    network: Path,
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    own = {"size": 8, "mean": 0.5, "std": 0.5}
+    measured = evaluate(model, data, own)
+    assert (measured.top1, measured.name, measured.input_size) == (62.5, model.name, (8, 8))
+    assert evaluate(model, data).name == str(network)
+    with pytest.raises(TypeError, match="unknown setting of preprocessing 'average'"):
+        evaluate(model, data, {"size": 8, "average": 0.5})
+    config, weights = tmp_path / "net.json", str(network / "model.safetensors")
+    config.write_text(ResnetBuilder.to_json(model))
+    numbered = write_images(tmp_path / "numbered", {"1": [(0, 255, 0)], "2": [(255, 0, 0)]})
+    given = ["evaluate", str(config), "--data", str(numbered), "--weights", weights]
+    assert main(given) == 2
+    assert "give --size, --mean and --std" in capsys.readouterr().err
+    assert main([*given, "--mean", "0.5", "--std", "0.5", "0.5", "0.5", "--json"]) == 0
+    found = assert_as_documented("evaluate", capsys.readouterr().out)
+    assert (found["top1"], found["input_size"], found["name"]) == (50, [8, 8], "resnet18")
+    given = ["evaluate", "resnet20_cifar", "--data", str(numbered), "--weights", weights]
+    assert main(given) == 2
+    assert "give --size, --mean and --std" in capsys.readouterr().err
+    image, file = numbered / "1" / "0.png", tmp_path / "seen.png"
+    given = ["explain", str(image), str(config), str(file), "--weights", weights]
+    assert main([*given, "--size", "16", "12", "--json"]) == 0
+    assert assert_as_documented("explain", capsys.readouterr().out)["class"] == 1
+    assert main(["evaluate", str(network), "--data", str(data), "--size", "16", "16"]) == 0
+    assert f"{network} at 16x16" in capsys.readouterr().out
+
+
 def test_unreadable_images_are_named(
     model: keras.Model, network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -138,6 +138,35 @@ def test_trust_is_what_the_answer_depends_on() -> None:
     assert trust.important == pytest.approx(1, abs=0.01)
     assert trust.random < 0.5
     assert trust.difference == trust.important - trust.random
+    assert trust.important_log_odds == pytest.approx(15, abs=1e-4)
+    assert trust.stands_out
+    assert "more than each" in trust.reading
+
+
+def test_trust_in_a_network_that_is_sure() -> None:
+    image = np.zeros((1, 20, 20, 1), "float32")
+    image[:, :5, :6] = 1
+    model = bright()
+    model.layers[-1].bias.assign([0, 95])
+    [trust] = explain(model, image).trust
+    assert trust.important == 0
+    assert trust.important_log_odds == pytest.approx(15, abs=1e-4)
+    assert trust.stands_out
+    model.layers[-1].kernel.assign(np.zeros((1, 2)))  # an answer that looks at nothing
+    [trust] = explain(model, image, classes=1, stage="bright").trust
+    assert (trust.important_log_odds, trust.random_log_odds) == (0, 0)
+    assert "no more than" in trust.reading
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_log_odds_are_those_of_the_probability(activation: str) -> None:
+    model = randomised(small(input_shape=SHAPE, classifier_activation=activation))
+    found = explain(model, IMAGES, classes=1)
+    before = np.array(found.probabilities)
+    after = before - [trust.important for trust in found.trust]
+    expected = np.log(before / (1 - before)) - np.log(after / (1 - after))
+    ours = [trust.important_log_odds for trust in found.trust]
+    np.testing.assert_allclose(ours, expected, atol=1e-4)
 
 
 def unet() -> keras.Model:
@@ -280,3 +309,9 @@ def test_it_is_a_table(network: keras.Model) -> None:
     found = explain(network, IMAGES, 1)
     assert isinstance(found, Explanation)
     assert found.to_markdown().count("class 1") == 2
+    assert "cam, stage2_block1_out" in str(found)
+    for words, trust in zip(found._captions(), found.trust, strict=True):
+        for number in (f"{trust.important:.4f}".rstrip("0"), f"{trust.random:.4f}".rstrip("0")):
+            assert number in str(found)
+            assert number in "\n".join(words)
+        assert words[-1] == f"{found.method}, {found.stage}"

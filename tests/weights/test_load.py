@@ -412,7 +412,7 @@ def test_tensors_that_cannot_be_read() -> None:
     assert_refused(
         torch_names() | {"fc.weight": np.float32(1)},
         ValueError,
-        r"fc.weight \(\) is \(\) in Keras's order",
+        r"shape: fc.weight \(\); predictions/kernel needs",
     )
 
 

@@ -111,9 +111,22 @@ EXPORT: Arguments = {
     "--limit": {"type": float, "metavar": "X", "help": "largest accepted relative difference"},
     "--agreement": {"type": float, "metavar": "X", "help": "smallest accepted share of classes"},
 }
+PREPARATION: Arguments = {
+    "--size": {"nargs": 2, "type": int, "metavar": SIDES[:2], "help": "default: its own"},
+    **{
+        f"--{name}": {
+            "nargs": "+",
+            "type": float,
+            "metavar": "X",
+            "help": f"{word} of each channel, from 0 to 1; default: NAME's, or ImageNet's",
+        }
+        for name, word in {"mean": "mean", "std": "standard deviation"}.items()
+    },
+}
 TRAINED: Arguments = {
     "name": {"metavar": "NAME", "help": NAME},
     "--weights": {"help": "file, checkpoint or repository; default: those of NAME"},
+    **PREPARATION,
 }
 EXPLANATION: Arguments = {
     "image": {"metavar": "IMAGE", "help": "JPEG, PNG, GIF or BMP"},

@@ -23,6 +23,7 @@ from .arguments import (
     NETWORK,
     PATTERN,
     PICTURE,
+    PREPARATION,
     STRIDING,
     TWO_NETWORKS,
     Arguments,
@@ -197,19 +198,27 @@ def _export(options: argparse.Namespace) -> Answer:
     return Answer(report.table(), asdict(report))
 
 
+def _preparation(options: argparse.Namespace) -> dict[str, Any]:
+    names = (name.removeprefix("--") for name in PREPARATION)
+    return {name: getattr(options, name) for name in names}
+
+
 def _explain(options: argparse.Namespace) -> Answer:
     from .trained import explained, trained
 
-    network = trained(options.name, options.weights)
+    network = trained(options.name, options.weights, **_preparation(options))
     how = (options.of_class, options.stage, options.method)
     seen = explained(options.image, network, options.file, *how)
+    lost = seen.trust[0]._asdict()
     data = {
         "file": options.file,
         "method": seen.method,
+        "stage": seen.stage,
         "class": seen.classes[0],
         "name": seen.names[0],
         "probability": seen.probabilities[0],
-        "lost": seen.trust[0]._asdict(),
+        "stands_out": lost.pop("stands_out"),
+        "lost": lost,
     }
     return Answer(replace(seen.table(), note=f"wrote {options.file}"), data)
 
@@ -217,7 +226,7 @@ def _explain(options: argparse.Namespace) -> Answer:
 def _evaluate(options: argparse.Namespace) -> Answer:
     from .trained import evaluated, trained
 
-    network = trained(options.name, options.weights)
+    network = trained(options.name, options.weights, **_preparation(options))
     measured = evaluated(network, options.data, options.limit, options.batch_size)
     data = asdict(replace(measured, published=None)) | {"published": measured.published_top1}
     return Answer(measured.table(), data, int(bool(measured.unreadable)))

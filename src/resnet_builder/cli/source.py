@@ -1,6 +1,7 @@
 """The NAME and the options of a command as a network."""
 
 import json
+import re
 from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -27,6 +28,10 @@ SHOWN: Mapping[str, Any] = {
     "output_stride": None,
     "dilate_first": False,
 }
+# A fraction, as papers write a ratio: 1/16.
+FRACTION = re.compile(r"(\d+) ?/ ?(\d*[1-9]\d*)", re.ASCII)
+# Endings of files of whole models.
+MODELS = (".keras", ".h5")
 # Those that do not change it.
 UNSEEN = ("weights", "adapt_weights", "data_format", "dtype", "layer_prefix")
 
@@ -49,6 +54,7 @@ def source_of(
     Raises:
         TypeError, ValueError, OSError, ImportError: as in `resolve`; a file that is no such JSON.
     """
+    _check_no_model(name)
     source, given = _read(Path(name)) if name.lower().endswith(".json") else (name, {})
     known = [*SHOWN, *UNSEEN, *FIELDS]
     for option in given:
@@ -64,8 +70,7 @@ def source_of(
     own = {"input_shape": input_shape, "classes": classes}
     changed: dict[str, Any] = {field: value for field, value in own.items() if value is not None}
     for field, text in changes:
-        if field not in FIELDS:
-            raise ValueError(unknown("field", field, FIELDS))
+        _check_field(field)
         if field in changed:
             raise ValueError(f"{field} is given twice: give it once")
         changed[field] = _value(text)
@@ -76,6 +81,25 @@ def source_of(
         if given.get(option, default) != default
     }
     return replace(named, options={**named.options, **options})
+
+
+def _check_no_model(name: str) -> None:
+    if name.lower().endswith(MODELS) and Path(name).is_file():
+        raise ValueError(
+            f"{name} does not name a network: give that as NAME, and the file to convert as "
+            "CHECKPOINT or to another command with --weights. In Python, plot and profile take "
+            f"keras.models.load_model({name!r})"
+        )
+
+
+def _check_field(field: str) -> None:
+    if field in SHOWN:
+        raise ValueError(
+            f"{field} is an option of ResnetBuilder.from_preset, and no field of the config: "
+            "give NAME as a JSON file of ResnetBuilder.to_json, which has the options"
+        )
+    if field not in FIELDS:
+        raise ValueError(unknown("field", field, FIELDS))
 
 
 def _read(file: Path) -> tuple[Any, dict[str, Any]]:
@@ -97,6 +121,8 @@ def _read(file: Path) -> tuple[Any, dict[str, Any]]:
 
 
 def _value(text: str) -> Any:
+    if written := FRACTION.fullmatch(text):
+        return int(written[1]) / int(written[2])
     for read in (json.loads, literal_eval):
         with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
             return read(text)

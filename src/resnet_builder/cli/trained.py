@@ -4,6 +4,7 @@ What can be checked without Keras is checked before it is loaded.
 """
 
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 
 from ..common.checks import unknown
 from ..pictures.heat_maps import check_picture
-from ..presets.checkpoints import recommended
+from ..presets.checkpoints import find_recommended, recommended
 from ..presets.resolve import Named, find_published
 from .source import source_of
 
@@ -26,50 +27,83 @@ if TYPE_CHECKING:
 
 
 class Trained(NamedTuple):
-    """A network to load: its weights, and the name of the checkpoint that says the rest.
+    """A network to load.
 
-    `source` says how images are prepared, what the classes are, and what is published.
+    Attributes:
+        network: the network.
+        weights: its weights, as in `ResnetBuilder.from_preset`.
+        checkpoint: name of the checkpoint that says what the classes are and what is published.
+        images: how images are prepared: the checkpoint's name, or own settings.
+        size: rows and columns of the input. Default: the network's own.
     """
 
     network: Named
     weights: str | None
-    source: str
+    checkpoint: str | None
+    images: str | Mapping[str, object]
+    size: tuple[int, ...] | None = None
 
     def load(self) -> "keras.Model":
         """Build the network and load it."""
         from ..builder import ResnetBuilder
 
         network: Any = self.network
-        given = {"weights": self.weights, **self.network.options}
+        given = {"weights": self.weights, "name": self.network.name, **self.network.options}
+        if self.size:
+            given["input_shape"] = (*self.size, self.network.config.input_shape[-1])
         return ResnetBuilder.from_preset(network, data_format="channels_last", **given)
 
 
-def trained(name: str, weights: str | None = None) -> Trained:
+def trained(
+    name: str,
+    weights: str | None = None,
+    *,
+    size: Sequence[int] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> Trained:
     """Find a network, its weights and its checkpoint.
 
     Args:
         name: as in `source_of`.
         weights: as in `ResnetBuilder.from_preset`. Default: the checkpoint of the name; of a
             preset, its `"imagenet"`.
+        size: rows and columns of the input. Default: the network's own.
+        mean: own mean and standard deviation of the channels, as in `preprocessing`. Default: the
+            checkpoint's; of a network without one, ImageNet's if `size` or `std` is given.
+        std: likewise.
 
     Raises:
-        TypeError, ValueError, OSError, ImportError: as in `source_of`; no checkpoint says how
-            images are prepared.
+        TypeError, ValueError, OSError, ImportError: as in `source_of`; nothing says how images are
+            prepared, or which weights the network has.
     """
     network = source_of(name)
+    checkpoint = network.source
     if weights and not Path(weights).is_file():
         with suppress(ValueError):  # from_preset says what it does not know
-            if find_published(weights):
-                return Trained(network, weights, weights)
-    if network.source is None:
+            checkpoint = weights if find_published(weights) else checkpoint
+    if network.source and network.checkpoint is None and checkpoint == network.source:
+        if not weights:
+            recommended(network.source)
+            weights = "imagenet"
+        elif not find_recommended(network.source):
+            checkpoint = None
+    if checkpoint is None and not weights:
+        raise ValueError(f"{name} has no weights: give them with --weights")
+    if checkpoint is None and not (size or mean or std):
         raise ValueError(
-            f"{name} does not say how images are prepared: give a preset, a checkpoint, or a "
-            "folder of save_pretrained"
+            f"{name} does not say how images are prepared: give --size, --mean and --std, or "
+            "a preset, a checkpoint or a folder of save_pretrained as NAME"
         )
-    if network.checkpoint is None:
-        recommended(network.source)
-        weights = weights or "imagenet"
-    return Trained(network, weights, network.source)
+    *sides, channels = network.config.input_shape
+    own = {"size": size or sides, "mean": _each(mean, channels), "std": _each(std, channels)}
+    images = own if mean or std or not checkpoint else checkpoint
+    return Trained(network, weights, checkpoint, images, tuple(size) if size else None)
+
+
+def _each(given: Sequence[float] | None, channels: int | None) -> Sequence[float] | None:
+    """One number for every channel."""
+    return [*given] * (channels or 1) if given and len(given) == 1 else given
 
 
 def explained(
@@ -105,10 +139,10 @@ def explained(
     model = network.load()
     names: list[str] = []
     with suppress(ValueError):  # the checkpoint does not say them
-        names = list(labels_of(network.source))
+        names = list(labels_of(network.checkpoint)) if network.checkpoint else []
     names = names if len(names) == model.output_shape[-1] else []
     number = None if of_class is None else _number(of_class, names)
-    settings = at_size_of(model, image_settings(network.source), "channels_last")
+    settings = at_size_of(model, image_settings(network.images), "channels_last")
     prepared = np.asarray(preprocessing_of(settings, "channels_last")(pixels))
     found = explain(model, prepared, number, stage=stage, method=method, class_names=names or None)
     shown = replace(found, images=pictures(prepared, settings))
@@ -142,7 +176,7 @@ def evaluated(
         return evaluate(
             model,
             data,
-            network.source,
+            network.images,
             limit=limit,
             batch_size=batch_size,
             progress=lambda done, total: bar.update(task, completed=done, total=total),

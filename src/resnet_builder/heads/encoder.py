@@ -9,15 +9,16 @@ import keras
 from keras import layers
 
 from ..builder import ResnetBuilder
-from ..common.checks import choice, positive_int
+from ..common.checks import choice, positive_int, unknown
 from ..common.keras_names import ACTIVATIONS
-from ..config import ResnetConfig
+from ..config import FIELDS, ResnetConfig
 from ..features import feature_info
 from ..files.opening import opened
 from ..model.keras_layers import INSIDE, Style, Tensor
 from ..model.keras_limits import room_for
 from ..plan.names import CLASSIFIERS, DECODER, HEAD, IMAGE, OUT, SEGMENTATION, At
 from ..plan.network import Dilation
+from ..weights.load import load_weights
 from .steps import bilinear, norm_relu
 
 if TYPE_CHECKING:
@@ -78,6 +79,11 @@ def encoder(
     """
     if unfit := [option for option in _OF_OTHER_ENDS if option in options]:
         raise TypeError(f"{task} has no option {unfit[0]}: its networks end in a decoder")
+    own = {*(ResnetBuilder.from_preset.__kwdefaults__ or ()), *FIELDS}
+    own -= {*_OF_OTHER_ENDS, "dilate_first"}
+    for option in options:  # from_preset would propose its own, and says what load_weights takes
+        if option not in own and option not in (load_weights.__kwdefaults__ or ()):
+            raise TypeError(unknown("option", option, sorted(own)))
     _check_is_encoder(weights, task)
     model = ResnetBuilder.from_preset(
         preset,

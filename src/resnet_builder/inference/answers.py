@@ -101,6 +101,11 @@ class Answers:
             )
         return named[layer]
 
+    def layer_of(self, number: int) -> str:
+        """The name of the layer that computes a map; empty for the images."""
+        call = self.replay.maker(number)
+        return call.name if call else ""
+
     def needed_after(self, number: int) -> set[int]:
         """The map, and the other tensors that the answer is computed from after it.
 
@@ -178,6 +183,19 @@ class ChosenClass:
         """The probability of every image's class."""
         shares: Array = self._sums(probabilities) / self._pixels.sum(axis=(1, 2))
         return shares
+
+    def log_odds(self, values: Values) -> Array:
+        """The logarithm of the odds of every image's class; the mean of those of its pixels.
+
+        Of sigmoids it is the score, and of a softmax the score less what the others add up to. It
+        is exact where a probability of nearly 1 is rounded to 1.
+        """
+        scores: Array = ops.convert_to_numpy(self._answers.scores(values))
+        if self._answers.activation == "softmax" and self._answers.classes > 1:
+            others = np.where(self._is_class > 0, -np.inf, scores)
+            scores = scores - np.logaddexp.reduce(others, axis=2, keepdims=True)
+        odds: Array = self._sums(scores) / self._pixels.sum(axis=(1, 2))
+        return odds
 
     def _sums(self, values: Array) -> Array:
         """The sums of what is the class's at its pixels."""

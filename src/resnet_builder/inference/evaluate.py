@@ -1,7 +1,7 @@
 """evaluate: the top-1 and top-5 accuracy of a network, beside what is published."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
@@ -112,7 +112,7 @@ class Evaluation(Tabular):
 def evaluate(
     model: keras.Model,
     data: str | Path,
-    source: str | None = None,
+    source: str | Mapping[str, object] | None = None,
     *,
     limit: int | None = None,
     batch_size: int = 32,
@@ -130,8 +130,9 @@ def evaluate(
             `n01440764`), or by the number of the class. Some of the classes are enough. If the
             names of a network's classes are not known, each has a folder, in the order of the
             folders' names, as in torchvision's ImageFolder.
-        source: the checkpoint that the model has, as in `preprocessing`. Default: the one that the
-            model was built from.
+        source: the checkpoint that the model has, as in `preprocessing`; or, for a model of your
+            own, the settings that `preprocessing` takes, such as `{"size": 64, "mean": 0.5, "std":
+            0.5}`. Default: the checkpoint that the model was built from.
         limit: the largest number of images, taken evenly from all. Default: all.
         batch_size: images that are in memory at once.
         progress: called with the number of images that are done, and of all, after each batch.
@@ -165,7 +166,8 @@ def evaluate(
     settings = image_settings(source or model)
     prepared = at_size_of(model, settings, answers.order)
     prepare = preprocessing_of(prepared, answers.order)
-    files = _labelled(Path(data), _numbers(source or model, answers.classes), answers.classes)
+    named = source if isinstance(source, str) else model
+    files = _labelled(Path(data), _numbers(named, answers.classes), answers.classes)
     chosen = _evenly(files, limit)
     ranks, unreadable = [], []
     batch = positive_int(batch_size, "batch_size")
@@ -177,7 +179,7 @@ def evaluate(
     if not ranks:
         raise ValueError(f"no image can be read: {shortened(', '.join(unreadable))}")
     return Evaluation(
-        name=source or settings.name,
+        name=source if isinstance(source, str) else _name(settings, model),
         top1=_share(ranks, 1),
         top5=_share(ranks, TOP) if answers.classes > TOP else None,
         images=len(ranks),
@@ -188,6 +190,11 @@ def evaluate(
         published=settings if settings.top1 is not None else None,
         unreadable=tuple(unreadable),
     )
+
+
+def _name(settings: PublishedWeights, model: keras.Model) -> str:
+    """The checkpoint's name, the folder or repository that has none, or the model's."""
+    return settings.name if settings.tag else settings.source or model.name
 
 
 # The images -------------------------------------------------------------------------------------

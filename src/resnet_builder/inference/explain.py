@@ -49,7 +49,8 @@ def explain(
 
     The score of a class is what softmax or sigmoid takes; after it the classes would be mixed. A
     network for segmentation has a score for every pixel: they are added where the class is the
-    answer (arXiv:2002.11434).
+    answer (arXiv:2002.11434), and its probability is the mean over these pixels; over all pixels
+    where it is the answer nowhere. Both look at the same pixels when some of the image is removed.
 
     Args:
         model: any functional or sequential Keras model that gives scores or probabilities of
@@ -104,8 +105,9 @@ def explain(
         classes=tuple(chosen.classes),
         names=tuple(names[number] if names else f"class {number}" for number in chosen.classes),
         probabilities=tuple(found.tolist()),
-        trust=trust_in(maps, images, found, answers, chosen),
+        trust=trust_in(maps, images, values, answers, chosen),
         method=method,
+        stage=stage or answers.layer_of(number),
         raw=raw,
         completeness=_completeness(asked, raw) if method == "integrated_gradients" else (),
     )

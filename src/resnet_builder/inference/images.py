@@ -109,12 +109,20 @@ def preprocessing(
     return preprocessing_of(settings, choice(order, AXIS_ORDERS, "data_format"))
 
 
-def image_settings(source: str | keras.Model | None, **own: object) -> PublishedWeights:
+def image_settings(
+    source: str | keras.Model | Mapping[str, object] | None, **own: object
+) -> PublishedWeights:
     """The settings of a checkpoint, or own settings as those of a checkpoint; as `preprocessing`.
+
+    Args:
+        source: as in `preprocessing`; or own settings as a dict.
+        **own: own settings.
 
     Raises:
         TypeError, ValueError, OSError, ImportError: as in `preprocessing`.
     """
+    if isinstance(source, Mapping):
+        return image_settings(None, **source)
     given = [name for name, value in own.items() if value is not None]
     if source is not None and given:
         raise ValueError(

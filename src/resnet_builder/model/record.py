@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 from ..common.checks import shortened
 from ..config import ResnetConfig, config_of_fields, fields_of
+from ..plan.names import is_of_task
 from ..plan.network import Dilation, Head, Plan, make_plan
 from ..presets.checkpoints import PublishedWeights
 
@@ -58,6 +59,13 @@ def build_record_of(model: "keras.Model") -> BuildRecord:
     check_model(model)
     if found := RECORDS.get(model) or RECORDS.get(holder_of(model)):
         return found
+    if any(is_of_task(layer.name) for layer in model.layers):
+        raise ValueError(
+            f"{model.name!r} has a decoder, which no config describes: model.save keeps the whole "
+            "model, write_weights(model, file, names='smp') its weights under the names of "
+            "segmentation_models.pytorch, and unet, fpn or deeplab with the same arguments builds "
+            "it again"
+        )
     raise ValueError(
         f"the config of {model.name!r} is unknown: only the model that ResnetBuilder returned in "
         "this process has one, and no copy of it, nor what is loaded from a file. Write "

@@ -2,8 +2,8 @@
 
 import struct
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,13 +40,8 @@ def check_picture(path: Path) -> None:
     check_place(path)
 
 
-class Caption(NamedTuple):
-    """The words beside an image: the class, its probability, and what it loses."""
-
-    name: str
-    probability: float
-    important: float
-    random: float
+# The lines beside an image; the first is a title.
+Caption = Sequence[str]
 
 
 def sheet(images: Pixels, maps: Numbers, captions: list[Caption]) -> bytes:
@@ -98,13 +93,8 @@ def _words(captions: list[Caption], height: int) -> Pixels:
 
 
 def _lines(caption: Caption) -> str:
-    lines = (
-        f"<B>{escape(caption.name)}</B>",
-        f"probability {caption.probability:.3f}",
-        f"without the top tenth {caption.probability - caption.important:.3f}",
-        f"without a random tenth {caption.probability - caption.random:.3f}",
-    )
-    return "<BR/>".join(lines)
+    title, *lines = map(escape, caption)
+    return "<BR/>".join([f"<B>{title}</B>", *lines])
 
 
 def overlaid(image: Pixels, heat: Numbers) -> Pixels:

@@ -195,8 +195,9 @@ def compile_recipe(
         schedule: `"recipe"`, or `"constant"` for a learning rate that callbacks may set, such as
             `ReduceLROnPlateau`.
         labels: `"integer"` (batch,) or `"one_hot"` (batch, classes). Default: one-hot for a recipe
-            with label smoothing, which Keras supports only for these, otherwise integer. Sigmoids
-            and one logit have neither: their labels are of the output's shape.
+            with label smoothing, which Keras supports only for these, otherwise integer. For a map,
+            the labels of each pixel: (batch, rows, columns), with the classes last if one-hot.
+            Sigmoids and one logit have neither: their labels are of the output's shape.
         loss: loss, as in `compile`. Default, and for `"crossentropy"`: crossentropy, which is
             binary for sigmoids and for one logit, with the recipe's label smoothing.
         metrics: metrics, as in `compile`. `"accuracy"` is the one that fits the loss: for a

@@ -30,7 +30,7 @@ from .expected import (
 )
 from .match import Match, Recognised, match
 from .naming import KERAS, POSITIONS
-from .origins import CAFFE_IMAGES, averages, is_caffe, labels_in
+from .origins import CAFFE_IMAGES, SMP_NETWORKS, averages, is_caffe, labels_in
 from .recognise import Choice, Rename
 from .report import WeightsReport, refusal
 from .settings import by_connections, by_names, with_settings
@@ -241,9 +241,12 @@ def _load(
     known = {found.checkpoint.in_file[tensor] for tensor in read}.union(unused)
     _check_nothing_is_lost(whole, found, known)
     _assign(target, found, matched, restore=restore)
+    whole_network = _network_of_smp(found, matched)
     report = WeightsReport(
         source=whole.name,
-        origin=found.origin.name,
+        origin=f"segmentation_models.pytorch's {whole_network[0]}"
+        if whole_network
+        else found.origin.name,
         tensors=len(read),
         adapted=matched.adapted,
         left_random=tuple(KERAS.tensor(*weight) for weight in matched.left_random),
@@ -316,9 +319,19 @@ def _notes(found: Recognised, matched: Match, options: LoadOptions) -> Iterator[
         yield images
     if options.epsilon is None and found.is_frozen_detector:
         yield EPSILON_OF_DETECTORS
+    if network := _network_of_smp(found, matched):
+        yield f"the names do not show whether its encoder and decoder have {network[1]}, as here"
     yield from matched.notes
     for layer in matched.classifiers if matched.left_random else ():
         yield f"its {layer.layer}, of {layer.classes} classes, may be the classifier: see rename="
+
+
+def _network_of_smp(found: Recognised, matched: Match) -> tuple[str, str] | None:
+    """The whole network of segmentation_models.pytorch that is loaded, if it is one."""
+    if found.origin.layout is KERAS:
+        return None
+    layers = {of.weight[0] for of in matched.assignments}
+    return next((network for layer, network in SMP_NETWORKS.items() if layer in layers), None)
 
 
 @contextmanager

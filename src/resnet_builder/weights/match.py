@@ -303,9 +303,8 @@ def _mismatches(
             if weight[1] not in found.origin.constants:
                 yield Problem("missing", f"{tensor}, for {name} {shape}")
         elif given != shape and weight not in resized:
-            yield Problem(
-                "shape", f"{tensor} {own} is {given} in Keras's order; {name} needs {shape}"
-            )
+            in_order = "" if given == own else f" is {given} in Keras's order"
+            yield Problem("shape", f"{tensor} {own}{in_order}; {name} needs {shape}")
 
 
 # By `stride_in_3x3`.

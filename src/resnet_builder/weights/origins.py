@@ -256,6 +256,12 @@ _SMP = {
     "decoder_conv": "decoder.block2.0.1",
     "decoder_bn": "decoder.block2.1",
 }
+# Networks of the same package by a layer of theirs, and what a state dict does not show.
+SMP_NETWORKS = {
+    "decoder_block1_conv1": ("Unet", "decoder_interpolation='nearest'"),
+    "p5_lateral": ("FPN", "decoder_interpolation='nearest'"),
+    "aspp_conv1": ("DeepLabV3Plus", "this output_stride"),
+}
 
 _torch = partial(
     Origin,

@@ -137,7 +137,10 @@ def _what_would_fit(
         if adapted.left_random and fits_without_classifier and not expected.has_task:
             yield "It fits the network without its classifier (include_top=False)."
     elif expected.has_task and not match(found, expected.encoder, adapt=False).problems:
-        yield "Its encoder fits; its decoder is another."
+        yield (
+            "Its encoder fits; its decoder is another, or has other filters: of "
+            "segmentation_models.pytorch, Unet, FPN and DeepLabV3Plus are built, without attention."
+        )
     else:
         presets, adaptable = fitting_presets(found, include_top=expected.classifier == CLASSIFIER)
         is_strides_alone = {of.kind for of in matched.problems} == {"strides"}
