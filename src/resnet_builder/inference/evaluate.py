@@ -17,9 +17,9 @@ from ..files.checkpoint import Array
 from ..model.locate import check_model
 from ..plan.names import CLASSIFIER
 from ..presets.checkpoints import PublishedWeights
-from .answers import Answers
 from .images import at_size_of, folders_and_labels_of, image_settings, preprocessing_of
 from .photographs import photograph, photographs_in
+from .scores import ScoredModel
 
 TOP = 5
 
@@ -160,14 +160,14 @@ def evaluate(
         50.0
     """
     check_model(model)
-    answers = Answers(model)
-    if answers.is_map:
-        raise ValueError(f"{model.name!r} answers for every pixel, and not for an image")
+    scored = ScoredModel(model)
+    if scored.is_map:
+        raise ValueError(f"{model.name!r} gives classes for every pixel, and not for an image")
     settings = image_settings(source or model)
-    prepared = at_size_of(model, settings, answers.order)
-    prepare = preprocessing_of(prepared, answers.order)
+    prepared = at_size_of(model, settings, scored.order)
+    prepare = preprocessing_of(prepared, scored.order)
     named = source if isinstance(source, str) else model
-    files = _labelled(Path(data), _numbers(named, answers.classes), answers.classes)
+    files = _labelled(Path(data), _numbers(named, scored.classes), scored.classes)
     chosen = _evenly(files, limit)
     ranks, unreadable = [], []
     batch = positive_int(batch_size, "batch_size")
@@ -181,11 +181,11 @@ def evaluate(
     return Evaluation(
         name=source if isinstance(source, str) else _name(settings, model),
         top1=_share(ranks, 1),
-        top5=_share(ranks, TOP) if answers.classes > TOP else None,
+        top5=_share(ranks, TOP) if scored.classes > TOP else None,
         images=len(ranks),
         found=len(files),
         classes=len({of_class for _, of_class in chosen}),
-        of_classes=answers.classes,
+        of_classes=scored.classes,
         input_size=prepared.input_size,
         published=settings if settings.top1 is not None else None,
         unreadable=tuple(unreadable),
@@ -265,7 +265,7 @@ def _evenly(files: list[tuple[Path, int]], limit: int | None) -> list[tuple[Path
     return [files[number * len(files) // count] for number in range(count)]
 
 
-# The answers ------------------------------------------------------------------------------------
+# The predictions ----------------------------------------------------------------------------------
 
 
 def _batch_ranks(
@@ -289,7 +289,7 @@ def _ranks(predictions: Array | dict[str, Array], of_classes: list[int]) -> list
     scores = predictions[CLASSIFIER] if isinstance(predictions, dict) else predictions
     scores = np.asarray(scores).reshape(len(of_classes), -1)
     if np.isnan(scores).any():
-        raise ValueError("the network answers NaN: are its weights those of its checkpoint?")
+        raise ValueError("the network gives NaN: are its weights those of its checkpoint?")
     order = np.argsort(-scores, axis=1, kind="stable")
     places = (order == np.array(of_classes)[:, np.newaxis]).argmax(axis=1)
     return [int(place) for place in places]

@@ -15,11 +15,11 @@ from ..model.keras_layers import Tensor
 from ..model.locate import check_model
 from ..model.record import RECORDS
 from ..presets.checkpoints import PublishedWeights
-from .answers import Answers, ChosenClass
 from .explanation import Explanation, trust_in
 from .gradients import gradient
 from .images import labels_of, names_in
 from .replay import Values
+from .scores import ChosenClass, ScoredModel
 
 Method = Literal["cam", "grad_cam", "integrated_gradients"]
 # Of the Gauss-Legendre quadrature that integrates the gradients.
@@ -88,15 +88,15 @@ def explain(
         ((2, 64, 64), 'cam')
     """
     check_model(model)
-    answers = Answers(model)
-    method = _method(method, stage, answers)
-    names = _names(model, class_names, answers.classes)
-    images = _checked(images, model, answers.order)
-    number = _place(method, stage, answers, model)
-    values = answers.forward(images, answers.needed_after(number))
-    probabilities = answers.probabilities(values)
-    chosen = ChosenClass(answers, _numbers(classes, probabilities), probabilities)
-    asked = Asked(answers, images, values, number, chosen)
+    scored = ScoredModel(model)
+    method = _method(method, stage, scored)
+    names = _names(model, class_names, scored.classes)
+    images = _checked(images, model, scored.order)
+    number = _place(method, stage, scored, model)
+    values = scored.forward(images, scored.needed_after(number))
+    probabilities = scored.probabilities(values)
+    chosen = ChosenClass(scored, _numbers(classes, probabilities), probabilities)
+    asked = Asked(scored, images, values, number, chosen)
     raw = METHODS[method](asked)
     maps, found = _normalised(raw, images.shape[1:3]), chosen.probabilities(probabilities)
     return Explanation(
@@ -105,9 +105,9 @@ def explain(
         classes=tuple(chosen.classes),
         names=tuple(names[number] if names else f"class {number}" for number in chosen.classes),
         probabilities=tuple(found.tolist()),
-        trust=trust_in(maps, images, values, answers, chosen),
+        trust=trust_in(maps, images, values, scored, chosen),
         method=method,
-        stage=stage or answers.layer_of(number),
+        stage=stage or scored.layer_of(number),
         raw=raw,
         completeness=_completeness(asked, raw) if method == "integrated_gradients" else (),
     )
@@ -116,13 +116,13 @@ def explain(
 # What was asked for -----------------------------------------------------------------------------
 
 
-def _method(given: Method | None, stage: str | None, answers: Answers) -> Method:
-    has_cam = answers.pooled is not None
+def _method(given: Method | None, stage: str | None, scored: ScoredModel) -> Method:
+    has_cam = scored.pooled is not None
     method = given or ("cam" if has_cam and stage is None else "grad_cam")
     choice(method, get_args(Method), "method")
     if method == "cam" and not has_cam:
         raise ValueError(
-            f'{answers.name!r} does not end in average pooling and one dense layer, as "cam" '
+            f'{scored.name!r} does not end in average pooling and one dense layer, as "cam" '
             'needs: give method="grad_cam"'
         )
     if stage is not None and method != "grad_cam":
@@ -130,11 +130,11 @@ def _method(given: Method | None, stage: str | None, answers: Answers) -> Method
     return method
 
 
-def _place(method: Method, stage: str | None, answers: Answers, model: keras.Model) -> int:
+def _place(method: Method, stage: str | None, scored: ScoredModel, model: keras.Model) -> int:
     """The number of the map that a method looks at; for integrated gradients, the images."""
-    if method == "cam" and answers.pooled is not None:
-        return answers.pooled
-    return answers.map_of(stage, model) if method == "grad_cam" else answers.replay.input
+    if method == "cam" and scored.pooled is not None:
+        return scored.pooled
+    return scored.map_of(stage, model) if method == "grad_cam" else scored.replay.input
 
 
 def _names(model: keras.Model, given: Sequence[str] | None, classes: int) -> Sequence[str]:
@@ -206,7 +206,7 @@ def _numbers(given: int | Sequence[int] | None, probabilities: Array) -> list[in
 class Asked(NamedTuple):
     """A network after a run, the number of the map to look at, and the classes to look for."""
 
-    answers: Answers
+    scored: ScoredModel
     images: Array
     values: Values
     number: int
@@ -215,44 +215,44 @@ class Asked(NamedTuple):
     @property
     def map(self) -> Array:
         """The map with channels last."""
-        return self.answers.channels_last(self.values[self.number], self.number)
+        return self.scored.channels_last(self.values[self.number], self.number)
 
 
 def _cam(asked: Asked) -> Array:
-    raw: Array = np.einsum("nrck,kn->nrc", asked.map, asked.answers.kernel[:, asked.chosen.classes])
+    raw: Array = np.einsum("nrck,kn->nrc", asked.map, asked.scored.kernel[:, asked.chosen.classes])
     return raw
 
 
 def _grad_cam(asked: Asked) -> Array:
-    answers, _, values, number, chosen = asked
-    calls = answers.replay.after(number)
+    scored, _, values, number, chosen = asked
+    calls = scored.replay.after(number)
 
     def score(feature_map: Tensor) -> Tensor:
-        return chosen.score(answers.replay.run(calls, {**values, number: feature_map}))
+        return chosen.score(scored.replay.run(calls, {**values, number: feature_map}))
 
-    slopes = answers.channels_last(gradient(score, values[number]), number)
+    slopes = scored.channels_last(gradient(score, values[number]), number)
     raw: Array = np.einsum("nrck,nk->nrc", asked.map, slopes.mean(axis=(1, 2)))
     return raw
 
 
 def _integrated_gradients(asked: Asked) -> Array:
     """The shares of the pixels."""
-    replay, images = asked.answers.replay, asked.images
+    replay, images = asked.scored.replay, asked.images
 
     def score(given: Tensor) -> Tensor:
         return asked.chosen.score(replay.run(replay.calls, {replay.input: given}))
 
     slopes = np.zeros(images.shape)
     for place, weight in zip(*np.polynomial.legendre.leggauss(STEPS), strict=True):
-        at = asked.answers.tensor(((place + 1) / 2 * images).astype(images.dtype))
-        slopes += weight / 2 * asked.answers.channels_last(gradient(score, at), replay.input)
+        at = asked.scored.tensor(((place + 1) / 2 * images).astype(images.dtype))
+        slopes += weight / 2 * asked.scored.channels_last(gradient(score, at), replay.input)
     shares: Array = (slopes * images).sum(axis=-1).astype("float32")
     return shares
 
 
 def _completeness(asked: Asked, shares: Array) -> tuple[float, ...]:
     """How far the sums of the shares are from what the scores gain, as a fraction of it."""
-    zeros = asked.answers.forward(np.zeros_like(asked.images))
+    zeros = asked.scored.forward(np.zeros_like(asked.images))
     gained = asked.chosen.scores(asked.values) - asked.chosen.scores(zeros)
     missed = np.abs(shares.sum(axis=(1, 2)) - gained) / np.maximum(np.abs(gained), 1e-12)
     return tuple(missed.tolist())

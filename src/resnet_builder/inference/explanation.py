@@ -12,8 +12,8 @@ from ..common.files import whole_file
 from ..common.tables import Table, Tabular
 from ..files.checkpoint import Array
 from ..pictures.heat_maps import check_picture, sheet
-from .answers import Answers, ChosenClass
 from .replay import Values
+from .scores import ChosenClass, ScoredModel
 
 # The share of the pixels that is removed, and the number of random places.
 REMOVED, DRAWS = 0.1, 5
@@ -68,7 +68,7 @@ class Trust(NamedTuple):
 
 
 def trust_in(
-    maps: Array, images: Array, values: Values, answers: Answers, chosen: ChosenClass
+    maps: Array, images: Array, values: Values, scored: ScoredModel, chosen: ChosenClass
 ) -> tuple[Trust, ...]:
     """The trust in the map of every image; `values` are of a run of the whole images."""
     count = max(1, round(REMOVED * maps[0].size))
@@ -80,12 +80,12 @@ def trust_in(
 
     def measured(values: Values) -> Array:
         """The probability and the log-odds of each image, (2, batch)."""
-        probabilities = chosen.probabilities(answers.probabilities(values))
+        probabilities = chosen.probabilities(scored.probabilities(values))
         return np.stack([probabilities, chosen.log_odds(values)])
 
     def lost(removed: Array) -> Array:
         changed = np.where(removed[..., np.newaxis], colour, images)
-        return whole - measured(answers.forward(changed))
+        return whole - measured(scored.forward(changed))
 
     whole = measured(values)
     rng = np.random.Generator(np.random.PCG64(0))

@@ -81,7 +81,7 @@ def activated(graph: Graph, call: Call, x: Value) -> Value:
     return ACTIVATIONS[function](graph, x)
 
 
-def activation(graph: Graph, call: Call) -> Value:
+def activate(graph: Graph, call: Call) -> Value:
     """The layer Activation."""
     return activated(graph, call, call.input)
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from .formats import Array
-from .onnx_activations import activated, activation, relu, same, softmax, unary
+from .onnx_activations import activate, activated, relu, same, softmax, unary
 from .onnx_graph import Attribute, Call, Graph, Value, Writer, numpy_of
 from .onnx_operations import BOTH, padded, permuted, reduced, reshaped, sliced
 
@@ -317,7 +317,7 @@ LAYERS: dict[str, Writer] = BOTH | {
     "Identity": unary(same),
     "Dropout": unary(same),
     "SpatialDropout2D": unary(same),
-    "Activation": activation,
+    "Activation": activate,
     "ReLU": relu,
     "LeakyReLU": relu,
     "Softmax": softmax,

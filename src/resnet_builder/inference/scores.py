@@ -1,4 +1,4 @@
-"""What a network answers to images: the scores and probabilities of its classes."""
+"""The end of a network: the scores and probabilities of its classes."""
 
 from collections.abc import Iterable
 
@@ -17,7 +17,7 @@ PASSIVE = ("Reshape", "Flatten", "Permute", "Transpose", "Cropping2D", "Dropout"
 SHARES = ("softmax", "sigmoid")
 
 
-class Answers:
+class ScoredModel:
     """A network, read from its output back: the scores are what its last activation takes.
 
     Attributes:
@@ -26,7 +26,7 @@ class Answers:
         activation: `"softmax"` or `"sigmoid"`; softmax if the network gives scores of several
             classes.
         classes: number of classes.
-        is_map: whether it answers for every pixel, as for segmentation.
+        is_map: whether it gives scores for every pixel, as for segmentation.
         pooled: number of the map whose means a dense layer or 1x1 convolution turns to scores;
             None if it is not so.
         kernel: of that layer, (channels, classes).
@@ -49,21 +49,21 @@ class Answers:
         self.classes = shape[self._axis] or 0
         sizes = [size for axis, size in enumerate(shape) if axis not in (0, self._axis)]
         self.is_map = any(size != 1 for size in sizes)
-        end = self._behind(self.replay.output)
+        end = self._maker_before(self.replay.output)
         own = _activation(end.layer) if end else ""
         if end and own in SHARES:
             self.replay.exchange(end, _without_activation(end))
-            end = self._behind(self.replay.output)
+            end = self._maker_before(self.replay.output)
         self.activation = own if own in SHARES else SHARES[self.classes == 1]
         self.pooled: int | None = None
         self.kernel: Array = np.zeros(0)
         if end and not self.is_map and (kernel := _kernel(end.layer)) is not None:
-            pool = self._behind(end.source)
+            pool = self._maker_before(end.source)
             if pool and isinstance(pool.layer, keras.layers.GlobalAveragePooling2D):
                 self.pooled = pool.source
                 self.kernel = kernel.reshape(-1, self.classes).astype("float32")
 
-    def _behind(self, number: int) -> Step | None:
+    def _maker_before(self, number: int) -> Step | None:
         """The call that computes a tensor, before layers that only move numbers."""
         while call := self.replay.maker(number):
             kind = type(call.layer).__name__
@@ -75,7 +75,7 @@ class Answers:
     def map_of(self, stage: str | None, model: keras.Model) -> int:
         """The number of a stage's map, or of the last map before the scores.
 
-        Of a network that answers for every pixel, the last one is its encoder's.
+        Of a network with scores for every pixel, the last one is its encoder's.
 
         Raises:
             ValueError: an unknown stage, or a model without maps.
@@ -158,25 +158,25 @@ class ChosenClass:
     scores, and the mean of the probabilities. If it is nowhere, all pixels count.
     """
 
-    def __init__(self, answers: Answers, classes: list[int], probabilities: Array) -> None:
-        self.classes, self._answers = classes, answers
-        self._is_class = np.eye(answers.classes, dtype="float32")[classes][:, np.newaxis]
+    def __init__(self, scored: ScoredModel, classes: list[int], probabilities: Array) -> None:
+        self.classes, self._scored = classes, scored
+        self._is_class = np.eye(scored.classes, dtype="float32")[classes][:, np.newaxis]
         own = (probabilities * self._is_class).sum(axis=2)
         pixels = np.ones_like(own)
-        if answers.is_map:
+        if scored.is_map:
             is_best = own == probabilities.max(axis=2)
-            is_answer = is_best if answers.activation == "softmax" else own > 0.5
+            is_answer = is_best if scored.activation == "softmax" else own > 0.5
             pixels = np.where(is_answer.any(axis=1, keepdims=True), is_answer, pixels)
         self._pixels = pixels.astype("float32")[..., np.newaxis]
 
     def score(self, values: Values) -> Tensor:
         """The sum over all images, which depend on each other's pixels nowhere."""
         counted = self._pixels * self._is_class
-        return ops.sum(ops.multiply(self._answers.scores(values), counted))
+        return ops.sum(ops.multiply(self._scored.scores(values), counted))
 
     def scores(self, values: Values) -> Array:
         """The score of every image."""
-        scores: Array = ops.convert_to_numpy(self._answers.scores(values))
+        scores: Array = ops.convert_to_numpy(self._scored.scores(values))
         return self._sums(scores)
 
     def probabilities(self, probabilities: Array) -> Array:
@@ -190,8 +190,8 @@ class ChosenClass:
         Of sigmoids it is the score, and of a softmax the score less what the others add up to. It
         is exact where a probability of nearly 1 is rounded to 1.
         """
-        scores: Array = ops.convert_to_numpy(self._answers.scores(values))
-        if self._answers.activation == "softmax" and self._answers.classes > 1:
+        scores: Array = ops.convert_to_numpy(self._scored.scores(values))
+        if self._scored.activation == "softmax" and self._scored.classes > 1:
             others = np.where(self._is_class > 0, -np.inf, scores)
             scores = scores - np.logaddexp.reduce(others, axis=2, keepdims=True)
         odds: Array = self._sums(scores) / self._pixels.sum(axis=(1, 2))
