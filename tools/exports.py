@@ -29,8 +29,11 @@ COLUMNS = ("preset", "format", "difference", "bytes", "seconds", "keras_seconds"
 
 def rows_of(preset: str, formats: list[str]) -> list[tuple[str | int, ...]]:
     """Export a network with the Keras backend of this process."""
+    import keras
+
     from resnet_builder import ResnetBuilder, export
 
+    keras.utils.set_random_seed(0)
     model = ResnetBuilder.from_preset(preset, INPUT_SHAPE, classifier_activation=None)
     rows: list[tuple[str | int, ...]] = []
     for name in formats:
