@@ -108,7 +108,8 @@ except RuntimeError as error:
 def test_preprocessing_takes_photographs(tmp_path: Path) -> None:
     model = randomised(tiny_cifar(input_shape=(16, 16, 3)))
     prepare = preprocessing(size=16, mean=0.5, std=0.25, data_format="channels_last")
-    report = export(model, tmp_path / "x.onnx", preprocessing=prepare, fold=True, limit=1e-5)
+    # A pixel may be rounded to the next grey level.
+    report = export(model, tmp_path / "x.onnx", preprocessing=prepare, fold=True, limit=0.02)
     assert report.notes == ("the images are prepared inside", "3 of 3 batch norms folded")
     import onnxruntime
 
@@ -116,7 +117,8 @@ def test_preprocessing_takes_photographs(tmp_path: Path) -> None:
     assert session.get_inputs()[0].type == "tensor(uint8)"
     photograph = np.random.default_rng(0).integers(0, 256, (1, 23, 40, 3)).astype("uint8")
     [found] = session.run(["predictions"], {"images": photograph})
-    assert relative_error(found, model(prepare(photograph)).numpy()) <= 1e-5
+    assert relative_error(found, model(prepare(photograph)).numpy()) <= 2e-3
+    assert relative_error(found, model(prepare(255 - photograph)).numpy()) > 1e-2
 
 
 def test_half_of_the_weights_size(tmp_path: Path) -> None:

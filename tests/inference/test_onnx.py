@@ -104,7 +104,12 @@ def test_preprocessing(crop_mode: str, shape: tuple[int, int], tmp_path: Path) -
     images = keras.Input((3, None, None))
     end = resized(images, (16, 16), 0.875, kernels[crop_mode], crop_mode, border=[124, 116, 104])
     pixels = np.random.default_rng(0).integers(0, 256, (1, 3, *shape)).astype("float32")
-    assert_same_outputs(keras.Model(images, end), tmp_path / "x.onnx", pixels)
+    model = keras.Model(images, end)
+    [found] = onnx_outputs(model, tmp_path / "x.onnx", pixels)
+    differences = np.abs(found - ops.convert_to_numpy(model(pixels)))
+    # The half of a grey level may be rounded up by one and down by the other.
+    assert differences.max() <= 1
+    assert np.mean(differences > 1e-3) <= 0.01
 
 
 def test_features_with_channels_first_are_not_transposed(tmp_path: Path) -> None:
