@@ -17,13 +17,13 @@ def exports_table() -> str:
         if row["reason"]:
             reasons.setdefault(row["reason"], []).append(f"{row['preset']} ({row['format']})")
     return Table(
-        header=("network", "format", "difference", "MiB", "ms", "of Keras's time"),
+        header=("network", "format", "difference", "MB", "ms", "of Keras's time"),
         rows=tuple(
             (
                 f"[{row['preset']}](../gallery/{row['preset']}.md)",
                 row["format"],
                 row["difference"],
-                f"{int(row['bytes']) / 2**20:.1f}" if row["bytes"] else "",
+                f"{int(row['bytes']) / 10**6:.1f}" if row["bytes"] else "",
                 f"{1000 * float(row['seconds']):.1f}" if row["seconds"] else "",
                 _share(row),
             )
