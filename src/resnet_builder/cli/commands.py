@@ -239,7 +239,7 @@ class Command(NamedTuple):
     """A command.
 
     Attributes:
-        run: function that answers it.
+        run: function from the parsed arguments to its result.
         help: what it does.
         arguments: its arguments beside --json and --csv.
         example: a call of it, without the program's name, that runs.

@@ -1,6 +1,6 @@
 """Shapes of images: (rows, columns, channels) internally, converted at the public interface."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import prod
 from typing import Any
 
@@ -93,3 +93,10 @@ def _likely_order(given: tuple[int | None, ...]) -> str | None:
 def _like_sides(a: int | None, b: int | None) -> bool:
     # Beyond 4:1 it is more likely a signal: 64 electrodes x 1000 samples x 1 is a valid input.
     return a is None or b is None or max(a, b) <= 4 * min(a, b)
+
+
+def fits(shape: Sequence[int | None], expected: Sequence[int | None]) -> bool:
+    """Whether a shape is the expected one, in which None is any size."""
+    return len(shape) == len(expected) and all(
+        size in (None, own) for own, size in zip(shape, expected, strict=True)
+    )

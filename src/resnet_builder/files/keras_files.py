@@ -80,7 +80,7 @@ def hdf5_file(
             listing = content.get(MODEL_WEIGHTS, content[""])
             is_numbered = {"layer_names", "layer_names0"}.isdisjoint(listing.attrs)
             if is_numbered:
-                checkpoint = _numbered(path, content, dict(_groups_of(json.loads(config))))
+                checkpoint = _numbered(path, content, config)
             else:
                 checkpoint = _from_lists(path, content)
         except Exception as error:  # h5py raises any error of a broken file
@@ -360,13 +360,15 @@ def _groups_of(layer: object, owner: Owner = ()) -> Iterator[tuple[Owner, str]]:
             yield from _groups_of(inside, (*owner, "layer"))
 
 
-def _numbered(path: Path, content: Content, listed: Mapping[Owner, str]) -> Checkpoint:
+def _numbered(path: Path, content: Content, config: bytes) -> Checkpoint:
     rest = _datasets(content)
     groups = {
         tuple(where.split("/")[:-1]): item
         for where, item in content.items()
         if where.rpartition("/")[2] == "vars" and where not in rest
     }
+    is_named = any("name" in group.attrs for group in groups.values())
+    listed = {} if is_named else dict(_groups_of(json.loads(config)))
     names = _layer_names(groups, listed)
     tensors: list[tuple[str, Item]] = []
     others: list[tuple[str, Item]] = []
@@ -377,9 +379,7 @@ def _numbered(path: Path, content: Content, listed: Mapping[Owner, str]) -> Chec
             name = f"{names[owner]}/{variable}" if owner else variable
             (others if _is_state(owner) else tensors).append((name, rest.pop(where + number)))
     tensors += rest.items()
-    has_layer_names = any(
-        "name" in group.attrs or owner in listed for owner, group in groups.items()
-    )
+    has_layer_names = is_named or not listed.keys().isdisjoint(groups)
     return from_tensors(str(path), tensors, _array, others, has_layer_names=has_layer_names)
 
 

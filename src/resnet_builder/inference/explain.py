@@ -10,6 +10,7 @@ import numpy.typing as npt
 from keras import ops
 
 from ..common.checks import choice, described
+from ..common.shapes import fits
 from ..files.checkpoint import Array
 from ..model.keras_layers import Tensor
 from ..model.locate import check_model
@@ -50,7 +51,7 @@ def explain(
     The score of a class is what softmax or sigmoid takes; after it the classes would be mixed. A
     network for segmentation has a score for every pixel: they are added where the class is the
     answer (arXiv:2002.11434), and its probability is the mean over these pixels; over all pixels
-    where it is the answer nowhere. Both look at the same pixels when some of the image is removed.
+    where it is predicted nowhere. Both look at the same pixels when some of the image is removed.
 
     Args:
         model: any functional or sequential Keras model that gives scores or probabilities of
@@ -170,12 +171,7 @@ def _checked(given: npt.ArrayLike, model: keras.Model, order: str) -> Array:
         raise TypeError(f"images must be an array of numbers, got {described(given)}") from None
     images = images[np.newaxis] if images.ndim == len(symbol.shape) - 1 else images
     expected = tuple(symbol.shape[1:])
-    fits = (
-        images.ndim == len(expected) + 1
-        and len(images) > 0
-        and all(size in (None, own) for size, own in zip(expected, images.shape[1:], strict=True))
-    )
-    if not fits:
+    if not (fits(images.shape, symbol.shape) and len(images)):
         raise ValueError(
             f"images must be (batch, {', '.join(map(str, expected))}) for {model.name!r}, got "
             f"{images.shape}: preprocessing prepares them"

@@ -108,7 +108,7 @@ class Explanation(Tabular):
         classes: number of the class in each image.
         names: name of the class in each image; `"class 3"` if it is not known.
         probabilities: probability of the class in each image; for segmentation, its mean over the
-            pixels where the class is the answer.
+            pixels where the class is predicted.
         trust: the `Trust` in each map.
         method: `"cam"`, `"grad_cam"` or `"integrated_gradients"`.
         stage: the stage that was given, or the layer whose map it is; empty for the image itself.

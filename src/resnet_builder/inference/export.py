@@ -16,9 +16,9 @@ import numpy.typing as npt
 from ..common.checks import described
 from ..common.files import whole_files
 from ..common.quiet import quiet
+from ..common.shapes import fits
 from ..common.tables import Table, Tabular
 from ..common.words import short
-from ..model.graph import BatchShape
 from ..model.keras_layers import Tensor
 from ..model.keras_limits import room_for
 from ..model.locate import check_model
@@ -318,7 +318,7 @@ def _parted(
     array = np.asarray(images, "float32")
     if len(model.inputs) != 1:
         raise ValueError(f"dtype='int8' is for models with one input, got {len(model.inputs)}")
-    if not _fits(array.shape, model.inputs[0].shape) or len(array) < 2:
+    if not fits(array.shape, model.inputs[0].shape) or len(array) < 2:
         raise ValueError(
             f"images must be at least 2 as the model takes them, {model.inputs[0].shape}, got "
             f"{described(array)}"
@@ -331,15 +331,6 @@ def _parted(
         )
     held = np.arange(len(array)) % HELD == 0
     return array[~held], array[held]
-
-
-def _fits(shape: BatchShape, expected: BatchShape) -> bool:
-    """Whether an input with unknown sizes takes a shape."""
-    return len(shape) == len(expected) and all(map(_is_size, shape, expected))
-
-
-def _is_size(size: int | None, expected: int | None) -> bool:
-    return expected in (None, size)
 
 
 def _prepared(model: keras.Model, source: str | keras.Model, dtype: str) -> keras.Model:
@@ -359,7 +350,7 @@ def _prepared(model: keras.Model, source: str | keras.Model, dtype: str) -> kera
     )
     image = keras.Input(prepare.input_shape[1:], dtype="uint8", name="images")
     prepared = prepare(keras.ops.cast(image, "float32"))
-    if not _fits(prepared.shape, model.inputs[0].shape):
+    if not fits(prepared.shape, model.inputs[0].shape):
         raise ValueError(
             f"preprocessing gives images of {prepared.shape[1:]}, and the model takes "
             f"{model.input_shape[1:]}: build it with that input_shape, or give "

@@ -107,10 +107,10 @@ class ScoredModel:
         return call.name if call else ""
 
     def needed_after(self, number: int) -> set[int]:
-        """The map, and the other tensors that the answer is computed from after it.
+        """The map, and the other tensors that the output is computed from after it.
 
         Raises:
-            ValueError: the answer does not depend on the map.
+            ValueError: the output does not depend on the map.
         """
         calls = self.replay.after(number)
         made = {output for call in calls for output in call.outputs}
@@ -154,7 +154,7 @@ class ScoredModel:
 class ChosenClass:
     """The score and the probability of one class in each image, `classes`.
 
-    For segmentation, they are those of the pixels where the class is the answer: the sum of the
+    For segmentation, they are those of the pixels where the class is predicted: the sum of the
     scores, and the mean of the probabilities. If it is nowhere, all pixels count.
     """
 

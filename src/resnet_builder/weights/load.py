@@ -77,7 +77,7 @@ def load_weights(
     A model of `unet`, `fpn` or `deeplab` loads the state dict of segmentation_models.pytorch's
     Unet, FPN or DeepLabV3Plus, encoder and decoder. The rest of a state dict, such as the weights
     of `aux_params` or of `decoder_attention_type`, is refused: leave it out with `skip`, if the
-    answers do not depend on it.
+    outputs do not depend on it.
 
     After any error, including an interrupt, the model is unchanged.
 
