@@ -1,7 +1,7 @@
 """ResnetBuilder: Keras models from a preset, a config or the article's arguments."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Unpack
@@ -14,18 +14,21 @@ from .config import FIELDS, ORIGINAL, BlockFunction, ResnetConfig, obeyed, repet
 from .files.opening import opened
 from .model.assemble import assemble
 from .model.keras_layers import Style
+from .model.keras_limits import without_tensorflow
 from .model.record import BuildRecord, arguments_in, json_of, recorded
 from .plan.names import CLASSIFIER
 from .plan.network import Dilation, Head, Plan, Pooling, make_plan
 from .presets.checkpoints import PublishedWeights
 from .presets.resolve import Named, check_published, resolve
+from .training.remat import rematerialize
 from .weights.expected import expected_weights
 from .weights.load import load_blank, load_weights
 from .weights.match import Recognised
 from .weights.recognise import recognise
 
 if TYPE_CHECKING:
-    from .options import BuildOptions, ConfigChanges, PresetOptions
+    from .config import ActivationName
+    from .options import BuildOptions, ConfigChanges, JsonOptions, PresetOptions
 
 
 class ResnetBuilder:
@@ -49,7 +52,7 @@ class ResnetBuilder:
         *,
         include_top: bool = True,
         pooling: Pooling | None = None,
-        classifier_activation: str | None = "softmax",
+        classifier_activation: "ActivationName | None" = "softmax",
         weights: Any = None,
         adapt_weights: bool = False,
         dropout_rate: float = 0.0,
@@ -57,9 +60,10 @@ class ResnetBuilder:
         dtype: Any = None,
         name: str | None = None,
         layer_prefix: str = "",
-        features: Sequence[str] | None = None,
+        features: list[str] | tuple[str, ...] | None = None,
         output_stride: int | None = None,
         dilate_first: bool = False,
+        remat: bool | list[str] | tuple[str, ...] = False,
         **changes: Unpack["ConfigChanges"],
     ) -> keras.Model:
         """Build a published network by its name.
@@ -121,6 +125,8 @@ class ResnetBuilder:
             dilate_first: whether the first block that would have halved the size is dilated as
                 those after it (segmentation_models.pytorch), and not as those before it
                 (torchvision, timm). It needs an `output_stride`.
+            remat: whether to train in less memory, by `rematerialize`; or the parts to apply it to,
+                such as `("stem", "stage1")`.
             **changes: fields of `ResnetConfig` to change: see `help(ResnetConfig)`.
 
         Returns:
@@ -146,12 +152,8 @@ class ResnetBuilder:
         style = Style(_axis_order(data_format), dtype, _checked_prefix(layer_prefix))
         network = _resolved(preset, input_shape, classes, weights, style, changes)
         own = network.options if include_top and _has_classifier(features) else {}
-        head = Head(
-            include_top=include_top,
-            pooling=pooling or own.get("pooling"),
-            classifier_activation=classifier_activation,
-            dropout_rate=dropout_rate or own.get("dropout_rate", 0.0),
-        )
+        rate = dropout_rate or own.get("dropout_rate", 0.0)
+        head = Head(include_top, pooling or own.get("pooling"), classifier_activation, rate)
         dilation = Dilation(output_stride or network.output_stride, dilate_first)
         plan = make_plan(network.config, head, *dilation)
         outputs = None if features is None else _checked_features(features, plan, head, classes)
@@ -160,7 +162,7 @@ class ResnetBuilder:
         with _recognised(network, plan, adapt_weights) as found:
             if found and not network.classes and found.classes not in (None, plan.config.classes):
                 plan = make_plan(plan.config.replace(classes=found.classes), head, *dilation)
-            model = assemble(plan, style, name, outputs, blank=found is not None)
+            model = rematerialize(assemble(plan, style, name, outputs, blank=bool(found)), remat)
             if found:
                 load_blank(model, plan, layer_prefix, found, adapt=adapt_weights)
         return recorded(model, _record(network, plan, head, style, name, outputs, dilation))
@@ -212,7 +214,7 @@ class ResnetBuilder:
         return json_of(model)
 
     @staticmethod
-    def from_json(text: str, **options: Any) -> keras.Model:
+    def from_json(text: str, **options: Unpack["JsonOptions"]) -> keras.Model:
         """Build a network from the JSON of `to_json`, or of arguments of `from_preset`.
 
         Args:
@@ -229,7 +231,7 @@ class ResnetBuilder:
             >>> ResnetBuilder.from_json(text, input_shape=(32, 32, 3)).count_params()
             11183562
         """
-        return ResnetBuilder.from_preset(**arguments_in(text) | options)
+        return ResnetBuilder.from_preset(**{**arguments_in(text), **options})
 
     @staticmethod
     def build(
@@ -469,6 +471,11 @@ def _checked_prefix(prefix: object) -> str:
             "layer_prefix must be made of letters and digits of ASCII, '_', '.' and '-', "
             f"got {prefix!r}"
         )
+    if "." in prefix and keras.backend.backend() == "torch":
+        raise ValueError(
+            "with Keras on torch a layer_prefix has no '.', because PyTorch's names of parameters "
+            f"have none: {prefix.replace('.', '_')!r} instead of {prefix!r}"
+        )
     return prefix
 
 
@@ -480,10 +487,8 @@ def _checked_features(
     features: Sequence[str], plan: Plan, head: Head, classes: int | None
 ) -> tuple[str, ...]:
     known = list(plan.outputs)
-    try:
-        wanted = () if isinstance(features, str) else tuple(features)
-    except TypeError:
-        wanted = ()
+    is_group = isinstance(features, Iterable) and not isinstance(features, str)
+    wanted = tuple(features) if is_group else ()
     if not wanted:
         raise TypeError(
             f"features must be one or more of {', '.join(map(repr, known))} in a tuple or list, "
@@ -504,6 +509,7 @@ def _checked_features(
     return wanted
 
 
+@without_tensorflow()
 def _record(
     network: Named,
     plan: Plan,

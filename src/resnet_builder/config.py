@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union, Unpack, get_args, get_ori
 
 from . import field_effects as effects
 from .common.checks import fraction, positive_int, unknown
+from .common.files import parsed_json
 from .common.keras_names import Initializer
 from .common.shapes import ImageShape, image_shape
 from .field_effects import Effect, idle_fields
@@ -45,6 +46,17 @@ ProjectionName = Literal["conv", "avg_pool", "pad"]
 HeadPoolName = Literal["avg", "attention"]
 Padding = Literal["symmetric", "same"]
 Biases = Literal["unless_normalized"]
+# Every name of keras.activations (3.12 and newer) except `glu`, which halves the channels, and
+# `threshold`, which needs arguments.
+# fmt: off
+ActivationName = Literal[
+    "celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu",
+    "hard_swish", "hard_tanh", "leaky_relu", "linear", "log_sigmoid", "log_softmax", "mish",
+    "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus",
+    "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus", "swish", "tanh",
+    "tanh_shrink",
+]
+# fmt: on
 
 # Filters of every convolution, by stage and block.
 Widths = tuple[tuple[tuple[int, ...], ...], ...]
@@ -69,6 +81,10 @@ FREE_FILTERS = Effect(
 Check = Callable[[Any, str], object]
 
 
+# A hundred thousand layers: to plan more takes minutes, which a stranger's config should not.
+MOST_STAGES, MOST_BLOCKS = 32, 10**4
+
+
 def repetition_list(repetitions: object, name: str = "repetitions") -> tuple[int, ...]:
     """The number of blocks of each stage, for at least one stage, as a tuple."""
     example = "for example [2, 2, 2, 2]; got"
@@ -78,7 +94,11 @@ def repetition_list(repetitions: object, name: str = "repetitions") -> tuple[int
         )
     if not repetitions:
         raise ValueError(f"{name} must have at least one stage, {example} none")
-    return _positive_ints(tuple(repetitions), name)
+    numbers = _positive_ints(tuple(repetitions), name)
+    if len(numbers) > MOST_STAGES or sum(numbers) > MOST_BLOCKS:
+        most = f"at most {MOST_STAGES} stages of {MOST_BLOCKS:,} blocks in all"
+        raise ValueError(f"{name} must be {most}, got {len(numbers):,} of {sum(numbers):,}")
+    return numbers
 
 
 def _positive_ints(numbers: Sequence[object], name: str) -> tuple[int, ...]:
@@ -329,7 +349,7 @@ class ResnetConfig:
     stem_filters: int | None = None
     stem_pool: StemPoolName = option("max", POOL_IN_STEM, follows=True, unseen=True)
     activation_order: ActivationOrder = "post"
-    activation: str = option("relu", ACTIVATION_LAYER, follows=True, unseen=True)
+    activation: ActivationName = option("relu", ACTIVATION_LAYER, follows=True, unseen=True)
     activate_residual: bool = option(False, effects.LAST_ACTIVATION, unseen=True)
     norm: NormName = "batch"
     norm_groups: int = option(32, effects.NORM_OF_GROUPS, follows=True, unseen=True)
@@ -466,11 +486,14 @@ class ResnetConfig:
     def from_json(cls, text: str) -> "ResnetConfig":
         """Read a record written by `to_json`; fields missing from the text have their defaults.
 
+        Raises:
+            TypeError, ValueError: no JSON, no object, or fields that `ResnetConfig` refuses.
+
         Example:
             >>> ResnetConfig.from_json('{"block": "bottleneck", "repetitions": [3, 4, 6]}').filters
             64
         """
-        return config_of_fields(json.loads(text))
+        return config_of_fields(parsed_json(text))
 
 
 def _as_given(value: object) -> object:

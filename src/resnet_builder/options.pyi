@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NotRequired, TypedDict
 
 from .config import (
+    ActivationName,
     ActivationOrder,
     AntiAliasingName,
     Biases,
@@ -61,7 +62,7 @@ class EncoderVariations(TypedDict, total=False):
     weight_decay: float
 
 class Variations(EncoderVariations, total=False):
-    activation: str
+    activation: ActivationName
 
 class ConfigChanges(Variations, total=False):
     repetitions: Sequence[int]
@@ -80,7 +81,7 @@ class ConfigFields(Variations):
 class BuildOptions(Variations, total=False):
     include_top: bool
     pooling: Pooling | None
-    classifier_activation: str | None
+    classifier_activation: ActivationName | None
     weights: Any
     adapt_weights: bool
     dropout_rate: float
@@ -88,11 +89,16 @@ class BuildOptions(Variations, total=False):
     dtype: Any
     name: str | None
     layer_prefix: str
-    features: Sequence[str] | None
+    features: list[str] | tuple[str, ...] | None
     output_stride: int | None
     dilate_first: bool
+    remat: bool | list[str] | tuple[str, ...]
 
 class PresetOptions(BuildOptions, ConfigChanges, total=False): ...
+
+class JsonOptions(PresetOptions, total=False):
+    input_shape: Sequence[int | None]
+    classes: int
 
 class EncoderOptions(EncoderVariations, total=False):
     repetitions: Sequence[int]
@@ -102,3 +108,21 @@ class EncoderOptions(EncoderVariations, total=False):
     dtype: Any
     name: str | None
     layer_prefix: str
+
+class CompileOptions(TypedDict, total=False):
+    beta_2: float
+    epsilon: float
+    amsgrad: bool
+    clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
+    use_ema: bool
+    ema_momentum: float
+    ema_overwrite_frequency: int | None
+    loss_scale_factor: float | None
+    gradient_accumulation_steps: int | None
+    name: str
+    loss_weights: Any
+    run_eagerly: bool
+    steps_per_execution: int
+    auto_scale_loss: bool

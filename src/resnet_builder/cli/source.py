@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..common.checks import unknown
+from ..common.files import parsed_json
 from ..config import FIELDS, ResnetConfig, config_of_fields
 from ..model.record import arguments_in
 from ..plan.network import Head
@@ -33,7 +34,7 @@ FRACTION = re.compile(r"(\d+) ?/ ?(\d*[1-9]\d*)", re.ASCII)
 # Endings of files of whole models.
 MODELS = (".keras", ".h5")
 # Those that do not change it.
-UNSEEN = ("weights", "adapt_weights", "data_format", "dtype", "layer_prefix")
+UNSEEN = ("weights", "adapt_weights", "data_format", "dtype", "layer_prefix", "remat")
 
 
 def source_of(
@@ -108,7 +109,7 @@ def _read(file: Path) -> tuple[Any, dict[str, Any]]:
         raise FileNotFoundError(f"there is no file {str(file)!r}")
     try:
         text = file.read_text(encoding="utf-8-sig")  # some editors write a byte order mark
-        content = json.loads(text)
+        content = parsed_json(text)
         if isinstance(content, dict) and "preset" not in content:
             return Named(file.stem, config_of_fields(content)), {}
         arguments = arguments_in(text)

@@ -36,6 +36,19 @@ def choice(name: object, allowed: Iterable[str], kind: str) -> str:
     return name
 
 
+def of_extra(module: str, work: str) -> Any:
+    """Import a module of the extra `weights`; returns its package.
+
+    Raises:
+        ImportError: it is not installed; the message says what work needs it.
+    """
+    try:
+        return __import__(module)
+    except ImportError as error:
+        how = "pip install 'resnet-builder[weights]'"
+        raise ImportError(f"{work} needs a package: {how}") from error
+
+
 def look_up(table: Mapping[str, T], name: object, kind: str) -> T:
     """Return `table[name]`; errors as in `choice`."""
     return table[choice(name, table, kind)]
@@ -68,7 +81,10 @@ def real_number(value: object, what: str) -> float:
     """Return `value` as a float; bools are rejected."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{what} must be a number, got {value!r}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{what} is too large a number: {shortened(repr(value))}") from None
 
 
 def positive_int(value: Any, what: str) -> int:

@@ -2,13 +2,20 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from errno import EEXIST, EISDIR, ENOTEMPTY
+from glob import escape
 from pathlib import Path
 from shutil import rmtree
+from tempfile import TemporaryDirectory, mkdtemp
+from time import time
 from typing import Any
 
 # More than the names of any network's classes take.
 MOST_JSON_BYTES = 2**24
+
+# No process takes so long to write a file.
+SECONDS_LEFT = 3600
 
 
 def check_place(path: Path) -> None:
@@ -25,42 +32,51 @@ def check_place(path: Path) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """The path to write a file at, which then replaces the one at `path`.
+    """The path to write a file or a folder at, which then replaces what is at `path`.
 
-    It is `unfinished_` and the file's name, in the same folder. After an error it is removed; what
-    a killed process leaves is overwritten by the next one that writes the file. Its permissions are
-    those of a new file: some libraries write files that only their owner may read.
+    It is in a new folder beside it, `unfinished_..._` and its name, so that processes that write
+    the same file do not meet: each ends with a whole one, and the last one stays. Others that are
+    written beside the file there are moved, too. After an error the folder is removed; what a
+    killed process leaves is removed by one that writes the file an hour later. Files have the
+    permissions of a new one: some libraries write files that only their owner may read.
+
+    To replace a folder takes two steps: a process that is killed between them leaves the new one
+    and the one before in `unfinished_...`.
     """
-    unfinished = path.with_name(f"unfinished_{path.name}")
-    unfinished.unlink(missing_ok=True)
-    unfinished.touch()
-    mode = unfinished.stat().st_mode
+    for left in path.parent.glob(f"unfinished_*_{escape(path.name)}"):
+        with suppress(OSError):  # another process removes it, too
+            if time() - left.stat().st_mtime > SECONDS_LEFT:
+                rmtree(left)
+    with TemporaryDirectory(
+        f"_{path.name}", "unfinished_", path.parent, ignore_cleanup_errors=True
+    ) as unfinished:
+        new = Path(unfinished, path.name)
+        new.touch()
+        mode = new.stat().st_mode
+        new.unlink()
+        yield new
+        for made in sorted(new.parent.iterdir(), reverse=True):
+            if made.is_file():
+                made.chmod(mode)
+            _move(made, path.with_name(made.name))
+
+
+def _move(made: Path, place: Path) -> None:
+    """Replace a file or folder, while other processes may do so, too."""
+    before = Path(mkdtemp(dir=made.parent), "before")
     try:
-        yield unfinished
-        unfinished.chmod(mode)
-        unfinished.replace(path)
+        if place.is_dir():
+            with suppress(FileNotFoundError):
+                place.rename(before)
+        made.replace(place)
+    except OSError as error:  # another process was faster
+        if error.errno not in (ENOTEMPTY, EEXIST, EISDIR) and not place.is_dir():
+            raise
+        _move(made, place)
     finally:
-        unfinished.unlink(missing_ok=True)
-
-
-@contextmanager
-def whole_files(path: Path) -> Iterator[Path]:
-    """As `whole_file`, for a folder, or a file with others beside it: the path to write at.
-
-    It is in a folder of its own, beside what is replaced.
-    """
-    unfinished = path.with_name(f"unfinished_{path.name}")
-    rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir()
-    try:
-        yield unfinished / path.name
-        for number, made in enumerate(sorted(unfinished.iterdir(), reverse=True)):
-            place = path.with_name(made.name)
-            if place.is_dir():
-                place.rename(unfinished / f"{number}_replaced")
-            made.replace(place)
-    finally:
-        rmtree(unfinished, ignore_errors=True)
+        if before.exists() and not place.exists():  # after an interrupt
+            with suppress(OSError):
+                before.rename(place)
 
 
 def json_object(path: Path) -> dict[str, Any]:
@@ -72,12 +88,22 @@ def json_object(path: Path) -> dict[str, Any]:
     """
     if path.stat() and not path.is_file():  # to read a pipe may never end
         raise ValueError("it is no regular file")
-    if path.stat().st_size > MOST_JSON_BYTES:
-        raise ValueError(f"it has more than {MOST_JSON_BYTES} bytes")
-    try:
-        content = json.loads(path.read_bytes())
-    except RecursionError:
-        raise ValueError("it is nested without end") from None
+    with path.open("rb") as file:
+        content = parsed_json(file.read(MOST_JSON_BYTES + 1))
     if not isinstance(content, dict):
         raise ValueError("it is no object")
     return content
+
+
+def parsed_json(text: str | bytes) -> Any:
+    """What JSON holds. It takes thirty-two times its size in memory at most.
+
+    Raises:
+        ValueError: it is too large, nested without end, or no JSON.
+    """
+    if len(text) > MOST_JSON_BYTES:
+        raise ValueError(f"it has more than {MOST_JSON_BYTES} bytes")
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested without end") from None

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
+from .checks import of_extra
+
 # owner/name, optionally followed by @ and a revision.
 REPOSITORY = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 
@@ -45,14 +47,8 @@ def download(
         ValueError: the downloaded file does not have the hash that the hub states.
     """
     name, _, revision = repository.partition("@")
-    try:
-        import huggingface_hub.errors
-    except ImportError as error:
-        raise ImportError(
-            f"loading {name!r} from the Hugging Face Hub needs a package: "
-            "pip install 'resnet-builder[weights]'"
-        ) from error
-    asked = _Repository(huggingface_hub, name, revision or None)
+    hub = of_extra("huggingface_hub.errors", f"loading {name!r} from the Hugging Face Hub")
+    asked = _Repository(hub, name, revision or None)
     for file in sorted(files, key=lambda file: not asked.in_cache(file)):
         if path := asked.get(file):
             if not (find := (companions or {}).get(file)):

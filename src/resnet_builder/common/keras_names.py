@@ -7,18 +7,6 @@ from dataclasses import dataclass
 from sys import float_info
 from typing import NamedTuple, TypeGuard
 
-# Every name of keras.activations (3.12 and newer) except `glu`, which halves the channels, and
-# `threshold`, which needs arguments.
-# fmt: off
-ACTIVATIONS = (
-    "celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu",
-    "hard_swish", "hard_tanh", "leaky_relu", "linear", "log_sigmoid", "log_softmax", "mish",
-    "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus",
-    "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus", "swish", "tanh",
-    "tanh_shrink",
-)
-# fmt: on
-
 
 @dataclass(frozen=True)
 class Initializer:

@@ -47,14 +47,25 @@ class Memory(NamedTuple):
 
 def activation_memory(plan: Plan) -> Memory:
     """The memory of a plan's activations, as `Profile` defines it."""
-    sizes = {layer.name: known_product(*layer.output_shape) for layer in plan.layers}
-    if None in sizes.values():
+    sizes, kept = _sizes(plan), kept_for_training(plan)
+    if sizes is None or kept is None:
         return Memory(None, None)
-    tensors = _tensors(plan)
-    known = {name: size or 0 for name, size in sizes.items()}
+    inference = FLOAT32 * _most_at_once(plan, _tensors(plan), sizes)
+    return Memory(inference, sum(kept.values()))
+
+
+def kept_for_training(plan: Plan) -> dict[str, int] | None:
+    """The bytes that training keeps of the outputs of layers, by name; None if one is unknown."""
+    sizes, tensors = _sizes(plan), _tensors(plan)
     kept = {tensors[name] for layer in plan.layers for name in _needed(layer)}
-    training = sum(known[name] for name in kept)
-    return Memory(FLOAT32 * _most_at_once(plan, tensors, known), FLOAT32 * training)
+    return None if sizes is None else {name: FLOAT32 * sizes[name] for name in kept}
+
+
+def _sizes(plan: Plan) -> dict[str, int] | None:
+    """The elements of the outputs of layers by name; None if one is unknown."""
+    sizes = {layer.name: known_product(*layer.output_shape) for layer in plan.layers}
+    known = {name: size for name, size in sizes.items() if size is not None}
+    return known if len(known) == len(sizes) else None
 
 
 def _tensors(plan: Plan) -> dict[str, str]:

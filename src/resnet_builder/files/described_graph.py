@@ -14,6 +14,7 @@ from itertools import chain
 import keras
 import numpy as np
 
+from ..model.keras_limits import without_tensorflow
 from .checkpoint import Array, Checkpoint, Json, refused
 from .keras_files import from_tensors, layers_inside
 
@@ -386,6 +387,7 @@ def _variables(layer: keras.Layer, path: str = "") -> Iterator[tuple[str, keras.
         yield from _variables(of, f"{path}{of.name}/")
 
 
+@without_tensorflow()
 def settings_of(model: keras.Model) -> dict[str, Json]:
     """The serialised layers of a model by path; empty for a subclass without a config."""
     try:

@@ -1,7 +1,6 @@
 """Checkpoints in files of Keras: .weights.h5, .h5 and .keras."""
 
 import itertools
-import json
 import math
 import re
 import tempfile
@@ -19,6 +18,7 @@ from typing import IO, Any
 import ml_dtypes
 import numpy as np
 
+from ..common.files import parsed_json
 from .checkpoint import MOST_LEVELS, Array, Checkpoint, Json, broken
 
 Item = Any  # a group or a dataset of h5py, or a variable of Keras, which have no types
@@ -76,7 +76,7 @@ def hdf5_file(
 
     with ExitStack() as opened:
         try:
-            content = _content(opened.enter_context(h5py.File(file or path, "r")))
+            content = items_of(opened.enter_context(h5py.File(file or path, "r")))
             listing = content.get(MODEL_WEIGHTS, content[""])
             is_numbered = {"layer_names", "layer_names0"}.isdisjoint(listing.attrs)
             if is_numbered:
@@ -128,7 +128,7 @@ def _unpack(path: Path, name: str, missing: bytes | None = None) -> Iterator[byt
                 yield from iter(partial(file.read, CHUNK_BYTES), b"")
     except (
         *(zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError),
-        *(NotImplementedError, RuntimeError),  # another compression, or a password
+        *(RuntimeError, UnicodeError),  # another compression, a password, or a broken name
     ) as error:
         raise broken(path, "Keras model", error) from error
 
@@ -149,7 +149,7 @@ def layer_settings(path: Path, config: bytes | str) -> dict[str, Json]:
         ValueError: a config that is not JSON.
     """
     try:
-        return layers_inside(json.loads(config))
+        return layers_inside(parsed_json(config))
     except (ValueError, RecursionError) as error:
         raise broken(path, "Keras model", error) from error
 
@@ -195,7 +195,7 @@ def _serialized(value: Any, key: str = "") -> Iterator[tuple[str, Json]]:
 # HDF5 ---------------------------------------------------------------------------------------------
 
 
-def _content(root: Item) -> Content:
+def items_of(root: Item) -> Content:
     """The groups and datasets of a file by their paths, sorted, of which nothing is read.
 
     HDF5 can take what a file seems to hold from any other file of the machine. Keras writes no such
@@ -368,7 +368,7 @@ def _numbered(path: Path, content: Content, config: bytes) -> Checkpoint:
         if where.rpartition("/")[2] == "vars" and where not in rest
     }
     is_named = any("name" in group.attrs for group in groups.values())
-    listed = {} if is_named else dict(_groups_of(json.loads(config)))
+    listed = {} if is_named else dict(_groups_of(parsed_json(config)))
     names = _layer_names(groups, listed)
     tensors: list[tuple[str, Item]] = []
     others: list[tuple[str, Item]] = []

@@ -1,11 +1,11 @@
 """keras-hub's preset folders: a file for the backbone, one for the head, and a config."""
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from ..common.files import parsed_json
 from .checkpoint import Checkpoint, Json, broken, check_regular, refused
 from .keras_files import CONFIG_IN_ARCHIVE, WEIGHTS_IN_ARCHIVE, hdf5_file, layer_settings
 
@@ -66,7 +66,7 @@ def _resnet_layers(path: Path, config: bytes, most: int) -> dict[str, str]:
         most: a number that the network's layers cannot exceed.
     """
     try:
-        described = json.loads(config)
+        described = parsed_json(config)
         if described.get("class_name") != "ResNetBackbone":
             return {}
         blocks = sum(max(n, 0) for n in described["config"]["stackwise_num_blocks"])

@@ -18,7 +18,7 @@ import ml_dtypes
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ..common.checks import shortened
+from ..common.checks import of_extra, shortened
 from .checkpoint import Array, Checkpoint, broken, from_arrays, refused
 from .unpickling import (
     MAKERS,
@@ -60,17 +60,10 @@ def safetensors_file(path: Path) -> Iterator[Checkpoint]:
         ValueError: a broken file.
         ImportError: safetensors is not installed.
     """
+    safetensors = of_extra("safetensors", f"reading the safetensors file {path.name}")
     try:
-        from safetensors import SafetensorError, safe_open
-    except ImportError as error:
-        raise ImportError(
-            f"reading the safetensors file {path.name} needs a package: "
-            "pip install 'resnet-builder[weights]'"
-        ) from error
-    file: Any
-    try:
-        file = safe_open(path, "numpy")
-    except SafetensorError as error:
+        file = safetensors.safe_open(path, "numpy")
+    except safetensors.SafetensorError as error:
         raise broken(path, "safetensors file", error) from error
     shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
     left = MOST_MAPPED_BYTES
@@ -80,7 +73,7 @@ def safetensors_file(path: Path) -> Iterator[Checkpoint]:
         array: Array = file.get_tensor(key)
         left -= array.nbytes
         if left < 0:
-            file, left = safe_open(path, "numpy"), MOST_MAPPED_BYTES
+            file, left = safetensors.safe_open(path, "numpy"), MOST_MAPPED_BYTES
         return array
 
     yield Checkpoint(str(path), shapes, read)

@@ -7,7 +7,7 @@ import keras
 from keras import layers
 
 from ..common.checks import fraction, positive_int
-from ..config import ResnetConfig
+from ..config import ActivationName, ResnetConfig
 from ..model.keras_layers import INSIDE, Style, Tensor
 from ..plan.names import ASPP, DECODER, At
 from ..plan.network import Dilation
@@ -29,7 +29,7 @@ def deeplab(
     decoder_filters: int = 256,
     aspp_rates: Sequence[int] = (12, 24, 36),
     dropout_rate: float = 0.5,
-    activation: str | None = "softmax",
+    activation: ActivationName | None = "softmax",
     output_stride: int | None = 16,
     **options: Unpack["EncoderOptions"],
 ) -> keras.Model:

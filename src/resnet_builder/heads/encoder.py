@@ -3,15 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import keras
 from keras import layers
 
 from ..builder import ResnetBuilder
 from ..common.checks import choice, positive_int, unknown
-from ..common.keras_names import ACTIVATIONS
-from ..config import FIELDS, ResnetConfig
+from ..config import FIELDS, ActivationName, ResnetConfig
 from ..features import feature_info
 from ..files.opening import opened
 from ..model.keras_layers import INSIDE, Style, Tensor
@@ -140,7 +139,7 @@ def check_classes(classes: int, activation: str | None) -> None:
     """Refuse classes of pixels that cannot be, and an activation that says nothing of them."""
     positive_int(classes, "classes")
     if activation is not None:
-        choice(activation, ACTIVATIONS, "activation")
+        choice(activation, get_args(ActivationName), "activation")
     if classes == 1 and activation == "softmax":
         raise ValueError(
             "the softmax of one class is always 1: give activation='sigmoid' for one class, or "

@@ -7,7 +7,7 @@ import keras
 from keras import layers
 
 from ..common.checks import fraction, positive_int
-from ..config import ResnetConfig
+from ..config import ActivationName, ResnetConfig
 from ..model.keras_layers import INSIDE, Style, Tensor
 from ..plan.names import ADD, OUT, PYRAMID, SEGMENTATION, At, Place
 from ..plan.network import Dilation
@@ -30,7 +30,7 @@ def fpn(
     decoder_filters: int = 256,
     segmentation_filters: int = 128,
     dropout_rate: float = 0.2,
-    activation: str | None = "softmax",
+    activation: ActivationName | None = "softmax",
     output_stride: int | None = None,
     **options: Unpack["EncoderOptions"],
 ) -> keras.Model:

@@ -7,7 +7,7 @@ import keras
 from keras import layers
 
 from ..common.checks import positive_int
-from ..config import ResnetConfig
+from ..config import ActivationName, ResnetConfig
 from ..plan.names import DECODER, At, Place
 from ..plan.network import Dilation
 from .encoder import FeatureMap, check_classes, encoder, segmented
@@ -26,7 +26,7 @@ def unet(
     *,
     weights: object = None,
     decoder_filters: Sequence[int] | None = None,
-    activation: str | None = "softmax",
+    activation: ActivationName | None = "softmax",
     output_stride: int | None = None,
     **options: Unpack["EncoderOptions"],
 ) -> keras.Model:

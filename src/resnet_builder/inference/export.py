@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..common.checks import described
-from ..common.files import whole_files
+from ..common.files import whole_file
 from ..common.quiet import quiet
 from ..common.shapes import fits
 from ..common.tables import Table, Tabular
@@ -174,7 +174,7 @@ def export(
     written = model
     if fold or dtype == "int8":
         written, notes = fold_batch_norm(model), (*notes, folding_report(model).summary)
-    with whole_files(path) as unfinished, room_for(len(model.layers)):
+    with whole_file(path) as unfinished, room_for(len(model.layers)):
         target.write(written, unfinished, dtype, calibrating)
         report = replace(
             _compared(model, target.opened(unfinished, model), compared),
@@ -258,18 +258,35 @@ def _open_program(path: Path, model: keras.Model) -> Runtime:
 
 
 class Format(NamedTuple):
-    """A format: its name, who writes it, what reads it, and the backends that it needs."""
+    """A format: its name, who writes it, what reads it, and what it needs.
+
+    Attributes:
+        packages: what is imported -> how it is installed.
+    """
 
     name: str
     write: Callable[[keras.Model, Path, str, Array | None], None]
     opened: Callable[[Path, keras.Model], Runtime]
     backends: tuple[str, ...]
+    packages: Mapping[str, str] = {}
 
 
 FORMATS = {
-    ".onnx": Format("ONNX", _write_onnx, _open_onnx, BACKENDS),
+    ".onnx": Format(
+        "ONNX",
+        _write_onnx,
+        _open_onnx,
+        BACKENDS,
+        dict.fromkeys(("onnx", "onnxruntime"), "resnet-builder[onnx]"),
+    ),
     ".tflite": Format("LiteRT", write_litert, lambda path, _: open_litert(path), BACKENDS[:1]),
-    "": Format("SavedModel", _write_saved_model, _open_saved_model, BACKENDS[:2]),
+    "": Format(
+        "SavedModel",
+        _write_saved_model,
+        _open_saved_model,
+        BACKENDS[:2],
+        {"tensorflow": "tensorflow"},
+    ),
     ".pt2": Format("PyTorch", _write_program, _open_program, BACKENDS[2:]),
 }
 
@@ -290,12 +307,11 @@ def _target(path: Path, dtype: str) -> Format:
             f"runs on {backend}: save the model as .keras, and load and export it in a process "
             f"with KERAS_BACKEND={target.backends[0]}; .onnx is written with any"
         )
-    if path.suffix == ".onnx":
-        for package in ("onnx", "onnxruntime"):
-            if find_spec(package) is None:
-                raise ImportError(
-                    f"ONNX files need the package {package}: pip install 'resnet-builder[onnx]'"
-                )
+    for package, source in target.packages.items():
+        if find_spec(package) is None:
+            raise ImportError(
+                f"{target.name} files need the package {package}: pip install '{source}'"
+            )
     return target
 
 

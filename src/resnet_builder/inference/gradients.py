@@ -54,4 +54,5 @@ def no_gradients() -> AbstractContextManager[object]:
         return nullcontext()
     import torch
 
-    return torch.no_grad()
+    keeps_nothing: AbstractContextManager[object] = torch.no_grad()
+    return keeps_nothing

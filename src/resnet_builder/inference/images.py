@@ -90,8 +90,9 @@ def preprocessing(
         >>> import numpy as np
         >>> from resnet_builder import preprocessing
         >>> image = np.full((1, 300, 400, 3), 255)
-        >>> preprocessing("resnet50.a1_in1k", data_format="channels_last")(image).shape
-        TensorShape([1, 224, 224, 3])
+        >>> prepare = preprocessing("resnet50.a1_in1k", data_format="channels_last")
+        >>> tuple(prepare(image).shape)
+        (1, 224, 224, 3)
         >>> own = preprocessing(size=64, mean=0.5, std=0.25, data_format="channels_last")
         >>> float(own(image)[0, 0, 0, 0])
         2.0

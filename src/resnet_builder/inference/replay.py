@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any
 
 import keras
+from keras import ops
 
 from ..model.graph import PERMUTED, BatchShape, calls_of, functional
 from ..model.keras_layers import Tensor
@@ -52,6 +53,8 @@ class Step:
         `given` are the tensors by the ids of the symbolic ones.
         """
         arguments, options = self.arguments.fill_in(given)
+        if _is_compiled(self.layer):
+            return _by_groups(self.layer, *arguments, **options)
         if "training" in signature(getattr(self.layer, "call", self.layer)).parameters:
             options = {**options, "training": False}
         return self.layer(*arguments, **options)
@@ -61,7 +64,8 @@ class Step:
         """The order of axes before and after it, if it has one."""
         axes = getattr(self.layer, "axes", None)
         dims = getattr(self.layer, "dims", tuple(axes)[1:] if isinstance(axes, tuple) else None)
-        order = getattr(self.layer, "data_format", None)
+        is_padding = isinstance(self.layer, keras.layers.ZeroPadding2D)  # its order is what it pads
+        order = None if is_padding else getattr(self.layer, "data_format", None)
         return PERMUTED.get(dims) or ((order, order) if order else None)
 
 
@@ -135,8 +139,7 @@ class Replay:
             if call.orders:
                 return call.orders[1]
             number = call.source
-        known = (call.orders[0] for call in self.calls if call.orders)
-        return next(known, "channels_last")
+        return next((call.orders[0] for call in self.calls if call.orders), "channels_last")
 
     def exchange(self, call: Step, layer: Callable[..., Tensor]) -> None:
         """Call another layer in a layer's place."""
@@ -158,6 +161,33 @@ class Replay:
                 if last[number] == call.outputs:
                     del values[number]
         return values
+
+
+def _is_compiled(layer: Any) -> bool:
+    """Whether Keras compiles a layer at every call with arrays, and does not free the result.
+
+    It does so with grouped convolutions on TensorFlow (keras/src/backend/tensorflow/nn.py, `conv`
+    in Keras 3.15).
+    """
+    return (
+        keras.backend.backend() == "tensorflow"
+        and type(layer) is keras.layers.Conv2D
+        and layer.groups > 1
+        and not getattr(layer, "quantization_mode", None)
+    )
+
+
+def _by_groups(layer: keras.layers.Conv2D, inputs: Tensor) -> Tensor:
+    """The output of a grouped convolution, from a convolution of each group."""
+    is_first = layer.data_format == "channels_first"  # in which TensorFlow convolves on no CPU
+    x = ops.moveaxis(inputs, 1, -1) if is_first else inputs
+    x, kernel = (ops.cast(of, layer.compute_dtype) for of in (x, layer.kernel))
+    groups = zip(ops.split(x, layer.groups, -1), ops.split(kernel, layer.groups, -1), strict=True)
+    steps = (layer.strides, layer.padding, "channels_last", layer.dilation_rate)
+    outputs = ops.concatenate([ops.conv(*group, *steps) for group in groups], -1)
+    if layer.use_bias:
+        outputs = ops.add(outputs, ops.cast(layer.bias, layer.compute_dtype))
+    return layer.activation(ops.moveaxis(outputs, -1, 1) if is_first else outputs)
 
 
 def _answer_of(function: keras.Model) -> keras.KerasTensor:

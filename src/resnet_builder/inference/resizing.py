@@ -103,11 +103,12 @@ def _matrix(
     # torchvision.transforms.functional.center_crop: int(round(half)), where Python's round takes
     # the even number of two; a smaller image has the smaller half of its border first.
     start = ops.where(half < 0, ops.ceil(half), rounding(half))
-    places = start + np.arange(side, dtype="float32")[:, np.newaxis]
+    places = ops.add(start, np.arange(side, dtype="float32")[:, np.newaxis])
     inside = ops.logical_and(places >= 0, places < whole)
     # Between the centres of two pixels, times twice both numbers of pixels: whole numbers, so that
     # float32 is exact up to 2**24, which is 32768 pixels at 256.
-    distances = (2 * pixels + 1) * whole - (2 * places + 1) * length
+    # Not by `*`: JAX's arrays, as pixels are, take no symbolic `whole`.
+    distances = ops.multiply(2 * pixels + 1, whole) - ops.multiply(2 * places + 1, length)
     # The kernel is as wide as a pixel of the smaller of the two images, which is antialiasing.
     weights = kernel(ops.abs(distances) / (2 * ops.maximum(whole, length)))
     total = ops.sum(weights, axis=1, keepdims=True)

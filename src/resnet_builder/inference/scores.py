@@ -9,6 +9,7 @@ from keras import ops
 from ..features import feature_info
 from ..files.checkpoint import Array
 from ..model.keras_layers import Tensor
+from ..model.keras_limits import without_tensorflow
 from .gradients import no_gradients
 from .replay import Replay, Step, Values
 
@@ -211,6 +212,7 @@ def _activation(layer: keras.Layer) -> str:
     return kind if kind in SHARES else str(of_layer).lower()
 
 
+@without_tensorflow()
 def _without_activation(call: Step) -> keras.Layer:
     """A copy of a layer without its activation."""
     if not getattr(call.layer, "weights", ()):

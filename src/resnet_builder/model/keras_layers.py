@@ -4,6 +4,7 @@ To add a kind of layer, add its class to plan/layers.py and a row here, with a f
 needs more than fields of that class.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,14 @@ from keras import layers
 from ..common.shapes import in_order
 from ..plan import layers as planned
 from .initializers import initializer
+
+NEWEST_TESTED = (3, 15)
+if tuple(map(int, keras.__version__.split(".")[:2])) > NEWEST_TESTED:  # said once, at the import
+    warnings.warn(
+        "Keras {} is newer than {}.{}, the newest that this resnet_builder was tested with: if "
+        "something fails, try that one".format(keras.__version__, *NEWEST_TESTED),
+        stacklevel=2,
+    )
 
 Tensor = Any  # a symbolic tensor of Keras, which publishes no types
 

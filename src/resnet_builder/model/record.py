@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from ..common.checks import shortened
+from ..common.files import parsed_json
 from ..config import ResnetConfig, config_of_fields, fields_of
 from ..plan.names import is_of_task
 from ..plan.network import Dilation, Head, Plan, make_plan
@@ -110,7 +111,7 @@ def json_of(model: "keras.Model") -> str:
 
 def arguments_in(text: str) -> dict[str, Any]:
     """The arguments of `ResnetBuilder.from_preset` in JSON."""
-    arguments = json.loads(text)
+    arguments = parsed_json(text)
     if not isinstance(arguments, dict) or "preset" not in arguments:
         raise ValueError(
             "the JSON of a network is an object of the arguments of ResnetBuilder.from_preset, "

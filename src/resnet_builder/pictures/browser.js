@@ -22,10 +22,14 @@ function tag(name, ...children) {
   return made;
 }
 
+// The words of headings, in the language of the page.
+const spoken = (words) =>
+  words.replace(/^(.+) (parameters|multiply-adds)$/, (_, number, unit) => say(`{} ${unit}`, number));
+
 // Words in a style: their size, whether they are bold, the role of a shortcut, whether marked.
 function styled(name, [words, size, bold, role, marked], place = {}) {
   const style = [bold && "bold", role && `role ${role}`, marked && "underlined"].filter(Boolean).join(" ");
-  return element(name, { ...place, class: style, "font-size": size }, words);
+  return element(name, { ...place, class: style, "font-size": size }, spoken(words));
 }
 
 const text = (x, top, span) => styled("text", span, { x, y: top + span[1] });
@@ -70,26 +74,59 @@ function line(role, arrow, corners) {
 
 // Sections -------------------------------------------------------------------------------------
 
-// For each section, the layers of every box of the whole network: [name, its facts].
+const NUMBERS = /0|[1-9]\d{0,8}/g;
+
+// The value so many steps after the first, as the second one is one step after it: see browser.py.
+function continued(first, second, steps) {
+  if (Array.isArray(first)) return first.map((one, i) => continued(one, second[i], steps));
+  if (typeof first === "number") return first + (second - first) * steps;
+  if (typeof first !== "string") return first;
+  const later = second.match(NUMBERS) ?? [];
+  return first.replace(NUMBERS, (number) => continued(+number, +(later.shift() ?? 0), steps));
+}
+
+const spread = (runs) => runs.flatMap(([count, first, second = first]) =>
+  Array.from({ length: count }, (_, i) => continued(first, second, i)).flat());
+
+// A layer of the whole network, with its tensors in each library: see SharedData of browser.py.
+function layerOf([rest, number, field, tensors], beginning, base, prefixes) {
+  const [output, weights, parameters, macs, input, settings, stride, kept] = data.facts[number];
+  const named = data.tensors[tensors]?.map((rests, i) => rests.map((one) => prefixes[i] + one)) ?? [];
+  return {
+    name: beginning + rest, output, weights, parameters, macs, input, stride, kept, tensors: named,
+    settings: data.settings[settings], field: field === null ? null : base + field,
+  };
+}
+
+// For each section, the layers of every box of the whole network, and the numbers of their insides.
 const sections = data.networks.flatMap((network) => network.sections.map((section, row) => {
-  const boxes = section.layers.flatMap(([set, beginning]) =>
-    data.layers[set].map((box) => box.map(([rest, fact]) => [beginning + rest, data.facts[fact]])));
-  return Object.assign(section, { network, row, boxes, drawn: [], title: section.heading[0]?.[2][0] ?? "" });
+  for (const part of section.views) for (const kind of ["panels", "lines"]) part[kind] = spread(part[kind]);
+  const panels = spread(section.layers).map(([set, beginning, base, ...prefixes]) => data.layers[set].map(
+    ([layers, inside]) => [layers.map((layer) => layerOf(layer, beginning, base, prefixes)), inside]));
+  const [boxes, insides] = [0, 1].map((i) => panels.flat().map((box) => box[i]));
+  const title = section.heading[0]?.[2][0] ?? "";
+  return Object.assign(section, { network, row, boxes, insides, drawn: [], title });
 }));
 const mostOpen = [];
 for (const { row, views } of sections) mostOpen[row] = Math.max(mostOpen[row] ?? 0, views.length - 1);
-const states = mostOpen.map((most) => Math.min(data.state, most));
+// A narrow window has no room for two blocks side by side.
+const begin = data.state === FOLDED && innerWidth < 700 ? CLOSED : data.state;
+const states = mostOpen.map((most) => Math.min(begin, most));
 const stateOf = (section) => Math.min(states[section.row], section.views.length - 1);
 const viewOf = (section) => section.views[stateOf(section)];
 
 // What each panel stands for: `count` boxes of the whole network from `first` on, and again after
-// every `step`, `repeats` times. The boxes of a closed section are those of folded panels.
+// every `step`, `repeats` times. The boxes of a closed section are those of folded panels. `block` is
+// the name of a block that can be removed: it has a shortcut, or its output has its input's shape.
 function contents(section, state) {
   let next = 0;
   return section.views[Math.max(state, FOLDED)].panels.map(([drawing, , , name, repeats]) => {
-    const step = data.drawings[drawing][2].length, first = next;
+    const [, , { length: step }, , lines] = data.drawings[drawing], first = next;
     next += step * repeats;
-    return { section, name, first, step, repeats, count: step, closed: state === CLOSED };
+    const layers = section.boxes.slice(first, next).flat();
+    const bypass = lines.some(([role]) => role) || layers[0]?.input === layers.at(-1)?.output;
+    const block = /^block\d+$/.test(name) && bypass && `${section.title}_${name}`;
+    return { section, name, block, first, step, repeats, count: step, closed: state === CLOSED };
   });
 }
 
@@ -104,16 +141,17 @@ function drawSection(section, state) {
 }
 
 function drawHeading(section, state) {
-  const label = section.heading.map(([, , [words]]) => words).join(", ");
+  const label = section.heading.map(([, , [words]]) => spoken(words)).join(", ");
   const group = control("heading", label, { section }, { "aria-expanded": state > CLOSED });
   group.append(rectangle("ring", 4, 6, HEADING_WIDTH, HEADING_HEIGHT + 6, 5));
-  for (const place of section.heading) group.append(text(...place));
+  for (const place of section.heading) group.append(text(...place), " ");
   const parts = element("g", {}, group);
   for (const by of [-1, 1]) {
     if (state + by < CLOSED || state + by > mostOpen[section.row]) continue;
     const [sign, what, x] = by > 0 ? ["+", "Unfold", HEADING_WIDTH - 5] : ["−", "Fold", HEADING_WIDTH - 24];
     const button = element("g", { class: "sign", transform: `translate(${x},12)` },
-      element("title", {}, what), rectangle("", 0, 0, 16, 16, 3), text(8, -0.5, [sign, 13]));
+      element("title", {}, say(what)), rectangle("reach", by > 0 ? -2 : -20, -8, by > 0 ? 22 : 37, 37, 0),
+      rectangle("", 0, 0, 16, 16, 3), text(8, -0.5, [sign, 13]));
     button.addEventListener("click", () => unfold(group.about, by));
     parts.append(button);
   }
@@ -121,31 +159,39 @@ function drawHeading(section, state) {
 }
 
 function drawPanel([number, x, y, name], top, about) {
-  const [frames, texts, boxes, forks, lines] = data.drawings[number];
-  const group = element("g", { transform: `translate(${x},${y - top})` });
-  for (const [kind, ...place] of frames) group.append(rectangle(kind, ...place, 6));
-  for (const [left, above, [words, ...style]] of texts) {
-    const made = text(left, above, [words === "{}" ? name : words, ...style]);
-    if (made.matches(".bold")) made.addEventListener("click", () => unfold(about, 1));
-    group.append(made);
-  }
-  boxes.forEach((box, k) =>
-    group.append(drawBox(box, about.closed ? about : { ...about, first: about.first + k, count: 1 })));
-  for (const [role, arrow, way] of lines) group.append(...line(role, arrow, way));
-  group.append(...forks.map(fork));
+  const group = element("g", { class: "block", transform: `translate(${x},${y - top})` });
+  drawParts(group, data.drawings[number], name, about.repeats > 1 ? " pile" : "", (k) => {
+    const first = about.first + k;
+    return about.closed ? about : { ...about, first, count: 1, inside: about.section.insides[first] };
+  });
+  for (const part of group.querySelectorAll(".pile, .bold")) part.addEventListener("click", () => unfold(about, 1));
   return group;
 }
 
+// Draw a panel into a group, which then knows its boxes, and its lines with the boxes at their ends.
+function drawParts(group, [frames, texts, boxes, forks, lines], name, pile, aboutBox) {
+  for (const [kind, ...place] of frames) group.append(rectangle(kind + pile, ...place, 6));
+  for (const [left, above, [words, ...style]] of texts)
+    group.append(text(left, above, [words === "{}" ? name : words, ...style]));
+  group.boxes = boxes.map((box, k) => drawBox(box, aboutBox(k)));
+  group.lines = lines.map(([role, arrow, way, ...ends]) =>
+    Object.assign(element("g", {}, ...line(role, arrow, way)), { ends }));
+  group.append(...group.boxes, ...group.lines, ...forks.map(fork));
+}
+
+const wordsOf = (cells) => cells.map((cell) => data.cells[cell][2]).join(", ");
+
 function drawBox([x, middle, cells], about) {
-  const words = cells.map((cell) => cell[2]).join(", ");
+  const words = wordsOf(cells), opens = (about.inside ?? null) !== null;
   const label = [about.section.title, about.closed ? "" : about.name, words].filter(Boolean).join(", ");
-  const group = control("box", label, { ...about, words });
+  const group = control("box", label, { ...about, words }, opens ? { "aria-expanded": false } : {});
   let left = x;
-  for (const [kind, width, part, marked] of cells) {
+  for (const [kind, width, part, marked] of cells.map((cell) => data.cells[cell])) {
     group.append(rectangle(`cell ${kind}${marked ? " marked" : ""}`, left, middle - ROW / 2, width, ROW, 0));
-    group.append(text(left + width / 2, middle - FONT_SIZE * 0.64, [part, FONT_SIZE]));
+    group.append(text(left + width / 2, middle - FONT_SIZE * 0.64, [part, FONT_SIZE]), " ");
     left += width;
   }
+  if (opens) group.append(element("path", { class: "corner", d: `M${left},${middle + ROW / 2}h-8l8,-8z` }));
   group.append(rectangle("ring", x - 2, middle - ROW / 2 - 2, left - x + 4, ROW + 4, 3));
   return group;
 }
@@ -160,6 +206,7 @@ function arrange() {
     Math.max(...sections.filter((one) => one.row === row).map((one) => viewOf(one).frame[3])));
   const tops = [TITLE_HEIGHT];
   heights.forEach((height, row) => tops.push(tops[row] + height + LANE_GAP));
+  closeInside();
   svg.replaceChildren();
   size.width = -2 * LANE_GAP;
   for (const network of data.networks) size.width += 2 * LANE_GAP + drawNetwork(network, tops, heights);
@@ -170,12 +217,14 @@ function arrange() {
     size.height += 30;
   }
   svg.classList.toggle("one-page", size.height < 2.5 * size.width);
-  svg.setAttribute("viewBox", `-2 0 ${size.width} ${size.height}`);
+  if (size.fitted) fit();
+  resize(size.width, size.height);
   for (const button of document.querySelectorAll("[data-state]")) {
     const state = +button.dataset.state;
+    button.hidden = state > Math.max(...mostOpen);
     button.setAttribute("aria-pressed", states.every((one, row) => one === Math.min(state, mostOpen[row])));
   }
-  if (size.fitted) fit(); else scaleTo(size.scale);
+  paint();
   rove();
 }
 
@@ -228,9 +277,17 @@ function change(wanted) {
 
 const unfold = ({ section }, by) => change((state, row) => state + (row === section.row ? by : 0));
 
+// A heading unfolds its section until every block is drawn, and then closes it; a box unfolds it, or
+// shows its inside.
+function turn(stop) {
+  const { section, step, inside = null } = stop.about;
+  if (inside !== null) openInside(stop);
+  else unfold({ section }, step || states[section.row] < mostOpen[section.row] ? 1 : -WHOLE);
+}
+
 // Focus ------------------------------------------------------------------------------------------
 
-let current = null;
+let current = null;  // the stop of the Tab key
 
 // One stop of the Tab key for the whole drawing; the arrow keys go on from there.
 function rove(stop) {
@@ -253,68 +310,44 @@ function focusOn(section, box, block) {
 }
 
 function step(by) {
-  const stops = [...svg.querySelectorAll(".heading, .box")];
+  const stops = [...(inset ?? svg).querySelectorAll(".heading, .box")];
   reveal(stops[clamp(0, stops.indexOf(document.activeElement) + by, stops.length - 1)]);
 }
 
 const stopOf = (event) => event.target.closest(".heading, .box");
 svg.addEventListener("focusin", (event) => {
-  rove(stopOf(event));
+  const stop = stopOf(event);
+  rove(stop);
   tell(focused());
+  if (!stop) return;
+  trace(stop);
+  address(stop.about);
 });
 svg.addEventListener("pointerover", (event) => stopOf(event) && tell(stopOf(event).about));
 svg.addEventListener("pointerleave", () => tell(focused()));
-svg.addEventListener("dblclick", (event) => stopOf(event) && unfold(stopOf(event).about, 1));
-
-// Details ----------------------------------------------------------------------------------------
-
-const count = (number) => (number === null ? "?" : number.toLocaleString("en"));
-
-const list = (terms) => tag("dl", ...terms.flatMap(([term, value]) => [tag("dt", term), tag("dd", value)]));
-
-// What some layers cost together, and the output of the last one.
-function totals(layers, output = layers.at(-1)?.[1][0]) {
-  const sum = (field) => layers.reduce((total, [, fact]) =>
-    total === null || fact[field] === null ? null : total + fact[field], 0);
-  return list([["output", output || "several"], ["parameters", count(sum(2))],
-    ["multiply-adds", count(sum(3))], ["layers", count(layers.length)]]);
-}
-
-function tell(about) {
-  const help = $("help").content.cloneNode(true);
-  $("details").replaceChildren(...(about?.step ? ofBox(about) : about ? ofSection(about) : [help]));
-}
-
-const ofSection = ({ section }) =>
-  [tag("h2", section.title || "Section"), totals(section.boxes.flat(), section.size)];
-
-function ofBox({ section, name, words, first, step, repeats, count: length, closed }) {
-  const starts = Array.from({ length: repeats }, (_, i) => first + i * step);
-  const copies = starts.map((start) => section.boxes.slice(start, start + length).flat());
-  const where = [section.title, name].filter(Boolean).join(", ");
-  const [title, ...below] = (closed ? [where, words] : [words, where]).filter(Boolean);
-  const parts = [tag("h2", title), ...below.map((line) => tag("p", line)), totals(copies.flat())];
-  if (closed) return parts;
-  if (repeats > 1) parts.push(tag("p", `${repeats} times; of each:`));
-  copies[0].forEach(([layer, [output, weights, parameters, macs]], i) => {
-    const terms = [["output", output || "several"]];
-    for (const [weight, sizes] of Object.entries(weights)) terms.push([weight, sizes.join("×") || "scalar"]);
-    if (parameters) terms.push(["parameters", count(parameters)]);
-    if (macs !== 0) terms.push(["multiply-adds", count(macs)]);
-    parts.push(tag("h3", repeats > 1 ? `${layer} … ${copies.at(-1)[i][0]}` : layer), list(terms));
-  });
-  return parts;
-}
+// A click on a box of an open section leaves its details shown, and opens the box if it has an inside.
+svg.addEventListener("click", (event) => {
+  const stop = stopOf(event);
+  if (!event.target.closest(".inset") && stop !== inset?.opener) closeInside();
+  if (stop?.hasAttribute("aria-expanded") || stop?.about.closed) turn(stop);
+});
+svg.addEventListener("dblclick", (event) => stopOf(event)?.about.step && unfold(stopOf(event).about, 1));
 
 // Zoom -------------------------------------------------------------------------------------------
 
-const LEAST = 0.05, MOST = 8, LEGIBLE = 0.65, PAD = 12, SLACK = 4;
+const LEAST = 0.05, MOST = 8, LEGIBLE = 0.75, PAD = 12, SLACK = 4;
 
 function scaleTo(scale) {
   size.scale = clamp(LEAST, scale, MOST);
   svg.setAttribute("width", size.width * size.scale);
   svg.setAttribute("height", size.height * size.scale);
   $("fit").textContent = `${Math.round(size.scale * 100)}%`;
+}
+
+function resize(width, height) {
+  Object.assign(size, { width, height });
+  svg.setAttribute("viewBox", `-2 0 ${width} ${height}`);
+  scaleTo(size.scale);
 }
 
 // Fit the width, as long as the words can be read, until the user zooms.
@@ -355,86 +388,3 @@ view.addEventListener("pointermove", ({ pointerId, buttons, clientX: x, clientY:
 });
 view.addEventListener("lostpointercapture", () => view.classList.remove("dragged"));
 
-// Search -----------------------------------------------------------------------------------------
-
-const SHOWN = 12, query = $("query"), results = $("found");
-const names = sections.flatMap((section) =>
-  section.boxes.flatMap((box, number) => box.map(([name]) => ({ name, section, number }))));
-
-function search() {
-  const wanted = query.value.trim().toLowerCase();
-  const found = wanted ? names.filter(({ name }) => name.toLowerCase().includes(wanted)) : [];
-  const items = found.slice(0, SHOWN).map((hit) => {
-    const network = data.networks.length > 1 ? `${hit.section.network.name}: ` : "";
-    const button = tag("button", network + hit.name);
-    button.addEventListener("click", () => show(hit));
-    return button;
-  });
-  if (found.length > SHOWN) items.push(tag("p", `and ${count(found.length - SHOWN)} more`));
-  results.replaceChildren(...(items.length ? items : [tag("p", "no such layer")]));
-  results.hidden = !wanted;
-}
-
-// Unfold as far as the layer's box is drawn on its own, and focus it.
-function show({ section, number }) {
-  results.hidden = true;
-  const { repeats } = contents(section, FOLDED).findLast(({ first }) => first <= number);
-  change((state, row) => (row === section.row ? Math.max(state, repeats > 1 ? WHOLE : FOLDED) : state));
-  focusOn(section, number, "center");
-}
-
-function choose(by) {
-  const stops = [query, ...results.querySelectorAll("button")];
-  stops[stops.indexOf(document.activeElement) + by]?.focus();
-}
-
-for (const event of ["input", "focus"]) query.addEventListener(event, search);
-document.addEventListener("pointerdown", (event) => {
-  if (!event.target.closest("#search")) results.hidden = true;
-});
-
-// Light and dark ---------------------------------------------------------------------------------
-
-const prefersDark = matchMedia("(prefers-color-scheme: dark)");
-
-function setTheme(dark) {
-  document.documentElement.dataset.theme = dark ? "dark" : "light";
-  $("theme").setAttribute("aria-pressed", dark);
-}
-
-prefersDark.addEventListener("change", (event) => setTheme(event.matches));
-
-// Keys and buttons -------------------------------------------------------------------------------
-
-const KEYS = {
-  "1": () => change(() => CLOSED), "2": () => change(() => FOLDED), "3": () => change(() => WHOLE),
-  "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(1 / 1.25), "0": fit,
-  "/": () => query.focus(), d: () => setTheme(document.documentElement.dataset.theme !== "dark"),
-};
-const KEYS_OF_DRAWING = {
-  ArrowDown: () => step(1), ArrowRight: () => step(1), ArrowUp: () => step(-1), ArrowLeft: () => step(-1),
-  Home: () => step(-Infinity), End: () => step(Infinity),
-  Enter: () => unfold(focused(), 1), " ": () => unfold(focused(), 1), Backspace: () => unfold(focused(), -1),
-};
-const KEYS_OF_SEARCH = {
-  ArrowDown: () => choose(1), ArrowUp: () => choose(-1),
-  Escape: () => { results.hidden = true; query.blur(); },
-  Enter: () => (results.querySelector(":focus") ?? results.querySelector("button"))?.click(),
-};
-
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const ofDrawing = svg.contains(event.target) ? KEYS_OF_DRAWING : {};
-  const keys = event.target.closest("#search") ? KEYS_OF_SEARCH : { ...KEYS, ...ofDrawing };
-  const action = keys[event.key];
-  if (!action) return;
-  event.preventDefault();
-  action();
-});
-for (const button of document.querySelectorAll("header [aria-keyshortcuts]")) {
-  button.addEventListener("click", KEYS[button.getAttribute("aria-keyshortcuts")]);
-}
-
-setTheme(prefersDark.matches);
-arrange();
-tell();

@@ -18,12 +18,10 @@ MOST_LINES = 10  # for layers in a card
 LINE_HEIGHT = 18  # in points, room for the largest font
 
 
-def _empty_graph(
-    title: str, direction: str, distances: dict[str, str], **look_of_title: str
-) -> pydot.Dot:
+def _empty_graph(title: str, direction: str, look: dict[str, str]) -> pydot.Dot:
     """A graph with a title in Graphviz's markup above."""
     label = {"label": f"<{title}>", "labelloc": "t", "fontname": FONT}
-    return pydot.Dot("network", rankdir=direction, **distances, **label, **look_of_title)
+    return pydot.Dot("network", rankdir=direction, **look, **label)
 
 
 # Stages -----------------------------------------------------------------------------------------
@@ -31,15 +29,16 @@ def _empty_graph(
 
 def draw_stages(sketch: Sketch, direction: str) -> pydot.Dot:
     """Draw a card for every section: its size, its layers and its costs."""
-    distances = {"ranksep": "0.3", "pad": "0.15"}
-    graph = _empty_graph(_title(sketch), direction, distances, fontsize="16", bgcolor="white")
+    page = {"ranksep": "0.3", "pad": "0.15", "fontsize": "16", "bgcolor": "white"}
+    graph = _empty_graph(_title(sketch, direction), direction, page)
     card = {"style": "rounded,filled", "fillcolor": "#F4F4F4", "color": "#999999"}
     graph.set_node_defaults(shape="box", **card, fontname=FONT, fontsize="12", margin="0.08")
     graph.set_edge_defaults(arrowsize="0.8", color="#444444", penwidth="1.5")
     lines = [list(_made_of(section.panels)) for section in sketch.sections]
     followed: list[tuple[int, int]] = []
-    room = min(max(map(len, lines)), MOST_LINES)
     for number, (section, made_of) in enumerate(zip(sketch.sections, lines, strict=True)):
+        # Cards side by side are equally high.
+        room = min(max(map(len, [made_of] if direction == "TB" else lines)), MOST_LINES)
         graph.add_node(pydot.Node(f"s{number}", label=_card(section, made_of, room)))
         if number and section.panels[0].follows:
             followed.append((number - 1, number))
@@ -55,13 +54,14 @@ def draw_stages(sketch: Sketch, direction: str) -> pydot.Dot:
     return graph
 
 
-def _title(sketch: Sketch) -> str:
+def _title(sketch: Sketch, direction: str) -> str:
+    between = "<BR/>" if direction == "TB" else "&#160; "
     totals = ("&#160;" * 3).join(map(escape, filter(None, sketch.totals.values())))
-    return f'<B>{escape(sketch.name)}</B>&#160; <FONT POINT-SIZE="12">{totals}</FONT>'
+    return f'<B>{escape(sketch.name)}</B>{between}<FONT POINT-SIZE="12">{totals}</FONT>'
 
 
 def _card(section: Section, made_of: list[str], room: int) -> str:
-    """The label of a card, with `room` lines for layers: cards are equally high."""
+    """The label of a card, with `room` lines for layers."""
     if len(made_of) > room:
         made_of = [*made_of[: room - 1], "…"]
     title = f'<FONT POINT-SIZE="15"><B>{escape(section.title)}</B></FONT>'

@@ -144,8 +144,8 @@ class InlinePage:
         # In a frame, so that neither its styles nor its keys reach the notebook.
         return (
             f'<iframe title="{escape(self._alt)}" srcdoc="{escape(self._write_page())}" '
-            f'sandbox="allow-scripts" style="width: 100%; height: {self._height}px; border: 0">'
-            "</iframe>"
+            'sandbox="allow-scripts allow-downloads" allow="fullscreen; clipboard-write" '
+            f'style="width: 100%; height: {self._height}px; border: 0"></iframe>'
         )
 
 

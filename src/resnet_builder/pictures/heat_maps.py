@@ -1,12 +1,12 @@
 """Heat maps over images, as one PNG, with captions that Graphviz sets."""
 
-import struct
-import zlib
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from ..common.files import check_place
 from .diagram import DPI, drawn
@@ -78,8 +78,6 @@ def _filled(image: Pixels, height: int) -> Pixels:
 
 def _words(captions: list[Caption], height: int) -> Pixels:
     """The captions, in rows of so many pixels."""
-    import tensorflow as tf
-
     # Graphviz sets the text only: graphviz-pure leaves images out.
     points = height * 72 // DPI
     rows = [
@@ -88,8 +86,8 @@ def _words(captions: list[Caption], height: int) -> Pixels:
     ]
     look = f'node [shape=plain fontname="{FONT}" fontsize={FONT_SIZE}]'
     dot = f'digraph {{ bgcolor="white" pad=0 {look}; captions [label={table(rows)}] }}'
-    words: Pixels = tf.io.decode_png(drawn(dot, "png", f"-Gdpi={DPI}"), channels=3).numpy()
-    return words
+    with Image.open(io.BytesIO(drawn(dot, "png", f"-Gdpi={DPI}"))) as words:
+        return np.asarray(words.convert("RGB"))
 
 
 def _lines(caption: Caption) -> str:
@@ -117,16 +115,7 @@ def viridis(heat: Numbers) -> Numbers:
 
 
 def png(pixels: Pixels) -> bytes:
-    """An image, (rows, columns, 3), as a PNG file (W3C, PNG, third edition)."""
-    rows, columns, _ = pixels.shape
-    lines = np.pad(pixels.reshape(rows, -1), ((0, 0), (1, 0)))  # each begins with its filter: none
-    chunks = {
-        b"IHDR": struct.pack(">IIBBBBB", columns, rows, 8, 2, 0, 0, 0),
-        b"IDAT": zlib.compress(lines.tobytes()),
-        b"IEND": b"",
-    }
-    content = b"\x89PNG\r\n\x1a\n"
-    for kind, data in chunks.items():
-        check = struct.pack(">I", zlib.crc32(kind + data))
-        content += struct.pack(">I", len(data)) + kind + data + check
-    return content
+    """An image, (rows, columns, 3), as a PNG file."""
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "png")
+    return content.getvalue()

@@ -81,9 +81,12 @@ def plot(
     Presets and configs are drawn from their plan, without Keras. Graphviz's `dot` draws the picture
     if it is installed, otherwise the package graphviz-pure.
 
-    An .html file needs neither. It is one file that loads nothing: stages and blocks fold and
-    unfold, boxes show the shapes, parameters, multiply-adds and weights of their layers, and layers
-    are found by name.
+    An .html file needs neither. It is one file that loads nothing, in English and Chinese: stages
+    and blocks fold and unfold, and boxes of several paths open, such as squeeze-and-excitation.
+    Boxes tell the settings, shapes, costs and weights of their layers; of presets and configs also
+    the receptive field, the memory that training keeps, and the names of the weights in other
+    libraries. They are coloured by these costs, found by names, words and sizes, and named in the
+    page's address; the drawing is saved as SVG or PNG.
 
     In a model that contains networks of this package, the layers of a network are in its stages,
     the decoders of `unet`, `fpn` and `deeplab` in sections by the names of their layers, such as
@@ -163,7 +166,7 @@ def plot_side_by_side(
     """Draw two networks under their names, with the differences in thick frames."""
     _check_options(to_file, fold)
     sketches = [replace(_read(config)[0], name=name) for name, config in networks]
-    note = "Thick frames and underlined numbers: not so in the other network."
+    note = "Thick frames and underlined numbers: different in the other network."
     draw = partial(_draw_blocks, sketches, fold=fold, note=note)
     return _diagram(sketches, draw, to_file, state=FOLDED if fold else WHOLE, note=note)
 

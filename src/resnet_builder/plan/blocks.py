@@ -42,7 +42,7 @@ class BlockSpec:
     filters: int
     widths: tuple[int, ...] = ()
     group_width: int | None = None
-    strides: Pair = (1, 1)
+    strides: Pair
     opens_network: bool = False
     dilations: Pair = (1, 1)
     dilates_first: bool = False

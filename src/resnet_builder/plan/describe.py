@@ -9,7 +9,18 @@ from typing import Any
 from ..common.words import Description, activation
 from . import layers
 from .draft import Composite, Unit
-from .layers import ChannelPad, Conv, Dense, GlobalPool, Layer, Pair, Pool, Strided, Subsample
+from .layers import (
+    ChannelPad,
+    ChannelSlice,
+    Conv,
+    Dense,
+    GlobalPool,
+    Layer,
+    Pair,
+    Pool,
+    Strided,
+    Subsample,
+)
 
 
 def describe(unit: Unit) -> list[Description]:
@@ -91,4 +102,36 @@ WORDS: dict[type[Layer], Callable[[Any], list[Description]]] = {
     layers.DropPath: lambda layer: [Description("other", "drop path")],
     layers.Dropout: lambda layer: [Description("other", f"dropout, {layer.rate}")],
     layers.Dense: _dense_words,
+}
+
+
+def describe_inside(layer: Layer) -> list[Description]:
+    """Describe a layer inside a composite, where every layer that computes is shown."""
+    if type(layer) in WORDS_INSIDE:
+        return [WORDS_INSIDE[type(layer)](layer)]
+    own = (
+        _activation_words(layer.activation) if isinstance(layer, Conv) and layer.activation else []
+    )
+    return [*describe((layer,)), *own]
+
+
+def _slice_words(layer: ChannelSlice) -> Description:
+    return Description("other", f"channels {layer.first + 1}–{layer.first + layer.filters}")
+
+
+# Layer -> description, of layers that `WORDS` leaves out or describes otherwise.
+WORDS_INSIDE: dict[type[Layer], Callable[[Any], Description]] = {
+    layers.Attention: lambda layer: Description("pool", f"attention, {layer.heads} heads"),
+    layers.ChannelConv: lambda layer: Description(
+        "conv", "conv along channels", count=str(layer.kernel_size)
+    ),
+    layers.ChannelSlice: _slice_words,
+    layers.Concatenate: lambda layer: Description("merge", "concatenate"),
+    layers.Embedding: lambda layer: Description("other", "positions"),
+    layers.FirstToken: lambda layer: Description("other", "first token"),
+    layers.Multiply: lambda layer: Description("merge", "×"),
+    layers.Softmax: lambda layer: Description("activation", "softmax"),
+    layers.TokenDense: lambda layer: Description("dense", "dense", count=str(layer.units)),
+    layers.Tokens: lambda layer: Description("pool", "mean and pixels"),
+    layers.WeightedSum: lambda layer: Description("pool", "weighted sum of pixels"),
 }

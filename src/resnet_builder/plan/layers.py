@@ -328,8 +328,8 @@ def known_tokens(sequence: Shape) -> int:
     """
     if sequence[0] is None:
         raise ValueError(
-            "an attention pool has a position for every pixel of the last map, and a side of "
-            "input_shape is unknown: give both sides, or pool otherwise"
+            "an attention pool (pooling or head_pool) has a position for every pixel of the last "
+            "map, and a side of input_shape is unknown: give both sides, or pool otherwise"
         )
     return sequence[0]
 

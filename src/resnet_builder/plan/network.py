@@ -8,8 +8,7 @@ from operator import mul
 from typing import Literal, NamedTuple, get_args
 
 from ..common.checks import boolean, choice, fraction, positive_int
-from ..common.keras_names import ACTIVATIONS
-from ..config import ResnetConfig
+from ..config import ActivationName, ResnetConfig
 from ..field_effects import block_strides
 from .attention import attention_pool
 from .blocks import Block, BlockSpec, add_block
@@ -23,7 +22,7 @@ from .units import CONV_BN_RELU, ORDERS, ConvSpec, add_unit
 Pooling = Literal["avg", "max", "attention"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Head:
     """The settings of the head; the fields are options of `ResnetBuilder.from_preset`.
 
@@ -33,7 +32,7 @@ class Head:
 
     include_top: bool = True
     pooling: Pooling | None = None
-    classifier_activation: str | None = "softmax"
+    classifier_activation: ActivationName | None = "softmax"
     dropout_rate: float = 0.0
 
     def __post_init__(self) -> None:
@@ -41,7 +40,7 @@ class Head:
         if self.pooling is not None:
             choice(self.pooling, get_args(Pooling), "pooling")
         if self.classifier_activation is not None:
-            choice(self.classifier_activation, ACTIVATIONS, "classifier_activation")
+            choice(self.classifier_activation, get_args(ActivationName), "classifier_activation")
         if fraction(self.dropout_rate, "dropout_rate") and not self.include_top:
             raise ValueError("dropout_rate applies only to a network with a classifier")
 

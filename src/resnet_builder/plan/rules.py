@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, get_args
 
 from ..common.checks import choice
-from ..common.keras_names import ACTIVATIONS, INITIALIZERS
-from ..config import Biases, HeadPoolName, Padding, ResnetConfig
+from ..common.keras_names import INITIALIZERS
+from ..config import ActivationName, Biases, HeadPoolName, Padding, ResnetConfig
 from ..field_effects import idle_fields
 from .attention import ATTENTIONS
 from .blocks import BLOCKS
@@ -27,7 +27,7 @@ CHOICES: Mapping[str, Collection[str]] = {
     **KINDS,
     "padding": get_args(Padding),
     "head_pool": get_args(HeadPoolName),
-    "activation": ACTIVATIONS,
+    "activation": get_args(ActivationName),
     "use_bias": get_args(Biases),
     "kernel_initializer": INITIALIZERS,
     "classifier_initializer": INITIALIZERS,
@@ -61,7 +61,7 @@ def check_config(config: ResnetConfig) -> None:
 def contradictions(config: ResnetConfig) -> Iterator[str]:
     """The reasons why fields of a config contradict each other."""
     if config.zero_init_last and config.activation_order != "post":
-        yield "zero_init_last: a pre-activated residual branch does not end in a batch norm"
+        yield "zero_init_last: branches end in a batch norm with activation_order='post' only"
     if config.zero_init_last and not config.shortcuts:
         yield "zero_init_last: the output of a network without shortcuts would be 0"
     if config.drop_path_rate and not config.shortcuts:

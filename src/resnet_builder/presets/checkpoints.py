@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from ..common.checks import choice, unknown
 from ..common.shapes import ImageShape
@@ -21,7 +21,8 @@ from .networks import PRESETS
 TABLE = Path(__file__).with_name("checkpoints.csv")
 
 CLASSES = 1000  # of ImageNet
-KINDS = ("supervised", "self-supervised", "robust", "CLIP")
+Kind = Literal["supervised", "self-supervised", "robust", "CLIP"]
+Key = Literal["name", "top1"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,7 +327,9 @@ class WeightsList(Tabular):
         )
 
 
-def list_weights(pattern: str = "*", *, kind: str | None = None, sort: str = "name") -> WeightsList:
+def list_weights(
+    pattern: str = "*", *, kind: Kind | None = None, sort: Key = "name"
+) -> WeightsList:
     """List the published checkpoints of residual networks, of libraries and of projects.
 
     Args:
@@ -357,9 +360,9 @@ def list_weights(pattern: str = "*", *, kind: str | None = None, sort: str = "na
     """
     rows = published()
     if kind is not None:
-        choice(kind, KINDS, "kind")
+        choice(kind, get_args(Kind), "kind")
         rows = tuple(row for row in rows if row.kind == kind)
-    if choice(sort, ("name", "top1"), "sort") == "top1":
+    if choice(sort, get_args(Key), "sort") == "top1":
         rows = tuple(sorted(rows, key=lambda row: row.top1 or 0, reverse=True))
     return WeightsList(
         tuple(row for row in rows if any(fnmatchcase(n, pattern) for n in (row.name, row.preset)))

@@ -4,14 +4,15 @@ To read the files of another library, add a row to `READERS`.
 """
 
 from collections.abc import Callable, Mapping
-from math import nextafter
+from math import inf, isfinite, nextafter
 from pathlib import Path
 from typing import Any
 
+from ..common.checks import described
 from ..common.files import json_object
 from .checkpoints import PublishedWeights
 from .networks import PRESETS
-from .timm_arguments import translated
+from .timm_arguments import RepositoryError, translated
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 OPEN_CLIP = "open_clip_config.json"
@@ -35,15 +36,42 @@ def read_repository(repository: str, files: Files) -> PublishedWeights:
     kind = named[0] if named else str(config.get("model_type", ""))
     try:
         if kind in READERS:
-            return READERS[kind](repository, config, files)
-    except (KeyError, TypeError, AttributeError) as error:
+            return _checked(READERS[kind](repository, config, files))
+    except RepositoryError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         name = OPEN_CLIP if kind == "open_clip" else CONFIG
         raise _broken(repository, error, name) from error
     raise _other(repository, f"its model_type is {kind!r}" if kind else _lacking(config))
 
 
-def _other(repository: str, why: str) -> ValueError:
-    return ValueError(
+# What a stranger's settings must be, by their names.
+_RULES: Mapping[str, Callable[[Any], bool]] = {
+    "input_size": lambda of: len(of) == 2 and all(type(n) is int and 0 < n < 2**16 for n in of),
+    "classes": lambda of: type(of) is int and of >= 0,
+    "crop_pct": lambda of: of is None or 0 < of < inf,
+    "mean": lambda of: all(map(isfinite, of)),
+    "std": lambda of: all(0 < float(n) < inf for n in of),
+    "labels": lambda of: all(isinstance(name, str) for name in of),
+    **dict.fromkeys(
+        ("preset", "tag", "interpolation", "crop_mode", "channels", "licence"),
+        lambda of: isinstance(of, str | None),
+    ),
+}
+
+
+def _checked(found: PublishedWeights) -> PublishedWeights:
+    """The same, if each of its settings can be one."""
+    for name, is_right in _RULES.items():
+        if not is_right(value := getattr(found, name)):
+            raise ValueError(f"{name} is {described(value)}")
+    if len(found.std) not in (0, len(found.mean)):
+        raise ValueError(f"mean is {found.mean} and std {found.std}")
+    return found
+
+
+def _other(repository: str, why: str) -> RepositoryError:
+    return RepositoryError(
         f"the config.json of {repository!r} is not one of timm or of transformers' ResNet or "
         f"RegNet: {why}. Give a preset's name, and the repository as weights"
     )
@@ -58,12 +86,12 @@ def _settings(repository: str, files: Files, name: str) -> Settings:
         raise _broken(repository, error, name) from error
 
 
-def _broken(repository: str, error: object, name: str = CONFIG) -> ValueError:
-    return ValueError(f"the {name} of {repository!r} is broken: {error}")
+def _broken(repository: str, error: object, name: str = CONFIG) -> RepositoryError:
+    return RepositoryError(f"the {name} of {repository!r} is broken: {error}")
 
 
-def _without_equal(repository: str, setting: str, name: str = CONFIG) -> ValueError:
-    return ValueError(
+def _without_equal(repository: str, setting: str, name: str = CONFIG) -> RepositoryError:
+    return RepositoryError(
         f"the {name} of {repository!r} has {setting}, which has no equal here. Give a config "
         "of the network, and the repository as weights"
     )
@@ -85,19 +113,12 @@ def _of_timm(repository: str, config: Settings, _: Files) -> PublishedWeights:
     settings = config.get("pretrained_cfg", {}) | config
     if lacking := _lacking(settings):
         raise _other(repository, lacking)
-    try:
-        channels, rows, columns = settings["input_size"]
-        mean, std = (tuple(map(float, settings[name])) for name in ("mean", "std"))
-        if not all(deviation > 0 for deviation in std):
-            raise ValueError(f"std is {std}")
-        arguments = dict(config.get("model_args") or {})
-        if not isinstance(settings["architecture"], str):
-            raise TypeError(f"architecture is {settings['architecture']!r}, not a name")
-    except ValueError as error:
-        raise _broken(repository, error) from error
+    channels, rows, columns = settings["input_size"]
+    mean, std = (tuple(map(float, settings[name])) for name in ("mean", "std"))
+    arguments = dict(config.get("model_args") or {})
     words = settings.get("label_descriptions") or {}
     changes = translated(arguments, repository, PRESETS.get(settings["architecture"]))
-    _check_channels(repository, mean, changes.pop("channels", channels))
+    _check_channels(mean, changes.pop("channels", channels))
     return PublishedWeights(
         library="timm",
         preset=settings["architecture"],
@@ -116,12 +137,9 @@ def _of_timm(repository: str, config: Settings, _: Files) -> PublishedWeights:
     )
 
 
-def _check_channels(repository: str, mean: tuple[float, ...], channels: int) -> None:
+def _check_channels(mean: tuple[float, ...], channels: int) -> None:
     if len(mean) != channels:
-        raise ValueError(
-            f"the config.json of {repository!r} states a mean of {len(mean)} channels, and another "
-            "number of input channels"
-        )
+        raise ValueError(f"it states a mean of {len(mean)} channels, and {channels} input channels")
 
 
 # transformers -----------------------------------------------------------------------------------
@@ -173,10 +191,10 @@ def _of_transformers(repository: str, config: Settings, files: Files) -> Publish
     preset, changes = _network(repository, config)
     labels = {int(number): str(label) for number, label in config["id2label"].items()}
     if sorted(labels) != list(range(len(labels))):
-        raise _broken(repository, f"id2label has the numbers {sorted(labels)}")
+        raise ValueError(f"id2label has the numbers {sorted(labels)}")
     has_head = any(name.endswith("ForImageClassification") for name in config["architectures"])
     preparing = _preparing(_settings(repository, files, PREPROCESSOR), config["num_channels"])
-    _check_channels(repository, preparing["mean"], config["num_channels"])
+    _check_channels(preparing["mean"], config["num_channels"])
     return PublishedWeights(
         library="transformers",
         preset=preset,

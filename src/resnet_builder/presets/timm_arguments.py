@@ -9,6 +9,11 @@ from typing import Any
 
 from ..config import ResnetConfig
 
+
+class RepositoryError(ValueError):
+    """The error that names a repository, its file and the setting."""
+
+
 # Names of activations that compute what the Keras activation of the value does; timm's leaky_relu
 # has another slope.
 _ACTIVATIONS = {
@@ -92,7 +97,7 @@ def translated(
             changes |= ARGUMENTS[name](value)
         except (KeyError, TypeError, ValueError, AttributeError):
             known = ", ".join(ARGUMENTS)
-            raise ValueError(
+            raise RepositoryError(
                 f"the config.json of {repository!r} has {name}={value!r} in its model_args, which "
                 f"has no equal here (known are: {known}). Give a config of the network, and the "
                 "repository as weights"

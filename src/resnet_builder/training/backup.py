@@ -11,12 +11,16 @@ import keras
 import numpy as np
 
 from ..common.files import whole_file
+from ..files.checkpoint import Array, broken, check_regular
+from ..files.keras_files import items_of
 from ..model.locate import check_model
 from ..weights.load import restored_on_failure
+from .averaging import MovingAverage
 from .distributed import is_chief, values_of_chief
 
 FINISHED, SEEDS = "finished_epochs", "seed_states"
 NETWORK, OPTIMIZER = "network_sha256", "optimizer_sha256"
+AVERAGE = "moving_average"
 
 
 class EpochBackup(keras.callbacks.Callback):  # type: ignore[misc]
@@ -32,6 +36,7 @@ class EpochBackup(keras.callbacks.Callback):  # type: ignore[misc]
 
     Args:
         path: path of the file, which ends in `.weights.h5`.
+        average: the moving average of the run, which is saved too; before this callback in `fit`.
 
     Raises:
         ValueError: a path with another ending.
@@ -41,9 +46,9 @@ class EpochBackup(keras.callbacks.Callback):  # type: ignore[misc]
         >>> backup = EpochBackup("run.weights.h5")
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, average: MovingAverage | None = None) -> None:
         super().__init__()
-        self.path = Path(path)
+        self.path, self.average = Path(path), average
         if not self.path.name.endswith(".weights.h5"):
             raise ValueError(f"the path of a backup must end in .weights.h5, got {path}")
 
@@ -57,9 +62,15 @@ class EpochBackup(keras.callbacks.Callback):  # type: ignore[misc]
                 file.attrs[SEEDS] = np.array(seeds, "int64").reshape(-1, 2)
                 file.attrs[NETWORK] = _digest(self.model.weights)
                 file.attrs[OPTIMIZER] = _digest(self.model.optimizer.variables)
+                for name, generator in _generators().items():
+                    file.attrs[name] = keras.ops.convert_to_numpy(generator.get_state())
+                for number, value in enumerate(self.average.get_weights() if self.average else ()):
+                    file[f"{AVERAGE}/{number}"] = value
 
 
-def restore_backup(model: keras.Model, path: str | Path) -> int:
+def restore_backup(
+    model: keras.Model, path: str | Path, average: MovingAverage | None = None
+) -> int:
     """Restore a compiled model to the state that `EpochBackup` saved.
 
     If it raises, or is interrupted, the model and its optimiser are as they were. Callbacks that
@@ -71,15 +82,17 @@ def restore_backup(model: keras.Model, path: str | Path) -> int:
     Args:
         model: the same network, compiled with the same optimiser.
         path: path of the backup.
+        average: the moving average of the run, if it is to go on. A file without one leaves it as
+            it is: it then starts with a copy of the weights.
 
     Returns:
         The number of finished epochs: `initial_epoch` of `fit`. 0 if there is no such file.
 
     Raises:
         TypeError: not a Keras model.
-        ValueError: the model is not compiled, or the file is not of `EpochBackup`, or of a model
-            with other layers, shapes, layers with a seed, or another optimiser.
-        OSError: a file that cannot be read, is no HDF5 file, or is damaged.
+        ValueError: the model is not compiled, or the file is damaged, or not of `EpochBackup`, or
+            of a model with other layers, shapes, layers with a seed, or another optimiser.
+        OSError: a file that cannot be read.
 
     Example:
         >>> from resnet_builder import ResnetBuilder, compile_recipe, restore_backup
@@ -96,8 +109,8 @@ def restore_backup(model: keras.Model, path: str | Path) -> int:
     # A model has a strategy under TensorFlow only, and a strategy of one worker has no task.
     strategy = getattr(model, "distribute_strategy", None)
     if not getattr(getattr(strategy, "cluster_resolver", None), "task_type", None):
-        return _restored(model, path)
-    finished = _restored(model, path) if is_chief(strategy) else 0
+        return _restored(model, path, average)
+    finished = _restored(model, path, average) if is_chief(strategy) else 0
     _build_optimizer(model)
     state = [*model.variables, *model.optimizer.variables]
     *values, finished = values_of_chief(strategy, [*(of.value for of in state), finished])
@@ -106,7 +119,7 @@ def restore_backup(model: keras.Model, path: str | Path) -> int:
     return int(finished)
 
 
-def _restored(model: keras.Model, path: str | Path) -> int:
+def _restored(model: keras.Model, path: str | Path, average: MovingAverage | None) -> int:
     """Restore a model of this process; the number of finished epochs."""
     if not Path(path).exists():
         return 0
@@ -116,11 +129,23 @@ def _restored(model: keras.Model, path: str | Path) -> int:
     with restored_on_failure([*model.variables, *model.optimizer.variables]):
         try:
             model.load_weights(path)
-        except ValueError as error:
+            for variable, state in zip(_seeds(model), saved[SEEDS], strict=True):
+                variable.assign(state)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is the backup of another network or optimiser") from error
-        for variable, state in zip(_seeds(model), saved[SEEDS], strict=True):
-            variable.assign(state)
+    for name, generator in _generators().items():
+        if name in saved:
+            generator.set_state(keras.ops.convert_to_tensor(saved[name], "uint8").cpu())
+    averages = _averages(path)
+    if average and averages:
+        average.set_weights(averages)
     return int(saved[FINISHED])
+
+
+def _averages(path: str | Path) -> list[Array]:
+    with h5py.File(path) as file:
+        numbers = range(len(file.get(AVERAGE, ())))
+        return [np.asarray(file[f"{AVERAGE}/{number}"]) for number in numbers]
 
 
 def _build_optimizer(model: keras.Model) -> None:
@@ -130,14 +155,16 @@ def _build_optimizer(model: keras.Model) -> None:
 
 
 def _attributes(path: str | Path) -> dict[str, Any]:
+    check_regular(Path(path))
     try:
         with h5py.File(path) as file:
+            items_of(file)  # which refuses what is kept in other files
             saved = dict(file.attrs)
-    except OSError as error:
-        raise type(error)(f"cannot read the backup {path}: {error}") from error
-    if not (
-        isinstance(saved.get(FINISHED), np.integer) and np.shape(saved.get(SEEDS, 0))[1:] == (2,)
-    ):
+    except Exception as error:  # h5py raises any error of a broken file
+        raise broken(Path(path), "backup of a training run", error) from error
+    seeds = np.asarray(saved.get(SEEDS))
+    is_backup = isinstance(saved.get(FINISHED), np.integer) and seeds.dtype.kind == "i"
+    if not (is_backup and seeds.shape[1:] == (2,)):
         raise ValueError(f"{path} is not a backup of a training run, as EpochBackup writes it")
     return saved
 
@@ -148,7 +175,7 @@ def _check_fit(model: keras.Model, path: str | Path, saved: dict[str, Any]) -> N
         NETWORK: (_digest(model.weights), "network: the layers' names or shapes differ"),
         OPTIMIZER: (_digest(model.optimizer.variables), "optimiser: its variables differ"),
     }
-    wrong = [text for key, (own, text) in expected.items() if saved.get(key, own) != own]
+    wrong = [text for key, (own, text) in expected.items() if str(saved.get(key, own)) != own]
     found, count = len(saved[SEEDS]), len(_seeds(model))
     if found != count:
         wrong.append(f"network: it has {found} layers with a seed, such as dropout, not {count}")
@@ -166,6 +193,18 @@ def _digest(variables: Iterable[keras.Variable]) -> str:
     """
     lines = [f"{re.sub(r'_[0-9]+(?=[_/]|$)', '', v.path)} {tuple(v.shape)}" for v in variables]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _generators() -> dict[str, Any]:
+    """PyTorch's own random generators, from which Keras's dropout draws there."""
+    if keras.backend.backend() != "torch":
+        return {}
+    import torch
+
+    found = {"torch_generator": torch.default_generator}
+    if torch.cuda.is_available():
+        found["cuda_generator"] = torch.cuda.default_generators[torch.cuda.current_device()]
+    return found
 
 
 def _seeds(model: keras.Model) -> list[keras.Variable]:

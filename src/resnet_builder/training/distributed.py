@@ -50,13 +50,17 @@ def synchronize_batch_norm(model: keras.Model) -> None:
     """Make batch norm compute mean and variance over all replicas instead of per replica.
 
     Call this before the first training step. A saved model keeps the setting, which has no effect
-    outside of tf.distribute.
+    outside of tf.distribute. With JAX the model is left as it is: under
+    `keras.distribution.DataParallel` a batch norm computes over all devices anyway, and Keras
+    refuses the setting. Keras on JAX or PyTorch does not load a model with it: set
+    `layer.synchronized = False` before you save it for them.
 
     Args:
         model: any Keras model; models inside it are included.
 
     Raises:
         TypeError: not a Keras model.
+        ValueError: the backend of Keras is PyTorch.
 
     Example:
         >>> from resnet_builder import ResnetBuilder, synchronize_batch_norm
@@ -65,7 +69,10 @@ def synchronize_batch_norm(model: keras.Model) -> None:
         >>> model.get_layer("stem_bn").synchronized
         True
     """
-    check_model(model)
+    if keras.backend.backend() == "jax":
+        check_model(model)
+        return
+    _check(model, "synchronize_batch_norm")
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
@@ -122,7 +129,7 @@ def fit_distributed(
         >>> sorted(history.history)
         ['accuracy', 'loss']
     """
-    _check(model)
+    _check(model, "fit_distributed")
     distributed = model.distribute_strategy.distribute_datasets_from_function
     validation = validation_batches and distributed(validation_batches)
     endless = _prepared(model, iter(distributed(batches)))
@@ -152,12 +159,21 @@ def fit_distributed(
     return model.history
 
 
-def _check(model: keras.Model) -> None:
+# Backend without tf.distribute -> how its users train on several devices.
+INSTEAD = {
+    "jax": "model.fit trains on all devices, and its batch norm is over all of them, after "
+    "keras.distribution.set_distribution(keras.distribution.DataParallel())",
+    "torch": "wrap the model in torch.nn.parallel.DistributedDataParallel, in a loop of your own",
+}
+
+
+def _check(model: keras.Model, name: str) -> None:
     check_model(model)
-    if keras.backend.backend() != "tensorflow":
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
         raise ValueError(
-            "fit_distributed is for tf.distribute, which needs the backend tensorflow of Keras, "
-            f"not {keras.backend.backend()}"
+            f"{name} is for tf.distribute, which needs the backend tensorflow of Keras, not "
+            f"{backend}: {INSTEAD.get(backend, 'set KERAS_BACKEND=tensorflow')}"
         )
 
 

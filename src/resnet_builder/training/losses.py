@@ -1,7 +1,7 @@
 """The loss and the accuracy that fit a model's output."""
 
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import keras
 from keras.activations import linear, sigmoid, softmax
@@ -10,7 +10,11 @@ from ..common.checks import choice
 from ..model.graph import Node, model_graph
 from ..model.locate import model_inside
 
+if TYPE_CHECKING:
+    from .recipes import Recipe
+
 Labels = Literal["integer", "one_hot"]
+Loss = Literal["crossentropy", "binary_crossentropy"]
 
 Activation = Callable[..., Any]
 
@@ -25,16 +29,41 @@ OF_MAPS = (
 )
 
 
-def fitting_loss(loss: Any, model: keras.Model, smoothing: float, labels: str | None) -> Any:
-    """The given loss; for None, the crossentropy for the model's output and the kind of labels."""
+def fitting_losses(
+    loss: Any, model: keras.Model, recipe: "Recipe", labels: str | None
+) -> tuple[Any, Any]:
+    """The loss that is trained, and the one that the accuracy is of.
+
+    Both are the given one. For None they are the recipe's, for the model's output and the kind of
+    labels; classes of a binary crossentropy are scored as ones that exclude one another.
+    """
     if loss is None or str(loss).lower() in ("crossentropy", "ce"):
-        return _crossentropy(model, smoothing, labels)
-    if labels is not None:
+        if recipe.loss == "binary_crossentropy":
+            return _binary(model, labels), "categorical_crossentropy"
+        loss = _crossentropy(model, recipe, labels)
+    elif labels is not None:
         raise ValueError("labels is for the recipe's own loss, and a loss is given")
-    return loss
+    return loss, loss
 
 
-def _crossentropy(model: keras.Model, smoothing: float, labels: str | None) -> keras.Loss:
+def _binary(model: keras.Model, labels: str | None) -> keras.Loss:
+    activation = _output_activation(model)
+    if activation is softmax:
+        raise ValueError(
+            "the recipe trains the probability of each class by itself, and a softmax ties them: "
+            'build the network with classifier_activation=None, or "sigmoid"'
+        )
+    if labels == "integer":
+        raise ValueError(
+            'the recipe needs labels as shares of classes: give labels="one_hot" and '
+            "keras.utils.to_categorical(labels)"
+        )
+    choice(labels or "one_hot", get_args(Labels), "kind of labels")
+    return keras.losses.BinaryCrossentropy(from_logits=activation is linear)
+
+
+def _crossentropy(model: keras.Model, recipe: "Recipe", labels: str | None) -> keras.Loss:
+    smoothing = recipe.label_smoothing
     activation = _output_activation(model)
     from_logits = activation is linear
     classes = model.outputs[0].shape[-1]
@@ -50,7 +79,7 @@ def _crossentropy(model: keras.Model, smoothing: float, labels: str | None) -> k
             "a softmax over one class is always 1: for two classes, give classes=2, or classes=1 "
             'and classifier_activation="sigmoid"'
         )
-    labels = labels or ("one_hot" if smoothing else "integer")
+    labels = labels or ("one_hot" if smoothing or recipe.augment.mixes else "integer")
     choice(labels, get_args(Labels), "kind of labels")
     if labels == "one_hot":
         return keras.losses.CategoricalCrossentropy(from_logits, label_smoothing=smoothing)

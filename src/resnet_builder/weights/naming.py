@@ -4,13 +4,10 @@ import fnmatch
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import product
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
-from ..files.checkpoint import Array
 from ..plan.names import (
     CLASSIFIER,
     ELSEWHERE,
@@ -24,6 +21,9 @@ from ..plan.names import (
     is_depthwise,
     plain,
 )
+
+if TYPE_CHECKING:
+    from ..files.checkpoint import Array
 
 WeightName = tuple[str, str]  # layer and variable
 TensorShape = tuple[int, ...]
@@ -69,7 +69,7 @@ class Layout:
         is_dense = weight == CLASSIFIER_KERNEL and in_order[:-2] == (1, 1)
         return in_order[2:] if is_dense else in_order
 
-    def keras_array(self, weight: WeightName, array: Array) -> Array:
+    def keras_array(self, weight: WeightName, array: "Array") -> "Array":
         """Convert an array to Keras's order of axes."""
         in_order = array.transpose(self.axes(weight, array.ndim))
         return in_order.reshape(self.keras_shape(weight, array.shape))
@@ -230,15 +230,15 @@ class Origin:
         found = self.matching(marks, layers)
         return all((mark in found) == is_there for mark, is_there in marks.items())
 
-    def array(self, weight: WeightName, array: Array) -> Array:
+    def array(self, weight: WeightName, array: "Array") -> "Array":
         """Convert an array from Keras's order of axes to the origin's."""
         name = LayerName.parse(weight[0])
         if name and name.is_evonorm and weight[1] == "kernel":
             return array.reshape(-1)  # a factor for every channel, as in `Layout.keras_shape`
         if weight == CLASSIFIER_KERNEL and self.has_conv_classifier:
-            array = array[np.newaxis, np.newaxis]
+            array = array[None, None]
         axes = self.layout.axes(weight, array.ndim)
-        return array.transpose(np.argsort(axes))
+        return array.transpose(sorted(range(array.ndim), key=axes.__getitem__))
 
     def place(self, tensor: str) -> TensorPlace | None:
         """The place of a tensor; None if its name, without a prefix, is not this origin's."""
@@ -286,7 +286,7 @@ class Origin:
 
     def _parts(self, layer: str) -> tuple[str, str]:
         """The beginning of a name, which is empty outside of blocks, and the layer's role."""
-        name = LayerName.parse(layer)
+        name = _read_name(layer)
         if not name or not name.place.block:
             return "", layer
         stage = name.place.stage - 1 + self.first_stage
@@ -340,6 +340,11 @@ class Origin:
         # A network's name in a PyTorch module is a whole part, and in Keras any text.
         prefix = ".*?" if self.layout is KERAS else r"(?:.*?[./])??"
         return re.compile(rf"(?P<prefix>{prefix})(?:{own_name})", re.DOTALL)
+
+
+# A network's names are read anew for every library and pattern: resnest269e, which has 2,258
+# layers, is sketched in 0.18 s, and without this in 0.39 s.
+_read_name = lru_cache(maxsize=2**13)(LayerName.parse)
 
 
 def _first_part(tensor: str) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 
-from ..plan.names import CLASSIFIER
+from ..plan.names import ADD, CLASSIFIER
+from .expected import ExpectedWeights
 from .naming import CAFFE2, KERAS, MOST_SPLITS, TORCH, Origin
 
 # The names of torchvision models/resnet.py.
@@ -598,6 +599,41 @@ WRITTEN = (
 
 LIBRARIES = tuple(dict.fromkeys(origin.library for origin in WRITTEN if origin.library))
 """The `names` of `write_weights`."""
+
+
+def origin_in(library: str, expected: ExpectedWeights) -> Origin:
+    """The names that a library gives to the weights of a network.
+
+    Raises:
+        ValueError: the library has no such network; the message says why.
+    """
+    layers = [layer.name for layer in expected.layers]
+    of_library = [origin for origin in WRITTEN if origin.library == library]
+    marked = [of for of in of_library if of.is_marked(layers)]
+    if not marked:
+        raise ValueError("it has no such network")
+    origin = sorted(marked, key=lambda of: len(of.marks))[-1]
+    if not (origin.is_own or origin.matching([ADD], layers)):
+        raise ValueError("its networks have shortcuts")
+    layers_of_variants = origin.matching(origin.lacks, layers).values()
+    unnamed = [of.name for of in expected.layers if of.weights and not origin.has(of.name)]
+    if nameless := [*unnamed, *layers_of_variants]:
+        more = f" and {len(nameless) - 5} more" if len(nameless) > 5 else ""
+        raise ValueError(f"it has no layer for {', '.join(nameless[:5])}{more}")
+    biased = [layer for layer, of in expected.shapes if of == "bias"]
+    if biased := list(filter(origin.lacks_bias, biased)):
+        raise ValueError(
+            f"its convolutions have no bias, and {biased[0]} has one, as folded networks have"
+        )
+    strides = expected.stride_in_3x3
+    if None not in (strides, origin.stride_in_3x3) and strides != origin.stride_in_3x3:
+        where = {True: "3x3", False: "first 1x1"}
+        raise ValueError(
+            f"its bottlenecks stride in their {where[not strides]} convolution, these in the "
+            f"{where[bool(strides)]}"
+        )
+    return origin
+
 
 # tf_keras counts the stems of ResNet-RS in a process, stem_1_stem_conv_1; and the classifiers of
 # RegNet, 1head_dense, with the model's name before all other layers, regnetx002_stem_conv.

@@ -7,17 +7,17 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ..common.checks import choice
+from ..common.checks import choice, of_extra
 from ..common.files import check_place, whole_file
 from ..config import FIELDS, UNSEEN
 from ..files.checkpoint import Array
 from ..model.locate import check_model
 from ..model.record import RECORDS
-from ..plan.names import ADD, LayerName
+from ..plan.names import LayerName
 from .expected import Target
 from .load import target_of
 from .naming import KERAS, TORCH, Origin
-from .origins import LIBRARIES, WRITTEN
+from .origins import LIBRARIES, origin_in
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ def write_weights(model: keras.Model, path: str | Path, *, names: str = "keras")
 
     It is the inverse of `load_weights`, by the same tables: axes are in the library's order, batch
     norms have the library's epsilon (the variance takes the difference, which is exact), and
-    tensors that only the library has, such as `num_batches_tracked`, are added. The file is
-    written whole or not at all.
+    tensors that only the library has, such as `num_batches_tracked`, are added. Numbers are in
+    single precision, or in double if the model's are. The file is written whole or not at all.
 
     Args:
         model: a model of `ResnetBuilder`, trained or not, loaded from a file, or with or without
@@ -118,37 +118,11 @@ def origin_for(target: Target, library: str) -> Origin:
     Raises:
         ValueError: the library has no such network.
     """
-    layers = [layer.name for layer in target.expected.layers]
-    of_library = [origin for origin in WRITTEN if origin.library == library]
-    marked = [of for of in of_library if of.is_marked(layers)]
-    if not marked:
-        raise ValueError(_refusal(target, library, "it has no such network"))
-    origin = sorted(marked, key=lambda of: len(of.marks))[-1]
-    if not (origin.is_own or origin.matching([ADD], layers)):
-        raise ValueError(_refusal(target, library, "its networks have shortcuts"))
-    layers_of_variants = origin.matching(origin.lacks, layers).values()
-    unnamed = [of.name for of in target.expected.layers if of.weights and not origin.has(of.name)]
-    if nameless := [*unnamed, *layers_of_variants]:
-        more = f" and {len(nameless) - 5} more" if len(nameless) > 5 else ""
-        words = f"it has no layer for {', '.join(nameless[:5])}{more}"
-        raise ValueError(_refusal(target, library, words))
-    biased = [layer for layer, of in target.expected.shapes if of == "bias"]
-    if biased := list(filter(origin.lacks_bias, biased)):
-        words = f"its convolutions have no bias, and {biased[0]} has one, as folded networks have"
-        raise ValueError(_refusal(target, library, words))
-    strides = target.expected.stride_in_3x3
-    if None not in (strides, origin.stride_in_3x3) and strides != origin.stride_in_3x3:
-        where = {True: "3x3", False: "first 1x1"}
-        words = (
-            f"its bottlenecks stride in their {where[not strides]} convolution, these in the "
-            f"{where[bool(strides)]}"
-        )
-        raise ValueError(_refusal(target, library, words))
-    return origin
-
-
-def _refusal(target: Target, library: str, words: str) -> str:
-    return f"cannot write {target.model.name!r} under the names of {library}: {words}"
+    try:
+        return origin_in(library, target.expected)
+    except ValueError as error:
+        refusal = f"cannot write {target.model.name!r} under the names of {library}: {error}"
+        raise ValueError(refusal) from None
 
 
 # Tensors ----------------------------------------------------------------------------------------
@@ -157,18 +131,19 @@ def _refusal(target: Target, library: str, words: str) -> str:
 def _tensors(target: Target, origin: Origin) -> Iterator[tuple[str, Array]]:
     """The tensors by the origin's names."""
     for weight, (variable, layer) in target.weights.items():
-        value = keras.ops.convert_to_numpy(keras.ops.cast(variable, "float32"))
+        kept = "float64" if variable.dtype == "float64" else "float32"
+        value = keras.ops.convert_to_numpy(keras.ops.cast(variable, kept))
         name, of_layer = weight[1], LayerName.parse(weight[0])
         if name == "kernel" and of_layer and of_layer.is_standardized and not origin.is_own:
             value = _unstandardized(value, layer, origin.standardizing_epsilon)
         if name == "moving_variance" and origin.epsilon is not None:
             # Variance + epsilon is then the same with the origin's epsilon.
-            value = value + np.float32(layer.epsilon - origin.epsilon)
+            value = value + (layer.epsilon - origin.epsilon)
         yield origin.whole_tensor(weight), origin.array(weight, value)
         if name == "moving_variance" and origin.layout.counter:
             yield origin.whole_tensor((weight[0], origin.layout.counter)), np.array(0)
         if name == "kernel" and origin.has_biases and weight[0] in target.expected.norms:
-            yield origin.whole_tensor((weight[0], "bias")), np.zeros(value.shape[-1], "float32")
+            yield origin.whole_tensor((weight[0], "bias")), np.zeros(value.shape[-1], value.dtype)
 
 
 def _unstandardized(kernel: Array, layer: keras.Layer, epsilon: float) -> Array:
@@ -184,8 +159,7 @@ def _unstandardized(kernel: Array, layer: keras.Layer, epsilon: float) -> Array:
             "where training does not standardise it, so a network with weight standardisation "
             'cannot compute the same: write it with names="keras"'
         )
-    scaled: Array = wide * np.sqrt(epsilon / np.maximum(1 - variance, epsilon))
-    return scaled.astype("float32")
+    return np.asarray(wide * np.sqrt(epsilon / np.maximum(1 - variance, epsilon)), kernel.dtype)
 
 
 def _notes(model: keras.Model, origin: Origin) -> Iterator[str]:
@@ -204,11 +178,12 @@ def _notes(model: keras.Model, origin: Origin) -> Iterator[str]:
 
 
 def _write_safetensors(file: Path, tensors: Mapping[str, Array], origin: Origin) -> None:
-    from safetensors.numpy import save_file  # an extra of this package
-
+    safetensors = of_extra("safetensors.numpy", f"writing the safetensors file {file.name}")
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     # Some libraries refuse a file that does not say which of them wrote it.
-    save_file(contiguous, file, {"format": "pt" if origin.layout is TORCH else "np"})
+    safetensors.numpy.save_file(
+        contiguous, file, {"format": "pt" if origin.layout is TORCH else "np"}
+    )
 
 
 def _write_npz(file: Path, tensors: Mapping[str, Array], origin: Origin) -> None:

@@ -5,21 +5,29 @@ squeeze-and-excitation.
 """
 
 from collections import defaultdict
-from collections.abc import Container, Hashable, Iterator, Sequence
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise, permutations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ...common.words import Description, by
-from ...plan.describe import describe
-from ...plan.draft import Unit
-from ...plan.names import HEAD, STEM, Place
+from ...costs.activations import kept_for_training, views
+from ...plan.describe import describe, describe_inside
+from ...plan.draft import Composite, Unit
+from ...plan.names import ELSEWHERE, HEAD, STEM, Place
 from ...plan.network import Plan
+from ...weights.expected import ExpectedWeights, expected_weights
+from ...weights.naming import Origin
+from ...weights.origins import origin_in
 from .sketch import Box, Cell, DrawnLayer
 
 if TYPE_CHECKING:
     from ...model.graph import Node
 
+Key = TypeVar("Key", bound=Hashable)
+
+SHOWN_LIBRARIES = ("timm", "torchvision", "transformers", "keras.applications", "smp")
 SUM, PRODUCT = Description("merge", "+"), Description("merge", "×")
 MEANS = Description("pool", "global avg pool")
 OUTPUT = Cell(Description("output", "output"))
@@ -35,6 +43,7 @@ class LayerBox:
         inputs: numbers of the boxes that feed it.
         place: place in a network of this package.
         section: title of its section, and a key that differs between sections.
+        inside: the boxes of its layers, after one for its input, if it stands for several paths.
     """
 
     cells: Box
@@ -42,6 +51,7 @@ class LayerBox:
     inputs: tuple[int, ...]
     place: Place
     section: tuple[str, Hashable]
+    inside: "tuple[LayerBox, ...]" = ()
 
 
 # Of a plan --------------------------------------------------------------------------------------
@@ -50,6 +60,7 @@ class LayerBox:
 def boxes_of_plan(plan: Plan) -> Iterator[LayerBox]:
     """Yield the boxes of a plan, each after those that feed it."""
     box_of: dict[str, int] = {}
+    drawn = dict(drawn_layers(plan, dict(known_origins(expected_weights(plan)))))
     for number, (place, units) in enumerate(_placed_units(plan)):
         layers = list(chain.from_iterable(units))
         box_of |= {layer.name: number for layer in layers}
@@ -57,15 +68,86 @@ def boxes_of_plan(plan: Plan) -> Iterator[LayerBox]:
         words = list(chain.from_iterable(map(describe, units)))
         if not number:
             words = [Description("other", f"input {by(plan.image.output_shape)}")]
+        opened = next((unit for unit in units if isinstance(unit, Composite)), ())
         yield LayerBox(
             cells=tuple(map(Cell, words)),
-            layers=tuple(
-                DrawnLayer(x.name, x.output_shape, x.weights, x.parameters, x.macs) for x in layers
-            ),
+            layers=tuple(drawn[layer.name] for layer in layers),
             inputs=tuple(source for source in inputs if source != number),
             place=place,
             section=(place.part, place.part),
+            inside=open_box(
+                {layer.name: drawn[layer.name] for layer in opened},
+                {layer.name: layer.inputs for layer in opened},
+                {layer.name: describe_inside(layer) for layer in opened},
+            ),
         )
+
+
+def drawn_layers(plan: Plan, origins: Mapping[str, Origin]) -> Iterator[tuple[str, DrawnLayer]]:
+    """Yield what is drawn of each layer by its name, with the names of some libraries."""
+    seen, kept = views(plan), kept_for_training(plan)
+    for layer in plan.layers:
+        tensors = {
+            library: tuple(origin.whole_tensor((layer.name, weight)) for weight in layer.weights)
+            for library, origin in origins.items()
+        }
+        yield (
+            layer.name,
+            DrawnLayer(
+                layer.name,
+                layer.input_shape if layer.inputs else None,
+                layer.output_shape,
+                layer.weights,
+                layer.parameters,
+                layer.macs,
+                dict(settings(layer)),
+                seen[layer.name],
+                None if kept is None else kept.get(layer.name, 0),
+                tensors,
+            ),
+        )
+
+
+def known_origins(expected: ExpectedWeights) -> Iterator[tuple[str, Origin]]:
+    """Yield the libraries that have a network, each with its names."""
+    for library in SHOWN_LIBRARIES:
+        with suppress(ValueError):
+            yield library, origin_in(library, expected)
+
+
+# Setting -> the attributes that it is in, of layers of a plan or of Keras.
+SETTINGS = {
+    "window": ("kernel_size", "pool_size"),
+    "stride": ("strides",),
+    "padding": ("padding",),
+    "size": ("size",),
+    "dilation": ("dilation", "dilation_rate"),
+    "groups": ("groups",),
+    "epsilon": ("epsilon",),
+    "momentum": ("momentum",),
+    "activation": ("activation", "function"),
+    "rate": ("rate",),
+    "standardised kernel": ("standardized",),
+}
+
+
+def settings(layer: object) -> Iterator[tuple[str, str]]:
+    """Yield the settings of a layer of a plan or of Keras: name and words."""
+    for name, attributes in SETTINGS.items():
+        for value in (getattr(layer, attribute, None) for attribute in attributes):
+            if value is None or value is False or (words := _in_words(value)) == "linear":
+                continue
+            yield name, words
+
+
+def _in_words(value: object) -> str:
+    """A setting in words; equal sizes of rows and columns are one number."""
+    if isinstance(value, tuple | list):
+        parts = list(map(_in_words, value))
+        return parts[0] if len(set(parts)) == 1 else "×".join(parts)
+    if isinstance(value, int | float | str):
+        return str(value)
+    return str(getattr(value, "__name__", type(value).__name__))
 
 
 def _placed_units(plan: Plan) -> Iterator[tuple[Place, tuple[Unit, ...]]]:
@@ -80,6 +162,43 @@ def _placed_units(plan: Plan) -> Iterator[tuple[Place, tuple[Unit, ...]]]:
         yield from ((block.spec.place, of_box) for of_box in boxes)
     for unit in plan.head:
         yield HEAD, (unit,)
+
+
+# Of the layers inside a box ---------------------------------------------------------------------
+
+
+class InnerNode(NamedTuple):
+    """A layer inside a box, with the positions of those that feed it."""
+
+    inputs: tuple[int, ...]
+    is_output: bool = False
+
+
+def open_box(
+    layers: Mapping[Key, DrawnLayer],
+    inputs: Mapping[Key, Iterable[Key]],
+    words: Mapping[Key, list[Description]],
+) -> tuple[LayerBox, ...]:
+    """The boxes of the layers inside a box, after one for its input; none of no layers.
+
+    Args:
+        layers: the layers in their order.
+        inputs: what feeds each of them, which may be outside.
+        words: the words for each of them.
+    """
+    if not layers:
+        return ()
+    numbers = {key: number for number, key in enumerate(layers, start=1)}
+    shape = next(iter(layers.values())).input_shape or ()
+    sources = [dict.fromkeys(numbers.get(one, 0) for one in inputs[key]) for key in layers]
+    graph = [InnerNode(()), *(InnerNode(tuple(of)) for of in sources)]
+    entry = Description("other", f"input {by(shape)}")
+    drawn = DrawnGraph(graph, [[entry], *(words[key] for key in layers)], [0] * len(graph))
+    told = list(layers.values())
+    return tuple(
+        LayerBox(cells, tuple(told[n - 1] for n in of_box if n), before, ELSEWHERE, ("", 0))
+        for of_box, cells, before in drawn.boxes(gathered=False)
+    )
 
 
 # Of a graph -------------------------------------------------------------------------------------
@@ -102,7 +221,7 @@ class DrawnGraph:
 
     def __init__(
         self,
-        graph: Sequence["Node"],
+        graph: "Sequence[Node | InnerNode]",
         words: Sequence[list[Description]],
         groups: Sequence[Hashable],
     ) -> None:
@@ -127,14 +246,18 @@ class DrawnGraph:
         }
         self.marked = outputs if len(outputs) > 1 else outputs & consumers.keys()
 
-    def boxes(self) -> Iterator[tuple[list[int], Box, tuple[int, ...]]]:
-        """Yield the layers of each box, its cells, and the numbers of the boxes that feed it."""
-        excitations = list(self._excitations())
+    def boxes(self, *, gathered: bool = True) -> Iterator[tuple[list[int], Box, tuple[int, ...]]]:
+        """Yield the layers of each box, its cells, and the numbers of the boxes that feed it.
+
+        With `gathered`, a squeeze-and-excitation is one box.
+        """
+        excitations = list(self._excitations()) if gathered else []
         chains = self._chains(without=set(chain.from_iterable(excitations)))
         boxes = sorted([*excitations, *chains], key=lambda layers: layers[-1])
         box_of = {layer: number for number, layers in enumerate(boxes) for layer in layers}
         for number, layers in enumerate(boxes):
-            words = _box_words([word for layer in layers for word in self.words[layer]])
+            words = [word for layer in layers for word in self.words[layer]]
+            words = _box_words(words) if gathered else words
             cells = *map(Cell, words), *[OUTPUT] * (layers[-1] in self.marked)
             inputs = dict.fromkeys(box_of[s] for layer in layers for s in self.inputs[layer])
             yield layers, cells, tuple(source for source in inputs if source != number)

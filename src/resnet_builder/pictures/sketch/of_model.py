@@ -1,7 +1,8 @@
 """Keras models as sketches: the kinds of their layers, and the words for them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from itertools import repeat
 from typing import Any
@@ -12,7 +13,11 @@ from ...common import words
 from ...common.words import Description
 from ...costs.models import ModelReading, profile_reading, read_model
 from ...model.graph import PERMUTED
-from .boxes import DrawnGraph, LayerBox
+from ...model.record import RECORDS
+from ...plan.names import own_name
+from ...weights.load import target_of
+from ...weights.naming import Origin
+from .boxes import DrawnGraph, LayerBox, drawn_layers, known_origins, open_box, settings
 from .panels import sketch_boxes
 from .sketch import DrawnLayer, Sketch
 
@@ -51,22 +56,69 @@ def boxes_of_model(read: ModelReading) -> Iterator[LayerBox]:
     described = [describe_layer(node.layer, node.output_shape) for node in read.graph]
     parts = read.sections if read.has_network else repeat(None)
     groups = list(zip(read.places, parts, strict=False))
-    for numbers, cells, inputs in DrawnGraph(read.graph, described, groups).boxes():
+    graph, known = DrawnGraph(read.graph, described, groups), _planned_layers(read)
+    origins = dict(_origins(read.model))
+    for numbers, cells, inputs in graph.boxes():
         place, section = read.places[numbers[-1]], read.sections[numbers[-1]]
         title = "" if section.is_size else section.name
-        layers = tuple(_layer(read, number) for number in numbers)
-        yield LayerBox(cells, layers, inputs, place, (title, section))
+        layers = {number: _layer(read, number, origins, known) for number in numbers}
+        opened = layers if cells[0].kind == "scale" else {}
+        inside = open_box(opened, graph.inputs, dict(enumerate(described)))
+        yield LayerBox(cells, tuple(layers.values()), inputs, place, (title, section), inside)
 
 
-def _layer(read: ModelReading, number: int) -> DrawnLayer:
+def _origins(model: keras.Model) -> Iterator[tuple[str, tuple[str, Origin]]]:
+    """Yield the libraries that have the model's only network: the prefix of its layers, and names.
+
+    There are none for a model without a network, or with several.
+    """
+    with suppress(ValueError):
+        target = target_of(model)
+        for library, origin in known_origins(target.expected):
+            yield library, (target.prefix, origin)
+
+
+def _planned_layers(read: ModelReading) -> dict[str, DrawnLayer]:
+    """The layers of the plans of the networks that were built here, by name in the model."""
+    records = {id(of): of for node in read.graph if (of := RECORDS.get(node.layer))}
+    return {
+        record.options["layer_prefix"] + name: layer
+        for record in records.values()
+        if (plan := record.plan()).is_known
+        for name, layer in drawn_layers(plan, {})  # the names are read from the model
+    }
+
+
+def _layer(
+    read: ModelReading,
+    number: int,
+    origins: Mapping[str, tuple[str, Origin]],
+    planned: Mapping[str, DrawnLayer],
+) -> DrawnLayer:
+    """A layer with what its plan knows beside, if that has the same shape."""
     node, cost = read.graph[number], read.costs[number]
-    name, shape = node.layer.name, node.output_shape
+    name, shape, before = node.layer.name, node.output_shape, node.input_shapes
     weights = {
         weight.path.removeprefix(f"{name}/"): tuple(weight.shape)
         for weight in getattr(node.layer, "weights", ())
     }
-    of_one = None if isinstance(shape, list) else shape[1:]
-    return DrawnLayer(name, of_one, weights, cost.parameters, cost.macs)
+    tensors = {
+        library: tuple(origin.whole_tensor((own_name(name, prefix), weight)) for weight in weights)
+        for library, (prefix, origin) in origins.items()
+    }
+    drawn = DrawnLayer(
+        name,
+        before[0][1:] if len(before) == 1 else None,
+        None if isinstance(shape, list) else shape[1:],
+        weights,
+        cost.parameters,
+        cost.macs,
+        dict(settings(node.layer)),
+        tensors=tensors,
+    )
+    known = planned.get(name, drawn)
+    is_alike = known.output_shape == drawn.output_shape
+    return replace(drawn, view=known.view, kept=known.kept) if is_alike else drawn
 
 
 # Words ------------------------------------------------------------------------------------------

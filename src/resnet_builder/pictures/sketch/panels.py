@@ -171,10 +171,16 @@ def _panel(boxes: Boxes, name: str, numbers: range, left: set[int]) -> Panel:
         boxes=tuple(boxes[box].cells for box in numbers),
         edges=tuple(Edge(a - start, b - start) for a, b in lines if not _skips(a, numbers)),
         layers=tuple(boxes[box].layers for box in numbers),
+        insides=tuple(_inside(boxes[box].inside) for box in numbers),
         outlets=tuple(Port(box - start, box) for box in numbers if box in left),
         inlets=tuple(Port(b - start, a) for a, b in lines if _skips(a, numbers)),
     )
     return replace(panel, edges=_with_roles(panel))
+
+
+def _inside(boxes: Boxes) -> Panel | None:
+    """The panel of the boxes inside a box."""
+    return _panel(boxes, "", range(len(boxes)), set()) if boxes else None
 
 
 def _with_roles(panel: Panel) -> tuple[Edge, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ...common import words
 from ...common.shapes import Shape
 from ...common.words import Description
+from ...costs.activations import NO_VIEW, View
 
 MOST_SHAPES = 3  # in a title
 ENTRY = -1  # the entry of a panel: the last box of the panel before it
@@ -18,17 +19,27 @@ class DrawnLayer:
 
     Attributes:
         name: name of the layer.
+        input_shape: shape of its first input for one image; None if it has none or several tensors.
         output_shape: shape of its output for one image; None for several outputs.
         weights: shapes of its weights by name.
         parameters: number of trained weights.
         macs: multiply-adds for one image; None if unknown.
+        settings: its settings in words, such as the stride, by name.
+        view: what a pixel of its output sees of the image.
+        kept: bytes that training keeps of its output for one image; None if unknown.
+        tensors: names of its weights in other libraries, by library, in the order of `weights`.
     """
 
     name: str
+    input_shape: Shape | None
     output_shape: Shape | None
     weights: Mapping[str, tuple[int, ...]]
     parameters: int
     macs: int | None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    view: View = NO_VIEW
+    kept: int | None = None
+    tensors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,14 +93,16 @@ class Panel:
 
     `names` are those of the first and the last panel that are folded into this one; it is marked if
     the other network has another number of them. `layers` are those of each box, the hidden ones
-    too. Skips lead from the `outlets` of a panel to the `inlets` of later ones: the lines that do
-    not go through the panels between, as from a U-Net's encoder to its decoder.
+    too; `insides` are panels of the layers of boxes that stand for several paths. Skips lead from
+    the `outlets` of a panel to the `inlets` of later ones: the lines that do not go through the
+    panels between, as from a U-Net's encoder to its decoder.
     """
 
     names: tuple[str, str]
     boxes: tuple[Box, ...]
     edges: tuple[Edge, ...]
     layers: tuple[tuple[DrawnLayer, ...], ...] = field(compare=False)
+    insides: "tuple[Panel | None, ...]" = field(compare=False)
     repeats: int = 1
     marked: bool = False
     outlets: tuple[Port, ...] = ()

@@ -63,6 +63,7 @@ def join(panels: Iterable[Panel]) -> Panel:
             for edge in panel.edges
         ),
         layers=tuple(chain.from_iterable(panel.layers for panel in panels)),
+        insides=tuple(chain.from_iterable(panel.insides for panel in panels)),
         outlets=tuple(Port(n + p.box, p.skip) for n, panel in placed for p in panel.outlets),
         inlets=tuple(Port(n + p.box, p.skip) for n, panel in placed for p in panel.inlets),
     )
@@ -128,6 +129,7 @@ def _closed_panel(panel: Panel) -> Panel:
         boxes=(_closed_box(panel),),
         edges=tuple(Edge(ENTRY, 0, role) for role in roles),
         layers=(tuple(chain.from_iterable(panel.layers)),),
+        insides=(None,),
         outlets=ports(panel.outlets),
         inlets=ports(panel.inlets),
     )
