@@ -2,17 +2,25 @@
 
 import ctypes
 import gc
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.register_assert_rewrite("tests.helpers")
 
-GOLDEN = Path(__file__).parent / "golden"
+TESTS = Path(__file__).parent
+GOLDEN = TESTS / "golden"
+BACKEND = os.environ.get("KERAS_BACKEND") or "tensorflow"
+# Scripts that import TensorFlow, or say what Keras computes with.
+collect_ignore = ["training/replica.py", "training/data_parallel.py"]
+collect_ignore += ["examples"] if BACKEND != "tensorflow" else []
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,6 +29,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write the text goldens anew instead of comparing",
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests of TensorFlow on other backends, and tests of the source tree without one."""
+    no_sources = pytest.mark.skip(reason="needs the source tree")
+    for item in items if not (TESTS.parent / "src").exists() else []:
+        if item.get_closest_marker("sources"):
+            item.add_marker(no_sources)
+    skip = pytest.mark.skip(reason=f"TensorFlow's, and Keras runs on {BACKEND}")
+    for item in items if BACKEND != "tensorflow" else []:
+        is_example = isinstance(item, pytest.DoctestItem) and (
+            "resnet_builder.training.distributed" in item.name
+            or any("tensorflow" in line.source for line in item.dtest.examples)
+        )
+        if is_example or item.get_closest_marker("tensorflow"):
+            item.add_marker(skip)
 
 
 def pytest_collection_finish() -> None:
@@ -96,3 +120,23 @@ def _clean_keras() -> None:
     if keras := sys.modules.get("keras"):
         keras.utils.clear_session(free_memory=False)  # a collection takes longer than many a test
         keras.utils.set_random_seed(0)
+
+
+if BACKEND == "torch":
+    import torch
+
+    TENSOR: Any = torch.Tensor
+    of_library = TENSOR.__array__
+
+    def as_array(self: Any, dtype: Any = None, copy: bool | None = None) -> Any:
+        """A test reads outputs as arrays, which PyTorch refuses while they track gradients.
+
+        What the library reads is not helped.
+        """
+        frame: FrameType | None = sys._getframe(1)
+        while frame and "numpy" in Path(frame.f_code.co_filename).parts:
+            frame = frame.f_back
+        is_test = frame and Path(frame.f_code.co_filename).is_relative_to(TESTS)
+        return np.array(of_library(self.detach() if is_test else self, dtype), copy=copy)
+
+    TENSOR.__array__ = as_array

@@ -1,13 +1,18 @@
 """The one of each helper that tests of several files share. Importing it imports no Keras."""
 
 import io
+import os
+import re
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+import resnet_builder
 from resnet_builder import PRESETS, ResnetConfig
 
 if TYPE_CHECKING:
@@ -18,6 +23,13 @@ if TYPE_CHECKING:
     from resnet_builder.plan.network import Plan
 
 Array = npt.NDArray[Any]
+
+FLOAT64 = pytest.param(
+    "float64",
+    marks=pytest.mark.skipif(
+        os.environ.get("KERAS_BACKEND") == "jax", reason="JAX has it with JAX_ENABLE_X64=1 only"
+    ),
+)
 
 # Prefixes of layers' names that a pattern might take for something else: one without an underscore,
 # with signs, with the name of a part, of a block, of a layer, and that begins with an underscore.
@@ -95,6 +107,13 @@ def cases(presets: Iterable[str] = PRESETS) -> list[Any]:
     ]
 
 
+# One preset of each kind of block, order of norm and activation, and stem.
+KINDS_OF_BLOCK = (
+    *("resnet18", "resnet50", "resnetv2_50", "keras_resnet18", "resnet20_cifar"),
+    *("seresnet50", "resnest50d", "skresnet18", "res2net50_26w_4s", "regnety_002"),
+)
+
+
 def randomised(model: "keras.Model") -> "keras.Model":
     """The model with random weights throughout, batch-norm statistics included."""
     rng = np.random.Generator(np.random.PCG64(0))
@@ -170,6 +189,16 @@ def assert_built_as_planned(plan: "Plan", model: "keras.Model") -> None:
         for layer in model.layers
     ]
     assert built == described
+
+
+def assert_named(error: Exception, given: Iterable[str]) -> None:
+    """The refusal is raised by this package, and names what was given."""
+    package, raised = (
+        Path(resnet_builder.__file__).parent,
+        traceback.extract_tb(error.__traceback__),
+    )
+    assert Path(raised[-1].filename).is_relative_to(package), raised[-1]
+    assert set(re.findall(r"\w+", str(error))) & set(given), str(error)
 
 
 def png_size(png: bytes) -> tuple[int, int]:

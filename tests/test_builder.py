@@ -13,7 +13,7 @@ import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder, ResnetConfig, basic_block
 
-from .helpers import image_batch, randomised, small
+from .helpers import FLOAT64, image_batch, randomised, small
 
 GOLDEN_PRESETS = [
     *("keras_resnet34", "resnet18", "resnet50"),
@@ -401,7 +401,7 @@ def _floatx() -> Iterator[None]:
     keras.config.set_floatx("float32")
 
 
-POLICIES = ["mixed_bfloat16", "mixed_float16", "bfloat16", "float16", "float64"]
+POLICIES = ["mixed_bfloat16", "mixed_float16", "bfloat16", "float16", FLOAT64]
 
 
 @pytest.mark.convolutions
@@ -424,6 +424,7 @@ def test_dtypes_predict_and_train(variant: str, policy: str) -> None:
 
 
 @pytest.mark.convolutions
+@pytest.mark.tensorflow  # JAX has no float64 by default, and Keras on PyTorch makes inputs float32
 def test_float64_keeps_its_digits() -> None:
     model = randomised(network("resnet18", dtype="float64", include_top=False))
     images = np.random.default_rng(0).uniform(size=(1, 33, 40, 3))

@@ -48,6 +48,9 @@ INTEGERS = [name for name, field in FIELDS.items() if field.type is int]
         ({"repetitions": 3}, TypeError, "number of blocks of each stage"),
         ({"repetitions": (2, 0)}, ValueError, "1 or more, got 0"),
         ({"repetitions": (2, 1.5)}, TypeError, "must be an integer, got 1.5"),
+        ({"repetitions": (10**9,)}, ValueError, "10,000 blocks in all, got 1 of 1,000,000,000"),
+        ({"se_ratio": 10**400}, ValueError, "se_ratio is too large a number: 1000"),
+        ({"repetitions": (1,) * 33}, ValueError, "at most 32 stages of 10,000 blocks in all, got"),
         ({"filters": -1}, ValueError, "filters must be 1 or more, got -1"),
         *(({name: None}, TypeError, f"{name} must be an integer, got None") for name in INTEGERS),
         *(({"widths": given}, TypeError, "widths must be") for given in NO_WIDTHS),
@@ -80,6 +83,11 @@ def test_the_defaults_are_valid() -> None:
 def test_unknown_fields_in_json() -> None:
     with pytest.raises(TypeError, match="did you mean 'filters'"):
         ResnetConfig.from_json('{"filtres": 3}')
+
+
+def test_json_that_is_no_object() -> None:
+    with pytest.raises(TypeError, match=r"is an object of its fields, got \[1, 2\]"):
+        ResnetConfig.from_json("[1, 2]")
 
 
 @pytest.mark.parametrize("name", cases())

@@ -1,11 +1,13 @@
 """Every field of a config is obeyed or refused, in every kind of network."""
 
 import dataclasses
+import re
 from dataclasses import fields
 from itertools import chain, product
 from typing import Any
 
 import pytest
+from hypothesis import strategies as st
 
 from resnet_builder import PRESETS, ResnetConfig
 from resnet_builder.config import FIELDS, obeyed
@@ -17,6 +19,8 @@ from resnet_builder.plan.rules import check_config
 from resnet_builder.plan.shortcuts import PROJECTIONS
 from resnet_builder.plan.stems import STEM_POOLS, STEMS
 from resnet_builder.plan.units import ORDERS
+
+from .strategies import configs, tried
 
 NORMS: list[dict[str, Any]] = [
     {"norm": "group", "norm_groups": 4},
@@ -144,10 +148,17 @@ BASES = [
 ]
 
 
+RESULTS = {"obeyed", "without effect", "takes an effect away"}
+
+
 def check_field(
     config: ResnetConfig, field: str, value: Any, monkeypatch: pytest.MonkeyPatch
 ) -> str:
-    """Assert that a change is obeyed, or refused for a reason that holds; return which."""
+    """Assert that a change is obeyed, or refused for a reason that holds.
+
+    Returns:
+        One of `RESULTS`, or the message about fields that contradict each other.
+    """
     before = layers_of(config)
     try:
         changed = config.replace(**{field: value})
@@ -159,9 +170,8 @@ def check_field(
             with monkeypatch.context() as unchecked:
                 unchecked.setattr(network, "check_config", lambda config: None)
                 assert layers_of(changed) == layers_of(default), f"{field} is refused for nothing"
-            return "refused"
-        assert field in message or "has no effect" in message, (field, value, message)
-        return "invalid"
+            return "without effect"
+        return "takes an effect away" if "has no effect" in message else message
     # Widths are all that some kinds of bottleneck differ in.
     is_width = field == "block" and config.widths
     assert after != before or is_width, f"{field}={value!r} changes nothing"
@@ -176,8 +186,22 @@ def test_every_field_is_obeyed_or_refused(number: int, monkeypatch: pytest.Monke
     for config in filter(None, (base(*of) for of in BASES[number * 22 :: 154])):
         for field, value in chain.from_iterable(product([f], v) for f, v in OTHERS.items()):
             if value != getattr(config, field):
-                found.add(check_field(config, field, value, monkeypatch))
-    assert {"obeyed", "refused"} <= found
+                result = check_field(config, field, value, monkeypatch)
+                assert result in RESULTS or field in result, (field, value, result)
+                found.add(result)
+    assert found >= RESULTS
+
+
+CHANGES = [(field, value) for field, values in OTHERS.items() for value in values]
+
+
+@tried(60, configs(filters=(32, 8, 48)), st.sampled_from(CHANGES))
+def test_any_change_of_any_network(config: ResnetConfig, change: tuple[str, Any]) -> None:
+    field, value = change
+    if value not in (vars(config)[field], *(config.stage_blocks if field == "block" else ())):
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            result = check_field(config, field, value, monkeypatch)
+        assert result in RESULTS or set(re.findall(r"\w+", result)) & FIELDS.keys(), result
 
 
 def refusal(config: ResnetConfig, field: str, value: Any) -> str:
@@ -196,6 +220,81 @@ def test_a_preset_takes_any_change_that_has_a_meaning(preset: str) -> None:
         refused = message.split("=")[0]
         if "has no effect" in message and refused != field:
             assert not FIELDS[refused].metadata["follows"], message
+
+
+WIDTHS = ((8, 8, 32), (8, 8, 32)), ((16, 16, 64), (16, 16, 64))
+# Fields of a network of two stages of two bottlenecks, and a change that takes the effect of the
+# last of them away.
+FOLLOWERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"stem_filters": 32, "filters": 48}, {"widths": WIDTHS}),
+    ({"reduce_first": 2}, {"widths": WIDTHS}),
+    ({"block": "res2net_bottleneck", "splits": 8}, {"block": "bottleneck"}),
+    ({"block": "sk_bottleneck", "split_input": False}, {"block": "bottleneck"}),
+    ({"block": "resnest_bottleneck", "pool_first": True}, {"block": "bottleneck"}),
+    ({"stem_pool": "conv"}, {"stem": "cifar"}),
+    ({"activation": "silu"}, {"norm": "evonorm_s0", "activation_order": "pre"}),
+    ({"norm": "group", "norm_groups": 8}, {"norm": "batch"}),
+    ({"anti_aliasing": "blur"}, {"repetitions": (2,), "stem": "cifar"}),
+    ({"projection": "avg_pool"}, {"shortcuts": False}),
+    ({"projection_kernel": 3}, {"projection": "avg_pool"}),
+    ({"block": "basic_block", "project_first": True}, {"shortcuts": False}),
+    ({"stride_in_last_block": True}, {"repetitions": (2,)}),
+    ({"stride_in_3x3": False}, {"block": "basic_block"}),
+    ({"se_ratio": 0.25, "se_divisor": 4}, {"se_ratio": 0.0}),
+    ({"padding": "same"}, {"repetitions": (2,), "stem": "cifar"}),
+    ({"activation_order": "pre", "use_bias": "unless_normalized"}, {"activation_order": "post"}),
+    ({"batch_norm_momentum": 0.99}, {"norm": "group"}),
+]
+REFUSED: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"groups": 2}, {"block": "basic_block"}),
+    ({"group_width": 4}, {"block": "basic_block"}),
+    ({"width_per_group": 128}, {"block": "basic_block"}),
+    ({"widths": WIDTHS}, {"block": own_block}),
+    ({"activate_residual": True}, {"activation_order": "pre"}),
+    ({"shortcuts": False}, {"block": own_block}),
+    ({"se_ratio": 0.25}, {"block": own_block}),
+    ({"eca": True}, {"block": own_block}),
+    ({"gc_ratio": 0.25}, {"block": own_block}),
+    ({"drop_path_rate": 0.1}, {"repetitions": (1,)}),
+    ({"zero_init_last": True}, {"block": own_block}),
+]
+
+
+def of_two_stages(**options: Any) -> ResnetConfig:
+    return ResnetConfig(**{"repetitions": (2, 2), "block": "bottleneck"} | options)
+
+
+@pytest.mark.parametrize(("options", "change"), FOLLOWERS, ids="-".join)
+def test_how_something_is_done_follows_what_is_done(
+    options: dict[str, Any], change: dict[str, Any]
+) -> None:
+    *others, field = options
+    kept = {name: options[name] for name in others} | change
+    assert of_two_stages(**options).replace(**change) == of_two_stages(**kept)
+    message = refusal(of_two_stages(**kept), field, options[field])  # named, it is refused
+    assert message.startswith(f"{field}=")
+    assert "has no effect" in message
+
+
+@pytest.mark.parametrize(("options", "change"), REFUSED, ids="-".join)
+def test_what_a_network_has_is_not_taken_away_by_another_change(
+    options: dict[str, Any], change: dict[str, Any]
+) -> None:
+    (field,) = options
+    config = of_two_stages(**options).replace(**change)
+    assert getattr(config, field) == options[field]
+    with pytest.raises(ValueError, match=f"{field}=.* has no effect"):
+        make_plan(config)
+
+
+def test_every_field_without_effect_is_named() -> None:
+    lines = refusal(of_two_stages(block="basic_block", groups=2), "splits", 8).split("\n")
+    assert [line.split("=")[0] for line in lines] == ["groups", "splits"]
+
+
+def test_each_field_with_a_condition_is_in_one_of_the_two_tables() -> None:
+    listed = [list(options)[-1] for options, _ in (*FOLLOWERS, *REFUSED)]
+    assert sorted(listed) == sorted(n for n, f in FIELDS.items() if f.metadata.get("effect"))
 
 
 def test_what_a_change_leaves_without_effect_follows_it() -> None:

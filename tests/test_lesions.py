@@ -8,11 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from resnet_builder import ResnetBuilder, along_paths, reordered, without_blocks
+from resnet_builder.inference.gradients import gradient
 
-from .helpers import image_batch, randomised
+from .helpers import KINDS_OF_BLOCK, image_batch, randomised
 
 pytestmark = pytest.mark.convolutions
 
@@ -31,7 +31,7 @@ def small_network(preset: str, **options: Any) -> keras.Model:
 
 
 def predict(model: keras.Model) -> Any:
-    return model(image_batch(2, 16, 16, 3), training=False).numpy()
+    return np.asarray(model(image_batch(2, 16, 16, 3), training=False))
 
 
 def zero_branch(model: keras.Model, block: str) -> None:
@@ -65,6 +65,33 @@ SHAPES = dict.fromkeys(RESIDUAL, (4, 4, 32)) | {
 }
 
 
+LIKE_OTHERS = ("resnet50", "keras_resnet18", "resnet20_cifar", "seresnet50")
+
+
+@pytest.mark.parametrize(
+    "preset",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in LIKE_OTHERS else [])
+        for name in KINDS_OF_BLOCK
+    ],
+)
+def test_a_block_whose_branch_is_zero_or_removed_is_the_identity(preset: str) -> None:
+    """Of blocks that change no shape; the network is then the one without the block."""
+    model = small_network(preset, repetitions=(2, 1))
+    shallow = ResnetBuilder.from_preset(preset, **SMALL | {"repetitions": (1, 1)})
+    for layer in shallow.layers:
+        layer.set_weights(model.get_layer(layer.name).get_weights())
+    expected = predict(shallow)
+    np.testing.assert_allclose(
+        predict(without_blocks(model, ["stage1_block2"])), expected, atol=1e-6
+    )
+    zero_branch(model, "stage1_block2")
+    ends = [model.get_layer(f"stage1_block{number}_out").output for number in (1, 2)]
+    before, after = keras.Model(model.input, ends)(image_batch(2, 16, 16, 3), training=False)
+    np.testing.assert_array_equal(before, after)
+    np.testing.assert_allclose(predict(model), expected, atol=1e-6)
+
+
 def test_a_block_is_found_with_a_prefix_and_options() -> None:
     options = {"layer_prefix": "left_", "drop_path_rate": 0.5, "data_format": "channels_last"}
     model = small_network("resnet18", **options)
@@ -95,7 +122,7 @@ def test_a_plain_block_is_removed_completely() -> None:
     }
     after = keras.Model(model.get_layer("stage2_block1_conv1_pad").input, model.output)
     before = keras.Model(model.input, model.get_layer("stage1_block1_out").output)
-    expected = after(before(image_batch(2, 16, 16, 3)), training=False).numpy()
+    expected = np.asarray(after(before(image_batch(2, 16, 16, 3)), training=False))
     np.testing.assert_allclose(predict(lesioned), expected, atol=1e-6)
     with pytest.raises(ValueError, match="can be removed: stage1_block1, stage1_block2, stage2_b"):
         without_blocks(model, ["stage2_block1"])
@@ -121,27 +148,26 @@ def test_reordering_twice_restores_the_model(preset: str) -> None:
     np.testing.assert_array_equal(predict(same), predict(model))
 
 
-def gradient(model: Any, images: Any) -> Any:
-    with tf.GradientTape() as tape:
-        tape.watch(images)
-        score = tf.reduce_sum(model(images) * tf.range(5, dtype="float32"))
-    return tape.gradient(score, images).numpy()
+def gradient_of_score(model: Any, images: Any) -> Any:
+    classes = keras.ops.arange(5, dtype="float32")
+    found = gradient(lambda x: keras.ops.sum(model(x) * classes), images)
+    return keras.ops.convert_to_numpy(found)
 
 
 @pytest.mark.parametrize("preset", ["resnet18", "resnetv2_50", "seresnet50"])
 def test_the_gradients_of_all_paths_add_up_to_the_models(preset: str) -> None:
     model = small_network(preset, repetitions=(2, 1))
-    images = tf.constant(image_batch(2, 16, 16, 3))
+    images = keras.ops.convert_to_tensor(image_batch(2, 16, 16, 3))
     gated = along_paths(model)
 
     def along(path: tuple[int, ...]) -> Any:
-        paths = tf.constant([path, path], "float32")
+        paths = keras.ops.convert_to_tensor([path, path], "float32")
         np.testing.assert_allclose(
             gated([images, paths], training=False), predict(model), atol=1e-5
         )
-        return gradient(lambda x: gated([x, paths], training=False), images)
+        return gradient_of_score(lambda x: gated([x, paths], training=False), images)
 
-    whole = gradient(lambda x: model(x, training=False), images)
+    whole = gradient_of_score(lambda x: model(x, training=False), images)
     parts = [along(path) for path in product((0, 1), repeat=3)]
     assert max(np.abs(part).max() for part in parts) > 0
     np.testing.assert_allclose(sum(parts), whole, atol=1e-5 * np.abs(whole).max())

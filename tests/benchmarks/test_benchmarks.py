@@ -1,5 +1,6 @@
 """The benchmarks, with the smallest sizes; no time is asserted."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from benchmarks.plan import (
     FOLDED,
     FULL,
     IMPORT_KERAS,
+    IN_QUICK,
     MATRIX_PRODUCT,
     OURS,
     PLAIN_COMPILE,
@@ -30,6 +32,7 @@ from benchmarks.plan import (
 )
 from benchmarks.worker import Command, MeasureError
 
+import resnet_builder
 from resnet_builder import ResnetBuilder, basic_block, bottleneck, profile
 
 from ..helpers import image_batch, png_size, randomised
@@ -140,7 +143,7 @@ def test_the_groups_of_a_gpu_run_on_a_cpu(measure: str, precision: str, has_memo
     assert {*group.tasks} >= {OURS, "torchvision", "timm", MATRIX_PRODUCT}
     assert group.alone
     for name in (OURS, MATRIX_PRODUCT):
-        task = replace(group.tasks[name], network="resnet8_cifar", classes=10)
+        task = replace(group.tasks[name], network="resnet8_cifar", classes=10, samples=2)
         ENGINES[CONTENDERS[name].engine].prepare(task)
         expected = expected_quantities(measure, has_memory=has_memory)
         if name == MATRIX_PRODUCT:
@@ -262,6 +265,43 @@ def test_the_short_table_keeps_precisions_apart() -> None:
         ("prediction, bfloat16", "1.00", "1.00"),
         ("prediction, bfloat16, folded", "0.25", "0.25"),
     )
+
+
+def test_ratios_beside_those_of_the_last_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(report, "RELEASED", tmp_path / "released.json")
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    found = measured(Scripted, monkeypatch)
+    found.samples["first prediction"] = found.samples["prediction"]  # too few to be compared
+    sections = [report.Section("oneDNN on", [found])]
+    command.compare_with_release(sections, keep=True)
+    assert "warning" not in capsys.readouterr().out
+    monkeypatch.setitem(SECONDS, FOLDED, 0.61)  # of 0.5: more than 1.2 times as much
+    now = [report.Section("oneDNN on", [measured(Scripted, monkeypatch)])]
+    command.compare_with_release(now, keep=False)
+    printed = capsys.readouterr().out.splitlines()
+    version = resnet_builder.__version__
+    assert [line for line in printed if line.startswith("warning: ")] == [
+        f"warning: prediction: {FOLDED} / {OURS} is 0.61, and was 0.50 in {version}",
+        f"warning: prediction: {FOLDED} / keras.applications is 0.30, and was 0.25 in {version}",
+    ]
+    rows = report.beside_release(report.ratios(now))[0].rows
+    assert rows[0] == (f"prediction: {OURS} / keras.applications", "0.50", "0.50", "1.00")
+    assert rows[1] == (f"prediction: {FOLDED} / {OURS}", "0.61", "0.50", "1.22")
+    assert len(rows) == 3
+
+
+def test_the_ratios_of_the_last_release_are_those_that_a_quick_run_compares() -> None:
+    pairs = {
+        (measure, *pair)
+        for measure in IN_QUICK["cpu"]
+        for group in PLANS["cpu"][measure](QUICK)
+        for pair in group.pairs
+    }
+    pairs |= {("peak memory, prediction", a, b) for of, a, b in pairs if of == "prediction"}
+    kept = json.loads(report.RELEASED.read_text(encoding="utf-8"))["ratios"]
+    assert kept.keys() == {f"{quantity}: {a} / {b}" for quantity, a, b in pairs}
 
 
 def test_who_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """Names of activations and initialisers: those of Keras that are allowed, and no others."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import keras
 import numpy as np
@@ -9,11 +9,11 @@ import pytest
 
 from resnet_builder import ResnetBuilder, ResnetConfig, plot, profile
 from resnet_builder.common.keras_names import (
-    ACTIVATIONS,
     INITIALIZER_CLASSES,
     INITIALIZERS,
     Initializer,
 )
+from resnet_builder.config import ActivationName
 from resnet_builder.plan.network import Head, make_plan
 
 SMALL: dict[str, Any] = {
@@ -31,7 +31,7 @@ READERS: dict[str, Callable[[ResnetConfig], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("name", get_args(ActivationName))
 def test_every_activation_keeps_the_shape(name: str) -> None:
     numbers = np.linspace(-2, 2, 24, dtype="float32").reshape(1, 2, 3, 4)
     assert keras.layers.Activation(name)(numbers).shape == numbers.shape
@@ -40,7 +40,7 @@ def test_every_activation_keeps_the_shape(name: str) -> None:
 def test_every_activation_of_keras_is_listed() -> None:
     functions = {name for name in dir(keras.activations) if name.islower() and name[0] != "_"}
     own = {"get", "serialize", "deserialize"}
-    assert functions - own - set(ACTIVATIONS) == {"glu", "threshold"}
+    assert functions - own - set(get_args(ActivationName)) == {"glu", "threshold"}
 
 
 @pytest.mark.parametrize("name", INITIALIZERS)

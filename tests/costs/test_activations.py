@@ -117,6 +117,17 @@ def test_memory_of_a_small_network() -> None:
     assert wide.inference_memory == 2 * counts.inference_memory
 
 
+def test_an_activation_keeps_its_input_where_its_gradient_needs_it() -> None:
+    # PyTorch's tools/autograd/derivatives.yaml: `result` in the formula of the one, `self` in that
+    # of the other. ELU and SELU, leaky and capped ReLU have formulas of the result too.
+    def memory(activation: Any) -> int:
+        return profile(PRESETS["resnet18"].replace(activation=activation)).training_memory or 0
+
+    of_output = ("relu", "relu6", "leaky_relu", "elu", "selu", "sigmoid", "tanh")
+    assert {memory(name) for name in of_output} == {memory("relu")}
+    assert {memory(name) > memory("relu") for name in ("silu", "gelu", "mish")} == {True}
+
+
 def test_what_is_unknown() -> None:
     unknown = profile("resnet18", (None, None, 3))
     assert (unknown.inference_memory, unknown.training_memory) == (None, None)

@@ -45,6 +45,13 @@ def test_every_checkpoint_is_counted_once_and_every_network_is_a_preset() -> Non
     assert sum(built for built, _ in coverage().totals.values()) == len(published())
 
 
+def test_the_columns_of_the_table() -> None:
+    assert coverage().table().header == (
+        *("library", "architecture", "checkpoints", "preset", "parameters"),
+        *("logits", "written back"),
+    )
+
+
 def test_what_is_not_built_has_a_reason() -> None:
     others = [row for row in coverage().rows if not row.is_preset]
     assert {"resnet61q", "bat_resnext26ts", "regnetz_040"} < {row.architecture for row in others}

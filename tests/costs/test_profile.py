@@ -331,6 +331,8 @@ def test_a_network_of_custom_blocks_is_counted_from_its_model() -> None:
     config = ResnetConfig(block=block, repetitions=(1, 1), filters=8, input_shape=(32, 32, 3))
     counts = profile(config, classes=5)
     assert counts.parameters == (7 * 7 * 3 * 8 + 16) + 8 * 8 + 8 * 16 + 17 * 5
+    rows = [(row.block, row.repeats) for row in counts.stages[1:3]]
+    assert rows == [(("1 Conv2D",), 1)] * 2
 
 
 def test_the_table_is_table_1_of_the_paper() -> None:

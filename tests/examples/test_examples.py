@@ -5,10 +5,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from statistics import mean
 
 import accuracy_chart
 import degradation
 import keras
+import live_networks
 import numpy as np
 import pytest
 import segment
@@ -101,6 +103,10 @@ def test_degradation(tmp_path: Path) -> None:
         error = float(row["training_errors"].split()[-1])
         [cell] = re.findall(rf"\| {row['kind']}{row['depth']}_cifar +\| (\S+) ", printed)
         assert float(cell) == pytest.approx(error, abs=0.006)
+        for when in ("before", "after"):
+            norms = [float(norm) for norm in row[f"gradients_{when}"].split()]
+            assert len(norms) == (int(row["depth"]) - 2) / 2  # blocks of two layers
+            assert min(norms) > 0
     assert printed.count("degradation, ") == 2
     picture = (tmp_path / "degradation" / "degradation.png").read_bytes()
     assert png_size(picture)[0] == 1350
@@ -125,6 +131,57 @@ def test_the_table_of_degradation_is_over_the_seeds() -> None:
         ["resnet20_cifar", "0.50 (0.50 to 0.50)", *rest],
         ["resnet56_cifar", "0.50 (0.00 to 1.00)", *rest],
     ]
+
+
+@pytest.mark.parametrize("page", ["understanding.md", "understanding.zh.md"])
+def test_the_page_has_what_was_measured(page: str) -> None:
+    docs = EXAMPLES.parent / "docs"
+    with (docs / "assets" / "figures" / "degradation.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    text = (docs / page).read_text(encoding="utf-8")
+    page_has = {}
+    for row in re.findall(r"^\| (\d.*) \|$", text, re.MULTILINE):
+        layers, [average], spread = (re.findall(r"[\d.]+", cell) for cell in row.split(" | "))
+        for depth in layers:
+            page_has[depth] = [float(average), float(spread[0]), float(spread[-1])]
+    measured = {}
+    for depth in ("8", "14", "20", "32", "44", "56", "110"):
+        plain, resnet = (
+            [
+                float(row["training_errors"].split()[-1])
+                for row in rows
+                if (row["kind"], row["depth"]) == (kind, depth)
+            ]
+            for kind in ("plain", "resnet")
+        )
+        assert (len(plain), resnet) == (3, [0, 0, 0])
+        measured[depth] = pytest.approx([mean(plain), min(plain), max(plain)], abs=0.0051)
+    assert page_has == measured
+
+
+def test_a_layer_is_written_in_letters() -> None:
+    layer = keras.layers.Dense(3)
+    layer.build((None, 40))
+    kernel, _ = layer.get_weights()
+    layer.set_weights([kernel, np.array([0.5, -1.25, 1 / 3])])
+    written = live_networks.written(layer)
+    assert (written["bias"], len(written["weights"])) == ([0.5, -1.25, 0.33333], 120)
+    steps = np.array([live_networks.LETTERS.index(letter) - 46 for letter in written["weights"]])
+    assert (steps.min() < 0, np.abs(steps).max()) == (True, 46)
+    off = steps.reshape(kernel.shape) * written["scale"] - kernel
+    assert (np.abs(off) <= 0.5001 * np.array(written["scale"])).all()
+
+
+@pytest.mark.slow
+def test_live_networks(tmp_path: Path) -> None:
+    printed = run("live_networks.py", tmp_path, "--epochs", "2", "--draws", "1", "--out", "live")
+    rounded = re.findall(r"(\d+) of 360 answers differ; (\d+) kB", printed)
+    assert [int(size) < 500 for _, size in rounded] == [True, True]
+    assert max(int(differing) for differing, _ in rounded) < 20
+    with (tmp_path / "live" / "paths.csv").open(encoding="utf-8") as file:
+        norms = [float(row["norm"]) for row in csv.DictReader(file)]
+    assert len(norms) == 16
+    assert norms[0] > norms[-1] > 0
 
 
 def test_the_points_of_the_accuracy_chart_are_those_of_the_tables() -> None:

@@ -320,7 +320,7 @@ def built(name):
     return model.name, model.output_shape, float(model.get_layer("stem_bn").gamma[0])
 image = np.full((1, 300, 400, 3), 255.0)
 def pixel(name):
-    return preprocessing(name)(image)[0, 5, 7].numpy().tolist()
+    return np.asarray(preprocessing(name)(image))[0, 5, 7].tolist()
 """
     code = 'print(json.dumps([*built("timm/resnet18"), pixel("timm/resnet18")]))'
     answered = in_a_new_process(hub, tmp_path, imports, code).splitlines()[-1]

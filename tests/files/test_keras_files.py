@@ -19,6 +19,7 @@ from resnet_builder.files import keras_files, opening
 from resnet_builder.files.checkpoint import Checkpoint
 
 from ..helpers import assert_same_weights, randomised, tiny, without_layer_names
+from .faults import ELSEWHERE
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file"),
@@ -101,65 +102,6 @@ def kernel(file: h5py.File) -> str:
     return path
 
 
-def external_storage(file: h5py.File, where: str, other: Path) -> None:
-    file.create_dataset(where, SHAPE, "f4", external=[(str(other), 0, h5py.h5f.UNLIMITED)])
-
-
-def external_link(file: h5py.File, where: str, other: Path) -> None:
-    file[where] = h5py.ExternalLink(str(other), "/kernel")
-
-
-def virtual(file: h5py.File, where: str, other: Path) -> None:
-    layout = h5py.VirtualLayout(SHAPE, "f4")
-    layout[:] = h5py.VirtualSource(str(other), "kernel", SHAPE)
-    file.create_virtual_dataset(where, layout)
-
-
-def growing_virtual(file: h5py.File, where: str, other: Path) -> None:
-    """Its shape is that of the other file, which HDF5 opens when the shape is asked for."""
-    endless = (None, *SHAPE[1:])
-    layout = h5py.VirtualLayout(SHAPE, "f4", maxshape=endless)
-    source = h5py.VirtualSource(str(other), "kernel", SHAPE, "f4", maxshape=endless)
-    layout[0 : h5py.h5s.UNLIMITED] = source[0 : h5py.h5s.UNLIMITED]
-    file.create_virtual_dataset(where, layout)
-
-
-def soft_link(file: h5py.File, where: str, other: Path) -> None:
-    file["out"] = h5py.ExternalLink(str(other), "/")
-    file[where] = h5py.SoftLink("/out/kernel")
-
-
-def link_of_a_group(file: h5py.File, where: str, other: Path) -> None:
-    group = where.rpartition("/")[0]
-    del file[group]
-    file[group] = h5py.ExternalLink(str(other), "/")
-
-
-def cycle(file: h5py.File, where: str, other: Path) -> None:
-    file[where] = file
-
-
-def named_type(file: h5py.File, where: str, other: Path) -> None:
-    file[where] = np.dtype("f4")
-
-
-def unstored(file: h5py.File, where: str, other: Path) -> None:
-    file.create_dataset(where, (7, 7, 3, 2**30), "f4", chunks=(7, 7, 3, 4), fillvalue=1)
-
-
-ELSEWHERE = {
-    external_storage: "is kept in another file",
-    external_link: "is kept in another file or place",
-    virtual: "is kept in another file",
-    growing_virtual: "is kept in another file",
-    soft_link: "is kept in another file or place",
-    link_of_a_group: "is kept in another file or place",
-    cycle: "is neither a tensor nor a group in this file",
-    named_type: "is neither a tensor nor a group in this file",
-    unstored: r"are said to have \d+ bytes",
-}
-
-
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a pipe shows whether it was read")
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("put", ELSEWHERE)
@@ -174,7 +116,7 @@ def test_what_is_in_another_file_is_not_read(
     def edit(file: h5py.File) -> None:
         where = kernel(file)
         del file[where]
-        put(file, where, other)
+        put(file, where, SHAPE, other)
 
     path = edited(copied(form, files, tmp_path), edit)
     before = model.get_weights()

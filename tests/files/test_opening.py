@@ -192,28 +192,15 @@ def test_a_zip_with_a_broken_directory(tmp_path: Path) -> None:
         load_weights(tiny(), path)
 
 
-@pytest.mark.parametrize("save", FORMATS)
-def test_a_file_with_any_byte_changed_is_opened_or_refused(
-    save: Callable[[Path, keras.Model], None], tmp_path: Path
-) -> None:
-    path = tmp_path / "net"
-    save(path, tiny())
-    whole = path.read_bytes()
-    rng = np.random.Generator(np.random.PCG64(0))
-    refused = 0
-    for _ in range(50):
-        content = bytearray(whole)
-        # The first and the last bytes tell where the others are.
-        size = int(rng.choice([100, 2000, len(whole)]))
-        place = int(rng.integers(size)) * int(rng.choice([-1, 1]))
-        content[place] ^= int(rng.integers(1, 256))
-        path.write_bytes(content)
-        try:
-            with opened(path) as checkpoint:
-                assert checkpoint.shapes
-        except ValueError as error:
-            refused += str(error).startswith(f"cannot load {path}: ")
-    assert refused > 0
+def test_a_zip_with_a_broken_name(tmp_path: Path) -> None:
+    path = tmp_path / "net.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model.weights.h5", b"")
+    content = bytearray(path.read_bytes())
+    content[6:8], content[30] = b"\0\x08", 0xFF  # the name before the file is of UTF-8, and is not
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"cannot load .*net\.keras: .* codec can't decode"):
+        load_weights(tiny(), path)
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from resnet_builder import load_weights
+from resnet_builder import load_weights, write_weights
 from resnet_builder.files.opening import opened
+from resnet_builder.files.tensor_files import safetensors_file
 
-from ..helpers import Array, assert_same_weights
+from ..helpers import Array, assert_same_weights, tiny
 from .tensor_recipe import (
     BASE,
     FILES,
@@ -60,6 +61,20 @@ def test_tensors_of_all_dtypes_and_strides(file: str) -> None:
     for name, array in read.items():
         assert array.dtype == ODD[name].dtype
         np.testing.assert_array_equal(array, ODD[name])
+
+
+def test_without_safetensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    how = r"pip install 'resnet-builder\[weights\]'"
+    with (
+        pytest.raises(ImportError, match=f"reading the safetensors file a.safetensors .* {how}"),
+        safetensors_file(tmp_path / "a.safetensors"),
+    ):
+        pass
+    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+    with pytest.raises(ImportError, match=f"writing the safetensors file .*safetensors .* {how}"):
+        write_weights(tiny(), tmp_path / "b.safetensors")
+    assert not list(tmp_path.iterdir())
 
 
 def test_pytorch_is_not_imported() -> None:

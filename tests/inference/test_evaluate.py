@@ -219,6 +219,20 @@ def test_jpegs_are_decoded_as_pillow_does(mode: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(photograph(tmp_path / "image.JPEG"), expected)
 
 
+def test_what_is_no_photograph_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "image.bmp"
+    Image.new("RGB", (2, 2)).save(path)
+    content = path.read_bytes()
+    for broken in (b"", content[:-9], content[:18] + b"\xff\xff\xff\x0f" * 2 + content[26:]):
+        path.write_bytes(broken)  # the last states 70 thousand million million pixels
+        with pytest.raises(
+            ValueError, match=r"image\.bmp is no image in a format that can be read"
+        ):
+            photograph(path)
+    with pytest.raises(ValueError, match="it is no regular file"):
+        photograph(tmp_path)
+
+
 def test_imagenet_folders_by_wordnet_number(tmp_path: Path) -> None:
     model = tiny(classes=1000)
     data = write_images(tmp_path, {"n01440764": [(1, 2, 3)], "great white shark": [(1, 2, 3)]})

@@ -47,6 +47,8 @@ NETWORKS: dict[str, Any] = {
     "reloaded": reloaded,
     "nested": lambda _: nested(),
     "pre-activated": lambda _: randomised(small("resnetv2_50", input_shape=SHAPE)),
+    # A padding with zeros as channels names the other order of axes.
+    "zeros as channels": lambda _: randomised(small("resnet8_cifar", input_shape=SHAPE)),
     "with maps": lambda _: randomised(
         small(input_shape=SHAPE, features=("stage1", "predictions"), classifier_activation=None)
     ),
@@ -88,6 +90,31 @@ def test_channels_first(network: keras.Model) -> None:
     other = explain(model, IMAGES.transpose(0, 3, 1, 2), stage="stage1")
     np.testing.assert_allclose(ours.maps, other.maps, atol=1e-5)
     np.testing.assert_array_equal(ours.images, other.images)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_grouped_convolutions_are_not_compiled_at_every_call(
+    data_format: str, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"data_format": data_format, "dtype": dtype}
+    images = keras.Input((8, 12, 6) if data_format == "channels_last" else (6, 8, 12))
+    conv = keras.layers.Conv2D(9, 3, 2, "same", groups=3, activation="relu", **options)
+    pooled = keras.layers.GlobalAveragePooling2D(**options)(conv(inputs=images))
+    classes = keras.layers.Dense(4, activation="softmax", dtype=dtype)(pooled)
+    model = randomised(keras.Model(images, classes))
+    batch = image_batch(2, *model.input_shape[1:])
+    expected = model.predict(batch, verbose=0).max(axis=1)
+
+    def compiled(*_: object, **__: object) -> None:
+        raise AssertionError("Keras compiles")
+
+    monkeypatch.setattr("tensorflow.function", lambda **_: lambda _: compiled)
+    for method in ("cam", "grad_cam", "integrated_gradients"):
+        found = explain(model, batch, method=method)
+        tolerance = 1e-6 if dtype == "float32" else 0.01
+        np.testing.assert_allclose(found.probabilities, expected, atol=tolerance)
 
 
 def test_half_precision(network: keras.Model) -> None:
@@ -141,6 +168,7 @@ def test_trust_is_what_the_answer_depends_on() -> None:
     assert trust.important_log_odds == pytest.approx(15, abs=1e-4)
     assert trust.stands_out
     assert "more than each" in trust.reading
+    assert explain(bright(), image).trust == (trust,)  # the random places are the same
 
 
 def test_trust_in_a_network_that_is_sure() -> None:

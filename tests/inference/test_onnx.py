@@ -107,9 +107,11 @@ def test_preprocessing(crop_mode: str, shape: tuple[int, int], tmp_path: Path) -
     model = keras.Model(images, end)
     [found] = onnx_outputs(model, tmp_path / "x.onnx", pixels)
     differences = np.abs(found - ops.convert_to_numpy(model(pixels)))
-    # The half of a grey level may be rounded up by one and down by the other.
+    # The half of a grey level, which 1% to 2% of the pixels have after one of the two directions,
+    # may be rounded up by one and down by the other.
     assert differences.max() <= 1
-    assert np.mean(differences > 1e-3) <= 0.01
+    often = {"tensorflow": 0.01, "torch": 0.02, "jax": 0.05}
+    assert np.mean(differences > 1e-3) <= often[keras.backend.backend()]
 
 
 def test_features_with_channels_first_are_not_transposed(tmp_path: Path) -> None:
@@ -125,8 +127,11 @@ def test_features_with_channels_first_are_not_transposed(tmp_path: Path) -> None
 def test_layers_and_weights_keep_their_names(tmp_path: Path) -> None:
     model = small("resnet18")
     write_onnx(model, tmp_path / "x.onnx")
-    graph = onnx.load(tmp_path / "x.onnx").graph
-    onnx.checker.check_model(onnx.load(tmp_path / "x.onnx"), full_check=True)
+    file = onnx.load(tmp_path / "x.onnx")
+    onnx.checker.check_model(file, full_check=True)
+    # ONNX's table of versions (docs/Versioning.md): what onnxruntime 1.14 and later read.
+    assert (file.ir_version, file.opset_import[0].version) == (8, 18)
+    graph = file.graph
     nodes = {node.name for node in graph.node}
     assert {of.name for of in model.layers} - {"input"} <= nodes
     assert {weight.path for weight in model.weights} <= {of.name for of in graph.initializer}
@@ -209,6 +214,8 @@ LAYERS: dict[str, tuple[Callable[[], keras.Layer], tuple[int | None, ...]]] = {
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers(name: str, tmp_path: Path) -> None:
     """After a convolution, so that onnxruntime has the channels second."""
+    if name == "average pool" and keras.backend.backend() == "torch":
+        pytest.skip("Keras on PyTorch repeats the border where it pads by unequal numbers")
     make, shape = LAYERS[name]
     image = keras.Input(shape)
     x = layers.Conv2D(shape[-1], 1)(image) if len(shape) == 3 and shape[0] != 8 else image
@@ -256,6 +263,8 @@ OPERATIONS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_operations(name: str, tmp_path: Path) -> None:
+    if name == "item" and keras.backend.backend() == "torch":
+        pytest.skip("PyTorch has no slices with negative steps")
     image = keras.Input((3, 4, 2))
     model = keras.Model(image, OPERATIONS[name](layers.Conv2D(2, 1)(image)))
     assert_same_outputs(randomised(model), tmp_path / "x.onnx", image_batch(2, 3, 4, 2))
@@ -330,6 +339,19 @@ SETTINGS: dict[str, Callable[[Any], Any]] = {
     "its index is not of numbers and slices": lambda x: x[..., 0],
     "it has a mask, a bias or a scale": lambda x: ops.nn.dot_product_attention(x, x, x, scale=2.0),
     "its tensors are 1 in number, and not 2": lambda x: ops.take(x, [1, 0], axis=1),
+    "it has an output_padding": lambda x: layers.Conv2DTranspose(2, 3, 2, output_padding=1)(x),
+    "its axis [1] is not the last": lambda x: layers.LayerNormalization(axis=1)(x),
+    "it has several axes, [1, 2]": lambda x: layers.UnitNormalization(axis=[1, 2])(x),
+    "it normalizes, or its inputs": lambda x: layers.Dot(1, normalize=True)([x[:, 0, 0]] * 2),
+    "invert=True": lambda x: layers.Normalization(mean=0.0, variance=1.0, invert=True)(x),
+    "it is of other numbers than integers": lambda x: ops.mod(x, 2.0),
+    "it rounds to decimals": lambda x: ops.round(x, 2),
+    "it has no axis": lambda x: ops.cumsum(x),
+    "its equation is '...i->...'": lambda x: ops.einsum("...i->...", x),
+    "it is causal": lambda x: ops.nn.dot_product_attention(x, x, x, is_causal=True),
+    "mode='symmetric', or a constant": lambda x: ops.pad(x, [(0, 0), (1, 1)] * 2, mode="symmetric"),
+    "it repeats an axis of unknown size": lambda x: ops.repeat(x, 2, axis=0),
+    "it has no axis, or its numbers": lambda x: ops.take(x, ops.cast(x[:, 0], "int32"), axis=1),
 }
 
 

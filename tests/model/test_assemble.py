@@ -1,6 +1,8 @@
 """The plan and the Keras model, layer by layer: one describes the other completely."""
 
+import warnings
 from dataclasses import replace
+from importlib.util import find_spec, module_from_spec
 from typing import Any, get_args
 
 import keras
@@ -140,6 +142,20 @@ def test_types_of_fields_name_what_the_tables_have() -> None:
     }
     for names, table in tables.items():
         assert list(get_args(names)) == list(table)
+
+
+@pytest.mark.parametrize(("version", "is_told"), [("3.15.9", False), ("3.16.0.dev0", True)])
+def test_a_keras_that_is_newer_than_the_tested_one_is_told_at_the_import(
+    version: str, is_told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keras, "__version__", version)
+    found = find_spec("resnet_builder.model.keras_layers")
+    assert found
+    assert found.loader
+    with warnings.catch_warnings(record=True) as told:
+        found.loader.exec_module(module_from_spec(found))
+    message = f"Keras {version} is newer than 3.15, the newest that this resnet_builder was tested"
+    assert [message in str(one.message) for one in told] == [True] * is_told
 
 
 def test_a_shape_that_differs_from_the_plan_is_an_error() -> None:

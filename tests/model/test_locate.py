@@ -25,7 +25,8 @@ from resnet_builder import (
 from resnet_builder.model.locate import networks_of
 from resnet_builder.plan.names import HEAD, STEM, Place
 
-from ..helpers import PREFIXES, image_batch, small
+from .. import helpers
+from ..helpers import image_batch, small
 
 THREE_BLOCKS: dict[str, Any] = {"classes": 4, "repetitions": (2, 1), "name": "net"}
 IMAGES = image_batch(2, 16, 16, 3)
@@ -38,6 +39,8 @@ def network(prefix: str = "", preset: str = "resnet18", **options: Any) -> keras
 
 plain = cache(network)
 
+# PyTorch's names have no dots.
+PREFIXES = [of for of in helpers.PREFIXES if "." not in of or keras.backend.backend() != "torch"]
 # What finds a network finds it with every prefix; what then changes it is tried with these two.
 SOME_PREFIXES = [
     pytest.param(prefix, marks=[] if prefix in ("_1.", "stage1_block1_") else pytest.mark.slow)
@@ -57,7 +60,7 @@ def names(model: keras.Model, prefix: str = "") -> list[str]:
 
 
 def answer(model: keras.Model) -> Any:
-    return model(IMAGES, training=False).numpy()
+    return np.asarray(model(IMAGES, training=False))
 
 
 # Prefixes ---------------------------------------------------------------------------------------

@@ -229,8 +229,8 @@ def sketched(model: keras.Model) -> tuple[Sketch, set[Edge]]:
     made: list[tuple[Any, int, Any]] = []
     original = of_model._layer
 
-    def recorded(read: Any, number: int) -> Any:
-        made.append((read.graph, number, original(read, number)))
+    def recorded(read: Any, number: int, *known: Any) -> Any:
+        made.append((read.graph, number, original(read, number, *known)))
         return made[-1][-1]
 
     with patch.object(of_model, "_layer", recorded):

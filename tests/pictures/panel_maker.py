@@ -32,6 +32,7 @@ class PanelMaker:
             tuple(self.boxes),
             tuple(self.edges),
             ((),) * len(self.boxes),
+            (None,) * len(self.boxes),
             outlets=tuple(self.outlets),
             inlets=tuple(self.inlets),
         )

@@ -119,3 +119,12 @@ def test_an_up_sampling_alone_has_no_card() -> None:
 def test_an_input_alone_has_no_card() -> None:
     titles, _ = cards(several_tasks())
     assert list(titles.values()) == ["stem", "stage1", "stage2", "head", "32×32×3"]
+
+
+def test_cards_below_each_other_are_as_high_as_their_words() -> None:
+    pictures = {way: plot("resnet50", detail="stage", direction=way).dot for way in ("TB", "LR")}
+    # The stem and the head have fewer lines than the stages.
+    empty = {way: dot.count('"> </TD>') for way, dot in pictures.items()}
+    assert empty["TB"] == 2 * 6  # below the size, and above the costs
+    assert empty["LR"] > empty["TB"]
+    assert "<B>resnet50</B><BR/>" in pictures["TB"]

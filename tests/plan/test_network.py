@@ -5,7 +5,8 @@ import pytest
 
 from resnet_builder import PRESETS, ResnetConfig
 from resnet_builder.plan.blocks import Block
-from resnet_builder.plan.layers import ChannelConv, Conv, Dense, DropPath, Layer, Strided
+from resnet_builder.plan.describe import describe
+from resnet_builder.plan.layers import ChannelConv, Conv, Dense, DropPath, Layer, MaxPool, Strided
 from resnet_builder.plan.network import Head, make_plan
 
 SMALL = ResnetConfig(
@@ -64,6 +65,12 @@ def test_only_strided_kernels_larger_than_a_pixel_are_padded() -> None:
     ]
 
 
+@pytest.mark.parametrize("padding", ["same", "symmetric"])
+def test_the_pool_of_the_stem_is_3x3(padding: Any) -> None:
+    layers = make_plan(SMALL.replace(stem="imagenet", padding=padding)).layers
+    assert [layer.kernel_size for layer in layers if isinstance(layer, MaxPool)] == [3]
+
+
 def test_the_head() -> None:
     [*_, (classifier,)] = make_plan(SMALL, Head(classifier_activation=None)).head
     assert isinstance(classifier, Dense)
@@ -108,6 +115,15 @@ def test_dilation_begins_behind_the_convolution_that_would_stride() -> None:
         [[2, 4], [4, 4]],
     ]
     assert plan.stages[3].blocks[-1].output.output_shape == (28, 28, 512)
+    # torchvision/models/resnet.py: a first block has the previous_dilation in its 3x3 convolution.
+    plan = make_plan(PRESETS["resnet50"], output_stride=8)
+    firsts = [convs(stage.blocks[0])[1] for stage in plan.stages]
+    assert [(conv.kernel_size, conv.dilation) for conv in firsts] == [
+        (3, 1),
+        (3, 1),
+        (3, 1),
+        (3, 2),
+    ]
 
 
 @pytest.mark.parametrize("preset", ["resnet34", "resnet50"])
@@ -191,6 +207,13 @@ def test_average_pooled_projections(output_stride: int) -> None:
     }[output_stride]
 
 
+def test_the_words_of_a_shortcut_that_pads_have_its_strides() -> None:
+    plan = make_plan(SMALL.replace(projection="pad"))
+    words = [describe(unit) for stage in plan.stages for unit in stage.blocks[0].shortcut or ()]
+    pads = [[(word.noun, word.strides) for word in of] for of in words]
+    assert pads == [[("zeros up to 16", (2, 2))], [("zeros up to 32", (2, 2))]]
+
+
 def test_units_of_a_preactivated_deep_stem() -> None:
     *units, pool = make_plan(PRESETS["resnetv2_50d"]).stem
     assert [kinds(unit) for unit in units] == [
@@ -199,6 +222,8 @@ def test_units_of_a_preactivated_deep_stem() -> None:
         ["Conv"],
     ]
     assert kinds(pool) == ["MaxPool", "Subsample"]
+    names = [layer.name for unit in units for layer in unit if isinstance(layer, Conv)]
+    assert names == ["stem_conv1", "stem_conv2", "stem_conv3"]
 
 
 def test_preactivated_projections_share_the_activation() -> None:
@@ -227,7 +252,7 @@ def test_preactivated_projections_share_the_activation() -> None:
         ({"shortcuts": False, "projection": "pad"}, {}, "a shortcut that changes"),
         ({"shortcuts": False, "drop_path_rate": 0.1}, {}, "no other path"),
         ({"shortcuts": False, "zero_init_last": True}, {}, "without shortcuts would be 0"),
-        ({"activation_order": "pre", "zero_init_last": True}, {}, "does not end in a batch norm"),
+        ({"activation_order": "pre", "zero_init_last": True}, {}, "branches end in a batch norm"),
         ({"projection": "pad", "stem_filters": 32}, {}, "only adds channels"),
         ({"block": "bottleneck", "width_per_group": 4}, {}, "has no filters"),
         ({"block": lambda **_: None, "se_ratio": 0.1}, {}, "se_ratio=0.1 .* not a custom function"),
@@ -314,6 +339,12 @@ def test_preactivated_projections_share_the_activation() -> None:
 def test_refused(changes: dict[str, Any], options: dict[str, Any], message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         make_plan(SMALL.replace(**changes), **options)
+
+
+def test_an_attention_pool_needs_a_size() -> None:
+    plan = make_plan(SMALL.replace(head_pool="attention", filters=16, input_shape=(None, 32, 3)))
+    with pytest.raises(ValueError, match="a side of input_shape is unknown: give both sides"):
+        [layer.counts for layer in plan.layers]
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,18 @@
 
 from collections import Counter
 from dataclasses import fields
+from typing import get_args
 
 import pytest
 
 from resnet_builder import PRESETS, list_weights, profile
 from resnet_builder.presets.checkpoints import (
-    KINDS,
     READERS,
+    Kind,
     PublishedWeights,
     in_table,
     published,
+    recommended,
 )
 from resnet_builder.presets.resolve import find_published
 
@@ -53,7 +55,7 @@ def test_cells() -> None:
     for row in ROWS:
         classes = (0, 365, 1000, 11821, 21843)
         assert row.classes in classes or PRESETS[row.preset].embedding
-        assert row.kind in KINDS
+        assert row.kind in get_args(Kind)
         assert row.good_for in ("", "features", "features int8")
         assert row.crop_mode == ("" if row.library == "torchgeo" else "center")
         assert row.input_size[0] == row.input_size[1]
@@ -146,7 +148,7 @@ def test_list_weights() -> None:
     assert {row.kind for row in list_weights("resnet50", kind="robust").rows} == {"robust"}
     assert len(list_weights(kind="robust").rows) == 57 - 5  # five are the plain ones beside them
     with pytest.raises(ValueError, match=r"unknown kind 'strong': choose from .*'robust'"):
-        list_weights(kind="strong")
+        list_weights(kind="strong")  # type: ignore[arg-type]
     assert [row.name for row in list_weights("*.fb_wsl*").rows] == [
         f"resnext101_32x{width}d.fb_wsl_ig1b_ft_in1k" for width in (8, 16, 32, 48)
     ]
@@ -166,7 +168,7 @@ def test_the_order_of_a_list() -> None:
     assert known == sorted(known, reverse=True)
     assert None not in found[: len(known)]
     with pytest.raises(ValueError, match="unknown sort 'top5'"):
-        list_weights(sort="top5")
+        list_weights(sort="top5")  # type: ignore[arg-type]
 
 
 def test_the_table_of_a_preset() -> None:
@@ -189,3 +191,8 @@ def test_the_table_of_a_preset() -> None:
     assert "ImageNet-1k (self-supervised, no classifier)" in str(list_weights("resnet50.dino"))
     assert "(no classifier)" in str(list_weights("resnet50.bamboo"))
     assert str(list_weights("vgg*")).endswith("no checkpoint matches")
+
+
+def test_weights_that_are_not_recommended_are_given_by_name() -> None:
+    with pytest.raises(ValueError, match=r"such as 'res2net50_26w_4s\.in1k'$"):
+        recommended("res2net50_26w_4s")

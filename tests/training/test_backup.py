@@ -7,7 +7,6 @@ import h5py
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from resnet_builder import EpochBackup, ResnetBuilder, compile_recipe, restore_backup
 
@@ -35,22 +34,19 @@ def make_model(**changes: Any) -> keras.Model:
 def train(model: keras.Model, first: int, last: int, *callbacks: Any) -> None:
     """Train from epoch `first` to before `last`; the images depend on the epoch."""
 
-    def images(epoch: Any) -> Any:
-        return (
-            tf.random.stateless_normal([2, 16, 4, 4, 1], [0, epoch]),
-            tf.random.stateless_uniform([2, 16], [1, epoch], 0, 3, "int32"),
+    for epoch in range(first, last):
+        rng = np.random.default_rng(epoch)
+        images, labels = rng.standard_normal((32, 4, 4, 1), "float32"), rng.integers(0, 3, 32)
+        model.fit(
+            images,
+            labels,
+            batch_size=16,
+            epochs=epoch + 1,
+            initial_epoch=epoch,
+            callbacks=list(callbacks),
+            shuffle=False,
+            verbose=0,
         )
-
-    batches = tf.data.Dataset.range(first, last).map(images).unbatch()
-    model.fit(
-        batches,
-        epochs=last,
-        initial_epoch=first,
-        steps_per_epoch=2,
-        callbacks=list(callbacks),
-        shuffle=False,
-        verbose=0,
-    )
 
 
 def test_a_restored_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
@@ -149,7 +145,13 @@ def test_a_file_that_is_no_backup_changes_nothing(tmp_path: Path, backup: Path) 
     model = make_model()
     before = state(model)
     path = tmp_path / "run.weights.h5"
-    for attributes in ({}, {"finished_epochs": "one"}, {"seed_states": [[1, 2, 3]] * 2}):
+    for attributes in (
+        {},
+        {"finished_epochs": "one"},
+        {"seed_states": [[1, 2, 3]] * 2},
+        {"seed_states": h5py.Empty("i8")},
+        {"seed_states": [["a", "b"]] * 2},
+    ):
         path.write_bytes(backup.read_bytes())
         with h5py.File(path, "a") as file:
             file.attrs.update(attributes)
@@ -159,8 +161,21 @@ def test_a_file_that_is_no_backup_changes_nothing(tmp_path: Path, backup: Path) 
             restore_backup(model, path)
     for content in (b"some text", backup.read_bytes()[:-100]):
         path.write_bytes(content)
-        with pytest.raises(OSError, match=r"cannot read the backup .*run\.weights\.h5"):
+        with pytest.raises(
+            ValueError, match=r"run\.weights\.h5: it is not a whole backup of a trai"
+        ):
             restore_backup(model, path)
+    path.write_bytes(backup.read_bytes())
+    with h5py.File(path, "a") as file:
+        file.attrs["network_sha256"] = np.zeros((2, 2))
+    with pytest.raises(ValueError, match="is the backup of another network"):
+        restore_backup(model, path)
+    with h5py.File(path, "a") as file:
+        file["elsewhere"] = h5py.ExternalLink("/etc/passwd", "/")
+    with pytest.raises(ValueError, match="its elsewhere is a link: it is kept in another file"):
+        restore_backup(model, path)
+    with pytest.raises(ValueError, match="it is no regular file"):
+        restore_backup(model, tmp_path)
     assert_state(model, before)
 
 

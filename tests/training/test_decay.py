@@ -10,7 +10,7 @@ import pytest
 from resnet_builder import compile_recipe, freeze, unfreeze
 from resnet_builder.training.trainable import decay
 
-from ..helpers import tiny_cifar
+from ..helpers import FLOAT64, tiny_cifar
 
 FACTOR = 0.25
 
@@ -108,7 +108,7 @@ def test_variables_of_own_layers_decay() -> None:
 
 
 @pytest.mark.convolutions
-@pytest.mark.parametrize("policy", ["float64", "float16", "bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("policy", [FLOAT64, "float16", "bfloat16", "mixed_float16"])
 def test_decay_under_every_dtype_policy(policy: str) -> None:
     model = tiny_cifar(dtype=policy)
     x, y = np.zeros((2, 8, 8, 3)), np.arange(2)

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,13 +10,15 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from resnet_builder import fit_distributed, is_chief, synchronize_batch_norm
 from resnet_builder.training.distributed import values_of_chief
 
+from ..helpers import relative_error
 from ..processes import SECONDS, ended, started
 
+pytestmark = pytest.mark.tensorflow
+tf = pytest.importorskip("tensorflow", reason="tf.distribute")
 REPLICA = Path(__file__).parent / "replica.py"
 
 
@@ -53,6 +56,17 @@ def test_replicas_train_like_one_process(tmp_path: Path) -> None:
         np.testing.assert_array_equal(first[name], second[name])
 
 
+@pytest.mark.skipif(find_spec("jax") is None, reason="needs jax")
+def test_eight_devices_of_jax_train_like_one(tmp_path: Path) -> None:
+    script = str(Path(__file__).parent / "data_parallel.py")
+    with started([script, str(tmp_path)], tmp_path, workers=1) as [process]:
+        ended(process)
+    one, eight = (np.load(tmp_path / f"{devices}.npz") for devices in (1, 8))
+    assert one.files == eight.files
+    for name in one.files:
+        assert relative_error(eight[name], one[name]) < 1e-5, name
+
+
 def test_the_chief_sends_its_values_and_warns_of_nothing(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -63,6 +77,22 @@ def test_the_chief_sends_its_values_and_warns_of_nothing(
     np.testing.assert_array_equal(sent[0], model.get_weights()[0])
     assert int(epochs) == 3
     assert caplog.messages == []
+
+
+def test_callbacks_are_given_the_number_of_the_epoch() -> None:
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    batches = tf.data.Dataset.from_tensors((np.zeros((4, 2)), np.zeros((4, 1)))).repeat()
+    begun: list[int] = []
+    note = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: begun.append(epoch))
+    options: dict[str, Any] = {
+        "initial_epoch": 1,
+        "steps_per_epoch": 1,
+        "callbacks": [note],
+        "verbose": 0,
+    }
+    fit_distributed(model, lambda context: batches, epochs=3, **options)
+    assert begun == [1, 2]
 
 
 @pytest.mark.slow
@@ -116,6 +146,13 @@ def test_batch_norms_of_models_in_the_model_are_synchronised() -> None:
     body = keras.Sequential([keras.Input((4, 4, 3)), norm])
     synchronize_batch_norm(keras.Model(image, body(image)))
     assert norm.synchronized
+
+
+def test_jax_needs_no_synchronised_batch_norm(monkeypatch: pytest.MonkeyPatch) -> None:
+    norm = keras.layers.BatchNormalization()
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    synchronize_batch_norm(keras.Sequential([keras.Input((4, 4, 3)), norm]))
+    assert not norm.synchronized
 
 
 def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,8 +53,61 @@ def test_learning_rates_are_those_of_the_papers() -> None:
     assert rates("fine_tune", 1000, 0, 300, 600, 900) == pytest.approx([3e-3, 3e-4, 3e-5, 3e-6])
 
 
+# Recipe -> steps, those of the warm-up, and the highest rate; seven steps are an epoch.
+WARMED = {
+    "bag_of_tricks": (120 * 7, 5 * 7, 0.1),
+    "rsb_a1": (600 * 7, 5 * 7, 0.005),
+    "rsb_a2": (300 * 7, 5 * 7, 0.005),
+    "rsb_a3": (100 * 7, 5 * 7, 0.008),
+    "torchvision_v2": (600 * 7, 5 * 7, 0.5),
+    "ra4_like": (3_002_368, 1_560, 0.002),
+}
+
+
+@pytest.mark.parametrize("recipe", WARMED)
+def test_the_rate_of_a_cosine(recipe: str) -> None:
+    """A line to the highest rate, and half a cosine over the other steps."""
+    count, warm_up, highest = WARMED[recipe]
+    rate = decreasing(RECIPES[recipe], highest, count)
+    steps = np.unique(np.concatenate([np.arange(60), np.linspace(0, count - 1, 100, dtype=int)]))
+    share = (steps - warm_up) / (count - warm_up)
+    cosine = highest * (1 + np.cos(np.pi * share)) / 2
+    expected = np.where(share < 0, highest * steps / warm_up, cosine)
+    found = [float(rate(step)) for step in steps]
+    np.testing.assert_allclose(found, expected, atol=2e-6 * highest)
+    assert RECIPES[recipe].learning_rate == highest
+
+
 def test_every_recipe_names_its_source() -> None:
-    assert all(recipe.source.startswith("arXiv:") for recipe in RECIPES.values())
+    origins = ("arXiv:", "pytorch/vision ", "tensorflow/models, ")
+    assert all(recipe.source.startswith(origins) for recipe in RECIPES.values())
+
+
+def test_the_published_settings_of_the_recipes() -> None:
+    # arXiv:2110.00476, table 2.
+    table = {
+        name: (
+            row.train_size,
+            row.test_size,
+            row.test_crop,
+            row.weight_decay,
+            row.label_smoothing,
+            row.drop_path_rate,
+            row.augment.repeats,
+            row.augment.magnitude,
+            row.augment.mixup,
+            row.augment.cutmix,
+        )
+        for name, row in RECIPES.items()
+        if name.startswith("rsb")
+    }
+    assert table == {
+        "rsb_a1": (224, 224, 0.95, 0.01, 0.1, 0.05, 3, 7, 0.2, 1.0),
+        "rsb_a2": (224, 224, 0.95, 0.02, 0.0, 0.05, 3, 7, 0.1, 1.0),
+        "rsb_a3": (160, 224, 0.95, 0.02, 0.0, 0.0, 1, 6, 0.1, 1.0),
+    }
+    row = RECIPES["torchvision_v2"]
+    assert (row.train_size, row.test_size / row.test_crop, row.batch_size) == (176, 232, 8 * 128)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +167,7 @@ def test_the_decay_of_a_recipe_replaces_that_of_the_model() -> None:
     model = ResnetBuilder.build((3, 16, 16), 4, "basic_block", [1])
     compile_recipe(model, "he2015", epochs=2, steps_per_epoch=5)
     penalty = 1e-4 / 2 * sum(np.sum(np.square(v.numpy())) for v in model.trainable_variables)
-    assert float(sum(model.losses)) == pytest.approx(float(penalty), rel=1e-5)
+    assert np.asarray(sum(model.losses)) == pytest.approx(float(penalty), rel=1e-5)
 
 
 @pytest.mark.convolutions
@@ -122,7 +175,7 @@ def test_a_saved_model_keeps_its_decay(tmp_path: Path) -> None:
     model = compile_recipe(tiny_cifar(), "he2015", epochs=2, steps_per_epoch=5)
     model.save(tmp_path / "net.keras")
     again = keras.models.load_model(tmp_path / "net.keras")
-    assert float(sum(again.losses)) == pytest.approx(float(sum(model.losses)))
+    assert np.asarray(sum(again.losses)) == pytest.approx(np.asarray(sum(model.losses)))
     x, y = batch()
     for one in (model, again):
         one.train_on_batch(x, y)
@@ -157,7 +210,8 @@ def test_labels_are_smoothed() -> None:
 
 
 @pytest.mark.convolutions
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("recipe", ["he2015", "bag_of_tricks", "rsb_a2", "ra4_like"])
 def test_the_first_step_is_traced_once(recipe: str) -> None:
     traced = []
 
@@ -170,7 +224,9 @@ def test_the_first_step_is_traced_once(recipe: str) -> None:
     answer = keras.layers.Dense(4, name="predictions")(Counted()(body.layers[-2].output))
     model = compile_recipe(keras.Model(body.input, answer), recipe, epochs=1, steps_per_epoch=3)
     x, y = batch()
-    labels = y if RECIPES[recipe].label_smoothing == 0 else keras.utils.to_categorical(y, 4)
+    row = RECIPES[recipe]
+    is_hot = row.label_smoothing or row.augment.mixes
+    labels = keras.utils.to_categorical(y, 4) if is_hot else y
     traced.clear()
     model.fit(np.tile(x, (3, 1, 1, 1)), np.tile(labels.T, 3).T, batch_size=6, verbose=0)
     assert len(traced) == 1
@@ -254,7 +310,7 @@ def test_maps_may_be_enlarged_after_the_activation() -> None:
     compile_recipe(model, epochs=1, steps_per_epoch=1)
     labels = np.zeros((6, *model.output_shape[1:3]), "int32")
     results = model.evaluate(batch()[0], labels, verbose=0, return_dict=True)
-    expected = np.mean(np.argmax(model(batch()[0]), axis=-1) == labels)
+    expected = np.mean(np.asarray(model(batch()[0])).argmax(axis=-1) == labels)
     assert results["accuracy"] == pytest.approx(expected)
 
 
@@ -325,6 +381,7 @@ def test_a_recipe_of_ones_own() -> None:
     recipe = replace(RECIPES["he2015"], momentum=0, weight_decay=0.5, decays=("bias",))
     model = compile_recipe(identity(3), recipe, epochs=1, steps_per_epoch=1)
     assert model.optimizer.momentum == 0.0
+    assert Recipe().source == ""
     assert [v.name for v in model.trainable_variables if v.regularizer] == ["bias"]
     with pytest.raises(ValueError, match="the recipe smooths labels"):
         compile_recipe(
@@ -345,9 +402,11 @@ def test_the_recipes_print_as_a_table() -> None:
     header, _, *rows = str(RECIPES).splitlines()
     assert header.split("  ")[0] == "recipe"
     assert [row.split()[0] for row in rows] == list(RECIPES)
+    assert RECIPES.table().rows[0][4] == "x 0.1 at 33%, 67%"
     assert "x 0.1 at 50%, 75% after a warm-up of 0.6%" in rows[1]
     assert "cosine after a warm-up of 4.2%" in rows[3]
     assert "0.0001 (kernel)" in rows[3]
+    assert "resized crop, flip, rand_augment 7, mixup 0.1, cutmix 1, repeats 3" in rows[6]
     assert RECIPES._repr_html_().startswith("<table>")
 
 
@@ -381,7 +440,7 @@ def test_another_scale_of_the_loss_replaces_that_of_mixed_float16(options: dict[
     model = compile_recipe(
         tiny_cifar(dtype="mixed_float16"), epochs=1, steps_per_epoch=1, **options
     )
-    assert type(model.optimizer) is keras.optimizers.SGD
+    assert isinstance(model.optimizer, keras.optimizers.SGD)
     assert model.optimizer.loss_scale_factor == options.get("loss_scale_factor")
 
 
@@ -392,6 +451,41 @@ def test_a_mixed_float16_network_in_a_model_has_its_loss_scaled() -> None:
 
 
 # Losses -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("activation", [None, "sigmoid"])
+def test_binary_crossentropy_of_a_recipe(activation: str | None) -> None:
+    """The mean over images and classes, as of timm's BinaryCrossEntropy; accuracy of one class."""
+    model = identity(3, activation)
+    compile_recipe(model, "rsb_a2", epochs=1, steps_per_epoch=1)
+    logits = np.array([[2.0, -1.0, 0.5], [0.3, 0.2, -2.0], [-1.0, -2.0, -3.0]])
+    labels = np.array([[1.0, 0, 1], [0, 1, 0], [1, 0, 0]])
+    results = model.evaluate(logits, labels, verbose=0, return_dict=True)
+    expected = np.log1p(np.exp(logits)) - labels * logits
+    assert results["loss"] == pytest.approx(expected.mean(), rel=1e-5)
+    assert results["accuracy"] == pytest.approx(2 / 3)
+    assert model.losses == []
+
+
+def test_mixed_labels_of_a_recipe_are_one_hot() -> None:
+    recipe = replace(RECIPES["torchvision_v2"], label_smoothing=0.0)
+    model = compile_recipe(identity(3), recipe, epochs=1, steps_per_epoch=1)
+    assert isinstance(model.loss, keras.losses.CategoricalCrossentropy)
+    compile_recipe(model, recipe, epochs=1, steps_per_epoch=1, labels="integer")
+    assert isinstance(model.loss, keras.losses.SparseCategoricalCrossentropy)
+
+
+def test_what_a_binary_crossentropy_refuses() -> None:
+    with pytest.raises(ValueError, match=r"a softmax ties them: .*classifier_activation=None, or"):
+        compile_recipe(identity(3, "softmax"), "rsb_a2", epochs=1, steps_per_epoch=1)
+    with pytest.raises(ValueError, match='give labels="one_hot" and keras'):
+        compile_recipe(identity(3), "rsb_a2", epochs=1, steps_per_epoch=1, labels="integer")
+    with pytest.raises(ValueError, match='target_threshold is for loss="binary_crossentropy"'):
+        Recipe(target_threshold=0.2)
+    with pytest.raises(ValueError, match=r"test_crop must be from 0 to 1, got 1\.5"):
+        Recipe(test_crop=1.5)
+    with pytest.raises(ValueError, match="train_size must be 1 or more, got -1"):
+        Recipe(train_size=-1)
 
 
 def mask_network(activation: str | None) -> keras.Model:

@@ -102,6 +102,15 @@ def test_heads_that_are_left_where_the_classifier_is_random(head: dict[str, Any]
         load_weights(model, arrays | {"layer1.0.odd": np.zeros(3)}, adapt=True)
 
 
+def test_the_networks_that_are_left_are_named() -> None:
+    prefixes = ("model.", "model_ema.", "teacher.")
+    arrays = {before + name: of for before in prefixes for name, of in torch_names().items()}
+    [note] = load_weights(small(), arrays).notes
+    assert note.startswith(
+        "of its equal networks, model. was loaded, and model_ema., teacher. left"
+    )
+
+
 def test_a_head_of_the_network_that_is_loaded_and_not_of_its_average() -> None:
     live = with_head("model.head", "model.backbone.")
     average = {f"ema.{name.partition('.')[2]}": array + 1 for name, array in live.items()}

@@ -164,6 +164,7 @@ def test_a_malicious_pickle_is_refused_and_does_not_run(
     assert not Path("touched").exists()
 
 
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras imports PyTorch")
 def test_without_pytorch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     (tmp_path / "net.pth").write_bytes(pickle.dumps({"state_dict": torch_names(), "epoch": 3}))

@@ -250,6 +250,7 @@ def test_files_of_several_projects_do_not_share_a_place_in_the_cache() -> None:
 
 
 def test_a_broken_download_from_a_url(server: Server) -> None:
+    server.file.write_bytes(b"of no format: opening it would say so")
     with pytest.raises(ValueError, match=r"is broken: its SHA-256 is \w+, not f37072fd"):
         ResnetBuilder.from_preset("resnet18.IMAGENET1K_V1", (32, 32, 3))
     assert not server.file.exists()
@@ -367,9 +368,22 @@ def test_a_folder_of_open_clip(tmp_path: Path) -> None:
         f"visual.{origin.tensor(weight)}": origin.array(weight, np.ones(shape, np.float32)).copy()
         for weight, shape in shapes.items()
     }
+    # open_clip/modified_resnet.py: of the stem, a block, the pool and the projection.
+    for tensor in ("conv1.weight", "bn3.running_var", "layer2.0.downsample.0.weight"):
+        assert f"visual.{tensor}" in ones
+    for tensor in ("positional_embedding", "q_proj.bias", "c_proj.weight"):
+        assert f"visual.attnpool.{tensor}" in ones
     save_file(ones, tmp_path / "open_clip_model.safetensors")
     model = ResnetBuilder.from_preset(name)
     assert (model.name, model.output_shape) == ("resnet50_clip", (None, 24))
+    whole = {"model_cfg": {"embed_dim": 24, "vision_cfg": small_clip}}
+    file.write_text(json.dumps(whole | {"preprocess_cfg": {"size": [64, 96]}}))
+    found = resolve(name)
+    assert found.config.input_shape == (64, 96, 3)
+    # transform.py, PreprocessCfg: the default.
+    assert found.checkpoint
+    assert found.checkpoint.interpolation == "bicubic"
+    assert found.checkpoint.good_for == ""
     for vision, message in (
         ({"layers": 12}, "layers=12, a vision transformer's, which has no equal"),
         ({}, r"the open_clip_config.json of .* is broken: 'layers'"),
@@ -407,6 +421,14 @@ def test_arguments_of_timm_are_applied(
     [
         ("seresnet50", {"block_args": {"attn_layer": "eca"}}, {"eca": True, "se_ratio": 0.0}),
         ("ecaresnet50t", {"block_args": {"attn_layer": "se"}}, {"eca": False, "se_ratio": 1 / 16}),
+        ("resnet18", {"layers": [1, 2, 1, 1]}, {"repetitions": (1, 2, 1, 1)}),
+        ("resnet50", {"cardinality": 32, "base_width": 4}, {"groups": 32, "width_per_group": 4}),
+        ("resnet50", {"block_reduce_first": 2}, {"reduce_first": 2}),
+        ("resnet50", {"down_kernel_size": 3}, {"projection_kernel": 3}),
+        ("resnet50", {"avg_down": True}, {"projection": "avg_pool"}),
+        ("resnet50", {"replace_stem_pool": True}, {"stem_pool": "conv"}),
+        ("resnet50", {"zero_init_last": True}, {"zero_init_last": True}),
+        ("resnet50", {"norm_layer": "groupnorm"}, {"norm": "group"}),
         # timm models/resnet.py: stem_width=64, and twice as many filters in a deep stem's last.
         ("resnet18", {"stem_type": "deep"}, {"stem": "deep", "stem_filters": 128}),
         ("resnet18", {"stem_type": "deep", "stem_width": 32}, {"stem": "deep", "stem_filters": 64}),
@@ -434,6 +456,15 @@ def test_arguments_of_timm_that_depend_on_the_network(
         {"mean": 5},
         {"std": ["a", "b", "c"]},
         {"std": [1, 1, 0]},
+        {"std": [10**400] * 3},
+        {"std": [0.5]},
+        {"mean": [float("nan")] * 3},
+        {"input_size": [3, -1, 5]},
+        {"crop_pct": "0.9"},
+        {"crop_pct": -1},
+        {"num_classes": "5"},
+        {"label_names": [1]},
+        {"tag": 5},
     ],
 )
 def test_a_config_of_other_types_is_broken(settings: dict[str, Any], tmp_path: Path) -> None:
@@ -568,6 +599,7 @@ def test_a_repository_of_transformers(tmp_path: Path, monkeypatch: pytest.Monkey
         ({"id2label": None, "architectures": None}, ("resnet50", {"classes": 2})),
         ({"architectures": ["ResNetModel"]}, ("resnet50", {})),
         ({"num_channels": 1}, ("resnet50", {"input_shape": (224, 224, 1)})),
+        (dict.fromkeys(OF_RESNET), ("resnet50", {})),  # the defaults of ResNetConfig
         (REGNET, ("regnety_040", {})),
         (REGNET_X, ("regnetx_002", {})),
         (REGNET_X | {"groups_width": 4}, ("regnetx_002", {"group_width": 4})),

@@ -10,6 +10,7 @@ import pytest
 
 from resnet_builder import ResnetBuilder, load_weights
 from resnet_builder.presets.resolve import resolve
+from resnet_builder.weights.origins import ORIGINS
 
 from ..helpers import assert_same_weights
 from .checkpoint_recipe import Array, as_torchvision, tensor
@@ -243,3 +244,11 @@ def test_the_style_and_the_classes_of_openmmlab(meta: dict[str, Any]) -> None:
     for other in ({"cfg": "style='pytorch'"}, {"epoch": 3, "CLASSES": [1, 2]}, "unknown", None):
         report = load_weights(small(), {"meta": other, "state_dict": arrays})
         assert (report.labels, report.notes) == ((), ())
+
+
+def test_the_epsilon_of_standardised_kernels() -> None:
+    # bit_pytorch/models.py, StdConv2d; timm/layers/std_conv.py.
+    found = {of.name: of.standardizing_epsilon for of in ORIGINS if "BiT" in of.name}
+    assert found["Google's BiT"] == found["Google's BiT for TensorFlow 2"] == 1e-10
+    others = {of.standardizing_epsilon for of in ORIGINS if of.name not in found}
+    assert others == {1e-8}

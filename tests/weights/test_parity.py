@@ -7,8 +7,9 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from sklearn.datasets import load_sample_images
 
-from resnet_builder import ResnetBuilder
+from resnet_builder import ResnetBuilder, preprocessing
 from tools.side_by_side import keras_applications_error
 
 from ..helpers import image_batch, relative_error
@@ -66,6 +67,16 @@ SLOW = {
 }
 
 
+def test_a_photograph_has_the_logits_of_timm() -> None:
+    """From its pixels on: tools/photos.py had them prepared by timm and Pillow."""
+    network = "timm_resnet18d"
+    photograph = load_sample_images().images[0][np.newaxis]
+    found = answer(network_of(network), preprocessing(size=224)(photograph))
+    expected = np.load(PARITY / f"{network}.photograph.npy")
+    assert np.abs(expected).max() > 3
+    assert np.abs(found - expected).max() < 1e-4  # as the README says
+
+
 @pytest.mark.parametrize(
     "network",
     [
@@ -92,6 +103,10 @@ def test_bit() -> None:
     # timm's own logits in float32 are 1.2e-5 to 2.3e-5 from its logits in float64, because the
     # standardised kernels have variance 1 whatever their size, and the sums are large.
     assert error_of(BIT) <= 3e-5
+
+
+@pytest.mark.tensorflow  # Keras on other backends computes a part of it in float32
+def test_bit_in_float64() -> None:
     # The logits of timm in float64.
     expected = np.load(PARITY / f"{BIT}.float64.npy")
     found = answer(network_of(BIT, dtype="float64"), images(BIT))

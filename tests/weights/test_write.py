@@ -135,6 +135,16 @@ def test_kernels_that_are_no_longer_standardised(tmp_path: Path) -> None:
     assert write_weights(model, tmp_path / "net.npz").tensors == len(model.weights)
 
 
+@pytest.mark.tensorflow  # JAX has no float64 by default
+@pytest.mark.parametrize(("ending", "names"), [(".npz", "timm"), (".h5", "keras")])
+def test_double_precision_is_kept(ending: str, names: str, tmp_path: Path) -> None:
+    model = randomised(small("resnet18", dtype="float64"))
+    write_weights(model, tmp_path / f"net{ending}", names=names)
+    blank = small("resnet18", dtype="float64")
+    load_weights(blank, tmp_path / f"net{ending}")
+    assert_same_weights(blank, model)
+
+
 def standardize(kernel: keras.Variable, scale: float, epsilon: float) -> None:
     """The kernel as timm computes with it, of a kernel of that scale."""
     given = scale * kernel.numpy().astype("float64")
