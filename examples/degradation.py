@@ -11,7 +11,7 @@ import csv
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import mean
 
@@ -23,11 +23,11 @@ import tensorflow as tf
 from tabulate import tabulate
 from training_data import Data, load_data, steps_per_epoch, training_batches
 
-from resnet_builder import ResnetBuilder, compile_recipe
+from resnet_builder import RECIPES, Recipe, ResnetBuilder, compile_recipe
 
 KINDS = {"plain": "plain networks", "resnet": "residual networks"}
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
-COLOURS = ("#0072B2", "#E69F00", "#D55E00", "#009E73", "#CC79A7")
+COLOURS = ("#0072B2", "#E69F00", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#000000")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class Run:
     """One network, trained from one seed; errors in percent.
 
     `training_errors` holds the error of every epoch over its batches, and `iterations` the number
-    of batches until its end.
+    of batches until its end. `gradients_before` and `gradients_after` training are those of
+    `gradients`.
     """
 
     kind: str
@@ -65,6 +66,8 @@ class Run:
     training_loss: float
     test_error: float
     seconds: float
+    gradients_before: list[float] = field(default_factory=list)
+    gradients_after: list[float] = field(default_factory=list)
 
 
 def compile_model(model: keras.Model, experiment: Experiment, steps: int) -> None:
@@ -86,6 +89,20 @@ def compile_model(model: keras.Model, experiment: Experiment, steps: int) -> Non
     )
 
 
+def gradients(model: keras.Model, data: Data, batch_size: int) -> list[float]:
+    """The norm of the loss's gradient at the output of each block, from the first to the last.
+
+    Of one batch, as in training: batch norm takes its statistics from the batch.
+    """
+    outputs = [layer.output for layer in model.layers if layer.name.endswith("_out")]
+    probe = keras.Model(model.input, [outputs, model.output])
+    with tf.GradientTape() as tape:
+        blocks, answers = probe(data.show(data.train.images[:batch_size]), training=True)
+        labels = data.train.labels[:batch_size]
+        loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, answers))
+    return [float(tf.norm(slope)) for slope in tape.gradient(loss, blocks)]
+
+
 def train(kind: str, depth: int, seed: int, data: Data, experiment: Experiment) -> Run:
     """Train one network."""
     start = time.perf_counter()
@@ -94,6 +111,7 @@ def train(kind: str, depth: int, seed: int, data: Data, experiment: Experiment) 
     model = ResnetBuilder.from_preset(f"{kind}{depth}_cifar", data.shape, data.classes)
     steps = steps_per_epoch(data, experiment.batch_size)
     compile_model(model, experiment, steps)
+    before = gradients(model, data, experiment.batch_size)
     batches = training_batches(data, experiment.batch_size, seed, range(experiment.epochs))
     history = model.fit(
         batches(tf.distribute.InputContext()),
@@ -113,15 +131,17 @@ def train(kind: str, depth: int, seed: int, data: Data, experiment: Experiment) 
         training_loss=history["loss"][-1],
         test_error=100 * (1 - accuracy),
         seconds=time.perf_counter() - start,
+        gradients_before=before,
+        gradients_after=gradients(model, data, experiment.batch_size),
     )
 
 
 def run(experiment: Experiment) -> Iterator[Run]:
     """Train every network from every seed."""
-    data = load_data(experiment.data, (32, 32, 3))
-    if experiment.data == "digits":
-        # They are few enough to be learnt by heart, as far as a network can learn at all.
-        data = replace(data, augment=lambda image, seed: data.show(image))
+    # The digits are few enough to be learnt by heart, as far as a network can learn at all: they
+    # are not augmented.
+    recipe = Recipe() if experiment.data == "digits" else RECIPES["he2015_cifar"]
+    data = load_data(experiment.data, (32, 32, 3), recipe)
     for seed in range(experiment.seeds):
         for kind in KINDS:
             for depth in experiment.depths:
@@ -207,6 +227,8 @@ def write_csv(runs: list[Run], file: Path) -> None:
         | {
             "iterations": " ".join(map(str, run.iterations)),
             "training_errors": " ".join(f"{error:.2f}" for error in run.training_errors),
+            "gradients_before": " ".join(f"{norm:.3g}" for norm in run.gradients_before),
+            "gradients_after": " ".join(f"{norm:.3g}" for norm in run.gradients_after),
         }
         for run in runs
     ]

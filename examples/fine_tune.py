@@ -20,14 +20,14 @@ import numpy as np
 import tensorflow as tf
 from training_data import Data, Examples, load_data, steps_per_epoch, training_batches
 
-from resnet_builder import ResnetBuilder, compile_recipe, freeze, load_weights
+from resnet_builder import RECIPES, ResnetBuilder, compile_recipe, freeze, load_weights
 
 CHECKPOINT = Path("digits_0_to_6.keras")
 
 
 def digits(classes: range, images_per_class: int | None = None) -> Data:
     """Some of the ten digits; optionally only the first images for training."""
-    data = load_data("digits", (8, 8, 1))
+    data = load_data("digits", (8, 8, 1), RECIPES["he2015_cifar"])
 
     def some(examples: Examples, most: int | None) -> Examples:
         chosen = [np.flatnonzero(examples.labels == label)[:most] for label in classes]
@@ -77,7 +77,10 @@ def main() -> None:
     keras.utils.set_random_seed(0)
     if options.weights is None:
         pretrain(options.preset)
-    data = load_data(options.data, (224, 224, 3)) if options.data else digits(range(7, 10), 5)
+    if options.data:
+        data = load_data(options.data, (224, 224, 3), RECIPES["he2015"])
+    else:
+        data = digits(range(7, 10), 5)
     print(f"{len(data.train)} images of {data.classes} classes to fine-tune on")
 
     model = ResnetBuilder.from_preset(options.preset, data.shape, data.classes)

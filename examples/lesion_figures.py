@@ -30,7 +30,7 @@ def draw_lesions(
         )
         axes.axhline(whole[name], color=colour, linestyle=":", label=f"{label}, whole")
     axes.set_xticks(range(len(blocks)), [name.replace("_", "\n") for name in blocks], fontsize=7)
-    axes.set(ylabel="test error, %", ylim=(-3, 100))
+    axes.set(xlabel="block removed", ylabel="test error, %", ylim=(-3, 100))
     finish(axes, file)
 
 

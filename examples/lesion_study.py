@@ -10,7 +10,7 @@ Run it with: python examples/lesion_study.py (some minutes on two cores; --quick
 import argparse
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow says less; errors are raised
@@ -23,7 +23,14 @@ from scipy.stats import kendalltau
 from tabulate import tabulate
 from training_data import Data, load_data, steps_per_epoch, training_batches
 
-from resnet_builder import ResnetBuilder, along_paths, path_lengths, reordered, without_blocks
+from resnet_builder import (
+    Recipe,
+    ResnetBuilder,
+    along_paths,
+    path_lengths,
+    reordered,
+    without_blocks,
+)
 
 NETWORKS = ("resnet32_cifar", "plain32_cifar")
 RESIDUAL, PLAIN = NETWORKS
@@ -198,8 +205,7 @@ def main() -> None:
     # The same result on every run on this machine.
     tf.config.experimental.enable_op_determinism()
     rng = np.random.Generator(np.random.PCG64(0))
-    data = load_data("digits", (8, 8, 1))
-    data = replace(data, augment=lambda image, seed: data.show(image))
+    data = load_data("digits", (8, 8, 1), Recipe())  # without augmentation
 
     models = {name: train(name, data, size.epochs) for name in NETWORKS}
     whole = {name: error(model, data) for name, model in models.items()}

@@ -20,6 +20,7 @@ class RunFolder:
         self.log = path / "log.csv"
         self.curves = path / "curves.png"
         self.model = path / "model.keras"
+        self.average = path / "average.keras"
         self.tensorboard = path / "tensorboard"
 
     def open(self, settings: dict[str, Any], *, resume: bool) -> None:
@@ -30,7 +31,7 @@ class RunFolder:
         """
         if not self.settings.exists():
             self.path.mkdir(parents=True, exist_ok=True)
-            self.settings.write_text(json.dumps(settings, indent=4) + "\n", encoding="utf-8")
+            _replace(self.settings, f"{json.dumps(settings, indent=4)}\n".encode())
             return
         if not resume:
             raise ValueError(
@@ -51,7 +52,7 @@ class RunFolder:
         """Keep the lines of the finished epochs; a run killed after logging has one more."""
         if self.log.exists():
             header_and_epochs = self.log.read_bytes().splitlines(keepends=True)
-            self.log.write_bytes(b"".join(header_and_epochs[: 1 + finished]))
+            _replace(self.log, b"".join(header_and_epochs[: 1 + finished]))
 
     def draw_curves(self) -> None:
         """Draw loss and accuracy over the epochs, in training and in validation."""
@@ -61,6 +62,13 @@ class RunFolder:
         for axes, quantity in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
             _draw(axes, rows, quantity)
         figure.savefig(self.curves, dpi=150)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file whole: a run that is killed leaves the one before."""
+    unfinished = path.with_name(f"unfinished_{path.name}")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)
 
 
 def _draw(axes: Axes, rows: list[dict[str, str]], quantity: str) -> None:

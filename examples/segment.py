@@ -7,12 +7,16 @@ that it learns from. Two minutes on two cores.
 Run it with: python examples/segment.py
 or, from a checkpoint, with another decoder: python examples/segment.py --preset resnet34 \\
     --weights imagenet --head deeplab
+
+With --photographs docs/segmented.jpg it draws the picture of the README as well: digits on the
+whole part of the photographs that is for testing, and what the network finds there.
 """
 
 import argparse
+import functools
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow says less; errors are raised
 
@@ -46,30 +50,61 @@ def drawn(
         top, left = (rng.integers(side - SIZE) for side in photograph.shape[:2])
         image[:] = photograph[top : top + SIZE, left : left + SIZE] / 255
         for half, number in enumerate(rng.integers(len(digits), size=2)):
-            side = int(rng.integers(16, SIZE // 2 + 1))
-            grey = Image.fromarray((digits[number] * 255 / 16).astype("uint8"))
-            ink = np.asarray(grey.resize((side, side), Image.Resampling.BICUBIC)) / 255
-            top = rng.integers(SIZE - side + 1)
-            left = half * SIZE // 2 + rng.integers(SIZE // 2 - side + 1)
-            place = slice(top, top + side), slice(left, left + side)
-            colour = (image[place].mean((0, 1)) + rng.uniform(0.3, 0.7, size=3)) % 1
-            image[place] += ink[..., np.newaxis] * (colour - image[place])
-            mask[place][ink > 0.5] = labels[number] + 1
+            place = slice(None), slice(half * SIZE // 2, (half + 1) * SIZE // 2)
+            write(image[place], mask[place], digits[number], labels[number], rng)
     return images, masks
 
 
-def data(count: int) -> list[tuple[Array, Array]]:
-    """Images to learn from, and a fifth as many to test on."""
+def write(image: Array, mask: Array, digit: Array, label: int, rng: np.random.Generator) -> None:
+    """Write a digit in a random colour, size and place on a part of an image, and on its mask."""
+    rows, columns = mask.shape
+    side = int(rng.integers(16, columns + 1))
+    grey = Image.fromarray((digit * 255 / 16).astype("uint8"))
+    ink = np.asarray(grey.resize((side, side), Image.Resampling.BICUBIC)) / 255
+    top, left = rng.integers(rows - side + 1), rng.integers(columns - side + 1)
+    place = slice(top, top + side), slice(left, left + side)
+    colour = (image[place].mean((0, 1)) + rng.uniform(0.3, 0.7, size=3)) % 1
+    image[place] += ink[..., np.newaxis] * (colour - image[place])
+    mask[place][ink > 0.5] = label + 1
+
+
+def written_on(
+    photograph: Array, digits: Array, labels: Array, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """A whole photograph with digits here and there, from 0 to 1, and its mask."""
+    image, mask = photograph / np.float32(255), np.zeros(photograph.shape[:2], "int32")
+    rows, columns = photograph.shape[:2]
+    for top in range(0, rows - SIZE + 1, SIZE):
+        for left in range(0, columns - SIZE // 2 + 1, 2 * SIZE // 3):
+            number = rng.integers(len(digits))
+            place = slice(top, top + SIZE), slice(left, left + SIZE // 2)
+            write(image[place], mask[place], digits[number], labels[number], rng)
+    return image, mask
+
+
+class Part(NamedTuple):
+    """The digits, their labels, and the pieces of photographs for training, or for testing."""
+
+    digits: Array
+    labels: Array
+    photographs: list[Array]
+
+
+def parts() -> tuple[Part, Part]:
+    """For training: three quarters of the photographs, and most digits; and for testing."""
     photographs = load_sample_images().images
     border = 3 * photographs[0].shape[1] // 4
     pieces = [[of[:, :border] for of in photographs], [of[:, border:] for of in photographs]]
     digits, labels = load_digits(n_class=CLASSES - 1, return_X_y=True)
     split = train_test_split(digits.reshape(-1, 8, 8), labels, test_size=0.2, random_state=0)
+    training, test = (Part(split[part], split[part + 2], pieces[part]) for part in (0, 1))
+    return training, test
+
+
+def data(count: int) -> list[tuple[Array, Array]]:
+    """Images to learn from, and a fifth as many to test on."""
     counts = (count, max(count // 5, 1))
-    return [
-        drawn(split[part], split[part + 2], pieces[part], counts[part], seed=part)
-        for part in (0, 1)
-    ]
+    return [drawn(*part, counts[seed], seed=seed) for seed, part in enumerate(parts())]
 
 
 def intersections_over_unions(masks: Array, predicted: Array) -> list[float]:
@@ -92,6 +127,24 @@ def draw(images: Array, masks: Array, predicted: Array, file: str) -> None:
     picture.resize([3 * side for side in picture.size], Image.Resampling.NEAREST).save(file)
 
 
+def draw_photographs(model: keras.Model, file: str) -> None:
+    """The test part of each photograph with digits on it, and beside it those that are found."""
+    rng, test = np.random.default_rng(0), parts()[1]
+    pictures, masks, predicted = [], [], []
+    for photograph in test.photographs:
+        image, mask = written_on(photograph, test.digits, test.labels, rng)
+        classes = model.predict(image[np.newaxis], verbose=0)[0].argmax(axis=-1)
+        found = np.where(classes[..., np.newaxis], COLOURS[classes], 255 * image / 3)
+        pictures += [255 * image, found]
+        masks.append(mask)
+        predicted.append(classes)
+    scores = intersections_over_unions(np.stack(masks), np.stack(predicted))
+    print(f"Mean IoU: {np.mean(scores):.1%} on {len(masks)} photographs of {masks[0].shape}")
+    framed = [np.pad(one, ((0, 0), (0, 4), (0, 0)), constant_values=255) for one in pictures]
+    joined = Image.fromarray(np.concatenate(framed, axis=1)[:, :-4].round().astype("uint8"))
+    joined.save(file, quality=88)
+
+
 def main() -> None:
     """Read the command line, train, and test."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -104,13 +157,13 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=0.005)
     parser.add_argument("--picture", default="segmented.png")
+    parser.add_argument("--photographs", help="a second picture, of whole photographs")
     options = parser.parse_args()
     keras.utils.set_random_seed(0)
     (images, masks), (test_images, test_masks) = data(options.images)
     narrow = {} if options.weights else {"filters": 16}
-    model = HEADS[options.head](
-        options.preset, (SIZE, SIZE, 3), CLASSES, weights=options.weights, **narrow
-    )
+    build = functools.partial(HEADS[options.head], options.preset, classes=CLASSES, **narrow)
+    model = build((SIZE, SIZE, 3), weights=options.weights)
     print(f"{model.name}: {model.count_params():,} parameters, {len(images)} images to learn from")
 
     batch_size = 16
@@ -124,6 +177,10 @@ def main() -> None:
     print(f"Mean IoU: {np.mean(found):.1%} on {len(test_images)} other images")
     draw(test_images[:6], test_masks[:6], predicted[:6], options.picture)
     print(f"Image, truth and prediction are side by side in {options.picture}")
+    if options.photographs:
+        whole = build((None, None, 3))  # of any size
+        whole.set_weights(model.get_weights())
+        draw_photographs(whole, options.photographs)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ def commands() -> str:
 
 
 def _of(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
-    yield f"## {name}"
+    # Not the name alone: a type `list` in a signature would become a link to this section.
+    yield f"## {name} {{ #resnet-builder-{name} }}"
     what = parser.description or ""
     yield f"{what[:1].upper()}{what[1:]}."
     usage = parser.format_usage().removeprefix("usage: ")

@@ -1,17 +1,13 @@
 """The table of the page on export."""
 
-import csv
-from pathlib import Path
-
 from resnet_builder.common.tables import Table
 
-MEASURED = Path(__file__).with_name("exports.csv")
+from . import table_of
 
 
 def exports_table() -> str:
     """What `python -m tools.exports` has measured: a row for each network and format."""
-    with MEASURED.open(encoding="utf-8", newline="") as file:
-        measured = list(csv.DictReader(file))
+    measured = table_of("exports.csv")
     reasons: dict[str, list[str]] = {}
     for row in measured:
         if row["reason"]:

@@ -1,13 +1,12 @@
-"""The families of presets, in the gallery's order: the rows of families.csv.
-
-python -m website.families      # writes their table into docs/presets.md
-"""
+"""The families of presets, in the gallery's order: the rows of families.csv."""
 
 import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-PAGE = Path(__file__).parents[1] / "docs" / "presets.md"
+from resnet_builder.common.tables import Table
+
+from .ideas import family_path
 
 
 @dataclass(frozen=True)
@@ -51,16 +50,18 @@ FAMILY_OF = {name: family for family in FAMILIES for name in family.presets}
 FOR_TESTS = FAMILY_OF["test_resnet"]
 
 
-def presets_page() -> str:
-    """The text of docs/presets.md with the table of the families."""
-    table = ["| family | group | in short | source | presets |", "|---|---|---|---|---|"]
-    for family in FAMILIES:
-        presets = ", ".join(f"`{name}`" for name in family.presets)
-        cells = (family.title, family.group, family.in_short, family.sources, presets)
-        table.append(f"| {' | '.join(cells)} |")
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition("\n| ")
-    return "\n".join([before, *table, "", rest.partition("|\n\n")[2]])
-
-
-if __name__ == "__main__":
-    PAGE.write_text(presets_page(), encoding="utf-8")
+def families_table() -> str:
+    """The families with their presets, which are links into the gallery, in Markdown."""
+    return Table(
+        header=("family", "presets", "in short", "source", "group"),
+        rows=tuple(
+            (
+                f"[{family.title}]({family_path(family.title)})",
+                ", ".join(f"[`{name}`](gallery/{name}.md)" for name in family.presets),
+                family.in_short,
+                family.sources,
+                family.group,
+            )
+            for family in FAMILIES
+        ),
+    ).to_markdown()

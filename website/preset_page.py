@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 from functools import cache
+from textwrap import indent
 from typing import Any
 
 from resnet_builder import (
@@ -10,6 +11,7 @@ from resnet_builder import (
     PublishedWeights,
     ResnetConfig,
     compare,
+    feature_info,
     list_weights,
     profile,
     verify,
@@ -18,11 +20,14 @@ from resnet_builder.costs.published import Coverage, coverage
 from resnet_builder.presets.checkpoints import find_recommended
 
 from .accuracy import accuracy
+from .citation import bibtex
 from .families import FAMILY_OF
+from .ideas import family_path
 from .relatives import Relative, relatives
 
 COVERAGE = coverage()
 MOST_RELATIVES = 12
+COMPARED = "resnet50"
 LONGEST_VALUE = 70
 # Sections that name other presets or are alike in all pages would hide the page that is meant.
 NOT_SEARCHED = "{ data-search-exclude }"
@@ -37,6 +42,7 @@ def preset_page(name: str) -> str:
             f"# {name}",
             *_what_it_is(name),
             *_snippet(name),
+            *_uses(name),
             *_architecture(name),
             *_layers(name),
             *_checkpoints(name),
@@ -55,7 +61,7 @@ def _place_in_search(name: str) -> Iterator[str]:
 
 def _what_it_is(name: str) -> Iterator[str]:
     family = FAMILY_OF[name]
-    yield f"**{family.title}.** {family.in_short}"
+    yield f"**[{family.title}](../{family_path(family.title)}).** {family.in_short}"
     if family.sources:
         yield f"Source: {family.sources}."
     counts = profile(name)
@@ -91,17 +97,86 @@ def _snippet(name: str) -> Iterator[str]:
     yield f"```python\nmodel = ResnetBuilder.from_preset(\n    {own}\n)\n```"
 
 
+# What is done with published weights, by the title of its tab.
+USES = {
+    "Classify": """
+import keras
+import numpy as np
+from resnet_builder import ResnetBuilder, decode, preprocessing
+
+model = ResnetBuilder.from_preset("{name}", weights="imagenet")
+photo = np.array(keras.utils.load_img("photo.jpg"))[np.newaxis]
+print(decode(model.predict(preprocessing(model)(photo)), top=3))
+""",
+    "Features": """
+import keras
+import numpy as np
+from resnet_builder import ResnetBuilder, preprocessing
+
+model = ResnetBuilder.from_preset(
+    "{name}", weights="{features}", include_top=False, pooling="avg"
+)
+photo = np.array(keras.utils.load_img("photo.jpg"))[np.newaxis]
+vector = model.predict(preprocessing(model)(photo))[0]  # {channels} numbers
+""",
+    "Fine-tune": """
+from resnet_builder import ResnetBuilder, compile_recipe, freeze
+
+model = ResnetBuilder.from_preset("{name}", classes=7, weights="imagenet", adapt_weights=True)
+freeze(model, until="{stage}")
+compile_recipe(model, "fine_tune", epochs=5, steps_per_epoch=100, learning_rate=0.01)
+# model.fit(images, labels, ...); then unfreeze(model), and again with a tenth of the rate
+""",
+}
+
+
+def uses(name: str) -> dict[str, str]:
+    """Code to copy for a preset with weights of ImageNet, by what it does."""
+    stages = [stage for stage in profile(name).stages if stage.name.startswith("stage")]
+    known = {
+        "name": name,
+        "features": "features" if find_recommended(name, "features") else "imagenet",
+        "channels": f"{feature_info(name)[stages[-1].name].channels:,}",
+        "stage": stages[-1].name,
+    }
+    return {title: code.strip().format(**known) for title, code in USES.items()}
+
+
+def _uses(name: str) -> Iterator[str]:
+    yield f"## Use it {NOT_SEARCHED}"
+    tabs = {}
+    if find_recommended(name):
+        tabs = {title: f"```python\n{code}\n```" for title, code in uses(name).items()}
+    if papers := FAMILY_OF[name].papers:
+        tabs["Cite"] = bibtex(papers)
+    for title, block in tabs.items():
+        yield f'=== "{title}"\n\n{indent(block, "    ")}'
+    yield (
+        "More: [classify a photo](../howto/classify.md), [embeddings](../howto/embeddings.md), "
+        "[fine-tune on photos](../howto/photos.md), [export](../howto/export.md)."
+    )
+
+
 def _architecture(name: str) -> Iterator[str]:
-    yield "## Architecture"
+    yield f"## Architecture {NOT_SEARCHED}"
     yield (
         f'<iframe class="architecture" src="asset:gallery/architecture/{name}.html" '
-        f'loading="lazy" title="{name}, block by block"></iframe>'
+        f'loading="lazy" title="{name}, block by block" '
+        'allow="fullscreen; clipboard-write"></iframe>'
     )
     yield (
-        "Fold and unfold stages and blocks with a click; `/` searches for a layer. "
+        "A click on a stage's name or on a pile of blocks unfolds it, and a click on the name of "
+        "an unfolded stage folds it; a box tells the settings, costs and receptive field of its "
+        "layers, and the names of their weights in other libraries; `/` searches for a layer. "
         f"[The page on its own](architecture/{name}.html), "
-        f"[the picture](architecture/{name}.svg)."
+        f"[the picture](architecture/{name}.svg), "
+        f'<a href="compare.html#{_beside(name)},{name}">beside another network</a>.'
     )
+
+
+def _beside(name: str) -> str:
+    """The network to compare one with: ResNet-50, and the nearest one of that itself."""
+    return relatives(name)[0].name if name == COMPARED else COMPARED
 
 
 def _layers(name: str) -> Iterator[str]:
@@ -171,7 +246,7 @@ def _config(name: str) -> Iterator[str]:
     changed = changed_fields(name)
     long = [field for field, value in changed.items() if len(_literal(value)) > LONGEST_VALUE]
     lines = [f"    {_assignment(item)}," for item in changed.items() if item[0] not in long]
-    yield f'`PRESETS["{name}"]`, but for what is at its default:'
+    yield f'`PRESETS["{name}"]`, without the fields that are at their defaults:'
     yield "```py\n" + "\n".join(["ResnetConfig(", *lines, ")"]) + "\n```"
     if long:
         yield f"{', '.join(f'`{field}`' for field in long)}: too long to be shown here."

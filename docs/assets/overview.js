@@ -1,4 +1,4 @@
-// Sorts and filters the gallery's table.
+// Sorts and filters a table of networks; the chart above it fades what is left out.
 "use strict";
 
 const table = document.getElementById("overview");
@@ -35,9 +35,14 @@ if (table) {
   const filter = document.getElementById("filter");
   filter.addEventListener("input", () => {
     const words = filter.value.toLowerCase().split(/\s+/);
+    const gone = new Set();
     for (const row of body.rows) {
       const text = row.textContent.toLowerCase();
       row.hidden = !words.every((word) => text.includes(word));
+      if (row.hidden) gone.add(row.querySelector("a").getAttribute("href"));
+    }
+    for (const point of document.querySelectorAll(".chart a")) {
+      point.classList.toggle("faint", gone.has(point.getAttribute("href")));
     }
   });
 }
