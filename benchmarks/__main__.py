@@ -13,11 +13,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import resnet_builder
 from resnet_builder.common.checks import positive_int
 
 from . import machine, report
 from .contenders import CONTENDERS, reason_to_skip
-from .plan import COMPUTING, FULL, PLANS, QUICK, Effort, Task
+from .plan import COMPUTING, FULL, IN_QUICK, PLANS, QUICK, Effort, Task
 from .report import Section
 from .runs import Measured, Reason
 from .worker import ROOT
@@ -40,7 +41,14 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--quick", action="store_true", help="some minutes: ResNet-50 alone")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="half a minute: ResNet-50 alone, beside the ratios of the last release",
+    )
+    parser.add_argument(
+        "--release", action="store_true", help="with --quick: keep its ratios as this release's"
+    )
     parser.add_argument("--device", choices=PLANS, default="cpu")
     parser.add_argument(
         "--onednn",
@@ -62,9 +70,12 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--runs", type=positive, help="runs of everything")
     parser.add_argument("--samples", type=positive, help="samples in each run")
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks", help="a folder")
+    parser.add_argument(
+        "--out", type=Path, help="a folder; default: benchmarks, or none of --quick"
+    )
     parser.add_argument("--readme", action="store_true", help="write the README's table as well")
     options = parser.parse_args(arguments)
+    options.out = options.out or (None if options.quick else ROOT / "benchmarks")
     available = PLANS[options.device]
     if unavailable := set(options.only or ()) - set(available):
         parser.error(
@@ -150,6 +161,18 @@ def disturbance(before: float | None) -> str:
     return f"load before: {before:.1f}{warning}"
 
 
+def compare_with_release(sections: Sequence[Section], *, keep: bool) -> None:
+    """Print the ratios beside the last release's, and warn of each that has grown; or keep them."""
+    now = report.ratios(sections)
+    if keep:
+        report.keep_as_released(now, resnet_builder.__version__)
+    table, slower = report.beside_release(now)
+    print(f"\n{table.to_text()}")
+    sign = "::warning::" if "GITHUB_ACTIONS" in os.environ else "warning: "  # shown by the job
+    for message in slower:
+        print(f"{sign}{message}")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, draw and write."""
     options = parsed(arguments)
@@ -157,10 +180,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found = machine.describe(options.device)
     reason = reason_with(found)
     sections: list[Section] = []
-    names = options.only or [*PLANS[options.device]]
+    of_device = [*PLANS[options.device]]
+    names = options.only or (options.quick and IN_QUICK.get(options.device)) or of_device
     for title, environment in settings(options).items():
         sections.append(measure(title, options, {**environment, **machine.QUIET}, reason, names))
         names = [name for name in names if name in COMPUTING]
+    for section in sections:
+        print(f"\n{section.title}")
+        for table in report.tables(section):
+            print(f"\n{table.to_text()}")
+    if options.quick and options.device == "cpu":
+        compare_with_release(sections, keep=options.release)
+    if options.out is None:
+        return
     size = effort(options)
     notes = [
         f"runs: {size.runs}, samples in each: {size.samples}, {time.strftime('%Y-%m-%d')}"
@@ -168,10 +200,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"Keras on {machine.backend()}",
         disturbance(before),
     ]
-    for section in sections:
-        print(f"\n{section.title}")
-        for table in report.tables(section):
-            print(f"\n{table.to_text()}")
     options.out.mkdir(parents=True, exist_ok=True)
     file = options.out / FILES[options.device]
     if find_spec("matplotlib"):

@@ -108,7 +108,7 @@ QUICK = Effort(
     depths=(50,),
     cifar_depths=(20, 110),
     runs=1,
-    samples=2,
+    samples=5,
     prediction=(224, 4),
     gpu_batches=(64,),
 )
@@ -217,6 +217,9 @@ def on_gpu(measure: str, *contenders: str) -> Callable[[Effort], Iterator[Group]
 
     return groups
 
+
+# Device -> the measures of `--quick`, in half a minute; all, where there is none.
+IN_QUICK = {"cpu": ("build", "prediction")}
 
 # Measures that oneDNN makes a difference to.
 COMPUTING = ("training", "prediction")

@@ -1,6 +1,7 @@
 """Tables, the chart and RESULTS.md."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -159,6 +160,48 @@ def _start_note(section: Section) -> str:
         if first in COMMANDS and second == IMPORT_KERAS
     )
     return shares and f"A command takes {shares} of the time of `import keras`."
+
+
+# The ratios of the last release, and how much more time or memory than there is told.
+RELEASED = Path(__file__).with_name("released.json")
+MOST_GROWTH = 1.2
+
+
+def ratios(sections: Sequence[Section]) -> dict[str, float]:
+    """The ratios of the least samples, which other work disturbs the least, by what they are of.
+
+    What a process does once is left out.
+    """
+    return {
+        f"{quantity}: {first} / {second}": round(min(pair.first) / min(pair.second), 3)
+        for section in sections
+        for _, quantity, first, second, pair in pairs(section)
+        if not quantity.startswith("first ")
+    }
+
+
+def beside_release(now: Mapping[str, float]) -> tuple[Table, list[str]]:
+    """The ratios beside the last release's, and those that have grown too much."""
+    released = json.loads(RELEASED.read_text(encoding="utf-8"))
+    then = released["ratios"]
+    growth = {what: ratio / then[what] for what, ratio in now.items() if what in then}
+    rows = tuple(
+        (what, f"{now[what]:.2f}", f"{then[what]:.2f}", f"{factor:.2f}")
+        for what, factor in growth.items()
+    )
+    header = ("time or memory: A / B", "now", released["version"], "growth")
+    slower = [
+        f"{what} is {now[what]:.2f}, and was {then[what]:.2f} in {released['version']}"
+        for what, factor in growth.items()
+        if factor > MOST_GROWTH
+    ]
+    return Table(header=header, rows=rows), slower
+
+
+def keep_as_released(now: Mapping[str, float], version: str) -> None:
+    """Write the ratios of a release."""
+    text = json.dumps({"version": version, "ratios": now}, indent=4)
+    RELEASED.write_text(f"{text}\n", encoding="utf-8")
 
 
 # Colours of a bar: A takes less, A takes more.

@@ -10,7 +10,9 @@ import ast
 from collections.abc import Mapping
 from pathlib import Path
 
-PACKAGE = Path(__file__).parents[1] / "src" / "resnet_builder"
+import resnet_builder
+
+PACKAGE = Path(resnet_builder.__file__).parent
 STUB = PACKAGE / "options.pyi"
 
 HEAD = '''"""Types of options for type checkers and editors, written by `tools/option_types.py`."""
@@ -19,6 +21,7 @@ from collections.abc import Sequence
 from typing import Any, NotRequired, TypedDict
 
 from .config import (
+    ActivationName,
     ActivationOrder,
     AntiAliasingName,
     Biases,
@@ -49,6 +52,27 @@ TAKEN = {
 # The options of `from_preset` that are those of a network for a task as well.
 OF_ENCODER = ("adapt_weights", "data_format", "dtype", "name", "layer_prefix")
 
+# What `compile_recipe` hands on: arguments of the optimizers and of `compile`, with their types in
+# Keras's documentation, but for those that it has itself.
+OF_KERAS = {
+    "beta_2": "float",
+    "epsilon": "float",
+    "amsgrad": "bool",
+    "clipnorm": "float | None",
+    "clipvalue": "float | None",
+    "global_clipnorm": "float | None",
+    "use_ema": "bool",
+    "ema_momentum": "float",
+    "ema_overwrite_frequency": "int | None",
+    "loss_scale_factor": "float | None",
+    "gradient_accumulation_steps": "int | None",
+    "name": "str",
+    "loss_weights": "Any",
+    "run_eagerly": "bool",
+    "steps_per_execution": "int",
+    "auto_scale_loss": "bool",
+}
+
 
 def option_types() -> str:
     """The text of the stub."""
@@ -66,7 +90,9 @@ def option_types() -> str:
         "ConfigFields(Variations)": blocks | optional,
         "BuildOptions(Variations, total=False)": build_options(),
         "PresetOptions(BuildOptions, ConfigChanges, total=False)": {},
+        "JsonOptions(PresetOptions, total=False)": sizes,
         "EncoderOptions(EncoderVariations, total=False)": blocks | of_encoder,
+        "CompileOptions(TypedDict, total=False)": OF_KERAS,
     }
     return HEAD + "\n".join(_class(head, options) for head, options in classes.items())
 
@@ -85,7 +111,8 @@ def build_options() -> dict[str, str]:
     methods = (n for n in _class_body("builder", "ResnetBuilder") if isinstance(n, ast.FunctionDef))
     from_preset = next(method for method in methods if method.name == "from_preset")
     options = from_preset.args.kwonlyargs
-    return {of.arg: ast.unparse(of.annotation) for of in options if of.annotation}
+    kinds = {of.arg: ast.unparse(of.annotation) for of in options if of.annotation}
+    return {name: kind.strip("'") for name, kind in kinds.items()}  # of names for checkers only
 
 
 def _class_body(module: str, name: str) -> list[ast.stmt]:

@@ -149,7 +149,7 @@ def keras_applications_error(original: keras.Model, model: keras.Model) -> float
     assert report.adapted == folded
     assert report.tensors == len(original.weights)
     x = image_batch(2, *model.input_shape[1:])
-    ours_and_theirs = (np.asarray(net(x)) for net in (model, original))
+    ours_and_theirs = (keras.ops.convert_to_numpy(net(x)) for net in (model, original))
     return relative_error(*ours_and_theirs)
 
 
