@@ -236,6 +236,10 @@ def test_no_page_is_wider_than_the_window(
     opened: Callable[..., Any], page: str, width: int
 ) -> None:
     driver = opened(page, width)
+    # The theme's script shows one of the palette's buttons, sometimes after the page has loaded.
+    # Before, the button of the languages is at the edge, and its hidden list beyond it.
+    button = "label[for^=__palette]:not([hidden])"
+    Wait(driver, 20).until(lambda d: d.find_elements("css selector", button))
     wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert driver.execute_script(wide) == 0
 
