@@ -115,6 +115,15 @@ def test_the_name_of_a_network(tmp_path: Path) -> None:
         assert ResnetBuilder.from_preset(str(tmp_path / name)).name == name
 
 
+@pytest.mark.parametrize("features", [("stem",), ("stage1",), ("stem", "stage2")])
+@pytest.mark.parametrize("include_top", [True, False])
+def test_feature_maps(features: tuple[str, ...], include_top: bool, tmp_path: Path) -> None:
+    options: Any = {"features": features, "include_top": include_top}
+    model = randomised(ResnetBuilder.from_preset("resnet18", (32, 32, 3), filters=8, **options))
+    save_pretrained(model, tmp_path / "net")
+    assert_same_weights(ResnetBuilder.from_preset(str(tmp_path / "net"), **options), model)
+
+
 def test_a_model_that_is_loaded_from_a_file(tmp_path: Path) -> None:
     """The message's remedy; load_weights refuses another network."""
     model = randomised(small("resnet18"))

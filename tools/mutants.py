@@ -142,7 +142,7 @@ Changes = dict[str, list[Callable[[], Mutant]]]
 
 def _changes_by_line(folder: str, file: Path) -> Iterator[tuple[str, int, Changes]]:
     """Of each line its text, which of the equal lines it is, and its changes by kind."""
-    from libcst import AnnAssign, Assign, BaseString, FunctionDef, MetadataWrapper
+    from libcst import AnnAssign, Assign, FunctionDef, MetadataWrapper, SimpleString
     from libcst.metadata import PositionProvider
     from mutmut.mutation.file_mutation import create_mutations
 
@@ -160,7 +160,7 @@ def _changes_by_line(folder: str, file: Path) -> Iterator[tuple[str, int, Change
     found: dict[int, Changes] = defaultdict(lambda: defaultdict(list))
     for mutation in mutations:
         node = mutation.original_node
-        is_words = isinstance(node, BaseString) and " " in node.value.strip("\"' ")
+        is_words = isinstance(node, SimpleString) and " " in node.value.strip("\"' ")
         if not (is_words or isinstance(node, Assign | AnnAssign)):
             line = positions[node].start.line
             nth = lines[: line - 1].count(lines[line - 1])
@@ -186,7 +186,7 @@ class Plugin:
 
     order: dict[str, int] | None = None
     known: frozenset[str] = frozenset()
-    context: Callable[[str], None] = lambda _: None
+    context: Callable[[str], object] = lambda _: None
     seconds: dict[str, float] = field(default_factory=dict)
     passed: list[str] = field(default_factory=list)
     failed: str = ""

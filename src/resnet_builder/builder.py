@@ -159,7 +159,7 @@ class ResnetBuilder:
         outputs = None if features is None else _checked_features(features, plan, head, classes)
         # TensorFlow takes no name of a model that begins with "_" or "-".
         name = name or f"{layer_prefix}{network.name}".lstrip("_-")
-        with _recognised(network, plan, adapt_weights) as found:
+        with _recognised(network, plan, adapt_weights, outputs) as found:
             if found and not network.classes and found.classes not in (None, plan.config.classes):
                 plan = make_plan(plan.config.replace(classes=found.classes), head, *dilation)
             model = rematerialize(assemble(plan, style, name, outputs, blank=bool(found)), remat)
@@ -374,7 +374,9 @@ def _article_network(
 
 
 @contextmanager
-def _recognised(network: Named, plan: Plan, adapt: bool) -> Iterator[Recognised | None]:
+def _recognised(
+    network: Named, plan: Plan, adapt: bool, features: Sequence[str] | None
+) -> Iterator[Recognised | None]:
     """The checkpoint of a network; None if its weights are random."""
     if network.weights is None:
         if adapt:
@@ -385,7 +387,7 @@ def _recognised(network: Named, plan: Plan, adapt: bool) -> Iterator[Recognised 
     if network.purpose and keras.config.is_interactive_logging_enabled():
         print(f'weights="{network.purpose}": {network.checkpoint}')
     expected, row = expected_weights(plan), network.weights
-    needs_head = expected.classifier and not adapt
+    needs_head = expected.classifier and _has_classifier(features) and not adapt
     if needs_head and isinstance(row, PublishedWeights) and not row.classes:
         raise ValueError(  # before the download
             f"{row.name!r} has no classifier: give include_top=False, or adapt_weights=True for a "

@@ -421,6 +421,15 @@ def test_a_drawn_digit_is_seen(break_it: Callable[[str], Any]) -> None:
     assert "Your own digit" in driver.find_element("css selector", ".what").text
     said = driver.find_elements("css selector", "#figure-break .digit")
     assert [digit.text for digit in said] == ["1", "1"]
+    # A wide stroke is made narrower, and leaves the edges free, as the digits of the data do.
+    press_button(driver, driver.find_element("id", "figure-break"), "Clear, and draw")
+    draw = ActionChains(driver, duration=20).move_to_element_with_offset(pad, -60, 0)
+    draw.click_and_hold().move_by_offset(120, 0).release().perform()
+    darkness = [
+        float(pixel.value_of_css_property("fill-opacity"))
+        for pixel in driver.find_elements("css selector", ".seen rect")
+    ]
+    assert max(darkness[::8]) < 0.3 < max(darkness[1::8])
 
 
 def runs(kind: str, depth: int, column: str) -> Any:
@@ -440,6 +449,7 @@ def test_depth_is_guessed_and_then_shown(opened: Callable[..., Any]) -> None:
     assert "You guessed: The one with 56 layers. That is wrong." in figure.text
     assert "degradation" in told.text
     ends = runs("plain", 56, "training_errors")[:, -1]
+    assert f"56 layers gets {ends.mean():.0f}% of the digits wrong" in figure.text
     assert f"{ends.mean():.1f}% of the training digits are wrong" in figure.text
     slide(driver, figure, Keys.END)
     ends = runs("plain", 110, "training_errors")[:, -1]
@@ -533,6 +543,11 @@ def test_a_digit_goes_through_the_blocks(opened: Callable[..., Any]) -> None:
     assert "Eight of 64 channels, 2×2 pixels" in figure.text
     # Three rows of eight channels, before, added, and after.
     assert len(figure.find_elements("css selector", ".channels svg")) == 24
+    slide(driver, figure, Keys.HOME, *[Keys.ARROW_RIGHT] * 5)
+    assert "stage 2, block 1" in figure.text
+    first = figure.find_elements("css selector", ".channels svg:first-of-type")
+    sides = [channel.get_attribute("viewBox") for channel in first]
+    assert sides == ["0 0 8 8", "0 0 4 4", "0 0 4 4"]
 
 
 def test_a_printed_guess_is_answered(opened: Callable[..., Any]) -> None:

@@ -1,6 +1,9 @@
+from typing import Any
+
 import pytest
 
 from resnet_builder import PRESETS, ResnetBuilder, list_presets
+from resnet_builder.presets.networks import family_of
 from resnet_builder.presets.resolve import resolve
 
 # One line for each family.
@@ -97,3 +100,25 @@ def test_an_unknown_name_lists_the_near_ones() -> None:
         ResnetBuilder.from_preset("resnet5O")
     with pytest.raises(TypeError, match="got 50"):
         ResnetBuilder.from_preset(50)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("preset", "changes", "family"),
+    [
+        ("regnetx_002", {}, "RegNetX"),
+        ("regnety_002", {}, "RegNetY"),
+        ("resnet50", {"groups": 2}, "ResNeXt"),
+        ("resnet50", {"groups": 2, "width_per_group": 128}, "ResNeXt"),
+        ("wide_resnet50_2", {}, "wide ResNet"),
+        ("wrn16_4", {}, "pre-activation wide ResNet"),
+        ("ecaresnet50t", {}, "ECA-ResNet-T"),
+        ("gcresnext50ts", {}, "GC-ResNeXt"),
+        ("plain34", {}, "plain ResNet"),
+        ("resnetv2_50d_gn", {}, "pre-activation group-norm ResNet-D"),
+        ("resnet50_clip", {}, "anti-aliased attention-pooled ResNet-D"),
+    ],
+)
+def test_a_family_is_named_by_its_differences(
+    preset: str, changes: dict[str, Any], family: str
+) -> None:
+    assert family_of(PRESETS[preset].replace(**changes)) == family

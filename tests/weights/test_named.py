@@ -426,6 +426,7 @@ def test_arguments_of_timm_are_applied(
         ("resnet50", {"block_reduce_first": 2}, {"reduce_first": 2}),
         ("resnet50", {"down_kernel_size": 3}, {"projection_kernel": 3}),
         ("resnet50", {"avg_down": True}, {"projection": "avg_pool"}),
+        ("resnet50d", {"avg_down": False}, {"projection": "conv"}),
         ("resnet50", {"replace_stem_pool": True}, {"stem_pool": "conv"}),
         ("resnet50", {"zero_init_last": True}, {"zero_init_last": True}),
         ("resnet50", {"norm_layer": "groupnorm"}, {"norm": "group"}),

@@ -81,7 +81,7 @@ def recognise(
     unknown = expected.shapes.keys() - known
     best = _best_fit(tensors, unknown)
     # Names outside of blocks, such as conv1 and conv2, may be of any network.
-    explained = best.explained if best.networks else 0.0
+    explained = best.explained if best.networks or best.origin.is_own else 0.0
     if max(explained, _present(best, numbered, known)) < ENOUGH:
         problem = _of_no_origin(checkpoint)
         if not checkpoint.settings:
