@@ -546,7 +546,7 @@ def test_a_digit_goes_through_the_blocks(opened: Callable[..., Any]) -> None:
     slide(driver, figure, Keys.HOME, *[Keys.ARROW_RIGHT] * 5)
     assert "stage 2, block 1" in figure.text
     first = figure.find_elements("css selector", ".channels svg:first-of-type")
-    sides = [channel.get_attribute("viewBox") for channel in first]
+    sides = [channel.get_dom_attribute("viewBox") for channel in first]
     assert sides == ["0 0 8 8", "0 0 4 4", "0 0 4 4"]
 
 
