@@ -1,13 +1,14 @@
 """Networks under the names of CLIP, of tf.keras and of Google's BiT."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
-from resnet_builder import ResnetBuilder, load_weights
+from resnet_builder import ResnetBuilder, load_weights, write_weights
 from resnet_builder.weights.origins import ORIGINS
 
 from ..helpers import assert_same_weights, image_batch, relative_error
@@ -77,6 +78,16 @@ def test_positions_are_interpolated_as_in_timm() -> None:
 def small_clip(side: int | None = 64, **options: Any) -> keras.Model:
     shape = {"input_shape": (side, side, 3), "repetitions": (1, 1)}
     return ResnetBuilder.from_preset("resnet50_clip", **SMALL | shape | options)
+
+
+def test_the_attention_pool_under_timms_names(tmp_path: Path) -> None:
+    """timm models/byobnet.py; layers/attention_pool2d.py, AttentionPool2d."""
+    model = small_clip(classes=3)
+    write_weights(model, tmp_path / "net.npz", names="timm")
+    with np.load(tmp_path / "net.npz") as written:
+        names = {name.removeprefix("head.") for name in written if name.startswith("head.")}
+    parts = {f"{part}.{end}" for part in "qkv" for end in ("weight", "bias")}
+    assert names == {"pos_embed", "proj.weight", "proj.bias", *parts}
 
 
 def test_positions_that_do_not_fit() -> None:

@@ -334,6 +334,10 @@ def test_the_network_of_a_folder_that_does_not_fit(tmp_path: Path) -> None:
         load_weights(model, name)
     last = str(raised.value).splitlines()[-1]
     assert last == f"ResnetBuilder.from_preset({name!r}) builds its network."
+    (tmp_path / "net" / "config.json").unlink()
+    with pytest.raises(ValueError, match="cannot load") as raised:
+        load_weights(model, tmp_path / "net" / "model.safetensors")
+    assert "builds its network" not in str(raised.value)
 
 
 # As push_to_hf_hub of open_clip writes it (src/open_clip/push_to_hf_hub.py).

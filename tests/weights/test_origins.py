@@ -13,7 +13,7 @@ from resnet_builder.presets.resolve import resolve
 from resnet_builder.weights.origins import ORIGINS
 
 from ..helpers import assert_same_weights
-from .checkpoint_recipe import Array, as_torchvision, tensor
+from .checkpoint_recipe import TORCHVISION, Array, as_torchvision, tensor
 
 SMALL: dict[str, Any] = {
     "repetitions": (2, 1),
@@ -102,6 +102,16 @@ def body_of(arrays: dict[str, Array]) -> dict[str, Array]:
 # mmpretrain/models/classifiers/image.py; backbones/resnet.py, _make_stem_layer.
 MMPRETRAIN: Rule = ((r"^(?!fc)", "backbone."), (r"^fc", "head.fc"))
 V1C: Rule = ((r"^conv1\.", "stem."), (r"^bn1\.", "stem.7."), *MMPRETRAIN)
+
+
+def test_the_blocks_of_each_stage_are_counted_without_biases() -> None:
+    names = checkpoint()
+    assert TORCHVISION.repetitions(names) == SMALL["repetitions"]
+    assert TORCHVISION.repetitions([*names, "layer1.0.conv1.bias"]) == SMALL["repetitions"]
+    assert TORCHVISION.repetitions(checkpoint(repetitions=(1, 3))) == (1, 3)
+    # Of two blocks after the first, one with another tensor: of no network.
+    assert TORCHVISION.repetitions([*checkpoint(repetitions=(3, 1)), "layer1.1.bn9.weight"]) == ()
+
 
 # The preset, the rule, the shift of numbers, and the origin.
 NAMINGS: Sequence[tuple[str, Rule, int, str]] = (

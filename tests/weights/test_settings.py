@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,14 @@ def test_other_weights_are_told_without_their_settings(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"\nWith adapt=True it fits: 3 input channels") as raised:
         load_weights(same, path)
     assert "It fits" not in str(raised.value)
+    both = small("resnet18", input_shape=(16, 16, 1), classes=7)
+    with pytest.raises(ValueError, match="cannot load") as raised:
+        load_weights(both, path)
+    [fits] = [line for line in str(raised.value).splitlines() if line.startswith("With adapt=")]
+    assert re.fullmatch(
+        r"With adapt=True it fits: the classifier is left as it was: [^,]+, 3 input channels .*",
+        fits,
+    )
 
 
 @pytest.mark.parametrize(
