@@ -359,3 +359,52 @@ def test_an_attention_pool_needs_a_size() -> None:
 def test_refused_heads(options: dict[str, Any], message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         Head(**options)
+
+
+@pytest.mark.parametrize(
+    ("preset", "part", "names"),
+    [
+        ("resnet50_clip", "head_attention_", "tokens numbers positions sum mean query key value"),
+        (
+            "gcresnext26ts",
+            "stage1_block1_gc_",
+            "conv2 softmax2 pool2 reduce2 reduce_gn2 act2 expand2 add2",
+        ),
+        ("resnetblur18", "stage2_block1_pool1_", "pad half"),
+        ("regnety_002", "stage1_block1_se_", "pool2 reduce2 expand2 scale2"),
+    ],
+)
+def test_names_inside_a_part(preset: str, part: str, names: str) -> None:
+    layers = make_plan(PRESETS[preset]).layers
+    found = [layer.name.removeprefix(part) for layer in layers if layer.name.startswith(part)]
+    assert found == names.split()
+
+
+def test_kinds_of_parts() -> None:
+    """They are the colours of pictures."""
+    clip, context = (make_plan(PRESETS[name]) for name in ("resnet50_clip", "gcresnext26ts"))
+    assert [words.kind for words in describe(clip.head[0])] == ["pool"]
+    units = context.stages[0].blocks[0].residual
+    assert [words.kind for words in describe(units[2])] == ["scale"]
+
+
+@pytest.mark.parametrize("divisor", [1, 8])
+def test_the_least_width_of_a_squeeze(divisor: int) -> None:
+    """The divisor, and not 0 (pycls models/anynet.py)."""
+    plan = make_plan(PRESETS["regnety_002"].replace(se_ratio=0.001, se_divisor=divisor))
+    reduced = {of.filters for of in plan.layers if isinstance(of, Conv) and "reduce" in of.name}
+    assert reduced == {divisor}
+
+
+def test_an_attention_pool_has_whole_heads() -> None:
+    clip = PRESETS["resnet50_clip"].replace(filters=15)
+    with pytest.raises(ValueError, match="heads of 64 channels, and the last map has 480 channels"):
+        make_plan(clip)
+
+
+def test_the_last_norm_of_a_branch_alone_begins_with_zeros() -> None:
+    for preset in ("gcresnext26ts", "resnet50_gn"):
+        plan = make_plan(PRESETS[preset].replace(zero_init_last=True))
+        zero = [layer.name for layer in plan.layers if getattr(layer, "zero_gamma", False)]
+        assert len(zero) == sum(len(stage.blocks) for stage in plan.stages)
+        assert not any("_gc_" in name for name in zero)

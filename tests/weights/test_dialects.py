@@ -83,6 +83,8 @@ def small_clip(side: int | None = 64, **options: Any) -> keras.Model:
 def test_the_attention_pool_under_timms_names(tmp_path: Path) -> None:
     """timm models/byobnet.py; layers/attention_pool2d.py, AttentionPool2d."""
     model = small_clip(classes=3)
+    # openai/CLIP clip/model.py: positions have a deviation of 64 ** -0.5, that of 64 channels.
+    assert 0.12 < model.get_layer("head_attention_positions").embeddings.numpy().std() < 0.13
     write_weights(model, tmp_path / "net.npz", names="timm")
     with np.load(tmp_path / "net.npz") as written:
         names = {name.removeprefix("head.") for name in written if name.startswith("head.")}

@@ -153,7 +153,7 @@ class Conv(Strided):
     standardized: bool = False
     use_bias: bool = False
     activation: str | None = None
-    weight_decay: float = 0.0
+    weight_decay: float
 
     @property
     def weights(self) -> dict[str, WeightShape]:

@@ -40,7 +40,7 @@ class Order:
         head: steps before the head's pool.
         shares_activation: whether a block with a projection begins with a `BN_RELU` that the
             residual branch and the shortcut share.
-        activates_identity: whether blocks with an identity begin with it as well.
+        activates_identity: whether all blocks do, those with an identity as well.
         in_words: description for `compare`.
     """
 
@@ -98,7 +98,6 @@ ORDERS = {
         last_of_stem=CONV,
         projection=CONV,
         head=("act",),
-        shares_activation=True,
         activates_identity=True,
     ),
 }

@@ -251,6 +251,7 @@ INSIDES = {
         "channels 65–128",
     ],
     "res2net50_26w_4s": ["channels 79–104", "3×3 conv, 26, BN, ReLU", "concatenate"],
+    "resnet50_clip": ["attention, 32 heads"],
     "gcresnet50t": ["1×1 conv, 1, softmax", "weighted sum of pixels", "+"],
 }
 
@@ -268,12 +269,14 @@ def test_a_box_of_several_paths_opens(name: str) -> None:
         [", ".join(found["cells"][cell][2] for cell in cells) for _, _, cells in drawing[2]]
         for _, (drawing, _) in opened
     ]
-    # Every layer is fed: by one box, a sum and a product by two, a concatenation by all parts.
+    # Every layer is fed: by one box, a sum and a product by two, a concatenation by all parts,
+    # an attention by query, key and value.
     for drawing, _ in (inside for _, inside in opened):
         fed = Counter(target for *_, target in drawing[4])
         cells = [found["cells"][box[2][0]][2] for box in drawing[2]]
         parts = sum(cell.startswith("channels") for cell in cells)
         inputs = {"+": 2, "×": 2, "weighted sum of pixels": 2, "concatenate": parts}
+        inputs["attention, 32 heads"] = 3
         assert [fed[box] for box in range(1, len(cells))] == [inputs.get(c, 1) for c in cells[1:]]
     assert words[0][0].startswith("input ")
     assert set(INSIDES[name]) <= set(words[0])
