@@ -93,6 +93,9 @@ def test_rules_of_families() -> None:
     widths = zip(regnet.filters, regnet.stage_group_widths, strict=True)
     assert all(filters % (group or 0) == 0 for filters, group in widths)
     assert regnet.stem_filters == 32
+    resnest = find_config(parameters=12e6, like="resnest101e")
+    assert isinstance(resnest.filters, int)
+    assert resnest.stem_filters == 2 * resnest.filters < 128
     pruned = find_config(parameters=50e6, like="ecaresnet50d_pruned")
     assert pruned.widths is not None
     assert tuple(map(len, pruned.widths)) == pruned.repetitions

@@ -273,12 +273,13 @@ def test_layers_of_nested_models_that_are_not_counted_are_listed() -> None:
 def test_operations_and_wrappers_that_multiply_are_counted_or_listed() -> None:
     image = keras.Input((8, 8, 3))
     x = keras.ops.conv(image, np.ones((3, 3, 3, 4), "float32"))
+    x = keras.ops.conv_transpose(x, np.ones((3, 3, 4, 4), "float32"), 1)
     x = keras.layers.SpectralNormalization(keras.layers.Conv2D(2, 3), name="spectral")(x)
     x = keras.layers.Reshape((-1, 2))(x)
     x = keras.layers.Bidirectional(keras.layers.GRU(3), name="both_ways")(x)
     x = keras.layers.Dense(2)(x)
     counts = profile(keras.Model(image, x))
-    assert counts.uncounted == ("conv", "spectral", "both_ways")
+    assert counts.uncounted == ("conv", "conv_transpose", "spectral", "both_ways")
     assert counts.macs == 12
 
 

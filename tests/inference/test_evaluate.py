@@ -219,6 +219,13 @@ def test_jpegs_are_decoded_as_pillow_does(mode: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(photograph(tmp_path / "image.JPEG"), expected)
 
 
+def test_16_bits_are_cut_to_8(tmp_path: Path) -> None:
+    levels = np.arange(0, 2**16, 257).astype("uint16").reshape(16, 16)
+    Image.fromarray(levels).save(tmp_path / "image.png")
+    expected = np.stack([np.arange(256).reshape(16, 16)] * 3, axis=-1)
+    np.testing.assert_array_equal(photograph(tmp_path / "image.png"), expected)
+
+
 def test_what_is_no_photograph_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "image.bmp"
     Image.new("RGB", (2, 2)).save(path)

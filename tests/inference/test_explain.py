@@ -9,9 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnet_builder import Explanation, explain, fold_batch_norm
+from resnet_builder import (
+    Explanation,
+    ResnetBuilder,
+    explain,
+    fold_batch_norm,
+    save_pretrained,
+)
 
-from ..helpers import image_batch, png_size, randomised, small
+from ..helpers import image_batch, png_size, randomised, small, tiny
 from ..processes import printed_by
 
 IMAGES = image_batch(2, 48, 32, 3)
@@ -219,6 +225,13 @@ def test_segmentation_adds_the_pixels_of_the_class() -> None:
     assert explain(model, IMAGES).classes == tuple(answers.mean(axis=(1, 2)).argmax(axis=1))
 
 
+def test_the_names_of_the_classes_are_those_of_the_folder(tmp_path: Path) -> None:
+    save_pretrained(tiny(), tmp_path / "net", labels=list("abcde"))
+    loaded = ResnetBuilder.from_preset(str(tmp_path / "net"))
+    found = explain(loaded, image_batch(1, *loaded.input_shape[1:]), 3)
+    assert found.names == ("d",)
+
+
 def test_names_and_picture(network: keras.Model, tmp_path: Path) -> None:
     found = explain(network, IMAGES[0], 1, class_names=["ant", "b<e>", "cat", "dog", "eel"])
     assert found.names == ("b<e>",)
@@ -257,6 +270,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "method": ({"method": "gradcam"}, "did you mean 'grad_cam'"),
     "names": ({"class_names": ["cat"]}, "the network has 5 classes, and class_names 1"),
     "images": ({"images": IMAGES[:, :40]}, r"must be \(batch, 48, 32, 3\).*got \(2, 40, 32, 3\)"),
+    "no images": ({"images": "cat.png"}, "must be an array of numbers, got 'cat.png'"),
     "NaN": ({"images": IMAGES * np.nan}, "images must be finite"),
 }
 
@@ -264,7 +278,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("case", WRONG)
 def test_what_cannot_be_explained_is_refused(case: str, network: keras.Model) -> None:
     arguments, message = WRONG[case]
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(TypeError if case == "no images" else ValueError, match=message):
         explain(network, **({"images": IMAGES} | arguments))
 
 

@@ -184,6 +184,7 @@ def test_as_keras_hub_does_it(data_format: str) -> None:
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     expected = np.asarray(resize(given)) * (1 / 255 / np.array(std)) - np.array(mean) / std
     prepare = preprocessing("resnet50.resnet_50_imagenet", data_format=data_format)
+    assert prepare.name == "preprocessing"
     if data_format == "channels_first":
         ours = np.asarray(prepare(given.transpose(0, 3, 1, 2))).transpose(0, 2, 3, 1)
     else:

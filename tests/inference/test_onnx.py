@@ -176,7 +176,7 @@ LAYERS: dict[str, tuple[Callable[[], keras.Layer], tuple[int | None, ...]]] = {
         lambda: layers.DepthwiseConv2D(3, depth_multiplier=2, padding="same", activation="gelu"),
         (6, 5, 3),
     ),
-    "separable": (lambda: layers.SeparableConv2D(4, 3, 2, "same", activation="silu"), (7, 7, 3)),
+    "separable": (lambda: layers.SeparableConv2D(4, 3, 2, "same", activation="silu"), (7, 7, 2)),
     **{
         f"transposed, {kernel}, {padding}": (
             lambda kernel=kernel, padding=padding: layers.Conv2DTranspose(  # type: ignore[misc]

@@ -387,6 +387,11 @@ def test_labels_of_a_binary_crossentropy() -> None:
     smoothing = replace(RECIPES["rsb_a1"], augment=Augment())
     smoothed = augmentation(smoothing, (8, 8, 1)).batch(images, one_hot, 0)[1]
     np.testing.assert_allclose(smoothed, one_hot * 0.9 + 0.1 / 4, rtol=1e-6)
+    # Of another loss it is the loss that smooths.
+    by_loss = replace(RECIPES["torchvision_v2"], augment=Augment())
+    assert by_loss.label_smoothing
+    same = augmentation(by_loss, (8, 8, 1)).batch(images, one_hot, 0)[1]
+    np.testing.assert_array_equal(same, one_hot)
 
     recipe = only(mixup=1.0)
     seeds = range(40)

@@ -645,3 +645,11 @@ def test_mixed_float16_scales_the_loss_and_is_saved_with_it(tmp_path: Path) -> N
     assert isinstance(saved.optimizer, keras.optimizers.LossScaleOptimizer)
     for first, second in zip(saved.optimizer.variables, model.optimizer.variables, strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+def test_the_table_and_the_defaults_of_recipes() -> None:
+    table = RECIPES.table()
+    [batch_size] = [row[table.header.index("batch size")] for row in table.rows if "rsb_a1" in row]
+    assert batch_size == 2048
+    plain = Recipe(source="")
+    assert (plain.train_size, plain.test_size, plain.augment.magnitude) == (0, 0, 0.0)

@@ -145,11 +145,10 @@ def _names(model: keras.Model, given: Sequence[str] | None, classes: int) -> Seq
         if len(names) != classes:
             raise ValueError(f"the network has {classes} classes, and class_names {len(names)}")
         return names
-    settings = _settings(model)
-    known = settings.labels if settings else ()
-    if settings and not known:
+    known: Sequence[str] = ()
+    if _settings(model):
         with suppress(ValueError):  # the checkpoint does not say them
-            known = tuple(labels_of(model))
+            known = labels_of(model)
     return known if len(known) == classes else ()
 
 
