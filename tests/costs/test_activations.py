@@ -152,3 +152,18 @@ def test_the_size_of_a_file(tmp_path: Path) -> None:
     for file, bytes_of_a_name in {"net.safetensors": 200, "net.weights.h5": 3000}.items():
         beside = (tmp_path / file).stat().st_size - size
         assert 0 < beside < bytes_of_a_name * names
+
+
+def test_a_drop_path_is_no_tensor_of_its_own() -> None:
+    """There is one in the first stage, and the most is held in the second."""
+    network = ResnetConfig(
+        block="basic_block", repetitions=(2, 1), filters=(8, 256), stem="cifar", classes=4
+    )
+    plain, dropping = (network.replace(drop_path_rate=rate) for rate in (0.0, 0.2))
+    assert profile(dropping).inference_memory == profile(plain).inference_memory
+
+
+def test_a_model_of_the_stem_has_no_row_of_its_pool() -> None:
+    maps = ResnetBuilder.from_preset("resnet18", (64, 64, 3), features=("stem",))
+    assert "7x7, 64, stride 2" in str(profile(maps))
+    assert "pool" not in str(profile(maps))
