@@ -275,8 +275,11 @@ def test_a_box_of_several_paths_opens(name: str) -> None:
         fed = Counter(target for *_, target in drawing[4])
         cells = [found["cells"][box[2][0]][2] for box in drawing[2]]
         parts = sum(cell.startswith("channels") for cell in cells)
-        inputs = {"+": 2, "×": 2, "weighted sum of pixels": 2, "concatenate": parts}
-        inputs["attention, 32 heads"] = 3
+        inputs = {
+            **dict.fromkeys(("+", "×", "weighted sum of pixels"), 2),
+            "attention, 32 heads": 3,
+            "concatenate": parts,
+        }
         assert [fed[box] for box in range(1, len(cells))] == [inputs.get(c, 1) for c in cells[1:]]
     assert words[0][0].startswith("input ")
     assert set(INSIDES[name]) <= set(words[0])
